@@ -1,0 +1,85 @@
+import type { Command } from "commander";
+import { checkAdapter } from "../engine/device/check.ts";
+import { GpuError } from "../engine/device/errors.ts";
+import { installAdvice } from "../engine/device/install.ts";
+import { type AdapterReport, type ReportedLimit, runtimeName } from "../engine/device/probe.ts";
+import { formatBytes, formatSeconds, table } from "./terminal.ts";
+
+export function register(program: Command): void {
+  program
+    .command("doctor")
+    .description("show the WebGPU adapter, what it can do, and what is missing")
+    .option("--json", "print the report as JSON")
+    .action(async ({ json = false }: { json?: boolean }) => doctor(json));
+}
+
+async function doctor(json: boolean): Promise<void> {
+  const check = await checkAdapter();
+  if (check.ok) {
+    console.log(json ? JSON.stringify(check, null, 2) : reportTable(check.report));
+    return;
+  }
+  const advice =
+    check.kind === "NoAdapterError"
+      ? ["run `acutance setup`, or by hand", ...installAdvice()].join("\n")
+      : check.advice;
+  if (json) {
+    console.log(JSON.stringify({ ...check, advice, runtime: runtimeName() }, null, 2));
+    process.exitCode = 1;
+    return;
+  }
+  throw new GpuError(check.message, advice);
+}
+
+/** The report as two columns of text. Exported for tests. */
+export function reportTable(report: AdapterReport): string {
+  const { subgroups } = report;
+  const rows: [string, string][] = [
+    ["runtime", report.runtime],
+    ["provider", `${report.provider} ${report.providerVersion}`],
+    ["adapter", report.device || report.description || "unnamed"],
+    ["vendor", report.vendor || "not told"],
+    ["architecture", report.architecture || "not told"],
+    ["description", report.description || "not told"],
+    ["driver", report.driver || "not told by this provider"],
+    ["kind", report.software ? "software: shaders run on the CPU" : "hardware"],
+    ...Object.entries(report.limits).map(([name, value]): [string, string] => [
+      limitNames[name as ReportedLimit],
+      name in byteLimits ? formatBytes(value) : String(value),
+    ]),
+    ["subgroups", subgroups ? sizeRange(subgroups.minimum, subgroups.maximum) : "no"],
+    ["f16 in shaders", yesNo(report.features.includes("shader-f16"))],
+    ["timestamps", yesNo(report.features.includes("timestamp-query"))],
+    ["other features", report.features.filter((name) => !shownApart.has(name)).join(", ") || "none"],
+    ["test kernel", "result correct"],
+    ["compilation", formatSeconds(report.compileMs / 1000)],
+    ["first dispatch", formatSeconds(report.firstDispatchMs / 1000)],
+  ];
+  return table(["", ""], rows);
+}
+
+const limitNames: Record<ReportedLimit, string> = {
+  maxBufferSize: "largest buffer",
+  maxStorageBufferBindingSize: "largest binding",
+  maxStorageBuffersPerShaderStage: "storage buffers per kernel",
+  minStorageBufferOffsetAlignment: "storage offset alignment",
+  maxComputeWorkgroupStorageSize: "workgroup memory",
+  maxComputeInvocationsPerWorkgroup: "invocations per workgroup",
+  maxComputeWorkgroupSizeX: "workgroup size in x",
+  maxComputeWorkgroupsPerDimension: "workgroups per dimension",
+};
+const byteLimits = {
+  maxBufferSize: true,
+  maxStorageBufferBindingSize: true,
+  minStorageBufferOffsetAlignment: true,
+  maxComputeWorkgroupStorageSize: true,
+};
+const shownApart = new Set(["subgroups", "shader-f16", "timestamp-query"]);
+
+function yesNo(value: boolean): string {
+  return value ? "yes" : "no";
+}
+
+function sizeRange(minimum: number, maximum: number): string {
+  return minimum === maximum ? `size ${minimum}` : `sizes ${minimum} to ${maximum}`;
+}

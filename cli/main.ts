@@ -1,0 +1,66 @@
+#!/usr/bin/env bun
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { emphasis } from "./terminal.ts";
+
+interface CommandModule {
+  register(program: Command): void;
+}
+
+/** Every command with its one-line summary; a file is imported only when its command is asked for. */
+const commands: Record<string, { summary: string; load: () => Promise<CommandModule> }> = {
+  setup: {
+    summary: "make sure that a WebGPU adapter works, installing a software one if need be",
+    load: () => import("./setup.ts"),
+  },
+  doctor: {
+    summary: "show the WebGPU adapter, what it can do, and what is missing",
+    load: () => import("./doctor.ts"),
+  },
+};
+
+process.exitCode = await main(process.argv.slice(2));
+
+/** Exit code: 0 done, 1 failed, 2 wrong usage. */
+async function main(words: string[]): Promise<number> {
+  // A reader that has seen enough (`acutance … | head`) is no failure.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0);
+    throw error;
+  });
+  try {
+    const program = await buildProgram(words);
+    await program.parseAsync(words, { from: "user" });
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    // Commander has already printed its message.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    printError(error);
+    return 1;
+  }
+}
+
+async function buildProgram(words: string[]): Promise<Command> {
+  const { version, description } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  const program = new Command("acutance")
+    .description(description)
+    .version(version)
+    .configureHelp({ showGlobalOptions: true })
+    .showSuggestionAfterError()
+    .exitOverride();
+  const wanted = words.filter((word) => !word.startsWith("-")).slice(0, 2);
+  const chosen = wanted[0] === "help" ? wanted[1] : wanted[0];
+  for (const [name, { summary, load }] of Object.entries(commands)) {
+    if (name === chosen) (await load()).register(program);
+    else program.command(name).description(summary);
+  }
+  return program;
+}
+
+function printError(error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error);
+  console.error(`${emphasis("error:", "red", process.stderr)} ${message}`);
+  const advice = (error as { advice?: unknown } | null)?.advice;
+  if (typeof advice === "string" && advice) console.error(advice);
+  if (process.env["ACUTANCE_DEBUG"] === "1" && error instanceof Error) console.error(error.stack);
+}

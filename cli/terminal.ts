@@ -1,0 +1,152 @@
+import { styleText } from "node:util";
+import { SingleBar } from "cli-progress";
+import { Table } from "console-table-printer";
+
+export interface Progress {
+  /** Counts `amount` more steps as done; `note` replaces the text at the end of the line. */
+  advance(amount?: number, note?: string): void;
+  /** Ends the bar; without a terminal it prints one plain line. Calling it twice is harmless. */
+  stop(): void;
+}
+
+const plainIntervalMs = 30_000;
+
+/**
+ * A progress bar on stderr with rate and time left. Without a terminal: one plain line about every 30 s and one at the
+ * end, so that log files stay short.
+ */
+export function progress(label: string, total: number, stream: NodeJS.WriteStream = process.stderr): Progress {
+  const start = performance.now();
+  const elapsed = () => (performance.now() - start) / 1000;
+  let done = 0;
+  let note = "";
+  let stopped = false;
+  const numbers = () => ({ label, note, ...pace(done, total, elapsed()) });
+
+  if (!stream.isTTY) {
+    let printed = start;
+    const print = (text: string) => stream.write(`${label}: ${text}${note && `, ${note}`}\n`);
+    return {
+      advance(amount = 1, text = note) {
+        done += amount;
+        note = text;
+        if (stopped || performance.now() - printed < plainIntervalMs) return;
+        printed = performance.now();
+        const { rate, left } = numbers();
+        print(`${done} of ${total}, ${rate}, ${left} left`);
+      },
+      stop() {
+        if (stopped) return;
+        stopped = true;
+        print(`${done} of ${total} in ${formatSeconds(elapsed())}`);
+      },
+    };
+  }
+
+  const bar = new SingleBar({
+    format: `{label} ${emphasis("{bar}", "cyan", stream)} {value}/{total}  {rate}  {left} left  {note}`,
+    barCompleteChar: "━",
+    barIncompleteChar: "─",
+    barsize: 24,
+    hideCursor: true,
+    stream,
+    fps: 8,
+  });
+  bar.start(total, 0, numbers());
+  return {
+    advance(amount = 1, text = note) {
+      done += amount;
+      note = text;
+      if (!stopped) bar.update(done, numbers());
+    },
+    stop() {
+      if (stopped) return;
+      stopped = true;
+      bar.update(done, { ...numbers(), left: "0 s" });
+      bar.stop();
+    },
+  };
+}
+
+/** Rate and time left, as text. Exported for tests. */
+export function pace(done: number, total: number, seconds: number): { rate: string; left: string } {
+  if (done <= 0 || seconds <= 0) return { rate: "- /s", left: "?" };
+  const perSecond = done / seconds;
+  const rate = perSecond >= 1 ? `${significant(perSecond)} /s` : `${formatSeconds(1 / perSecond)} each`;
+  return { rate, left: formatSeconds(Math.max(0, total - done) / perSecond) };
+}
+
+export type Cell = string | number | boolean | null | undefined;
+
+/**
+ * A table as text, for stdout: columns of numbers to the right, no colours, no frame. A header row of empty strings is
+ * left out.
+ */
+export function table(headers: readonly string[], rows: readonly (readonly Cell[])[]): string {
+  const isNumeric = headers.map((_, column) => {
+    const cells = rows.map((row) => row[column]).filter((cell) => cell !== null && cell !== undefined && cell !== "");
+    return (
+      cells.length > 0 &&
+      cells.every((cell) => typeof cell === "number" || /^[-+]?[\d.,]+( ?[%\w/]{1,4})?$/.test(String(cell)))
+    );
+  });
+  const rule = { left: "", right: "", mid: "  ", other: "─" };
+  const none = { left: "", right: "", mid: "", other: "" };
+  const printer = new Table({
+    columns: headers.map((title, column) => ({
+      name: `c${column}`,
+      title,
+      alignment: isNumeric[column] ? "right" : "left",
+    })),
+    shouldDisableColors: true,
+    style: { headerTop: none, headerBottom: rule, tableBottom: none, vertical: "", rowSeparator: none },
+  });
+  for (const row of rows)
+    printer.addRow(Object.fromEntries(headers.map((_, column) => [`c${column}`, String(row[column] ?? "")])));
+  return printer.render();
+}
+
+/** Colours text when the stream is a terminal and the user has not asked for none (NO_COLOR). */
+export function emphasis(
+  text: string,
+  style: Parameters<typeof styleText>[0],
+  stream: NodeJS.WriteStream = process.stdout,
+): string {
+  return stream.isTTY && !process.env["NO_COLOR"] ? styleText(style, text, { validateStream: false }) : text;
+}
+
+/** "0 B", "512 B", "1.5 KiB", "128 MiB". */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let value = bytes;
+  let unit = 0;
+  // 1023.96 would be shown as "1024 KiB".
+  while (Math.abs(value) >= 1023.95 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? value : significant(value)} ${units[unit]}`;
+}
+
+/** "85 µs", "12 ms", "3.4 s", "2 min 05 s", "1 h 02 min", "3 d 04 h". */
+export function formatSeconds(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "?";
+  if (seconds === 0) return "0 s";
+  if (seconds < 0.000_999_5) return `${significant(seconds * 1e6)} µs`;
+  if (seconds < 0.999_5) return `${significant(seconds * 1e3)} ms`;
+  if (seconds < 59.95) return `${significant(seconds)} s`;
+  const whole = Math.round(seconds);
+  const two = (value: number) => String(value).padStart(2, "0");
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 24 * 60) return `${Math.floor(minutes / 60)} h ${two(minutes % 60)} min`;
+  const hours = Math.round(seconds / 3600);
+  return `${Math.floor(hours / 24)} d ${two(hours % 24)} h`;
+}
+
+/** Three significant digits, no exponent for everyday sizes: 3.42, 34.2, 342, 3420. */
+function significant(value: number): string {
+  const magnitude = Math.abs(value);
+  const digits = magnitude >= 100 ? 0 : magnitude >= 10 ? 1 : 2;
+  return Number(value.toFixed(digits)).toString();
+}

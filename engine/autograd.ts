@@ -1,0 +1,101 @@
+import { addInto } from "./ops/elementwise.ts";
+import { type GradientNode, ShapeError, Tensor } from "./tensor.ts";
+
+let recording = true;
+
+/** True while operations are put on the tape. */
+export function isRecording(): boolean {
+  return recording;
+}
+
+/** Runs `work` without a tape: for evaluation and for the arithmetic of optimisers. */
+export function withoutGradients<T>(work: () => T): T {
+  const before = recording;
+  recording = false;
+  try {
+    return work();
+  } finally {
+    recording = before;
+  }
+}
+
+/** Puts an operation on the tape when a gradient can be asked of it; returns the output. */
+export function record(
+  operation: string,
+  inputs: readonly Tensor[],
+  output: Tensor,
+  gradient: GradientNode["gradient"],
+): Tensor {
+  if (recording && inputs.some((input) => input.tracked)) output.node = { operation, inputs, gradient };
+  return output;
+}
+
+/**
+ * Reverse-mode differentiation of a scalar. Adds the gradient of `loss` to `.gradient` of every tensor that was marked
+ * `requiresGradient` and took part in it. Those gradients belong to their tensors and outlive scopes.
+ * @param seed gradient of the loss itself; 1 unless given (a loss scale, say)
+ * @throws ShapeError when `loss` has more than one element or was not recorded
+ */
+export function backward(loss: Tensor, seed = 1): void {
+  if (loss.size !== 1) throw new ShapeError(`backward starts from one number, found a tensor [${loss.shape}]`);
+  if (!loss.node) throw new ShapeError("backward: nothing that requires a gradient took part in this loss");
+  const pending = new Map<Tensor, Tensor>([[loss, Tensor.from(loss.device, [seed], loss.shape)]]);
+  withoutGradients(() => {
+    for (const tensor of outputsFirst(loss)) {
+      const outputGradient = pending.get(tensor);
+      if (!outputGradient) continue;
+      pending.delete(tensor);
+      if (tensor.node) spread(tensor.node, outputGradient, pending);
+      if (tensor.requiresGradient) collect(tensor, outputGradient);
+      outputGradient.dispose();
+    }
+  });
+}
+
+function spread(node: GradientNode, outputGradient: Tensor, pending: Map<Tensor, Tensor>): void {
+  const gradients = node.gradient(outputGradient);
+  node.inputs.forEach((input, i) => {
+    let gradient = gradients[i];
+    if (!gradient) return;
+    if (!input.tracked) {
+      if (gradient !== outputGradient) gradient.dispose();
+      return;
+    }
+    if (gradient.size !== input.size) {
+      throw new ShapeError(`${node.operation}: gradient [${gradient.shape}] for an input [${input.shape}]`);
+    }
+    if (gradient === outputGradient || gradients.indexOf(gradient) < i) gradient = gradient.alias();
+    const sum = pending.get(input);
+    if (sum) {
+      pending.set(input, addInto(sum, gradient));
+      gradient.dispose();
+    } else {
+      pending.set(input, gradient);
+    }
+  });
+}
+
+function collect(tensor: Tensor, gradient: Tensor): void {
+  const sum = tensor.gradient;
+  tensor.gradient = sum ? addInto(sum, gradient).keep() : gradient.alias(tensor.shape).keep();
+}
+
+/** Every tensor that leads to `root`, each before the inputs it was computed from. */
+function outputsFirst(root: Tensor): Tensor[] {
+  const order: Tensor[] = [];
+  const seen = new Set<Tensor>();
+  const stack: { tensor: Tensor; next: number }[] = [{ tensor: root, next: 0 }];
+  seen.add(root);
+  while (stack.length > 0) {
+    const top = stack.at(-1)!;
+    const input = top.tensor.node?.inputs[top.next++];
+    if (!input) {
+      order.push(top.tensor);
+      stack.pop();
+    } else if (input.tracked && !seen.has(input)) {
+      seen.add(input);
+      stack.push({ tensor: input, next: 0 });
+    }
+  }
+  return order.reverse();
+}

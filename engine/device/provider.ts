@@ -1,0 +1,132 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { GpuError } from "./errors.ts";
+
+export type ProviderName = "navigator.gpu" | "webgpu";
+
+export interface FindGpuOptions {
+  /** A GPU object of the caller's own; it is used as it is and reported as "navigator.gpu". */
+  readonly gpu?: GPU;
+  /** Take this provider and no other. */
+  readonly provider?: ProviderName;
+  /** Dawn features for the package `webgpu`, e.g. `{ enable: ["dump_shaders"] }`. Other providers have none. */
+  readonly toggles?: { readonly enable?: readonly string[]; readonly disable?: readonly string[] };
+  /** Dawn backend ("vulkan", "metal", "d3d12") for the package `webgpu`. */
+  readonly backend?: string;
+  /** Part of the adapter's name, for the package `webgpu` on machines with several. */
+  readonly adapter?: string;
+}
+
+export interface FoundGpu {
+  readonly gpu: GPU;
+  readonly provider: ProviderName;
+}
+
+/**
+ * Finds the object that requestAdapter() is called on: an injected one, else the runtime's `navigator.gpu`, else the
+ * npm package `webgpu` (Dawn).
+ * @throws GpuError when the provider asked for is absent, or when `webgpu` cannot be loaded on this platform
+ */
+export async function findGpu(options: FindGpuOptions = {}): Promise<FoundGpu> {
+  if (options.gpu) return { gpu: options.gpu, provider: "navigator.gpu" };
+  await ensureRuntimeFolder();
+  if (options.provider !== "webgpu") {
+    const native = (globalThis.navigator as Navigator | undefined)?.gpu;
+    if (native) return { gpu: native, provider: "navigator.gpu" };
+    if (options.provider === "navigator.gpu") {
+      throw new GpuError("this runtime has no navigator.gpu", 'leave `provider` out, or ask for "webgpu"');
+    }
+  }
+  return { gpu: pinnedGpu(await loadWebgpu(), dawnOptions(options)), provider: "webgpu" };
+}
+
+/** The strings that the package's create() takes. Exported for tests. */
+export function dawnOptions({ toggles, backend, adapter }: FindGpuOptions): string[] {
+  // Dawn rounds timestamps to 65.5 µs unless told otherwise; a kernel profiler is useless with that.
+  const disabled = new Set(["timestamp_quantization", ...(toggles?.disable ?? [])]);
+  const enabled = new Set(toggles?.enable ?? []);
+  for (const name of enabled) disabled.delete(name);
+  const options: string[] = [];
+  if (backend) options.push(`backend=${backend}`);
+  if (adapter) options.push(`adapter=${adapter}`);
+  if (enabled.size) options.push(`enable-dawn-features=${[...enabled].join(",")}`);
+  if (disabled.size) options.push(`disable-dawn-features=${[...disabled].join(",")}`);
+  return options;
+}
+
+type Create = (options: string[]) => GPU;
+
+const pinKey = Symbol.for("acutance.gpu");
+
+/**
+ * One GPU object per set of options, kept until the process ends. When the object that create() returns is collected,
+ * the next submit crashes Bun and Node; holding the adapter or the device does not prevent it. The pin is on globalThis
+ * under a shared symbol, so that two copies of this module use one object.
+ */
+function pinnedGpu(create: Create, options: string[]): GPU {
+  const holder = globalThis as { [pinKey]?: Map<string, GPU> };
+  holder[pinKey] ??= new Map();
+  const pins = holder[pinKey];
+  const key = options.join(" ");
+  let gpu = pins.get(key);
+  if (!gpu) {
+    gpu = create(options);
+    pins.set(key, gpu);
+  }
+  return gpu;
+}
+
+async function loadWebgpu(): Promise<Create> {
+  try {
+    const { create } = (await import("webgpu")) as { create: Create };
+    return create;
+  } catch (cause) {
+    throw loadFailure(cause);
+  }
+}
+
+/** Says why the package `webgpu` could not be loaded. Exported for tests. */
+export function loadFailure(cause: unknown): GpuError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  const platform = `${process.platform}-${process.arch}`;
+  if (/dawn\.node/.test(text) && /cannot find|no such file|not found|ENOENT/i.test(text) && !/\.so[.\d]*:/.test(text)) {
+    return new GpuError(
+      `the package "webgpu" has no prebuilt Dawn for ${platform}`,
+      "use Linux x64/arm64 (glibc), macOS or Windows, or run under a runtime with its own navigator.gpu such as Deno",
+      { cause },
+    );
+  }
+  if (/cannot find (package|module)|ERR_MODULE_NOT_FOUND/i.test(text)) {
+    return new GpuError('the package "webgpu" is not installed', "run `bun install` (or `npm install`)", { cause });
+  }
+  return new GpuError(
+    `the package "webgpu" could not be loaded on ${platform}: ${text}`,
+    "its prebuilt Dawn needs glibc and libstdc++ (Debian: `apt-get install libstdc++6`); musl systems are not covered",
+    { cause },
+  );
+}
+
+/** Mesa and its loader layers complain, or fail, without XDG_RUNTIME_DIR, which containers do not set. */
+async function ensureRuntimeFolder(): Promise<void> {
+  if (process.platform !== "linux") return;
+  try {
+    if (process.env["XDG_RUNTIME_DIR"]) return;
+    const folder = mkdtempSync(join(tmpdir(), "acutance-runtime-"));
+    process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+    process.env["XDG_RUNTIME_DIR"] = folder;
+    await setNativeEnvironment("XDG_RUNTIME_DIR", folder);
+  } catch {
+    // Without permission to write (Deno's sandbox, a read-only container) the driver goes on and only warns.
+  }
+}
+
+/** In Bun, a write to process.env does not reach the C environment, which is the one that the Vulkan loader reads. */
+async function setNativeEnvironment(name: string, value: string): Promise<void> {
+  if (!process.versions.bun) return;
+  const { dlopen, FFIType } = await import("bun:ffi");
+  const { cstring, i32 } = FFIType;
+  const libc = dlopen("libc.so.6", { setenv: { args: [cstring, cstring, i32], returns: i32 } });
+  libc.symbols.setenv(Buffer.from(`${name}\0`), Buffer.from(`${value}\0`), 1);
+  libc.close();
+}

@@ -1,0 +1,166 @@
+import type { Device } from "../device/device.ts";
+import { GpuError } from "../device/errors.ts";
+import type { Allocation } from "../memory/pool.ts";
+import { type KernelSource, specialise } from "./source.ts";
+import { parameterBytes } from "./stream.ts";
+import type { Constants } from "./template.ts";
+
+/** A tensor, or a window of one, as a kernel argument. */
+export interface KernelArgument {
+  readonly allocation: Allocation;
+  /** Start of the window in bytes; a multiple of the adapter's storage offset alignment. */
+  readonly offsetBytes: number;
+  readonly sizeBytes: number;
+}
+
+/** Workgroups in x, y and z. */
+export type Grid = readonly [number, number, number];
+
+interface Pipeline {
+  readonly source: KernelSource;
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+  readonly id: number;
+}
+
+/** Bind groups kept; when there are more, all are dropped and made again as needed. */
+const bindGroupLimit = 8192;
+
+/** Turns kernel files into pipelines and calls of them into recorded dispatches. Pipelines and bind groups are cached. */
+export class Dispatcher {
+  readonly #device: Device;
+  readonly #pipelines = new Map<string, Pipeline>();
+  readonly #groups = new Map<string, GPUBindGroup>();
+  readonly #layouts = new Map<string, GPUBindGroupLayout>();
+  readonly #bufferIds = new WeakMap<GPUBuffer, number>();
+  #nextBuffer = 0;
+
+  constructor(device: Device) {
+    this.#device = device;
+  }
+
+  /**
+   * Records one call of a kernel.
+   * @param name path below `shaders/` without `.wgsl`
+   * @param constants what the file is specialised with
+   * @param bindings one argument for every storage variable of the file, by its name there
+   * @param parameters one number for every field of its `struct Params`
+   */
+  run(
+    name: string,
+    constants: Constants,
+    bindings: Readonly<Record<string, KernelArgument>>,
+    parameters: Readonly<Record<string, number>>,
+    grid: Grid,
+  ): void {
+    const device = this.#device;
+    device.check();
+    const kernel = this.#pipeline(name, constants);
+    const limit = device.gpu.limits.maxComputeWorkgroupsPerDimension;
+    for (const extent of grid) {
+      if (!(extent >= 1 && extent <= limit)) throw new GpuError(`${name}: grid ${grid.join(" x ")} is not within 1..${limit}`);
+    }
+    const args = kernel.source.bindings.map((slot) => {
+      const argument = bindings[slot.name];
+      if (!argument) throw new GpuError(`${name}: no argument for "${slot.name}"`);
+      return argument;
+    });
+    const group = this.#group(kernel, args);
+    const used = args.map((argument) => argument.allocation);
+    device.stream.dispatch(kernel.pipeline, group, used, grid, (view) => pack(kernel.source, parameters, view));
+  }
+
+  #pipeline(name: string, constants: Constants): Pipeline {
+    let key = name;
+    for (const constant in constants) key += `|${constant}=${constants[constant]}`;
+    let kernel = this.#pipelines.get(key);
+    if (!kernel) {
+      kernel = this.#compile(name, constants);
+      this.#pipelines.set(key, kernel);
+    }
+    return kernel;
+  }
+
+  #compile(name: string, constants: Constants): Pipeline {
+    const { gpu, stream } = this.#device;
+    const source = specialise(name, constants);
+    if (source.parameters.length * 4 > parameterBytes) {
+      throw new GpuError(`${name}: Params is larger than ${parameterBytes} bytes`);
+    }
+    const layout = this.#layout(source);
+    gpu.pushErrorScope("validation");
+    const module = gpu.createShaderModule({ label: name, code: source.wgsl });
+    const pipeline = gpu.createComputePipeline({
+      label: name,
+      layout: gpu.createPipelineLayout({ bindGroupLayouts: [layout, stream.parameterLayout] }),
+      compute: { module, entryPoint: "main" },
+    });
+    gpu.popErrorScope().then(
+      (error) => {
+        if (error) this.#device.fail(new GpuError(`kernel ${name} (${JSON.stringify(constants)}): ${error.message}`));
+      },
+      () => {}, // the device went away; its own loss is reported
+    );
+    return { source, pipeline, layout, id: this.#pipelines.size };
+  }
+
+  #layout(source: KernelSource): GPUBindGroupLayout {
+    const key = source.bindings.map((slot) => `${slot.binding}${slot.writable ? "w" : "r"}`).join();
+    let layout = this.#layouts.get(key);
+    if (!layout) {
+      layout = this.#device.gpu.createBindGroupLayout({
+        entries: source.bindings.map((slot) => ({
+          binding: slot.binding,
+          visibility: 4,
+          buffer: { type: slot.writable ? "storage" : "read-only-storage" },
+        })),
+      });
+      this.#layouts.set(key, layout);
+    }
+    return layout;
+  }
+
+  #group(kernel: Pipeline, args: readonly KernelArgument[]): GPUBindGroup {
+    let key = `${kernel.id}`;
+    for (const argument of args) {
+      key += `|${this.#bufferId(argument.allocation.buffer)}:${argument.offsetBytes}:${argument.sizeBytes}`;
+    }
+    let group = this.#groups.get(key);
+    if (!group) {
+      if (this.#groups.size >= bindGroupLimit) this.#groups.clear();
+      group = this.#device.gpu.createBindGroup({
+        label: kernel.source.file,
+        layout: kernel.layout,
+        entries: args.map((argument, i) => ({
+          binding: kernel.source.bindings[i]!.binding,
+          resource: { buffer: argument.allocation.buffer, offset: argument.offsetBytes, size: argument.sizeBytes },
+        })),
+      });
+      this.#groups.set(key, group);
+    }
+    return group;
+  }
+
+  #bufferId(buffer: GPUBuffer): number {
+    let id = this.#bufferIds.get(buffer);
+    if (id === undefined) {
+      id = this.#nextBuffer++;
+      this.#bufferIds.set(buffer, id);
+    }
+    return id;
+  }
+}
+
+function pack(source: KernelSource, parameters: Readonly<Record<string, number>>, view: DataView): void {
+  let at = 0;
+  for (const { name, type } of source.parameters) {
+    const value = parameters[name];
+    if (value === undefined || Number.isNaN(value)) {
+      throw new GpuError(`${source.file}: parameter "${name}" is ${value === undefined ? "missing" : "not a number"}`);
+    }
+    if (type === "f32") view.setFloat32(at, value, true);
+    else if (type === "i32") view.setInt32(at, value, true);
+    else view.setUint32(at, value, true);
+    at += 4;
+  }
+}

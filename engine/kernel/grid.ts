@@ -1,0 +1,59 @@
+import type { Device } from "../device/device.ts";
+import { ShapeError } from "../tensor.ts";
+import type { Grid } from "./dispatch.ts";
+
+/** Invocations of a workgroup in kernels whose work is a flat list of elements. */
+export const flatWorkgroup = 64;
+
+/**
+ * A grid for `count` independent invocations, folded into two dimensions when one is not enough. The kernel finds its
+ * number as `id.x + id.y * (groups.x * WORKGROUP)` and returns when it is not below the count.
+ */
+export function flatGrid(device: Device, count: number, workgroup = flatWorkgroup): Grid {
+  const groups = Math.ceil(count / workgroup);
+  const limit = device.gpu.limits.maxComputeWorkgroupsPerDimension;
+  if (groups <= limit) return [Math.max(1, groups), 1, 1];
+  const rows = Math.ceil(groups / limit);
+  return [Math.ceil(groups / rows), rows, 1];
+}
+
+/** A run of consecutive rows that fits the adapter's bindings. */
+export interface RowRange {
+  readonly start: number;
+  readonly count: number;
+}
+
+/**
+ * Cuts `rows` into runs such that in every tensor with so many elements a row, each run fits one binding and starts at
+ * an aligned offset. Nearly always one run; more when a tensor is larger than one binding of the adapter.
+ * @throws ShapeError when not even the smallest aligned run fits
+ */
+export function rowRanges(device: Device, rows: number, elementsPerRow: readonly number[], atMost = rows): RowRange[] {
+  const alignment = device.gpu.limits.minStorageBufferOffsetAlignment;
+  let step = 1;
+  let fitting = Math.min(rows, atMost);
+  for (const elements of elementsPerRow) {
+    const bytes = elements * 4;
+    step = leastCommonMultiple(step, alignment / greatestCommonDivisor(bytes, alignment));
+    // The binding covers whole vec4s, hence up to 12 bytes more than the elements.
+    fitting = Math.min(fitting, Math.floor((device.maximumBindingBytes - 12) / bytes));
+  }
+  if (fitting >= rows) return [{ start: 0, count: rows }];
+  const run = Math.floor(fitting / step) * step;
+  if (run === 0) {
+    throw new ShapeError(
+      `a row of ${Math.max(...elementsPerRow)} elements does not fit one binding of ${device.maximumBindingBytes} bytes on this adapter`,
+    );
+  }
+  const ranges: RowRange[] = [];
+  for (let start = 0; start < rows; start += run) ranges.push({ start, count: Math.min(run, rows - start) });
+  return ranges;
+}
+
+export function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
+}
+
+function leastCommonMultiple(a: number, b: number): number {
+  return (a / greatestCommonDivisor(a, b)) * b;
+}

@@ -1,0 +1,61 @@
+import { readFileSync } from "node:fs";
+import { type Constants, expand, TemplateError } from "./template.ts";
+
+/** One `var<storage>` of a kernel. */
+export interface BindingSlot {
+  readonly name: string;
+  readonly binding: number;
+  readonly writable: boolean;
+}
+
+/** One 4-byte field of a kernel's `struct Params`. */
+export interface ParameterField {
+  readonly name: string;
+  readonly type: "u32" | "i32" | "f32";
+}
+
+/** A kernel file after the template step, with what the dispatcher must know about it read from the source itself. */
+export interface KernelSource {
+  readonly file: string;
+  readonly wgsl: string;
+  readonly bindings: readonly BindingSlot[];
+  readonly parameters: readonly ParameterField[];
+  readonly workgroup: readonly [number, number, number];
+}
+
+const texts = new Map<string, string>();
+
+/** Text of `shaders/<name>.wgsl` as it lies on disk. */
+export function kernelText(name: string): string {
+  let text = texts.get(name);
+  if (text === undefined) {
+    text = readFileSync(new URL(`../../shaders/${name}.wgsl`, import.meta.url), "utf8");
+    texts.set(name, text);
+  }
+  return text;
+}
+
+/**
+ * Reads `shaders/<name>.wgsl`, specialises it and reflects its interface:
+ * group 0 holds the storage buffers, group 1 at most one uniform, `var<uniform> params: Params`, of 4-byte scalars.
+ * @throws TemplateError when a constant is missing or the interface is not of that form
+ */
+export function specialise(name: string, constants: Constants): KernelSource {
+  const file = `${name}.wgsl`;
+  const wgsl = expand(kernelText(name), constants, file);
+  const bindings = [...wgsl.matchAll(/@group\(0\)\s*@binding\((\d+)\)\s*var<storage\s*(?:,\s*(\w+)\s*)?>\s*(\w+)\s*:/g)].map(
+    (m) => ({ binding: Number(m[1]), writable: m[2] === "read_write", name: m[3]! }),
+  );
+  if (bindings.length === 0) throw new TemplateError(`${file}: no storage binding in group 0`);
+  const struct = /struct\s+Params\s*\{([^}]*)\}/.exec(wgsl);
+  const parameters = [...(struct?.[1] ?? "").replace(/\/\/.*$/gm, "").matchAll(/(\w+)\s*:\s*(\w+)/g)].map((m) => {
+    if (m[2] !== "u32" && m[2] !== "i32" && m[2] !== "f32") {
+      throw new TemplateError(`${file}: field ${m[1]} of Params is ${m[2]}; only u32, i32 and f32 are packed`);
+    }
+    return { name: m[1]!, type: m[2] as ParameterField["type"] };
+  });
+  const size = /@workgroup_size\(\s*(\w+)\s*(?:,\s*(\w+)\s*)?(?:,\s*(\w+)\s*)?\)/.exec(wgsl);
+  if (!size) throw new TemplateError(`${file}: no @workgroup_size`);
+  const extent = (text: string | undefined) => (text === undefined ? 1 : Number.parseInt(text, 10));
+  return { file, wgsl, bindings, parameters, workgroup: [extent(size[1]), extent(size[2]), extent(size[3])] };
+}

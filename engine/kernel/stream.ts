@@ -1,0 +1,162 @@
+import type { Allocation } from "../memory/pool.ts";
+
+/** Numeric values of the WebGPU usage flags (fixed by the specification), since not every runtime has the globals. */
+export const bufferUsage = { mapRead: 1, copySource: 4, copyDestination: 8, uniform: 64, storage: 128 } as const;
+const mapModeRead = 1;
+
+/** Bytes that one dispatch may use for its parameters. */
+export const parameterBytes = 128;
+
+/** After so many dispatches the recorded work is handed over, so that the adapter starts while the host goes on. */
+const dispatchesPerSubmit = 48;
+
+/**
+ * Records dispatches and copies in order and submits them in batches. Consecutive dispatches share one compute pass;
+ * their parameters share one uniform buffer, reached by dynamic offsets, so that bind groups can be cached.
+ */
+export class Stream {
+  readonly parameterLayout: GPUBindGroupLayout;
+  readonly #device: GPUDevice;
+  readonly #slotBytes: number;
+  readonly #arena: GPUBuffer;
+  readonly #arenaGroup: GPUBindGroup;
+  readonly #arenaData: ArrayBuffer;
+  readonly #doomed: GPUBuffer[] = [];
+  readonly #staging: GPUBuffer[] = [];
+  #encoder: GPUCommandEncoder | undefined;
+  #pass: GPUComputePassEncoder | undefined;
+  #slots = 0;
+  #submission = 1;
+  /** Dispatches recorded since the device was opened. */
+  dispatches = 0;
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+    this.#slotBytes = Math.max(device.limits.minUniformBufferOffsetAlignment, parameterBytes);
+    this.#arenaData = new ArrayBuffer(this.#slotBytes * dispatchesPerSubmit);
+    this.#arena = device.createBuffer({
+      label: "parameters",
+      size: this.#arenaData.byteLength,
+      usage: bufferUsage.uniform | bufferUsage.copyDestination,
+    });
+    this.parameterLayout = device.createBindGroupLayout({
+      label: "parameters",
+      entries: [{ binding: 0, visibility: 4, buffer: { type: "uniform", hasDynamicOffset: true } }],
+    });
+    this.#arenaGroup = device.createBindGroup({
+      label: "parameters",
+      layout: this.parameterLayout,
+      entries: [{ binding: 0, resource: { buffer: this.#arena, size: parameterBytes } }],
+    });
+  }
+
+  /** Records one dispatch; `write` fills its parameters. */
+  dispatch(
+    pipeline: GPUComputePipeline,
+    group: GPUBindGroup,
+    used: readonly Allocation[],
+    grid: readonly [number, number, number],
+    write: (parameters: DataView) => void,
+  ): void {
+    if (this.#slots === dispatchesPerSubmit) this.flush();
+    this.#pass ??= this.#commands().beginComputePass();
+    const offset = this.#slots++ * this.#slotBytes;
+    write(new DataView(this.#arenaData, offset, parameterBytes));
+    this.#pass.setPipeline(pipeline);
+    this.#pass.setBindGroup(0, group);
+    this.#pass.setBindGroup(1, this.#arenaGroup, [offset]);
+    this.#pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
+    for (const allocation of used) allocation.lastUse = this.#submission;
+    this.dispatches++;
+  }
+
+  copy(from: Allocation, fromByte: number, to: Allocation, toByte: number, bytes: number): void {
+    this.#endPass();
+    this.#commands().copyBufferToBuffer(from.buffer, fromByte, to.buffer, toByte, bytes);
+    from.lastUse = to.lastUse = this.#submission;
+  }
+
+  /** Fills the first `bytes` (rounded up to 4) of a buffer with zeros. */
+  clear(target: Allocation, bytes: number): void {
+    this.#endPass();
+    this.#commands().clearBuffer(target.buffer, 0, Math.ceil(bytes / 4) * 4);
+    target.lastUse = this.#submission;
+  }
+
+  /** Copies host data into a buffer. Recorded work that still uses the buffer under an earlier owner is submitted first. */
+  upload(target: Allocation, data: ArrayBufferView<ArrayBuffer>, atByte = 0): void {
+    if (target.lastUse === this.#submission) this.flush();
+    const whole = data.byteLength & ~3;
+    if (whole > 0) this.#device.queue.writeBuffer(target.buffer, atByte, data.buffer, data.byteOffset, whole);
+    if (whole < data.byteLength) {
+      const tail = new Uint8Array(4);
+      tail.set(new Uint8Array(data.buffer, data.byteOffset + whole, data.byteLength - whole));
+      this.#device.queue.writeBuffer(target.buffer, atByte + whole, tail);
+    }
+  }
+
+  /** Submits what was recorded. */
+  flush(): void {
+    this.#endPass();
+    if (this.#encoder) {
+      if (this.#slots > 0) {
+        this.#device.queue.writeBuffer(this.#arena, 0, this.#arenaData, 0, this.#slots * this.#slotBytes);
+      }
+      this.#device.queue.submit([this.#encoder.finish()]);
+      this.#encoder = undefined;
+      this.#slots = 0;
+      this.#submission++;
+    }
+    for (const buffer of this.#doomed.splice(0)) buffer.destroy();
+  }
+
+  /** Destroys a buffer once the recorded work that may use it has been submitted. */
+  destroyLater(buffer: GPUBuffer): void {
+    if (this.#encoder) this.#doomed.push(buffer);
+    else buffer.destroy();
+  }
+
+  /** Copies `bytes` from a buffer to the host; everything recorded before is done when the promise resolves. */
+  async read(source: Allocation, fromByte: number, bytes: number): Promise<ArrayBuffer> {
+    const size = Math.ceil(bytes / 4) * 4;
+    const staging = this.#takeStaging(size);
+    this.#endPass();
+    this.#commands().copyBufferToBuffer(source.buffer, fromByte, staging, 0, size);
+    source.lastUse = this.#submission;
+    this.flush();
+    await staging.mapAsync(mapModeRead, 0, size);
+    const copy = staging.getMappedRange(0, size).slice(0, bytes);
+    staging.unmap();
+    this.#staging.push(staging);
+    return copy;
+  }
+
+  /** Resolves when everything recorded so far has run. */
+  async finish(): Promise<void> {
+    this.flush();
+    await this.#device.queue.onSubmittedWorkDone();
+  }
+
+  #commands(): GPUCommandEncoder {
+    this.#encoder ??= this.#device.createCommandEncoder();
+    return this.#encoder;
+  }
+
+  #endPass(): void {
+    this.#pass?.end();
+    this.#pass = undefined;
+  }
+
+  /** The smallest idle staging buffer that is large enough, or a new one; at most four are kept. */
+  #takeStaging(size: number): GPUBuffer {
+    this.#staging.sort((a, b) => a.size - b.size);
+    const fit = this.#staging.findIndex((buffer) => buffer.size >= size);
+    if (fit >= 0) return this.#staging.splice(fit, 1)[0]!;
+    while (this.#staging.length >= 4) this.#staging.shift()!.destroy();
+    return this.#device.createBuffer({
+      label: "read-back",
+      size: Math.max(4096, 2 ** Math.ceil(Math.log2(size))),
+      usage: bufferUsage.mapRead | bufferUsage.copyDestination,
+    });
+  }
+}

@@ -1,0 +1,199 @@
+import type { Device } from "./device/device.ts";
+import type { KernelArgument } from "./kernel/dispatch.ts";
+import type { Allocation } from "./memory/pool.ts";
+
+/** Element types that tensors are stored in; both take 4 bytes. */
+export type DataType = "f32" | "u32";
+
+/** Sizes of the axes, outermost first; the last axis is contiguous in memory. */
+export type Shape = readonly number[];
+
+/** Shapes, element types or axes do not fit an operation. */
+export class ShapeError extends Error {
+  override name = "ShapeError";
+}
+
+/** How a tensor was computed, as the tape needs it to go back. */
+export interface GradientNode {
+  readonly operation: string;
+  readonly inputs: readonly Tensor[];
+  /** Gradient of the output → gradient of each input, undefined for an input that needs none. */
+  readonly gradient: (outputGradient: Tensor) => readonly (Tensor | undefined)[];
+}
+
+/** A buffer shared by every handle on the same elements. */
+interface Storage {
+  readonly allocation: Allocation;
+  handles: number;
+}
+
+export function sizeOf(shape: Shape): number {
+  return shape.reduce((product, extent) => product * extent, 1);
+}
+
+/**
+ * A dense row-major array on a device. A handle ends by `dispose`, by `using`, or with the device scope in which it was
+ * made; the buffer goes back to the pool with its last handle.
+ */
+export class Tensor {
+  readonly device: Device;
+  readonly shape: Shape;
+  readonly dtype: DataType;
+  /** Number of elements. */
+  readonly size: number;
+  /** True for parameters: `backward` leaves their gradient in {@link gradient}. */
+  requiresGradient = false;
+  gradient: Tensor | undefined;
+  node: GradientNode | undefined;
+  readonly #storage: Storage;
+  #disposed = false;
+
+  private constructor(device: Device, shape: Shape, dtype: DataType, storage: Storage) {
+    this.device = device;
+    this.shape = shape;
+    this.dtype = dtype;
+    this.size = sizeOf(shape);
+    this.#storage = storage;
+    storage.handles++;
+    device.scopes.add(this);
+  }
+
+  /** A tensor whose elements are not yet written. */
+  static empty(device: Device, shape: Shape, dtype: DataType = "f32"): Tensor {
+    for (const extent of shape) {
+      if (!Number.isInteger(extent) || extent < 1) throw new ShapeError(`[${shape}] is not a shape: extents are whole and at least 1`);
+    }
+    // Kernels read and write whole vec4s, so the last one is always complete.
+    const bytes = Math.ceil(sizeOf(shape) / 4) * 16;
+    return new Tensor(device, shape, dtype, { allocation: device.memory.acquire(bytes), handles: 0 });
+  }
+
+  /** Uploads elements given in row-major order. */
+  static from(device: Device, data: Float32Array | Uint32Array | readonly number[], shape: Shape): Tensor {
+    const array = (Array.isArray(data) ? Float32Array.from(data) : data) as Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
+    if (array.length !== sizeOf(shape)) {
+      throw new ShapeError(`[${shape}] has ${sizeOf(shape)} elements, ${array.length} were given`);
+    }
+    const tensor = Tensor.empty(device, shape, array instanceof Uint32Array ? "u32" : "f32");
+    device.stream.upload(tensor.#storage.allocation, array);
+    return tensor;
+  }
+
+  static zeros(device: Device, shape: Shape, dtype: DataType = "f32"): Tensor {
+    const tensor = Tensor.empty(device, shape, dtype);
+    device.stream.clear(tensor.allocation, tensor.sizeBytes);
+    return tensor;
+  }
+
+  get rank(): number {
+    return this.shape.length;
+  }
+
+  /** Bytes of the elements, without padding. */
+  get sizeBytes(): number {
+    return this.size * 4;
+  }
+
+  get allocation(): Allocation {
+    if (this.#disposed) throw new Error(`a tensor of shape [${this.shape}] was used after it was disposed of`);
+    return this.#storage.allocation;
+  }
+
+  /** True while another handle shows the same elements: writing in place would change that one too. */
+  get shared(): boolean {
+    return this.#storage.handles > 1;
+  }
+
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+
+  /** True when gradients flow to or through this tensor. */
+  get tracked(): boolean {
+    return this.requiresGradient || this.node !== undefined;
+  }
+
+  /**
+   * The tensor, or elements `start … start + count` of it, as a kernel argument.
+   * @throws ShapeError when the window is larger than one binding of the adapter, or starts unaligned
+   */
+  window(start = 0, count = this.size - start): KernelArgument {
+    const sizeBytes = Math.ceil(count / 4) * 16;
+    const { gpu, maximumBindingBytes } = this.device;
+    if (sizeBytes > maximumBindingBytes) {
+      throw new ShapeError(
+        `${sizeBytes} bytes of a tensor [${this.shape}] do not fit one binding (${maximumBindingBytes} bytes on this adapter)`,
+      );
+    }
+    const offsetBytes = start * 4;
+    if (offsetBytes % gpu.limits.minStorageBufferOffsetAlignment !== 0) {
+      throw new ShapeError(`a window of a tensor cannot start at byte ${offsetBytes} on this adapter`);
+    }
+    return { allocation: this.allocation, offsetBytes, sizeBytes };
+  }
+
+  /** A second handle on the same elements under another shape of equal size. Not recorded on the tape. */
+  alias(shape: Shape = this.shape): Tensor {
+    if (sizeOf(shape) !== this.size) throw new ShapeError(`[${this.shape}] cannot be seen as [${shape}]: sizes differ`);
+    this.allocation;
+    return new Tensor(this.device, shape, this.dtype, this.#storage);
+  }
+
+  /** Overwrites all elements from the host. */
+  write(data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): void {
+    if (data.length !== this.size) throw new ShapeError(`[${this.shape}] has ${this.size} elements, ${data.length} were given`);
+    this.device.stream.upload(this.allocation, data);
+  }
+
+  /** Copies all elements to the host. The copy is recorded at once: later operations do not change it. */
+  async read(): Promise<Float32Array<ArrayBuffer>> {
+    if (this.dtype !== "f32") throw new ShapeError("read() is for f32 tensors; use readIndices() for u32");
+    return new Float32Array(await this.#bytes());
+  }
+
+  /** Copies all elements of a u32 tensor to the host. */
+  async readIndices(): Promise<Uint32Array<ArrayBuffer>> {
+    if (this.dtype !== "u32") throw new ShapeError("readIndices() is for u32 tensors; use read() for f32");
+    return new Uint32Array(await this.#bytes());
+  }
+
+  /** The value of a tensor with one element. */
+  async item(): Promise<number> {
+    if (this.size !== 1) throw new ShapeError(`item() needs one element, [${this.shape}] has ${this.size}`);
+    return (await this.read())[0]!;
+  }
+
+  /** Takes the tensor out of all scopes; from now on it lives until `dispose`. */
+  keep(): this {
+    this.device.scopes.keep(this);
+    return this;
+  }
+
+  /** Ends this handle. Calling it twice is allowed. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.node = undefined;
+    this.device.scopes.keep(this);
+    this.gradient?.dispose();
+    this.gradient = undefined;
+    if (--this.#storage.handles === 0) this.device.memory.release(this.#storage.allocation);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  async #bytes(): Promise<ArrayBuffer> {
+    const { device } = this;
+    device.check();
+    try {
+      return await device.stream.read(this.allocation, 0, this.sizeBytes);
+    } catch (error) {
+      device.check();
+      throw error;
+    } finally {
+      device.check();
+    }
+  }
+}

@@ -1,0 +1,151 @@
+// Contraction over taps and channels, the one kernel behind matmul, convolution and its input gradient:
+//
+//   out[row, :] = bias + Σ_th Σ_tw Σ_c  x[image, i·stride_h + th·step + offset_h, j·stride_w + tw·step + offset_w, c]
+//                                       · weight[kh0 + th·kernel_step_h, kw0 + tw·kernel_step_w, c, :]
+//
+// with row = (image·grid_height + i)·grid_width + j, and zeros for positions of x outside the picture.
+// Layouts: x [images, in_height, in_width, C], weight [kernel_height, kernel_width, C, O], C and O multiples of 4.
+// A row is written at its own number, or, with SCATTER, at
+//   out[image, i·out_stride_h + out_h0, j·out_stride_w + out_w0, :]   of a picture out_height x out_width.
+//
+// One workgroup makes ROWS rows by LANES·COLUMNS vec4 columns; invocation l owns the columns l, l + LANES, …
+// With BROADCAST the workgroup is one subgroup: each row of x is loaded by one lane and broadcast from there, because
+// loads, not multiplications, are what a software adapter pays for. Without, every invocation loads every row.
+//
+// LANES: invocations; the adapter's subgroup size with BROADCAST.   COLUMNS: vec4 columns per invocation, 1..4.
+// ROW_LANES: LANES with BROADCAST, else 1.   GROUPS: ROWS / ROW_LANES.   BIAS, SCATTER, BROADCAST: true or false.
+//#if BROADCAST
+enable subgroups;
+//#end
+
+struct Params {
+  rows: u32,
+  grid_height: u32,
+  grid_width: u32,
+  in_height: u32,
+  in_width: u32,
+  channels4: u32,
+  columns4: u32,
+  taps_h: u32,
+  taps_w: u32,
+  stride_h: u32,
+  stride_w: u32,
+  step: i32,
+  offset_h: i32,
+  offset_w: i32,
+  kernel_h0: u32,
+  kernel_w0: u32,
+  kernel_step_h: u32,
+  kernel_step_w: u32,
+  kernel_width: u32,
+  out_height: u32,
+  out_width: u32,
+  out_stride_h: u32,
+  out_stride_w: u32,
+  out_h0: u32,
+  out_w0: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> weight: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
+//#if BIAS
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+//#end
+@group(1) @binding(0) var<uniform> params: Params;
+
+const LANES = {{LANES}}u;
+const ROW_LANES = {{ROW_LANES}}u;
+const ROWS = {{GROUPS}}u * ROW_LANES;
+
+@compute @workgroup_size({{LANES}})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row0 = group.y * ROWS;
+  let columns4 = params.columns4;
+  //#for v in 0..COLUMNS
+  let column_{{v}} = (group.x * {{COLUMNS}}u + {{v}}u) * LANES + lane;
+  let load_column_{{v}} = min(column_{{v}}, columns4 - 1u);
+  //#end
+  //#for g in 0..GROUPS
+  //#if BROADCAST
+  let row_{{g}} = min(row0 + {{g}}u * ROW_LANES + lane, params.rows - 1u);
+  //#else
+  let row_{{g}} = min(row0 + {{g}}u, params.rows - 1u);
+  //#end
+  let line_{{g}} = row_{{g}} / params.grid_width;
+  let image_{{g}} = line_{{g}} / params.grid_height;
+  let h_{{g}} = i32((line_{{g}} - image_{{g}} * params.grid_height) * params.stride_h) + params.offset_h;
+  let w_{{g}} = i32((row_{{g}} - line_{{g}} * params.grid_width) * params.stride_w) + params.offset_w;
+  //#for l in 0..ROW_LANES
+  //#for v in 0..COLUMNS
+  var sum_{{g}}_{{l}}_{{v}} = vec4f();
+  //#end
+  //#end
+  //#end
+
+  for (var th = 0u; th < params.taps_h; th++) {
+    for (var tw = 0u; tw < params.taps_w; tw++) {
+      //#for g in 0..GROUPS
+      let ih_{{g}} = u32(h_{{g}} + i32(th) * params.step);
+      let iw_{{g}} = u32(w_{{g}} + i32(tw) * params.step);
+      let inside_{{g}} = ih_{{g}} < params.in_height && iw_{{g}} < params.in_width;
+      let base_{{g}} = select(0u, ((image_{{g}} * params.in_height + ih_{{g}}) * params.in_width + iw_{{g}}) * params.channels4, inside_{{g}});
+      //#end
+      let tap = (params.kernel_h0 + th * params.kernel_step_h) * params.kernel_width + params.kernel_w0 + tw * params.kernel_step_w;
+      var weight_row = tap * params.channels4 * 4u * columns4;
+      for (var c = 0u; c < params.channels4; c++) {
+        //#for g in 0..GROUPS
+        let x_{{g}} = select(vec4f(), x[base_{{g}} + c], inside_{{g}});
+        //#end
+        //#for v in 0..COLUMNS
+        let b0_{{v}} = weight[weight_row + load_column_{{v}}];
+        let b1_{{v}} = weight[weight_row + columns4 + load_column_{{v}}];
+        let b2_{{v}} = weight[weight_row + 2u * columns4 + load_column_{{v}}];
+        let b3_{{v}} = weight[weight_row + 3u * columns4 + load_column_{{v}}];
+        //#end
+        //#for g in 0..GROUPS
+        //#for l in 0..ROW_LANES
+        //#if BROADCAST
+        let a_{{g}}_{{l}} = subgroupBroadcast(x_{{g}}, {{l}}u);
+        //#else
+        let a_{{g}}_{{l}} = x_{{g}};
+        //#end
+        //#for v in 0..COLUMNS
+        sum_{{g}}_{{l}}_{{v}} = fma(vec4f(a_{{g}}_{{l}}.w), b3_{{v}}, fma(vec4f(a_{{g}}_{{l}}.z), b2_{{v}},
+          fma(vec4f(a_{{g}}_{{l}}.y), b1_{{v}}, fma(vec4f(a_{{g}}_{{l}}.x), b0_{{v}}, sum_{{g}}_{{l}}_{{v}}))));
+        //#end
+        //#end
+        //#end
+        weight_row += 4u * columns4;
+      }
+    }
+  }
+
+  //#for g in 0..GROUPS
+  //#for l in 0..ROW_LANES
+  {
+    let row = row0 + {{g}}u * ROW_LANES + {{l}}u;
+    if (row < params.rows) {
+      //#if SCATTER
+      let line = row / params.grid_width;
+      let image = line / params.grid_height;
+      let at_h = (line - image * params.grid_height) * params.out_stride_h + params.out_h0;
+      let at_w = (row - line * params.grid_width) * params.out_stride_w + params.out_w0;
+      let target_row = ((image * params.out_height + at_h) * params.out_width + at_w) * columns4;
+      //#else
+      let target_row = row * columns4;
+      //#end
+      //#for v in 0..COLUMNS
+      if (column_{{v}} < columns4) {
+        //#if BIAS
+        out[target_row + column_{{v}}] = sum_{{g}}_{{l}}_{{v}} + bias[column_{{v}}];
+        //#else
+        out[target_row + column_{{v}}] = sum_{{g}}_{{l}}_{{v}};
+        //#end
+      }
+      //#end
+    }
+  }
+  //#end
+  //#end
+}

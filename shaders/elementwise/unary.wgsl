@@ -1,0 +1,39 @@
+// y[i] = f(x[i]) for every element, four at a time.   relu: max(x, 0)   scale: factor · x   exp: e^x   log: ln x
+// sqrt: √x   square: x²
+//
+// One invocation makes one vec4. OP: one of the names above.   WORKGROUP: invocations of a workgroup.
+struct Params {
+  count4: u32,
+  factor: f32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+@compute @workgroup_size({{WORKGROUP}})
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * (groups.x * {{WORKGROUP}}u);
+  if (i >= params.count4) {
+    return;
+  }
+  let v = x[i];
+  //#if OP == relu
+  y[i] = max(v, vec4f());
+  //#end
+  //#if OP == scale
+  y[i] = params.factor * v;
+  //#end
+  //#if OP == exp
+  y[i] = exp(v);
+  //#end
+  //#if OP == log
+  y[i] = log(v);
+  //#end
+  //#if OP == sqrt
+  y[i] = sqrt(v);
+  //#end
+  //#if OP == square
+  y[i] = v * v;
+  //#end
+}

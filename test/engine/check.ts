@@ -1,0 +1,120 @@
+import { expect } from "bun:test";
+import { readFileSync } from "node:fs";
+import { backward } from "../../engine/autograd.ts";
+import type { Device } from "../../engine/device/device.ts";
+import { multiply } from "../../engine/ops/elementwise.ts";
+import { sum } from "../../engine/ops/reduce.ts";
+import { sizeOf, Tensor } from "../../engine/tensor.ts";
+
+/** One input of a golden case; see test/golden/golden.py for the formula. */
+export interface FormulaInput {
+  readonly shape: number[];
+  readonly seed: number;
+  readonly scale?: number;
+  readonly shift?: number;
+  readonly gradient?: boolean;
+}
+
+export interface GoldenCase {
+  readonly operation: string;
+  // biome-ignore lint/suspicious/noExplicitAny: each operation has its own options
+  readonly options: any;
+  readonly inputs: FormulaInput[];
+  readonly shape: number[];
+  readonly output: number[];
+  readonly gradients: (number[] | null)[];
+}
+
+export function goldenCases(name: string): GoldenCase[] {
+  return JSON.parse(readFileSync(new URL(`../golden/${name}.json`, import.meta.url), "utf8"));
+}
+
+/** The numbers of an input: scale · sin(0.37 (i + 1) + 1.9 seed) + shift, rounded to f32. */
+export function formula({ shape, seed, scale = 1, shift = 0 }: FormulaInput): Float32Array<ArrayBuffer> {
+  return Float32Array.from({ length: sizeOf(shape) }, (_, i) => scale * Math.sin(0.37 * (i + 1) + 1.9 * seed) + shift);
+}
+
+/** Largest difference relative to the largest expected magnitude. */
+export function relativeError(found: ArrayLike<number>, expected: ArrayLike<number>): number {
+  expect(found.length).toBe(expected.length);
+  let worst = 0;
+  let largest = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const difference = Math.abs(found[i]! - expected[i]!);
+    if (Number.isNaN(difference)) return Number.NaN;
+    worst = Math.max(worst, difference);
+    largest = Math.max(largest, Math.abs(expected[i]!));
+  }
+  return largest === 0 ? worst : worst / largest;
+}
+
+export type Run = (inputs: Tensor[]) => Tensor;
+
+/** Output and gradients of Σ output · w, with w by the formula for seed 99. */
+export async function runWithGradients(device: Device, inputs: FormulaInput[], run: Run) {
+  const reads = device.scope(() => {
+    const tensors = inputs.map((input) => {
+      const tensor = Tensor.from(device, formula(input), input.shape);
+      tensor.requiresGradient = input.gradient ?? true;
+      return tensor;
+    });
+    const output = run(tensors);
+    const weights = Tensor.from(device, formula({ shape: [...output.shape], seed: 99 }), output.shape);
+    backward(sum(multiply(output, weights)));
+    return {
+      shape: output.shape,
+      output: output.read(),
+      gradients: tensors.map((tensor) => tensor.gradient?.read()),
+    };
+  });
+  return { shape: reads.shape, output: await reads.output, gradients: await Promise.all(reads.gradients) };
+}
+
+/** Checks an operation against a golden case, forward and backward; `tolerance` is relative to the largest element. */
+export async function checkGolden(device: Device, golden: GoldenCase, run: Run, tolerance = 1e-4): Promise<void> {
+  const found = await runWithGradients(device, golden.inputs, run);
+  expect(found.shape.join()).toBe(golden.shape.join());
+  expect(relativeError(found.output, golden.output)).toBeLessThan(tolerance);
+  golden.gradients.forEach((expected, i) => {
+    if (expected) expect(relativeError(found.gradients[i]!, expected)).toBeLessThan(tolerance);
+  });
+}
+
+/**
+ * Checks the gradients against central differences of the operation itself along one direction per input. The step is
+ * large enough that f32 rounding of the two evaluations stays below the tolerance.
+ */
+export async function checkDifferences(
+  device: Device,
+  inputs: FormulaInput[],
+  run: Run,
+  { step = 1e-2, tolerance = 2e-2 } = {},
+): Promise<void> {
+  const { gradients } = await runWithGradients(device, inputs, run);
+  const value = async (moved: number, sign: number): Promise<number> => {
+    const reads = device.scope(() => {
+      const tensors = inputs.map((input, i) => {
+        const data = formula(input);
+        if (i === moved) data.forEach((x, k) => (data[k] = x + sign * step * direction(k)));
+        return Tensor.from(device, data, input.shape);
+      });
+      const output = run(tensors);
+      return { output: output.read(), shape: [...output.shape] };
+    });
+    const output = await reads.output;
+    const weights = formula({ shape: reads.shape, seed: 99 });
+    return output.reduce((total, y, i) => total + y * weights[i]!, 0);
+  };
+  for (const [i, gradient] of gradients.entries()) {
+    if (!gradient) continue;
+    const slope = ((await value(i, 1)) - (await value(i, -1))) / (2 * step);
+    const predicted = gradient.reduce((total, g, k) => total + g * direction(k), 0);
+    const size = Math.sqrt(gradient.reduce((total, g) => total + g * g, 0));
+    expect(Math.abs(slope - predicted)).toBeLessThan(tolerance * Math.max(size, Math.abs(predicted), 1e-3));
+  }
+}
+
+/** A fixed direction of differences with components in [−1, 1] that do not repeat. */
+function direction(k: number): number {
+  return Math.cos(1.7 * k + 0.4);
+}
