@@ -3,7 +3,7 @@ import { checkAdapter } from "../engine/device/check.ts";
 import { GpuError } from "../engine/device/errors.ts";
 import { installAdvice } from "../engine/device/install.ts";
 import { type AdapterReport, type ReportedLimit, runtimeName } from "../engine/device/probe.ts";
-import { formatBytes, formatSeconds, table } from "./terminal.ts";
+import { formatBytes, formatSeconds, pairs } from "./terminal.ts";
 
 export function register(program: Command): void {
   program
@@ -16,7 +16,7 @@ export function register(program: Command): void {
 async function doctor(json: boolean): Promise<void> {
   const check = await checkAdapter();
   if (check.ok) {
-    console.log(json ? JSON.stringify(check, null, 2) : reportTable(check.report));
+    console.log(json ? JSON.stringify(check, null, 2) : reportText(check.report));
     return;
   }
   const advice =
@@ -32,7 +32,7 @@ async function doctor(json: boolean): Promise<void> {
 }
 
 /** The report as two columns of text. Exported for tests. */
-export function reportTable(report: AdapterReport): string {
+export function reportText(report: AdapterReport): string {
   const { subgroups } = report;
   const rows: [string, string][] = [
     ["runtime", report.runtime],
@@ -55,7 +55,7 @@ export function reportTable(report: AdapterReport): string {
     ["compilation", formatSeconds(report.compileMs / 1000)],
     ["first dispatch", formatSeconds(report.firstDispatchMs / 1000)],
   ];
-  return table(["", ""], rows);
+  return pairs(rows);
 }
 
 const limitNames: Record<ReportedLimit, string> = {

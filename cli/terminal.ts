@@ -78,32 +78,57 @@ export function pace(done: number, total: number, seconds: number): { rate: stri
 
 export type Cell = string | number | boolean | null | undefined;
 
-/**
- * A table as text, for stdout: columns of numbers to the right, no colours, no frame. A header row of empty strings is
- * left out.
- */
+/** A table as text, for stdout: columns of numbers to the right, no colours, no frame. */
 export function table(headers: readonly string[], rows: readonly (readonly Cell[])[]): string {
-  const isNumeric = headers.map((_, column) => {
-    const cells = rows.map((row) => row[column]).filter((cell) => cell !== null && cell !== undefined && cell !== "");
-    return (
-      cells.length > 0 &&
-      cells.every((cell) => typeof cell === "number" || /^[-+]?[\d.,]+( ?[%\w/]{1,4})?$/.test(String(cell)))
-    );
-  });
-  const rule = { left: "", right: "", mid: "  ", other: "─" };
-  const none = { left: "", right: "", mid: "", other: "" };
+  const empty = { left: "", right: "", mid: "", other: "" };
   const printer = new Table({
     columns: headers.map((title, column) => ({
       name: `c${column}`,
       title,
-      alignment: isNumeric[column] ? "right" : "left",
+      alignment: rows.every((row) => isNumeric(row[column])) ? "right" : "left",
     })),
     shouldDisableColors: true,
-    style: { headerTop: none, headerBottom: rule, tableBottom: none, vertical: "", rowSeparator: none },
+    style: {
+      headerTop: empty,
+      headerBottom: { left: "", right: "", mid: "─", other: "─" },
+      tableBottom: empty,
+      vertical: "",
+      rowSeparator: empty,
+    },
   });
-  for (const row of rows)
+  for (const row of rows) {
     printer.addRow(Object.fromEntries(headers.map((_, column) => [`c${column}`, String(row[column] ?? "")])));
-  return printer.render();
+  }
+  // The library pads every cell by one space on both sides.
+  return printer
+    .render()
+    .split("\n")
+    .map((line) => line.slice(1).trimEnd())
+    .filter(Boolean)
+    .join("\n");
+}
+
+/** Numbers, numbers with a unit, and gaps in a column of them. */
+function isNumeric(cell: Cell): boolean {
+  return cell === null || cell === undefined || /^([-+]?[\d.,]+(e[-+]?\d+)?( ?[%\w/µ]{1,5})?|-|–)?$/.test(String(cell));
+}
+
+/** Names and values in two columns, for stdout; a long value goes on under itself. */
+export function pairs(rows: readonly (readonly [name: string, value: string])[], width = 100): string {
+  const indent = Math.max(0, ...rows.map(([name]) => name.length)) + 2;
+  return rows
+    .map(([name, value]) => name.padEnd(indent) + wrap(value, width - indent).join(`\n${" ".repeat(indent)}`))
+    .join("\n");
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [""];
+  for (const word of text.split(" ")) {
+    const last = lines[lines.length - 1]!;
+    if (last && last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = last ? `${last} ${word}` : word;
+  }
+  return lines;
 }
 
 /** Colours text when the stream is a terminal and the user has not asked for none (NO_COLOR). */

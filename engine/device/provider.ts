@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { lstatSync, mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GpuError } from "./errors.ts";
@@ -112,13 +112,22 @@ async function ensureRuntimeFolder(): Promise<void> {
   if (process.platform !== "linux") return;
   try {
     if (process.env["XDG_RUNTIME_DIR"]) return;
-    const folder = mkdtempSync(join(tmpdir(), "acutance-runtime-"));
-    process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+    const folder = privateFolder();
     process.env["XDG_RUNTIME_DIR"] = folder;
     await setNativeEnvironment("XDG_RUNTIME_DIR", folder);
   } catch {
     // Without permission to write (Deno's sandbox, a read-only container) the driver goes on and only warns.
   }
+}
+
+/** One folder per user, kept between processes, so that none is left behind by each; a stranger's is not trusted. */
+function privateFolder(): string {
+  const user = process.getuid?.() ?? 0;
+  const folder = join(tmpdir(), `acutance-runtime-${user}`);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const { uid, mode } = lstatSync(folder);
+  const isDirectory = (mode & 0o170000) === 0o040000;
+  return isDirectory && uid === user && (mode & 0o077) === 0 ? folder : mkdtempSync(`${folder}-`);
 }
 
 /** In Bun, a write to process.env does not reach the C environment, which is the one that the Vulkan loader reads. */

@@ -1,18 +1,94 @@
-import { flatGrid, flatWorkgroup } from "../kernel/grid.ts";
-import { type Shape, sizeOf, Tensor } from "../tensor.ts";
+import { record } from "../autograd.ts";
+import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
+import { type Shape, ShapeError, sizeOf, Tensor } from "../tensor.ts";
 
-/** Sum over the leading axis, in order, of `parts`: [parts, …shape] → shape. The size of `shape` is a multiple of 4. Not recorded. */
+/** Elements that one invocation adds up; longer axes are cut into parts, which keeps rounding small as well. */
+const partLength = 256;
+
+/** Sum of x, seen as [outer, axis, inner], over its middle axis → [outer, inner] (flat). Not recorded. */
+export function sumAxis(x: Tensor, outer: number, axis: number, inner: number): Tensor {
+  const { device } = x;
+  const vector = inner % 4 === 0;
+  const width = vector ? inner / 4 : inner;
+  // Windows cut the outermost axis; when that is the summed one, every window makes parts of its own.
+  const alongAxis = outer === 1;
+  const partsOf = (length: number) => Math.ceil(length / partLength);
+  const ranges = alongAxis
+    ? rowRanges(device, axis, [inner])
+    : rowRanges(device, outer, [axis * inner, partsOf(axis) * inner]);
+  const allParts = alongAxis ? ranges.reduce((sum, range) => sum + partsOf(range.count), 0) : partsOf(axis);
+  const y = Tensor.empty(device, [outer, allParts, inner]);
+  let firstPart = 0;
+  for (const { start, count } of ranges) {
+    const [rows, length] = alongAxis ? [1, count] : [count, axis];
+    const parts = partsOf(length);
+    const rowSize = alongAxis ? inner : axis * inner;
+    device.kernels.run(
+      "reduce/axis",
+      { VECTOR: vector, WORKGROUP: flatWorkgroup },
+      {
+        x: x.window(start * rowSize, count * rowSize),
+        y: alongAxis ? y.window() : y.window(start * allParts * inner, count * allParts * inner),
+      },
+      { outer: rows, axis: length, inner: width, parts, part_length: partLength, first_part: firstPart, all_parts: allParts },
+      flatGrid(device, rows * parts * width),
+    );
+    if (alongAxis) firstPart += parts;
+  }
+  if (allParts === 1) return y;
+  const total = sumAxis(y, outer, allParts, inner);
+  y.dispose();
+  return total;
+}
+
+/** Sum over the leading axis, in order: [parts, …shape] → shape. Not recorded; `parts` is disposed of. */
 export function sumParts(parts: Tensor, shape: Shape): Tensor {
   const count = parts.shape[0]!;
-  if (count === 1) return parts.alias(shape);
-  const y = Tensor.empty(parts.device, shape);
-  const count4 = sizeOf(shape) / 4;
-  parts.device.kernels.run(
-    "reduce/parts",
-    { WORKGROUP: flatWorkgroup },
-    { x: parts.window(), y: y.window() },
-    { count4, parts: count },
-    flatGrid(parts.device, count4),
-  );
+  const flat = count === 1 ? parts : sumAxis(parts, 1, count, sizeOf(shape));
+  const y = flat.alias(shape);
+  flat.dispose();
+  parts.dispose();
   return y;
+}
+
+function expand(y: Tensor, shape: Shape, outer: number, axis: number, inner: number, factor: number): Tensor {
+  const { device } = y;
+  const x = Tensor.empty(device, shape);
+  const alongAxis = outer === 1;
+  const rowSize = alongAxis ? inner : axis * inner;
+  for (const { start, count } of rowRanges(device, alongAxis ? axis : outer, [rowSize, inner])) {
+    device.kernels.run(
+      "reduce/expand",
+      { WORKGROUP: flatWorkgroup },
+      { y: alongAxis ? y.window() : y.window(start * inner, count * inner), x: x.window(start * rowSize, count * rowSize) },
+      { outer: alongAxis ? 1 : count, axis: alongAxis ? count : axis, inner, factor },
+      flatGrid(device, count * rowSize),
+    );
+  }
+  return x;
+}
+
+function reduction(name: string, x: Tensor, axis: number | undefined, factorOf: (length: number) => number): Tensor {
+  const at = axis === undefined ? undefined : axis < 0 ? axis + x.rank : axis;
+  if (at !== undefined && !(at >= 0 && at < x.rank)) throw new ShapeError(`${name}: [${x.shape}] has no axis ${axis}`);
+  const outer = at === undefined ? 1 : sizeOf(x.shape.slice(0, at));
+  const length = at === undefined ? x.size : x.shape[at]!;
+  const inner = at === undefined ? 1 : sizeOf(x.shape.slice(at + 1));
+  const rest = at === undefined ? [] : x.shape.filter((_, i) => i !== at);
+  const factor = factorOf(length);
+  const total = sumAxis(x, outer, length, inner);
+  const scaled = factor === 1 ? total : expand(total, total.shape, 1, 1, total.size, factor);
+  const y = scaled.alias(rest.length > 0 ? rest : [1]);
+  // dx[…, a, …] = factor · dy for every a
+  return record(name, [x], y, (dy) => [expand(dy, x.shape, outer, length, inner, factor)]);
+}
+
+/** Sum over one axis (negative counts from the last), which disappears, or over all elements → [1]. */
+export function sum(x: Tensor, axis?: number): Tensor {
+  return reduction("sum", x, axis, () => 1);
+}
+
+/** Mean over one axis (negative counts from the last), which disappears, or over all elements → [1]. */
+export function mean(x: Tensor, axis?: number): Tensor {
+  return reduction("mean", x, axis, (length) => 1 / length);
 }

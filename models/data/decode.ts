@@ -46,31 +46,33 @@ const NOT_PHOTOGRAPHS = new Set(["svg", "pdf", "magick", "openslide", "raw"]);
  * Decodes a picture file to upright 8-bit sRGB: EXIF orientation applied, embedded ICC profile converted, grey and CMYK
  * turned into RGB, 16 bits reduced to 8, transparency flattened on a background, first frame of an animation.
  * @param source a path, or the bytes of a file
- * @throws PictureError with path, reason and advice for every way this can fail
+ * @throws PictureError with path, reason and advice for every way a picture can fail; Error or RangeError for an option
+ * that means nothing, such as an unknown colour
  */
 export async function decode(source: string | Uint8Array, options: DecodeOptions = {}): Promise<Picture> {
   const path = typeof source === "string" ? source : (options.name ?? "(bytes)");
   const maxPixels = options.maxPixels ?? DEFAULT_MAX_PIXELS;
   const bytes = typeof source === "string" ? await readBytes(source) : source;
   if (bytes.length === 0) throw new PictureError(path, "empty", "The file has no bytes.");
+  if (bytes[0] === 0x42 && bytes[1] === 0x4d) throw new PictureError(path, "unsupported", "It is a BMP file.");
   const input: SharpOptions = {
     failOn: options.strictness ?? "warning",
     limitInputPixels: maxPixels,
     autoOrient: true,
   };
+  // Built outside the try block: a wrong option is the caller's mistake, not the picture's.
+  const image = sharp(bytes, input)
+    .flatten({ background: options.background ?? "white" })
+    .toColourspace("srgb")
+    .raw({ depth: "uchar" });
   try {
-    const image = sharp(bytes, input);
     const metadata = await image.metadata();
     refuseOddities(path, metadata, maxPixels);
     const shrunk = shrunkSize(metadata, options.shrinkToShorterSide);
     if (shrunk) image.resize({ ...shrunk, fit: "fill", kernel: "cubic" });
     // libvips brings 16-bit pictures with a profile to Display P3, not sRGB, unless the output profile is named.
     if (metadata.hasProfile && metadata.space === "rgb16") image.withIccProfile("srgb");
-    const { data, info } = await image
-      .flatten({ background: options.background ?? "white" })
-      .toColourspace("srgb")
-      .raw({ depth: "uchar" })
-      .toBuffer({ resolveWithObject: true });
+    const { data, info } = await image.toBuffer({ resolveWithObject: true });
     if (info.channels !== 3) {
       throw new PictureError(path, "unsupported", `It decodes to ${info.channels} channels instead of 3.`);
     }
@@ -121,7 +123,10 @@ function refuseOddities(path: string, metadata: Metadata, maxPixels: number): vo
 }
 
 /** Upright size after halving as often as the shorter side allows; undefined when it stays as it is. */
-function shrunkSize(metadata: Metadata, shorterSide: number | undefined): { width: number; height: number } | undefined {
+function shrunkSize(
+  metadata: Metadata,
+  shorterSide: number | undefined,
+): { width: number; height: number } | undefined {
   if (shorterSide === undefined) return undefined;
   if (!(shorterSide >= 1)) throw new RangeError(`shrinkToShorterSide must be at least 1 pixel, got ${shorterSide}.`);
   const { width, height } = metadata.autoOrient;

@@ -42,7 +42,11 @@ export class PictureError extends Error {
 const PATTERNS: readonly (readonly [RegExp, PictureReason])[] = [
   [/exceeds pixel limit|too large|dimensions? exceed/i, "too-large"],
   [/unsupported image format|bad magic|not a known file format|not in a known format|unable to load/i, "not-a-picture"],
-  [/premature end|truncat|unexpected end|not enough data|end of file|\bEOF\b|read gave|out of order read/i, "truncated"],
+  [/premature end of data segment|corrupt jpeg data/i, "damaged"],
+  [
+    /premature end|truncat|unexpected end|not enough data|end of file|\bEOF\b|read gave|out of order read/i,
+    "truncated",
+  ],
   [/not implemented|unsupported|no decoder|support for this compression/i, "unsupported"],
   [/header|has no image|cannot find image|invalid (?:image|jpeg) dimensions/i, "not-a-picture"],
 ];

@@ -66,7 +66,7 @@ function countTies(n: number, sameAsPrevious: (i: number) => boolean): number {
 }
 
 /** Sorts in place by bottom-up merging and returns how many pairs stood strictly in the wrong order. */
-function sortCountingSwaps(values: Float64Array): number {
+function sortCountingSwaps(values: Float64Array<ArrayBuffer>): number {
   const n = values.length;
   let source = values;
   let target = new Float64Array(n);

@@ -15,31 +15,37 @@ import {
 } from "../../../models/metrics/index.ts";
 import golden from "../../golden/metrics.json";
 
+const MEASURES = ["srcc", "krcc", "plcc", "rmse", "mae", "slope"] as const;
+
 interface Case {
   predicted: number[];
   mos: number[];
-  expected: Record<string, number> & { parameters?: number[] };
+  expected: Record<(typeof MEASURES)[number], number> & {
+    plccFitted?: number;
+    rmseFitted?: number;
+    parameters?: number[];
+  };
 }
 
 describe(`golden values from SciPy ${golden.scipy}`, () => {
-  for (const [name, { predicted, mos, expected }] of Object.entries(golden.cases) as unknown as [string, Case][]) {
+  for (const [name, { predicted, mos, expected }] of Object.entries(golden.cases) as [string, Case][]) {
     test(name, () => {
       const found = evaluate(predicted, mos);
-      for (const key of ["srcc", "krcc", "plcc", "rmse", "mae", "slope"] as const) {
-        expect(found[key]).toBeCloseTo(expected[key]!, 10);
+      for (const key of MEASURES) {
+        expect(found[key]).toBeCloseTo(expected[key], 10);
       }
-      if (expected["plccFitted"] === undefined) return;
+      if (expected.plccFitted === undefined) return;
       expect(found.curve).toBe("logistic4");
-      expect(found.plccFitted).toBeCloseTo(expected["plccFitted"], 6);
-      expect(found.rmseFitted / expected["rmseFitted"]!).toBeCloseTo(1, 6);
+      expect(found.plccFitted).toBeCloseTo(expected.plccFitted, 6);
+      expect(found.rmseFitted / expected.rmseFitted!).toBeCloseTo(1, 6);
     });
   }
 
   test("the fitted parameters are the published form of the curve", () => {
-    const { predicted, mos, expected } = golden.cases.logistic as Case;
+    const { predicted, mos, expected } = golden.cases.logistic;
     const { parameters, map } = fitCurve(predicted, mos);
     parameters.forEach((value, i) => {
-      expect(value / expected.parameters![i]!).toBeCloseTo(1, 3);
+      expect(value / expected.parameters[i]!).toBeCloseTo(1, 3);
     });
     const [b1, b2, b3, b4] = parameters as [number, number, number, number];
     expect(map(0.7)).toBeCloseTo((b1 - b2) / (1 + Math.exp(-(0.7 - b3) / b4)) + b2, 9);

@@ -1,0 +1,240 @@
+import { record } from "../autograd.ts";
+import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
+import { type Shape, ShapeError, Tensor } from "../tensor.ts";
+import { contract, contractWeight, type Pair } from "./contract.ts";
+import { columnSums } from "./matmul.ts";
+import { transpose, upToFour, withColumns, withRowsAndColumns } from "./shape.ts";
+
+export interface ConvOptions {
+  /** One number for both axes, or [height, width]. */
+  readonly stride?: number | Pair;
+  /** Zeros around the picture; one number for both axes, or [height, width]. */
+  readonly padding?: number | Pair;
+  /** Channels and columns are split into so many groups that do not see each other. */
+  readonly groups?: number;
+  /** One number per output channel. */
+  readonly bias?: Tensor;
+}
+
+interface ConvShape {
+  readonly images: number;
+  readonly input: Pair;
+  readonly channels: number;
+  readonly output: Pair;
+  readonly columns: number;
+  readonly kernel: Pair;
+  readonly stride: Pair;
+  readonly padding: Pair;
+  readonly groups: number;
+}
+
+/** A number for both axes, or one for each. */
+export function pair(value: number | Pair): Pair {
+  return typeof value === "number" ? [value, value] : value;
+}
+
+/**
+ * 2-D convolution (cross-correlation, as networks use the word).
+ * x: [N, H, W, C], weight: [KH, KW, C / groups, O] → [N, (H + 2·padding − KH) / stride + 1, …, O].
+ * @throws ShapeError when the extents do not fit or nothing is left of the picture
+ */
+export function conv2d(x: Tensor, weight: Tensor, options: ConvOptions = {}): Tensor {
+  const shape = convShape(x.shape, weight.shape, options);
+  const { bias } = options;
+  if (bias && bias.size !== shape.columns) throw new ShapeError(`conv2d: bias [${bias.shape}] for ${shape.columns} channels`);
+  const ways = shape.groups === 1 ? dense : grouped;
+  const y = x.device.scope(() => ways.forward(x, weight, shape, bias));
+  // dx = dy ⋆ weight, flipped and transposed    dweight = Σ_positions x ⊗ dy    dbias = Σ_positions dy
+  return record("conv2d", bias ? [x, weight, bias] : [x, weight], y, (dy) => [
+    x.tracked ? x.device.scope(() => ways.inputGradient(dy, weight, shape)) : undefined,
+    weight.tracked ? x.device.scope(() => ways.weightGradient(x, dy, shape)) : undefined,
+    bias?.tracked ? columnSums(dy) : undefined,
+  ]);
+}
+
+function convShape(x: Shape, weight: Shape, options: ConvOptions): ConvShape {
+  if (x.length !== 4 || weight.length !== 4) {
+    throw new ShapeError(`conv2d takes x [N, H, W, C] and weight [KH, KW, C / groups, O]; found [${x}] and [${weight}]`);
+  }
+  const [images, height, width, channels] = x as [number, number, number, number];
+  const [kh, kw, inner, columns] = weight as [number, number, number, number];
+  const groups = options.groups ?? 1;
+  const stride = pair(options.stride ?? 1);
+  const padding = pair(options.padding ?? 0);
+  if (inner * groups !== channels || columns % groups !== 0) {
+    throw new ShapeError(`conv2d: weight [${weight}] with ${groups} group(s) does not fit ${channels} channels`);
+  }
+  if (stride.some((s) => !(s >= 1)) || padding.some((p) => !(p >= 0))) {
+    throw new ShapeError(`conv2d: stride ${stride} must be at least 1, padding ${padding} at least 0`);
+  }
+  const output: Pair = [
+    Math.floor((height + 2 * padding[0] - kh) / stride[0]) + 1,
+    Math.floor((width + 2 * padding[1] - kw) / stride[1]) + 1,
+  ];
+  if (output[0] < 1 || output[1] < 1) {
+    throw new ShapeError(`conv2d: a ${kh}x${kw} kernel does not fit a ${height}x${width} picture with padding ${padding}`);
+  }
+  return { images, input: [height, width], channels, output, columns, kernel: [kh, kw], stride, padding, groups };
+}
+
+const dense = {
+  forward(x: Tensor, weight: Tensor, s: ConvShape, bias?: Tensor): Tensor {
+    const [channels, columns] = [upToFour(s.channels), upToFour(s.columns)];
+    const out = Tensor.empty(x.device, [s.images, ...s.output, columns]);
+    contract(
+      withColumns(x, channels),
+      withRowsAndColumns(weight, channels, columns),
+      out,
+      {
+        images: s.images,
+        grid: s.output,
+        input: s.input,
+        channels,
+        columns,
+        taps: s.kernel,
+        stride: s.stride,
+        step: 1,
+        offset: [-s.padding[0], -s.padding[1]],
+        kernelStart: [0, 0],
+        kernelStep: [1, 1],
+        kernelWidth: s.kernel[1],
+      },
+      bias && withColumns(bias, columns),
+    );
+    return withColumns(out, s.columns);
+  },
+
+  /**
+   * Rows h of dx with the same remainder a = h mod stride meet the same taps kh = kh0 + stride·t, kh0 = (a + pad) mod
+   * stride, at rows i + (a + pad − kh0)/stride − t of dy, where h = stride·i + a. Each remainder is one contraction.
+   */
+  inputGradient(dy: Tensor, weight: Tensor, s: ConvShape): Tensor {
+    const [channels, columns] = [upToFour(s.channels), upToFour(s.columns)];
+    const dx = Tensor.empty(dy.device, [s.images, ...s.input, channels]);
+    const turned = transpose(withRowsAndColumns(weight, channels, columns));
+    const filled = withColumns(dy, columns);
+    const simple = s.stride[0] === 1 && s.stride[1] === 1;
+    for (let a = 0; a < Math.min(s.stride[0], s.input[0]); a++) {
+      for (let b = 0; b < Math.min(s.stride[1], s.input[1]); b++) {
+        const start: Pair = [(a + s.padding[0]) % s.stride[0], (b + s.padding[1]) % s.stride[1]];
+        contract(filled, turned, dx, {
+          images: s.images,
+          grid: [Math.ceil((s.input[0] - a) / s.stride[0]), Math.ceil((s.input[1] - b) / s.stride[1])],
+          input: s.output,
+          channels: columns,
+          columns: channels,
+          taps: [
+            Math.max(0, Math.ceil((s.kernel[0] - start[0]) / s.stride[0])),
+            Math.max(0, Math.ceil((s.kernel[1] - start[1]) / s.stride[1])),
+          ],
+          stride: [1, 1],
+          step: -1,
+          offset: [(a + s.padding[0] - start[0]) / s.stride[0], (b + s.padding[1] - start[1]) / s.stride[1]],
+          kernelStart: start,
+          kernelStep: s.stride,
+          kernelWidth: s.kernel[1],
+          ...(simple ? {} : { scatter: { output: s.input, stride: s.stride, start: [a, b] as Pair } }),
+        });
+      }
+    }
+    return withColumns(dx, s.channels);
+  },
+
+  weightGradient(x: Tensor, dy: Tensor, s: ConvShape): Tensor {
+    const [channels, columns] = [upToFour(s.channels), upToFour(s.columns)];
+    const filled = contractWeight(withColumns(x, channels), withColumns(dy, columns), { ...s, channels, columns });
+    return withRowsAndColumns(filled, s.channels, s.columns);
+  },
+};
+
+/** Parameters of the kernels in shaders/conv/grouped_*.wgsl. */
+function groupedParameters(s: ConvShape, images: number) {
+  return {
+    images,
+    in_height: s.input[0],
+    in_width: s.input[1],
+    channels: s.channels,
+    out_height: s.output[0],
+    out_width: s.output[1],
+    columns: s.columns,
+    kernel_height: s.kernel[0],
+    kernel_width: s.kernel[1],
+    stride_h: s.stride[0],
+    stride_w: s.stride[1],
+    pad_h: s.padding[0],
+    pad_w: s.padding[1],
+    group_channels: s.channels / s.groups,
+    group_columns: s.columns / s.groups,
+  };
+}
+
+/** Convolution in groups: one invocation per element, for the narrow groups where a tile would be mostly empty. */
+const grouped = {
+  forward(x: Tensor, weight: Tensor, s: ConvShape, bias?: Tensor): Tensor {
+    const { device } = x;
+    const y = Tensor.empty(device, [s.images, ...s.output, s.columns]);
+    const xImage = x.size / s.images;
+    const yImage = y.size / s.images;
+    for (const { start, count } of rowRanges(device, s.images, [xImage, yImage])) {
+      device.kernels.run(
+        "conv/grouped",
+        { BIAS: bias !== undefined, WORKGROUP: flatWorkgroup },
+        {
+          x: x.window(start * xImage, count * xImage),
+          weight: weight.window(),
+          y: y.window(start * yImage, count * yImage),
+          ...(bias && { bias: bias.window() }),
+        },
+        groupedParameters(s, count),
+        flatGrid(device, count * yImage),
+      );
+    }
+    return y;
+  },
+
+  inputGradient(dy: Tensor, weight: Tensor, s: ConvShape): Tensor {
+    const { device } = dy;
+    const dx = Tensor.empty(device, [s.images, ...s.input, s.channels]);
+    const dxImage = dx.size / s.images;
+    const dyImage = dy.size / s.images;
+    for (const { start, count } of rowRanges(device, s.images, [dxImage, dyImage])) {
+      device.kernels.run(
+        "conv/grouped_input_gradient",
+        { WORKGROUP: flatWorkgroup },
+        {
+          dy: dy.window(start * dyImage, count * dyImage),
+          weight: weight.window(),
+          dx: dx.window(start * dxImage, count * dxImage),
+        },
+        groupedParameters(s, count),
+        flatGrid(device, count * dxImage),
+      );
+    }
+    return dx;
+  },
+
+  weightGradient(x: Tensor, dy: Tensor, s: ConvShape): Tensor {
+    const { device } = x;
+    const shape = [...s.kernel, s.channels / s.groups, s.columns];
+    const xImage = x.size / s.images;
+    const dyImage = dy.size / s.images;
+    // One sum per image, the images added afterwards in order.
+    const perImage = Tensor.empty(device, [s.images, ...shape]);
+    const size = perImage.size / s.images;
+    for (const { start, count } of rowRanges(device, s.images, [xImage, dyImage, size])) {
+      device.kernels.run(
+        "conv/grouped_weight_gradient",
+        { WORKGROUP: flatWorkgroup },
+        {
+          x: x.window(start * xImage, count * xImage),
+          dy: dy.window(start * dyImage, count * dyImage),
+          dweight: perImage.window(start * size, count * size),
+        },
+        groupedParameters(s, count),
+        flatGrid(device, count * size),
+      );
+    }
+    const flat = columnSums(perImage.alias([s.images, size]));
+    return flat.alias(shape);
+  },
+};

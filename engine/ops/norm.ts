@@ -1,0 +1,210 @@
+import { record } from "../autograd.ts";
+import type { Device } from "../device/device.ts";
+import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
+import { ShapeError, Tensor } from "../tensor.ts";
+import { expectSameShape } from "./elementwise.ts";
+import { sumAxis } from "./reduce.ts";
+
+/** Per-channel tensors of a batch normalisation, each [C]. */
+export interface BatchNormState {
+  readonly scale: Tensor;
+  readonly shift: Tensor;
+  /** Updated in training. */
+  readonly runningMean: Tensor;
+  readonly runningVariance: Tensor;
+}
+
+export interface BatchNormOptions {
+  /** Normalise with the statistics of this batch and update the running ones; otherwise use the running ones. */
+  readonly training: boolean;
+  readonly epsilon?: number;
+  /** Weight of the new batch in the running statistics. */
+  readonly momentum?: number;
+  /** Added after the normalisation. */
+  readonly residual?: Tensor;
+  /** Ends with max(·, 0). */
+  readonly relu?: boolean;
+}
+
+/** Rows that one invocation walks: long enough to load a channel's numbers rarely, short enough to fill the adapter. */
+const block = 64;
+
+/** How kernels see x: rows of channels, counted in vec4s where possible. */
+function layout(x: Tensor) {
+  const channels = x.shape.at(-1)!;
+  const vector = channels % 4 === 0;
+  return { channels, rows: x.size / channels, width: vector ? channels / 4 : channels, vector };
+}
+
+/**
+ * Batch normalisation over all axes but the last (Ioffe & Szegedy 2015), with the addition and the ReLU that follow it
+ * in residual networks: y = relu(scale · (x − mean)/√(variance + ε) + shift + residual). x: […, C].
+ * The variance is the biased one; the running variance takes the unbiased one, as in PyTorch.
+ * @throws ShapeError when a per-channel tensor does not have C elements, or in training with a single row
+ */
+export function batchNorm(x: Tensor, state: BatchNormState, options: BatchNormOptions): Tensor {
+  const { device } = x;
+  const { training, epsilon = 1e-5, momentum = 0.1, residual, relu = false } = options;
+  const { channels, rows } = layout(x);
+  for (const [name, tensor] of Object.entries(state) as [string, Tensor][]) {
+    if (tensor.size !== channels) throw new ShapeError(`batchNorm: ${name} has ${tensor.size} elements for ${channels} channels`);
+  }
+  if (residual) expectSameShape("batchNorm residual", x, residual);
+  if (training && rows < 2) throw new ShapeError("batchNorm: one row has no variance; use a larger batch or evaluation mode");
+  const moments = training ? batchMoments(x, state, epsilon, momentum) : runningMoments(device, state, channels, epsilon);
+  const y = apply(x, moments, state, relu, residual);
+  const inputs = [x, state.scale, state.shift, ...(residual ? [residual] : [])];
+  // dshift = Σ dz    dscale = Σ dz·x̂    dx: see shaders/norm/gradient.wgsl    dresidual = dz    dz = dy where y > 0
+  return record("batchNorm", inputs, y, (dy) => {
+    const wantsSums = training || state.scale.tracked || state.shift.tracked;
+    const sums = wantsSums ? gradientSums(x, dy, y, moments, relu) : undefined;
+    const { dx, dresidual } = gradient(x, dy, y, moments, sums, state.scale, { training, relu, residual: !!residual });
+    const [dshift, dscale] = sums ? halves(sums) : [];
+    sums?.dispose();
+    return [dx, dscale, dshift, ...(residual ? [dresidual] : [])];
+  });
+}
+
+function batchMoments(x: Tensor, state: BatchNormState, epsilon: number, momentum: number): Tensor {
+  const { device } = x;
+  const { channels, rows, width, vector } = layout(x);
+  const ranges = rowRanges(device, rows, [channels]);
+  const blocks = Tensor.empty(device, [ranges.reduce((n, { count }) => n + Math.ceil(count / block), 0), 2, channels]);
+  let firstBlock = 0;
+  for (const { start, count } of ranges) {
+    device.kernels.run(
+      "norm/moments",
+      { BLOCK: block, VECTOR: vector, WORKGROUP: flatWorkgroup },
+      { x: x.window(start * channels, count * channels), blocks: blocks.window() },
+      { rows: count, channels: width, first_block: firstBlock },
+      flatGrid(device, Math.ceil(count / block) * width),
+    );
+    firstBlock += Math.ceil(count / block);
+  }
+  const moments = Tensor.empty(device, [2, channels]);
+  device.kernels.run(
+    "norm/merge",
+    { BLOCK: block, WORKGROUP: flatWorkgroup },
+    {
+      blocks: blocks.window(),
+      moments: moments.window(),
+      running_mean: state.runningMean.window(),
+      running_variance: state.runningVariance.window(),
+    },
+    { rows, window_rows: ranges[0]!.count, channels, epsilon, momentum },
+    flatGrid(device, channels),
+  );
+  blocks.dispose();
+  return moments;
+}
+
+function runningMoments(device: Device, state: BatchNormState, channels: number, epsilon: number): Tensor {
+  const moments = Tensor.empty(device, [2, channels]);
+  device.kernels.run(
+    "norm/running",
+    { WORKGROUP: flatWorkgroup },
+    {
+      running_mean: state.runningMean.window(),
+      running_variance: state.runningVariance.window(),
+      moments: moments.window(),
+    },
+    { channels, epsilon },
+    flatGrid(device, channels),
+  );
+  return moments;
+}
+
+function apply(x: Tensor, moments: Tensor, state: BatchNormState, relu: boolean, residual?: Tensor): Tensor {
+  const { device } = x;
+  const { channels, rows, width, vector } = layout(x);
+  const y = Tensor.empty(device, x.shape);
+  for (const { start, count } of rowRanges(device, rows, [channels])) {
+    const part = (tensor: Tensor) => tensor.window(start * channels, count * channels);
+    device.kernels.run(
+      "norm/apply",
+      { BLOCK: block, RELU: relu, RESIDUAL: residual !== undefined, VECTOR: vector, WORKGROUP: flatWorkgroup },
+      {
+        x: part(x),
+        moments: moments.window(),
+        scale: state.scale.window(),
+        shift: state.shift.window(),
+        y: part(y),
+        ...(residual && { residual: part(residual) }),
+      },
+      { rows: count, channels: width },
+      flatGrid(device, Math.ceil(count / block) * width),
+    );
+  }
+  return y;
+}
+
+/** (Σ dz, Σ dz·x̂) → [2, C]. */
+function gradientSums(x: Tensor, dy: Tensor, y: Tensor, moments: Tensor, relu: boolean): Tensor {
+  const { device } = x;
+  const { channels, rows, width, vector } = layout(x);
+  const ranges = rowRanges(device, rows, [channels]);
+  const allBlocks = ranges.reduce((n, { count }) => n + Math.ceil(count / block), 0);
+  const blocks = Tensor.empty(device, [allBlocks, 2, channels]);
+  let firstBlock = 0;
+  for (const { start, count } of ranges) {
+    const part = (tensor: Tensor) => tensor.window(start * channels, count * channels);
+    device.kernels.run(
+      "norm/gradient_sums",
+      { BLOCK: block, RELU: relu, VECTOR: vector, WORKGROUP: flatWorkgroup },
+      { x: part(x), dy: part(dy), moments: moments.window(), sums: blocks.window(), ...(relu && { y: part(y) }) },
+      { rows: count, channels: width, first_block: firstBlock },
+      flatGrid(device, Math.ceil(count / block) * width),
+    );
+    firstBlock += Math.ceil(count / block);
+  }
+  const sums = sumAxis(blocks, 1, allBlocks, 2 * channels);
+  if (sums !== blocks) blocks.dispose();
+  return sums;
+}
+
+function gradient(
+  x: Tensor,
+  dy: Tensor,
+  y: Tensor,
+  moments: Tensor,
+  sums: Tensor | undefined,
+  scale: Tensor,
+  { training, relu, residual }: { training: boolean; relu: boolean; residual: boolean },
+): { dx: Tensor; dresidual: Tensor | undefined } {
+  const { device } = x;
+  const { channels, rows, width, vector } = layout(x);
+  const dx = Tensor.empty(device, x.shape);
+  // Without ReLU the gradient of the residual is dy itself.
+  const split = residual && relu ? Tensor.empty(device, x.shape) : undefined;
+  for (const { start, count } of rowRanges(device, rows, [channels])) {
+    const part = (tensor: Tensor) => tensor.window(start * channels, count * channels);
+    device.kernels.run(
+      "norm/gradient",
+      { BLOCK: block, TRAINING: training, RELU: relu, RESIDUAL: split !== undefined, VECTOR: vector, WORKGROUP: flatWorkgroup },
+      {
+        dy: part(dy),
+        moments: moments.window(),
+        scale: scale.window(),
+        dx: part(dx),
+        ...(training && { x: part(x), sums: sums!.window() }),
+        ...(relu && { y: part(y) }),
+        ...(split && { dresidual: part(split) }),
+      },
+      { rows: count, channels: width, all_rows: rows },
+      flatGrid(device, Math.ceil(count / block) * width),
+    );
+  }
+  return { dx, dresidual: residual ? (split ?? dy) : undefined };
+}
+
+/** The two rows of a [2, C] tensor as tensors [C]. */
+function halves(pairOfRows: Tensor): [Tensor, Tensor] {
+  const { device } = pairOfRows;
+  const channels = pairOfRows.size / 2;
+  const copy = (row: number) => {
+    const y = Tensor.empty(device, [channels]);
+    device.stream.copy(pairOfRows.allocation, row * channels * 4, y.allocation, 0, channels * 4);
+    return y;
+  };
+  return [copy(0), copy(1)];
+}

@@ -1,0 +1,224 @@
+import { isRecording, record } from "../autograd.ts";
+import type { Device } from "../device/device.ts";
+import type { Grid, KernelArgument } from "../kernel/dispatch.ts";
+import { flatWorkgroup, rowRanges } from "../kernel/grid.ts";
+import { ShapeError, Tensor } from "../tensor.ts";
+import type { Pair } from "./contract.ts";
+import { pair } from "./conv.ts";
+
+export interface PoolOptions {
+  /** Extents of the window; one number for both axes, or [height, width]. */
+  readonly kernel: number | Pair;
+  /** Distance between windows; the kernel's extents unless given. */
+  readonly stride?: number | Pair;
+  /** Positions added around the picture, at most half a kernel; 0 unless given. */
+  readonly padding?: number | Pair;
+}
+
+export interface AveragePoolOptions extends PoolOptions {
+  /** Divide by all taps of the kernel (the default), or only by those inside the picture. */
+  readonly countPadding?: boolean;
+}
+
+interface PoolShape {
+  readonly images: number;
+  readonly input: Pair;
+  readonly channels: number;
+  readonly output: Pair;
+  readonly kernel: Pair;
+  readonly stride: Pair;
+  readonly padding: Pair;
+  /** True when kernels take four channels at a time. */
+  readonly vector: boolean;
+}
+
+/** What the taps of a maximum are numbered with: 8 bits, 4 for each axis. */
+const largestMaxPool = 16;
+
+function poolShape(operation: string, x: Tensor, options: PoolOptions): PoolShape {
+  const [images, height, width, channels] = expectFeatureMaps(operation, x);
+  const kernel = pair(options.kernel);
+  const stride = pair(options.stride ?? options.kernel);
+  const padding = pair(options.padding ?? 0);
+  const whole = [...kernel, ...stride, ...padding].every(Number.isInteger);
+  if (!whole || kernel.some((k) => k < 1) || stride.some((s) => s < 1) || padding.some((p) => p < 0)) {
+    throw new ShapeError(
+      `${operation}: kernel ${kernel} and stride ${stride} must be whole and at least 1, padding ${padding} at least 0`,
+    );
+  }
+  if (padding.some((p, axis) => p > kernel[axis]! / 2)) {
+    throw new ShapeError(`${operation}: padding ${padding} is more than half of kernel ${kernel}`);
+  }
+  const output: Pair = [
+    Math.floor((height + 2 * padding[0] - kernel[0]) / stride[0]) + 1,
+    Math.floor((width + 2 * padding[1] - kernel[1]) / stride[1]) + 1,
+  ];
+  if (output[0] < 1 || output[1] < 1) {
+    throw new ShapeError(`${operation}: a ${kernel.join("x")} kernel does not fit [${x.shape}] with padding ${padding}`);
+  }
+  return { images, input: [height, width], channels, output, kernel, stride, padding, vector: channels % 4 === 0 };
+}
+
+function expectFeatureMaps(operation: string, x: Tensor): readonly [number, number, number, number] {
+  if (x.rank !== 4 || x.dtype !== "f32") {
+    throw new ShapeError(`${operation} takes f32 feature maps [N, H, W, C], found ${x.dtype} [${x.shape}]`);
+  }
+  return x.shape as unknown as readonly [number, number, number, number];
+}
+
+/** A window of the batch for every tensor, and a grid (extent · channels; lines; images) for kernels without divisions. */
+function overImages(
+  device: Device,
+  images: number,
+  tensors: Readonly<Record<string, Tensor>>,
+  run: (windows: Record<string, KernelArgument>, grid: (x: number, lines: number) => Grid, firstImage: number) => void,
+  whole: Readonly<Record<string, Tensor>> = {},
+): void {
+  const perImage = Object.values(tensors).map((tensor) => tensor.size / images);
+  for (const { start, count } of rowRanges(device, images, perImage, device.gpu.limits.maxComputeWorkgroupsPerDimension)) {
+    const windows: Record<string, KernelArgument> = {};
+    Object.entries(tensors).forEach(([name, tensor], i) => {
+      windows[name] = tensor.window(start * perImage[i]!, count * perImage[i]!);
+    });
+    for (const [name, tensor] of Object.entries(whole)) windows[name] = tensor.window();
+    run(windows, (x, lines) => [Math.ceil(x / flatWorkgroup), lines, count], start);
+  }
+}
+
+/** Parameters that all kernels with windows take, by their names there. */
+function windowParameters(s: PoolShape) {
+  return {
+    in_height: s.input[0],
+    in_width: s.input[1],
+    channels: elements(s),
+    out_height: s.output[0],
+    out_width: s.output[1],
+    kernel_h: s.kernel[0],
+    kernel_w: s.kernel[1],
+    stride_h: s.stride[0],
+    stride_w: s.stride[1],
+    pad_h: s.padding[0],
+    pad_w: s.padding[1],
+  };
+}
+
+function windowConstants(s: PoolShape) {
+  return {
+    KERNEL_HEIGHT: s.kernel[0],
+    KERNEL_WIDTH: s.kernel[1],
+    STRIDE_HEIGHT: s.stride[0],
+    STRIDE_WIDTH: s.stride[1],
+    VECTOR: s.vector,
+    WORKGROUP: flatWorkgroup,
+  };
+}
+
+/** Channels as the kernels count them. */
+function elements(s: PoolShape): number {
+  return s.vector ? s.channels / 4 : s.channels;
+}
+
+/**
+ * Largest value of every window. x: [N, H, W, C] → [N, (H + 2·padding − kernel) / stride + 1, …, C]. Padding never wins;
+ * of equal values the first in reading order takes the gradient.
+ * @throws ShapeError when the window does not fit, padding is over half a kernel, or an extent of kernel or stride over 16
+ */
+export function maxPool2d(x: Tensor, options: PoolOptions): Tensor {
+  const shape = poolShape("maxPool2d", x, options);
+  const { images, output, channels } = shape;
+  if ([...shape.kernel, ...shape.stride].some((extent) => extent > largestMaxPool)) {
+    throw new ShapeError(
+      `maxPool2d: kernel ${shape.kernel} and stride ${shape.stride} go up to ${largestMaxPool} for each axis`,
+    );
+  }
+  const y = Tensor.empty(x.device, [images, ...output, channels]);
+  const keepIndex = isRecording() && x.tracked;
+  const index = keepIndex ? Tensor.empty(x.device, [images, ...output, elements(shape)], "u32") : undefined;
+  overImages(x.device, images, { x, y, ...(index && { index }) }, (windows, grid) => {
+    const constants = { ...windowConstants(shape), INDEX: keepIndex };
+    x.device.kernels.run(
+      "pool/max",
+      constants,
+      windows,
+      windowParameters(shape),
+      grid(output[1] * elements(shape), output[0]),
+    );
+  });
+  // dx[h, w] = Σ of dy over the windows whose maximum lies at (h, w)
+  return record("maxPool2d", [x], y, (dy) => [maxPoolGradient(dy, index!, shape)]);
+}
+
+function maxPoolGradient(dy: Tensor, index: Tensor, shape: PoolShape): Tensor {
+  const { images, input, channels, kernel, stride, padding } = shape;
+  const dx = Tensor.empty(dy.device, [images, ...input, channels]);
+  const blocks = [0, 1].map((axis) => Math.floor((input[axis]! - 1 + padding[axis]!) / stride[axis]!) + 1) as [number, number];
+  const constants = {
+    ...windowConstants(shape),
+    WINDOWS_HEIGHT: Math.ceil(kernel[0] / stride[0]),
+    WINDOWS_WIDTH: Math.ceil(kernel[1] / stride[1]),
+  };
+  overImages(dy.device, images, { dy, index, dx }, (windows, grid) => {
+    const parameters = { ...windowParameters(shape), blocks_w: blocks[1] };
+    dy.device.kernels.run("pool/max_gradient", constants, windows, parameters, grid(blocks[1] * elements(shape), blocks[0]));
+  });
+  return dx;
+}
+
+/**
+ * Mean of every window, padding counting as zeros. x: [N, H, W, C] → [N, (H + 2·padding − kernel) / stride + 1, …, C].
+ * @throws ShapeError when the window does not fit or padding is over half a kernel
+ */
+export function averagePool2d(x: Tensor, options: AveragePoolOptions): Tensor {
+  const shape = poolShape("averagePool2d", x, options);
+  const { images, input, output, channels } = shape;
+  const constants = { COUNT_PADDING: options.countPadding ?? true, VECTOR: shape.vector, WORKGROUP: flatWorkgroup };
+  const y = Tensor.empty(x.device, [images, ...output, channels]);
+  overImages(x.device, images, { x, y }, (windows, grid) => {
+    const size = grid(output[1] * elements(shape), output[0]);
+    x.device.kernels.run("pool/average", constants, windows, windowParameters(shape), size);
+  });
+  // dx[h, w] = Σ of dy / count over the windows that cover (h, w)
+  return record("averagePool2d", [x], y, (dy) => {
+    const dx = Tensor.empty(dy.device, x.shape);
+    overImages(dy.device, images, { dy, dx }, (windows, grid) => {
+      const size = grid(input[1] * elements(shape), input[0]);
+      dy.device.kernels.run("pool/average_gradient", constants, windows, windowParameters(shape), size);
+    });
+    return [dx];
+  });
+}
+
+/** Mean over all positions. x: [N, H, W, C] → [N, C]. */
+export function globalAveragePool(x: Tensor): Tensor {
+  const [images, height, width, channels] = expectFeatureMaps("globalAveragePool", x);
+  const vector = channels % 4 === 0;
+  const constants = { VECTOR: vector, WORKGROUP: flatWorkgroup };
+  const parameters = { height, width, channels: vector ? channels / 4 : channels };
+  const { device } = x;
+  const y = Tensor.empty(device, [images, channels]);
+  overImages(
+    device,
+    images,
+    { x },
+    (windows, grid, firstImage) => {
+      const size = grid(parameters.channels, 1);
+      device.kernels.run("pool/global_average", constants, windows, { ...parameters, first_image: firstImage }, size);
+    },
+    { y },
+  );
+  // dx = dy / (H · W) at every position
+  return record("globalAveragePool", [x], y, (dy) => {
+    const dx = Tensor.empty(device, x.shape);
+    overImages(
+      device,
+      images,
+      { dx },
+      (windows, grid, firstImage) => {
+        const size = grid(parameters.channels, height);
+        device.kernels.run("pool/global_average_gradient", constants, windows, { ...parameters, first_image: firstImage }, size);
+      },
+      { dy },
+    );
+    return [dx];
+  });
+}

@@ -1,0 +1,76 @@
+import { record } from "../autograd.ts";
+import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
+import { type Shape, ShapeError, Tensor } from "../tensor.ts";
+
+/** The same elements under another shape of equal size. */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  // dx is dy under the shape of x
+  return record("reshape", [x], x.alias(shape), (dy) => [dy.alias(x.shape)]);
+}
+
+/** Swaps the last two axes: […, M, N] → […, N, M]. */
+export function transpose(x: Tensor): Tensor {
+  if (x.rank < 2) throw new ShapeError(`transpose needs two axes, found [${x.shape}]`);
+  // dx = dyᵀ
+  return record("transpose", [x], swapLast(x), (dy) => [swapLast(dy)]);
+}
+
+function swapLast(x: Tensor): Tensor {
+  const { device } = x;
+  const [rows, columns] = x.shape.slice(-2) as [number, number];
+  const leading = x.shape.slice(0, -2);
+  const y = Tensor.empty(device, [...leading, columns, rows]);
+  const slab = rows * columns;
+  for (const { start, count } of rowRanges(device, x.size / slab, [slab])) {
+    device.kernels.run(
+      "shape/transpose",
+      { WORKGROUP: flatWorkgroup },
+      { x: x.window(start * slab, count * slab), y: y.window(start * slab, count * slab) },
+      { batch: count, rows, columns },
+      flatGrid(device, count * slab),
+    );
+  }
+  return y;
+}
+
+/**
+ * x seen as rows of its last axis, each cut or filled with zeros to `columns`. Kernels that load vec4s take their
+ * operands through this when the last axis is not a multiple of 4. Not recorded.
+ */
+export function withColumns(x: Tensor, columns: number): Tensor {
+  const { device } = x;
+  const from = x.shape.at(-1)!;
+  if (from === columns) return x.alias();
+  const rows = x.size / from;
+  const y = Tensor.empty(device, [...x.shape.slice(0, -1), columns]);
+  for (const { start, count } of rowRanges(device, rows, [from, columns])) {
+    device.kernels.run(
+      "shape/columns",
+      { WORKGROUP: flatWorkgroup },
+      { x: x.window(start * from, count * from), y: y.window(start * columns, count * columns) },
+      { rows: count, x_columns: from, y_columns: columns },
+      flatGrid(device, count * columns),
+    );
+  }
+  return y;
+}
+
+/** The next multiple of 4. */
+export function upToFour(extent: number): number {
+  return Math.ceil(extent / 4) * 4;
+}
+
+/**
+ * A weight [taps, rows, columns] with rows and columns filled with zeros or cut to new extents. Not recorded.
+ */
+export function withRowsAndColumns(x: Tensor, rows: number, columns: number): Tensor {
+  const [fromRows, fromColumns] = x.shape.slice(-2) as [number, number];
+  const leading = x.shape.slice(0, -2);
+  const wide = withColumns(x, columns);
+  if (fromRows === rows && fromColumns === columns) return wide;
+  const flat = wide.alias([...leading, fromRows * columns]);
+  const filled = withColumns(flat, rows * columns);
+  const y = filled.alias([...leading, rows, columns]);
+  for (const temporary of [wide, flat, filled]) temporary.dispose();
+  return y;
+}

@@ -1,0 +1,193 @@
+import { checkRange, type MosRange } from "../data/range.ts";
+
+/** Lowest score of the common scale of Eq. 1. */
+export const LOWEST = 1;
+/** Highest score of the common scale of Eq. 1. */
+export const HIGHEST = 100;
+
+/**
+ * How a score becomes a distribution over the score set (Eq. 2).
+ * - `adjacent`: linear interpolation between the two neighbouring scores. Keeps the expectation; smallest variance
+ * - `minent`: the exact minimum of the entropy at the given expectation: one neighbour and the far end of the scale
+ * - `nearest`: one-hot on the nearest score. Keeps the expectation only to within half a bin
+ */
+export type LabelMode = (typeof LABEL_MODES)[number];
+
+/** Every label mode, the default first. */
+export const LABEL_MODES = ["adjacent", "minent", "nearest"] as const;
+
+/** Options of `convert`. */
+export interface ConvertOptions {
+  /** @default "adjacent" */
+  readonly mode?: LabelMode;
+  /** m, the number of scores in the score set. @default 100 */
+  readonly levels?: number;
+}
+
+// Scores closer than this to a member of the score set, in bins, count as that member; ties are decided with the same
+// slack. It absorbs the rounding of Eq. 1, e.g. MOS 3 of [1, 5], which lies exactly half way.
+const SLACK = 1e-9;
+
+function checkLevels(levels: number): void {
+  if (!Number.isInteger(levels) || levels < 2) {
+    throw new RangeError(`The score set needs an integer number of levels of at least 2, got ${levels}.`);
+  }
+}
+
+/**
+ * MOS on the scale of a data set → score on the common scale [1, 100]: y = 1 + 99 (MOS - lo) / (hi - lo).
+ * With the nominal range nothing leaks from the test part; values outside the range map outside [1, 100].
+ * @throws RangeError when the range is empty or not finite
+ *
+ * Source: CPL-IQA (ICML 2025), Eq. 1.
+ */
+export function normaliseMos(mos: number, range: MosRange): number {
+  checkRange(range);
+  return LOWEST + ((HIGHEST - LOWEST) * (mos - range[0])) / (range[1] - range[0]);
+}
+
+/**
+ * Inverse of `normaliseMos`: score on [1, 100] → MOS on the scale of the data set.
+ * @throws RangeError when the range is empty or not finite
+ */
+export function denormaliseScore(score: number, range: MosRange): number {
+  checkRange(range);
+  return range[0] + ((range[1] - range[0]) * (score - LOWEST)) / (HIGHEST - LOWEST);
+}
+
+/**
+ * The score set M: `levels` equally spaced scores from 1 to 100, M_j = 1 + 99 (j - 1) / (m - 1).
+ * @returns [levels]
+ * @throws RangeError when levels is not an integer of at least 2
+ */
+export function scoreSet(levels: number): Float64Array {
+  checkLevels(levels);
+  return Float64Array.from({ length: levels }, (_, j) => LOWEST + ((HIGHEST - LOWEST) * j) / (levels - 1));
+}
+
+/**
+ * One score → probabilities over the score set, by Eq. 2. A score that is a member of the set becomes one-hot in every
+ * mode. Ties: `minent` takes the pair with the upper end of the scale (y = 50.5, m = 100 → 0.99 at 50, 0.01 at 100);
+ * `nearest` rounds half a bin upwards.
+ * @param score on the common scale [1, 100]
+ * @returns [levels], sums to 1
+ * @throws RangeError when the score is outside [1, 100] or not a number, or levels is wrong
+ *
+ * Source: CPL-IQA (ICML 2025), Eq. 2. The entropy is concave, so its minimum lies on a vertex of the polytope of
+ * distributions with the given mean: at most two scores, of which one neighbours y and one is an end of the scale.
+ */
+export function convertScore(score: number, mode: LabelMode, levels: number): Float64Array {
+  checkLevels(levels);
+  if (!LABEL_MODES.includes(mode)) {
+    throw new RangeError(`Unknown label mode ${JSON.stringify(mode)}; choose one of ${LABEL_MODES.join(", ")}.`);
+  }
+  if (!(score >= LOWEST - SLACK && score <= HIGHEST + SLACK)) {
+    throw new RangeError(
+      `A score must lie in [${LOWEST}, ${HIGHEST}], got ${score}; check that the MOS range covers every MOS.`,
+    );
+  }
+  const label = new Float64Array(levels);
+  const last = levels - 1;
+  const position = Math.max(0, Math.min(last, ((score - LOWEST) * last) / (HIGHEST - LOWEST)));
+  const rounded = Math.round(position);
+  if (Math.abs(position - rounded) < SLACK) {
+    label[rounded] = 1;
+    return label;
+  }
+  const below = Math.floor(position);
+  const fraction = position - below;
+  if (mode === "adjacent") {
+    label[below] = 1 - fraction;
+    label[below + 1] = fraction;
+  } else if (mode === "minent") {
+    const massAtTop = fraction / (last - below);
+    const massAtBottom = (1 - fraction) / (below + 1);
+    if (massAtTop <= massAtBottom + SLACK) {
+      label[below] = 1 - massAtTop;
+      label[last] = massAtTop;
+    } else {
+      label[0] = massAtBottom;
+      label[below + 1] = 1 - massAtBottom;
+    }
+  } else {
+    label[fraction >= 0.5 - SLACK ? below + 1 : below] = 1;
+  }
+  return label;
+}
+
+/**
+ * Scores → label matrix, one row per score; the layout the GPU takes.
+ * @param scores on the common scale [1, 100]
+ * @returns [scores.length, levels] row-major, each row sums to 1
+ * @throws RangeError as `convertScore`
+ */
+export function convert(scores: ArrayLike<number>, options: ConvertOptions = {}): Float32Array {
+  const { mode = "adjacent", levels = 100 } = options;
+  checkLevels(levels);
+  const labels = new Float32Array(scores.length * levels);
+  for (let i = 0; i < scores.length; i++) labels.set(convertScore(scores[i]!, mode, levels), i * levels);
+  return labels;
+}
+
+/**
+ * Expectation sum_j p_j M_j of a distribution over the score set of its length.
+ * @returns a score on [1, 100] when p sums to 1
+ */
+export function expectation(p: ArrayLike<number>): number {
+  const scores = scoreSet(p.length);
+  let sum = 0;
+  for (let j = 0; j < p.length; j++) sum += p[j]! * scores[j]!;
+  return sum;
+}
+
+/** Standard deviation of a distribution over the score set of its length, on the [1, 100] scale; 0 for one-hot. */
+export function standardDeviation(p: ArrayLike<number>): number {
+  const scores = scoreSet(p.length);
+  const centre = expectation(p);
+  let variance = 0;
+  for (let j = 0; j < p.length; j++) variance += p[j]! * (scores[j]! - centre) ** 2;
+  return Math.sqrt(variance);
+}
+
+/** Shannon entropy H(p) = -sum_j p_j ln p_j in nats, from 0 (one-hot) to ln m (uniform); 0 ln 0 = 0. */
+export function entropy(p: ArrayLike<number>): number {
+  let sum = 0;
+  for (let j = 0; j < p.length; j++) if (p[j]! > 0) sum -= p[j]! * Math.log(p[j]!);
+  return sum;
+}
+
+/**
+ * Confidence of a pseudo-label, 1 - H(p) / ln m: 0 for uniform, 1 for one-hot.
+ * @returns a number in [0, 1]
+ * @throws RangeError when p has fewer than 2 entries
+ *
+ * Source: CPL-IQA (ICML 2025), Eq. 8, in the form of Iscen et al. (CVPR 2019), Eq. 11.
+ */
+export function confidence(p: ArrayLike<number>): number {
+  checkLevels(p.length);
+  return Math.max(0, Math.min(1, 1 - entropy(p) / Math.log(p.length)));
+}
+
+/** Options of `confidences`. */
+export interface ConfidenceOptions {
+  /** Divide by the largest, as the code of Iscen et al. does; else the weights stay near 0.15 at m = 100. @default true */
+  readonly divideByMaximum?: boolean;
+}
+
+/**
+ * Confidences (Eq. 8) of a matrix of pseudo-labels.
+ * @param rows [n, levels] row-major, each row a distribution
+ * @returns [n], in [0, 1]; all 0 when every row is uniform
+ * @throws RangeError when the length of `rows` is no multiple of levels
+ */
+export function confidences(rows: ArrayLike<number>, levels: number, options: ConfidenceOptions = {}): Float64Array {
+  checkLevels(levels);
+  if (rows.length % levels !== 0) {
+    throw new RangeError(`A label matrix of ${levels} levels cannot have ${rows.length} entries.`);
+  }
+  const weights = Float64Array.from({ length: rows.length / levels }, (_, i) =>
+    confidence(Array.from({ length: levels }, (_, j) => rows[i * levels + j]!)),
+  );
+  const largest = weights.reduce((a, b) => Math.max(a, b), 0);
+  return (options.divideByMaximum ?? true) && largest > 0 ? weights.map((weight) => weight / largest) : weights;
+}

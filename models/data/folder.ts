@@ -1,0 +1,74 @@
+import { stat } from "node:fs/promises";
+import { basename, join, relative, resolve, sep } from "node:path";
+import { glob } from "tinyglobby";
+import { DatasetError } from "./problems.ts";
+
+/** File name extensions of pictures. */
+export const pictureExtensions: readonly string[] = (
+  "jpg jpeg jpe jfif png webp tif tiff gif avif " +
+  // Listed although they cannot be decoded, so that they are reported and not passed over.
+  "bmp heic heif"
+).split(" ");
+
+/**
+ * Pictures below a folder, as paths relative to it with forward slashes, sorted by code unit. Hidden files are left out.
+ * @throws DatasetError when the folder does not exist or is a file
+ */
+export async function listPictures(
+  folder: string,
+  options: { readonly recursive?: boolean; readonly extensions?: readonly string[] } = {},
+): Promise<string[]> {
+  const info = await stat(folder).catch((error: Error) => {
+    throw new DatasetError(`The picture folder ${folder} cannot be read: ${error.message}`, { cause: error });
+  });
+  if (!info.isDirectory()) throw new DatasetError(`${folder} is a file; a folder of pictures is expected.`);
+  const extensions = new Set(
+    (options.extensions ?? pictureExtensions).map((extension) => `.${extension.toLowerCase()}`),
+  );
+  const names = await glob(options.recursive === false ? "*" : "**/*", { cwd: folder, onlyFiles: true });
+  return names.filter((name) => extensions.has(name.slice(name.lastIndexOf(".")).toLowerCase())).sort();
+}
+
+/** Finds the file that a name in a CSV means, among the pictures of a folder. */
+export class PictureFinder {
+  readonly #folder: string;
+  readonly #names: ReadonlySet<string>;
+  readonly #byKey = new Map<string, string | null>();
+
+  /** @param names relative paths, as `listPictures` gives them */
+  constructor(folder: string, names: readonly string[]) {
+    this.#folder = folder;
+    this.#names = new Set(names);
+    for (const name of names) {
+      const lower = name.toLowerCase();
+      for (const key of new Set([lower, basename(lower), stem(lower), stem(basename(lower))])) {
+        // null marks a key that more than one file answers to.
+        this.#byKey.set(key, this.#byKey.has(key) ? null : name);
+      }
+    }
+  }
+
+  /** Path of a listed picture. */
+  pathOf(name: string): string {
+    return join(this.#folder, name);
+  }
+
+  /**
+   * Path of the picture called `name`: exactly, or else the only one that differs in case, lacks the extension in the
+   * name, or lies in a subfolder.
+   */
+  find(name: string): string | { readonly why: string } {
+    const slashed = relative(this.#folder, resolve(this.#folder, name)).split(sep).join("/");
+    if (this.#names.has(slashed)) return this.pathOf(slashed);
+    const similar = this.#byKey.get(slashed.toLowerCase());
+    if (typeof similar === "string") return this.pathOf(similar);
+    if (similar === null) return { why: `several pictures below ${this.#folder} have this name; give the path.` };
+    return { why: `there is no such picture in ${this.#folder}.` };
+  }
+}
+
+/** Name without its extension. */
+function stem(name: string): string {
+  const dot = name.lastIndexOf(".");
+  return dot > name.lastIndexOf("/") + 1 ? name.slice(0, dot) : name;
+}

@@ -1,0 +1,21 @@
+export { type CacheUsage, PictureCache } from "./cache.ts";
+export type { ColumnChoice, Columns } from "./columns.ts";
+export {
+  type Dataset,
+  DatasetError,
+  type DatasetOptions,
+  type Exclusion,
+  type FolderOptions,
+  loadDataset,
+  loadFolder,
+  type Problem,
+  type Row,
+  ratedRows,
+  unratedRows,
+} from "./dataset.ts";
+export { checkPicture, type DecodeOptions, decode, type Picture, type PictureCheck } from "./decode.ts";
+export { PictureError, type PictureReason } from "./picture-error.ts";
+export { type Prefetched, type PrefetchOptions, prefetch } from "./prefetch.ts";
+export { type MosRange, observedRange } from "./range.ts";
+export { type ScanOptions, scan } from "./scan.ts";
+export { officialSplit, parseRatio, type SplitOptions, type Splittable, split } from "./split.ts";

@@ -1,0 +1,149 @@
+import { Random } from "../../engine/random.ts";
+import { DatasetError } from "./problems.ts";
+
+/** What a split needs to know of a row. */
+export interface Splittable {
+  readonly name: string;
+  readonly group?: string;
+  readonly split?: string;
+}
+
+export interface SplitOptions<Part extends string> {
+  /** Share of each part, in any unit: { labelled: 1, unlabelled: 3, test: 1 }. The order of the parts matters. */
+  readonly parts: Readonly<Record<Part, number>>;
+  /** An integer, 0 ≤ seed < 2^53. */
+  readonly seed: number;
+  /**
+   * `image`: every row on its own. `group`: rows of one group stay together, as pictures of one scene or reference must;
+   * shares are then met as nearly as the groups allow.
+   * @default "image"
+   */
+  readonly by?: "image" | "group";
+}
+
+/**
+ * Divides rows at random by shares. The same seed gives the same parts whatever the order of the rows. By image, each
+ * part gets its share rounded to a whole number, and the largest part what is left (10,073 as 1:3:1 → 2015, 6043, 2015).
+ * @returns the rows of each part, sorted by name
+ * @throws DatasetError when a part would be empty, names repeat, or a row has no group although `by` is `group`;
+ * RangeError when a share is not positive or the seed is no such integer
+ */
+export function split<R extends Splittable, Part extends string>(
+  rows: readonly R[],
+  options: SplitOptions<Part>,
+): Record<Part, R[]> {
+  const parts = Object.keys(options.parts) as Part[];
+  const shares = parts.map((part) => options.parts[part]);
+  shares.forEach((share, i) => {
+    if (!(share > 0) || !Number.isFinite(share)) {
+      throw new RangeError(`The share of "${parts[i]}" must be a positive number, got ${share}.`);
+    }
+  });
+  const byGroup = options.by === "group";
+  const units = byGroup ? groupsOf(rows) : rows.map((row): [string, R[]] => [row.name, [row]]);
+  units.sort(([a], [b]) => compare(a, b));
+  const twin = units.findIndex(([name], i) => i > 0 && name === units[i - 1]![0]);
+  if (twin >= 0)
+    throw new DatasetError(`Two rows have the name "${units[twin]![0]}"; names must be unique to be split.`);
+
+  const shuffled = new Random(options.seed, "split").shuffle(units).map(([, members]) => members);
+  const assigned = byGroup ? byDeficit(shuffled, shares) : byCount(shuffled, shares);
+  const result = {} as Record<Part, R[]>;
+  parts.forEach((part, i) => {
+    const members = assigned[i]!.flat().sort((a, b) => compare(a.name, b.name));
+    if (members.length === 0) {
+      const unit = byGroup ? "groups" : "rows";
+      throw new DatasetError(
+        `"${part}" would be empty: ${units.length} ${unit} cannot be divided as ${parts.join(" : ")} = ${shares.join(" : ")}.`,
+      );
+    }
+    result[part] = members;
+  });
+  return result;
+}
+
+/**
+ * Shares from a ratio such as "1:3:1".
+ * @param names the parts, as many as the ratio has numbers; @default three are labelled, unlabelled, test
+ * @throws RangeError when the counts differ or a number is not positive
+ */
+export function parseRatio<Part extends string = "labelled" | "unlabelled" | "test">(
+  ratio: string,
+  names: readonly Part[] = ["labelled", "unlabelled", "test"] as readonly string[] as readonly Part[],
+): Record<Part, number> {
+  const shares = ratio.split(":").map(Number);
+  if (shares.length !== names.length || !shares.every((share) => share > 0 && Number.isFinite(share))) {
+    throw new RangeError(
+      `A ratio of ${names.join(" : ")} needs ${names.length} positive numbers such as ${names.map(() => 1).join(":")}, ` +
+        `got "${ratio}".`,
+    );
+  }
+  return Object.fromEntries(names.map((name, i) => [name, shares[i]!])) as Record<Part, number>;
+}
+
+/**
+ * The split made by the authors of a data set: rows by the text in their split column.
+ * @returns part → rows sorted by name; parts in order of their names
+ * @throws DatasetError when a row says no part
+ */
+export function officialSplit<R extends Splittable>(rows: readonly R[]): Map<string, R[]> {
+  const result = new Map<string, R[]>();
+  const sorted = [...rows].sort((a, b) => compare(a.split ?? "", b.split ?? "") || compare(a.name, b.name));
+  for (const row of sorted) {
+    if (row.split === undefined) {
+      throw new DatasetError(`"${row.name}" belongs to no part; name the split column with columns.split.`);
+    }
+    const part = result.get(row.split);
+    if (part) part.push(row);
+    else result.set(row.split, [row]);
+  }
+  return result;
+}
+
+/** By code unit, the same in every locale. */
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function groupsOf<R extends Splittable>(rows: readonly R[]): [string, R[]][] {
+  const groups = new Map<string, R[]>();
+  for (const row of rows) {
+    if (row.group === undefined) {
+      throw new DatasetError(
+        `"${row.name}" has no group; name the group column with columns.group, or split by image.`,
+      );
+    }
+    const members = groups.get(row.group);
+    if (members) members.push(row);
+    else groups.set(row.group, [row]);
+  }
+  return [...groups];
+}
+
+/** Cuts the list at the rounded shares; the largest share takes the rounding. */
+function byCount<R>(units: R[][], shares: readonly number[]): R[][][] {
+  const total = shares.reduce((a, b) => a + b, 0);
+  const counts = shares.map((share) => Math.round((units.length * share) / total));
+  const largest = shares.indexOf(Math.max(...shares));
+  counts[largest]! += units.length - counts.reduce((a, b) => a + b, 0);
+  let start = 0;
+  return counts.map((count) => {
+    const cut = units.slice(start, start + Math.max(0, count));
+    start += Math.max(0, count);
+    return cut;
+  });
+}
+
+/** Gives each group to the part that is furthest behind its share; of equals, to the first. */
+function byDeficit<R>(groups: R[][], shares: readonly number[]): R[][][] {
+  const total = shares.reduce((a, b) => a + b, 0);
+  const rowCount = groups.reduce((sum, group) => sum + group.length, 0);
+  const wanted = shares.map((share) => (rowCount * share) / total);
+  const parts: R[][][] = shares.map(() => []);
+  for (const group of groups) {
+    const next = wanted.indexOf(Math.max(...wanted));
+    parts[next]!.push(group);
+    wanted[next]! -= group.length;
+  }
+  return parts;
+}

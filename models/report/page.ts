@@ -1,0 +1,173 @@
+/** One picture of a grid. */
+export interface Picture {
+  /** The encoded file. */
+  readonly data: Uint8Array;
+  readonly type: "image/jpeg" | "image/png" | "image/webp" | "image/avif" | "image/gif";
+  readonly caption: string;
+  /** What the picture shows, for readers who cannot see it; default: the caption. */
+  readonly alternative?: string;
+}
+
+export type Cell = string | number | null | undefined;
+
+export type Block =
+  | { readonly kind: "paragraph"; readonly text: string }
+  | {
+      readonly kind: "table";
+      readonly headers: readonly string[];
+      readonly rows: readonly (readonly Cell[])[];
+      readonly caption?: string;
+    }
+  | { readonly kind: "figure"; readonly svg: string; readonly caption: string }
+  | { readonly kind: "pictures"; readonly pictures: readonly Picture[] };
+
+export interface Section {
+  readonly title: string;
+  readonly blocks: readonly Block[];
+}
+
+export interface Page {
+  readonly title: string;
+  /** A line or two under the title: what was run, on what. */
+  readonly summary?: string;
+  readonly sections: readonly Section[];
+}
+
+/**
+ * One HTML document that needs nothing else: styles and pictures are inside, and a content policy forbids any request.
+ * All texts are escaped.
+ * @throws TypeError when a figure is not plain SVG
+ */
+export function renderPage({ title, summary, sections }: Page): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<meta name="color-scheme" content="light dark">
+<title>${escapeHtml(title)}</title>
+<style>${css}</style>
+</head>
+<body>
+<main>
+<header>
+<h1>${escapeHtml(title)}</h1>
+${summary ? `<p class="summary">${escapeHtml(summary)}</p>` : ""}
+</header>
+${sections.map(renderSection).join("\n")}
+</main>
+</body>
+</html>
+`;
+}
+
+/** Makes text safe between tags and inside quoted attributes. */
+export function escapeHtml(text: string): string {
+  return text
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;")
+    .replaceAll("'", "&#39;");
+}
+
+function renderSection({ title, blocks }: Section): string {
+  return `<section>\n<h2>${escapeHtml(title)}</h2>\n${inRows(blocks).join("\n")}\n</section>`;
+}
+
+/** Figures that follow each other stand side by side where the window is wide enough. */
+function inRows(blocks: readonly Block[]): string[] {
+  const rows: string[] = [];
+  let figures: string[] = [];
+  const endRow = () => {
+    if (figures.length) rows.push(`<div class="charts">${figures.join("\n")}</div>`);
+    figures = [];
+  };
+  for (const block of blocks) {
+    if (block.kind === "figure") {
+      figures.push(renderBlock(block));
+    } else {
+      endRow();
+      rows.push(renderBlock(block));
+    }
+  }
+  endRow();
+  return rows;
+}
+
+function renderBlock(block: Block): string {
+  switch (block.kind) {
+    case "paragraph":
+      return `<p>${escapeHtml(block.text)}</p>`;
+    case "table":
+      return renderTable(block.headers, block.rows, block.caption);
+    case "figure":
+      return `<figure class="chart"><div class="scroll">${inlineSvg(block.svg)}</div><figcaption>${escapeHtml(block.caption)}</figcaption></figure>`;
+    case "pictures":
+      return `<div class="pictures">${block.pictures.map(renderPicture).join("\n")}</div>`;
+  }
+}
+
+function renderTable(headers: readonly string[], rows: readonly (readonly Cell[])[], caption?: string): string {
+  const numeric = headers.map((_, column) => rows.length > 0 && rows.every((row) => isNumeric(row[column])));
+  const mark = (column: number) => (numeric[column] ? ' class="number"' : "");
+  const head = headers.map((text, column) => `<th scope="col"${mark(column)}>${escapeHtml(text)}</th>`).join("");
+  const body = rows.map((row) => {
+    const cells = headers.map((_, column) => `<td${mark(column)}>${escapeHtml(String(row[column] ?? ""))}</td>`);
+    return `<tr>${cells.join("")}</tr>`;
+  });
+  const title = caption ? `<caption>${escapeHtml(caption)}</caption>` : "";
+  return `<div class="scroll"><table>${title}<thead><tr>${head}</tr></thead><tbody>\n${body.join("\n")}\n</tbody></table></div>`;
+}
+
+function isNumeric(cell: Cell): boolean {
+  return typeof cell !== "string" || /^([-+−]?[\d.,]+( ?[%\w/µ]{1,5})?|-|–)?$/.test(cell);
+}
+
+function renderPicture({ data, type, caption, alternative = caption }: Picture): string {
+  const source = `data:${type};base64,${Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("base64")}`;
+  return `<figure><img src="${source}" alt="${escapeHtml(alternative)}"><figcaption>${escapeHtml(caption)}</figcaption></figure>`;
+}
+
+/** Figures come from chart.ts; anything that could run or fetch is refused all the same. */
+function inlineSvg(svg: string): string {
+  const text = svg.trim();
+  if (!text.startsWith("<svg") || /<script|<foreignObject|\son\w+\s*=|(?:href|src)\s*=\s*["'](?!#)/i.test(text)) {
+    throw new TypeError(
+      `a figure must be plain SVG without scripts or links, got ${JSON.stringify(text.slice(0, 60))}`,
+    );
+  }
+  // HTML knows SVG's elements without their namespaces.
+  return text.replace(/ xmlns(:\w+)?="[^"]*"/g, "");
+}
+
+const css = `
+:root{--ink:#1f2328;--muted:#5b6470;--paper:#fff;--card:#f6f8fa;--line:#d8dee4;--accent:#0072b2}
+@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--muted:#9aa4af;--paper:#0f1318;--card:#171d24;--line:#2d353f;--accent:#56b4e9}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,sans-serif}
+main{max-width:70rem;margin:0 auto;padding:2rem 1.25rem 4rem}
+header{border-bottom:1px solid var(--line);margin-bottom:2rem}
+h1{font-size:1.9rem;line-height:1.2;margin:0 0 .5rem}
+h2{font-size:1.3rem;line-height:1.3;margin:2.5rem 0 .75rem}
+p{max-width:48rem;margin:.6rem 0}
+.summary{color:var(--muted);margin-bottom:1.25rem}
+.scroll{overflow-x:auto}
+table{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums}
+caption,figcaption{color:var(--muted);font-size:.875rem;text-align:left}
+caption{padding-bottom:.4rem}
+th,td{padding:.4rem .9rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
+th{font-weight:600;border-bottom-width:2px;white-space:nowrap}
+th:first-child,td:first-child{padding-left:0}
+.number{text-align:right;white-space:nowrap}
+.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,28rem),1fr));gap:1rem;margin:1.25rem 0}
+.chart{margin:0;max-width:38rem;min-width:0;padding:.75rem;background:var(--card);border:1px solid var(--line);border-radius:.5rem}
+.chart svg{display:block;width:100%;min-width:24rem;height:auto}
+figcaption{margin-top:.5rem}
+.pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,11rem),1fr));gap:1rem;margin:1.25rem 0}
+.pictures figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:.5rem;overflow:hidden}
+.pictures img{display:block;width:100%;aspect-ratio:4/3;object-fit:contain;background:var(--paper)}
+.pictures figcaption{margin:0;padding:.5rem .7rem;white-space:pre-line;overflow-wrap:anywhere}
+@media(max-width:40rem){main{padding:1.25rem .9rem 3rem}h1{font-size:1.5rem}.chart{padding:.5rem}}
+`;

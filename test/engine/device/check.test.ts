@@ -1,0 +1,42 @@
+import { expect, test } from "bun:test";
+import { checkAdapter, readAnswer } from "../../../engine/device/check.ts";
+import { looksLikeSoftware, reportedLimits } from "../../../engine/device/probe.ts";
+
+test("a working adapter is reported with its limits", async () => {
+  const check = await checkAdapter();
+  if (!check.ok) throw new Error(check.message);
+  for (const name of reportedLimits) expect(check.report.limits[name]).toBeGreaterThan(0);
+  expect(check.report.firstDispatchMs).toBeGreaterThan(0);
+  expect(check.report.features).toContain("core-features-and-limits");
+});
+
+test("a loader without drivers gives NoAdapterError and names the variable", async () => {
+  if (process.platform !== "linux") return;
+  const check = await checkAdapter({ environment: { ...process.env, VK_DRIVER_FILES: "/nonexistent.json" } });
+  expect(check).toMatchObject({ ok: false, kind: "NoAdapterError" });
+  expect(check.ok ? "" : check.message).toContain("VK_DRIVER_FILES=/nonexistent.json");
+});
+
+test("a crash without an answer tells the signal and the last words", () => {
+  const check = readAnswer("", "a\nb\nc\nillegal access", null, "SIGSEGV", 1000);
+  expect(check).toMatchObject({ ok: false, kind: "Crash" });
+  expect(check.ok ? "" : check.message).toBe("the process that tried the GPU ended by SIGSEGV: b | c | illegal access");
+});
+
+test("a crash after the answer does not count, a cut answer does", () => {
+  expect(readAnswer('{"ok":true,"report":{}}\n', "", null, "SIGSEGV", 1000).ok).toBe(true);
+  expect(readAnswer('{"ok":tr', "", null, "SIGSEGV", 1000)).toMatchObject({ kind: "Crash" });
+});
+
+test("a process that was ended for its time is a timeout", () => {
+  expect(readAnswer("", "", null, "SIGKILL", 1500)).toMatchObject({
+    kind: "Timeout",
+    message: "the GPU driver did not finish a small kernel within 1.5 s",
+  });
+});
+
+test("software adapters are known by name", () => {
+  expect(looksLikeSoftware("mesa llvmpipe (LLVM 15.0.6)")).toBe(true);
+  expect(looksLikeSoftware("Microsoft Basic Render Driver")).toBe(true);
+  expect(looksLikeSoftware("nvidia ada NVIDIA RTX 4090")).toBe(false);
+});
