@@ -46,7 +46,8 @@ export function batchNorm(x: Tensor, state: BatchNormState, options: BatchNormOp
   const { device } = x;
   const { training, epsilon = 1e-5, momentum = 0.1, residual, relu = false } = options;
   const { channels, rows } = layout(x);
-  for (const [name, tensor] of Object.entries(state) as [string, Tensor][]) {
+  for (const name of ["scale", "shift", "runningMean", "runningVariance"] as const) {
+    const tensor = state[name];
     if (tensor.size !== channels) throw new ShapeError(`batchNorm: ${name} has ${tensor.size} elements for ${channels} channels`);
   }
   if (residual) expectSameShape("batchNorm residual", x, residual);

@@ -1,8 +1,7 @@
 import { isRecording, record } from "../autograd.ts";
-import type { Device } from "../device/device.ts";
-import type { Grid, KernelArgument } from "../kernel/dispatch.ts";
-import { flatWorkgroup, rowRanges } from "../kernel/grid.ts";
+import { flatWorkgroup } from "../kernel/grid.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
+import { batchShape, overImages } from "./batch.ts";
 import type { Pair } from "./contract.ts";
 import { pair } from "./conv.ts";
 
@@ -36,7 +35,7 @@ interface PoolShape {
 const largestMaxPool = 16;
 
 function poolShape(operation: string, x: Tensor, options: PoolOptions): PoolShape {
-  const [images, height, width, channels] = expectFeatureMaps(operation, x);
+  const [images, height, width, channels] = batchShape(operation, x);
   const kernel = pair(options.kernel);
   const stride = pair(options.stride ?? options.kernel);
   const padding = pair(options.padding ?? 0);
@@ -54,35 +53,11 @@ function poolShape(operation: string, x: Tensor, options: PoolOptions): PoolShap
     Math.floor((width + 2 * padding[1] - kernel[1]) / stride[1]) + 1,
   ];
   if (output[0] < 1 || output[1] < 1) {
-    throw new ShapeError(`${operation}: a ${kernel.join("x")} kernel does not fit [${x.shape}] with padding ${padding}`);
+    throw new ShapeError(
+      `${operation}: a ${kernel.join("x")} kernel does not fit [${x.shape}] with padding ${padding}`,
+    );
   }
   return { images, input: [height, width], channels, output, kernel, stride, padding, vector: channels % 4 === 0 };
-}
-
-function expectFeatureMaps(operation: string, x: Tensor): readonly [number, number, number, number] {
-  if (x.rank !== 4 || x.dtype !== "f32") {
-    throw new ShapeError(`${operation} takes f32 feature maps [N, H, W, C], found ${x.dtype} [${x.shape}]`);
-  }
-  return x.shape as unknown as readonly [number, number, number, number];
-}
-
-/** A window of the batch for every tensor, and a grid (extent · channels; lines; images) for kernels without divisions. */
-function overImages(
-  device: Device,
-  images: number,
-  tensors: Readonly<Record<string, Tensor>>,
-  run: (windows: Record<string, KernelArgument>, grid: (x: number, lines: number) => Grid, firstImage: number) => void,
-  whole: Readonly<Record<string, Tensor>> = {},
-): void {
-  const perImage = Object.values(tensors).map((tensor) => tensor.size / images);
-  for (const { start, count } of rowRanges(device, images, perImage, device.gpu.limits.maxComputeWorkgroupsPerDimension)) {
-    const windows: Record<string, KernelArgument> = {};
-    Object.entries(tensors).forEach(([name, tensor], i) => {
-      windows[name] = tensor.window(start * perImage[i]!, count * perImage[i]!);
-    });
-    for (const [name, tensor] of Object.entries(whole)) windows[name] = tensor.window();
-    run(windows, (x, lines) => [Math.ceil(x / flatWorkgroup), lines, count], start);
-  }
 }
 
 /** Parameters that all kernels with windows take, by their names there. */
@@ -134,7 +109,7 @@ export function maxPool2d(x: Tensor, options: PoolOptions): Tensor {
   const y = Tensor.empty(x.device, [images, ...output, channels]);
   const keepIndex = isRecording() && x.tracked;
   const index = keepIndex ? Tensor.empty(x.device, [images, ...output, elements(shape)], "u32") : undefined;
-  overImages(x.device, images, { x, y, ...(index && { index }) }, (windows, grid) => {
+  overImages({ x, y, ...(index && { index }) }, {}, ({ windows, grid }) => {
     const constants = { ...windowConstants(shape), INDEX: keepIndex };
     x.device.kernels.run(
       "pool/max",
@@ -151,15 +126,24 @@ export function maxPool2d(x: Tensor, options: PoolOptions): Tensor {
 function maxPoolGradient(dy: Tensor, index: Tensor, shape: PoolShape): Tensor {
   const { images, input, channels, kernel, stride, padding } = shape;
   const dx = Tensor.empty(dy.device, [images, ...input, channels]);
-  const blocks = [0, 1].map((axis) => Math.floor((input[axis]! - 1 + padding[axis]!) / stride[axis]!) + 1) as [number, number];
+  const blocks = [0, 1].map((axis) => Math.floor((input[axis]! - 1 + padding[axis]!) / stride[axis]!) + 1) as [
+    number,
+    number,
+  ];
   const constants = {
     ...windowConstants(shape),
     WINDOWS_HEIGHT: Math.ceil(kernel[0] / stride[0]),
     WINDOWS_WIDTH: Math.ceil(kernel[1] / stride[1]),
   };
-  overImages(dy.device, images, { dy, index, dx }, (windows, grid) => {
+  overImages({ dy, index, dx }, {}, ({ windows, grid }) => {
     const parameters = { ...windowParameters(shape), blocks_w: blocks[1] };
-    dy.device.kernels.run("pool/max_gradient", constants, windows, parameters, grid(blocks[1] * elements(shape), blocks[0]));
+    dy.device.kernels.run(
+      "pool/max_gradient",
+      constants,
+      windows,
+      parameters,
+      grid(blocks[1] * elements(shape), blocks[0]),
+    );
   });
   return dx;
 }
@@ -171,16 +155,16 @@ function maxPoolGradient(dy: Tensor, index: Tensor, shape: PoolShape): Tensor {
 export function averagePool2d(x: Tensor, options: AveragePoolOptions): Tensor {
   const shape = poolShape("averagePool2d", x, options);
   const { images, input, output, channels } = shape;
-  const constants = { COUNT_PADDING: options.countPadding ?? true, VECTOR: shape.vector, WORKGROUP: flatWorkgroup };
+  const constants = { ...windowConstants(shape), COUNT_PADDING: options.countPadding ?? true };
   const y = Tensor.empty(x.device, [images, ...output, channels]);
-  overImages(x.device, images, { x, y }, (windows, grid) => {
+  overImages({ x, y }, {}, ({ windows, grid }) => {
     const size = grid(output[1] * elements(shape), output[0]);
     x.device.kernels.run("pool/average", constants, windows, windowParameters(shape), size);
   });
   // dx[h, w] = Σ of dy / count over the windows that cover (h, w)
   return record("averagePool2d", [x], y, (dy) => {
     const dx = Tensor.empty(dy.device, x.shape);
-    overImages(dy.device, images, { dy, dx }, (windows, grid) => {
+    overImages({ dy, dx }, {}, ({ windows, grid }) => {
       const size = grid(input[1] * elements(shape), input[0]);
       dy.device.kernels.run("pool/average_gradient", constants, windows, windowParameters(shape), size);
     });
@@ -190,35 +174,29 @@ export function averagePool2d(x: Tensor, options: AveragePoolOptions): Tensor {
 
 /** Mean over all positions. x: [N, H, W, C] → [N, C]. */
 export function globalAveragePool(x: Tensor): Tensor {
-  const [images, height, width, channels] = expectFeatureMaps("globalAveragePool", x);
+  const [images, height, width, channels] = batchShape("globalAveragePool", x);
   const vector = channels % 4 === 0;
   const constants = { VECTOR: vector, WORKGROUP: flatWorkgroup };
   const parameters = { height, width, channels: vector ? channels / 4 : channels };
   const { device } = x;
   const y = Tensor.empty(device, [images, channels]);
-  overImages(
-    device,
-    images,
-    { x },
-    (windows, grid, firstImage) => {
-      const size = grid(parameters.channels, 1);
-      device.kernels.run("pool/global_average", constants, windows, { ...parameters, first_image: firstImage }, size);
-    },
-    { y },
-  );
+  overImages({ x }, { y }, ({ windows, grid, firstImage }) => {
+    const size = grid(parameters.channels, 1);
+    device.kernels.run("pool/global_average", constants, windows, { ...parameters, first_image: firstImage }, size);
+  });
   // dx = dy / (H · W) at every position
   return record("globalAveragePool", [x], y, (dy) => {
     const dx = Tensor.empty(device, x.shape);
-    overImages(
-      device,
-      images,
-      { dx },
-      (windows, grid, firstImage) => {
-        const size = grid(parameters.channels, height);
-        device.kernels.run("pool/global_average_gradient", constants, windows, { ...parameters, first_image: firstImage }, size);
-      },
-      { dy },
-    );
+    overImages({ dx }, { dy }, ({ windows, grid, firstImage }) => {
+      const size = grid(parameters.channels, height);
+      device.kernels.run(
+        "pool/global_average_gradient",
+        constants,
+        windows,
+        { ...parameters, first_image: firstImage },
+        size,
+      );
+    });
     return [dx];
   });
 }

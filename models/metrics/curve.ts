@@ -99,7 +99,7 @@ function descend(x: Float64Array, y: Float64Array, start: number[]): Descent | u
       return undefined; // a singular system of normal equations
     }
     if (!Number.isFinite(found.parameterError)) return undefined;
-    const settled = error - found.parameterError <= 1e-9 * found.parameterError + 1e-14 * x.length;
+    const settled = error - found.parameterError <= 1e-7 * found.parameterError + 1e-9 * x.length;
     parameters = found.parameterValues;
     error = found.parameterError;
     if (settled) return { parameters, error, settled };

@@ -1,0 +1,17 @@
+import type { Device } from "../device/device.ts";
+import type { KernelArgument } from "../kernel/dispatch.ts";
+import { flatGrid, flatWorkgroup } from "../kernel/grid.ts";
+import type { Constants } from "../kernel/template.ts";
+
+/** Records a kernel of `shaders/graph` over `count` independent invocations. */
+export function overAll(
+  device: Device,
+  count: number,
+  kernel: string,
+  constants: Constants,
+  bindings: Readonly<Record<string, KernelArgument>>,
+  parameters: Readonly<Record<string, number>>,
+): void {
+  const all = { ...constants, WORKGROUP: flatWorkgroup };
+  device.kernels.run(`graph/${kernel}`, all, bindings, parameters, flatGrid(device, count));
+}

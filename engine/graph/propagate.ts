@@ -1,0 +1,143 @@
+import { rowRanges } from "../kernel/grid.ts";
+import { ShapeError, Tensor } from "../tensor.ts";
+import { overAll } from "./flat.ts";
+import { type Convergence, type SolveOptions, solve } from "./solve.ts";
+import type { SparseMatrix } from "./sparse.ts";
+
+/** What is known: row `rows[i]` of the graph has the label `targets[i]`. */
+export interface KnownLabels {
+  /** Distinct rows of the graph. */
+  readonly rows: ArrayLike<number>;
+  /** f32 [rows.length, m], each row a distribution over m ≥ 2 values. */
+  readonly targets: Tensor;
+}
+
+export interface PropagateOptions extends SolveOptions {
+  /** Divides the confidences of the rows without label by the largest of them. Default true. */
+  readonly divideByMaximum?: boolean;
+}
+
+export interface Propagation extends Convergence {
+  /** f32 [N, m], each row a distribution. */
+  readonly pseudoLabels: Tensor;
+  /** f32 [N], 0 (nothing known) to 1 (certain, or labelled). */
+  readonly confidence: Tensor;
+  /** Number of rows that no label reached: they have the uniform distribution and confidence 0. */
+  readonly unreachable: number;
+}
+
+/**
+ * Spreads labels over a graph. Z solves (I − gamma·W) Z = Y with Y the labels, 0 in the rows without one (CPL-IQA Eq. 6, the limit of
+ * Eq. 5); a pseudo-label is a row of Z, negatives set to 0, divided by its sum (Eq. 7); its confidence is
+ * 1 − H / ln m with H its entropy (Eq. 8). Labelled rows keep their label and have confidence 1.
+ *
+ * A label has mass 1. A row that ends with a mass of at most `tolerance` is not reached: nothing above the error of the solution
+ * came to it, because its component has no label or the labels are too many steps away.
+ * @throws ShapeError when labels and graph do not fit together, or gamma is not in [0, 1)
+ * @throws SolveError when infinities or NaN come up
+ */
+export async function propagate(
+  graph: SparseMatrix,
+  labels: KnownLabels,
+  options: PropagateOptions,
+): Promise<Propagation> {
+  const { tolerance = 1e-6, divideByMaximum = true } = options;
+  const { device } = labels.targets;
+  const numbers = labelNumbers(graph.size, labels);
+  const { label, y } = device.scope(() => {
+    const label = Tensor.from(device, numbers, [graph.size]);
+    return { label, y: spread(labels.targets, label) };
+  });
+  try {
+    const { solution, ...convergence } = await solve(graph, y, { ...options, tolerance });
+    try {
+      const { confidence, summary } = device.scope(() => {
+        const result = finish(solution, y, label, tolerance, divideByMaximum);
+        return { confidence: result.confidence, summary: { read: result.summary.readIndices() } };
+      });
+      const unreachable = (await summary.read)[1]!;
+      return { pseudoLabels: solution, confidence, unreachable, ...convergence };
+    } catch (error) {
+      solution.dispose();
+      throw error;
+    }
+  } finally {
+    label.dispose();
+    y.dispose();
+  }
+}
+
+/** For each row of the graph the number of its label from 1, or 0. */
+function labelNumbers(size: number, { rows, targets }: KnownLabels): Uint32Array<ArrayBuffer> {
+  if (targets.rank !== 2 || targets.dtype !== "f32" || targets.shape[0] !== rows.length || targets.shape[1]! < 2) {
+    throw new ShapeError(
+      `propagate: ${rows.length} labelled rows need f32 targets [${rows.length}, m] with m at least 2, found ${targets.dtype} [${targets.shape}]`,
+    );
+  }
+  const numbers = new Uint32Array(size);
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i]!;
+    if (!(Number.isInteger(row) && row >= 0 && row < size)) {
+      throw new ShapeError(`propagate: labelled row ${row} is not one of the ${size} rows of the graph`);
+    }
+    if (numbers[row] !== 0) throw new ShapeError(`propagate: row ${row} is labelled twice`);
+    numbers[row] = i + 1;
+  }
+  return numbers;
+}
+
+/** Y: the labels in their rows, zeros in the others. */
+function spread(targets: Tensor, label: Tensor): Tensor {
+  const { device } = targets;
+  const rows = label.size;
+  const columns = targets.shape[1]!;
+  const y = Tensor.empty(device, [rows, columns]);
+  for (const { start, count } of rowRanges(device, rows, [columns, 1])) {
+    overAll(
+      device,
+      count * columns,
+      "labels",
+      {},
+      { targets: targets.window(), label: label.window(start, count), y: y.window(start * columns, count * columns) },
+      { count: count * columns, columns },
+    );
+  }
+  return y;
+}
+
+/** Turns Z into pseudo-labels in place; the confidences, and the largest of them and the unreached rows. */
+function finish(z: Tensor, y: Tensor, label: Tensor, threshold: number, divideByMaximum: boolean) {
+  const { device } = z;
+  const [rows, columns] = z.shape as [number, number];
+  const confidence = Tensor.empty(device, [rows]);
+  const summary = Tensor.zeros(device, [2], "u32");
+  for (const { start, count } of rowRanges(device, rows, [columns, 1])) {
+    overAll(
+      device,
+      count,
+      "pseudo_label",
+      {},
+      {
+        z: z.window(start * columns, count * columns),
+        y: y.window(start * columns, count * columns),
+        label: label.window(start, count),
+        confidence: confidence.window(start, count),
+        summary: summary.window(),
+      },
+      { rows: count, columns, threshold },
+    );
+  }
+  if (divideByMaximum) {
+    for (const { start, count } of rowRanges(device, rows, [1])) {
+      overAll(
+        device,
+        count,
+        "relative_confidence",
+        {},
+        { confidence: confidence.window(start, count), label: label.window(start, count), summary: summary.window() },
+        { rows: count },
+      );
+    }
+  }
+  return { confidence, summary };
+}

@@ -1,0 +1,123 @@
+import type { Device } from "../device/device.ts";
+import { Tensor } from "../tensor.ts";
+import { SafetensorsError, type SafetensorsFile, type TensorToStore, toFloat32 } from "../weights/safetensors.ts";
+
+/**
+ * How a tensor lies in weight files, which follow PyTorch: convolutions [O, C, KH, KW] where the engine has
+ * [KH, KW, C, O], matrices [out, in] where the engine has [in, out], vectors alike.
+ */
+export type WeightKind = "convolution" | "matrix" | "vector";
+
+/** A tensor of a network under its name in weight files. */
+export interface NamedTensor {
+  readonly name: string;
+  readonly tensor: Tensor;
+  readonly kind: WeightKind;
+  /** `parameter`: learnt by gradients. `statistic`: kept by the layer itself, such as a running mean. */
+  readonly role: "parameter" | "statistic";
+}
+
+/** Anything that owns tensors. */
+export interface Layer {
+  /** Every tensor of the layer, names starting with `prefix`. */
+  tensors(prefix: string): NamedTensor[];
+}
+
+/** `a`, `b` → `a.b`; an empty prefix adds no dot. */
+export function join(prefix: string, name: string): string {
+  return prefix ? `${prefix}.${name}` : name;
+}
+
+/** Shape of a tensor as weight files have it. */
+export function fileShape({ tensor: { shape }, kind }: NamedTensor): number[] {
+  if (kind === "convolution") return [shape[3]!, shape[2]!, shape[0]!, shape[1]!];
+  if (kind === "matrix") return [shape[1]!, shape[0]!];
+  return [...shape];
+}
+
+/** Elements in the order of the engine → in the order of weight files. */
+export function toFileOrder(data: Float32Array, { kind, tensor }: NamedTensor): Float32Array<ArrayBuffer> {
+  const [rows, columns] = matrixExtents(kind, tensor);
+  return kind === "vector" ? Float32Array.from(data) : transposed(data, rows, columns, kind, tensor, true);
+}
+
+/** Elements in the order of weight files → in the order of the engine. */
+export function fromFileOrder(data: Float32Array, { kind, tensor }: NamedTensor): Float32Array<ArrayBuffer> {
+  const [rows, columns] = matrixExtents(kind, tensor);
+  return kind === "vector" ? Float32Array.from(data) : transposed(data, rows, columns, kind, tensor, false);
+}
+
+function matrixExtents(kind: WeightKind, { shape }: Tensor): [number, number] {
+  return kind === "convolution" ? [shape[0]! * shape[1]!, shape[2]! * shape[3]!] : [shape[0] ?? 1, shape[1] ?? 1];
+}
+
+function transposed(
+  data: Float32Array,
+  rows: number,
+  columns: number,
+  kind: WeightKind,
+  tensor: Tensor,
+  toFile: boolean,
+): Float32Array<ArrayBuffer> {
+  const out = new Float32Array(data.length);
+  const inner = kind === "convolution" ? tensor.shape[2]! : 1;
+  const outer = columns / inner;
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < inner; c++) {
+      for (let o = 0; o < outer; o++) {
+        // Engine order (tap r, channel c, column o); file order (column o, channel c, tap r). For a matrix the taps
+        // are its rows and there is one channel.
+        const engine = (r * inner + c) * outer + o;
+        const file = (o * inner + c) * rows + r;
+        if (toFile) out[file] = data[engine]!;
+        else out[engine] = data[file]!;
+      }
+    }
+  }
+  return out;
+}
+
+/** Reads tensors back from the device, as they are stored. */
+export async function storable(tensors: readonly NamedTensor[]): Promise<TensorToStore[]> {
+  const reads = tensors.map((named) => named.tensor.read());
+  const data = await Promise.all(reads);
+  return tensors.map((named, i) => ({
+    name: named.name,
+    dtype: "F32",
+    shape: fileShape(named),
+    data: toFileOrder(data[i]!, named),
+  }));
+}
+
+/**
+ * Fills tensors from a file. All are read and checked before the first is written.
+ * @throws SafetensorsError naming the tensor with the shape found and expected, or the tensors that the file lacks
+ */
+export async function loadTensors(file: SafetensorsFile, tensors: readonly NamedTensor[]): Promise<void> {
+  const missing = tensors.filter(({ name }) => !file.tensors.has(name)).map(({ name }) => name);
+  if (missing.length > 0) {
+    const some = missing.slice(0, 5).join(", ");
+    throw new SafetensorsError(`${file.path} lacks ${missing.length} tensor(s) of this model: ${some}${missing.length > 5 ? ", …" : ""}`);
+  }
+  const loaded = await Promise.all(tensors.map((named) => readTensor(file, named)));
+  tensors.forEach((named, i) => {
+    named.tensor.write(loaded[i]!);
+  });
+}
+
+/** One tensor of a file in the engine's order, checked against the tensor it is meant for. */
+export async function readTensor(file: SafetensorsFile, named: NamedTensor, name = named.name): Promise<Float32Array<ArrayBuffer>> {
+  const stored = await file.read(name);
+  const expected = fileShape(named);
+  if (stored.shape.join() !== expected.join()) {
+    throw new SafetensorsError(`${file.path}: tensor "${name}" is [${stored.shape.join(", ")}], this model expects [${expected.join(", ")}]`);
+  }
+  return fromFileOrder(toFloat32(stored), named);
+}
+
+/** A parameter that a layer owns: outside all scopes, marked for gradients. */
+export function parameter(device: Device, data: Float32Array, shape: readonly number[]): Tensor {
+  const tensor = Tensor.from(device, data, shape).keep();
+  tensor.requiresGradient = true;
+  return tensor;
+}

@@ -1,0 +1,51 @@
+import type { Grid, KernelArgument } from "../kernel/dispatch.ts";
+import { flatWorkgroup, rowRanges } from "../kernel/grid.ts";
+import { ShapeError, type Tensor } from "../tensor.ts";
+
+/** Images, height, width and channels of a batch of pictures or feature maps. */
+export type BatchShape = readonly [images: number, height: number, width: number, channels: number];
+
+/** The shape of x. @throws ShapeError when x is not an f32 tensor [N, H, W, C] */
+export function batchShape(operation: string, x: Tensor): BatchShape {
+  if (x.rank !== 4 || x.dtype !== "f32") {
+    throw new ShapeError(`${operation} takes f32 feature maps [N, H, W, C], found ${x.dtype} [${x.shape}]`);
+  }
+  return x.shape as unknown as BatchShape;
+}
+
+/** One call of a kernel over a run of images. */
+export interface BatchCall {
+  readonly windows: Readonly<Record<string, KernelArgument>>;
+  readonly firstImage: number;
+  /** Grid for invocations (x; line; image), `x` of them in a line. */
+  readonly grid: (x: number, lines: number) => Grid;
+}
+
+/**
+ * Calls `run` for every run of images that the adapter's bindings and grid can hold.
+ * @param batched tensors whose leading axis is the batch; each call gets a window of them
+ * @param whole tensors that each call gets whole
+ */
+export function overImages(
+  batched: Readonly<Record<string, Tensor>>,
+  whole: Readonly<Record<string, Tensor>>,
+  run: (call: BatchCall) => void,
+): void {
+  const tensors = Object.entries(batched);
+  const { device, shape } = tensors[0]![1];
+  const images = shape[0]!;
+  const perImage = tensors.map(([, tensor]) => tensor.size / images);
+  for (const { start, count } of rowRanges(
+    device,
+    images,
+    perImage,
+    device.gpu.limits.maxComputeWorkgroupsPerDimension,
+  )) {
+    const windows: Record<string, KernelArgument> = {};
+    tensors.forEach(([name, tensor], i) => {
+      windows[name] = tensor.window(start * perImage[i]!, count * perImage[i]!);
+    });
+    for (const [name, tensor] of Object.entries(whole)) windows[name] = tensor.window();
+    run({ windows, firstImage: start, grid: (x, lines) => [Math.ceil(x / flatWorkgroup), lines, count] });
+  }
+}

@@ -1,0 +1,222 @@
+import { record } from "../autograd.ts";
+import type { Device } from "../device/device.ts";
+import { flatGrid, flatWorkgroup, greatestCommonDivisor, rowRanges } from "../kernel/grid.ts";
+import { ShapeError, Tensor } from "../tensor.ts";
+import { batchShape, overImages } from "./batch.ts";
+import { type AxisResampling, resampleAxis } from "./resample.ts";
+
+/**
+ * Uploads a picture of interleaved 8-bit RGB and unpacks it on the adapter → [1, H, W, 3] in [0, 1]. Not differentiable.
+ * @throws ShapeError when there are not height · width · 3 bytes
+ */
+export function unpackRgb(device: Device, pixels: Uint8Array, height: number, width: number): Tensor {
+  const y = Tensor.empty(device, [1, height, width, 3]);
+  if (pixels.length !== y.size) {
+    y.dispose();
+    throw new ShapeError(`unpackRgb: a ${height}x${width} picture has ${y.size} bytes, ${pixels.length} were given`);
+  }
+  const words = Math.ceil(y.size / 4);
+  using bytes = Tensor.empty(device, [words], "u32");
+  device.stream.upload(bytes.allocation, pixels as Uint8Array<ArrayBuffer>);
+  for (const { start, count } of rowRanges(device, words, [1, 4])) {
+    device.kernels.run(
+      "image/unpack",
+      { WORKGROUP: flatWorkgroup },
+      { bytes: bytes.window(start, count), y: y.window(4 * start, 4 * count) },
+      { count4: count },
+      flatGrid(device, count),
+    );
+  }
+  return y;
+}
+
+export interface ResizeOptions {
+  readonly height: number;
+  readonly width: number;
+  readonly filter?: "bilinear";
+  /** Widen the filter as the picture shrinks, as Pillow and torchvision do (the default), or only interpolate. */
+  readonly antialias?: boolean;
+}
+
+/**
+ * Resizes pictures [N, H, W, C] → [N, height, width, C]; corners are not aligned, the aspect ratio is not kept.
+ * Equal to `interpolate(…, mode="bilinear", antialias=…)` of PyTorch on floats.
+ * @throws ShapeError when height or width is not a whole number of at least 1
+ */
+export function resize(x: Tensor, { height, width, antialias = true }: ResizeOptions): Tensor {
+  const [, inHeight, inWidth, channels] = batchShape("resize", x);
+  expectExtents("resize", height, width);
+  const vertical = { axis: 1, inputs: inHeight, outputs: height, antialias } as const;
+  const horizontal = { axis: 2, inputs: inWidth, outputs: width, antialias } as const;
+  // Lines are long runs of vec4s, so heights go first; but a picture that no binding holds is only cut between lines.
+  const fits = inHeight * inWidth * channels * 4 <= x.device.maximumBindingBytes;
+  const passes = (fits ? [vertical, horizontal] : [horizontal, vertical]).filter(
+    (pass) => pass.inputs !== pass.outputs,
+  );
+  // y = R_w R_h x    dx = R_hᵀ R_wᵀ dy
+  return record("resize", [x], throughPasses(x, passes, false), (dy) => [throughPasses(dy, passes.toReversed(), true)]);
+}
+
+function throughPasses(x: Tensor, passes: readonly Omit<AxisResampling, "backward">[], backward: boolean): Tensor {
+  return x.device.scope(() =>
+    passes.reduce((picture, pass) => resampleAxis(picture, { ...pass, backward }), x.alias()),
+  );
+}
+
+/** Upper left corner of a part of a picture, in pixels from the top and the left, and whether the part is mirrored. */
+export interface CropWindow {
+  readonly top: number;
+  readonly left: number;
+  /** Mirror the part left to right; false unless given. */
+  readonly flip?: boolean;
+}
+
+/**
+ * Cuts one part out of each picture and mirrors it where asked. x: [N, H, W, C] → [N, height, width, C].
+ * @param windows one for each picture
+ * @throws ShapeError when there are not N windows or one does not lie inside its picture
+ */
+export function cropAndFlip(x: Tensor, windows: readonly CropWindow[], height: number, width: number): Tensor {
+  const [images, inHeight, inWidth] = batchShape("cropAndFlip", x);
+  expectExtents("cropAndFlip", height, width);
+  if (windows.length !== images) throw new ShapeError(`cropAndFlip: ${windows.length} windows for ${images} pictures`);
+  windows.forEach(({ top, left }, n) => {
+    const whole = Number.isInteger(top) && Number.isInteger(left);
+    if (!whole || top < 0 || left < 0 || top + height > inHeight || left + width > inWidth) {
+      throw new ShapeError(
+        `cropAndFlip: picture ${n}: a ${height}x${width} window at top ${top}, left ${left} is not inside ${inHeight}x${inWidth}`,
+      );
+    }
+  });
+  const y = copyWindows(
+    x,
+    height,
+    width,
+    windows.map(({ top, left, flip }) => (flip ? [top, left + width - 1, -1] : [top, left, 1])),
+  );
+  // dx[top + i, left + j] = dy[i, j], mirrored where x was, and 0 outside of the window
+  return record("cropAndFlip", [x], y, (dy) => {
+    const back = windows.map(({ top, left, flip }) => (flip ? [-top, left + width - 1, -1] : [-top, -left, 1]));
+    return [copyWindows(dy, inHeight, inWidth, back)];
+  });
+}
+
+/** Runs image/window; `places` are (row, column, step) for each picture. */
+function copyWindows(x: Tensor, height: number, width: number, places: readonly (readonly number[])[]): Tensor {
+  const [images, inHeight, inWidth, channels] = batchShape("window", x);
+  const { device } = x;
+  const vector = channels % 4 === 0;
+  const elements = vector ? channels / 4 : channels;
+  const numbers = Int32Array.from(places.flatMap(([row, column, step]) => [row!, column!, step!, 0]));
+  using table = Tensor.from(device, new Uint32Array(numbers.buffer), [images, 4]);
+  const y = Tensor.empty(device, [images, height, width, channels]);
+  overImages({ x, y }, { places: table }, ({ windows, grid, firstImage }) => {
+    device.kernels.run(
+      "image/window",
+      { VECTOR: vector, WORKGROUP: flatWorkgroup },
+      windows,
+      {
+        in_height: inHeight,
+        in_width: inWidth,
+        channels: elements,
+        out_height: height,
+        out_width: width,
+        first_image: firstImage,
+      },
+      grid(width * elements, height),
+    );
+  });
+  return y;
+}
+
+/** Mirrors pictures [N, H, W, C] left to right: all of them, or those for which `flips` is true. */
+export function flipHorizontal(x: Tensor, flips?: readonly boolean[]): Tensor {
+  const [images, height, width] = batchShape("flipHorizontal", x);
+  if (flips && flips.length !== images) {
+    throw new ShapeError(`flipHorizontal: ${flips.length} flags for ${images} pictures`);
+  }
+  const windows = Array.from({ length: images }, (_, n) => ({ top: 0, left: 0, flip: flips?.[n] ?? true }));
+  return cropAndFlip(x, windows, height, width);
+}
+
+/** The middle of pictures [N, H, W, C] → [N, height, width, C]; an odd margin is smaller above and on the left. */
+export function centerCrop(x: Tensor, height: number, width: number): Tensor {
+  const [images, inHeight, inWidth] = batchShape("centerCrop", x);
+  const window = { top: Math.floor((inHeight - height) / 2), left: Math.floor((inWidth - width) / 2) };
+  return cropAndFlip(x, Array(images).fill(window), height, width);
+}
+
+/**
+ * (x − mean) / deviation for each channel. x: […, C].
+ * @throws ShapeError when there are not C means and deviations, or a deviation is not above 0
+ */
+export function normalise(x: Tensor, mean: readonly number[], deviation: readonly number[]): Tensor {
+  const channels = x.shape.at(-1);
+  if (x.dtype !== "f32" || channels !== mean.length || channels !== deviation.length) {
+    throw new ShapeError(
+      `normalise: ${mean.length} means and ${deviation.length} deviations for an ${x.dtype} tensor [${x.shape}]`,
+    );
+  }
+  if (!deviation.every((d) => d > 0)) throw new ShapeError(`normalise: deviations [${deviation}] must be above 0`);
+  const factors = deviation.map((d) => 1 / d);
+  const zeros = mean.map(() => 0);
+  // dx = dy / deviation
+  return record("normalise", [x], perChannel(x, mean, factors), (dy) => [perChannel(dy, zeros, factors)]);
+}
+
+/** (x − mean_c) · factor_c. Not recorded. */
+function perChannel(x: Tensor, means: readonly number[], factors: readonly number[]): Tensor {
+  const { device } = x;
+  const period = means.length / greatestCommonDivisor(means.length, 4);
+  const tiled = (values: readonly number[]) => Array.from({ length: 4 * period }, (_, i) => values[i % values.length]!);
+  using table = Tensor.from(device, [...tiled(means), ...tiled(factors)], [2, 4 * period]);
+  const y = Tensor.empty(device, x.shape);
+  for (const { start, count } of rowRanges(device, Math.ceil(x.size / 4), [4])) {
+    device.kernels.run(
+      "image/normalise",
+      { PERIOD: period, WORKGROUP: flatWorkgroup },
+      { x: x.window(4 * start, 4 * count), table: table.window(), y: y.window(4 * start, 4 * count) },
+      { count4: count, phase: start % period },
+      flatGrid(device, count),
+    );
+  }
+  return y;
+}
+
+/**
+ * Puts pictures [1, H, W, C] of one size into a batch [N, H, W, C], in order.
+ * @throws ShapeError when there are none, or their shapes differ
+ */
+export function stack(images: readonly Tensor[]): Tensor {
+  const [first] = images;
+  if (!first) throw new ShapeError("stack: no pictures were given");
+  const [leading, ...picture] = batchShape("stack", first);
+  const bytes = first.sizeBytes;
+  for (const image of images) {
+    if (leading !== 1 || image.shape.join() !== first.shape.join() || image.dtype !== "f32") {
+      throw new ShapeError(
+        `stack takes pictures [1, H, W, C] of one size, found [${first.shape}] and [${image.shape}]`,
+      );
+    }
+  }
+  const { device } = first;
+  const y = Tensor.empty(device, [images.length, ...picture]);
+  images.forEach((image, n) => {
+    device.stream.copy(image.allocation, 0, y.allocation, n * bytes, bytes);
+  });
+  // dimages[n] = dy[n]
+  return record("stack", images, y, (dy) =>
+    images.map((image, n) => {
+      if (!image.tracked) return undefined;
+      const dimage = Tensor.empty(device, image.shape);
+      device.stream.copy(dy.allocation, n * bytes, dimage.allocation, 0, bytes);
+      return dimage;
+    }),
+  );
+}
+
+function expectExtents(operation: string, height: number, width: number): void {
+  if (![height, width].every((extent) => Number.isInteger(extent) && extent >= 1)) {
+    throw new ShapeError(`${operation}: ${height}x${width} is not a size of pictures; both are whole and at least 1`);
+  }
+}

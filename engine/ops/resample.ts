@@ -1,0 +1,153 @@
+import type { Device } from "../device/device.ts";
+import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
+import { sizeOf, Tensor } from "../tensor.ts";
+
+/** A linear map along one axis: output i is Σ_t weights[i][t] · input[first[i] + t]. */
+export interface Resampling {
+  readonly inputs: number;
+  readonly first: readonly number[];
+  readonly weights: readonly (readonly number[])[];
+}
+
+/**
+ * Bilinear resampling with a filter that widens as the picture shrinks, as Pillow and torchvision do it: output i looks
+ * at x around c = (i + ½) s, s = inputs / outputs, with weights ∝ max(0, 1 − |x + ½ − c| / max(s, 1)) that sum to 1.
+ */
+export function antialiased(inputs: number, outputs: number): Resampling {
+  const scale = inputs / outputs;
+  const support = Math.max(scale, 1);
+  return resampling(inputs, outputs, (i) => {
+    const center = (i + 0.5) * scale;
+    const first = Math.max(0, Math.trunc(center - support + 0.5));
+    const end = Math.min(inputs, Math.trunc(center + support + 0.5));
+    const weights = Array.from({ length: end - first }, (_, t) =>
+      Math.max(0, 1 - Math.abs(first + t + 0.5 - center) / support),
+    );
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    return { first, weights: weights.map((weight) => weight / total) };
+  });
+}
+
+/** Linear interpolation between the two inputs next to c = (i + ½) · inputs / outputs − ½, ends held. */
+export function interpolated(inputs: number, outputs: number): Resampling {
+  return resampling(inputs, outputs, (i) => {
+    const center = Math.max(0, ((i + 0.5) * inputs) / outputs - 0.5);
+    const first = Math.min(Math.floor(center), inputs - 1);
+    const part = center - first;
+    return { first, weights: first + 1 < inputs ? [1 - part, part] : [1] };
+  });
+}
+
+function resampling(
+  inputs: number,
+  outputs: number,
+  row: (i: number) => { first: number; weights: number[] },
+): Resampling {
+  const rows = Array.from({ length: outputs }, (_, i) => row(i));
+  return { inputs, first: rows.map(({ first }) => first), weights: rows.map(({ weights }) => weights) };
+}
+
+/** The transposed map. Spans start and end in order, so the outputs that look at one input are neighbours as well. */
+export function transposed(map: Resampling): Resampling {
+  const first: number[] = Array(map.inputs).fill(0);
+  const weights: number[][] = Array.from({ length: map.inputs }, () => []);
+  map.weights.forEach((row, i) => {
+    row.forEach((weight, t) => {
+      const column = map.first[i]! + t;
+      if (weights[column]!.length === 0) first[column] = i;
+      weights[column]!.push(weight);
+    });
+  });
+  return { inputs: map.first.length, first, weights };
+}
+
+/** A map as the kernel reads it. */
+interface Table {
+  readonly spans: Tensor;
+  readonly weights: Tensor;
+  readonly taps: number;
+  readonly outputs: number;
+}
+
+/** Tables kept for each device; the oldest makes room. */
+const tableLimit = 64;
+const tables = new WeakMap<Device, Map<string, Table>>();
+
+function uploadTable(device: Device, { first, weights }: Resampling): Table {
+  const outputs = first.length;
+  const taps = Math.max(...weights.map((row) => row.length));
+  const spans = new Uint32Array(2 * outputs);
+  const flat = new Float32Array(taps * outputs);
+  weights.forEach((row, i) => {
+    spans.set([first[i]!, row.length], 2 * i);
+    flat.set(row, taps * i);
+  });
+  return {
+    spans: Tensor.from(device, spans, [outputs, 2]).keep(),
+    weights: Tensor.from(device, flat, [outputs, taps]).keep(),
+    taps,
+    outputs,
+  };
+}
+
+function cachedTable(device: Device, key: string, make: () => Resampling): Table {
+  let kept = tables.get(device);
+  if (!kept) {
+    kept = new Map();
+    tables.set(device, kept);
+  }
+  let table = kept.get(key);
+  if (!table) {
+    const [oldest] = kept;
+    if (oldest && kept.size >= tableLimit) {
+      oldest[1].spans.dispose();
+      oldest[1].weights.dispose();
+      kept.delete(oldest[0]);
+    }
+    table = uploadTable(device, make());
+    kept.set(key, table);
+  }
+  return table;
+}
+
+/** Which map an axis goes through, and in which direction. */
+export interface AxisResampling {
+  readonly axis: 1 | 2;
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly antialias: boolean;
+  readonly backward: boolean;
+}
+
+/** Resamples one axis of x: [N, H, W, C]. Not recorded. */
+export function resampleAxis(x: Tensor, { axis, inputs, outputs, antialias, backward }: AxisResampling): Tensor {
+  const { device } = x;
+  const table = cachedTable(device, `${inputs}-${outputs}-${antialias}-${backward}`, () => {
+    const map = antialias ? antialiased(inputs, outputs) : interpolated(inputs, outputs);
+    return backward ? transposed(map) : map;
+  });
+  const shape = x.shape.with(axis, table.outputs);
+  const y = Tensor.empty(device, shape);
+  const inner = sizeOf(shape.slice(axis + 1));
+  const length = x.shape[axis]!;
+  const vector = inner % 4 === 0;
+  for (const { start, count } of rowRanges(device, sizeOf(shape.slice(0, axis)), [
+    length * inner,
+    table.outputs * inner,
+  ])) {
+    const width = vector ? inner / 4 : inner;
+    device.kernels.run(
+      "image/resample",
+      { VECTOR: vector, WORKGROUP: flatWorkgroup },
+      {
+        x: x.window(start * length * inner, count * length * inner),
+        spans: table.spans.window(),
+        weights: table.weights.window(),
+        y: y.window(start * table.outputs * inner, count * table.outputs * inner),
+      },
+      { outer: count, length, out_length: table.outputs, inner: width, taps: table.taps },
+      flatGrid(device, count * table.outputs * width),
+    );
+  }
+  return y;
+}

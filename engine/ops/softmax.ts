@@ -1,0 +1,49 @@
+import { record } from "../autograd.ts";
+import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
+import { ShapeError, Tensor } from "../tensor.ts";
+
+/** y_j = e^{x_j} / Σ_k e^{x_k} over the last axis. x: […, m], any number of rows. Safe for logits of any size. */
+export function softmax(x: Tensor): Tensor {
+  expectRows("softmax", x);
+  const y = overRows("softmax/rows", false, { x, y: Tensor.empty(x.device, x.shape) });
+  // dx = y · (dy − Σ_k dy_k y_k)
+  return record("softmax", [x], y, (dy) => [
+    overRows("softmax/rows_gradient", false, { y, dy, dx: Tensor.empty(x.device, x.shape) }),
+  ]);
+}
+
+/** y_j = x_j − ln Σ_k e^{x_k} over the last axis. x: […, m], any number of rows. Safe for logits of any size. */
+export function logSoftmax(x: Tensor): Tensor {
+  expectRows("logSoftmax", x);
+  const y = overRows("softmax/rows", true, { x, y: Tensor.empty(x.device, x.shape) });
+  // dx = dy − e^y · Σ_k dy_k
+  return record("logSoftmax", [x], y, (dy) => [
+    overRows("softmax/rows_gradient", true, { y, dy, dx: Tensor.empty(x.device, x.shape) }),
+  ]);
+}
+
+function expectRows(operation: string, x: Tensor): void {
+  if (x.rank < 1 || x.dtype !== "f32")
+    throw new ShapeError(`${operation} takes f32 rows […, m], found ${x.dtype} [${x.shape}]`);
+}
+
+/** Runs a kernel with one invocation for each row of tensors of equal shape; returns the last of them. */
+function overRows(kernel: string, log: boolean, tensors: Readonly<Record<string, Tensor>>): Tensor {
+  const last = Object.values(tensors).at(-1)!;
+  const { device } = last;
+  const length = last.shape.at(-1)!;
+  const vector = length % 4 === 0;
+  for (const { start, count } of rowRanges(device, last.size / length, [length])) {
+    const windows = Object.entries(tensors).map(
+      ([name, tensor]) => [name, tensor.window(start * length, count * length)] as const,
+    );
+    device.kernels.run(
+      kernel,
+      { VECTOR: vector, LOG: log, WORKGROUP: flatWorkgroup },
+      Object.fromEntries(windows),
+      { rows: count, columns: vector ? length / 4 : length },
+      flatGrid(device, count),
+    );
+  }
+  return last;
+}

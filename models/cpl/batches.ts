@@ -1,0 +1,101 @@
+import { Random } from "../../engine/random.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import type { PictureStore, Row } from "../data/index.ts";
+import type { CplOptions } from "./options.ts";
+
+/** One picture of a training batch before it is loaded. */
+export interface PlannedPicture {
+  readonly path: string;
+  readonly name: string;
+  /** Place in the labelled list, or in the unlabelled one. */
+  readonly index: number;
+  readonly labelled: boolean;
+  /** Where it is cropped from the resized picture, and whether it is mirrored. */
+  readonly window: { readonly top: number; readonly left: number; readonly flip: boolean };
+}
+
+/** The batches of one epoch; the same seed, stage and epoch give the same batches. Labelled pictures come first in each. */
+export function planEpoch(
+  stage: 1 | 2,
+  epoch: number,
+  parts: { readonly labelled: readonly Row[]; readonly unlabelled: readonly Row[] },
+  options: CplOptions,
+): PlannedPicture[][] {
+  const random = new Random(options.seed, `stage ${stage}, epoch ${epoch}`);
+  const windows = random.fork("windows");
+  const most = options.resize - options.crop + 1;
+  const plan = (row: Row, index: number, labelled: boolean): PlannedPicture => ({
+    path: row.path,
+    name: row.name,
+    index,
+    labelled,
+    window: {
+      top: windows.integer(most),
+      left: windows.integer(most),
+      flip: windows.integer(2) === 1 && options.flip,
+    },
+  });
+  const labelled = cycle(parts.labelled, random.fork("labelled"));
+  if (stage === 1) {
+    const { stageOneBatch } = options;
+    const batches: PlannedPicture[][] = [];
+    for (let left = parts.labelled.length; left > 0; left -= stageOneBatch) {
+      batches.push(labelled.take(Math.min(left, stageOneBatch)).map(({ row, index }) => plan(row, index, true)));
+    }
+    // Batch norm cannot train on a single picture.
+    return batches.filter((batch) => batch.length > 1);
+  }
+  const unlabelled = cycle(parts.unlabelled, random.fork("unlabelled"));
+  const { labelledBatch, unlabelledBatch } = options;
+  const passes = [Math.ceil(parts.unlabelled.length / unlabelledBatch)];
+  if (options.stageTwoEpoch === "all") passes.push(Math.ceil(parts.labelled.length / labelledBatch));
+  const steps = Math.max(...passes);
+  return Array.from({ length: steps }, (_, step) => {
+    const left = parts.unlabelled.length - step * unlabelledBatch;
+    const count = options.stageTwoEpoch === "all" ? unlabelledBatch : Math.min(left, unlabelledBatch);
+    return [
+      ...labelled.take(labelledBatch).map(({ row, index }) => plan(row, index, true)),
+      ...unlabelled.take(count).map(({ row, index }) => plan(row, index, false)),
+    ];
+  });
+}
+
+/** Endless shuffled passes over rows. */
+function cycle(rows: readonly Row[], random: Random) {
+  let pass: number[] = [];
+  return {
+    take(count: number): { row: Row; index: number }[] {
+      return Array.from({ length: count }, () => {
+        if (pass.length === 0) pass = random.shuffle(rows.keys()).reverse();
+        const index = pass.pop()!;
+        return { row: rows[index]!, index };
+      });
+    },
+  };
+}
+
+/** A batch whose pictures are on the device. */
+export interface LoadedBatch {
+  readonly pictures: readonly { readonly planned: PlannedPicture; readonly tensor: Tensor }[];
+  readonly errors: readonly { readonly planned: PlannedPicture; readonly error: unknown }[];
+}
+
+/** Loads planned batches in order, decoding ahead of their use. */
+export async function* loadBatches(
+  batches: readonly PlannedPicture[][],
+  store: PictureStore,
+): AsyncGenerator<LoadedBatch, void, undefined> {
+  const sizes = batches.map((batch) => batch.length).values();
+  let size = sizes.next().value;
+  let pictures: LoadedBatch["pictures"][number][] = [];
+  let errors: LoadedBatch["errors"][number][] = [];
+  for await (const loaded of store.load(batches.flat(), { ahead: 64, concurrency: 3 })) {
+    if ("error" in loaded) errors.push({ planned: loaded.row, error: loaded.error });
+    else pictures.push({ planned: loaded.row, tensor: loaded.tensor });
+    if (pictures.length + errors.length < size!) continue;
+    yield { pictures, errors };
+    pictures = [];
+    errors = [];
+    size = sizes.next().value;
+  }
+}

@@ -1,0 +1,156 @@
+import { withoutGradients } from "../../engine/autograd.ts";
+import { centerCrop, cropAndFlip, stack } from "../../engine/ops/image.ts";
+import { softmax } from "../../engine/ops/softmax.ts";
+import { unpackRgb } from "../../engine/ops/image.ts";
+import { Random } from "../../engine/random.ts";
+import { Tensor } from "../../engine/tensor.ts";
+import { decode, type MosRange, type PictureStore, prefetch, upload, type Picture } from "../data/index.ts";
+import { confidence, denormaliseScore, expectation, HIGHEST, LOWEST, standardDeviation } from "./labels.ts";
+import type { CplModel } from "./model.ts";
+import type { CplOptions } from "./options.ts";
+
+/** A quality score with its uncertainty. */
+export interface Score {
+  /** On the scale of the model's range; higher is better. */
+  readonly score: number;
+  /** Standard deviation of the predicted distribution, same units. */
+  readonly standardDeviation: number;
+  /** 1 − H / ln m of the predicted distribution (Eq. 8), 0 … 1. */
+  readonly confidence: number;
+}
+
+/** Score of a predicted distribution over the score set: expectation mapped back through Eq. 1. */
+export function scoreOf(distribution: ArrayLike<number>, range: MosRange): Score {
+  return {
+    score: denormaliseScore(expectation(distribution), range),
+    standardDeviation: (standardDeviation(distribution) * (range[1] - range[0])) / (HIGHEST - LOWEST),
+    confidence: confidence(distribution),
+  };
+}
+
+/** Pictures taken through the network at once in evaluation. */
+export const evaluationBatch = 32;
+
+type Outcome<Row, Value> = { readonly row: Row; readonly value: Value } | { readonly row: Row; readonly error: unknown };
+
+/**
+ * Distributions over the score set for pictures in the order of `rows`; a picture that cannot be decoded comes with its
+ * error. With `testCrops` above 1 a distribution is the mean over crops at original size, else it is the centre crop's.
+ */
+export async function* predict<Row extends { readonly path: string }>(
+  model: CplModel,
+  rows: Iterable<Row>,
+  store: PictureStore,
+  options: CplOptions,
+): AsyncGenerator<Outcome<Row, Float32Array>, void, undefined> {
+  if (options.testCrops > 1) return yield* predictCrops(model, rows, options);
+  let batch: { row: Row; tensor: Tensor }[] = [];
+  for await (const loaded of store.load(rows)) {
+    if ("error" in loaded) {
+      yield* await distributionsOf(model, batch, options);
+      batch = [];
+      yield loaded;
+      continue;
+    }
+    batch.push(loaded);
+    if (batch.length < evaluationBatch) continue;
+    yield* await distributionsOf(model, batch, options);
+    batch = [];
+  }
+  yield* await distributionsOf(model, batch, options);
+}
+
+async function distributionsOf<Row>(model: CplModel, batch: { row: Row; tensor: Tensor }[], options: CplOptions) {
+  if (batch.length === 0) return [];
+  const { device } = model;
+  const { read } = device.scope(() =>
+    withoutGradients(() => {
+      const pictures = centerCrop(stack(batch.map(({ tensor }) => tensor)), options.crop, options.crop);
+      return { read: softmax(model.forward(pictures, false).logits).read() };
+    }),
+  );
+  const all = await read;
+  return batch.map(({ row }, i) => ({ row, value: all.slice(i * options.levels, (i + 1) * options.levels) }));
+}
+
+/** Features [N, 256] of pictures by centre crop in evaluation mode; pictures that cannot be decoded are left out. */
+export async function features<Row extends { readonly path: string }>(
+  model: CplModel,
+  rows: readonly Row[],
+  store: PictureStore,
+  onProgress: (done: number) => void = () => {},
+): Promise<{ features: Tensor; rows: Row[] }> {
+  const { device, options } = model;
+  const all = Tensor.empty(device, [rows.length, options.embedding]).keep();
+  const kept: Row[] = [];
+  let batch: Tensor[] = [];
+  const flush = () => {
+    if (batch.length === 0) return;
+    device.scope(() =>
+      withoutGradients(() => {
+        const pictures = centerCrop(stack(batch), options.crop, options.crop);
+        const { embedding } = model.forward(pictures, false);
+        const at = (kept.length - batch.length) * options.embedding * 4;
+        device.stream.copy(embedding.allocation, 0, all.allocation, at, embedding.sizeBytes);
+      }),
+    );
+    batch = [];
+  };
+  for await (const loaded of store.load(rows)) {
+    if ("error" in loaded) continue;
+    kept.push(loaded.row);
+    batch.push(loaded.tensor);
+    if (batch.length === evaluationBatch) {
+      flush();
+      await device.finish();
+      onProgress(kept.length);
+    }
+  }
+  flush();
+  await device.finish();
+  onProgress(kept.length);
+  if (kept.length === rows.length) return { features: all, rows: kept };
+  const fewer = Tensor.empty(device, [kept.length, options.embedding]).keep();
+  device.stream.copy(all.allocation, 0, fewer.allocation, 0, fewer.sizeBytes);
+  all.dispose();
+  return { features: fewer, rows: kept };
+}
+
+/** Mean distribution over `testCrops` crops of the picture at original size, at places drawn from the seed alone. */
+async function* predictCrops<Row extends { readonly path: string }>(
+  model: CplModel,
+  rows: Iterable<Row>,
+  options: CplOptions,
+): AsyncGenerator<Outcome<Row, Float32Array>, void, undefined> {
+  for await (const decoded of prefetch(rows, (row) => decode(row.path))) {
+    const { item: row } = decoded;
+    if (decoded.ok) yield { row, value: await meanOverCrops(model, decoded.value, options) };
+    else yield { row, error: decoded.error };
+  }
+}
+
+async function meanOverCrops(model: CplModel, picture: Picture, options: CplOptions): Promise<Float32Array> {
+  const { device } = model;
+  const { crop, testCrops, levels } = options;
+  const random = new Random(options.seed, "test crops");
+  const { read } = device.scope(() =>
+    withoutGradients(() => {
+      // A picture smaller than a crop is enlarged to one.
+      const small = Math.min(picture.width, picture.height) < crop;
+      const whole = small ? upload(device, picture, crop) : unpackRgb(device, picture.pixels, picture.height, picture.width);
+      const [, height, width] = whole.shape as [number, number, number, number];
+      const crops = Array.from({ length: testCrops }, () => {
+        const window = { top: random.integer(height - crop + 1), left: random.integer(width - crop + 1) };
+        return cropAndFlip(whole, [window], crop, crop);
+      });
+      if (small) whole.dispose();
+      return { read: softmax(model.forward(stack(crops), false).logits).read() };
+    }),
+  );
+  const all = await read;
+  return Float32Array.from({ length: levels }, (_, j) => {
+    let sum = 0;
+    for (let i = 0; i < testCrops; i++) sum += all[i * levels + j]!;
+    return sum / testCrops;
+  });
+}
