@@ -17,6 +17,22 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: "show the WebGPU adapter, what it can do, and what is missing",
     load: () => import("./doctor.ts"),
   },
+  train: {
+    summary: "train a quality model from a folder of pictures and a CSV of scores",
+    load: () => import("./train.ts"),
+  },
+  evaluate: {
+    summary: "compare a model's scores with the MOS of a data set",
+    load: () => import("./evaluate.ts"),
+  },
+  score: {
+    summary: "score pictures with a trained model",
+    load: () => import("./score.ts"),
+  },
+  bench: {
+    summary: "measure the engine on this adapter",
+    load: () => import("./bench.ts"),
+  },
 };
 
 process.exitCode = await main(process.argv.slice(2));

@@ -52,6 +52,12 @@ export function conv2d(x: Tensor, weight: Tensor, options: ConvOptions = {}): Te
   ]);
 }
 
+/** The input gradient of {@link conv2d} alone, for x of shape `x`. Not recorded. */
+export function conv2dInputGradient(dy: Tensor, weight: Tensor, x: Shape, options: ConvOptions = {}): Tensor {
+  const shape = convShape(x, weight.shape, options);
+  return dy.device.scope(() => (shape.groups === 1 ? dense : grouped).inputGradient(dy, weight, shape));
+}
+
 function convShape(x: Shape, weight: Shape, options: ConvOptions): ConvShape {
   if (x.length !== 4 || weight.length !== 4) {
     throw new ShapeError(`conv2d takes x [N, H, W, C] and weight [KH, KW, C / groups, O]; found [${x}] and [${weight}]`);

@@ -73,14 +73,16 @@ export interface InitReport {
 /** ResNet-18 or -34 up to the pooled features (He et al. 2016), with torchvision's tensor names. */
 export class ResNet implements Layer {
   /** Length of the pooled feature. */
-  readonly features = 512;
+  readonly features: number;
   readonly #stem: ConvNorm;
   readonly #stages: readonly BasicBlock[][];
 
-  constructor(device: Device, random: Random, depth: 18 | 34 = 18) {
+  /** @param stages how many of the four stages there are; the features of fewer are shorter and see finer detail */
+  constructor(device: Device, random: Random, depth: 18 | 34 = 18, stages = 4) {
+    this.features = 64 * 2 ** (stages - 1);
     this.#stem = new ConvNorm(device, random, ["conv1", "bn1"], { in: 3, out: 64 }, { kernel: 7, stride: 2, padding: 3 });
     const blocks = depth === 18 ? [2, 2, 2, 2] : [3, 4, 6, 3];
-    this.#stages = blocks.map((count, stage) =>
+    this.#stages = blocks.slice(0, stages).map((count, stage) =>
       Array.from({ length: count }, (_, i) => {
         const out = 64 * 2 ** stage;
         const channels = { in: i === 0 && stage > 0 ? out / 2 : out, out };
@@ -90,7 +92,7 @@ export class ResNet implements Layer {
     );
   }
 
-  /** Pictures [N, H, W, 3], normalised with ImageNet's mean and deviation → pooled features [N, 512]. */
+  /** Pictures [N, H, W, 3], normalised with ImageNet's mean and deviation → pooled features [N, features]. */
   forward(x: Tensor, training: boolean): Tensor {
     const maps = this.stages(x, training);
     return globalAveragePool(maps.at(-1)!);

@@ -40,7 +40,7 @@ export class CplModel implements Layer {
     const random = new Random(options.seed, "weights");
     this.device = device;
     this.options = options;
-    this.backbone = new ResNet(device, random, options.backbone === "resnet34" ? 34 : 18);
+    this.backbone = new ResNet(device, random, options.backbone === "resnet34" ? 34 : 18, options.stages);
     this.#embed = new Linear(device, random.fork("embedding"), { in: this.backbone.features, out: options.embedding });
     this.#classify = new Linear(device, random.fork("logits"), { in: options.embedding, out: options.levels });
   }

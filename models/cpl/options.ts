@@ -9,58 +9,54 @@ const positive = z.number().positive();
  * leaves open is an option.
  */
 export const cplOptionsSchema = z.strictObject({
-  backbone: z.enum(["resnet18", "resnet34"]).default("resnet18"),
-  /** Length of the feature that the graph is built on. */
-  embedding: count.default(256),
-  /** m, the size of the score set. */
-  levels: z.number().int().min(2).default(100),
-  /** Eq. 2. */
-  labelMode: z.enum(LABEL_MODES).default("adjacent"),
-  /** Ends of Eq. 1: the data set's nominal scale, or the labelled part's own extremes. */
-  range: z.enum(["nominal", "observed"]).default("nominal"),
-  loss: z.enum(["cross-entropy", "kl", "emd", "l1"]).default("cross-entropy"),
-  /** Eq. 9 divided by the batch size, or the mean of each part on its own. */
-  lossDivision: z.enum(["batch", "parts"]).default("batch"),
-  optimiser: z.enum(["adam", "adamw", "sgd"]).default("adam"),
-  /** Learning rate of layers that start from given weights. */
-  rate: positive.default(1e-4),
-  /** Learning rate of layers that start fresh. */
-  freshRate: positive.default(1e-3),
-  /** Weight decay of convolutions and matrices. */
-  decay: z.number().min(0).default(5e-4),
-  /** Pictures are resized to a square of this side, pixels; the aspect ratio is not kept. */
-  resize: count.default(256),
-  /** Side of the square that the network sees, pixels. */
-  crop: count.default(224),
-  /** Horizontal flips in training. */
-  flip: z.boolean().default(true),
-  stageOneEpochs: z.number().int().min(0).default(5),
-  stageTwoEpochs: z.number().int().min(0).default(5),
-  stageOneBatch: z.number().int().min(2).default(64),
-  /** B_L and B_U: labelled and unlabelled pictures in a batch of stage 2. */
-  labelledBatch: count.default(8),
-  unlabelledBatch: count.default(56),
-  /** Length of a stage-2 epoch: one pass over the unlabelled pictures, or over all. */
-  stageTwoEpoch: z.enum(["unlabelled", "all"]).default("unlabelled"),
-  /** k of Eq. 3. */
-  neighbours: z.number().int().min(1).max(64).default(10),
-  /** Eq. 3. */
-  affinity: z.enum(["rbf", "cos"]).default("rbf"),
-  /** Exponent of the affinity `cos`. */
-  affinityPower: positive.default(3),
-  /** g of Eq. 5-6. */
-  gamma: z.number().min(0).lt(1).default(0.99),
-  /** Cap on the iterations of the solver of Eq. 6. */
-  solverIterations: count.default(50),
-  /** Weight of a pseudo-label: Eq. 8, 1, or the mean of Eq. 8 for all. */
-  confidence: z.enum(["entropy", "off", "constant"]).default("entropy"),
-  /** Confidences divided by the largest. */
-  divideByMaximum: z.boolean().default(true),
-  /** What unlabelled pictures are trained on: the propagated vector, or its expectation converted anew by Eq. 2. */
-  target: z.enum(["vector", "reconverted"]).default("vector"),
-  /** Crops that a test score is the mean of: 1 is the centre crop of the resized picture, more are taken at original size. */
-  testCrops: count.default(1),
-  seed: z.number().int().min(0).default(1),
+  backbone: z.enum(["resnet18", "resnet34"]).default("resnet18").describe("network below the head"),
+  stages: z.number().int().min(1).max(4).default(4).describe("stages of the backbone that are used, 1 to 4"),
+  embedding: count.default(256).describe("length of the feature that the graph is built on"),
+  levels: z.number().int().min(2).default(100).describe("m, the size of the score set"),
+  labelMode: z.enum(LABEL_MODES).default("adjacent").describe("how a score becomes a distribution (Eq. 2)"),
+  range: z
+    .enum(["nominal", "observed"])
+    .default("nominal")
+    .describe("ends of Eq. 1: the data set's scale, or the extremes of the labelled part"),
+  loss: z.enum(["cross-entropy", "kl", "emd", "l1"]).default("cross-entropy").describe("loss of one picture"),
+  lossDivision: z
+    .enum(["batch", "parts"])
+    .default("batch")
+    .describe("Eq. 9 divided by the batch size, or the sum of the two parts' means"),
+  optimiser: z.enum(["adam", "adamw", "sgd"]).default("adam").describe("update rule"),
+  rate: positive.default(1e-4).describe("learning rate of layers that start from given weights"),
+  freshRate: positive.default(1e-3).describe("learning rate of layers that start fresh"),
+  decay: z.number().min(0).default(5e-4).describe("weight decay of convolutions and matrices"),
+  resize: count.default(256).describe("pictures are resized to a square of this side, pixels"),
+  crop: count.default(224).describe("side of the square that the network sees, pixels"),
+  flip: z.boolean().default(true).describe("mirror pictures at random in training"),
+  stageOneEpochs: z.number().int().min(0).default(5).describe("passes over the labelled pictures; 0 skips stage 1"),
+  stageTwoEpochs: z.number().int().min(0).default(5).describe("epochs with pseudo-labels; 0 skips stage 2"),
+  stageOneBatch: z.number().int().min(2).default(64).describe("labelled pictures in a batch of stage 1"),
+  labelledBatch: count.default(8).describe("B_L, labelled pictures in a batch of stage 2"),
+  unlabelledBatch: count.default(56).describe("B_U, unlabelled pictures in a batch of stage 2"),
+  stageTwoEpoch: z
+    .enum(["unlabelled", "all"])
+    .default("unlabelled")
+    .describe("length of a stage-2 epoch: one pass over the unlabelled pictures, or over all"),
+  neighbours: z.number().int().min(1).max(64).default(10).describe("k, neighbours of a picture in the graph (Eq. 3)"),
+  affinity: z.enum(["rbf", "cos"]).default("rbf").describe("weight of an edge (Eq. 3)"),
+  affinityPower: positive.default(3).describe("exponent of the affinity cos"),
+  gamma: z.number().min(0).lt(1).default(0.99).describe("share of the neighbours in a label (Eq. 5-6)"),
+  solverIterations: count.default(50).describe("cap on the iterations that solve Eq. 6; reported when hit"),
+  confidence: z
+    .enum(["entropy", "off", "constant"])
+    .default("entropy")
+    .describe("weight of a pseudo-label: Eq. 8, 1, or the mean of Eq. 8 for all"),
+  divideByMaximum: z.boolean().default(true).describe("divide the confidences by the largest"),
+  target: z
+    .enum(["vector", "reconverted"])
+    .default("vector")
+    .describe("train on the propagated vector, or on its expectation converted anew by Eq. 2"),
+  testCrops: count
+    .default(1)
+    .describe("crops that a test score is the mean of: 1 is the centre of the resized picture, more are at original size"),
+  seed: z.number().int().min(0).default(1).describe("seed of every random choice in training"),
 });
 
 export type CplOptions = z.infer<typeof cplOptionsSchema>;

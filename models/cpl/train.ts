@@ -136,7 +136,7 @@ async function startModel(device: Device, data: TrainingData, options: CplOption
   const range = options.range === "nominal" ? data.range : observedRange(data.labelled.map(({ mos }) => mos));
   if (from) {
     const opened = await openModel(device, from);
-    for (const key of ["backbone", "levels", "embedding"] as const) {
+    for (const key of ["backbone", "stages", "levels", "embedding"] as const) {
       if (opened.card.options[key] !== options[key]) {
         throw new TrainingError(`${from} has ${key} ${opened.card.options[key]}, the options ask for ${options[key]}`);
       }

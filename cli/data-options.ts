@@ -1,0 +1,111 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { type Dataset, loadDataset, type MosRange, type Row, scan } from "../models/data/index.ts";
+import { progress } from "./terminal.ts";
+
+/** Options that name a data set; the same for every command that reads one. */
+export interface DataOptions {
+  readonly data: string;
+  readonly csv: string;
+  readonly range?: MosRange;
+  readonly exclude?: { readonly column: string; readonly value: string };
+  readonly nameColumn?: string;
+  readonly mosColumn?: string;
+  readonly sdColumn?: string;
+  readonly groupColumn?: string;
+  readonly splitColumn?: string;
+}
+
+export function addDataOptions(command: Command): Command {
+  return command
+    .option("--data <folder>", "folder that holds the pictures")
+    .option("--csv <file>", "CSV file with a header: names of pictures and their MOS")
+    .option("--range <low:high>", "nominal ends of the MOS scale, e.g. 0:100 (default: those found in the CSV)", parseRange)
+    .option("--exclude <column=value>", "leave out the rows whose column holds the value", parseExclusion)
+    .option("--name-column <column>", "CSV column of picture names, when it is not recognised")
+    .option("--mos-column <column>", "CSV column of the MOS")
+    .option("--sd-column <column>", "CSV column of the standard deviation")
+    .option("--group-column <column>", "CSV column of the group (scene, reference)")
+    .option("--split-column <column>", "CSV column of the part a picture belongs to");
+}
+
+export function parseRange(text: string): MosRange {
+  const ends = text.split(":").map(Number);
+  if (ends.length !== 2 || !ends.every(Number.isFinite) || !(ends[0]! < ends[1]!)) {
+    throw new InvalidArgumentError("expected two numbers, the lower first, such as 0:100");
+  }
+  return [ends[0]!, ends[1]!];
+}
+
+function parseExclusion(text: string) {
+  const at = text.indexOf("=");
+  if (at < 1) throw new InvalidArgumentError("expected column=value");
+  return { column: text.slice(0, at), value: text.slice(at + 1) };
+}
+
+/** A whole number of at least `least`, for commander. */
+export function wholeNumber(least: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < least) throw new InvalidArgumentError(`expected a whole number of at least ${least}`);
+    return value;
+  };
+}
+
+/**
+ * Reads the data set, decodes every picture once unless told not to, and prints what was found and left out to stderr.
+ * @throws DatasetError when nothing usable is found
+ */
+export async function openDataset(options: DataOptions, check: boolean): Promise<Dataset> {
+  const { nameColumn, mosColumn, sdColumn, groupColumn, splitColumn } = options;
+  let dataset = await loadDataset({
+    folder: options.data,
+    csv: options.csv,
+    columns: {
+      ...(nameColumn && { name: nameColumn }),
+      ...(mosColumn && { mos: mosColumn }),
+      ...(sdColumn && { sd: sdColumn }),
+      ...(groupColumn && { group: groupColumn }),
+      ...(splitColumn && { split: splitColumn }),
+    },
+    ...(options.range && { range: options.range }),
+    ...(options.exclude && { exclude: options.exclude }),
+  });
+  if (check) dataset = await checkPictures(dataset);
+  reportDataset(dataset);
+  return dataset;
+}
+
+/** Decodes every picture once and leaves out the broken ones. */
+export async function checkPictures(dataset: Dataset): Promise<Dataset> {
+  const bar = progress("checking pictures", dataset.rows.length);
+  let shown = 0;
+  try {
+    return await scan(dataset, {
+      onProgress: (done) => {
+        bar.advance(done - shown);
+        shown = done;
+      },
+    });
+  } finally {
+    bar.stop();
+  }
+}
+
+/** Problems named at most, the rest is counted. */
+const shownProblems = 10;
+
+function reportDataset({ rows, problems, warnings, excluded, range, rangeSource }: Dataset): void {
+  const scale = range ? `, MOS scale [${range.join(", ")}] (${rangeSource})` : "";
+  console.error(`${rows.length} pictures${excluded ? `, ${excluded} excluded` : ""}${scale}`);
+  for (const { name, detail } of problems.slice(0, shownProblems)) console.error(`left out: ${name}: ${detail}`);
+  if (problems.length > shownProblems) console.error(`left out: ${problems.length - shownProblems} more`);
+  for (const warning of warnings) console.error(`note: ${warning}`);
+}
+
+/** The MOS scale of a data set whose rows are rated. */
+export function rangeOf(dataset: Dataset): MosRange {
+  if (!dataset.range) throw new Error("the CSV holds no MOS; name its column with --mos-column");
+  return dataset.range;
+}
+
+export type { Row };

@@ -1,0 +1,81 @@
+import type { Command } from "commander";
+import { parse } from "csv-parse/sync";
+import { stringify } from "csv-stringify/sync";
+import { readFile } from "node:fs/promises";
+import { openDevice } from "../engine/device/device.ts";
+import { writeFileAtomically } from "../engine/weights/atomic.ts";
+import { ratedRows } from "../models/data/index.ts";
+import { evaluate } from "../models/metrics/index.ts";
+import { Scorer } from "../models/scorer.ts";
+import { addDataOptions, type DataOptions, openDataset } from "./data-options.ts";
+import { progress } from "./terminal.ts";
+import { resultTable } from "./train.ts";
+
+interface EvaluateFlags extends DataOptions {
+  readonly model: string;
+  readonly split?: string;
+  readonly part: string;
+  readonly json?: boolean;
+  readonly predictions?: string;
+}
+
+export function register(program: Command): void {
+  const command = program
+    .command("evaluate")
+    .description("compare a model's scores with the MOS of a data set")
+    .requiredOption("--model <file>", "model made by `acutance train`");
+  addDataOptions(command)
+    .option("--split <file>", "split.csv of a training run: evaluate on one part of it")
+    .option("--part <name>", "the part, with --split: labelled, unlabelled or test", "test")
+    .option("--json", "print one JSON document")
+    .option("--predictions <file>", "write name, MOS, score and uncertainty of every picture as CSV")
+    .action(async (flags: EvaluateFlags) => {
+      if (!flags.data || !flags.csv) command.error("error: --data and --csv are needed", { exitCode: 2 });
+      await run(flags);
+    });
+}
+
+async function run(flags: EvaluateFlags): Promise<void> {
+  const dataset = await openDataset(flags, false);
+  const chosen = flags.split ? await partNames(flags.split, flags.part) : undefined;
+  const rows = ratedRows(dataset.rows).filter(({ name }) => chosen?.has(name) ?? true);
+  if (rows.length < 3) throw new Error(`only ${rows.length} rated pictures to evaluate on; at least 3 are needed`);
+  using device = await openDevice();
+  using scorer = await Scorer.open(device, flags.model);
+  const bar = progress("scoring", rows.length);
+  const mos = new Map(rows.map((row) => [row.path, row]));
+  const scored: { name: string; mos: number; score: number; standardDeviation: number; confidence: number }[] = [];
+  for await (const result of scorer.scoreMany(mos.keys())) {
+    bar.advance();
+    const row = mos.get(result.path)!;
+    if ("error" in result) console.error(`left out: ${row.name}: ${result.error.message}`);
+    else {
+      const { score, standardDeviation, confidence } = result;
+      scored.push({ name: row.name, mos: row.mos, score, standardDeviation, confidence });
+    }
+  }
+  bar.stop();
+  const result = evaluate(
+    scored.map(({ score }) => score),
+    scored.map((row) => row.mos),
+  );
+  if (flags.predictions) await writeFileAtomically(flags.predictions, stringify(scored, { header: true }));
+  if (flags.json) console.log(JSON.stringify({ model: flags.model, range: scorer.card.range, ...result }, null, 2));
+  else {
+    console.log(resultTable([{ name: flags.split ? flags.part : "all", evaluation: result }]));
+    if (dataset.range && dataset.range.join() !== scorer.card.range.join()) {
+      console.log(`note: the model scores on [${scorer.card.range}], the data set is on [${dataset.range}]: RMSE, MAE and slope compare different scales`);
+    }
+  }
+}
+
+/** Names in one part of a split file. */
+async function partNames(path: string, part: string): Promise<Set<string>> {
+  const rows: { name?: string; part?: string }[] = parse(await readFile(path, "utf8"), { columns: true });
+  const names = rows.filter((row) => row.part === part && row.name).map((row) => row.name!);
+  if (names.length === 0) {
+    const parts = [...new Set(rows.map((row) => row.part))].join(", ");
+    throw new Error(`${path} has no picture in part "${part}"; its parts: ${parts}`);
+  }
+  return new Set(names);
+}

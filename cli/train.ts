@@ -1,0 +1,219 @@
+import { cpus } from "node:os";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { stringify } from "csv-stringify/sync";
+import { type Device, openDevice } from "../engine/device/device.ts";
+import { runtimeName } from "../engine/device/probe.ts";
+import { writeFileAtomically } from "../engine/weights/atomic.ts";
+import { type CplOptionsInput, cplOptions, cplOptionsSchema } from "../models/cpl/options.ts";
+import {
+  modelFile,
+  resumeCpl,
+  stageOneFile,
+  type TrainingData,
+  type TrainingHooks,
+  type TrainingResult,
+  trainCpl,
+  writeRecord,
+} from "../models/cpl/train.ts";
+import { loadFolder, parseRatio, ratedRows, split, unratedRows } from "../models/data/index.ts";
+import { type Evaluation, evaluate } from "../models/metrics/index.ts";
+import type { RunRecord } from "../models/report/run-record.ts";
+import { trainingReport } from "../models/report/training-report.ts";
+import { addDataOptions, checkPictures, type DataOptions, openDataset, rangeOf, wholeNumber } from "./data-options.ts";
+import { formatBytes, formatSeconds, progress, table } from "./terminal.ts";
+
+interface TrainFlags extends DataOptions {
+  readonly ratio: string;
+  readonly splitSeed: number;
+  readonly unlabelled?: string;
+  readonly out: string;
+  readonly init?: string;
+  readonly from?: string;
+  readonly resume?: string;
+  readonly check: boolean;
+}
+
+export function register(program: Command): void {
+  const train = program.command("train").description("train a quality model");
+  const cpl = train
+    .command("cpl")
+    .description("train CPL-IQA: stage 1 on labelled pictures, stage 2 with pseudo-labels for the others")
+    .addHelpText("after", examples);
+  addDataOptions(cpl)
+    .option("--ratio <ratio>", "labelled : unlabelled : test", "1:3:1")
+    .option("--split-seed <n>", "seed of the split", wholeNumber(0), 1)
+    .option("--unlabelled <folder>", "further pictures without scores")
+    .option("--out <folder>", "where models, checkpoint and report are written", "runs/cpl")
+    .option("--init <file>", "weights of the backbone, safetensors with torchvision's names")
+    .option("--from <file>", "go on from a model, such as the stage1.safetensors of an earlier run")
+    .option("--resume <folder>", "continue an interrupted run; takes all options from its checkpoint")
+    .option("--no-check", "do not decode every picture before the split");
+  addMethodOptions(cpl);
+  cpl.action(async (flags: TrainFlags & Record<string, unknown>) => run(flags, cpl));
+}
+
+const examples = `
+Examples:
+  acutance train cpl --data photos --csv mos.csv --range 0:100 --init resnet18.safetensors
+  acutance train cpl --data photos --csv mos.csv --stage-two-epochs 0        stage 1 alone
+  acutance train cpl --data photos --csv mos.csv --stage-one-epochs 0 --from runs/cpl/stage1.safetensors
+  acutance train cpl --resume runs/cpl`;
+
+/** Options of the schema that the data options already use in another meaning. */
+const flagNames: Record<string, string> = { range: "range-of-labels" };
+
+/** One flag for every option of the method, so that the schema stays the only list of them. */
+function addMethodOptions(command: Command): void {
+  for (const [name, field] of Object.entries(cplOptionsSchema.shape)) {
+    const flag = flagNames[name] ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    const values = "options" in field.unwrap() ? ` (${(field.unwrap() as { options: string[] }).options.join(", ")})` : "";
+    const initial = field.parse(undefined);
+    const text = `${field.description}${values} (default: ${initial})`;
+    if (initial === true) command.option(`--no-${flag}`, `do not: ${field.description}`);
+    else command.option(`--${flag} <${typeof initial === "number" ? "n" : "word"}>`, text);
+  }
+}
+
+/** Method options among the flags, converted to the types of the schema. */
+export function methodOptions(flags: Readonly<Record<string, unknown>>): CplOptionsInput {
+  const given: Record<string, unknown> = {};
+  for (const [name, field] of Object.entries(cplOptionsSchema.shape)) {
+    const key = (flagNames[name] ?? name).replace(/-([a-z])/g, (_, letter) => letter.toUpperCase());
+    const value = flags[key];
+    if (value === undefined) continue;
+    given[name] = typeof field.parse(undefined) === "number" ? Number(value) : value;
+  }
+  return cplOptions(given as CplOptionsInput);
+}
+
+async function run(flags: TrainFlags & Record<string, unknown>, command: Command): Promise<void> {
+  if (!flags.resume && (!flags.data || !flags.csv)) command.error("error: --data and --csv are needed, or --resume", { exitCode: 2 });
+  const options = methodOptions(flags);
+  const stop = new AbortController();
+  const interrupt = () => {
+    if (stop.signal.aborted) process.exit(130);
+    console.error("\nstopping after this step; once more to stop at once");
+    stop.abort();
+  };
+  process.on("SIGINT", interrupt);
+  process.on("SIGTERM", interrupt);
+  const folder = flags.resume ?? flags.out;
+  const hooks: TrainingHooks = {
+    folder,
+    progress,
+    log: (line) => console.error(line),
+    signal: stop.signal,
+    command: `acutance ${process.argv.slice(2).join(" ")}`,
+  };
+  try {
+    if (flags.resume) {
+      using device = await openDevice();
+      await finish(device, await resumeCpl(device, hooks), folder, `CPL-IQA, ${folder}`);
+      return;
+    }
+    const data = await trainingData(flags);
+    using device = await openDevice();
+    await writeSplit(folder, data);
+    const result = await trainCpl(device, data, options, hooks, {
+      ...(flags.init && { init: flags.init }),
+      ...(flags.from && { from: flags.from }),
+    });
+    await finish(device, result, folder, `CPL-IQA on ${flags.data}`);
+  } finally {
+    process.off("SIGINT", interrupt);
+    process.off("SIGTERM", interrupt);
+  }
+}
+
+async function trainingData(flags: TrainFlags): Promise<TrainingData> {
+  const dataset = await openDataset(flags, flags.check);
+  const rated = ratedRows(dataset.rows);
+  const by = flags.groupColumn ? "group" : "image";
+  const parts = split(rated, { parts: parseRatio(flags.ratio), seed: flags.splitSeed, by });
+  const extra = [...unratedRows(dataset.rows), ...(await extraPictures(flags))];
+  const data = { ...parts, unlabelled: [...parts.unlabelled, ...extra], range: rangeOf(dataset) };
+  console.error(`${data.labelled.length} labelled, ${data.unlabelled.length} unlabelled, ${data.test.length} test pictures`);
+  return data;
+}
+
+async function extraPictures({ unlabelled, check }: TrainFlags) {
+  if (!unlabelled) return [];
+  const folder = await loadFolder(unlabelled);
+  const { rows } = check ? await checkPictures(folder) : folder;
+  // Names are unique within a run: those of the folder get its name in front.
+  return rows.map((row) => ({ ...row, name: join(unlabelled, row.name) }));
+}
+
+/** The split as a CSV, which `acutance evaluate --split` takes. */
+async function writeSplit(folder: string, data: TrainingData): Promise<void> {
+  const { mkdir } = await import("node:fs/promises");
+  await mkdir(folder, { recursive: true });
+  const rows = (["labelled", "unlabelled", "test"] as const).flatMap((part) =>
+    data[part].map(({ name, mos }) => ({ name, part, mos: mos ?? "" })),
+  );
+  await writeFileAtomically(join(folder, "split.csv"), stringify(rows, { header: true, columns: ["name", "part", "mos"] }));
+}
+
+/** Prints the results and writes record and report. Returns the record. */
+export async function finish(device: Device, result: TrainingResult, folder: string, title: string): Promise<RunRecord> {
+  const { card, data, progress: done, command, model } = result;
+  const constant = constantPredictor(data);
+  const record: RunRecord = {
+    title,
+    command,
+    date: new Date().toISOString(),
+    hardware: {
+      runtime: runtimeName(),
+      adapter: device.info.description || device.info.vendor,
+      cores: cpus().length,
+      platform: `${process.platform} ${process.arch}`,
+    },
+    options: card.options,
+    range: [card.range[0], card.range[1]],
+    parts: { labelled: data.labelled.length, unlabelled: data.unlabelled.length, test: data.test.length },
+    ...done,
+    results: [...done.results, ...(constant ? [{ name: "constant predictor", evaluation: constant }] : [])],
+    peakDeviceBytes: device.memoryUse.peakBytes,
+  };
+  model.dispose();
+  await writeRecord(folder, record);
+  const report = join(folder, "report.html");
+  await writeFileAtomically(report, await trainingReport(record));
+  printResults(record);
+  const models = [stageOneFile, modelFile].filter((_, i) => (i === 0 ? card.options.stageOneEpochs : card.options.stageTwoEpochs) > 0);
+  console.log(`\nmodels: ${models.map((file) => join(folder, file)).join(", ")}\nreport: ${report}`);
+  return record;
+}
+
+/** What always answering with the mean of the labelled part scores: the floor for every model. */
+function constantPredictor({ labelled, test }: TrainingData): Evaluation | undefined {
+  if (test.length < 3) return undefined;
+  const mean = labelled.reduce((sum, { mos }) => sum + mos, 0) / labelled.length;
+  return evaluate(
+    test.map(() => mean),
+    test.map(({ mos }) => mos),
+  );
+}
+
+function printResults(record: RunRecord): void {
+  console.log(resultTable(record.results));
+  console.log("");
+  console.log(table(["phase", "time"], record.phases.map(({ name, seconds }) => [name, formatSeconds(seconds)])));
+  console.log(`\ndevice memory at its peak: ${formatBytes(record.peakDeviceBytes)}; ${record.hardware.adapter}`);
+}
+
+/** Evaluations side by side, on the test part. */
+export function resultTable(results: readonly { readonly name: string; readonly evaluation: Evaluation }[]): string {
+  const number = (value: number, digits: number) => (Number.isFinite(value) ? value.toFixed(digits) : "-");
+  return table(
+    ["test part", "n", "SRCC", "KRCC", "PLCC", "PLCC fitted", "RMSE", "MAE", "slope"],
+    results.map(({ name, evaluation: e }) => [
+      name,
+      e.n,
+      ...[e.srcc, e.krcc, e.plcc, e.plccFitted].map((value) => number(value, 3)),
+      ...[e.rmse, e.mae].map((value) => number(value, 2)),
+      number(e.slope, 2),
+    ]),
+  );
+}

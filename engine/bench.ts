@@ -1,0 +1,161 @@
+import type { Device } from "./device/device.ts";
+import { affinity } from "./graph/affinity.ts";
+import { nearestNeighbours } from "./graph/neighbours.ts";
+import { propagate } from "./graph/propagate.ts";
+import { symmetricGraph } from "./graph/sparse.ts";
+import { contractWeight } from "./ops/contract.ts";
+import { conv2d, conv2dInputGradient } from "./ops/conv.ts";
+import { matmul } from "./ops/matmul.ts";
+import { Random } from "./random.ts";
+import { Tensor } from "./tensor.ts";
+
+export interface BenchResult {
+  readonly name: string;
+  readonly medianMs: number;
+  readonly leastMs: number;
+  readonly mostMs: number;
+  /** Declared arithmetic divided by the median time; absent where counting it means little. */
+  readonly gflops?: number;
+  readonly note?: string;
+}
+
+export interface Benchmark {
+  readonly name: string;
+  measure(device: Device, runs: number): Promise<BenchResult>;
+}
+
+/** Times `work` from its recording until the adapter has done it: one warm-up, then `runs` times. */
+export async function time(
+  device: Device,
+  name: string,
+  runs: number,
+  flops: number,
+  work: () => unknown,
+): Promise<BenchResult> {
+  const once = async () => {
+    const start = performance.now();
+    const result = device.scope(() => ({ result: work() }));
+    await result.result;
+    await device.finish();
+    return performance.now() - start;
+  };
+  await once();
+  const times: number[] = [];
+  for (let i = 0; i < runs; i++) times.push(await once());
+  times.sort((a, b) => a - b);
+  const medianMs = times[Math.floor(times.length / 2)]!;
+  return { name, medianMs, leastMs: times[0]!, mostMs: times.at(-1)!, ...(flops > 0 && { gflops: flops / medianMs / 1e6 }) };
+}
+
+/** A tensor of uniform numbers in [−0.5, 0.5) that outlives scopes. */
+export function noise(device: Device, shape: readonly number[]): Tensor {
+  const random = new Random(1, shape.join("x"));
+  const size = shape.reduce((a, b) => a * b, 1);
+  // Words as fractions: a million double-precision draws would take longer than what is measured.
+  return Tensor.from(device, Float32Array.from({ length: size }, () => random.word() / 2 ** 32 - 0.5), shape).keep();
+}
+
+function withTensors(
+  name: string,
+  shapes: readonly (readonly number[])[],
+  flops: number,
+  work: (...tensors: Tensor[]) => unknown,
+): Benchmark {
+  return {
+    name,
+    async measure(device, runs) {
+      const tensors = shapes.map((shape) => noise(device, shape));
+      const result = await time(device, name, runs, flops, () => work(...tensors));
+      for (const tensor of tensors) tensor.dispose();
+      return result;
+    },
+  };
+}
+
+const images = 8;
+
+/** The distinct convolutions of ResNet-18 at 224 pixels: side, channels in, channels out, kernel, stride. */
+const resnetConvolutions = [
+  [224, 3, 64, 7, 2],
+  [56, 64, 64, 3, 1],
+  [56, 64, 128, 3, 2],
+  [28, 128, 128, 3, 1],
+  [28, 128, 256, 3, 2],
+  [14, 256, 256, 3, 1],
+  [14, 256, 512, 3, 2],
+  [7, 512, 512, 3, 1],
+  [56, 64, 128, 1, 2],
+] as const;
+
+function convolution([side, channels, columns, kernel, stride]: (typeof resnetConvolutions)[number]): Benchmark[] {
+  const padding = (kernel - 1) / 2;
+  const out = Math.floor((side + 2 * padding - kernel) / stride) + 1;
+  const name = `conv ${kernel}x${kernel}/${stride} ${channels}-${columns} at ${side}, batch ${images}`;
+  const flops = 2 * images * out * out * kernel * kernel * channels * columns;
+  const x = [images, side, side, channels];
+  const weight = [kernel, kernel, channels, columns];
+  const dy = [images, out, out, columns];
+  const options = { stride, padding };
+  const list = [withTensors(name, [x, weight], flops, (a, w) => conv2d(a!, w!, options))];
+  if (channels % 4 !== 0) return list;
+  const shape = { images, input: [side, side], channels, output: [out, out], columns, kernel: [kernel, kernel] } as const;
+  const pairs = { stride: [stride, stride], padding: [padding, padding] } as const;
+  list.push(withTensors("  weight gradient", [x, dy], flops, (a, d) => contractWeight(a!, d!, { ...shape, ...pairs })));
+  list.push(
+    withTensors("  input gradient", [dy, weight], flops, (d, w) => conv2dInputGradient(d!, w!, x, options)),
+  );
+  return list;
+}
+
+const graphSize = { points: 8058, features: 256, neighbours: 10, levels: 100, labelled: 2015 } as const;
+
+const graphBenchmarks: Benchmark[] = [
+  withTensors(
+    `exact k-NN, N = ${graphSize.points}, d = ${graphSize.features}, k = ${graphSize.neighbours}`,
+    [[graphSize.points, graphSize.features]],
+    2 * graphSize.points ** 2 * graphSize.features,
+    (features) => nearestNeighbours(features!, { k: graphSize.neighbours }),
+  ),
+  {
+    name: `label propagation, N = ${graphSize.points}, m = ${graphSize.levels}, gamma 0.99`,
+    async measure(device, runs) {
+      const features = noise(device, [graphSize.points, graphSize.features]);
+      const targets = noise(device, [graphSize.labelled, graphSize.levels]);
+      const graph = device.scope(() => {
+        const neighbours = nearestNeighbours(features, { k: graphSize.neighbours });
+        return symmetricGraph(neighbours.indices, affinity(neighbours));
+      });
+      const rows = Array.from({ length: graphSize.labelled }, (_, i) => i);
+      let iterations = 0;
+      const work = async () => {
+        const result = await propagate(graph, { rows, targets }, { gamma: 0.99 });
+        iterations = result.iterations;
+        result.pseudoLabels.dispose();
+        result.confidence.dispose();
+      };
+      const result = await timeAsync(device, this.name, runs, work);
+      for (const tensor of [features, targets, graph.rowStart, graph.columns, graph.values]) tensor.dispose();
+      return { ...result, note: `${iterations} iterations` };
+    },
+  },
+];
+
+async function timeAsync(device: Device, name: string, runs: number, work: () => Promise<void>): Promise<BenchResult> {
+  await work();
+  const times: number[] = [];
+  for (let i = 0; i < runs; i++) {
+    const start = performance.now();
+    await work();
+    await device.finish();
+    times.push(performance.now() - start);
+  }
+  times.sort((a, b) => a - b);
+  return { name, medianMs: times[Math.floor(times.length / 2)]!, leastMs: times[0]!, mostMs: times.at(-1)! };
+}
+
+/** What `acutance bench` measures of the engine. */
+export const benchmarks: readonly Benchmark[] = [
+  ...[512, 1024].map((n) => withTensors(`matmul ${n}x${n}x${n}`, [[n, n], [n, n]], 2 * n ** 3, (a, b) => matmul(a!, b!))),
+  ...resnetConvolutions.flatMap(convolution),
+  ...graphBenchmarks,
+];

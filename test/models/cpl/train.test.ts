@@ -1,0 +1,174 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openSafetensors } from "../../../engine/weights/safetensors.ts";
+import { openModel } from "../../../models/cpl/model.ts";
+import { type CplOptionsInput, cplOptions, OptionError } from "../../../models/cpl/options.ts";
+import { type RatedRow, resumeCpl, type TrainingData, TrainingInterrupted, trainCpl } from "../../../models/cpl/train.ts";
+import { Scorer } from "../../../models/scorer.ts";
+import { sharedDevice } from "../../engine/device.ts";
+import { blurredPictures } from "./pictures.ts";
+
+/** A small network and few pictures: seconds on a software adapter. */
+const options: CplOptionsInput = {
+  stages: 1,
+  embedding: 16,
+  levels: 20,
+  resize: 36,
+  crop: 32,
+  freshRate: 3e-3,
+  stageOneEpochs: 16,
+  stageTwoEpochs: 2,
+  stageOneBatch: 8,
+  labelledBatch: 4,
+  unlabelledBatch: 8,
+  neighbours: 5,
+};
+
+let folder = "";
+let rows: RatedRow[] = [];
+let data: TrainingData;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "acutance-train-"));
+  rows = await blurredPictures(join(folder, "pictures"), 40);
+  const part = (remainder: number[]) => rows.filter((_, i) => remainder.includes(i % 5));
+  data = { labelled: part([0, 3]), unlabelled: part([1, 4]), test: part([2]), range: [0, 100] };
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const run = (name: string) => join(folder, name);
+
+describe("training", () => {
+  test("both stages learn, score the test part and leave models that score alike", async () => {
+    const device = await sharedDevice();
+    const lines: string[] = [];
+    const result = await trainCpl(device, data, options, { folder: run("whole"), log: (line) => lines.push(line) });
+    const { results, refreshes, losses, predictions, pseudoLabels } = result.progress;
+    expect(results.map(({ name }) => name)).toEqual(["stage 1", "stage 2"]);
+    // Blur is easy to see: a network that learns at all ranks the test pictures nearly right.
+    for (const { evaluation } of results) expect(evaluation.srcc).toBeGreaterThan(0.7);
+    expect(refreshes).toHaveLength(2);
+    expect(refreshes[0]!.quality!.n).toBe(data.unlabelled.length);
+    expect(pseudoLabels).toHaveLength(data.unlabelled.length);
+    expect(losses.filter(({ stage }) => stage === 2)).toHaveLength(4);
+    expect(lines.join("\n")).toContain("stage 2: test SRCC");
+
+    using scorer = await Scorer.open(device, join(run("whole"), "model.safetensors"));
+    const paths = [...data.test.map(({ path }) => path), join(folder, "absent.jpg")];
+    const scored = [];
+    for await (const picture of scorer.scoreMany(paths)) scored.push(picture);
+    predictions.forEach((row, i) => {
+      expect(scored[i]).toMatchObject({ path: row.path, score: row.score });
+    });
+    expect(scored.at(-1)).toHaveProperty("error.name", "PictureError");
+    result.model.dispose();
+  });
+
+  test("an interrupted run continues bit for bit, in either stage", async () => {
+    const device = await sharedDevice();
+    const steps = (await readCounts(run("whole"))).losses;
+    // After a step in the middle of stage 1, and after one in the middle of stage 2.
+    for (const stopAfter of [5, steps - 1]) {
+      const target = run(`stopped-${stopAfter}`);
+      const stop = new AbortController();
+      let seen = 0;
+      const progress = () => ({
+        advance: (_amount?: number, note?: string) => {
+          if (note?.startsWith("loss") && ++seen === stopAfter) stop.abort();
+        },
+        stop: () => {},
+      });
+      const training = trainCpl(device, data, options, { folder: target, signal: stop.signal, progress });
+      await expect(training).rejects.toThrow(TrainingInterrupted);
+      const resumed = await resumeCpl(device, { folder: target });
+      resumed.model.dispose();
+      expect(resumed.progress.losses).toHaveLength(steps);
+      const [found, expected] = await Promise.all([tensorsOf(target), tensorsOf(run("whole"))]);
+      expect(found).toEqual(expected);
+    }
+  });
+
+  test("stage 1 alone, then stage 2 from its model", async () => {
+    const device = await sharedDevice();
+    const one = await trainCpl(device, data, { ...options, stageTwoEpochs: 0 }, { folder: run("one") });
+    one.model.dispose();
+    const start = { from: join(run("one"), "stage1.safetensors") };
+    const two = await trainCpl(device, data, { ...options, stageOneEpochs: 0 }, { folder: run("two") }, start);
+    two.model.dispose();
+    expect(two.progress.results.map(({ name }) => name)).toEqual(["stage 2"]);
+    expect(await tensorsOf(run("two"))).toEqual(await tensorsOf(run("whole")));
+  });
+
+  test.each([
+    ["kl", {}],
+    ["emd", { optimiser: "sgd", freshRate: 0.01 }],
+    ["l1", { optimiser: "adamw", lossDivision: "parts", target: "reconverted" }],
+    ["cross-entropy", { affinity: "cos", confidence: "constant", stageTwoEpoch: "all", range: "observed", testCrops: 3 }],
+  ] as const)("runs with loss %s and %j", async (loss, more) => {
+    const device = await sharedDevice();
+    const few = { ...options, ...more, loss, stageOneEpochs: 1, stageTwoEpochs: 1 };
+    const result = await trainCpl(device, data, few, { folder: run(`option-${loss}`) });
+    expect(result.progress.losses.every((entry) => Number.isFinite(entry.loss))).toBe(true);
+    expect(result.progress.results).toHaveLength(2);
+    result.model.dispose();
+  });
+
+  test("a picture that breaks during training is left out and named", async () => {
+    const device = await sharedDevice();
+    const broken = join(folder, "broken.png");
+    await writeFile(broken, "not a picture");
+    const lines: string[] = [];
+    const labelled = [...data.labelled, { name: "broken.png", path: broken, mos: 50 }];
+    const few = { ...options, stageOneEpochs: 2, stageTwoEpochs: 0 };
+    const result = await trainCpl(device, { ...data, labelled }, few, { folder: run("broken"), log: (line) => lines.push(line) });
+    expect(lines.filter((line) => line.startsWith("left out: broken.png"))).toHaveLength(1);
+    result.model.dispose();
+  });
+});
+
+describe("wrong input", () => {
+  test("options are refused by name", () => {
+    expect(() => cplOptions({ gamma: 1 })).toThrow(/gamma/);
+    expect(() => cplOptions({ loss: "mse" } as never)).toThrow(OptionError);
+    expect(() => cplOptions({ crop: 300 })).toThrow("crop 300 is larger than resize 256");
+    expect(() => cplOptions({ colour: 1 } as never)).toThrow(/colour/);
+  });
+
+  test("a model does not open from another file, a damaged one, or for other options", async () => {
+    const device = await sharedDevice();
+    const good = join(run("whole"), "model.safetensors");
+    const bytes = await readFile(good);
+    const bad = join(folder, "bad.safetensors");
+    await writeFile(bad, bytes.subarray(0, bytes.length - 100));
+    await expect(openModel(device, bad)).rejects.toThrow("bad.safetensors");
+    await expect(openModel(device, join(folder, "none.safetensors"))).rejects.toThrow("none.safetensors");
+    const other = trainCpl(device, data, { ...options, levels: 10 }, { folder: run("other") }, { from: good });
+    await expect(other).rejects.toThrow("has levels 20, the options ask for 10");
+    await expect(resumeCpl(device, { folder: run("nowhere") })).rejects.toThrow("nowhere");
+  });
+
+  test("too little data", async () => {
+    const device = await sharedDevice();
+    const one = { ...data, labelled: data.labelled.slice(0, 1) };
+    await expect(trainCpl(device, one, options, { folder: run("x") })).rejects.toThrow("at least 2 labelled");
+    const none = { ...data, unlabelled: [] };
+    await expect(trainCpl(device, none, options, { folder: run("x") })).rejects.toThrow("stage 2 needs unlabelled");
+  });
+});
+
+async function tensorsOf(target: string): Promise<Record<string, string>> {
+  await using file = await openSafetensors(join(target, "model.safetensors"));
+  const entries = [...file.tensors.keys()].map(async (name) => {
+    const { bytes } = await file.read(name);
+    return [name, new Bun.CryptoHasher("sha256").update(bytes).digest("hex")];
+  });
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+async function readCounts(target: string): Promise<{ losses: number }> {
+  await using file = await openSafetensors(join(target, "checkpoint.safetensors"));
+  return { losses: JSON.parse(file.metadata.get("training")!).progress.losses.length };
+}
