@@ -1,7 +1,7 @@
 import { cpus } from "node:os";
 import type { Command } from "commander";
-import { openDevice } from "../engine/device/device.ts";
 import { type BenchResult, benchmarks } from "../engine/bench.ts";
+import { openDevice } from "../engine/device/device.ts";
 import { trainingStepBenchmark } from "../models/bench.ts";
 import { wholeNumber } from "./data-options.ts";
 import { formatBytes, progress, table } from "./terminal.ts";
@@ -48,5 +48,7 @@ async function run({ runs, batch, size, json }: BenchFlags): Promise<void> {
     note ?? "",
   ]);
   console.log(table(["what", "median ms", "range ms", "GFLOP/s", ""], rows));
-  console.log(`\n${machine}\ndevice memory at its peak: ${formatBytes(peakBytes)}; wall time from recording to completion`);
+  console.log(
+    `\n${machine}\ndevice memory at its peak: ${formatBytes(peakBytes)}; wall time from recording to completion`,
+  );
 }

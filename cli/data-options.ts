@@ -19,7 +19,11 @@ export function addDataOptions(command: Command): Command {
   return command
     .option("--data <folder>", "folder that holds the pictures")
     .option("--csv <file>", "CSV file with a header: names of pictures and their MOS")
-    .option("--range <low:high>", "nominal ends of the MOS scale, e.g. 0:100 (default: those found in the CSV)", parseRange)
+    .option(
+      "--range <low:high>",
+      "nominal ends of the MOS scale, e.g. 0:100 (default: those found in the CSV)",
+      parseRange,
+    )
     .option("--exclude <column=value>", "leave out the rows whose column holds the value", parseExclusion)
     .option("--name-column <column>", "CSV column of picture names, when it is not recognised")
     .option("--mos-column <column>", "CSV column of the MOS")
@@ -46,7 +50,8 @@ function parseExclusion(text: string) {
 export function wholeNumber(least: number) {
   return (text: string): number => {
     const value = Number(text);
-    if (!Number.isInteger(value) || value < least) throw new InvalidArgumentError(`expected a whole number of at least ${least}`);
+    if (!Number.isInteger(value) || value < least)
+      throw new InvalidArgumentError(`expected a whole number of at least ${least}`);
     return value;
   };
 }

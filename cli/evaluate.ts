@@ -1,7 +1,7 @@
+import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { parse } from "csv-parse/sync";
 import { stringify } from "csv-stringify/sync";
-import { readFile } from "node:fs/promises";
 import { openDevice } from "../engine/device/device.ts";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import { ratedRows } from "../models/data/index.ts";
@@ -64,7 +64,9 @@ async function run(flags: EvaluateFlags): Promise<void> {
   else {
     console.log(resultTable([{ name: flags.split ? flags.part : "all", evaluation: result }]));
     if (dataset.range && dataset.range.join() !== scorer.card.range.join()) {
-      console.log(`note: the model scores on [${scorer.card.range}], the data set is on [${dataset.range}]: RMSE, MAE and slope compare different scales`);
+      console.log(
+        `note: the model scores on [${scorer.card.range}], the data set is on [${dataset.range}]: RMSE, MAE and slope compare different scales`,
+      );
     }
   }
 }

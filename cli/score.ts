@@ -75,11 +75,15 @@ async function pictures(patterns: readonly string[]): Promise<string[]> {
 function format(results: readonly ScoredPicture[], scorer: Scorer, { json, csv, model, out }: ScoreFlags): string {
   const [low, high] = scorer.card.range;
   if (json || out?.endsWith(".json")) {
-    const pictures = results.map((result) => ("error" in result ? { path: result.path, error: result.error.message } : result));
+    const pictures = results.map((result) =>
+      "error" in result ? { path: result.path, error: result.error.message } : result,
+    );
     return `${JSON.stringify({ model, range: [low, high], direction: "higher is better", pictures }, null, 2)}\n`;
   }
   if (csv || out) {
-    const rows = results.map((result) => ("error" in result ? { path: result.path, error: result.error.message } : result));
+    const rows = results.map((result) =>
+      "error" in result ? { path: result.path, error: result.error.message } : result,
+    );
     const columns = ["path", "score", "low", "high", "standardDeviation", "confidence", "error"];
     return stringify(
       rows.map((row) => ({ low, high, ...row })),
@@ -93,5 +97,8 @@ function format(results: readonly ScoredPicture[], scorer: Scorer, { json, csv, 
   );
   const withErrors = rows.some((row) => row[4]);
   const headers = ["picture", `score (${low}-${high})`, "sd", "confidence", ...(withErrors ? ["error"] : [])];
-  return `${table(headers, rows.map((row) => row.slice(0, headers.length)))}\n`;
+  return `${table(
+    headers,
+    rows.map((row) => row.slice(0, headers.length)),
+  )}\n`;
 }

@@ -67,7 +67,8 @@ const flagNames: Record<string, string> = { range: "range-of-labels" };
 function addMethodOptions(command: Command): void {
   for (const [name, field] of Object.entries(cplOptionsSchema.shape)) {
     const flag = flagNames[name] ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    const values = "options" in field.unwrap() ? ` (${(field.unwrap() as { options: string[] }).options.join(", ")})` : "";
+    const values =
+      "options" in field.unwrap() ? ` (${(field.unwrap() as { options: string[] }).options.join(", ")})` : "";
     const initial = field.parse(undefined);
     const text = `${field.description}${values} (default: ${initial})`;
     if (initial === true) command.option(`--no-${flag}`, `do not: ${field.description}`);
@@ -88,7 +89,8 @@ export function methodOptions(flags: Readonly<Record<string, unknown>>): CplOpti
 }
 
 async function run(flags: TrainFlags & Record<string, unknown>, command: Command): Promise<void> {
-  if (!flags.resume && (!flags.data || !flags.csv)) command.error("error: --data and --csv are needed, or --resume", { exitCode: 2 });
+  if (!flags.resume && (!flags.data || !flags.csv))
+    command.error("error: --data and --csv are needed, or --resume", { exitCode: 2 });
   const options = methodOptions(flags);
   const stop = new AbortController();
   const interrupt = () => {
@@ -133,7 +135,9 @@ async function trainingData(flags: TrainFlags): Promise<TrainingData> {
   const parts = split(rated, { parts: parseRatio(flags.ratio), seed: flags.splitSeed, by });
   const extra = [...unratedRows(dataset.rows), ...(await extraPictures(flags))];
   const data = { ...parts, unlabelled: [...parts.unlabelled, ...extra], range: rangeOf(dataset) };
-  console.error(`${data.labelled.length} labelled, ${data.unlabelled.length} unlabelled, ${data.test.length} test pictures`);
+  console.error(
+    `${data.labelled.length} labelled, ${data.unlabelled.length} unlabelled, ${data.test.length} test pictures`,
+  );
   return data;
 }
 
@@ -152,11 +156,19 @@ async function writeSplit(folder: string, data: TrainingData): Promise<void> {
   const rows = (["labelled", "unlabelled", "test"] as const).flatMap((part) =>
     data[part].map(({ name, mos }) => ({ name, part, mos: mos ?? "" })),
   );
-  await writeFileAtomically(join(folder, "split.csv"), stringify(rows, { header: true, columns: ["name", "part", "mos"] }));
+  await writeFileAtomically(
+    join(folder, "split.csv"),
+    stringify(rows, { header: true, columns: ["name", "part", "mos"] }),
+  );
 }
 
 /** Prints the results and writes record and report. Returns the record. */
-export async function finish(device: Device, result: TrainingResult, folder: string, title: string): Promise<RunRecord> {
+export async function finish(
+  device: Device,
+  result: TrainingResult,
+  folder: string,
+  title: string,
+): Promise<RunRecord> {
   const { card, data, progress: done, command, model } = result;
   const constant = constantPredictor(data);
   const record: RunRecord = {
@@ -181,7 +193,9 @@ export async function finish(device: Device, result: TrainingResult, folder: str
   const report = join(folder, "report.html");
   await writeFileAtomically(report, await trainingReport(record));
   printResults(record);
-  const models = [stageOneFile, modelFile].filter((_, i) => (i === 0 ? card.options.stageOneEpochs : card.options.stageTwoEpochs) > 0);
+  const models = [stageOneFile, modelFile].filter(
+    (_, i) => (i === 0 ? card.options.stageOneEpochs : card.options.stageTwoEpochs) > 0,
+  );
   console.log(`\nmodels: ${models.map((file) => join(folder, file)).join(", ")}\nreport: ${report}`);
   return record;
 }
@@ -199,7 +213,12 @@ function constantPredictor({ labelled, test }: TrainingData): Evaluation | undef
 function printResults(record: RunRecord): void {
   console.log(resultTable(record.results));
   console.log("");
-  console.log(table(["phase", "time"], record.phases.map(({ name, seconds }) => [name, formatSeconds(seconds)])));
+  console.log(
+    table(
+      ["phase", "time"],
+      record.phases.map(({ name, seconds }) => [name, formatSeconds(seconds)]),
+    ),
+  );
   console.log(`\ndevice memory at its peak: ${formatBytes(record.peakDeviceBytes)}; ${record.hardware.adapter}`);
 }
 

@@ -44,7 +44,13 @@ export async function time(
   for (let i = 0; i < runs; i++) times.push(await once());
   times.sort((a, b) => a - b);
   const medianMs = times[Math.floor(times.length / 2)]!;
-  return { name, medianMs, leastMs: times[0]!, mostMs: times.at(-1)!, ...(flops > 0 && { gflops: flops / medianMs / 1e6 }) };
+  return {
+    name,
+    medianMs,
+    leastMs: times[0]!,
+    mostMs: times.at(-1)!,
+    ...(flops > 0 && { gflops: flops / medianMs / 1e6 }),
+  };
 }
 
 /** A tensor of uniform numbers in [−0.5, 0.5) that outlives scopes. */
@@ -52,7 +58,11 @@ export function noise(device: Device, shape: readonly number[]): Tensor {
   const random = new Random(1, shape.join("x"));
   const size = shape.reduce((a, b) => a * b, 1);
   // Words as fractions: a million double-precision draws would take longer than what is measured.
-  return Tensor.from(device, Float32Array.from({ length: size }, () => random.word() / 2 ** 32 - 0.5), shape).keep();
+  return Tensor.from(
+    device,
+    Float32Array.from({ length: size }, () => random.word() / 2 ** 32 - 0.5),
+    shape,
+  ).keep();
 }
 
 function withTensors(
@@ -98,12 +108,17 @@ function convolution([side, channels, columns, kernel, stride]: (typeof resnetCo
   const options = { stride, padding };
   const list = [withTensors(name, [x, weight], flops, (a, w) => conv2d(a!, w!, options))];
   if (channels % 4 !== 0) return list;
-  const shape = { images, input: [side, side], channels, output: [out, out], columns, kernel: [kernel, kernel] } as const;
+  const shape = {
+    images,
+    input: [side, side],
+    channels,
+    output: [out, out],
+    columns,
+    kernel: [kernel, kernel],
+  } as const;
   const pairs = { stride: [stride, stride], padding: [padding, padding] } as const;
   list.push(withTensors("  weight gradient", [x, dy], flops, (a, d) => contractWeight(a!, d!, { ...shape, ...pairs })));
-  list.push(
-    withTensors("  input gradient", [dy, weight], flops, (d, w) => conv2dInputGradient(d!, w!, x, options)),
-  );
+  list.push(withTensors("  input gradient", [dy, weight], flops, (d, w) => conv2dInputGradient(d!, w!, x, options)));
   return list;
 }
 
@@ -155,7 +170,17 @@ async function timeAsync(device: Device, name: string, runs: number, work: () =>
 
 /** What `acutance bench` measures of the engine. */
 export const benchmarks: readonly Benchmark[] = [
-  ...[512, 1024].map((n) => withTensors(`matmul ${n}x${n}x${n}`, [[n, n], [n, n]], 2 * n ** 3, (a, b) => matmul(a!, b!))),
+  ...[512, 1024].map((n) =>
+    withTensors(
+      `matmul ${n}x${n}x${n}`,
+      [
+        [n, n],
+        [n, n],
+      ],
+      2 * n ** 3,
+      (a, b) => matmul(a!, b!),
+    ),
+  ),
   ...resnetConvolutions.flatMap(convolution),
   ...graphBenchmarks,
 ];

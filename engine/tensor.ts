@@ -61,7 +61,8 @@ export class Tensor {
   /** A tensor whose elements are not yet written. */
   static empty(device: Device, shape: Shape, dtype: DataType = "f32"): Tensor {
     for (const extent of shape) {
-      if (!Number.isInteger(extent) || extent < 1) throw new ShapeError(`[${shape}] is not a shape: extents are whole and at least 1`);
+      if (!Number.isInteger(extent) || extent < 1)
+        throw new ShapeError(`[${shape}] is not a shape: extents are whole and at least 1`);
     }
     // Kernels read and write whole vec4s, so the last one is always complete.
     const bytes = Math.ceil(sizeOf(shape) / 4) * 16;
@@ -70,7 +71,9 @@ export class Tensor {
 
   /** Uploads elements given in row-major order. */
   static from(device: Device, data: Float32Array | Uint32Array | readonly number[], shape: Shape): Tensor {
-    const array = (Array.isArray(data) ? Float32Array.from(data) : data) as Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
+    const array = (Array.isArray(data) ? Float32Array.from(data) : data) as
+      | Float32Array<ArrayBuffer>
+      | Uint32Array<ArrayBuffer>;
     if (array.length !== sizeOf(shape)) {
       throw new ShapeError(`[${shape}] has ${sizeOf(shape)} elements, ${array.length} were given`);
     }
@@ -141,7 +144,8 @@ export class Tensor {
 
   /** Overwrites all elements from the host. */
   write(data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): void {
-    if (data.length !== this.size) throw new ShapeError(`[${this.shape}] has ${this.size} elements, ${data.length} were given`);
+    if (data.length !== this.size)
+      throw new ShapeError(`[${this.shape}] has ${this.size} elements, ${data.length} were given`);
     this.device.stream.upload(this.allocation, data);
   }
 

@@ -58,7 +58,8 @@ export class Dispatcher {
     const kernel = this.#pipeline(name, constants);
     const limit = device.gpu.limits.maxComputeWorkgroupsPerDimension;
     for (const extent of grid) {
-      if (!(extent >= 1 && extent <= limit)) throw new GpuError(`${name}: grid ${grid.join(" x ")} is not within 1..${limit}`);
+      if (!(extent >= 1 && extent <= limit))
+        throw new GpuError(`${name}: grid ${grid.join(" x ")} is not within 1..${limit}`);
     }
     const args = kernel.source.bindings.map((slot) => {
       const argument = bindings[slot.name];

@@ -43,9 +43,9 @@ export function kernelText(name: string): string {
 export function specialise(name: string, constants: Constants): KernelSource {
   const file = `${name}.wgsl`;
   const wgsl = expand(kernelText(name), constants, file);
-  const bindings = [...wgsl.matchAll(/@group\(0\)\s*@binding\((\d+)\)\s*var<storage\s*(?:,\s*(\w+)\s*)?>\s*(\w+)\s*:/g)].map(
-    (m) => ({ binding: Number(m[1]), writable: m[2] === "read_write", name: m[3]! }),
-  );
+  const bindings = [
+    ...wgsl.matchAll(/@group\(0\)\s*@binding\((\d+)\)\s*var<storage\s*(?:,\s*(\w+)\s*)?>\s*(\w+)\s*:/g),
+  ].map((m) => ({ binding: Number(m[1]), writable: m[2] === "read_write", name: m[3]! }));
   if (bindings.length === 0) throw new TemplateError(`${file}: no storage binding in group 0`);
   const struct = /struct\s+Params\s*\{([^}]*)\}/.exec(wgsl);
   const parameters = [...(struct?.[1] ?? "").replace(/\/\/.*$/gm, "").matchAll(/(\w+)\s*:\s*(\w+)/g)].map((m) => {

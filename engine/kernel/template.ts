@@ -48,14 +48,30 @@ function block(lines: string[], start: number, scope: Scope, out: string[], file
   return at;
 }
 
-function conditional(lines: string[], at: number, test: string, scope: Scope, out: string[], file: string, live: boolean) {
+function conditional(
+  lines: string[],
+  at: number,
+  test: string,
+  scope: Scope,
+  out: string[],
+  file: string,
+  live: boolean,
+) {
   const holds = live && condition(test, scope, `${file}:${at + 1}`);
   let close = block(lines, at + 1, scope, out, file, live && holds);
   if (isDirective(lines[close], "else")) close = block(lines, close + 1, scope, out, file, live && !holds);
   return closed(lines, close, at, file);
 }
 
-function repetition(lines: string[], at: number, head: string, scope: Scope, out: string[], file: string, live: boolean) {
+function repetition(
+  lines: string[],
+  at: number,
+  head: string,
+  scope: Scope,
+  out: string[],
+  file: string,
+  live: boolean,
+) {
   const where = `${file}:${at + 1}`;
   const match = /^(\w+)\s+in\s+(\w+)\.\.(\w+)$/.exec(head);
   if (!match) throw new TemplateError(`${where}: expected "//#for i in 0..COUNT", found "${head}"`);
@@ -69,7 +85,8 @@ function repetition(lines: string[], at: number, head: string, scope: Scope, out
 }
 
 function closed(lines: string[], close: number, open: number, file: string): number {
-  if (!isDirective(lines[close], "end")) throw new TemplateError(`${file}:${open + 1}: block is never closed by //#end`);
+  if (!isDirective(lines[close], "end"))
+    throw new TemplateError(`${file}:${open + 1}: block is never closed by //#end`);
   return close + 1;
 }
 
@@ -102,7 +119,9 @@ function substitute(line: string, scope: Scope, where: string): string {
 function lookup(name: string, scope: Scope, where: string): number | boolean | string {
   const value = scope[name];
   if (value === undefined) {
-    throw new TemplateError(`${where}: constant ${name} was not given; given: ${Object.keys(scope).join(", ") || "none"}`);
+    throw new TemplateError(
+      `${where}: constant ${name} was not given; given: ${Object.keys(scope).join(", ") || "none"}`,
+    );
   }
   return value;
 }

@@ -97,7 +97,9 @@ export async function loadTensors(file: SafetensorsFile, tensors: readonly Named
   const missing = tensors.filter(({ name }) => !file.tensors.has(name)).map(({ name }) => name);
   if (missing.length > 0) {
     const some = missing.slice(0, 5).join(", ");
-    throw new SafetensorsError(`${file.path} lacks ${missing.length} tensor(s) of this model: ${some}${missing.length > 5 ? ", …" : ""}`);
+    throw new SafetensorsError(
+      `${file.path} lacks ${missing.length} tensor(s) of this model: ${some}${missing.length > 5 ? ", …" : ""}`,
+    );
   }
   const loaded = await Promise.all(tensors.map((named) => readTensor(file, named)));
   tensors.forEach((named, i) => {
@@ -106,11 +108,17 @@ export async function loadTensors(file: SafetensorsFile, tensors: readonly Named
 }
 
 /** One tensor of a file in the engine's order, checked against the tensor it is meant for. */
-export async function readTensor(file: SafetensorsFile, named: NamedTensor, name = named.name): Promise<Float32Array<ArrayBuffer>> {
+export async function readTensor(
+  file: SafetensorsFile,
+  named: NamedTensor,
+  name = named.name,
+): Promise<Float32Array<ArrayBuffer>> {
   const stored = await file.read(name);
   const expected = fileShape(named);
   if (stored.shape.join() !== expected.join()) {
-    throw new SafetensorsError(`${file.path}: tensor "${name}" is [${stored.shape.join(", ")}], this model expects [${expected.join(", ")}]`);
+    throw new SafetensorsError(
+      `${file.path}: tensor "${name}" is [${stored.shape.join(", ")}], this model expects [${expected.join(", ")}]`,
+    );
   }
   return fromFileOrder(toFloat32(stored), named);
 }

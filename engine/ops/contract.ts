@@ -38,7 +38,13 @@ function tile(device: Device, rows: number, columns4: number) {
   const lanes = device.subgroupSize;
   if (lanes === 0) return { BROADCAST: false, LANES: 16, ROW_LANES: 1, GROUPS: Math.min(8, rows), COLUMNS: 1 };
   const groups = Math.max(1, Math.min(Math.floor(tileRows / lanes), Math.ceil(rows / lanes)));
-  return { BROADCAST: true, LANES: lanes, ROW_LANES: lanes, GROUPS: groups, COLUMNS: columns4 > lanes && lanes <= 16 ? 2 : 1 };
+  return {
+    BROADCAST: true,
+    LANES: lanes,
+    ROW_LANES: lanes,
+    GROUPS: groups,
+    COLUMNS: columns4 > lanes && lanes <= 16 ? 2 : 1,
+  };
 }
 
 /**
@@ -178,5 +184,11 @@ function weightTile(device: Device, rows4: number, columns4: number) {
   const lanes = device.subgroupSize;
   if (lanes === 0) return { BROADCAST: false, LANES: 16, ROW_LANES: 1, GROUPS: Math.min(2, rows4), COLUMNS: 1 };
   const rowLanes = Math.min(lanes, 8);
-  return { BROADCAST: true, LANES: lanes, ROW_LANES: rowLanes, GROUPS: 1, COLUMNS: columns4 > lanes && lanes <= 16 ? 2 : 1 };
+  return {
+    BROADCAST: true,
+    LANES: lanes,
+    ROW_LANES: rowLanes,
+    GROUPS: 1,
+    COLUMNS: columns4 > lanes && lanes <= 16 ? 2 : 1,
+  };
 }

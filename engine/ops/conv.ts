@@ -41,7 +41,8 @@ export function pair(value: number | Pair): Pair {
 export function conv2d(x: Tensor, weight: Tensor, options: ConvOptions = {}): Tensor {
   const shape = convShape(x.shape, weight.shape, options);
   const { bias } = options;
-  if (bias && bias.size !== shape.columns) throw new ShapeError(`conv2d: bias [${bias.shape}] for ${shape.columns} channels`);
+  if (bias && bias.size !== shape.columns)
+    throw new ShapeError(`conv2d: bias [${bias.shape}] for ${shape.columns} channels`);
   const ways = shape.groups === 1 ? dense : grouped;
   const y = x.device.scope(() => ways.forward(x, weight, shape, bias));
   // dx = dy ⋆ weight, flipped and transposed    dweight = Σ_positions x ⊗ dy    dbias = Σ_positions dy
@@ -60,7 +61,9 @@ export function conv2dInputGradient(dy: Tensor, weight: Tensor, x: Shape, option
 
 function convShape(x: Shape, weight: Shape, options: ConvOptions): ConvShape {
   if (x.length !== 4 || weight.length !== 4) {
-    throw new ShapeError(`conv2d takes x [N, H, W, C] and weight [KH, KW, C / groups, O]; found [${x}] and [${weight}]`);
+    throw new ShapeError(
+      `conv2d takes x [N, H, W, C] and weight [KH, KW, C / groups, O]; found [${x}] and [${weight}]`,
+    );
   }
   const [images, height, width, channels] = x as [number, number, number, number];
   const [kh, kw, inner, columns] = weight as [number, number, number, number];
@@ -78,7 +81,9 @@ function convShape(x: Shape, weight: Shape, options: ConvOptions): ConvShape {
     Math.floor((width + 2 * padding[1] - kw) / stride[1]) + 1,
   ];
   if (output[0] < 1 || output[1] < 1) {
-    throw new ShapeError(`conv2d: a ${kh}x${kw} kernel does not fit a ${height}x${width} picture with padding ${padding}`);
+    throw new ShapeError(
+      `conv2d: a ${kh}x${kw} kernel does not fit a ${height}x${width} picture with padding ${padding}`,
+    );
   }
   return { images, input: [height, width], channels, output, columns, kernel: [kh, kw], stride, padding, groups };
 }

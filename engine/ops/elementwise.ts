@@ -15,7 +15,9 @@ export function overElements(
   const first = Object.values(tensors)[0]!;
   const { device } = first;
   for (const { start, count } of rowRanges(device, Math.ceil(first.size / 4), [4])) {
-    const windows = Object.entries(tensors).map(([name, tensor]) => [name, tensor.window(start * 4, count * 4)] as const);
+    const windows = Object.entries(tensors).map(
+      ([name, tensor]) => [name, tensor.window(start * 4, count * 4)] as const,
+    );
     device.kernels.run(
       kernel,
       { ...constants, WORKGROUP: flatWorkgroup },
@@ -93,7 +95,10 @@ export function add(a: Tensor, b: Tensor): Tensor {
 /** y = a − b, shapes equal. */
 export function subtract(a: Tensor, b: Tensor): Tensor {
   // da = dy    db = −dy
-  return record("subtract", [a, b], binary("subtract", a, b), (dy) => [dy, b.tracked ? unary("scale", dy, -1) : undefined]);
+  return record("subtract", [a, b], binary("subtract", a, b), (dy) => [
+    dy,
+    b.tracked ? unary("scale", dy, -1) : undefined,
+  ]);
 }
 
 /** y = a · b element by element, shapes equal. */

@@ -48,11 +48,15 @@ export function batchNorm(x: Tensor, state: BatchNormState, options: BatchNormOp
   const { channels, rows } = layout(x);
   for (const name of ["scale", "shift", "runningMean", "runningVariance"] as const) {
     const tensor = state[name];
-    if (tensor.size !== channels) throw new ShapeError(`batchNorm: ${name} has ${tensor.size} elements for ${channels} channels`);
+    if (tensor.size !== channels)
+      throw new ShapeError(`batchNorm: ${name} has ${tensor.size} elements for ${channels} channels`);
   }
   if (residual) expectSameShape("batchNorm residual", x, residual);
-  if (training && rows < 2) throw new ShapeError("batchNorm: one row has no variance; use a larger batch or evaluation mode");
-  const moments = training ? batchMoments(x, state, epsilon, momentum) : runningMoments(device, state, channels, epsilon);
+  if (training && rows < 2)
+    throw new ShapeError("batchNorm: one row has no variance; use a larger batch or evaluation mode");
+  const moments = training
+    ? batchMoments(x, state, epsilon, momentum)
+    : runningMoments(device, state, channels, epsilon);
   const y = apply(x, moments, state, relu, residual);
   const inputs = [x, state.scale, state.shift, ...(residual ? [residual] : [])];
   // dshift = Σ dz    dscale = Σ dz·x̂    dx: see shaders/norm/gradient.wgsl    dresidual = dz    dz = dy where y > 0
@@ -181,7 +185,14 @@ function gradient(
     const part = (tensor: Tensor) => tensor.window(start * channels, count * channels);
     device.kernels.run(
       "norm/gradient",
-      { BLOCK: block, TRAINING: training, RELU: relu, RESIDUAL: split !== undefined, VECTOR: vector, WORKGROUP: flatWorkgroup },
+      {
+        BLOCK: block,
+        TRAINING: training,
+        RELU: relu,
+        RESIDUAL: split !== undefined,
+        VECTOR: vector,
+        WORKGROUP: flatWorkgroup,
+      },
       {
         dy: part(dy),
         moments: moments.window(),

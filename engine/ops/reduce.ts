@@ -30,7 +30,15 @@ export function sumAxis(x: Tensor, outer: number, axis: number, inner: number): 
         x: x.window(start * rowSize, count * rowSize),
         y: alongAxis ? y.window() : y.window(start * allParts * inner, count * allParts * inner),
       },
-      { outer: rows, axis: length, inner: width, parts, part_length: partLength, first_part: firstPart, all_parts: allParts },
+      {
+        outer: rows,
+        axis: length,
+        inner: width,
+        parts,
+        part_length: partLength,
+        first_part: firstPart,
+        all_parts: allParts,
+      },
       flatGrid(device, rows * parts * width),
     );
     if (alongAxis) firstPart += parts;
@@ -60,7 +68,10 @@ function expand(y: Tensor, shape: Shape, outer: number, axis: number, inner: num
     device.kernels.run(
       "reduce/expand",
       { WORKGROUP: flatWorkgroup },
-      { y: alongAxis ? y.window() : y.window(start * inner, count * inner), x: x.window(start * rowSize, count * rowSize) },
+      {
+        y: alongAxis ? y.window() : y.window(start * inner, count * inner),
+        x: x.window(start * rowSize, count * rowSize),
+      },
       { outer: alongAxis ? 1 : count, axis: alongAxis ? count : axis, inner, factor },
       flatGrid(device, count * rowSize),
     );

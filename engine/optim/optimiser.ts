@@ -39,7 +39,12 @@ export class Optimiser {
     for (const { name, tensor, kind } of groups.flatMap((group) => group.parameters)) {
       for (const slot of slots) {
         const key = `${name}.${slot}`;
-        this.#state.set(key, { name: key, tensor: Tensor.zeros(tensor.device, tensor.shape).keep(), kind, role: "statistic" });
+        this.#state.set(key, {
+          name: key,
+          tensor: Tensor.zeros(tensor.device, tensor.shape).keep(),
+          kind,
+          role: "statistic",
+        });
       }
     }
   }

@@ -4,7 +4,7 @@ import { join, type Layer, type NamedTensor, readTensor } from "../../engine/nn/
 import { globalAveragePool, maxPool2d } from "../../engine/ops/pool.ts";
 import type { Random } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { type SafetensorsFile, SafetensorsError } from "../../engine/weights/safetensors.ts";
+import { SafetensorsError, type SafetensorsFile } from "../../engine/weights/safetensors.ts";
 
 /** A convolution with the batch normalisation that follows it, under the names torchvision gives to both. */
 class ConvNorm {
@@ -29,7 +29,10 @@ class ConvNorm {
   }
 
   tensors(prefix: string): NamedTensor[] {
-    return [...this.convolution.tensors(join(prefix, this.names[0])), ...this.norm.tensors(join(prefix, this.names[1]))];
+    return [
+      ...this.convolution.tensors(join(prefix, this.names[0])),
+      ...this.norm.tensors(join(prefix, this.names[1])),
+    ];
   }
 }
 
@@ -80,7 +83,13 @@ export class ResNet implements Layer {
   /** @param stages how many of the four stages there are; the features of fewer are shorter and see finer detail */
   constructor(device: Device, random: Random, depth: 18 | 34 = 18, stages = 4) {
     this.features = 64 * 2 ** (stages - 1);
-    this.#stem = new ConvNorm(device, random, ["conv1", "bn1"], { in: 3, out: 64 }, { kernel: 7, stride: 2, padding: 3 });
+    this.#stem = new ConvNorm(
+      device,
+      random,
+      ["conv1", "bn1"],
+      { in: 3, out: 64 },
+      { kernel: 7, stride: 2, padding: 3 },
+    );
     const blocks = depth === 18 ? [2, 2, 2, 2] : [3, 4, 6, 3];
     this.#stages = blocks.slice(0, stages).map((count, stage) =>
       Array.from({ length: count }, (_, i) => {
@@ -109,7 +118,10 @@ export class ResNet implements Layer {
   }
 
   tensors(prefix: string): NamedTensor[] {
-    return [...this.#stem.tensors(prefix), ...this.#blocks().flatMap(([name, block]) => block.tensors(join(prefix, name)))];
+    return [
+      ...this.#stem.tensors(prefix),
+      ...this.#blocks().flatMap(([name, block]) => block.tensors(join(prefix, name))),
+    ];
   }
 
   /**
@@ -138,7 +150,8 @@ export class ResNet implements Layer {
         else for (const { name } of part.tensors(prefix)) freshNames.add(name);
       }
     }
-    if (taken.length === 0) throw new SafetensorsError(`${file.path}: no stage of a ResNet with torchvision's names is complete in it`);
+    if (taken.length === 0)
+      throw new SafetensorsError(`${file.path}: no stage of a ResNet with torchvision's names is complete in it`);
     const lines = [`${taken.join(", ")} start from ${file.path}${folded ? ", batch norm folded in and frozen" : ""}`];
     if (fresh.length > 0) lines.push(`${fresh.join(", ")} start fresh: the file lacks some of their weights`);
     return { lines, fresh: freshNames };
@@ -146,7 +159,10 @@ export class ResNet implements Layer {
 
   /** Every batch normalisation under its name. */
   norms(): [string, BatchNorm][] {
-    const parts: [string, ConvNorm][] = [["", this.#stem], ...this.#blocks().flatMap(([name, block]) => block.parts().map((part): [string, ConvNorm] => [name, part]))];
+    const parts: [string, ConvNorm][] = [
+      ["", this.#stem],
+      ...this.#blocks().flatMap(([name, block]) => block.parts().map((part): [string, ConvNorm] => [name, part])),
+    ];
     return parts.map(([prefix, part]) => [join(prefix, part.names[1]), part.norm]);
   }
 
@@ -166,7 +182,13 @@ export class ResNet implements Layer {
 /** Fills one convolution and its norm; returns whether the norm was folded in. */
 async function startPart(file: SafetensorsFile, prefix: string, part: ConvNorm): Promise<boolean> {
   const named = part.tensors(prefix);
-  const [weight, scale, shift, mean, variance] = named as [NamedTensor, NamedTensor, NamedTensor, NamedTensor, NamedTensor];
+  const [weight, scale, shift, mean, variance] = named as [
+    NamedTensor,
+    NamedTensor,
+    NamedTensor,
+    NamedTensor,
+    NamedTensor,
+  ];
   weight.tensor.write(await readTensor(file, weight));
   if (file.tensors.has(scale.name)) {
     for (const tensor of [scale, shift, mean, variance]) tensor.tensor.write(await readTensor(file, tensor));

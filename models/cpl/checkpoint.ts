@@ -14,7 +14,10 @@ export interface Position {
 }
 
 /** The parts of a record that grow while training runs. */
-export type Progress = Pick<RunRecord, "phases" | "losses" | "refreshes" | "pseudoLabels" | "results" | "predictions" | "notes">;
+export type Progress = Pick<
+  RunRecord,
+  "phases" | "losses" | "refreshes" | "pseudoLabels" | "results" | "predictions" | "notes"
+>;
 
 /** Everything that training continues from. */
 export interface Checkpoint {

@@ -31,7 +31,15 @@ export function batchLoss(logits: Tensor, labels: BatchLabels, options: CplOptio
     return weightedMean(rows, Tensor.from(device, labels.weights, [batch]), batch);
   }
   const part = (of: (i: number) => boolean, size: number) =>
-    weightedMean(rows, Tensor.from(device, labels.weights.map((weight, i) => (of(i) ? weight : 0)), [batch]), size);
+    weightedMean(
+      rows,
+      Tensor.from(
+        device,
+        labels.weights.map((weight, i) => (of(i) ? weight : 0)),
+        [batch],
+      ),
+      size,
+    );
   return add(
     part((i) => i < labels.labelled, labels.labelled),
     part((i) => i >= labels.labelled, batch - labels.labelled),
@@ -43,8 +51,14 @@ function rowLoss(logits: Tensor, targets: Float32Array<ArrayBuffer>, { loss, lev
   const { device } = logits;
   const batch = targets.length / levels;
   if (loss === "l1") {
-    const scores = Float32Array.from({ length: batch }, (_, i) => expectation(targets.subarray(i * levels, (i + 1) * levels)));
-    return expectationL1(logits, Tensor.from(device, scores, [batch]), Tensor.from(device, Float32Array.from(scoreSet(levels)), [levels]));
+    const scores = Float32Array.from({ length: batch }, (_, i) =>
+      expectation(targets.subarray(i * levels, (i + 1) * levels)),
+    );
+    return expectationL1(
+      logits,
+      Tensor.from(device, scores, [batch]),
+      Tensor.from(device, Float32Array.from(scoreSet(levels)), [levels]),
+    );
   }
   const target = Tensor.from(device, targets, [batch, levels]);
   if (loss === "kl") return klDivergence(logits, target);

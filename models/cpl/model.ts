@@ -5,7 +5,12 @@ import { relu } from "../../engine/ops/elementwise.ts";
 import { normalise } from "../../engine/ops/image.ts";
 import { Random } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { openSafetensors, type SafetensorsFile, SafetensorsError, writeSafetensors } from "../../engine/weights/safetensors.ts";
+import {
+  openSafetensors,
+  SafetensorsError,
+  type SafetensorsFile,
+  writeSafetensors,
+} from "../../engine/weights/safetensors.ts";
 import { type InitReport, ResNet } from "../backbones/resnet.ts";
 import type { MosRange } from "../data/index.ts";
 import { type CplOptions, cplOptions } from "./options.ts";
@@ -103,10 +108,14 @@ export function cardMetadata(model: CplModel, card: ModelCard): Record<string, s
 export function readCard(file: SafetensorsFile): ModelCard & { frozenNorms: string[] } {
   const text = (key: string) => {
     const value = file.metadata.get(key);
-    if (value === undefined) throw new SafetensorsError(`${file.path}: its header has no "${key}"; a model trained by \`acutance train cpl\` is needed`);
+    if (value === undefined)
+      throw new SafetensorsError(
+        `${file.path}: its header has no "${key}"; a model trained by \`acutance train cpl\` is needed`,
+      );
     return value;
   };
-  if (text("format") !== format) throw new SafetensorsError(`${file.path}: format "${text("format")}", expected "${format}"`);
+  if (text("format") !== format)
+    throw new SafetensorsError(`${file.path}: format "${text("format")}", expected "${format}"`);
   try {
     const range = JSON.parse(text("score_range"));
     if (!Array.isArray(range) || range.length !== 2 || !range.every(Number.isFinite)) throw new Error("score_range");

@@ -55,7 +55,9 @@ export const cplOptionsSchema = z.strictObject({
     .describe("train on the propagated vector, or on its expectation converted anew by Eq. 2"),
   testCrops: count
     .default(1)
-    .describe("crops that a test score is the mean of: 1 is the centre of the resized picture, more are at original size"),
+    .describe(
+      "crops that a test score is the mean of: 1 is the centre of the resized picture, more are at original size",
+    ),
   seed: z.number().int().min(0).default(1).describe("seed of every random choice in training"),
 });
 
@@ -79,7 +81,9 @@ export function cplOptions(input: CplOptionsInput = {}): CplOptions {
   }
   const options = result.data;
   if (options.crop > options.resize) {
-    throw new OptionError(`crop ${options.crop} is larger than resize ${options.resize}; pictures are cropped after they are resized`);
+    throw new OptionError(
+      `crop ${options.crop} is larger than resize ${options.resize}; pictures are cropped after they are resized`,
+    );
   }
   if (options.crop < 32) throw new OptionError(`crop ${options.crop}: the backbone needs at least 32 pixels`);
   return options;

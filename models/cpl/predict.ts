@@ -1,10 +1,9 @@
 import { withoutGradients } from "../../engine/autograd.ts";
-import { centerCrop, cropAndFlip, stack } from "../../engine/ops/image.ts";
+import { centerCrop, cropAndFlip, stack, unpackRgb } from "../../engine/ops/image.ts";
 import { softmax } from "../../engine/ops/softmax.ts";
-import { unpackRgb } from "../../engine/ops/image.ts";
 import { Random } from "../../engine/random.ts";
 import { Tensor } from "../../engine/tensor.ts";
-import { decode, type MosRange, type PictureStore, prefetch, upload, type Picture } from "../data/index.ts";
+import { decode, type MosRange, type Picture, type PictureStore, prefetch, upload } from "../data/index.ts";
 import { confidence, denormaliseScore, expectation, HIGHEST, LOWEST, standardDeviation } from "./labels.ts";
 import type { CplModel } from "./model.ts";
 import type { CplOptions } from "./options.ts";
@@ -31,7 +30,9 @@ export function scoreOf(distribution: ArrayLike<number>, range: MosRange): Score
 /** Pictures taken through the network at once in evaluation. */
 export const evaluationBatch = 32;
 
-type Outcome<Row, Value> = { readonly row: Row; readonly value: Value } | { readonly row: Row; readonly error: unknown };
+type Outcome<Row, Value> =
+  | { readonly row: Row; readonly value: Value }
+  | { readonly row: Row; readonly error: unknown };
 
 /**
  * Distributions over the score set for pictures in the order of `rows`; a picture that cannot be decoded comes with its
@@ -137,7 +138,9 @@ async function meanOverCrops(model: CplModel, picture: Picture, options: CplOpti
     withoutGradients(() => {
       // A picture smaller than a crop is enlarged to one.
       const small = Math.min(picture.width, picture.height) < crop;
-      const whole = small ? upload(device, picture, crop) : unpackRgb(device, picture.pixels, picture.height, picture.width);
+      const whole = small
+        ? upload(device, picture, crop)
+        : unpackRgb(device, picture.pixels, picture.height, picture.width);
       const [, height, width] = whole.shape as [number, number, number, number];
       const crops = Array.from({ length: testCrops }, () => {
         const window = { top: random.integer(height - crop + 1), left: random.integer(width - crop + 1) };

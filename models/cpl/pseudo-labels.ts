@@ -43,7 +43,10 @@ export async function refreshPseudoLabels(
     const k = Math.min(options.neighbours, features.shape[0]! - 1);
     const neighbours = nearestNeighbours(features, { k, metric: metricOf[options.affinity] });
     const weights = affinity(neighbours, { kind: options.affinity, power: options.affinityPower });
-    return { graph: symmetricGraph(neighbours.indices, weights), targets: Tensor.from(device, labels, [labelled, levels]) };
+    return {
+      graph: symmetricGraph(neighbours.indices, weights),
+      targets: Tensor.from(device, labels, [labelled, levels]),
+    };
   });
   const rows = Array.from({ length: labelled }, (_, i) => i);
   const known = { rows, targets };
@@ -57,7 +60,10 @@ export async function refreshPseudoLabels(
   const certain = confidence.slice(labelled);
   const meanConfidence = certain.reduce((sum, omega) => sum + omega, 0) / unlabelled;
   return {
-    pseudo: { targets: options.target === "vector" ? pseudo : reconverted(pseudo, options), weights: weigh(certain, meanConfidence, options) },
+    pseudo: {
+      targets: options.target === "vector" ? pseudo : reconverted(pseudo, options),
+      weights: weigh(certain, meanConfidence, options),
+    },
     refresh: {
       iterations: result.iterations,
       residual: result.residual,
@@ -84,7 +90,9 @@ function reconverted(pseudo: Float32Array, { levels, labelMode }: CplOptions): F
 
 /** Expectation of each row, on [1, 100]. */
 export function expectations(rows: Float32Array, levels: number): Float64Array {
-  return Float64Array.from({ length: rows.length / levels }, (_, i) => expectation(rows.subarray(i * levels, (i + 1) * levels)));
+  return Float64Array.from({ length: rows.length / levels }, (_, i) =>
+    expectation(rows.subarray(i * levels, (i + 1) * levels)),
+  );
 }
 
 /** Agreement of pseudo-labels with truth that training did not see, on [1, 100]; pictures without truth are left out. */

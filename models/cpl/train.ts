@@ -8,7 +8,14 @@ import { writeFileAtomically } from "../../engine/weights/atomic.ts";
 import { type MosRange, observedRange, PictureStore, type Row } from "../data/index.ts";
 import { evaluate } from "../metrics/index.ts";
 import { type LoadedBatch, loadBatches, planEpoch } from "./batches.ts";
-import { type Checkpoint, loadCheckpoint, type Position, type Progress, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import {
+  type Checkpoint,
+  loadCheckpoint,
+  type Position,
+  type Progress,
+  readCheckpoint,
+  writeCheckpoint,
+} from "./checkpoint.ts";
 import { convert, denormaliseScore, normaliseMos } from "./labels.ts";
 import { batchLoss } from "./loss.ts";
 import { CplModel, type ModelCard, openModel, saveModel } from "./model.ts";
@@ -102,7 +109,15 @@ export async function trainCpl(
   for (const line of card.history) hooks.log?.(line);
   const session = new Session(device, model, card, data, hooks, {
     position: { stage: 1, epoch: 0, step: 0 },
-    progress: { phases: [], losses: [], refreshes: [], pseudoLabels: [], results: [], predictions: [], notes: [...card.history] },
+    progress: {
+      phases: [],
+      losses: [],
+      refreshes: [],
+      pseudoLabels: [],
+      results: [],
+      predictions: [],
+      notes: [...card.history],
+    },
     command: hooks.command ?? "",
     pseudo: undefined,
     optimiserSteps: 0,
@@ -126,9 +141,12 @@ export async function resumeCpl(device: Device, hooks: TrainingHooks): Promise<T
 
 function expectEnough(data: TrainingData, options: CplOptions): void {
   const { labelled, unlabelled } = data;
-  if (labelled.length < 2) throw new TrainingError(`training needs at least 2 labelled pictures, found ${labelled.length}`);
+  if (labelled.length < 2)
+    throw new TrainingError(`training needs at least 2 labelled pictures, found ${labelled.length}`);
   if (options.stageTwoEpochs > 0 && unlabelled.length < 1) {
-    throw new TrainingError("stage 2 needs unlabelled pictures; give some, or train stage 1 alone with stageTwoEpochs 0");
+    throw new TrainingError(
+      "stage 2 needs unlabelled pictures; give some, or train stage 1 alone with stageTwoEpochs 0",
+    );
   }
 }
 
@@ -144,7 +162,12 @@ async function startModel(device: Device, data: TrainingData, options: CplOption
     if (opened.card.range.join() !== range.join()) {
       throw new TrainingError(`${from} scores on [${opened.card.range}], this data set on [${range}]`);
     }
-    const card = { options, range, history: [...opened.card.history, `continued from ${from}`], fresh: opened.card.fresh };
+    const card = {
+      options,
+      range,
+      history: [...opened.card.history, `continued from ${from}`],
+      fresh: opened.card.fresh,
+    };
     return { model: opened.model, card };
   }
   const model = new CplModel(device, options);
@@ -188,7 +211,12 @@ class Session {
     this.#hooks = hooks;
     this.#store = new PictureStore(device, card.options.resize);
     const { labelMode: mode, levels } = card.options;
-    this.#labels = Float32Array.from(convert(data.labelled.map(({ mos }) => normaliseMos(mos, card.range)), { mode, levels }));
+    this.#labels = Float32Array.from(
+      convert(
+        data.labelled.map(({ mos }) => normaliseMos(mos, card.range)),
+        { mode, levels },
+      ),
+    );
     this.#position = { ...from.position };
     this.#progress = from.progress;
     this.#command = from.command;
@@ -242,7 +270,9 @@ class Session {
     const parameters = this.#model.tensors().filter(({ role }) => role === "parameter");
     const groups = [true, false].flatMap((isFresh) =>
       [true, false].map((isVector) => ({
-        parameters: parameters.filter(({ name, kind }) => fresh.has(name) === isFresh && (kind === "vector") === isVector),
+        parameters: parameters.filter(
+          ({ name, kind }) => fresh.has(name) === isFresh && (kind === "vector") === isVector,
+        ),
         rate: isFresh ? freshRate : rate,
         decay: isVector ? 0 : decay,
       })),
@@ -256,7 +286,8 @@ class Session {
       if (this.#hooks.signal?.aborted) await this.#interrupt();
       if (stage === 2 && !this.#pseudo) await this.#refresh();
       await this.#epoch(stage, epochs);
-      if (position.epoch + 1 < epochs) await this.#checkpointAt({ stage, epoch: position.epoch + 1, step: 0 }, undefined);
+      if (position.epoch + 1 < epochs)
+        await this.#checkpointAt({ stage, epoch: position.epoch + 1, step: 0 }, undefined);
     }
   }
 
@@ -264,7 +295,10 @@ class Session {
     const position = this.#position;
     const batches = planEpoch(stage, position.epoch, this.#data, this.#options);
     if (batches.length === 0) throw new TrainingError(`stage ${stage} has no batch of at least 2 pictures`);
-    const bar = this.#hooks.progress?.(`stage ${stage}, epoch ${position.epoch + 1} of ${epochs}`, batches.flat().length);
+    const bar = this.#hooks.progress?.(
+      `stage ${stage}, epoch ${position.epoch + 1} of ${epochs}`,
+      batches.flat().length,
+    );
     bar?.advance(batches.slice(0, position.step).flat().length);
     const clock = this.#clock(`stage ${stage} training`);
     try {
@@ -334,7 +368,9 @@ class Session {
     if (found.rows.length < rows.length) {
       found.features.dispose();
       const lost = rows.filter((row) => !found.rows.includes(row)).map(({ name }) => name);
-      throw new TrainingError(`pictures that could be read before cannot be read any more: ${lost.slice(0, 5).join(", ")}`);
+      throw new TrainingError(
+        `pictures that could be read before cannot be read any more: ${lost.slice(0, 5).join(", ")}`,
+      );
     }
     const clock = this.#clock("stage 2 label step");
     const { pseudo, refresh } = await refreshPseudoLabels(found.features, this.#labels, this.#options);
@@ -362,14 +398,18 @@ class Session {
   }
 
   #logRefresh(): void {
-    const { epoch, iterations, residual, converged, unreachable, meanConfidence, quality } = this.#progress.refreshes.at(-1)!;
+    const { epoch, iterations, residual, converged, unreachable, meanConfidence, quality } =
+      this.#progress.refreshes.at(-1)!;
     const parts = [
       `pseudo-labels for epoch ${epoch + 1}: ${iterations} solver iterations`,
       `mean confidence ${meanConfidence.toFixed(3)}`,
     ];
     if (!converged) parts.push(`NOT converged (residual ${residual.toExponential(1)}; raise solverIterations)`);
     if (unreachable > 0) parts.push(`${unreachable} reached by no label`);
-    if (quality) parts.push(`against truth SRCC ${quality.srcc.toFixed(3)}, MAE ${quality.mae.toFixed(2)} of 99, slope ${quality.slope.toFixed(2)}`);
+    if (quality)
+      parts.push(
+        `against truth SRCC ${quality.srcc.toFixed(3)}, MAE ${quality.mae.toFixed(2)} of 99, slope ${quality.slope.toFixed(2)}`,
+      );
     this.#hooks.log?.(parts.join(", "));
   }
 
@@ -377,7 +417,13 @@ class Session {
   async #endStage(name: string, file: string, column: "stageOne" | "score"): Promise<void> {
     const { labelled, unlabelled, test } = this.#data;
     const used = column === "score" ? `, ${unlabelled.length} unlabelled` : "";
-    const card = { ...this.#card, history: [...this.#card.history, `CPL-IQA ${name}: ${labelled.length} labelled${used} pictures, seed ${this.#options.seed}`] };
+    const card = {
+      ...this.#card,
+      history: [
+        ...this.#card.history,
+        `CPL-IQA ${name}: ${labelled.length} labelled${used} pictures, seed ${this.#options.seed}`,
+      ],
+    };
     await saveModel(join(this.#hooks.folder, file), this.#model, card);
     if (test.length === 0) return;
     const clock = this.#clock("test");
@@ -392,15 +438,26 @@ class Session {
       pairs.push({ predicted: score.score, mos: row.mos });
       const before = rows.get(row.name);
       const stageOne = column === "stageOne" ? score.score : before?.stageOne;
-      rows.set(row.name, { name: row.name, path: row.path, mos: row.mos, ...(stageOne !== undefined && { stageOne }), ...score });
+      rows.set(row.name, {
+        name: row.name,
+        path: row.path,
+        mos: row.mos,
+        ...(stageOne !== undefined && { stageOne }),
+        ...score,
+      });
     }
     bar?.stop();
     clock();
     this.#progress.predictions = [...rows.values()];
     if (pairs.length < 3) return;
-    const evaluation = evaluate(pairs.map((pair) => pair.predicted), pairs.map((pair) => pair.mos));
+    const evaluation = evaluate(
+      pairs.map((pair) => pair.predicted),
+      pairs.map((pair) => pair.mos),
+    );
     this.#progress.results.push({ name, evaluation });
-    this.#hooks.log?.(`${name}: test SRCC ${evaluation.srcc.toFixed(3)}, PLCC ${evaluation.plcc.toFixed(3)} on ${evaluation.n} pictures`);
+    this.#hooks.log?.(
+      `${name}: test SRCC ${evaluation.srcc.toFixed(3)}, PLCC ${evaluation.plcc.toFixed(3)} on ${evaluation.n} pictures`,
+    );
   }
 
   #report({ errors }: LoadedBatch): void {

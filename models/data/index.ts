@@ -15,8 +15,8 @@ export {
 } from "./dataset.ts";
 export { checkPicture, type DecodeOptions, decode, type Picture, type PictureCheck } from "./decode.ts";
 export { pictureExtensions } from "./folder.ts";
-export { type Loaded, PictureStore, upload } from "./picture-store.ts";
 export { PictureError, type PictureReason } from "./picture-error.ts";
+export { type Loaded, PictureStore, upload } from "./picture-store.ts";
 export { type Prefetched, type PrefetchOptions, prefetch } from "./prefetch.ts";
 export { type MosRange, observedRange } from "./range.ts";
 export { type ScanOptions, scan } from "./scan.ts";

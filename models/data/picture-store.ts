@@ -5,7 +5,9 @@ import { decode, type Picture } from "./decode.ts";
 import { type PrefetchOptions, prefetch } from "./prefetch.ts";
 
 /** A picture on the device, or why it could not be brought there. */
-export type Loaded<Row> = { readonly row: Row; readonly tensor: Tensor } | { readonly row: Row; readonly error: unknown };
+export type Loaded<Row> =
+  | { readonly row: Row; readonly tensor: Tensor }
+  | { readonly row: Row; readonly error: unknown };
 
 /**
  * Pictures on the device, resized to one square size, with the most recently used ones kept. Decoding runs ahead on
@@ -41,7 +43,10 @@ export class PictureStore {
       }
       try {
         // A picture that was kept when its turn came may have been dropped since.
-        yield { row, tensor: this.#use(row.path, result.value ?? (this.#kept.get(row.path) ? undefined : await decode(row.path))) };
+        yield {
+          row,
+          tensor: this.#use(row.path, result.value ?? (this.#kept.get(row.path) ? undefined : await decode(row.path))),
+        };
       } catch (error) {
         yield { row, error };
       }

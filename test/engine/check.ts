@@ -95,7 +95,7 @@ export async function checkDifferences(
     const reads = device.scope(() => {
       const tensors = inputs.map((input, i) => {
         const data = formula(input);
-        if (i === moved) data.forEach((x, k) => (data[k] = x + sign * step * direction(k)));
+        if (i === moved) for (const [k, x] of data.entries()) data[k] = x + sign * step * direction(k);
         return Tensor.from(device, data, input.shape);
       });
       const output = run(tensors);

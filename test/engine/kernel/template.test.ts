@@ -14,7 +14,8 @@ describe("the template step", () => {
   });
 
   test("keeps one side of a condition", () => {
-    const source = "//#if A\nyes\n//#else\nno\n//#end\n//#if !A\nnot\n//#end\n//#if OP == relu\nrelu\n//#end\n//#if OP != relu\nother\n//#end";
+    const source =
+      "//#if A\nyes\n//#else\nno\n//#end\n//#if !A\nnot\n//#end\n//#if OP == relu\nrelu\n//#end\n//#if OP != relu\nother\n//#end";
     expect(expand(source, { A: true, OP: "exp" })).toBe("yes\nother");
     expect(expand(source, { A: false, OP: "relu" })).toBe("no\nnot\nrelu");
   });

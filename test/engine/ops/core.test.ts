@@ -52,7 +52,10 @@ function fitsWindows(golden: GoldenCase): boolean {
   const whole = golden.operation === "conv2d" || golden.operation === "linear" || golden.operation === "matmul";
   const weight = whole ? golden.inputs[1]!.shape.map((extent) => Math.ceil(extent / 4) * 4) : [1];
   if (weight.length === 2 && golden.inputs[0]!.shape[0]! > 40) return false; // its weight gradient takes x in one line
-  return weight.reduce((a, b) => a * b, 1) <= 512 && golden.inputs.every(({ shape }) => shape.slice(1).reduce((a, b) => a * b, 1) <= 400);
+  return (
+    weight.reduce((a, b) => a * b, 1) <= 512 &&
+    golden.inputs.every(({ shape }) => shape.slice(1).reduce((a, b) => a * b, 1) <= 400)
+  );
 }
 
 describe("against PyTorch", () => {
@@ -97,7 +100,11 @@ describe("tensors larger than one binding of the adapter", () => {
       for (let row = 0; row < images * height; row++) {
         device.stream.copy(one.allocation, 0, x.allocation, row * one.sizeBytes, one.sizeBytes);
       }
-      const weight = Tensor.from(device, Float32Array.from({ length: channels * 4 }, (_, i) => Math.cos(i)), [1, 1, channels, 4]);
+      const weight = Tensor.from(
+        device,
+        Float32Array.from({ length: channels * 4 }, (_, i) => Math.cos(i)),
+        [1, 1, channels, 4],
+      );
       const flat = (value: number) => Tensor.from(device, new Float32Array(channels).fill(value), [channels]);
       const state = { scale: flat(1), shift: flat(0), runningMean: flat(0), runningVariance: flat(1) };
       const network = (input: Tensor) => conv2d(batchNorm(input, state, { training: true, relu: true }), weight);

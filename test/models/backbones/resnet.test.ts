@@ -26,7 +26,9 @@ describe.skipIf(!present)("ImageNet stages 1-3 (needs ../shared/weights)", () =>
     expect(lines.join("; ")).toContain("stage 3 start from");
     expect(lines.join("; ")).toContain("stage 4 start fresh");
     expect([...fresh].every((name) => name.startsWith("layer4."))).toBe(true);
-    expect(net.tensors("").filter(({ role, name }) => role === "parameter" && name.startsWith("layer1.0.bn"))).toEqual([]);
+    expect(net.tensors("").filter(({ role, name }) => role === "parameter" && name.startsWith("layer1.0.bn"))).toEqual(
+      [],
+    );
 
     const golden = JSON.parse(readFileSync(new URL("golden_forward_f64.json", weights), "utf8")).resnet18_partial;
     const reads = device.scope(() =>
@@ -47,7 +49,10 @@ describe.skipIf(!present)("ImageNet stages 1-3 (needs ../shared/weights)", () =>
 
 /** u8[c][y][x] = (79c + 31y + 17x + ⌊yx/13⌋) mod 256, normalised with ImageNet's mean and deviation. */
 function goldenInput(): Float32Array {
-  const [mean, deviation] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
+  const [mean, deviation] = [
+    [0.485, 0.456, 0.406],
+    [0.229, 0.224, 0.225],
+  ];
   return Float32Array.from({ length: 224 * 224 * 3 }, (_, i) => {
     const c = i % 3;
     const x = Math.floor(i / 3) % 224;
@@ -81,7 +86,9 @@ describe("weights in and out", () => {
       await expect(loadTensors(file, [wrong])).rejects.toThrow(
         'tensor "layer1.0.conv1.weight" is [64, 64, 3, 3], this model expects [64, 3, 7, 7]',
       );
-      await expect(loadTensors(file, [{ ...stem!, name: "absent" }])).rejects.toThrow("lacks 1 tensor(s) of this model: absent");
+      await expect(loadTensors(file, [{ ...stem!, name: "absent" }])).rejects.toThrow(
+        "lacks 1 tensor(s) of this model: absent",
+      );
       for (const { tensor } of [...net.tensors(""), ...other.tensors("")]) tensor.dispose();
     } finally {
       await rm(folder, { recursive: true });

@@ -5,7 +5,13 @@ import { join } from "node:path";
 import { openSafetensors } from "../../../engine/weights/safetensors.ts";
 import { openModel } from "../../../models/cpl/model.ts";
 import { type CplOptionsInput, cplOptions, OptionError } from "../../../models/cpl/options.ts";
-import { type RatedRow, resumeCpl, type TrainingData, TrainingInterrupted, trainCpl } from "../../../models/cpl/train.ts";
+import {
+  type RatedRow,
+  resumeCpl,
+  type TrainingData,
+  TrainingInterrupted,
+  trainCpl,
+} from "../../../models/cpl/train.ts";
 import { Scorer } from "../../../models/scorer.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { blurredPictures } from "./pictures.ts";
@@ -106,7 +112,10 @@ describe("training", () => {
     ["kl", {}],
     ["emd", { optimiser: "sgd", freshRate: 0.01 }],
     ["l1", { optimiser: "adamw", lossDivision: "parts", target: "reconverted" }],
-    ["cross-entropy", { affinity: "cos", confidence: "constant", stageTwoEpoch: "all", range: "observed", testCrops: 3 }],
+    [
+      "cross-entropy",
+      { affinity: "cos", confidence: "constant", stageTwoEpoch: "all", range: "observed", testCrops: 3 },
+    ],
   ] as const)("runs with loss %s and %j", async (loss, more) => {
     const device = await sharedDevice();
     const few = { ...options, ...more, loss, stageOneEpochs: 1, stageTwoEpochs: 1 };
@@ -123,7 +132,10 @@ describe("training", () => {
     const lines: string[] = [];
     const labelled = [...data.labelled, { name: "broken.png", path: broken, mos: 50 }];
     const few = { ...options, stageOneEpochs: 2, stageTwoEpochs: 0 };
-    const result = await trainCpl(device, { ...data, labelled }, few, { folder: run("broken"), log: (line) => lines.push(line) });
+    const result = await trainCpl(device, { ...data, labelled }, few, {
+      folder: run("broken"),
+      log: (line) => lines.push(line),
+    });
     expect(lines.filter((line) => line.startsWith("left out: broken.png"))).toHaveLength(1);
     result.model.dispose();
   });

@@ -1,0 +1,154 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { methodOptions } from "../../cli/train.ts";
+import { blurredPictures } from "../models/cpl/pictures.ts";
+
+const main = new URL("../../cli/main.ts", import.meta.url).pathname;
+let folder = "";
+
+/** Runs the command line in a process of its own, as a user does. */
+function acutance(args: string[], interruptAt?: RegExp): Promise<{ code: number | null; out: string; err: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [main, ...args], { cwd: folder });
+    let out = "";
+    let err = "";
+    let sent = false;
+    child.stdout.on("data", (text) => {
+      out += text;
+    });
+    child.stderr.on("data", (text) => {
+      err += text;
+      if (interruptAt?.test(err) && !sent) sent = child.kill("SIGINT");
+    });
+    child.on("close", (code) => resolve({ code, out, err }));
+  });
+}
+
+const method =
+  "--stages 1 --embedding 16 --levels 20 --resize 36 --crop 32 --stage-one-batch 8 --labelled-batch 4 --unlabelled-batch 8 --neighbours 5".split(
+    " ",
+  );
+const data = ["--data", "pictures", "--csv", "scores.csv", "--range", "0:100"];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "acutance-cli-"));
+  const rows = await blurredPictures(join(folder, "pictures"), 30);
+  await writeFile(join(folder, "pictures", "broken.jpg"), "no picture");
+  const lines = [...rows.map(({ name, mos }) => `${name};${mos}`), "broken.jpg;10", "absent.png;20", "0.png;x"];
+  await writeFile(join(folder, "scores.csv"), `image_name;MOS\n${lines.join("\n")}\n`);
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe("a user trains, evaluates and scores", () => {
+  test("train cpl reports what it left out, prints results and leaves models, record, split and report", async () => {
+    const { code, out, err } = await acutance([
+      "train",
+      "cpl",
+      ...data,
+      ...method,
+      "--stage-one-epochs",
+      "3",
+      "--stage-two-epochs",
+      "1",
+      "--out",
+      "run",
+    ]);
+    expect(err).toContain("left out: absent.png");
+    expect(err).toContain("left out: broken.jpg");
+    expect(code).toBe(0);
+    for (const word of ["stage 1", "stage 2", "constant predictor", "SRCC", "stage 2 label step", "device memory"])
+      expect(out).toContain(word);
+    const record = JSON.parse(await readFile(join(folder, "run", "run.json"), "utf8"));
+    expect(record.parts).toEqual({ labelled: 6, unlabelled: 18, test: 6 });
+    expect(record.options).toMatchObject({ stages: 1, levels: 20, gamma: 0.99, labelMode: "adjacent" });
+    expect(await readFile(join(folder, "run", "report.html"), "utf8")).toContain("</html>");
+  });
+
+  test("evaluate on the test part of the split gives the numbers of the training run", async () => {
+    const { code, out } = await acutance([
+      "evaluate",
+      "--model",
+      "run/model.safetensors",
+      ...data,
+      "--split",
+      "run/split.csv",
+      "--json",
+    ]);
+    expect(code).toBe(0);
+    const record = JSON.parse(await readFile(join(folder, "run", "run.json"), "utf8"));
+    const trained = record.results.find((result: { name: string }) => result.name === "stage 2").evaluation;
+    expect(JSON.parse(out)).toMatchObject({ n: 6, srcc: trained.srcc, plcc: trained.plcc });
+  });
+
+  test("score takes files, folders and globs; a broken picture is a row and an exit code", async () => {
+    const json = await acutance([
+      "score",
+      "--model",
+      "run/model.safetensors",
+      "pictures/1*.png",
+      "pictures/2.png",
+      "--json",
+    ]);
+    expect(json.code).toBe(0);
+    const { pictures, range, direction } = JSON.parse(json.out);
+    expect(pictures).toHaveLength(12);
+    expect({ range, direction }).toEqual({ range: [0, 100], direction: "higher is better" });
+    for (const { score, standardDeviation, confidence } of pictures) {
+      expect(score).toBeWithin(0, 100.001);
+      expect(standardDeviation).toBeGreaterThanOrEqual(0);
+      expect(confidence).toBeWithin(0, 1.000001);
+    }
+    const whole = await acutance(["score", "--model", "run/model.safetensors", "pictures", "--csv", "--sort"]);
+    expect(whole.code).toBe(1);
+    expect(whole.out.trim().split("\n")).toHaveLength(32);
+    expect(whole.err).toContain("1 of 31 pictures could not be scored");
+    const table = await acutance(["score", "--model", "run/model.safetensors", "pictures/3.png"]);
+    expect(table.out).toContain("score (0-100)");
+  });
+
+  test("Ctrl-C leaves a checkpoint, --resume ends with the models of an uninterrupted run", async () => {
+    const flags = [...data, ...method, "--stage-one-epochs", "3", "--stage-two-epochs", "1"];
+    const stopped = await acutance(["train", "cpl", ...flags, "--out", "stopped"], /start fresh/);
+    expect(stopped.err).toContain("continue with: acutance train cpl --resume stopped");
+    expect(stopped.code).not.toBe(0);
+    const resumed = await acutance(["train", "cpl", "--resume", "stopped"]);
+    expect(resumed.code).toBe(0);
+    const hash = async (run: string) =>
+      new Bun.CryptoHasher("sha256").update(await readFile(join(folder, run, "model.safetensors"))).digest("hex");
+    expect(await hash("stopped")).toBe(await hash("run"));
+  });
+});
+
+describe("wrong usage", () => {
+  test.each([
+    [["train", "cpl"], 2, "--data and --csv are needed"],
+    [["train", "cpl", "--data", "pictures", "--csv", "nothing.csv"], 1, "nothing.csv"],
+    [["train", "cpl", ...data, "--gamma", "1"], 1, "gamma"],
+    [["train", "cpl", ...data, "--gamma", "much"], 1, "gamma"],
+    [["train", "cpl", ...data, "--ratio", "1:3"], 1, "1:3:1"],
+    [["train", "cpl", "--data", "pictures", "--csv", "scores.csv", "--range", "9:1"], 2, "such as 0:100"],
+    [["train", "cpl", ...data, ...method, "--init", "scores.csv"], 1, "scores.csv"],
+    [["score", "pictures"], 2, "--model"],
+    [["score", "--model", "scores.csv", "pictures/1.png"], 1, "scores.csv"],
+    [["score", "--model", "none.safetensors", "nothing-*.png"], 1, "no picture"],
+    [["evaluate", "--model", "x"], 2, "--data and --csv are needed"],
+  ])("%j", async (args, expectedCode, message) => {
+    const { code, err } = await acutance(args as string[]);
+    expect(err).toContain(message as string);
+    expect(code).toBe(expectedCode as number);
+    expect(err).not.toContain("    at ");
+  });
+
+  test("flags become options of the method", () => {
+    expect(methodOptions({ gamma: "0.5", flip: false, rangeOfLabels: "observed", stageOneEpochs: "7" })).toMatchObject({
+      gamma: 0.5,
+      flip: false,
+      range: "observed",
+      stageOneEpochs: 7,
+    });
+  });
+});
