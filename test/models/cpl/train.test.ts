@@ -64,7 +64,7 @@ describe("training", () => {
 
     using scorer = await Scorer.open(device, join(run("whole"), "model.safetensors"));
     const paths = [...data.test.map(({ path }) => path), join(folder, "absent.jpg")];
-    const scored = [];
+    const scored: unknown[] = [];
     for await (const picture of scorer.scoreMany(paths)) scored.push(picture);
     predictions.forEach((row, i) => {
       expect(scored[i]).toMatchObject({ path: row.path, score: row.score });

