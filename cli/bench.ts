@@ -1,9 +1,9 @@
 import { cpus } from "node:os";
 import type { Command } from "commander";
 import { type BenchResult, benchmarks } from "../engine/bench.ts";
-import { openDevice } from "../engine/device/device.ts";
 import { trainingStepBenchmark } from "../models/bench.ts";
 import { wholeNumber } from "./data-options.ts";
+import { openCommandDevice } from "./device.ts";
 import { formatBytes, progress, table } from "./terminal.ts";
 
 interface BenchFlags {
@@ -25,7 +25,7 @@ export function register(program: Command): void {
 }
 
 async function run({ runs, batch, size, json }: BenchFlags): Promise<void> {
-  using device = await openDevice();
+  using device = await openCommandDevice();
   const list = [...benchmarks, trainingStepBenchmark(batch, size)];
   const bar = progress("measuring", list.length);
   const results: BenchResult[] = [];

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import type { Command } from "commander";
-import { openDevice } from "../engine/device/device.ts";
 import type { CplOptionsInput } from "../models/cpl/options.ts";
 import { trainCpl } from "../models/cpl/train.ts";
 import { loadDataset, ratedRows, split } from "../models/data/index.ts";
 import { makeDemoDataset } from "../models/demo.ts";
 import { wholeNumber } from "./data-options.ts";
+import { openCommandDevice } from "./device.ts";
 import { formatSeconds, progress } from "./terminal.ts";
 import { finish } from "./train.ts";
 
@@ -34,7 +34,7 @@ export function register(program: Command): void {
 
 async function run({ out, seed }: { out: string; seed: number }): Promise<void> {
   const start = performance.now();
-  using device = await openDevice();
+  using device = await openCommandDevice();
   console.log(`running on ${device.info.description || device.info.vendor} through ${device.info.provider}`);
   const folder = join(out, "pictures");
   const bar = progress("degrading scenes", 1);

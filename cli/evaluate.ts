@@ -2,12 +2,12 @@ import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { parse } from "csv-parse/sync";
 import { stringify } from "csv-stringify/sync";
-import { openDevice } from "../engine/device/device.ts";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import { ratedRows } from "../models/data/index.ts";
 import { evaluate } from "../models/metrics/index.ts";
 import { Scorer } from "../models/scorer.ts";
 import { addDataOptions, type DataOptions, openDataset } from "./data-options.ts";
+import { openCommandDevice } from "./device.ts";
 import { progress } from "./terminal.ts";
 import { resultTable } from "./train.ts";
 
@@ -40,7 +40,7 @@ async function run(flags: EvaluateFlags): Promise<void> {
   const chosen = flags.split ? await partNames(flags.split, flags.part) : undefined;
   const rows = ratedRows(dataset.rows).filter(({ name }) => chosen?.has(name) ?? true);
   if (rows.length < 3) throw new Error(`only ${rows.length} rated pictures to evaluate on; at least 3 are needed`);
-  using device = await openDevice();
+  using device = await openCommandDevice();
   using scorer = await Scorer.open(device, flags.model);
   const bar = progress("scoring", rows.length);
   const mos = new Map(rows.map((row) => [row.path, row]));

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { stringify } from "csv-stringify/sync";
 import { glob, isDynamicPattern } from "tinyglobby";
-import { openDevice } from "../engine/device/device.ts";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import { loadFolder } from "../models/data/index.ts";
 import { type ScoredPicture, Scorer } from "../models/scorer.ts";
+import { openCommandDevice } from "./device.ts";
 import { progress, table } from "./terminal.ts";
 
 interface ScoreFlags {
@@ -33,7 +33,7 @@ export function register(program: Command): void {
 
 async function run(arguments_: string[], flags: ScoreFlags): Promise<void> {
   const paths = await pictures(arguments_);
-  using device = await openDevice();
+  using device = await openCommandDevice();
   using scorer = await Scorer.open(device, flags.model);
   const bar = progress("scoring", paths.length);
   const results: ScoredPicture[] = [];

@@ -2,7 +2,7 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { stringify } from "csv-stringify/sync";
-import { type Device, openDevice } from "../engine/device/device.ts";
+import type { Device } from "../engine/device/device.ts";
 import { runtimeName } from "../engine/device/probe.ts";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import { type CplOptionsInput, cplOptions, cplOptionsSchema } from "../models/cpl/options.ts";
@@ -19,8 +19,8 @@ import {
 import { loadFolder, parseRatio, ratedRows, split, unratedRows } from "../models/data/index.ts";
 import { type Evaluation, evaluate } from "../models/metrics/index.ts";
 import type { RunRecord } from "../models/report/run-record.ts";
-import { trainingReport } from "../models/report/training-report.ts";
 import { addDataOptions, checkPictures, type DataOptions, openDataset, rangeOf, wholeNumber } from "./data-options.ts";
+import { openCommandDevice } from "./device.ts";
 import { formatBytes, formatSeconds, progress, table } from "./terminal.ts";
 
 interface TrainFlags extends DataOptions {
@@ -110,12 +110,12 @@ async function run(flags: TrainFlags & Record<string, unknown>, command: Command
   };
   try {
     if (flags.resume) {
-      using device = await openDevice();
+      using device = await openCommandDevice();
       await finish(device, await resumeCpl(device, hooks), folder, `CPL-IQA, ${folder}`);
       return;
     }
     const data = await trainingData(flags);
-    using device = await openDevice();
+    using device = await openCommandDevice();
     await writeSplit(folder, data);
     const result = await trainCpl(device, data, options, hooks, {
       ...(flags.init && { init: flags.init }),
@@ -129,12 +129,13 @@ async function run(flags: TrainFlags & Record<string, unknown>, command: Command
 }
 
 async function trainingData(flags: TrainFlags): Promise<TrainingData> {
+  const shares = parseRatio(flags.ratio);
   const dataset = await openDataset(flags, flags.check);
-  const rated = ratedRows(dataset.rows);
   const by = flags.groupColumn ? "group" : "image";
-  const parts = split(rated, { parts: parseRatio(flags.ratio), seed: flags.splitSeed, by });
+  const parts = split(ratedRows(dataset.rows), { parts: shares, seed: flags.splitSeed, by });
   const extra = [...unratedRows(dataset.rows), ...(await extraPictures(flags))];
-  const data = { ...parts, unlabelled: [...parts.unlabelled, ...extra], range: rangeOf(dataset) };
+  const how = `${flags.ratio} by ${by}, seed ${flags.splitSeed}`;
+  const data = { ...parts, unlabelled: [...parts.unlabelled, ...extra], range: rangeOf(dataset), split: how };
   console.error(
     `${data.labelled.length} labelled, ${data.unlabelled.length} unlabelled, ${data.test.length} test pictures`,
   );
@@ -191,6 +192,8 @@ export async function finish(
   model.dispose();
   await writeRecord(folder, record);
   const report = join(folder, "report.html");
+  // The plotting library is large: it is loaded when there is something to plot.
+  const { trainingReport } = await import("../models/report/training-report.ts");
   await writeFileAtomically(report, await trainingReport(record));
   printResults(record);
   const models = [stageOneFile, modelFile].filter(

@@ -34,6 +34,8 @@ export interface TrainingData {
   readonly test: readonly RatedRow[];
   /** Nominal ends of the MOS scale. */
   readonly range: MosRange;
+  /** How the parts came about, for the model's card, e.g. "1:3:1 by image, seed 1". */
+  readonly split?: string;
 }
 
 /** A bar or line of progress, as `progress` of the command line makes it. */
@@ -417,13 +419,9 @@ class Session {
   async #endStage(name: string, file: string, column: "stageOne" | "score"): Promise<void> {
     const { labelled, unlabelled, test } = this.#data;
     const used = column === "score" ? `, ${unlabelled.length} unlabelled` : "";
-    const card = {
-      ...this.#card,
-      history: [
-        ...this.#card.history,
-        `CPL-IQA ${name}: ${labelled.length} labelled${used} pictures, seed ${this.#options.seed}`,
-      ],
-    };
+    const split = this.#data.split ? `, split ${this.#data.split}` : "";
+    const done = `CPL-IQA ${name}: ${labelled.length} labelled${used} pictures${split}, training seed ${this.#options.seed}`;
+    const card = { ...this.#card, history: [...this.#card.history, done] };
     await saveModel(join(this.#hooks.folder, file), this.#model, card);
     if (test.length === 0) return;
     const clock = this.#clock("test");

@@ -1,0 +1,46 @@
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Device, openDevice } from "../engine/device/device.ts";
+
+/** What Dawn says of every adapter with generous limits; it concerns nobody. */
+const noise = /^Warning: maxDynamic\w+ artificially reduced/;
+
+/**
+ * Opens the device for a command. Dawn writes its warnings straight to the process's standard error; while the device is
+ * being opened they are collected, and all but the one about dynamic limits are printed afterwards.
+ */
+export async function openCommandDevice(): Promise<Device> {
+  const restore = await collectStandardError();
+  try {
+    return await openDevice();
+  } finally {
+    const lines = restore().split("\n");
+    const worth = lines.filter((line) => line && !noise.test(line));
+    if (worth.length > 0) process.stderr.write(`${worth.join("\n")}\n`);
+  }
+}
+
+/** Redirects file descriptor 2 to a file; the returned function undoes it and gives what was written. */
+async function collectStandardError(): Promise<() => string> {
+  if (!process.versions["bun"] || !["linux", "darwin"].includes(process.platform)) return () => "";
+  const { dlopen } = await import("bun:ffi");
+  const integer = "i32" as const;
+  const { symbols } = dlopen(process.platform === "darwin" ? "libSystem.dylib" : "libc.so.6", {
+    dup: { args: [integer], returns: integer },
+    dup2: { args: [integer, integer], returns: integer },
+  });
+  const folder = mkdtempSync(join(tmpdir(), "acutance-stderr-"));
+  const path = join(folder, "stderr");
+  const file = openSync(path, "w");
+  const saved = symbols.dup(2);
+  symbols.dup2(file, 2);
+  return () => {
+    symbols.dup2(saved, 2);
+    closeSync(saved);
+    closeSync(file);
+    const text = readFileSync(path, "utf8");
+    rmSync(folder, { recursive: true });
+    return text;
+  };
+}

@@ -1,0 +1,103 @@
+import type { Point } from "./chart.ts";
+import type { Block, Cell } from "./page.ts";
+
+/** What stands for a number that is not there, or not defined. */
+export const dash = "–";
+
+/** The number, or NaN for anything else: JSON turns NaN into null. */
+export function numberOf(value: unknown): number {
+  return typeof value === "number" && Number.isFinite(value) ? value : Number.NaN;
+}
+
+/** With a fixed number of decimals; a dash when it is not a finite number. */
+export function decimals(value: unknown, digits: number): string {
+  const number = numberOf(value);
+  return Number.isNaN(number) ? dash : number.toFixed(digits);
+}
+
+/** Two significant digits for numbers of any magnitude, e.g. residuals. */
+export function magnitude(value: unknown): Cell {
+  const number = numberOf(value);
+  return Number.isNaN(number) ? dash : Number(number.toPrecision(2));
+}
+
+/** Share of a whole, e.g. "12.5 %". */
+export function percent(part: number, whole: number): string {
+  return whole > 0 && part >= 0 ? `${((100 * part) / whole).toFixed(1)} %` : dash;
+}
+
+/** "3.4 s", "12 min 05 s", "1 h 02 min". */
+export function duration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return dash;
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
+  const two = (value: number) => String(value).padStart(2, "0");
+  const whole = Math.round(seconds);
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
+  const minutes = Math.round(seconds / 60);
+  return `${Math.floor(minutes / 60)} h ${two(minutes % 60)} min`;
+}
+
+/** "512 MiB", "1.50 GiB"; a dash for what is not a positive number. */
+export function bytes(value: unknown): string {
+  let number = numberOf(value);
+  if (!(number > 0)) return dash;
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  while (number >= 1000 && unit < units.length - 1) {
+    number /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? number : number.toPrecision(3)} ${units[unit]}`;
+}
+
+/** "2025-06-01 12:30 UTC", or the text itself when it is no date. */
+export function dateAndTime(iso: string): string {
+  const date = new Date(iso);
+  if (Number.isNaN(date.getTime())) return iso;
+  return `${date.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+}
+
+/** Mean over a window around each value; shorter at the ends, so that it stays centred. */
+export function movingMean(points: readonly Point[], window: number): Point[] {
+  const half = Math.floor(window / 2);
+  const sums = [0];
+  for (const [, y] of points) sums.push(sums[sums.length - 1]! + y);
+  return points.map(([x], i) => {
+    const reach = Math.min(half, i, points.length - 1 - i);
+    return [x, (sums[i + reach + 1]! - sums[i - reach]!) / (2 * reach + 1)];
+  });
+}
+
+/** At most `limit` items, taken at equal distances. */
+export function thinned<Item>(items: readonly Item[], limit: number): readonly Item[] {
+  if (items.length <= limit) return items;
+  return Array.from({ length: limit }, (_, i) => items[Math.floor((i * items.length) / limit)]!);
+}
+
+/** Ends of an axis that holds the range and every value; round when a value lies outside the range. */
+export function axisEnds(range: readonly unknown[], values: readonly number[]): { minimum?: number; maximum?: number } {
+  const all = [...range.map(numberOf), ...values].filter(Number.isFinite);
+  const low = all.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  const high = all.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  if (!(high > low)) return {};
+  const decimal = Math.floor(Math.log10(high - low)) - 1;
+  const round = (value: number, to: (scaled: number) => number) =>
+    Number((to(value / 10 ** decimal) * 10 ** decimal).toFixed(Math.max(0, -decimal)));
+  return {
+    minimum: low === range[0] ? low : round(low, Math.floor),
+    maximum: high === range[1] ? high : round(high, Math.ceil),
+  };
+}
+
+/** Sum of what is a number. */
+export function sum(values: readonly unknown[]): number {
+  return values.map(numberOf).reduce((total, value) => total + (Number.isNaN(value) ? 0 : value), 0);
+}
+
+export function paragraph(text: string): Block {
+  return { kind: "paragraph", text };
+}
+
+export function capital(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}

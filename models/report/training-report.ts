@@ -1,0 +1,215 @@
+import sharp from "sharp";
+import type { Evaluation } from "../metrics/index.ts";
+import { type Picture, renderPage, type Section } from "./page.ts";
+import { agreement, distribution, losses, pseudoLabels, uncertainty } from "./report-figures.ts";
+import {
+  bytes,
+  capital,
+  dash,
+  dateAndTime,
+  decimals,
+  duration,
+  numberOf,
+  paragraph,
+  percent,
+  sum,
+} from "./report-parts.ts";
+import type { RunRecord } from "./run-record.ts";
+
+type Prediction = RunRecord["predictions"][number];
+
+const picturesInGrid = 6;
+const thumbnailSide = 160;
+
+/**
+ * A training run as one HTML page that needs nothing else. What the record does not have is left out. Reads the pictures
+ * that it shows; one that can no longer be read is left out.
+ */
+export async function trainingReport(record: RunRecord): Promise<string> {
+  const sections = [
+    results(record),
+    course(record),
+    losses(record),
+    agreement(record),
+    pseudoLabels(record),
+    uncertainty(record),
+    distribution(record),
+    ...(await grids(record)),
+    options(record),
+  ];
+  return renderPage({
+    title: record.title,
+    summary: [dateAndTime(record.date), outcome(record)].filter(Boolean).join(". "),
+    sections: sections.filter(({ blocks }) => blocks.length > 0),
+  });
+}
+
+/** One sentence: does stage 2 beat stage 1? */
+function outcome(record: RunRecord): string {
+  const one = evaluationOf(record, "stage 1");
+  const two = evaluationOf(record, "stage 2");
+  if (!one && !two) return "There are no test results.";
+  const only = one ?? two!;
+  if (!one || !two) {
+    const srcc = numberOf(only.srcc);
+    const name = one ? "Stage 1" : "Stage 2";
+    const value = Number.isNaN(srcc) ? "an undefined test SRCC" : `a test SRCC of ${srcc.toFixed(3)}`;
+    return `${name} reaches ${value} on ${only.n} pictures; there is no test of ${one ? "stage 2" : "stage 1"} to compare it with.`;
+  }
+  const before = numberOf(one.srcc);
+  const after = numberOf(two.srcc);
+  if (Number.isNaN(before - after)) {
+    const undefinedIn = [Number.isNaN(before) && "stage 1", Number.isNaN(after) && "stage 2"].filter(Boolean);
+    return `The stages cannot be compared: the test SRCC of ${undefinedIn.join(" and ")} is undefined.`;
+  }
+  // As many digits as it takes to see the difference that the sentence is about.
+  let digits = 3;
+  while (digits < 6 && before !== after && before.toFixed(digits) === after.toFixed(digits)) digits++;
+  const verdict = after > before ? "beats" : "does not beat";
+  return `Stage 2 ${verdict} stage 1 in test SRCC: ${after.toFixed(digits)} against ${before.toFixed(digits)}, on ${two.n} pictures.`;
+}
+
+function evaluationOf({ results }: RunRecord, name: string): Evaluation | undefined {
+  return results.find((result) => result.name === name)?.evaluation;
+}
+
+function results({ results, range }: RunRecord): Section {
+  if (results.length === 0) return { title: "Test results", blocks: [] };
+  const digits = mosDigits(range);
+  const rows = results.map(({ name, evaluation: e }) => [
+    name,
+    decimals(e.n, 0),
+    ...[e.srcc, e.krcc, e.plcc, e.plccFitted].map((value) => decimals(value, 3)),
+    ...[e.rmse, e.mae].map((value) => decimals(value, digits)),
+    decimals(e.slope, 2),
+  ]);
+  const headers = ["test part", "n", "SRCC", "KRCC", "PLCC", "PLCC fitted", "RMSE", "MAE", "slope"];
+  const [low, high] = range;
+  return {
+    title: "Test results",
+    blocks: [
+      paragraph(
+        `Scores range from ${low ?? dash} to ${high ?? dash}; higher is better. SRCC, KRCC and PLCC: higher is better, at most 1. ` +
+          "RMSE and MAE, of the raw predictions in MOS units: lower is better. Slope of predicted on true: 1 keeps the scale, less flattens it.",
+      ),
+      { kind: "table", headers, rows },
+      ...curvesUsed(results).map(paragraph),
+    ],
+  };
+}
+
+/** Which curve PLCC fitted was taken after. */
+function curvesUsed(results: RunRecord["results"]): string[] {
+  const logistic = results.filter(({ evaluation }) => evaluation.curve === "logistic4").map(({ name }) => name);
+  const straight = results.filter(({ evaluation }) => evaluation.curve === "linear");
+  return [
+    ...(logistic.length
+      ? [`PLCC fitted: after the VQEG logistic of four parameters, fitted on these pictures (${logistic.join(", ")}).`]
+      : []),
+    ...straight.map(({ name, evaluation: { curveReason } }) => {
+      return `PLCC fitted of ${name}: after a straight line${curveReason ? `, because ${curveReason}` : ""}.`;
+    }),
+  ];
+}
+
+function course(record: RunRecord): Section {
+  const { hardware, command, parts, phases, notes, peakDeviceBytes } = record;
+  const facts: [string, string][] = [
+    ["command", command],
+    ["adapter", hardware.adapter],
+    ["runtime", hardware.runtime],
+    ["platform", [hardware.platform, hardware.cores > 0 && `${hardware.cores} cores`].filter(Boolean).join(", ")],
+    ["pictures", `${parts.labelled} labelled, ${parts.unlabelled} unlabelled, ${parts.test} test`],
+    ["peak device memory", bytes(peakDeviceBytes)],
+  ];
+  const rows = facts.filter(([, value]) => value && value !== dash);
+  const total = sum(phases.map(({ seconds }) => seconds));
+  const times = phases.map(({ name, seconds }) => [name, decimals(seconds, 1), percent(seconds, total)]);
+  return {
+    title: "Run",
+    blocks: [
+      { kind: "table", headers: ["what", "value"], rows },
+      ...(phases.length
+        ? [
+            {
+              kind: "table" as const,
+              headers: ["phase", "seconds", "share"],
+              rows: [...times, ["all", decimals(total, 1), percent(total, total)]],
+            },
+            paragraph(`All phases together took ${duration(total)}. ${labelStepShare(record)}`.trim()),
+          ]
+        : []),
+      ...notes.map((note) => paragraph(sentence(note))),
+    ],
+  };
+}
+
+function labelStepShare({ phases, refreshes }: RunRecord): string {
+  const stageTwo = phases.filter(({ name }) => name.startsWith("stage 2"));
+  const whole = sum(stageTwo.map(({ seconds }) => seconds));
+  if (refreshes.length === 0 || !(whole > 0)) return "";
+  const steps = sum(refreshes.map(({ seconds }) => seconds));
+  const features = sum(refreshes.map(({ featureSeconds }) => featureSeconds));
+  return (
+    `The label step (graph, affinity, propagation) took ${duration(steps)}, ${percent(steps, whole)} of stage 2; ` +
+    `the features it needs took ${duration(features)}, ${percent(features, whole)}.`
+  );
+}
+
+async function grids({ predictions, range }: RunRecord): Promise<Section[]> {
+  const digits = mosDigits(range);
+  const sorted = predictions
+    .filter(({ score }) => !Number.isNaN(numberOf(score)))
+    .sort((left, right) => right.score - left.score);
+  // With few pictures the two ends would meet: none is shown in both.
+  const best = sorted.slice(0, Math.min(picturesInGrid, Math.ceil(sorted.length / 2)));
+  const worst = sorted.slice(best.length).slice(-picturesInGrid).reverse();
+  const error = ({ score, mos }: Prediction) => Math.abs(score - numberOf(mos));
+  const wrong = sorted
+    .filter((row) => Number.isFinite(error(row)))
+    .sort((left, right) => error(right) - error(left))
+    .slice(0, picturesInGrid);
+  const grid = async (title: string, rows: readonly Prediction[]): Promise<Section> => {
+    const pictures = (await Promise.all(rows.map((row) => thumbnail(row, digits)))).filter((picture) => !!picture);
+    return { title, blocks: pictures.length ? [{ kind: "pictures", pictures }] : [] };
+  };
+  return Promise.all([
+    grid("Highest predicted scores", best),
+    grid("Lowest predicted scores", worst),
+    grid("Largest errors", wrong),
+  ]);
+}
+
+async function thumbnail(row: Prediction, digits: number): Promise<Picture | undefined> {
+  const spread = numberOf(row.standardDeviation);
+  const predicted = row.score.toFixed(digits) + (Number.isNaN(spread) ? "" : ` ± ${spread.toFixed(digits)}`);
+  const truth = Number.isNaN(numberOf(row.mos)) ? "" : `\ntrue MOS ${row.mos!.toFixed(digits)}`;
+  try {
+    const data = await sharp(row.path, { autoOrient: true })
+      .resize(thumbnailSide, thumbnailSide, { fit: "outside", withoutEnlargement: true })
+      .flatten({ background: "white" })
+      .jpeg({ quality: 78 })
+      .toBuffer();
+    return {
+      data,
+      type: "image/jpeg",
+      caption: `${row.name}\npredicted ${predicted}${truth}`,
+      alternative: row.name,
+    };
+  } catch {
+    return undefined; // moved or deleted since
+  }
+}
+
+function options({ options }: RunRecord): Section {
+  const rows = Object.entries(options).map(([name, value]) => [
+    name,
+    value === null || value === undefined ? dash : typeof value === "object" ? JSON.stringify(value) : String(value),
+  ]);
+  return { title: "Options", blocks: rows.length ? [{ kind: "table", headers: ["option", "value"], rows }] : [] };
+}
+
+const sentence = (text: string) => capital(text) + (/[.!?]$/.test(text) ? "" : ".");
+
+/** Decimals of a score: short scales need more. */
+const mosDigits = ([low, high]: RunRecord["range"]) => (numberOf(high) - numberOf(low) <= 20 ? 3 : 2);
