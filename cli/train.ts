@@ -6,16 +6,14 @@ import type { Device } from "../engine/device/device.ts";
 import { runtimeName } from "../engine/device/probe.ts";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import { type CplOptionsInput, cplOptions, cplOptionsSchema } from "../models/cpl/options.ts";
+import { resumeCpl, trainCpl, writeRecord } from "../models/cpl/train.ts";
 import {
   modelFile,
-  resumeCpl,
   stageOneFile,
   type TrainingData,
   type TrainingHooks,
   type TrainingResult,
-  trainCpl,
-  writeRecord,
-} from "../models/cpl/train.ts";
+} from "../models/cpl/training.ts";
 import { loadFolder, parseRatio, ratedRows, split, unratedRows } from "../models/data/index.ts";
 import { type Evaluation, evaluate } from "../models/metrics/index.ts";
 import type { RunRecord } from "../models/report/run-record.ts";

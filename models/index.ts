@@ -2,16 +2,15 @@ export { LABEL_MODES, type LabelMode } from "./cpl/labels.ts";
 export { CplModel, type ModelCard, openModel, saveModel } from "./cpl/model.ts";
 export { type CplOptions, type CplOptionsInput, cplOptions, OptionError } from "./cpl/options.ts";
 export type { Score } from "./cpl/predict.ts";
+export { resumeCpl, trainCpl } from "./cpl/train.ts";
 export {
   type RatedRow,
-  resumeCpl,
   type TrainingData,
   TrainingError,
   type TrainingHooks,
   TrainingInterrupted,
   type TrainingResult,
-  trainCpl,
-} from "./cpl/train.ts";
+} from "./cpl/training.ts";
 export * from "./data/index.ts";
 export * from "./metrics/index.ts";
 export { type ScoredPicture, Scorer } from "./scorer.ts";

@@ -1,10 +1,9 @@
 import { loadTensors, storable } from "../../engine/nn/named.ts";
 import type { Optimiser } from "../../engine/optim/optimiser.ts";
 import { openSafetensors, SafetensorsError, toFloat32, writeSafetensors } from "../../engine/weights/safetensors.ts";
-import type { RunRecord } from "../report/run-record.ts";
 import { type CplModel, cardMetadata, type ModelCard, readCard } from "./model.ts";
 import type { PseudoLabels } from "./pseudo-labels.ts";
-import type { TrainingData } from "./train.ts";
+import type { Progress, TrainingData } from "./training.ts";
 
 /** Where training stands: the next step to do. Stage 3 means that both stages are done. */
 export interface Position {
@@ -12,12 +11,6 @@ export interface Position {
   epoch: number;
   step: number;
 }
-
-/** The parts of a record that grow while training runs. */
-export type Progress = Pick<
-  RunRecord,
-  "phases" | "losses" | "refreshes" | "pseudoLabels" | "results" | "predictions" | "notes"
->;
 
 /** Everything that training continues from. */
 export interface Checkpoint {

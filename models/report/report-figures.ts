@@ -10,6 +10,7 @@ import {
   numberOf,
   paragraph,
   percent,
+  pictureCount,
   thinned,
 } from "./report-parts.ts";
 import type { RunRecord } from "./run-record.ts";
@@ -82,7 +83,7 @@ export function agreement(record: RunRecord): Section {
     blocks: stages.map(({ name, pairs }): Block => {
       const fitted = curveThrough(pairs);
       const svg = scatter({
-        description: `True MOS over the score predicted by ${name}, ${pairs.length} pictures.`,
+        description: `True MOS over the score predicted by ${name}, ${pictureCount(pairs.length)}.`,
         x: { label: `predicted by ${name}`, ...ends },
         y: { label: "true MOS", ...ends },
         points: thinned(pairs, mostPoints),
@@ -94,7 +95,7 @@ export function agreement(record: RunRecord): Section {
       return {
         kind: "figure",
         svg,
-        caption: `${capital(name)}: ${pairs.length} pictures${curve} and equality (dashed)${drawn(pairs)}.`,
+        caption: `${capital(name)}: ${pictureCount(pairs.length)}${curve} and equality (dashed)${drawn(pairs)}.`,
       };
     }),
   };
@@ -143,7 +144,7 @@ export function pseudoLabels(record: RunRecord): Section {
       : "every solve converged";
     blocks.push(
       paragraph(`The pseudo-labels are refreshed before each epoch of stage 2; ${solved}.`),
-      refreshTable(refreshes),
+      ...refreshTables(refreshes),
     );
   }
   if (rated.length > 0) {
@@ -152,7 +153,7 @@ export function pseudoLabels(record: RunRecord): Section {
       rated.flatMap(({ pseudo, mos }) => [pseudo, mos]),
     );
     const svg = scatter({
-      description: `True MOS over the pseudo-label of the last refresh, ${rated.length} pictures.`,
+      description: `True MOS over the pseudo-label of the last refresh, ${pictureCount(rated.length)}.`,
       x: { label: "pseudo-label", ...ends },
       y: { label: "true MOS", ...ends },
       points: thinned(rated, mostPoints).map(({ pseudo, mos }): Point => [pseudo, mos]),
@@ -163,7 +164,7 @@ export function pseudoLabels(record: RunRecord): Section {
       {
         kind: "figure",
         svg,
-        caption: `Last refresh: ${rated.length} unlabelled pictures whose truth is known, and equality (dashed). Training did not see the truth${drawn(rated)}.`,
+        caption: `Last refresh: unlabelled pictures whose truth is known (${rated.length}), and equality (dashed). Training did not see the truth${drawn(rated)}.`,
       },
       ...errorFigure(
         "confidence",
@@ -176,38 +177,57 @@ export function pseudoLabels(record: RunRecord): Section {
   return { title: "Pseudo-labels", blocks };
 }
 
-function refreshTable(refreshes: RunRecord["refreshes"]): Block {
-  const withTruth = refreshes.some(({ quality }) => quality);
-  const headers = [
-    "epoch",
-    "iterations",
-    "residual",
-    "converged",
-    "unreachable",
-    "confidence",
-    ...(withTruth ? ["MAE", "RMSE", "SRCC", "slope"] : []),
-    "label step, s",
-    "features, s",
+function refreshTables(refreshes: RunRecord["refreshes"]): Block[] {
+  const solver = refreshes.map((refresh) => [
+    decimals(numberOf(refresh.epoch) + 1, 0),
+    decimals(refresh.iterations, 0),
+    magnitude(refresh.residual),
+    refresh.converged ? "yes" : "no",
+    decimals(refresh.unreachable, 0),
+    decimals(refresh.meanConfidence, 3),
+    decimals(refresh.seconds, 2),
+    decimals(refresh.featureSeconds, 2),
+  ]);
+  const truth = refreshes.flatMap(({ epoch, quality: q }) =>
+    q
+      ? [
+          [
+            decimals(numberOf(epoch) + 1, 0),
+            decimals(q.n, 0),
+            ...[q.mae, q.rmse].map((value) => decimals(value, 2)),
+            decimals(q.srcc, 3),
+            decimals(q.slope, 2),
+          ],
+        ]
+      : [],
+  );
+  return [
+    {
+      kind: "table",
+      headers: [
+        "epoch",
+        "iterations",
+        "residual",
+        "converged",
+        "unreachable",
+        "confidence",
+        "label step, s",
+        "features, s",
+      ],
+      rows: solver,
+      caption: "Unreachable: pictures that no label reaches in the graph. Confidence: the mean, 0 to 1.",
+    },
+    ...(truth.length
+      ? [
+          {
+            kind: "table" as const,
+            headers: ["epoch", "n", "MAE", "RMSE", "SRCC", "slope"],
+            rows: truth,
+            caption: "Pseudo-labels against the truth, scores on [1, 100]. SRCC: higher is better.",
+          },
+        ]
+      : []),
   ];
-  const rows = refreshes.map((refresh) => {
-    const { quality: q } = refresh;
-    return [
-      decimals(refresh.epoch + 1, 0),
-      decimals(refresh.iterations, 0),
-      magnitude(refresh.residual),
-      refresh.converged ? "yes" : "no",
-      decimals(refresh.unreachable, 0),
-      decimals(refresh.meanConfidence, 3),
-      ...(withTruth ? [decimals(q?.mae, 2), decimals(q?.rmse, 2), decimals(q?.srcc, 3), decimals(q?.slope, 2)] : []),
-      decimals(refresh.seconds, 2),
-      decimals(refresh.featureSeconds, 2),
-    ];
-  });
-  const truth = withTruth
-    ? " MAE, RMSE, SRCC and slope: pseudo-labels against the truth, scores on [1, 100], higher is better."
-    : "";
-  const caption = `Unreachable: pictures that no label reaches in the graph. Confidence: the mean, 0 to 1.${truth}`;
-  return { kind: "table", headers, rows, caption };
 }
 
 /** Does the model know when it is wrong? */
@@ -249,7 +269,7 @@ function errorFigure(what: string, x: Axis, all: readonly Point[], height?: numb
           points.map(([, error]) => error),
         );
   const svg = scatter({
-    description: `Absolute error over ${what}, ${points.length} pictures.`,
+    description: `Absolute error over ${what}, ${pictureCount(points.length)}.`,
     x,
     y: { label: "absolute error (MOS units)", minimum: 0 },
     points: thinned(points, mostPoints),
@@ -284,13 +304,17 @@ export function distribution({ predictions, range }: RunRecord): Section {
       .filter(({ values }) => values.length > 0)
       .map(({ name, values }): Block => {
         const svg = histogram({
-          description: `Histogram of ${values.length} ${name} scores.`,
+          description: `Histogram of the ${name} scores of ${pictureCount(values.length)}.`,
           x: { label: `${name} score`, ...ends },
           values,
           bins: 20,
           height: 280,
         });
-        return { kind: "figure", svg, caption: `${capital(name)} scores of ${values.length} test pictures.` };
+        return {
+          kind: "figure",
+          svg,
+          caption: `${capital(name)} scores of the test part, ${pictureCount(values.length)}.`,
+        };
       }),
   };
 }

@@ -15,6 +15,11 @@ export function decimals(value: unknown, digits: number): string {
   return Number.isNaN(number) ? dash : number.toFixed(digits);
 }
 
+/** "1 picture", "233 pictures". */
+export function pictureCount(count: unknown): string {
+  return `${decimals(count, 0)} ${count === 1 ? "picture" : "pictures"}`;
+}
+
 /** Two significant digits for numbers of any magnitude, e.g. residuals. */
 export function magnitude(value: unknown): Cell {
   const number = numberOf(value);

@@ -12,6 +12,7 @@ import {
   numberOf,
   paragraph,
   percent,
+  pictureCount,
   sum,
 } from "./report-parts.ts";
 import type { RunRecord } from "./run-record.ts";
@@ -54,7 +55,7 @@ function outcome(record: RunRecord): string {
     const srcc = numberOf(only.srcc);
     const name = one ? "Stage 1" : "Stage 2";
     const value = Number.isNaN(srcc) ? "an undefined test SRCC" : `a test SRCC of ${srcc.toFixed(3)}`;
-    return `${name} reaches ${value} on ${only.n} pictures; there is no test of ${one ? "stage 2" : "stage 1"} to compare it with.`;
+    return `${name} reaches ${value} on ${pictureCount(only.n)}; there is no test of ${one ? "stage 2" : "stage 1"} to compare it with.`;
   }
   const before = numberOf(one.srcc);
   const after = numberOf(two.srcc);
@@ -66,7 +67,7 @@ function outcome(record: RunRecord): string {
   let digits = 3;
   while (digits < 6 && before !== after && before.toFixed(digits) === after.toFixed(digits)) digits++;
   const verdict = after > before ? "beats" : "does not beat";
-  return `Stage 2 ${verdict} stage 1 in test SRCC: ${after.toFixed(digits)} against ${before.toFixed(digits)}, on ${two.n} pictures.`;
+  return `Stage 2 ${verdict} stage 1 in test SRCC: ${after.toFixed(digits)} against ${before.toFixed(digits)}, on ${pictureCount(two.n)}.`;
 }
 
 function evaluationOf({ results }: RunRecord, name: string): Evaluation | undefined {
@@ -84,12 +85,12 @@ function results({ results, range }: RunRecord): Section {
     decimals(e.slope, 2),
   ]);
   const headers = ["test part", "n", "SRCC", "KRCC", "PLCC", "PLCC fitted", "RMSE", "MAE", "slope"];
-  const [low, high] = range;
+  const ends = range.every(Number.isFinite) ? `Scores range from ${range[0]} to ${range[1]}; higher is better. ` : "";
   return {
     title: "Test results",
     blocks: [
       paragraph(
-        `Scores range from ${low ?? dash} to ${high ?? dash}; higher is better. SRCC, KRCC and PLCC: higher is better, at most 1. ` +
+        `${ends}SRCC, KRCC and PLCC: higher is better, at most 1. ` +
           "RMSE and MAE, of the raw predictions in MOS units: lower is better. Slope of predicted on true: 1 keeps the scale, less flattens it.",
       ),
       { kind: "table", headers, rows },
@@ -104,10 +105,12 @@ function curvesUsed(results: RunRecord["results"]): string[] {
   const straight = results.filter(({ evaluation }) => evaluation.curve === "linear");
   return [
     ...(logistic.length
-      ? [`PLCC fitted: after the VQEG logistic of four parameters, fitted on these pictures (${logistic.join(", ")}).`]
+      ? [
+          `PLCC fitted is taken after the VQEG logistic of four parameters, fitted on the test part: ${logistic.join(", ")}.`,
+        ]
       : []),
     ...straight.map(({ name, evaluation: { curveReason } }) => {
-      return `PLCC fitted of ${name}: after a straight line${curveReason ? `, because ${curveReason}` : ""}.`;
+      return `PLCC fitted is taken after a straight line instead of the logistic for ${name}${curveReason ? `: ${curveReason}` : ""}.`;
     }),
   ];
 }
@@ -119,7 +122,10 @@ function course(record: RunRecord): Section {
     ["adapter", hardware.adapter],
     ["runtime", hardware.runtime],
     ["platform", [hardware.platform, hardware.cores > 0 && `${hardware.cores} cores`].filter(Boolean).join(", ")],
-    ["pictures", `${parts.labelled} labelled, ${parts.unlabelled} unlabelled, ${parts.test} test`],
+    [
+      "pictures",
+      `${decimals(parts.labelled, 0)} labelled, ${decimals(parts.unlabelled, 0)} unlabelled, ${decimals(parts.test, 0)} test`,
+    ],
     ["peak device memory", bytes(peakDeviceBytes)],
   ];
   const rows = facts.filter(([, value]) => value && value !== dash);
@@ -173,11 +179,15 @@ async function grids({ predictions, range }: RunRecord): Promise<Section[]> {
     const pictures = (await Promise.all(rows.map((row) => thumbnail(row, digits)))).filter((picture) => !!picture);
     return { title, blocks: pictures.length ? [{ kind: "pictures", pictures }] : [] };
   };
-  return Promise.all([
+  const sections = await Promise.all([
     grid("Highest predicted scores", best),
     grid("Lowest predicted scores", worst),
     grid("Largest errors", wrong),
   ]);
+  const note = paragraph("± is one predicted standard deviation; scores in MOS units, higher is better.");
+  return sections
+    .filter(({ blocks }) => blocks.length > 0)
+    .map(({ title, blocks }, i) => ({ title, blocks: i === 0 ? [note, ...blocks] : blocks }));
 }
 
 async function thumbnail(row: Prediction, digits: number): Promise<Picture | undefined> {

@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
 import { Random } from "../../../engine/random.ts";
-import type { RatedRow } from "../../../models/cpl/train.ts";
+import type { RatedRow } from "../../../models/cpl/training.ts";
 
 /** Pictures of noise, each blurred by its own amount; the MOS (0-100) falls with the blur. */
 export async function blurredPictures(folder: string, count: number, side = 40): Promise<RatedRow[]> {

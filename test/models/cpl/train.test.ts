@@ -5,13 +5,8 @@ import { join } from "node:path";
 import { openSafetensors } from "../../../engine/weights/safetensors.ts";
 import { openModel } from "../../../models/cpl/model.ts";
 import { type CplOptionsInput, cplOptions, OptionError } from "../../../models/cpl/options.ts";
-import {
-  type RatedRow,
-  resumeCpl,
-  type TrainingData,
-  TrainingInterrupted,
-  trainCpl,
-} from "../../../models/cpl/train.ts";
+import { resumeCpl, trainCpl } from "../../../models/cpl/train.ts";
+import { type RatedRow, type TrainingData, TrainingInterrupted } from "../../../models/cpl/training.ts";
 import { Scorer } from "../../../models/scorer.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { blurredPictures } from "./pictures.ts";

@@ -1,0 +1,346 @@
+import { join } from "node:path";
+import { backward } from "../../engine/autograd.ts";
+import type { Device } from "../../engine/device/device.ts";
+import { cropAndFlip, stack } from "../../engine/ops/image.ts";
+import { Optimiser } from "../../engine/optim/optimiser.ts";
+import { PictureStore } from "../data/index.ts";
+import { evaluate } from "../metrics/index.ts";
+import { type LoadedBatch, loadBatches, planEpoch } from "./batches.ts";
+import { type Checkpoint, loadCheckpoint, type Position, writeCheckpoint } from "./checkpoint.ts";
+import { convert, denormaliseScore, normaliseMos } from "./labels.ts";
+import { batchLoss } from "./loss.ts";
+import { type CplModel, type ModelCard, saveModel } from "./model.ts";
+import type { CplOptions } from "./options.ts";
+import { features, predict, scoreOf } from "./predict.ts";
+import { expectations, type PseudoLabels, pseudoLabelQuality, refreshPseudoLabels } from "./pseudo-labels.ts";
+import {
+  checkpointFile,
+  modelFile,
+  type Progress,
+  stageOneFile,
+  type TrainingData,
+  TrainingError,
+  type TrainingHooks,
+  TrainingInterrupted,
+  type TrainingResult,
+} from "./training.ts";
+
+/** One training run from its start or a checkpoint to its end. */
+export class Session {
+  readonly #device: Device;
+  readonly #model: CplModel;
+  readonly #options: CplOptions;
+  readonly #card: ModelCard;
+  readonly #data: TrainingData;
+  readonly #hooks: TrainingHooks;
+  readonly #store: PictureStore;
+  readonly #labels: Float32Array<ArrayBuffer>;
+  readonly #position: Position;
+  readonly #progress: Progress;
+  readonly #command: string;
+  readonly #broken = new Set<string>();
+  #optimiser: Optimiser;
+  #pseudo: PseudoLabels | undefined;
+
+  constructor(
+    device: Device,
+    model: CplModel,
+    card: ModelCard,
+    data: TrainingData,
+    hooks: TrainingHooks,
+    from: Pick<Checkpoint, "position" | "progress" | "command" | "pseudo" | "optimiserSteps">,
+  ) {
+    this.#device = device;
+    this.#model = model;
+    this.#options = card.options;
+    this.#card = card;
+    this.#data = data;
+    this.#hooks = hooks;
+    this.#store = new PictureStore(device, card.options.resize);
+    const { labelMode: mode, levels } = card.options;
+    this.#labels = Float32Array.from(
+      convert(
+        data.labelled.map(({ mos }) => normaliseMos(mos, card.range)),
+        { mode, levels },
+      ),
+    );
+    this.#position = { ...from.position };
+    this.#progress = from.progress;
+    this.#command = from.command;
+    this.#pseudo = from.pseudo;
+    this.#optimiser = this.#newOptimiser();
+    this.#optimiser.steps = from.optimiserSteps;
+  }
+
+  async load(checkpointPath: string): Promise<void> {
+    await loadCheckpoint(checkpointPath, this.#model, this.#optimiser);
+  }
+
+  async run(): Promise<TrainingResult> {
+    try {
+      const { stageOneEpochs, stageTwoEpochs } = this.#options;
+      if (this.#position.stage === 1) {
+        await this.#stage(1, stageOneEpochs);
+        if (stageOneEpochs > 0) await this.#endStage("stage 1", stageOneFile, "stageOne");
+        this.#moveTo(2);
+        await this.#checkpoint();
+      }
+      if (this.#position.stage === 2) {
+        await this.#stage(2, stageTwoEpochs);
+        if (stageTwoEpochs > 0) await this.#endStage("stage 2", modelFile, "score");
+        this.#moveTo(3);
+        await this.#checkpoint();
+      }
+      return {
+        model: this.#model,
+        card: this.#card,
+        data: this.#data,
+        progress: this.#progress,
+        command: this.#command,
+      };
+    } finally {
+      this.#store.dispose();
+      this.#optimiser.dispose();
+    }
+  }
+
+  #moveTo(stage: 2 | 3): void {
+    Object.assign(this.#position, { stage, epoch: 0, step: 0 });
+    this.#pseudo = undefined;
+    this.#optimiser.dispose();
+    this.#optimiser = this.#newOptimiser();
+  }
+
+  #newOptimiser(): Optimiser {
+    const { optimiser, rate, freshRate, decay } = this.#options;
+    const fresh = new Set(this.#card.fresh);
+    const parameters = this.#model.tensors().filter(({ role }) => role === "parameter");
+    const groups = [true, false].flatMap((isFresh) =>
+      [true, false].map((isVector) => ({
+        parameters: parameters.filter(
+          ({ name, kind }) => fresh.has(name) === isFresh && (kind === "vector") === isVector,
+        ),
+        rate: isFresh ? freshRate : rate,
+        decay: isVector ? 0 : decay,
+      })),
+    );
+    return new Optimiser(groups, { kind: optimiser });
+  }
+
+  async #stage(stage: 1 | 2, epochs: number): Promise<void> {
+    const position = this.#position;
+    for (; position.epoch < epochs; position.epoch++, position.step = 0, this.#pseudo = undefined) {
+      if (this.#hooks.signal?.aborted) await this.#interrupt();
+      if (stage === 2 && !this.#pseudo) await this.#refresh();
+      await this.#epoch(stage, epochs);
+      if (position.epoch + 1 < epochs)
+        await this.#checkpointAt({ stage, epoch: position.epoch + 1, step: 0 }, undefined);
+    }
+  }
+
+  async #epoch(stage: 1 | 2, epochs: number): Promise<void> {
+    const position = this.#position;
+    const batches = planEpoch(stage, position.epoch, this.#data, this.#options);
+    if (batches.length === 0) throw new TrainingError(`stage ${stage} has no batch of at least 2 pictures`);
+    const bar = this.#hooks.progress?.(
+      `stage ${stage}, epoch ${position.epoch + 1} of ${epochs}`,
+      batches.flat().length,
+    );
+    bar?.advance(batches.slice(0, position.step).flat().length);
+    const clock = this.#clock(`stage ${stage} training`);
+    try {
+      for await (const batch of loadBatches(batches.slice(position.step), this.#store)) {
+        this.#report(batch);
+        if (batch.pictures.length > 1) {
+          const loss = await this.#step(batch);
+          this.#progress.losses.push({ stage, epoch: position.epoch, step: position.step, loss });
+          bar?.advance(batch.pictures.length, `loss ${loss.toFixed(4)}`);
+        }
+        position.step++;
+        if (this.#hooks.signal?.aborted) {
+          clock();
+          await this.#interrupt();
+        }
+      }
+      clock();
+    } finally {
+      bar?.stop();
+    }
+  }
+
+  /** One batch forward, backward and into the parameters; returns the loss. */
+  async #step({ pictures }: LoadedBatch): Promise<number> {
+    const { crop, levels } = this.#options;
+    const targets = new Float32Array(pictures.length * levels);
+    const weights = new Float32Array(pictures.length).fill(1);
+    pictures.forEach(({ planned: { index, labelled } }, i) => {
+      const source = labelled ? this.#labels : this.#pseudo!.targets;
+      targets.set(source.subarray(index * levels, (index + 1) * levels), i * levels);
+      if (!labelled) weights[i] = this.#pseudo!.weights[index]!;
+    });
+    const labelled = pictures.filter(({ planned }) => planned.labelled).length;
+    const { reading } = this.#device.scope(() => {
+      const whole = stack(pictures.map(({ tensor }) => tensor));
+      const windows = pictures.map(({ planned }) => planned.window);
+      const { logits } = this.#model.forward(cropAndFlip(whole, windows, crop, crop), true);
+      const loss = batchLoss(logits, { targets, weights, labelled }, this.#options);
+      backward(loss);
+      this.#optimiser.step();
+      this.#optimiser.clearGradients();
+      return { reading: loss.item() };
+    });
+    const loss = await reading;
+    if (!Number.isFinite(loss)) {
+      const { stage, epoch, step } = this.#position;
+      throw new TrainingError(
+        `the loss is ${loss} in stage ${stage}, epoch ${epoch + 1}, step ${step + 1}; use smaller learning rates. The checkpoint of the last epoch is intact`,
+      );
+    }
+    return loss;
+  }
+
+  /** The label step before an epoch of stage 2. */
+  async #refresh(): Promise<void> {
+    const { labelled, unlabelled } = this.#data;
+    const rows = [...labelled, ...unlabelled];
+    const bar = this.#hooks.progress?.(`stage 2, epoch ${this.#position.epoch + 1}: features`, rows.length);
+    let shown = 0;
+    const featureClock = this.#clock("stage 2 features");
+    const found = await features(this.#model, rows, this.#store, (done) => {
+      bar?.advance(done - shown);
+      shown = done;
+    });
+    bar?.stop();
+    const featureSeconds = featureClock();
+    if (found.rows.length < rows.length) {
+      found.features.dispose();
+      const lost = rows.filter((row) => !found.rows.includes(row)).map(({ name }) => name);
+      throw new TrainingError(
+        `pictures that could be read before cannot be read any more: ${lost.slice(0, 5).join(", ")}`,
+      );
+    }
+    const clock = this.#clock("stage 2 label step");
+    const { pseudo, refresh } = await refreshPseudoLabels(found.features, this.#labels, this.#options);
+    found.features.dispose();
+    const seconds = clock();
+    this.#pseudo = pseudo;
+    const { range } = this.#card;
+    const truth = unlabelled.map(({ mos }) => (mos === undefined ? undefined : normaliseMos(mos, range)));
+    const quality = pseudoLabelQuality(pseudo, this.#options.levels, truth);
+    this.#progress.refreshes.push({
+      epoch: this.#position.epoch,
+      seconds,
+      featureSeconds,
+      ...refresh,
+      ...(quality && { quality }),
+    });
+    const scores = expectations(pseudo.targets, this.#options.levels);
+    this.#progress.pseudoLabels = unlabelled.map(({ name, mos }, i) => ({
+      name,
+      pseudo: denormaliseScore(scores[i]!, range),
+      confidence: pseudo.weights[i]!,
+      ...(mos !== undefined && { mos }),
+    }));
+    this.#logRefresh();
+  }
+
+  #logRefresh(): void {
+    const { epoch, iterations, residual, converged, unreachable, meanConfidence, quality } =
+      this.#progress.refreshes.at(-1)!;
+    const parts = [
+      `pseudo-labels for epoch ${epoch + 1}: ${iterations} solver iterations`,
+      `mean confidence ${meanConfidence.toFixed(3)}`,
+    ];
+    if (!converged) parts.push(`NOT converged (residual ${residual.toExponential(1)}; raise solverIterations)`);
+    if (unreachable > 0) parts.push(`${unreachable} reached by no label`);
+    if (quality)
+      parts.push(
+        `against truth SRCC ${quality.srcc.toFixed(3)}, MAE ${quality.mae.toFixed(2)} of 99, slope ${quality.slope.toFixed(2)}`,
+      );
+    this.#hooks.log?.(parts.join(", "));
+  }
+
+  /** Stores the model and scores the test part with it. */
+  async #endStage(name: string, file: string, column: "stageOne" | "score"): Promise<void> {
+    const { labelled, unlabelled, test } = this.#data;
+    const used = column === "score" ? `, ${unlabelled.length} unlabelled` : "";
+    const split = this.#data.split ? `, split ${this.#data.split}` : "";
+    const done = `CPL-IQA ${name}: ${labelled.length} labelled${used} pictures${split}, training seed ${this.#options.seed}`;
+    const card = { ...this.#card, history: [...this.#card.history, done] };
+    await saveModel(join(this.#hooks.folder, file), this.#model, card);
+    if (test.length === 0) return;
+    const clock = this.#clock("test");
+    const bar = this.#hooks.progress?.(`${name}: test`, test.length);
+    const rows = new Map(this.#progress.predictions.map((row) => [row.name, row]));
+    const pairs: { predicted: number; mos: number }[] = [];
+    for await (const outcome of predict(this.#model, test, this.#store, this.#options)) {
+      bar?.advance();
+      if ("error" in outcome) continue;
+      const { row, value } = outcome;
+      const score = scoreOf(value, this.#card.range);
+      pairs.push({ predicted: score.score, mos: row.mos });
+      const before = rows.get(row.name);
+      const stageOne = column === "stageOne" ? score.score : before?.stageOne;
+      rows.set(row.name, {
+        name: row.name,
+        path: row.path,
+        mos: row.mos,
+        ...(stageOne !== undefined && { stageOne }),
+        ...score,
+      });
+    }
+    bar?.stop();
+    clock();
+    this.#progress.predictions = [...rows.values()];
+    if (pairs.length < 3) return;
+    const evaluation = evaluate(
+      pairs.map((pair) => pair.predicted),
+      pairs.map((pair) => pair.mos),
+    );
+    this.#progress.results.push({ name, evaluation });
+    this.#hooks.log?.(
+      `${name}: test SRCC ${evaluation.srcc.toFixed(3)}, PLCC ${evaluation.plcc.toFixed(3)} on ${evaluation.n} pictures`,
+    );
+  }
+
+  #report({ errors }: LoadedBatch): void {
+    for (const { planned, error } of errors) {
+      if (this.#broken.has(planned.name)) continue;
+      this.#broken.add(planned.name);
+      this.#hooks.log?.(`left out: ${planned.name}: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
+  async #interrupt(): Promise<never> {
+    await this.#checkpoint();
+    throw new TrainingInterrupted(this.#hooks.folder);
+  }
+
+  #checkpoint(): Promise<void> {
+    return this.#checkpointAt(this.#position, this.#pseudo);
+  }
+
+  async #checkpointAt(position: Position, pseudo: PseudoLabels | undefined): Promise<void> {
+    await writeCheckpoint(join(this.#hooks.folder, checkpointFile), this.#model, this.#optimiser, {
+      card: this.#card,
+      position,
+      optimiserSteps: this.#optimiser.steps,
+      data: this.#data,
+      progress: this.#progress,
+      command: this.#command,
+      pseudo,
+    });
+  }
+
+  /** Starts timing a phase; the returned function ends it and gives the seconds. */
+  #clock(name: string): () => number {
+    const start = performance.now();
+    return () => {
+      const seconds = (performance.now() - start) / 1000;
+      const phase = this.#progress.phases.find((entry) => entry.name === name);
+      if (phase) phase.seconds += seconds;
+      else this.#progress.phases.push({ name, seconds });
+      return seconds;
+    };
+  }
+}

@@ -1,0 +1,70 @@
+import type { MosRange, Row } from "../data/index.ts";
+import type { RunRecord } from "../report/run-record.ts";
+import type { CplModel, ModelCard } from "./model.ts";
+
+/** A picture with its mean opinion score. */
+export type RatedRow = Row & { readonly mos: number };
+
+/** The parts of a data set as training takes them. Rated unlabelled pictures lend their MOS to the log only. */
+export interface TrainingData {
+  readonly labelled: readonly RatedRow[];
+  readonly unlabelled: readonly Row[];
+  /** Never trained on and never selected on. */
+  readonly test: readonly RatedRow[];
+  /** Nominal ends of the MOS scale. */
+  readonly range: MosRange;
+  /** How the parts came about, for the model's card, e.g. "1:3:1 by image, seed 1". */
+  readonly split?: string;
+}
+
+/** A bar or line of progress, as `progress` of the command line makes it. */
+export interface ProgressSink {
+  advance(amount?: number, note?: string): void;
+  stop(): void;
+}
+
+export interface TrainingHooks {
+  /** Where checkpoint, models and record are written. */
+  readonly folder: string;
+  readonly progress?: (label: string, total: number) => ProgressSink;
+  readonly log?: (line: string) => void;
+  /** When it aborts, training stops after the current step and leaves a checkpoint. */
+  readonly signal?: AbortSignal;
+  /** What the user typed, for the record. */
+  readonly command?: string;
+}
+
+/** The parts of a record that grow while training runs. */
+export type Progress = Pick<
+  RunRecord,
+  "phases" | "losses" | "refreshes" | "pseudoLabels" | "results" | "predictions" | "notes"
+>;
+
+/** What a finished training leaves in memory; the same is in the folder. */
+export interface TrainingResult {
+  readonly model: CplModel;
+  readonly card: ModelCard;
+  readonly data: TrainingData;
+  readonly progress: Progress;
+  readonly command: string;
+}
+
+/** Training was stopped by its signal; a checkpoint has been written. */
+export class TrainingInterrupted extends Error {
+  override name = "TrainingInterrupted";
+  readonly advice: string;
+
+  constructor(folder: string) {
+    super("training was interrupted; a checkpoint was written");
+    this.advice = `continue with: acutance train cpl --resume ${folder}`;
+  }
+}
+
+/** Training cannot go on: the loss is not a number, or there is too little data. */
+export class TrainingError extends Error {
+  override name = "TrainingError";
+}
+
+export const checkpointFile = "checkpoint.safetensors";
+export const stageOneFile = "stage1.safetensors";
+export const modelFile = "model.safetensors";
