@@ -1,0 +1,84 @@
+import { record } from "../autograd.ts";
+import { ShapeError, Tensor } from "../tensor.ts";
+import { overElements } from "./elementwise.ts";
+
+type Activation = "gelu" | "gelu_tanh" | "silu" | "sigmoid" | "tanh" | "relu6" | "hardswish" | "pow";
+
+/** Whole exponents up to this are taken by multiplication, which is exact to rounding and knows negative numbers. */
+const largestWholeExponent = 64;
+
+function activation(op: Activation, x: Tensor, exponent = 0): Tensor {
+  if (x.dtype !== "f32") throw new ShapeError(`${op} takes f32 elements, found ${x.dtype} [${x.shape}]`);
+  const y = Tensor.empty(x.device, x.shape);
+  overElements("elementwise/activation", constants(op, false, exponent), { x, y }, { exponent, factor: 1 });
+  return y;
+}
+
+/** dy · f′; `x` is the input of f, or its output for sigmoid and tanh. */
+function slope(op: Activation, x: Tensor, dy: Tensor, exponent = 0, factor = 1): Tensor {
+  const y = Tensor.empty(x.device, x.shape);
+  overElements("elementwise/activation", constants(op, true, exponent), { x, y, dy }, { exponent, factor });
+  return y;
+}
+
+function constants(op: Activation, gradient: boolean, exponent: number) {
+  const whole = Number.isInteger(exponent) && Math.abs(exponent) <= largestWholeExponent;
+  return { OP: op, GRADIENT: gradient, WHOLE: whole };
+}
+
+/**
+ * Gaussian error linear unit, y = x · Φ(x) with Φ the normal distribution (Hendrycks & Gimpel 2016).
+ * @param approximate `none` for Φ by the error function, as vision transformers use it; `tanh` for
+ * x/2 · (1 + tanh(√(2/π)(x + 0.044715 x³)))
+ * @throws ShapeError when x is not f32
+ */
+export function gelu(x: Tensor, { approximate = "none" }: { approximate?: "none" | "tanh" } = {}): Tensor {
+  const op = approximate === "tanh" ? "gelu_tanh" : "gelu";
+  // dx = dy · (Φ(x) + x · φ(x)); tanh form, t = tanh u: dx = dy · ((1 + t)/2 + x/2 · (1 − t²) · u′)
+  return record("gelu", [x], activation(op, x), (dy) => [slope(op, x, dy)]);
+}
+
+/** y = x · σ(x), also called swish. Throws ShapeError when x is not f32. */
+export function silu(x: Tensor): Tensor {
+  // dx = dy · σ · (1 + x · (1 − σ))
+  return record("silu", [x], activation("silu", x), (dy) => [slope("silu", x, dy)]);
+}
+
+/** y = σ(x) = 1/(1 + e^−x), in 0…1. Throws ShapeError when x is not f32. */
+export function sigmoid(x: Tensor): Tensor {
+  const y = activation("sigmoid", x);
+  // dx = dy · y · (1 − y)
+  return record("sigmoid", [x], y, (dy) => [slope("sigmoid", y, dy)]);
+}
+
+/** y = tanh x, in −1…1. Throws ShapeError when x is not f32. */
+export function tanh(x: Tensor): Tensor {
+  const y = activation("tanh", x);
+  // dx = dy · (1 − y²)
+  return record("tanh", [x], y, (dy) => [slope("tanh", y, dy)]);
+}
+
+/** y = min(max(x, 0), 6). Throws ShapeError when x is not f32. */
+export function relu6(x: Tensor): Tensor {
+  // dx = dy where 0 < x < 6, else 0
+  return record("relu6", [x], activation("relu6", x), (dy) => [slope("relu6", x, dy)]);
+}
+
+/** y = x · min(max(x + 3, 0), 6) / 6 (Howard et al. 2019, MobileNetV3). Throws ShapeError when x is not f32. */
+export function hardswish(x: Tensor): Tensor {
+  // dx = dy · (0 where x < −3, (2x + 3)/6 up to 3, 1 above)
+  return record("hardswish", [x], activation("hardswish", x), (dy) => [slope("hardswish", x, dy)]);
+}
+
+/**
+ * y = x^exponent. Any x for a whole exponent from −64 to 64; for others x > 0, also x = 0 when the exponent is above 0.
+ * @throws ShapeError when x is not f32
+ * @throws RangeError when the exponent is not a finite number
+ */
+export function pow(x: Tensor, exponent: number): Tensor {
+  if (!Number.isFinite(exponent)) throw new RangeError(`pow: the exponent must be a finite number, got ${exponent}`);
+  // dx = exponent · x^(exponent − 1) · dy
+  return record("pow", [x], activation("pow", x, exponent), (dy) => [
+    exponent === 0 ? Tensor.zeros(x.device, x.shape) : slope("pow", x, dy, exponent - 1, exponent),
+  ]);
+}

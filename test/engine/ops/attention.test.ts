@@ -1,0 +1,57 @@
+import { describe, expect, test } from "bun:test";
+import { attention, selfAttention } from "../../../engine/ops/attention.ts";
+import { Tensor } from "../../../engine/tensor.ts";
+import { checkDifferences, checkGolden, type GoldenCase, goldenCases, type Run } from "../check.ts";
+import { plainDevice, sharedDevice } from "../device.ts";
+
+const cases = goldenCases("attention");
+const run = ({ operation, options }: GoldenCase): Run =>
+  operation === "attention" ? ([q, k, v]) => attention(q!, k!, v!, options) : ([qkv]) => selfAttention(qkv!, options);
+const title = ({ operation, inputs, options }: GoldenCase) =>
+  `${operation} ${inputs.map(({ shape }) => `[${shape}]`).join(" ")} ${JSON.stringify(options)}`;
+
+/** Whether one entry of the batch fits the 2 KiB bindings of the plain device. */
+const fitsWindows = ({ inputs }: GoldenCase) =>
+  inputs.every(({ shape }) => shape.slice(1).reduce((a, b) => a * b, 1) <= 508);
+
+describe("as PyTorch", () => {
+  for (const golden of cases) {
+    test(title(golden), async () => checkGolden(await sharedDevice(), golden, run(golden)));
+  }
+});
+
+describe("plain kernels, tensors in windows of 2 KiB", () => {
+  for (const golden of cases.filter(fitsWindows)) {
+    test(title(golden), async () => checkGolden(await plainDevice(), golden, run(golden)));
+  }
+});
+
+describe("against finite differences", () => {
+  for (const golden of cases.filter(({ inputs }) => inputs[0]!.shape[1]! > 1 && inputs[0]!.shape[1]! < 20)) {
+    test(title(golden), async () => checkDifferences(await sharedDevice(), golden.inputs, run(golden)));
+  }
+});
+
+test("scores of any size neither overflow nor vanish", async () => {
+  const device = await sharedDevice();
+  const reads = device.scope(() => {
+    const q = Tensor.from(device, [100, 0, 0, 0, -100, 0, 0, 0], [1, 2, 1, 4]);
+    const k = Tensor.from(device, [100, 0, 0, 0, -100, 0, 0, 0, 0, 0, 0, 0], [1, 3, 1, 4]);
+    const v = Tensor.from(device, [1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 9], [1, 3, 1, 4]);
+    return { y: attention(q, k, v, { scale: 1 }).read() };
+  });
+  expect([...(await reads.y)]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+});
+
+test("says what it does not take", async () => {
+  const device = await sharedDevice();
+  device.scope(() => {
+    const zeros = (...shape: number[]) => Tensor.zeros(device, shape);
+    const q = zeros(1, 2, 2, 8);
+    expect(() => attention(q, zeros(1, 3, 1, 8), zeros(1, 3, 1, 8))).toThrow("found [1,2,2,8], [1,3,1,8]");
+    expect(() => attention(q, zeros(1, 3, 2, 8), zeros(1, 4, 2, 8))).toThrow("[1,4,2,8]");
+    expect(() => attention(zeros(1, 2, 1, 6), zeros(1, 2, 1, 6), zeros(1, 2, 1, 6))).toThrow("6 dimensions");
+    expect(() => attention(zeros(1, 1, 1, 132), zeros(1, 1, 1, 132), zeros(1, 1, 1, 132))).toThrow("132 dimensions");
+    expect(() => selfAttention(zeros(1, 2, 2, 2, 8))).toThrow("[1,2,2,2,8]");
+  });
+});
