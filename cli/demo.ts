@@ -11,16 +11,19 @@ import { finish } from "./train.ts";
 
 /** A short backbone on small pictures, from scratch: minutes on a software adapter. */
 const method: CplOptionsInput = {
-  stages: 3,
-  embedding: 128,
-  levels: 50,
-  loss: "emd",
+  stages: 1,
+  embedding: 64,
+  levels: 20,
+  optimiser: "adamw",
+  schedule: "cosine",
+  freshRate: 2e-3,
   resize: 72,
   crop: 64,
-  freshRate: 1e-3,
-  stageOneEpochs: 6,
-  stageOneBatch: 32,
-  stageTwoEpochs: 3,
+  stageOneEpochs: 20,
+  stageOneBatch: 16,
+  stageTwoEpochs: 4,
+  labelledBatch: 8,
+  unlabelledBatch: 24,
 };
 
 export function register(program: Command): void {

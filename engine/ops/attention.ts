@@ -105,7 +105,9 @@ export function selfAttention(qkv: Tensor, options: AttentionOptions = {}): Tens
 
 function rowWidth(dimensions: number): number {
   if (dimensions % 4 !== 0 || dimensions > mostDimensions) {
-    throw new ShapeError(`attention: a head has ${dimensions} dimensions; a multiple of 4 up to ${mostDimensions} fits`);
+    throw new ShapeError(
+      `attention: a head has ${dimensions} dimensions; a multiple of 4 up to ${mostDimensions} fits`,
+    );
   }
   return dimensions / 4;
 }
@@ -120,7 +122,14 @@ function variant(device: Device, width: number) {
     : { BROADCAST: false, LANES: lanes || plainLanes, ROW_LANES: 1, GROUPS: width };
 }
 
-function parameters({ queries, keys, heads, qStride, keyStride, offsets, scale }: Layout) {
+/** Numbers kept for each entry of the batch, heads · queries of them, filled up so that any entry can start a window. */
+function sumsStride(device: Device, { heads, queries }: Layout): number {
+  const aligned = device.gpu.limits.minStorageBufferOffsetAlignment / 4;
+  return Math.ceil((heads * queries) / aligned) * aligned;
+}
+
+function parameters(device: Device, layout: Layout) {
+  const { queries, keys, heads, qStride, keyStride, offsets, scale } = layout;
   return {
     queries,
     keys,
@@ -130,6 +139,7 @@ function parameters({ queries, keys, heads, qStride, keyStride, offsets, scale }
     key_stride: keyStride,
     k_offset: offsets[1],
     v_offset: offsets[2],
+    sums_stride: sumsStride(device, layout),
     scale,
   };
 }
@@ -149,14 +159,14 @@ function forward([q, k, v]: Triple, layout: Layout) {
   const { device } = q;
   const { batch, queries, heads, width } = layout;
   const y = Tensor.empty(device, [batch, queries, heads, 4 * width]);
-  const logSums = Tensor.empty(device, [batch, heads, queries]);
+  const logSums = Tensor.empty(device, [batch, sumsStride(device, layout)]);
   const config = variant(device, width);
   for (const { count, part } of runs([q, k, v, y, logSums], batch)) {
     device.kernels.run(
       "attention/forward",
-      { ...config, KEYS: 4 },
+      config,
       { q: part(q), k: part(k), v: part(v), y: part(y), log_sums: part(logSums) },
-      parameters(layout),
+      parameters(device, layout),
       [Math.ceil(queries / config.LANES), heads, count],
     );
   }
@@ -176,7 +186,7 @@ function backward([q, k, v]: Triple, y: Tensor, dy: Tensor, logSums: Tensor, [dq
       "attention/delta",
       { WORKGROUP: flatWorkgroup },
       { y: part(y), dy: part(dy), delta: part(delta) },
-      { rows, queries, heads, width },
+      { rows, queries, heads, width, sums_stride: sumsStride(device, layout) },
       flatGrid(device, rows),
     );
     const operands = {
@@ -187,7 +197,7 @@ function backward([q, k, v]: Triple, y: Tensor, dy: Tensor, logSums: Tensor, [dq
       log_sums: part(logSums),
       delta: part(delta),
     };
-    device.kernels.run("attention/query_gradient", config, { ...operands, dq: part(dq) }, parameters(layout), [
+    device.kernels.run("attention/query_gradient", config, { ...operands, dq: part(dq) }, parameters(device, layout), [
       Math.ceil(queries / config.LANES),
       heads,
       count,
@@ -196,7 +206,7 @@ function backward([q, k, v]: Triple, y: Tensor, dy: Tensor, logSums: Tensor, [dq
       "attention/key_gradient",
       { ...config, FUSED: fused },
       { ...operands, ...(fused ? { dqkv: part(dq) } : { dk: part(dk), dv: part(dv) }) },
-      parameters(layout),
+      parameters(device, layout),
       [Math.ceil(keys / config.LANES), heads, count],
     );
   }

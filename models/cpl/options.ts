@@ -24,6 +24,10 @@ export const cplOptionsSchema = z.strictObject({
     .default("batch")
     .describe("Eq. 9 divided by the batch size, or the sum of the two parts' means"),
   optimiser: z.enum(["adam", "adamw", "sgd"]).default("adam").describe("update rule"),
+  schedule: z
+    .enum(["constant", "cosine"])
+    .default("constant")
+    .describe("learning rates over a stage: kept, or falling to 0 along half a cosine"),
   rate: positive.default(1e-4).describe("learning rate of layers that start from given weights"),
   freshRate: positive.default(1e-3).describe("learning rate of layers that start fresh"),
   decay: z.number().min(0).default(5e-4).describe("weight decay of convolutions and matrices"),

@@ -40,6 +40,7 @@ export class Session {
   readonly #command: string;
   readonly #broken = new Set<string>();
   #optimiser: Optimiser;
+  #stepsInEpoch = 1;
   #pseudo: PseudoLabels | undefined;
 
   constructor(
@@ -141,6 +142,7 @@ export class Session {
   async #epoch(stage: 1 | 2, epochs: number): Promise<void> {
     const position = this.#position;
     const batches = planEpoch(stage, position.epoch, this.#data, this.#options);
+    this.#stepsInEpoch = batches.length;
     if (batches.length === 0) throw new TrainingError(`stage ${stage} has no batch of at least 2 pictures`);
     const bar = this.#hooks.progress?.(
       `stage ${stage}, epoch ${position.epoch + 1} of ${epochs}`,
@@ -185,7 +187,7 @@ export class Session {
       const { logits } = this.#model.forward(cropAndFlip(whole, windows, crop, crop), true);
       const loss = batchLoss(logits, { targets, weights, labelled }, this.#options);
       backward(loss);
-      this.#optimiser.step();
+      this.#optimiser.step(this.#rateFactor());
       this.#optimiser.clearGradients();
       return { reading: loss.item() };
     });
@@ -197,6 +199,15 @@ export class Session {
       );
     }
     return loss;
+  }
+
+  /** What the learning rates are multiplied with at this step. */
+  #rateFactor(): number {
+    if (this.#options.schedule === "constant") return 1;
+    const { stage, epoch, step } = this.#position;
+    const epochs = stage === 1 ? this.#options.stageOneEpochs : this.#options.stageTwoEpochs;
+    const steps = this.#stepsInEpoch;
+    return 0.5 * (1 + Math.cos((Math.PI * (epoch * steps + step)) / (epochs * steps)));
   }
 
   /** The label step before an epoch of stage 2. */

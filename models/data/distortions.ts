@@ -7,8 +7,9 @@ import { ShapeError, Tensor } from "../../engine/tensor.ts";
 
 /**
  * A way to degrade a picture [1, H, W, 3] in [0, 1]; `amount` is its strength in its own unit, `seed` feeds its noise.
- * Definitions and levels follow the KADID-10k generator (Lin, Hosu & Saupe 2019) where not said otherwise; the generator's
- * min-max stretch of its output is left out, since it would undo part of the brightness changes.
+ * Definitions follow the KADID-10k generator (Lin, Hosu & Saupe 2019) where not said otherwise, without its min-max stretch
+ * of the output. The levels are further apart than KADID's, whose mildest are invisible, so that each kind spans most of
+ * the range of SSIM.
  */
 export interface Distortion {
   /** Amount at level 1 … 5. */
@@ -19,30 +20,28 @@ export interface Distortion {
 /** Every distortion by its name. */
 export const distortions = {
   /** Standard deviation in pixels. */
-  "gaussian-blur": { levels: [0.1, 0.5, 1, 2, 5], apply: (x, deviation) => filter(x, gaussianKernel(deviation)) },
+  "gaussian-blur": { levels: [0.6, 1, 1.6, 2.6, 4], apply: (x, deviation) => filter(x, gaussianKernel(deviation)) },
   /** Length in pixels of a line at an angle drawn from the seed, its rim one pixel wide. */
   "motion-blur": {
-    levels: [1, 2, 4, 6, 10],
+    levels: [3, 5, 8, 12, 18],
     apply: (x, length, seed) => filter(x, lineKernel(length, ((seed % 1024) / 1024) * Math.PI)),
   },
   /** Quality of a real JPEG encoder and decoder, on the host. */
-  jpeg: { levels: [43, 36, 24, 7, 4], apply: jpeg },
+  jpeg: { levels: [40, 20, 10, 5, 2], apply: jpeg },
   /** Variance of the noise, drawn for each channel. */
   "white-noise": {
-    levels: [0.001, 0.002, 0.003, 0.005, 0.01],
+    levels: [0.001, 0.004, 0.012, 0.04, 0.1],
     apply: (x, amount, seed) => noise(x, "white", amount, seed),
   },
   /** Share of samples that become 0 or 1. */
   "impulse-noise": {
-    levels: [0.001, 0.005, 0.01, 0.02, 0.03],
+    levels: [0.005, 0.02, 0.05, 0.12, 0.25],
     apply: (x, amount, seed) => noise(x, "impulse", amount, seed),
   },
   /** A of the curve through (0, 0), (1/2, 1/2 − A/2), (1, 1), on R, G and B. */
-  darken: { levels: [0.05, 0.1, 0.2, 0.4, 0.8], apply: (x, amount) => curve(x, 0.5 - amount / 2) },
-  /** A of the curve through (0, 0), (1/2, 1/2 + A/2), (1, 1), on R, G and B; KADID mixes it with one on lightness. */
-  brighten: { levels: [0.1, 0.2, 0.4, 0.7, 1.1], apply: (x, amount) => curve(x, 0.5 + amount / 2) },
-  /** A: reduced to 0.95 − A^0.6 of the size and back, by nearest neighbours. */
-  pixelate: { levels: [0.01, 0.05, 0.1, 0.2, 0.5], apply: (x, amount) => pixelate(x, 0.95 - amount ** 0.6) },
+  darken: { levels: [0.2, 0.4, 0.55, 0.7, 0.85], apply: (x, amount) => curve(x, 0.5 - amount / 2) },
+  /** Share of the size that the picture is reduced to, and enlarged from, by nearest neighbours. */
+  pixelate: { levels: [0.7, 0.5, 0.35, 0.25, 0.16], apply: pixelate },
 } satisfies Record<string, Distortion>;
 
 export type DistortionName = keyof typeof distortions;

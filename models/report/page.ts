@@ -165,7 +165,7 @@ th:first-child,td:first-child{padding-left:0}
 .chart{margin:0;max-width:38rem;min-width:0;padding:.75rem;background:var(--card);border:1px solid var(--line);border-radius:.5rem}
 .chart svg{display:block;width:100%;min-width:24rem;height:auto}
 figcaption{margin-top:.5rem}
-.pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,11rem),1fr));gap:1rem;margin:1.25rem 0}
+.pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,9.5rem),1fr));gap:1rem;margin:1.25rem 0}
 .pictures figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:.5rem;overflow:hidden}
 .pictures img{display:block;width:100%;aspect-ratio:4/3;object-fit:contain;background:var(--paper)}
 .pictures figcaption{margin:0;padding:.5rem .7rem;white-space:pre-line;overflow-wrap:anywhere}

@@ -195,14 +195,17 @@ async function thumbnail(row: Prediction, digits: number): Promise<Picture | und
   const predicted = row.score.toFixed(digits) + (Number.isNaN(spread) ? "" : ` ± ${spread.toFixed(digits)}`);
   const truth = Number.isNaN(numberOf(row.mos)) ? "" : `\ntrue MOS ${row.mos!.toFixed(digits)}`;
   try {
-    const data = await sharp(row.path, { autoOrient: true })
-      .resize(thumbnailSide, thumbnailSide, { fit: "outside", withoutEnlargement: true })
-      .flatten({ background: "white" })
-      .jpeg({ quality: 78 })
-      .toBuffer();
+    const picture = sharp(row.path, { autoOrient: true }).flatten({ background: "white" });
+    const { width, height } = await picture.metadata();
+    const small = Math.min(width, height) <= thumbnailSide;
+    // A small picture is shown as it is: compression would be one degradation more.
+    const data = await (small
+      ? picture.png()
+      : picture.resize(thumbnailSide, thumbnailSide, { fit: "outside" }).jpeg({ quality: 78 })
+    ).toBuffer();
     return {
       data,
-      type: "image/jpeg",
+      type: small ? "image/png" : "image/jpeg",
       caption: `${row.name}\npredicted ${predicted}${truth}`,
       alternative: row.name,
     };

@@ -2,12 +2,14 @@
 //
 // One invocation makes one number: it walks the row of one head.
 // WORKGROUP: invocations of a workgroup.
-// Layouts: y, dy [batch, queries, heads, row of width vec4s], delta [batch, heads, queries].
+// Layouts: y, dy [batch, queries, heads, row of width vec4s], delta [batch, sums_stride], of which
+// [heads, queries] are used.
 struct Params {
   rows: u32, // batch · queries · heads
   queries: u32,
   heads: u32,
   width: u32,
+  sums_stride: u32,
 }
 
 @group(0) @binding(0) var<storage, read> y: array<vec4f>;
@@ -30,5 +32,5 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   for (var c = 0u; c < params.width; c++) {
     sum = fma(y[start + c], dy[start + c], sum);
   }
-  delta[(batch * params.heads + head) * params.queries + query] = dot(sum, vec4f(1));
+  delta[batch * params.sums_stride + head * params.queries + query] = dot(sum, vec4f(1));
 }

@@ -1,15 +1,16 @@
 // y_i = Σ_j e^(s_ij − m_i) v_j / Σ_j e^(s_ij − m_i)    s_ij = scale · q_i·k_j    m_i = max_j s_ij
 // log_sums_i = m_i + ln Σ_j e^(s_ij − m_i)
 //
-// One invocation makes one query row of one head: it walks the keys KEYS at a time with a running maximum and sum, so
-// that the matrix of s is never stored (Dao et al. 2022). Workgroup (block of queries; head; batch entry).
+// One invocation makes one query row of one head: it walks the keys with a running maximum and sum, so that
+// the matrix of s is never stored (Dao et al. 2022). Workgroup (block of queries; head; batch entry).
 // With BROADCAST the workgroup is one subgroup: each lane loads a part of a key or value row and broadcasts it. Without,
 // every invocation loads every row; the address is the same for all.
 //
 // LANES: invocations; the adapter's subgroup size with BROADCAST.   ROW_LANES: LANES with BROADCAST, else 1.
-// GROUPS: vec4s of a row / ROW_LANES; a row of one head has up to 32 vec4s.   KEYS: keys taken together, 1..8.
+// GROUPS: vec4s of a row / ROW_LANES; a row of one head has up to 32 vec4s.
 // Layouts, in vec4s: row t of head h of q starts at (batch · queries + t) · q_stride + q_offset + h · GROUPS · ROW_LANES;
-// k and v alike with keys, key_stride, k_offset and v_offset. y [batch, queries, heads, row], log_sums [batch, heads, queries].
+// k and v alike with keys, key_stride, k_offset and v_offset. y [batch, queries, heads, row], log_sums [batch, sums_stride],
+// of which [heads, queries] are used.
 //#if BROADCAST
 enable subgroups;
 //#end
@@ -23,6 +24,7 @@ struct Params {
   key_stride: u32,
   k_offset: u32,
   v_offset: u32,
+  sums_stride: u32,
   scale: f32,
 }
 
@@ -59,53 +61,34 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let first = batch * params.keys * params.key_stride + head * WIDTH;
   //#end
 
-  for (var j = 0u; j < params.keys; j += {{KEYS}}u) {
-    //#for n in 0..KEYS
-    let at_{{n}} = first + min(j + {{n}}u, params.keys - 1u) * params.key_stride;
-    var product_{{n}} = vec4f();
-    //#end
+  for (var j = 0u; j < params.keys; j++) {
+    let at = first + j * params.key_stride;
+    var product = vec4f();
     //#for g in 0..GROUPS
-    //#for n in 0..KEYS
-    {
-      let part = k[at_{{n}} + params.k_offset + {{g}}u * ROW_LANES];
-      //#for l in 0..ROW_LANES
-      //#if BROADCAST
-      product_{{n}} = fma(q_{{g}}_{{l}}, subgroupBroadcast(part, {{l}}u), product_{{n}});
-      //#else
-      product_{{n}} = fma(q_{{g}}_{{l}}, part, product_{{n}});
-      //#end
-      //#end
-    }
+    let k_{{g}} = k[at + params.k_offset + {{g}}u * ROW_LANES];
+    let v_{{g}} = v[at + params.v_offset + {{g}}u * ROW_LANES];
+    //#for l in 0..ROW_LANES
+    //#if BROADCAST
+    product = fma(q_{{g}}_{{l}}, subgroupBroadcast(k_{{g}}, {{l}}u), product);
+    //#else
+    product = fma(q_{{g}}_{{l}}, k_{{g}}, product);
     //#end
     //#end
-    var next = largest;
-    //#for n in 0..KEYS
-    let score_{{n}} = select(LOWEST, dot(product_{{n}}, vec4f(1)), j + {{n}}u < params.keys);
-    next = max(next, score_{{n}});
     //#end
+    let score = dot(product, vec4f(1));
+    let next = max(largest, score);
     let shrink = exp(largest - next);
+    let weight = exp(score - next);
     largest = next;
-    total *= shrink;
-    //#for n in 0..KEYS
-    let weight_{{n}} = exp(score_{{n}} - next);
-    total += weight_{{n}};
-    //#end
+    total = fma(total, shrink, weight);
     //#for g in 0..GROUPS
-    {
-      //#for l in 0..ROW_LANES
-      sum_{{g}}_{{l}} *= shrink;
-      //#end
-      //#for n in 0..KEYS
-      let part_{{n}} = v[at_{{n}} + params.v_offset + {{g}}u * ROW_LANES];
-      //#for l in 0..ROW_LANES
-      //#if BROADCAST
-      sum_{{g}}_{{l}} = fma(vec4f(weight_{{n}}), subgroupBroadcast(part_{{n}}, {{l}}u), sum_{{g}}_{{l}});
-      //#else
-      sum_{{g}}_{{l}} = fma(vec4f(weight_{{n}}), part_{{n}}, sum_{{g}}_{{l}});
-      //#end
-      //#end
-      //#end
-    }
+    //#for l in 0..ROW_LANES
+    //#if BROADCAST
+    sum_{{g}}_{{l}} = fma(vec4f(weight), subgroupBroadcast(v_{{g}}, {{l}}u), shrink * sum_{{g}}_{{l}});
+    //#else
+    sum_{{g}}_{{l}} = fma(vec4f(weight), v_{{g}}, shrink * sum_{{g}}_{{l}});
+    //#end
+    //#end
     //#end
   }
 
@@ -117,6 +100,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     y[y_row + {{g}}u * ROW_LANES + {{l}}u] = inverse * sum_{{g}}_{{l}};
     //#end
     //#end
-    log_sums[(batch * params.heads + head) * params.queries + query] = largest + log(total);
+    log_sums[batch * params.sums_stride + head * params.queries + query] = largest + log(total);
   }
 }

@@ -5,7 +5,7 @@
 // Workgroup (block of keys; head; batch entry). BROADCAST, LANES, ROW_LANES, GROUPS and the layouts of q, k and v are
 // those of forward.wgsl, with queries and keys in each other's place.
 // FUSED: q, k and v are parts of one tensor, and so are their gradients, dqkv; otherwise dk and dv lie like k and v.
-// Layouts: dy [batch, queries, heads, row], log_sums and delta [batch, heads, queries].
+// Layouts: dy [batch, queries, heads, row], log_sums and delta as log_sums there.
 //#if BROADCAST
 enable subgroups;
 //#end
@@ -19,6 +19,7 @@ struct Params {
   key_stride: u32,
   k_offset: u32,
   v_offset: u32,
+  sums_stride: u32,
   scale: f32,
 }
 
@@ -61,7 +62,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   //#else
   let part = 0u;
   //#end
-  let first_number = (batch * params.heads + head) * params.queries;
+  let first_number = batch * params.sums_stride + head * params.queries;
 
   for (var i = 0u; i < params.queries; i++) {
     let token = batch * params.queries + i;

@@ -3,7 +3,7 @@
 // One invocation makes one query row of one head and walks all keys; p is computed again, not stored.
 // Workgroup (block of queries; head; batch entry). BROADCAST, LANES, ROW_LANES, GROUPS and the layouts of q, k and v are
 // those of forward.wgsl; dq lies like q, at the same stride and offset.
-// Layouts: dy [batch, queries, heads, row], log_sums and delta [batch, heads, queries].
+// Layouts: dy [batch, queries, heads, row], log_sums and delta as log_sums there.
 //#if BROADCAST
 enable subgroups;
 //#end
@@ -17,6 +17,7 @@ struct Params {
   key_stride: u32,
   k_offset: u32,
   v_offset: u32,
+  sums_stride: u32,
   scale: f32,
 }
 
@@ -41,7 +42,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let row = min(query, params.queries - 1u);
   let q_row = (batch * params.queries + row) * params.q_stride + params.q_offset + head * WIDTH;
   let dy_row = ((batch * params.queries + row) * params.heads + head) * WIDTH;
-  let number = (batch * params.heads + head) * params.queries + row;
+  let number = batch * params.sums_stride + head * params.queries + row;
   let log_sum = log_sums[number];
   let shift = delta[number];
   //#for g in 0..GROUPS

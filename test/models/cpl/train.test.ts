@@ -19,6 +19,7 @@ const options: CplOptionsInput = {
   resize: 36,
   crop: 32,
   freshRate: 3e-3,
+  schedule: "cosine",
   stageOneEpochs: 16,
   stageTwoEpochs: 2,
   stageOneBatch: 8,

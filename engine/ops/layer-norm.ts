@@ -1,0 +1,114 @@
+import { record } from "../autograd.ts";
+import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
+import { ShapeError, Tensor } from "../tensor.ts";
+import { sumParts } from "./reduce.ts";
+
+/** Rows that one invocation adds up for the gradients of scale and shift. */
+const block = 64;
+
+/** How kernels see x: rows of channels, counted in vec4s where possible. */
+function layout(x: Tensor) {
+  const channels = x.shape.at(-1)!;
+  const vector = channels % 4 === 0;
+  return { channels, rows: x.size / channels, columns: vector ? channels / 4 : channels, vector };
+}
+
+/**
+ * Layer normalisation over the last axis (Ba, Kiros & Hinton 2016): y = scale · (x − mean)/√(variance + ε) + shift, mean
+ * and biased variance of each row. x: […, C], scale and shift: [C].
+ * @throws ShapeError when x is not f32, or scale or shift does not have C elements
+ * @throws RangeError when epsilon is negative
+ */
+export function layerNorm(x: Tensor, scale: Tensor, shift: Tensor, epsilon = 1e-5): Tensor {
+  const { channels } = layout(x);
+  for (const [name, tensor] of Object.entries({ x, scale, shift })) {
+    if (tensor.dtype !== "f32") throw new ShapeError(`layerNorm: ${name} is ${tensor.dtype}, f32 is needed`);
+  }
+  for (const [name, tensor] of Object.entries({ scale, shift })) {
+    if (tensor.size !== channels) {
+      throw new ShapeError(`layerNorm: ${name} has ${tensor.size} elements for ${channels} channels`);
+    }
+  }
+  if (!(epsilon >= 0)) throw new RangeError(`layerNorm: epsilon must be at least 0, got ${epsilon}`);
+  const { y, moments } = forward(x, scale, shift, epsilon);
+  // dx = r · (g − mean(g) − x̂ · mean(g · x̂)), g = dy · scale    dscale = Σ dy · x̂    dshift = Σ dy    over all rows
+  return record("layerNorm", [x, scale, shift], y, (dy) => [
+    x.tracked ? inputGradient(x, dy, scale, moments) : undefined,
+    ...(scale.tracked || shift.tracked ? parameterGradients(x, dy, moments) : []),
+  ]);
+}
+
+function forward(x: Tensor, scale: Tensor, shift: Tensor, epsilon: number): { y: Tensor; moments: Tensor } {
+  const { device } = x;
+  const { channels, rows, columns, vector } = layout(x);
+  const y = Tensor.empty(device, x.shape);
+  const moments = Tensor.empty(device, [rows, 2]);
+  for (const { start, count } of rowRanges(device, rows, [channels, 2])) {
+    const part = (tensor: Tensor) => tensor.window(start * channels, count * channels);
+    device.kernels.run(
+      "layer_norm/rows",
+      { VECTOR: vector, WORKGROUP: flatWorkgroup },
+      {
+        x: part(x),
+        scale: scale.window(),
+        shift: shift.window(),
+        y: part(y),
+        moments: moments.window(start * 2, count * 2),
+      },
+      { rows: count, columns, length: channels, epsilon },
+      flatGrid(device, count),
+    );
+  }
+  return { y, moments };
+}
+
+function inputGradient(x: Tensor, dy: Tensor, scale: Tensor, moments: Tensor): Tensor {
+  const { device } = x;
+  const { channels, rows, columns, vector } = layout(x);
+  const dx = Tensor.empty(device, x.shape);
+  for (const { start, count } of rowRanges(device, rows, [channels, 2])) {
+    const part = (tensor: Tensor) => tensor.window(start * channels, count * channels);
+    device.kernels.run(
+      "layer_norm/rows_gradient",
+      { VECTOR: vector, WORKGROUP: flatWorkgroup },
+      {
+        x: part(x),
+        dy: part(dy),
+        scale: scale.window(),
+        moments: moments.window(start * 2, count * 2),
+        dx: part(dx),
+      },
+      { rows: count, columns, length: channels },
+      flatGrid(device, count),
+    );
+  }
+  return dx;
+}
+
+/** (dscale, dshift), each [C]: sums of blocks of rows, then of the blocks in order. */
+function parameterGradients(x: Tensor, dy: Tensor, moments: Tensor): [Tensor, Tensor] {
+  const { device } = x;
+  const { channels, rows, columns, vector } = layout(x);
+  const ranges = rowRanges(device, rows, [channels, 2]);
+  const blocks = ranges.reduce((total, { count }) => total + Math.ceil(count / block), 0);
+  const dscale = Tensor.empty(device, [blocks, channels]);
+  const dshift = Tensor.empty(device, [blocks, channels]);
+  let firstBlock = 0;
+  for (const { start, count } of ranges) {
+    device.kernels.run(
+      "layer_norm/parameter_gradient",
+      { BLOCK: block, VECTOR: vector, WORKGROUP: flatWorkgroup },
+      {
+        x: x.window(start * channels, count * channels),
+        dy: dy.window(start * channels, count * channels),
+        moments: moments.window(start * 2, count * 2),
+        dscale: dscale.window(),
+        dshift: dshift.window(),
+      },
+      { rows: count, columns, first_block: firstBlock },
+      flatGrid(device, Math.ceil(count / block) * columns),
+    );
+    firstBlock += Math.ceil(count / block);
+  }
+  return [sumParts(dscale, [channels]), sumParts(dshift, [channels])];
+}

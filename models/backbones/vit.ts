@@ -1,0 +1,231 @@
+import type { Device } from "../../engine/device/device.ts";
+import { LayerNorm } from "../../engine/nn/layer-norm.ts";
+import { Linear } from "../../engine/nn/layers.ts";
+import { join, type Layer, loadTensors, type NamedTensor, parameter } from "../../engine/nn/named.ts";
+import { gelu } from "../../engine/ops/activation.ts";
+import { selfAttention } from "../../engine/ops/attention.ts";
+import { resizeBicubic } from "../../engine/ops/bicubic.ts";
+import { add } from "../../engine/ops/broadcast.ts";
+import { concat, permute, slice } from "../../engine/ops/join.ts";
+import { linear } from "../../engine/ops/matmul.ts";
+import { reshape } from "../../engine/ops/shape.ts";
+import type { Random } from "../../engine/random.ts";
+import { ShapeError, Tensor } from "../../engine/tensor.ts";
+import type { SafetensorsFile } from "../../engine/weights/safetensors.ts";
+import type { InitReport } from "./resnet.ts";
+
+/** Length of a token, number of blocks and of heads. */
+interface Extents {
+  readonly width: number;
+  readonly depth: number;
+  readonly heads: number;
+}
+
+const sizes = {
+  tiny: { width: 192, depth: 12, heads: 3 },
+  small: { width: 384, depth: 12, heads: 6 },
+  base: { width: 768, depth: 12, heads: 12 },
+} as const satisfies Record<string, Extents>;
+
+export interface VitOptions {
+  /** `tiny` (5.7 M parameters), `small` (22 M) or `base` (86 M), or extents of one's own. */
+  readonly size?: keyof typeof sizes | Extents;
+  /** Height and width in pixels for which the position embedding is learnt; 224 unless given. */
+  readonly pixels?: number;
+  /** Height and width of a patch in pixels; 16 unless given. */
+  readonly patch?: number;
+  /** Classes of the head; without it there is no head. */
+  readonly classes?: number;
+}
+
+/** ε of all layer norms, as in the original networks. */
+const epsilon = 1e-6;
+
+/** A linear layer along the last axis. x: [N, T, in] → [N, T, out]. */
+function alongTokens(layer: Linear, x: Tensor): Tensor {
+  const [images, tokens, width] = x.shape as [number, number, number];
+  const y = layer.forward(reshape(x, [images * tokens, width]));
+  return reshape(y, [images, tokens, y.shape[1]!]);
+}
+
+/** x + attention(norm(x)), then x + mlp(norm(x)) (Dosovitskiy et al. 2021, equations 2 and 3). */
+class Block implements Layer {
+  readonly #heads: number;
+  readonly #norms: readonly [LayerNorm, LayerNorm];
+  readonly #qkv: Linear;
+  readonly #projection: Linear;
+  readonly #expand: Linear;
+  readonly #contract: Linear;
+
+  constructor(device: Device, random: Random, { width, heads }: Extents) {
+    this.#heads = heads;
+    this.#norms = [new LayerNorm(device, width, epsilon), new LayerNorm(device, width, epsilon)];
+    this.#qkv = new Linear(device, random.fork("attn.qkv"), { in: width, out: 3 * width });
+    this.#projection = new Linear(device, random.fork("attn.proj"), { in: width, out: width });
+    this.#expand = new Linear(device, random.fork("mlp.fc1"), { in: width, out: 4 * width });
+    this.#contract = new Linear(device, random.fork("mlp.fc2"), { in: 4 * width, out: width });
+  }
+
+  forward(x: Tensor): Tensor {
+    const [images, tokens, width] = x.shape as [number, number, number];
+    const qkv = alongTokens(this.#qkv, this.#norms[0].forward(x));
+    const attended = selfAttention(reshape(qkv, [images, tokens, 3, this.#heads, width / this.#heads]));
+    const mixed = add(x, alongTokens(this.#projection, reshape(attended, x.shape)));
+    const wide = gelu(alongTokens(this.#expand, this.#norms[1].forward(mixed)));
+    return add(mixed, alongTokens(this.#contract, wide));
+  }
+
+  tensors(prefix: string): NamedTensor[] {
+    return [
+      ...this.#norms[0].tensors(join(prefix, "norm1")),
+      ...this.#qkv.tensors(join(prefix, "attn.qkv")),
+      ...this.#projection.tensors(join(prefix, "attn.proj")),
+      ...this.#norms[1].tensors(join(prefix, "norm2")),
+      ...this.#expand.tensors(join(prefix, "mlp.fc1")),
+      ...this.#contract.tensors(join(prefix, "mlp.fc2")),
+    ];
+  }
+}
+
+/** Vision transformer with a class token and learnt positions (Dosovitskiy et al. 2021), with timm's tensor names. */
+export class ViT implements Layer {
+  /** Length of the feature: the class token's. */
+  readonly features: number;
+  /** Height and width of a patch; pictures are whole patches. */
+  readonly patch: number;
+  /** Patches along one side for which the position embedding is learnt. */
+  readonly #grid: number;
+  readonly #patchWeight: Tensor;
+  readonly #patchBias: Tensor;
+  readonly #classToken: Tensor;
+  readonly #positions: Tensor;
+  readonly #blocks: readonly Block[];
+  readonly #norm: LayerNorm;
+  readonly #head: Linear | undefined;
+
+  /**
+   * Linear layers and patches start uniform within ±1/√in, positions and class token normal with deviation 0.02.
+   * @throws ShapeError when `pixels` is not a multiple of `patch`, or the width is not one of the heads
+   */
+  constructor(device: Device, random: Random, options: VitOptions = {}) {
+    const { size = "tiny", pixels = 224, patch = 16, classes } = options;
+    const extents = typeof size === "string" ? sizes[size] : size;
+    const { width, depth, heads } = extents;
+    if (pixels % patch !== 0) throw new ShapeError(`ViT: ${pixels} pixels are not whole patches of ${patch}`);
+    if (width % heads !== 0) throw new ShapeError(`ViT: width ${width} cannot be split into ${heads} heads`);
+    this.features = width;
+    this.patch = patch;
+    this.#grid = pixels / patch;
+    const inputs = patch * patch * 3;
+    const patches = random.fork("patch_embed.proj");
+    const uniform = () => (2 * patches.uniform() - 1) / Math.sqrt(inputs);
+    this.#patchWeight = parameter(device, Float32Array.from({ length: inputs * width }, uniform), [
+      patch,
+      patch,
+      3,
+      width,
+    ]);
+    this.#patchBias = parameter(device, Float32Array.from({ length: width }, uniform), [width]);
+    const normal = (name: string, tokens: number) => {
+      const draws = random.fork(name);
+      const data = Float32Array.from({ length: tokens * width }, () => 0.02 * draws.normal());
+      return parameter(device, data, [1, tokens, width]);
+    };
+    this.#classToken = normal("cls_token", 1);
+    this.#positions = normal("pos_embed", 1 + this.#grid ** 2);
+    this.#blocks = Array.from({ length: depth }, (_, i) => new Block(device, random.fork(`blocks.${i}`), extents));
+    this.#norm = new LayerNorm(device, width, epsilon);
+    if (classes) this.#head = new Linear(device, random.fork("head"), { in: width, out: classes });
+  }
+
+  /**
+   * Pictures [N, H, W, 3], normalised as the weights want them (mean and deviation 0.5 for timm's AugReg weights) → the
+   * class token after the last norm, [N, features]. Sizes other than the learnt one resize the position embedding.
+   * @throws ShapeError when H or W is not a multiple of the patch
+   */
+  forward(x: Tensor): Tensor {
+    const tokens = this.tokens(x);
+    const [images, , width] = tokens.shape as [number, number, number];
+    return reshape(slice(tokens, [0, 0, 0], [images, 1, width]), [images, width]);
+  }
+
+  /** Features [N, features] → logits [N, classes]. @throws ShapeError when there is no head */
+  logits(features: Tensor): Tensor {
+    if (!this.#head) throw new ShapeError("ViT: there is no head; give the number of `classes`");
+    return this.#head.forward(features);
+  }
+
+  /** Class token and patches in rows, after the last norm: [N, 1 + H/patch · W/patch, features]. */
+  tokens(x: Tensor): Tensor {
+    const [, height, width, channels] = x.shape;
+    if (x.rank !== 4 || channels !== 3 || height! % this.patch !== 0 || width! % this.patch !== 0) {
+      throw new ShapeError(
+        `ViT takes [N, H, W, 3] with H and W multiples of ${this.patch}, found [${x.shape}]; resize or crop first`,
+      );
+    }
+    const images = x.shape[0]!;
+    const rows = Tensor.zeros(x.device, [images, 1, this.features]);
+    const withClass = concat([add(rows, this.#classToken), this.#patches(x)], 1);
+    const placed = add(withClass, this.#positionsFor(height! / this.patch, width! / this.patch));
+    return this.#norm.forward(this.#blocks.reduce((tokens, block) => block.forward(tokens), placed));
+  }
+
+  /** A convolution with the patch as kernel and stride, as one matrix product: [N, patches, features]. */
+  #patches(x: Tensor): Tensor {
+    const [images, height, width] = x.shape as [number, number, number];
+    const { patch, features } = this;
+    const [rows, columns] = [height / patch, width / patch];
+    const lines = permute(reshape(x, [images, rows, patch, columns, patch * 3]), [0, 1, 3, 2, 4]);
+    const inputs = patch * patch * 3;
+    const flat = reshape(lines, [images * rows * columns, inputs]);
+    const embedded = linear(flat, reshape(this.#patchWeight, [inputs, features]), this.#patchBias);
+    return reshape(embedded, [images, rows * columns, features]);
+  }
+
+  /** The position embedding for a grid of patches, resized as timm does it: bicubic with antialias. */
+  #positionsFor(rows: number, columns: number): Tensor {
+    if (rows === this.#grid && columns === this.#grid) return this.#positions;
+    const { features } = this;
+    const learnt = 1 + this.#grid ** 2;
+    const first = slice(this.#positions, [0, 0, 0], [1, 1, features]);
+    const rest = slice(this.#positions, [0, 1, 0], [1, learnt, features]);
+    const map = reshape(rest, [1, this.#grid, this.#grid, features]);
+    const resized = resizeBicubic(map, { height: rows, width: columns, antialias: true });
+    return concat([first, reshape(resized, [1, rows * columns, features])], 1);
+  }
+
+  tensors(prefix: string): NamedTensor[] {
+    const own = (name: string, tensor: Tensor, kind: NamedTensor["kind"]): NamedTensor => ({
+      name: join(prefix, name),
+      tensor,
+      kind,
+      role: "parameter",
+    });
+    return [
+      own("cls_token", this.#classToken, "vector"),
+      own("pos_embed", this.#positions, "vector"),
+      own("patch_embed.proj.weight", this.#patchWeight, "convolution"),
+      own("patch_embed.proj.bias", this.#patchBias, "vector"),
+      ...this.#blocks.flatMap((block, i) => block.tensors(join(prefix, `blocks.${i}`))),
+      ...this.#norm.tensors(join(prefix, "norm")),
+      ...(this.#head?.tensors(join(prefix, "head")) ?? []),
+    ];
+  }
+
+  /**
+   * Starts from a weights file with timm's names. The head stays fresh where the file has none for as many classes.
+   * @throws SafetensorsError when another tensor is missing or has another shape
+   */
+  async start(file: SafetensorsFile): Promise<InitReport> {
+    const head = this.#head?.tensors("head") ?? [];
+    const freshHead = head.filter(({ name, tensor }) => file.tensors.get(name)?.shape[0] !== tensor.shape.at(-1));
+    const fresh = new Set(freshHead.length > 0 ? head.map(({ name }) => name) : []);
+    await loadTensors(
+      file,
+      this.tensors("").filter(({ name }) => !fresh.has(name)),
+    );
+    const lines = [`all ${this.#blocks.length} blocks start from ${file.path}`];
+    if (fresh.size > 0) lines.push("the head starts fresh: the file has none for as many classes");
+    return { lines, fresh };
+  }
+}

@@ -1,0 +1,56 @@
+// y[row, c] = scale[c] · (x[row, c] − m) · r + shift[c]     m = mean of the row, r = 1/√(variance + ε), variance the biased one
+// x, y: [rows, columns], scale, shift: [columns], moments: (m, r) of each row
+//
+// One invocation makes one row, in three passes: mean, variance about it, result.
+// VECTOR: rows are whole vec4s and columns counts these.   WORKGROUP: invocations of a workgroup.
+struct Params {
+  rows: u32,
+  columns: u32,
+  length: f32, // elements of a row
+  epsilon: f32,
+}
+
+//#if VECTOR
+alias Element = vec4f;
+//#else
+alias Element = f32;
+//#end
+
+@group(0) @binding(0) var<storage, read> x: array<Element>;
+@group(0) @binding(1) var<storage, read> scale: array<Element>;
+@group(0) @binding(2) var<storage, read> shift: array<Element>;
+@group(0) @binding(3) var<storage, read_write> y: array<Element>;
+@group(0) @binding(4) var<storage, read_write> moments: array<vec2f>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+fn total(v: Element) -> f32 {
+  //#if VECTOR
+  return dot(v, vec4f(1.0));
+  //#else
+  return v;
+  //#end
+}
+
+@compute @workgroup_size({{WORKGROUP}})
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let row = id.x + id.y * (groups.x * {{WORKGROUP}}u);
+  if (row >= params.rows) {
+    return;
+  }
+  let start = row * params.columns;
+  var sum = Element();
+  for (var c = 0u; c < params.columns; c++) {
+    sum += x[start + c];
+  }
+  let mean = total(sum) / params.length;
+  var squares = Element();
+  for (var c = 0u; c < params.columns; c++) {
+    let d = x[start + c] - mean;
+    squares += d * d;
+  }
+  let inverse = 1.0 / sqrt(total(squares) / params.length + params.epsilon);
+  for (var c = 0u; c < params.columns; c++) {
+    y[start + c] = scale[c] * ((x[start + c] - mean) * inverse) + shift[c];
+  }
+  moments[row] = vec2f(mean, inverse);
+}
