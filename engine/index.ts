@@ -9,8 +9,20 @@ export { type SparseMatrix, symmetricGraph } from "./graph/sparse.ts";
 export type { MemoryUse } from "./memory/pool.ts";
 export { BatchNorm, Convolution, Linear } from "./nn/layers.ts";
 export { type Layer, loadTensors, type NamedTensor, storable, type WeightKind } from "./nn/named.ts";
+export { gelu, hardswish, pow, relu6, sigmoid, silu, tanh } from "./ops/activation.ts";
+export { add, divide, multiply, subtract } from "./ops/broadcast.ts";
 export { type ConvOptions, conv2d } from "./ops/conv.ts";
-export { add, divide, exp, log, multiply, relu, scale, sqrt, square, subtract } from "./ops/elementwise.ts";
+export {
+  type CutoutWindow,
+  cutout,
+  cutoutWindows,
+  type DropoutOptions,
+  dropout,
+  randomWords,
+  stochasticDepth,
+} from "./ops/dropout.ts";
+export { exp, log, relu, scale, sqrt, square } from "./ops/elementwise.ts";
+export { argmax, cumulativeSum, gatherRows, topK } from "./ops/gather.ts";
 export {
   centerCrop,
   cropAndFlip,
@@ -20,6 +32,8 @@ export {
   stack,
   unpackRgb,
 } from "./ops/image.ts";
+export { concat, pad, permute, slice } from "./ops/join.ts";
+export { layerNorm } from "./ops/layer-norm.ts";
 export {
   earthMoversDistance,
   expectationL1,
@@ -29,6 +43,7 @@ export {
 } from "./ops/losses.ts";
 export { linear, matmul } from "./ops/matmul.ts";
 export { type BatchNormOptions, type BatchNormState, batchNorm } from "./ops/norm.ts";
+export { cosineSimilarity, l2Normalise } from "./ops/normalise-l2.ts";
 export { averagePool2d, globalAveragePool, maxPool2d } from "./ops/pool.ts";
 export { mean, sum } from "./ops/reduce.ts";
 export { reshape, transpose } from "./ops/shape.ts";

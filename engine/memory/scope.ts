@@ -43,7 +43,8 @@ export class ScopeStack {
 
   #returned(result: unknown): Scoped[] {
     if (this.#isScoped(result)) return [result];
-    if (result instanceof Promise || typeof result !== "object" || result === null) return [];
+    if (typeof result !== "object" || result === null || result instanceof Promise || ArrayBuffer.isView(result))
+      return [];
     return Object.values(result).flatMap((value) => this.#returned(value));
   }
 }

@@ -3,7 +3,8 @@ import { backward } from "../../engine/autograd.ts";
 import type { Device } from "../../engine/device/device.ts";
 import { cropAndFlip, stack } from "../../engine/ops/image.ts";
 import { Optimiser } from "../../engine/optim/optimiser.ts";
-import { PictureStore } from "../data/index.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { PictureStore, type Row } from "../data/index.ts";
 import { evaluate } from "../metrics/index.ts";
 import { type LoadedBatch, loadBatches, planEpoch } from "./batches.ts";
 import { type Checkpoint, loadCheckpoint, type Position, writeCheckpoint } from "./checkpoint.ts";
@@ -223,15 +224,8 @@ export class Session {
     });
     bar?.stop();
     const featureSeconds = featureClock();
-    if (found.rows.length < rows.length) {
-      found.features.dispose();
-      const lost = rows.filter((row) => !found.rows.includes(row)).map(({ name }) => name);
-      throw new TrainingError(
-        `pictures that could be read before cannot be read any more: ${lost.slice(0, 5).join(", ")}`,
-      );
-    }
     const clock = this.#clock("stage 2 label step");
-    const { pseudo, refresh } = await refreshPseudoLabels(found.features, this.#labels, this.#options);
+    const { pseudo, refresh } = await this.#labelStep(found);
     found.features.dispose();
     const seconds = clock();
     this.#pseudo = pseudo;
@@ -253,6 +247,33 @@ export class Session {
       ...(mos !== undefined && { mos }),
     }));
     this.#logRefresh();
+  }
+
+  /**
+   * Pseudo-labels of all unlabelled pictures from the features of those that could be read; the others are not in the
+   * graph, have no weight, and are left out when their batch is loaded.
+   */
+  async #labelStep(found: { features: Tensor; rows: readonly Row[] }) {
+    const { labelled, unlabelled } = this.#data;
+    const { levels } = this.#options;
+    const readable = new Set(found.rows);
+    const known = labelled.flatMap((row, i) => (readable.has(row) ? [i] : []));
+    const spread = unlabelled.flatMap((row, i) => (readable.has(row) ? [i] : []));
+    if (known.length === 0 || spread.length === 0)
+      throw new TrainingError("no labelled or no unlabelled picture can be read any more");
+    const labels = new Float32Array(known.length * levels);
+    known.forEach((index, i) => {
+      labels.set(this.#labels.subarray(index * levels, (index + 1) * levels), i * levels);
+    });
+    const { pseudo, refresh } = await refreshPseudoLabels(found.features, labels, this.#options);
+    if (spread.length === unlabelled.length) return { pseudo, refresh };
+    const all = { targets: new Float32Array(unlabelled.length * levels), weights: new Float32Array(unlabelled.length) };
+    all.targets.fill(1 / levels);
+    spread.forEach((index, i) => {
+      all.targets.set(pseudo.targets.subarray(i * levels, (i + 1) * levels), index * levels);
+      all.weights[index] = pseudo.weights[i]!;
+    });
+    return { pseudo: all, refresh };
   }
 
   #logRefresh(): void {

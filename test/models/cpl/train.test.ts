@@ -126,12 +126,13 @@ describe("training", () => {
     const broken = join(folder, "broken.png");
     await writeFile(broken, "not a picture");
     const lines: string[] = [];
-    const labelled = [...data.labelled, { name: "broken.png", path: broken, mos: 50 }];
-    const few = { ...options, stageOneEpochs: 2, stageTwoEpochs: 0 };
-    const result = await trainCpl(device, { ...data, labelled }, few, {
-      folder: run("broken"),
-      log: (line) => lines.push(line),
-    });
+    const labelled = [{ name: "broken.png", path: broken, mos: 50 }, ...data.labelled];
+    const unlabelled = [{ name: "absent.png", path: join(folder, "absent.png") }, ...data.unlabelled];
+    const few = { ...options, stageOneEpochs: 2, stageTwoEpochs: 1 };
+    const hooks = { folder: run("broken"), log: (line: string) => lines.push(line) };
+    const result = await trainCpl(device, { ...data, labelled, unlabelled }, few, hooks);
+    expect(lines.filter((line) => line.startsWith("left out: absent.png"))).toHaveLength(1);
+    expect(result.progress.results).toHaveLength(2);
     expect(lines.filter((line) => line.startsWith("left out: broken.png"))).toHaveLength(1);
     result.model.dispose();
   });

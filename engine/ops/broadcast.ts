@@ -1,0 +1,180 @@
+import { record } from "../autograd.ts";
+import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
+import { type Shape, ShapeError, sizeOf, Tensor } from "../tensor.ts";
+import * as elementwise from "./elementwise.ts";
+import { sumAxis } from "./reduce.ts";
+
+type Binary = "add" | "subtract" | "multiply" | "divide";
+
+/** Axes that a kernel can tell apart. */
+const largestRank = 6;
+
+/** Neighbouring axes of the result that both operands treat alike, taken as one. */
+interface Axis {
+  extent: number;
+  /** The operand is repeated along it. */
+  readonly repeatsA: boolean;
+  readonly repeatsB: boolean;
+}
+
+/**
+ * The shape of both operands after NumPy's broadcasting: aligned at the last axis, extents equal or one of them 1.
+ * @throws ShapeError when they do not go together
+ */
+export function broadcastShape(operation: string, a: Shape, b: Shape): Shape {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, i) => {
+    const [x, y] = [a[i - rank + a.length] ?? 1, b[i - rank + b.length] ?? 1];
+    if (x !== y && x !== 1 && y !== 1) {
+      throw new ShapeError(`${operation}: shapes [${a}] and [${b}] cannot be broadcast: ${x} against ${y}`);
+    }
+    return Math.max(x, y);
+  });
+}
+
+function axesOf(operation: string, a: Shape, b: Shape, shape: Shape): Axis[] {
+  const axes: Axis[] = [];
+  shape.forEach((extent, i) => {
+    if (extent === 1) return;
+    const repeatsA = (a[i - shape.length + a.length] ?? 1) === 1;
+    const repeatsB = (b[i - shape.length + b.length] ?? 1) === 1;
+    const last = axes.at(-1);
+    if (last && last.repeatsA === repeatsA && last.repeatsB === repeatsB) last.extent *= extent;
+    else axes.push({ extent, repeatsA, repeatsB });
+  });
+  if (axes.length > largestRank) {
+    throw new ShapeError(
+      `${operation}: [${a}] with [${b}] alternates over ${axes.length} axes, at most ${largestRank}`,
+    );
+  }
+  return axes.length > 0 ? axes : [{ extent: 1, repeatsA: false, repeatsB: false }];
+}
+
+function sameShape(a: Tensor, b: Tensor): boolean {
+  return a.rank === b.rank && a.shape.every((extent, i) => extent === b.shape[i]);
+}
+
+/** Not recorded. */
+function combine(op: Binary, a: Tensor, b: Tensor): Tensor {
+  if (a.dtype !== "f32" || b.dtype !== "f32") {
+    throw new ShapeError(`${op} takes f32 elements, found ${a.dtype} [${a.shape}] and ${b.dtype} [${b.shape}]`);
+  }
+  const { device } = a;
+  const shape = broadcastShape(op, a.shape, b.shape);
+  const axes = axesOf(op, a.shape, b.shape, shape);
+  const y = Tensor.empty(device, shape);
+  const [first, last] = [axes[0]!, axes.at(-1)!];
+  const vector = axes.length > 1 && last.extent % 4 === 0;
+  const width = vector ? 4 : 1;
+  const rowA = first.repeatsA ? 0 : a.size / first.extent;
+  const rowB = first.repeatsB ? 0 : b.size / first.extent;
+  const rowY = y.size / first.extent;
+  for (const { start, count } of rowRanges(
+    device,
+    first.extent,
+    [rowA, rowB, rowY].filter((row) => row > 0),
+  )) {
+    const part = (tensor: Tensor, row: number) =>
+      row === 0 ? tensor.window() : tensor.window(start * row, count * row);
+    const parameters: Record<string, number> = { count: (count * rowY) / width };
+    let [strideA, strideB] = [1, 1];
+    axes.toReversed().forEach(({ extent, repeatsA, repeatsB }, d) => {
+      const steps = d === 0 ? extent / width : extent;
+      parameters[`extent${d}`] = steps;
+      parameters[`a_stride${d}`] = repeatsA ? 0 : strideA;
+      parameters[`b_stride${d}`] = repeatsB ? 0 : strideB;
+      if (!repeatsA) strideA *= steps;
+      if (!repeatsB) strideB *= steps;
+    });
+    device.kernels.run(
+      "elementwise/broadcast",
+      {
+        OP: op,
+        RANK: axes.length,
+        VECTOR: vector,
+        A_SPLAT: vector && last.repeatsA,
+        B_SPLAT: vector && last.repeatsB,
+        WORKGROUP: flatWorkgroup,
+      },
+      { a: part(a, rowA), b: part(b, rowB), y: part(y, rowY) },
+      parameters,
+      flatGrid(device, (count * rowY) / width),
+    );
+  }
+  return y;
+}
+
+/** Sum of x over the axes along which a tensor of `shape` was repeated to the shape of x. `x` itself is disposed of. */
+function sumTo(x: Tensor, shape: Shape): Tensor {
+  const extents = [...x.shape];
+  const leading = extents.length - shape.length;
+  let total = x;
+  const repeated = (axis: number) => extents[axis] !== 1 && (axis < leading || shape[axis - leading] === 1);
+  for (let axis = 0; axis < extents.length; axis++) {
+    if (!repeated(axis)) continue;
+    let end = axis + 1;
+    while (end < extents.length && repeated(end)) end++;
+    const summed = sumAxis(
+      total,
+      sizeOf(extents.slice(0, axis)),
+      sizeOf(extents.slice(axis, end)),
+      sizeOf(extents.slice(end)),
+    );
+    total.dispose();
+    total = summed;
+    extents.fill(1, axis, end);
+  }
+  const y = total.alias(shape);
+  total.dispose();
+  return y;
+}
+
+function negated(x: Tensor): Tensor {
+  const y = elementwise.scale(x, -1);
+  x.dispose();
+  return y;
+}
+
+/**
+ * y = a + b. Extents are equal or 1, aligned at the last axis as in NumPy.
+ * @throws ShapeError when the shapes cannot be broadcast, alternate over more than 6 axes, or are not f32
+ */
+export function add(a: Tensor, b: Tensor): Tensor {
+  if (sameShape(a, b)) return elementwise.add(a, b);
+  // da = dy    db = dy    each summed over the axes along which it was repeated
+  return record("add", [a, b], combine("add", a, b), (dy) => [
+    a.tracked ? sumTo(dy.alias(), a.shape) : undefined,
+    b.tracked ? sumTo(dy.alias(), b.shape) : undefined,
+  ]);
+}
+
+/** y = a − b; shapes and errors as in {@link add}. */
+export function subtract(a: Tensor, b: Tensor): Tensor {
+  if (sameShape(a, b)) return elementwise.subtract(a, b);
+  // da = dy    db = −dy    each summed over the axes along which it was repeated
+  return record("subtract", [a, b], combine("subtract", a, b), (dy) => [
+    a.tracked ? sumTo(dy.alias(), a.shape) : undefined,
+    b.tracked ? negated(sumTo(dy.alias(), b.shape)) : undefined,
+  ]);
+}
+
+/** y = a · b element by element; shapes and errors as in {@link add}. */
+export function multiply(a: Tensor, b: Tensor): Tensor {
+  if (sameShape(a, b)) return elementwise.multiply(a, b);
+  // da = dy · b    db = dy · a    each summed over the axes along which it was repeated
+  return record("multiply", [a, b], combine("multiply", a, b), (dy) => [
+    a.tracked ? sumTo(combine("multiply", dy, b), a.shape) : undefined,
+    b.tracked ? sumTo(combine("multiply", dy, a), b.shape) : undefined,
+  ]);
+}
+
+/** y = a / b element by element; shapes and errors as in {@link add}. */
+export function divide(a: Tensor, b: Tensor): Tensor {
+  if (sameShape(a, b)) return elementwise.divide(a, b);
+  const y = combine("divide", a, b);
+  // da = dy / b    db = −dy · y / b    each summed over the axes along which it was repeated
+  return record("divide", [a, b], y, (dy) => [
+    a.tracked ? sumTo(combine("divide", dy, b), a.shape) : undefined,
+    b.tracked ? negated(sumTo(combine("divide", combine("multiply", dy, y), b), b.shape)) : undefined,
+  ]);
+}

@@ -1,0 +1,199 @@
+import { record } from "../autograd.ts";
+import type { Device } from "../device/device.ts";
+import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
+import { Random } from "../random.ts";
+import { ShapeError, Tensor } from "../tensor.ts";
+import { batchShape, overImages } from "./batch.ts";
+import { multiply } from "./broadcast.ts";
+
+/** Which random words an operation takes. Each call of a training should have a seed, stream or offset of its own. */
+export interface RandomWords {
+  /** 0 ≤ seed < 2^53. */
+  readonly seed: number;
+  /** Number of the first block of four words, 0 ≤ offset < 2^53: the words are those of `Random` from position 4 · offset on. */
+  readonly offset?: number;
+  /** Names an independent sequence of the same seed, as in `Random`. */
+  readonly stream?: string;
+}
+
+export interface DropoutOptions extends RandomWords {
+  /** Without it the result is x itself. */
+  readonly training?: boolean;
+}
+
+/** What tells the kernels which words to take, without the window. */
+function philoxParameters({ seed, stream = "" }: RandomWords, block: number) {
+  const random = new Random(seed, stream);
+  return {
+    block_low: block >>> 0,
+    block_high: Math.floor(block / 2 ** 32),
+    stream0: random.streamWords[0],
+    stream1: random.streamWords[1],
+    seed_low: random.key[0],
+    seed_high: random.key[1],
+  };
+}
+
+function expectOffset(operation: string, offset: number): void {
+  if (!Number.isSafeInteger(offset) || offset < 0) {
+    throw new RangeError(`${operation}: the offset must be an integer from 0 to 2^53 - 1, got ${offset}`);
+  }
+}
+
+/**
+ * `count` random words made on the GPU, u32 [count], each uniform in [0, 2^32): the words of `new Random(seed, stream)`
+ * from position 4 · offset on.
+ * @throws RangeError when seed or offset is not an integer in its range
+ */
+export function randomWords(device: Device, count: number, words: RandomWords): Tensor {
+  const { offset = 0 } = words;
+  expectOffset("randomWords", offset);
+  const y = Tensor.empty(device, [count], "u32");
+  for (const { start, count: blocks } of rowRanges(device, Math.ceil(count / 4), [4])) {
+    device.kernels.run(
+      "random/words",
+      { WORKGROUP: flatWorkgroup },
+      { y: y.window(start * 4, blocks * 4) },
+      { count4: blocks, ...philoxParameters(words, offset + start) },
+      flatGrid(device, blocks),
+    );
+  }
+  return y;
+}
+
+/** x · keep / (1 − rate). Not recorded. */
+function drop(x: Tensor, rate: number, words: RandomWords): Tensor {
+  const { device } = x;
+  const y = Tensor.empty(device, x.shape);
+  const threshold = Math.min(Math.round(rate * 2 ** 32), 2 ** 32 - 1);
+  for (const { start, count } of rowRanges(device, Math.ceil(x.size / 4), [4])) {
+    device.kernels.run(
+      "random/dropout",
+      { WORKGROUP: flatWorkgroup },
+      { x: x.window(start * 4, count * 4), y: y.window(start * 4, count * 4) },
+      { count4: count, ...philoxParameters(words, (words.offset ?? 0) + start), threshold, factor: 1 / (1 - rate) },
+      flatGrid(device, count),
+    );
+  }
+  return y;
+}
+
+function checked(operation: string, x: Tensor, rate: number, words: RandomWords): void {
+  if (x.dtype !== "f32") throw new ShapeError(`${operation} takes f32 elements, found ${x.dtype} [${x.shape}]`);
+  if (!(rate >= 0 && rate < 1)) throw new RangeError(`${operation}: the rate must be from 0 to below 1, got ${rate}`);
+  expectOffset(operation, words.offset ?? 0);
+}
+
+/**
+ * Sets each element to 0 with probability `rate` and divides the others by 1 − rate (Srivastava et al. 2014). Element i is
+ * dropped when random word i is below rate · 2^32. Nothing but the numbers in `options` is kept for the gradient.
+ * @param options stream "dropout" unless given, training unless `training` is false
+ * @throws ShapeError when x is not f32
+ * @throws RangeError when the rate is not in [0, 1), or seed or offset not an integer in its range
+ */
+export function dropout(x: Tensor, rate: number, options: DropoutOptions): Tensor {
+  checked("dropout", x, rate, options);
+  if (options.training === false || rate === 0) return kept("dropout", x);
+  const words = { stream: "dropout", ...options };
+  // dx = dy · keep / (1 − rate), keep made again from the same words
+  return record("dropout", [x], drop(x, rate, words), (dy) => [drop(dy, rate, words)]);
+}
+
+/** x under a second handle. */
+function kept(operation: string, x: Tensor): Tensor {
+  // dx = dy
+  return record(operation, [x], x.alias(), (dy) => [dy]);
+}
+
+/**
+ * Sets each whole sample to 0 with probability `rate` and divides the others by 1 − rate (Huang et al. 2016), before a
+ * residual sum. x: [N, …]; sample n is dropped when random word n is below rate · 2^32.
+ * @param options stream "stochastic depth" unless given, training unless `training` is false
+ * @throws ShapeError when x is not f32
+ * @throws RangeError when the rate is not in [0, 1), or seed or offset not an integer in its range
+ */
+export function stochasticDepth(x: Tensor, rate: number, options: DropoutOptions): Tensor {
+  checked("stochasticDepth", x, rate, options);
+  if (options.training === false || rate === 0) return kept("stochasticDepth", x);
+  const words = { stream: "stochastic depth", ...options };
+  // dx = dy · keep[n] / (1 − rate), keep made again from the same words
+  return record("stochasticDepth", [x], dropSamples(x, rate, words), (dy) => [dropSamples(dy, rate, words)]);
+}
+
+/** Not recorded: x is taken under a handle that is not on the tape. */
+function dropSamples(x: Tensor, rate: number, words: RandomWords): Tensor {
+  const { device } = x;
+  const samples = x.shape[0]!;
+  const ones = Tensor.from(device, new Float32Array(samples).fill(1), [samples, ...x.shape.slice(1).fill(1)]);
+  const factors = drop(ones, rate, words);
+  const plain = x.alias();
+  const y = multiply(plain, factors);
+  for (const temporary of [ones, factors, plain]) temporary.dispose();
+  return y;
+}
+
+/** A rectangle of a picture in pixels; it may reach over the borders. */
+export interface CutoutWindow {
+  readonly top: number;
+  readonly left: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+/**
+ * Fills one rectangle of each picture with `value` (DeVries & Taylor 2017). x: [N, H, W, C]; windows: one for each of the
+ * N pictures, in pixels; a height or width of 0 leaves the picture as it is.
+ * @throws ShapeError when x is not f32 [N, H, W, C], or there is not one window of whole numbers for each picture
+ */
+export function cutout(x: Tensor, windows: readonly CutoutWindow[], value = 0): Tensor {
+  const [images, height, width] = batchShape("cutout", x);
+  if (windows.length !== images) throw new ShapeError(`cutout: ${windows.length} windows for ${images} pictures`);
+  const bounds = windows.flatMap((window, n) => {
+    const { top, left, height: tall, width: wide } = window;
+    if (![top, left, tall, wide].every(Number.isInteger) || tall < 0 || wide < 0) {
+      throw new ShapeError(`cutout: window ${n}, ${JSON.stringify(window)}, is not in whole pixels of size ≥ 0`);
+    }
+    const within = (at: number, extent: number) => Math.min(Math.max(at, 0), extent);
+    return [within(top, height), within(left, width), within(top + tall, height), within(left + wide, width)];
+  });
+  // dx = 0 inside the window, else dy
+  return record("cutout", [x], fillWindows(x, bounds, value), (dy) => [fillWindows(dy, bounds, 0)]);
+}
+
+function fillWindows(x: Tensor, bounds: readonly number[], value: number): Tensor {
+  const [images, height, width, channels] = batchShape("cutout", x);
+  const y = Tensor.empty(x.device, x.shape);
+  const windows = Tensor.from(x.device, Uint32Array.from(bounds), [images, 4]);
+  overImages({ x, y, windows }, {}, ({ windows: bound, grid }) => {
+    x.device.kernels.run(
+      "random/cutout",
+      { WORKGROUP: flatWorkgroup },
+      bound,
+      { height, row: width * channels, channels, value },
+      grid(width * channels, height),
+    );
+  });
+  windows.dispose();
+  return y;
+}
+
+/**
+ * One square of `size` pixels a picture, its centre uniform over the pixels of the picture as in DeVries & Taylor (2017),
+ * so that it may reach over the border.
+ * @throws RangeError when an extent is not a whole number ≥ 1
+ */
+export function cutoutWindows(
+  random: Random,
+  images: number,
+  height: number,
+  width: number,
+  size: number,
+): CutoutWindow[] {
+  if (!Number.isInteger(size) || size < 1) throw new RangeError(`cutoutWindows: the size must be ≥ 1, got ${size}`);
+  return Array.from({ length: images }, () => ({
+    top: random.integer(height) - Math.floor(size / 2),
+    left: random.integer(width) - Math.floor(size / 2),
+    height: size,
+    width: size,
+  }));
+}

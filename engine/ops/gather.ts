@@ -1,0 +1,202 @@
+import { record } from "../autograd.ts";
+import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
+import { type Shape, ShapeError, Tensor } from "../tensor.ts";
+
+/**
+ * Rows of a table by their numbers, an embedding lookup: y[…, :] = table[indices[…], :]. table: [V, D], indices: u32 […]
+ * → […, D]. An index of V or above gives a row of zeros and no gradient.
+ * @throws ShapeError when the table does not have two axes or the indices are not u32; in the gradient, when the indices
+ * or the numbers of rows do not fit one binding of the adapter
+ */
+export function gatherRows(table: Tensor, indices: Tensor): Tensor {
+  if (table.rank !== 2) throw new ShapeError(`gatherRows takes a table [V, D], found [${table.shape}]`);
+  if (indices.dtype !== "u32") throw new ShapeError(`gatherRows takes u32 indices, found f32 [${indices.shape}]`);
+  // dtable[v] = Σ dy[i] over the i with indices[i] = v, in ascending order
+  return record("gatherRows", [table], rowsOf(table, indices), (dy) => [scatterAdd(dy, indices, table.shape)]);
+}
+
+function rowsOf(table: Tensor, indices: Tensor): Tensor {
+  const { device } = table;
+  const [tableRows, columns] = table.shape as readonly [number, number];
+  const y = Tensor.empty(device, [...indices.shape, columns], table.dtype);
+  const vector = columns % 4 === 0;
+  const width = vector ? columns / 4 : columns;
+  for (const { start, count } of rowRanges(device, indices.size, [1, columns])) {
+    for (const part of rowRanges(device, tableRows, [columns])) {
+      device.kernels.run(
+        "gather/rows",
+        { FIRST: part.start === 0, VECTOR: vector, WORKGROUP: flatWorkgroup },
+        {
+          table: table.window(part.start * columns, part.count * columns),
+          indices: indices.window(start, count),
+          y: y.window(start * columns, count * columns),
+        },
+        { rows: count, columns: width, first_row: part.start, table_rows: part.count },
+        flatGrid(device, count * width),
+      );
+    }
+  }
+  return y;
+}
+
+/** Sum of the rows of dy […, D] that have the same index, [V, D]. Equal bits however the invocations run. Not recorded. */
+function scatterAdd(dy: Tensor, indices: Tensor, shape: Shape): Tensor {
+  const { device } = dy;
+  const [tableRows, columns] = shape as readonly [number, number];
+  const { starts, places } = invert(indices, tableRows);
+  const dtable = Tensor.empty(device, shape);
+  const vector = columns % 4 === 0;
+  const width = vector ? columns / 4 : columns;
+  for (const { start, count } of rowRanges(device, tableRows, [columns])) {
+    for (const part of rowRanges(device, indices.size, [columns])) {
+      device.kernels.run(
+        "gather/rows_gradient",
+        { FIRST: part.start === 0, VECTOR: vector, WORKGROUP: flatWorkgroup },
+        {
+          dy: dy.window(part.start * columns, part.count * columns),
+          starts: starts.window(),
+          places: places.window(),
+          dtable: dtable.window(start * columns, count * columns),
+        },
+        { rows: count, columns: width, first_row: start, first_place: part.start, place_count: part.count },
+        flatGrid(device, count * width),
+      );
+    }
+  }
+  starts.dispose();
+  places.dispose();
+  return dtable;
+}
+
+/** For each row v < rows, where in the list of indices it stands: places[starts[v]] … places[starts[v + 1] − 1], ascending. */
+function invert(indices: Tensor, rows: number): { starts: Tensor; places: Tensor } {
+  const { device, size } = indices;
+  const counts = Tensor.zeros(device, [rows], "u32");
+  const length = Math.ceil(Math.sqrt(rows));
+  const blocks = Math.ceil(rows / length);
+  const sums = Tensor.empty(device, [blocks], "u32");
+  const starts = Tensor.empty(device, [rows + 1], "u32");
+  const places = Tensor.empty(device, [size], "u32");
+  const windows = {
+    indices: indices.window(),
+    counts: counts.window(),
+    starts: starts.window(),
+    places: places.window(),
+  };
+  const prefix = { in_degree: windows.counts, sums: sums.window(), row_start: windows.starts };
+  const run = (
+    kernel: string,
+    bindings: typeof windows | typeof prefix,
+    parameters: Record<string, number>,
+    n: number,
+  ) => device.kernels.run(kernel, { WORKGROUP: flatWorkgroup }, bindings, parameters, flatGrid(device, n));
+  run("gather/count", windows, { count: size, rows }, size);
+  // The graph's prefix sum, without edges of a row's own.
+  run("graph/block_sums", prefix, { rows, length, blocks }, blocks);
+  run("graph/row_start", prefix, { rows, length, blocks, degree: 0 }, blocks);
+  run("gather/invert", windows, { count: size, rows }, size);
+  run("gather/order", windows, { rows }, rows);
+  counts.dispose();
+  sums.dispose();
+  return { starts, places };
+}
+
+/** Rows, and elements of a row, of f32 […, m]. */
+function rowsOfLast(operation: string, x: Tensor): { rows: number; columns: number; leading: Shape } {
+  if (x.rank < 1 || x.dtype !== "f32") {
+    throw new ShapeError(`${operation} takes f32 rows […, m], found ${x.dtype} [${x.shape}]`);
+  }
+  const columns = x.shape.at(-1)!;
+  return { rows: x.size / columns, columns, leading: x.shape.slice(0, -1) };
+}
+
+/**
+ * The k largest elements of each row, largest first; equal ones by smaller index, NaN before every number. x: […, m] →
+ * values and u32 indices […, k]. Gradients flow through the values.
+ * @throws ShapeError when x is not f32, or k is not a whole number from 1 to m
+ */
+export function topK(x: Tensor, k: number): { values: Tensor; indices: Tensor } {
+  const { device } = x;
+  const { rows, columns, leading } = rowsOfLast("topK", x);
+  if (!Number.isInteger(k) || k < 1 || k > columns) {
+    throw new ShapeError(`topK: k = ${k} is not a whole number from 1 to ${columns}, the length of the rows`);
+  }
+  const values = Tensor.empty(device, [...leading, k]);
+  const indices = Tensor.empty(device, [...leading, k], "u32");
+  for (const { start, count } of rowRanges(device, rows, [columns, k])) {
+    device.kernels.run(
+      "row/top_k",
+      { WORKGROUP: flatWorkgroup },
+      {
+        x: x.window(start * columns, count * columns),
+        values: values.window(start * k, count * k),
+        indices: indices.window(start * k, count * k),
+      },
+      { rows: count, columns, k },
+      flatGrid(device, count),
+    );
+  }
+  // dx[j] = dvalues[t] where indices[t] = j, else 0
+  record("topK", [x], values, (dvalues) => [spreadTop(dvalues, indices, x.shape)]);
+  return { values, indices };
+}
+
+function spreadTop(dvalues: Tensor, indices: Tensor, shape: Shape): Tensor {
+  const { device } = dvalues;
+  const dx = Tensor.empty(device, shape);
+  const columns = shape.at(-1)!;
+  const k = indices.shape.at(-1)!;
+  for (const { start, count } of rowRanges(device, dx.size / columns, [columns, k])) {
+    device.kernels.run(
+      "row/top_k_gradient",
+      { WORKGROUP: flatWorkgroup },
+      {
+        dvalues: dvalues.window(start * k, count * k),
+        indices: indices.window(start * k, count * k),
+        dx: dx.window(start * columns, count * columns),
+      },
+      { rows: count, columns, k },
+      flatGrid(device, count * columns),
+    );
+  }
+  return dx;
+}
+
+/**
+ * Place of the largest element of each row, the first of equal ones, that of the first NaN if there is one.
+ * x: […, m] → u32 […]; [m] → [1]. Has no gradient.
+ * @throws ShapeError when x is not f32
+ */
+export function argmax(x: Tensor): Tensor {
+  const { leading } = rowsOfLast("argmax", x);
+  const { values, indices } = topK(x, 1);
+  const y = indices.alias(leading.length > 0 ? leading : [1]);
+  values.dispose();
+  indices.dispose();
+  return y;
+}
+
+/** Elements after which a running sum joins that of the elements before. */
+const sumBlock = 256;
+
+function scan(x: Tensor, reverse: boolean): Tensor {
+  const { device } = x;
+  const { rows, columns } = rowsOfLast("cumulativeSum", x);
+  const y = Tensor.empty(device, x.shape);
+  for (const { start, count } of rowRanges(device, rows, [columns])) {
+    device.kernels.run(
+      "row/cumulative_sum",
+      { REVERSE: reverse, BLOCK: sumBlock, WORKGROUP: flatWorkgroup },
+      { x: x.window(start * columns, count * columns), y: y.window(start * columns, count * columns) },
+      { rows: count, columns },
+      flatGrid(device, count),
+    );
+  }
+  return y;
+}
+
+/** Running sums along the last axis: y_j = x_0 + … + x_j. x: […, m]. Throws ShapeError when x is not f32. */
+export function cumulativeSum(x: Tensor): Tensor {
+  // dx_j = dy_j + … + dy_{m−1}
+  return record("cumulativeSum", [x], scan(x, false), (dy) => [scan(dy, true)]);
+}

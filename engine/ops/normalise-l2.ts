@@ -1,0 +1,52 @@
+import { record } from "../autograd.ts";
+import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
+import { ShapeError, Tensor } from "../tensor.ts";
+import { expectSameShape, multiply } from "./elementwise.ts";
+import { sum } from "./reduce.ts";
+
+/** Runs the kernel over the rows of tensors of equal shape; returns the last of them. */
+function overRows(gradient: boolean, epsilon: number, tensors: Readonly<Record<string, Tensor>>): Tensor {
+  const last = Object.values(tensors).at(-1)!;
+  const { device } = last;
+  const length = last.shape.at(-1)!;
+  const vector = length % 4 === 0;
+  for (const { start, count } of rowRanges(device, last.size / length, [length])) {
+    const windows = Object.entries(tensors).map(
+      ([name, tensor]) => [name, tensor.window(start * length, count * length)] as const,
+    );
+    device.kernels.run(
+      "row/l2_normalise",
+      { GRADIENT: gradient, VECTOR: vector, WORKGROUP: flatWorkgroup },
+      Object.fromEntries(windows),
+      { rows: count, columns: vector ? length / 4 : length, epsilon },
+      flatGrid(device, count),
+    );
+  }
+  return last;
+}
+
+/**
+ * Rows of length 1: y = x / max(‖x‖, ε) over the last axis. x: […, C].
+ * @throws ShapeError when x is not f32
+ * @throws RangeError when epsilon is not above 0
+ */
+export function l2Normalise(x: Tensor, epsilon = 1e-12): Tensor {
+  if (x.dtype !== "f32") throw new ShapeError(`l2Normalise takes f32 rows […, C], found ${x.dtype} [${x.shape}]`);
+  if (!(epsilon > 0)) throw new RangeError(`l2Normalise: epsilon must be above 0, got ${epsilon}`);
+  const y = overRows(false, epsilon, { x, y: Tensor.empty(x.device, x.shape) });
+  // dx = (dy − y · (y · dy)) / ‖x‖ where ‖x‖ > ε, else dy / ε
+  return record("l2Normalise", [x], y, (dy) => [
+    overRows(true, epsilon, { x, dy, dx: Tensor.empty(x.device, x.shape) }),
+  ]);
+}
+
+/**
+ * Cosine of the angle between rows, in −1…1: a · b / (max(‖a‖, ε) · max(‖b‖, ε)). a, b: […, C] → […]; [C] → [1].
+ * Its gradients are those of {@link l2Normalise} and of the product.
+ * @throws ShapeError when the shapes differ or are not f32
+ * @throws RangeError when epsilon is not above 0
+ */
+export function cosineSimilarity(a: Tensor, b: Tensor, epsilon = 1e-8): Tensor {
+  expectSameShape("cosineSimilarity", a, b);
+  return sum(multiply(l2Normalise(a, epsilon), l2Normalise(b, epsilon)), -1);
+}

@@ -1,0 +1,64 @@
+// y[row, c] = x[row, c] / n,  n = max(‖x[row]‖, ε)
+// With GRADIENT: dx = (dy − x · (x · dy)/n²)/n where ‖x[row]‖ > ε, else dy/ε
+// x, y, dy, dx: [rows, columns]
+//
+// One invocation makes one row. GRADIENT: see above.   VECTOR: rows are whole vec4s and columns counts these.
+// WORKGROUP: invocations of a workgroup.
+struct Params {
+  rows: u32,
+  columns: u32,
+  epsilon: f32,
+}
+
+//#if VECTOR
+alias Element = vec4f;
+//#else
+alias Element = f32;
+//#end
+
+@group(0) @binding(0) var<storage, read> x: array<Element>;
+//#if GRADIENT
+@group(0) @binding(1) var<storage, read> dy: array<Element>;
+@group(0) @binding(2) var<storage, read_write> dx: array<Element>;
+//#else
+@group(0) @binding(1) var<storage, read_write> y: array<Element>;
+//#end
+@group(1) @binding(0) var<uniform> params: Params;
+
+fn total(v: Element) -> f32 {
+  //#if VECTOR
+  return dot(v, vec4f(1.0));
+  //#else
+  return v;
+  //#end
+}
+
+@compute @workgroup_size({{WORKGROUP}})
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let row = id.x + id.y * (groups.x * {{WORKGROUP}}u);
+  if (row >= params.rows) {
+    return;
+  }
+  let start = row * params.columns;
+  let end = start + params.columns;
+  var squares = Element();
+  for (var i = start; i < end; i++) {
+    squares += x[i] * x[i];
+  }
+  let length = sqrt(total(squares));
+  let inverse = 1.0 / max(length, params.epsilon);
+  //#if GRADIENT
+  var product = Element();
+  for (var i = start; i < end; i++) {
+    product += (x[i] * inverse) * dy[i];
+  }
+  let along = select(0.0, total(product), length > params.epsilon);
+  for (var i = start; i < end; i++) {
+    dx[i] = (dy[i] - (x[i] * inverse) * along) * inverse;
+  }
+  //#else
+  for (var i = start; i < end; i++) {
+    y[i] = x[i] * inverse;
+  }
+  //#end
+}
