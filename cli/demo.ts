@@ -22,8 +22,9 @@ const method: CplOptionsInput = {
   stageOneEpochs: 20,
   stageOneBatch: 16,
   stageTwoEpochs: 4,
-  labelledBatch: 8,
+  labelledBatch: 16,
   unlabelledBatch: 24,
+  gamma: 0.8,
 };
 
 export function register(program: Command): void {
