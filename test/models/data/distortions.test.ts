@@ -42,8 +42,8 @@ describe.each(distortionNames)("%s", (name) => {
       for (const value of data) expect(value).toBeWithin(-1e-6, 1 + 1e-6);
       similarities.push(similarity);
     }
-    // Blocks of unequal width alias with the pattern of so small a picture: levels of pixelate between the ends may swap.
-    const compared = name === "pixelate" ? [similarities[0]!, similarities[4]!] : similarities;
+    // The pattern is periodic: blocks and lines of nearly its period may bring it back for a level.
+    const compared = ["pixelate", "motion-blur"].includes(name) ? [similarities[0]!, similarities[4]!] : similarities;
     compared.forEach((similarity, i) => {
       expect(similarity).toBeLessThanOrEqual((compared[i - 1] ?? 1) + 1e-4);
     });
@@ -54,7 +54,7 @@ describe.each(distortionNames)("%s", (name) => {
 
 test("a Gaussian blur is the float64 correlation with replicated edges", async () => {
   const x = picture();
-  const deviation = distortions["gaussian-blur"].levels[2];
+  const deviation = distortions["gaussian-blur"].levels[1];
   const kernel = gaussianKernel(deviation);
   const side = Math.sqrt(kernel.length);
   expect(side).toBe(5);
@@ -76,7 +76,7 @@ test("a Gaussian blur is the float64 correlation with replicated edges", async (
   for (let i = 0; i < side * side; i++) {
     total += Math.exp(-(((i % side) - reach) ** 2 + (Math.floor(i / side) - reach) ** 2) / (2 * deviation ** 2));
   }
-  const { data } = await degraded("gaussian-blur", 3);
+  const { data } = await degraded("gaussian-blur", 2);
   expect(
     relativeError(
       data,
@@ -88,9 +88,9 @@ test("a Gaussian blur is the float64 correlation with replicated edges", async (
 test("white noise on the GPU is Box-Muller of the host's Philox words", async () => {
   const device = await sharedDevice();
   const grey = Tensor.from(device, new Float32Array(300 * 3 * 4).fill(0.5), [1, 4, 300, 3]);
-  const noisy = await distort(grey, "white-noise", 5, 1234);
+  const noisy = await distort(grey, "white-noise", 2, 1234);
   const data = await noisy.read();
-  const variance = distortions["white-noise"].levels[4];
+  const variance = distortions["white-noise"].levels[1];
   const expected = Float64Array.from({ length: data.length }, (_, i) => {
     const [first, second] = philox4x32([i, 0, 0, 0], [1234, 1]);
     const u = ((first >>> 8) + 1) / 2 ** 24;
@@ -113,7 +113,7 @@ test("impulse noise hits the stated share of samples, half of them black", async
   const data = await noisy.read();
   const black = data.filter((value) => value === 0).length;
   const white = data.filter((value) => value === 1).length;
-  expect((black + white) / data.length).toBeWithin(0.028, 0.032);
+  expect((black + white) / data.length / distortions["impulse-noise"].levels[4]).toBeWithin(0.97, 1.03);
   expect(black / (black + white)).toBeWithin(0.46, 0.54);
   for (const tensor of [grey, noisy]) tensor.dispose();
 });
@@ -128,7 +128,7 @@ test("curves pass through their points and a pixelated picture has blocks of one
   const dark = await distort(ramp, "darken", 3, 0);
   const data = await dark.read();
   expect(data[0]).toBeCloseTo(0, 6);
-  expect(data[12]).toBeCloseTo(0.4, 6);
+  expect(data[12]).toBeCloseTo(0.5 - distortions.darken.levels[2] / 2, 6);
   expect(data[26]).toBeCloseTo(1, 6);
   const { data: coarse } = await degraded("pixelate", 5);
   expect(new Set(coarse).size).toBeLessThan(new Set(picture()).size / 5);
