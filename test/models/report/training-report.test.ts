@@ -207,7 +207,9 @@ test("the outcome is said plainly", async () => {
       { name: "stage 1", evaluation: { ...one!, srcc: 0.81234 } },
       { name: "stage 2", evaluation: { ...two!, srcc: 0.8119 } },
     ]),
-  ).toBe("Stage 2 does not beat stage 1 in test SRCC: 0.8119 against 0.8123, on 20 pictures.");
+  ).toBe(
+    "Stage 2 does not beat stage 1 in test SRCC: 0.8119 against 0.8123, on 20 pictures; so small a difference may be chance.",
+  );
   expect(await summary([{ name: "stage 1", evaluation: { ...one!, srcc: 0.8 } }])).toBe(
     "Stage 1 reaches a test SRCC of 0.800 on 20 pictures; there is no test of stage 2 to compare it with.",
   );
