@@ -1,13 +1,10 @@
 import type { Device } from "../engine/device/device.ts";
 import { type CplModel, type ModelCard, openModel } from "./cpl/model.ts";
-import { predict, type Score, scoreOf } from "./cpl/predict.ts";
+import { evaluationBatch, predict, type Score, scoreOf } from "./cpl/predict.ts";
 import { PictureStore } from "./data/index.ts";
 
 /** The score of one picture, or why it has none. */
 export type ScoredPicture = ({ readonly path: string } & Score) | { readonly path: string; readonly error: Error };
-
-/** Device memory for pictures on their way through the scorer. */
-const pictureBytes = 64 * 2 ** 20;
 
 /** A trained model, ready to score picture files. */
 export class Scorer {
@@ -32,7 +29,7 @@ export class Scorer {
    * other pictures. A picture that cannot be decoded comes with its error and stops nothing.
    */
   async *scoreMany(paths: Iterable<string>): AsyncGenerator<ScoredPicture, void, undefined> {
-    const store = new PictureStore(this.#device, this.card.options.resize, pictureBytes);
+    const store = new PictureStore(this.#device, this.card.options.resize, evaluationBatch, 0);
     try {
       const rows = Array.from(paths, (path) => ({ path }));
       for await (const outcome of predict(this.#model, rows, store, this.card.options)) {

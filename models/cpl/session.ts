@@ -12,7 +12,7 @@ import { convert, denormaliseScore, normaliseMos } from "./labels.ts";
 import { batchLoss } from "./loss.ts";
 import { type CplModel, type ModelCard, saveModel } from "./model.ts";
 import type { CplOptions } from "./options.ts";
-import { features, predict, scoreOf } from "./predict.ts";
+import { evaluationBatch, features, predict, scoreOf } from "./predict.ts";
 import { expectations, type PseudoLabels, pseudoLabelQuality, refreshPseudoLabels } from "./pseudo-labels.ts";
 import {
   checkpointFile,
@@ -58,7 +58,9 @@ export class Session {
     this.#card = card;
     this.#data = data;
     this.#hooks = hooks;
-    this.#store = new PictureStore(device, card.options.resize);
+    const { resize, stageOneBatch, labelledBatch, unlabelledBatch } = card.options;
+    const batch = Math.max(stageOneBatch, labelledBatch + unlabelledBatch, evaluationBatch);
+    this.#store = new PictureStore(device, resize, batch);
     const { labelMode: mode, levels } = card.options;
     this.#labels = Float32Array.from(
       convert(

@@ -1,6 +1,7 @@
 import sharp from "sharp";
 import type { Device } from "../../engine/device/device.ts";
 import { flatGrid, flatWorkgroup } from "../../engine/kernel/grid.ts";
+import { randomWords } from "../../engine/ops/dropout.ts";
 import { overElements } from "../../engine/ops/elementwise.ts";
 import { unpackRgb } from "../../engine/ops/image.ts";
 import { ShapeError, Tensor } from "../../engine/tensor.ts";
@@ -110,14 +111,16 @@ function filter(x: Tensor, kernel: Float32Array<ArrayBuffer>): Tensor {
 }
 
 function noise(x: Tensor, kind: "white" | "impulse", amount: number, seed: number): Tensor {
+  const words = randomWords(x.device, 2 * x.size, { seed, stream: kind });
   const y = Tensor.empty(x.device, x.shape);
   x.device.kernels.run(
     "distort/noise",
     { KIND: kind, WORKGROUP: flatWorkgroup },
-    { x: x.window(), y: y.window() },
-    { count: x.size, seed, amount },
+    { x: x.window(), words: words.window(), y: y.window() },
+    { count: x.size, amount },
     flatGrid(x.device, x.size),
   );
+  words.dispose();
   return y;
 }
 

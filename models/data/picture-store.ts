@@ -21,12 +21,13 @@ export class PictureStore {
 
   /**
    * @param side pictures are resized to side x side with antialias
-   * @param cacheBytes device memory for kept pictures, 12 bytes a pixel
+   * @param inUse pictures that the caller holds at a time; so many are always kept
+   * @param cacheBytes device memory for kept pictures beyond that, 12 bytes a pixel
    */
-  constructor(device: Device, side: number, cacheBytes = 512 * 2 ** 20) {
+  constructor(device: Device, side: number, inUse: number, cacheBytes = 512 * 2 ** 20) {
     this.#device = device;
     this.#side = side;
-    this.#capacity = Math.floor(cacheBytes / (side * side * 12));
+    this.#capacity = Math.max(inUse, Math.floor(cacheBytes / (side * side * 12)));
   }
 
   /** Walks the pictures of `rows` in order, [1, side, side, 3] in [0, 1] each. The tensors belong to the store. */
@@ -66,7 +67,7 @@ export class PictureStore {
     this.#kept.set(path, tensor);
     // Commands already recorded still see a dropped picture: its buffer is only written again by later ones.
     for (const [oldest, dropped] of this.#kept) {
-      if (this.#kept.size <= Math.max(this.#capacity, 256)) break;
+      if (this.#kept.size <= this.#capacity) break;
       this.#kept.delete(oldest);
       dropped.dispose();
     }

@@ -67,7 +67,7 @@ function outcome(record: RunRecord): string {
   let digits = 3;
   while (digits < 6 && before !== after && before.toFixed(digits) === after.toFixed(digits)) digits++;
   const verdict = after > before ? "beats" : "does not beat";
-  return `Stage 2 ${verdict} stage 1 in test SRCC: ${after.toFixed(digits)} against ${before.toFixed(digits)}, on ${pictureCount(two.n)}${Math.abs(after - before) < 0.02 ? "; so small a difference may be chance" : ""}.`;
+  return `Stage 2 ${verdict} stage 1 in test SRCC: ${after.toFixed(digits)} against ${before.toFixed(digits)}, on ${pictureCount(two.n)}${Math.abs(after - before) < 0.03 ? "; so small a difference may be chance" : ""}.`;
 }
 
 function evaluationOf({ results }: RunRecord, name: string): Evaluation | undefined {

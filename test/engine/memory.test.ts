@@ -134,6 +134,15 @@ describe("what goes wrong on the device is thrown", () => {
     await expect(x.read()).rejects.toThrow(DeviceLostError);
   });
 
+  test("an error that WebGPU reports late", async () => {
+    using device = await openDevice();
+    const x = Tensor.from(device, [1, 2], [2]);
+    device.gpu.createBuffer({ size: 16, usage: 0 });
+    await device.gpu.queue.onSubmittedWorkDone();
+    await expect(device.finish()).rejects.toThrow(GpuError);
+    expect(() => scale(x, 2)).toThrow(GpuError);
+  });
+
   test("a kernel call without an argument, with a wrong parameter, or beyond the grid", async () => {
     const device = await sharedDevice();
     using x = Tensor.zeros(device, [4]);

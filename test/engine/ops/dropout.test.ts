@@ -58,7 +58,7 @@ describe("Philox on the GPU", () => {
 
   test("every kernel repeats the same function", () => {
     const philox = (kernel: string) => /fn high_word[\s\S]*?\n}\n\nfn philox[\s\S]*?\n}\n/.exec(kernelText(kernel))![0];
-    for (const kernel of ["random/dropout", "distort/noise"]) expect(philox(kernel)).toBe(philox("random/words"));
+    expect(philox("random/dropout")).toBe(philox("random/words"));
   });
 });
 

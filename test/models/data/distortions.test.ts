@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { philox4x32 } from "../../../engine/random.ts";
+import { Random } from "../../../engine/random.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import {
   type DistortionName,
@@ -85,14 +85,15 @@ test("a Gaussian blur is the float64 correlation with replicated edges", async (
   ).toBeLessThan(1e-5);
 });
 
-test("white noise on the GPU is Box-Muller of the host's Philox words", async () => {
+test("white noise on the GPU is Box-Muller of the host's random words", async () => {
   const device = await sharedDevice();
   const grey = Tensor.from(device, new Float32Array(300 * 3 * 4).fill(0.5), [1, 4, 300, 3]);
   const noisy = await distort(grey, "white-noise", 2, 1234);
   const data = await noisy.read();
   const variance = distortions["white-noise"].levels[1];
-  const expected = Float64Array.from({ length: data.length }, (_, i) => {
-    const [first, second] = philox4x32([i, 0, 0, 0], [1234, 1]);
+  const random = new Random(1234, "white");
+  const expected = Float64Array.from({ length: data.length }, () => {
+    const [first, second] = [random.word(), random.word()];
     const u = ((first >>> 8) + 1) / 2 ** 24;
     const v = (second >>> 8) / 2 ** 24;
     return Math.max(
