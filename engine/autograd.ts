@@ -26,6 +26,7 @@ export function record(
   output: Tensor,
   gradient: GradientNode["gradient"],
 ): Tensor {
+  output.device.numbers?.examine(operation, "forward", inputs, output);
   if (recording && inputs.some((input) => input.tracked)) output.node = { operation, inputs, gradient };
   return output;
 }
@@ -72,6 +73,8 @@ function spread(node: GradientNode, outputGradient: Tensor, pending: Map<Tensor,
     } else {
       pending.set(input, gradient);
     }
+    const examined = pending.get(input)!;
+    input.device.numbers?.examine(node.operation, "backward", [...node.inputs, outputGradient], examined, input.name);
   });
 }
 

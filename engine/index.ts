@@ -9,6 +9,7 @@ export { type SparseMatrix, symmetricGraph } from "./graph/sparse.ts";
 export type { MemoryUse } from "./memory/pool.ts";
 export { BatchNorm, Convolution, Linear } from "./nn/layers.ts";
 export { type Layer, loadTensors, type NamedTensor, storable, type WeightKind } from "./nn/named.ts";
+export { type NumberCount, type NumberFault, NumericError } from "./numbers.ts";
 export { gelu, hardswish, pow, relu6, sigmoid, silu, tanh } from "./ops/activation.ts";
 export { add, divide, multiply, subtract } from "./ops/broadcast.ts";
 export { type ConvOptions, conv2d } from "./ops/conv.ts";

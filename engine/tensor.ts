@@ -44,6 +44,8 @@ export class Tensor {
   /** True for parameters: `backward` leaves their gradient in {@link gradient}. */
   requiresGradient = false;
   gradient: Tensor | undefined;
+  /** Such as "layer1.0.conv1.weight", for messages. */
+  name: string | undefined;
   node: GradientNode | undefined;
   readonly #storage: Storage;
   #disposed = false;
@@ -64,6 +66,7 @@ export class Tensor {
       if (!Number.isInteger(extent) || extent < 1)
         throw new ShapeError(`[${shape}] is not a shape: extents are whole and at least 1`);
     }
+    device.check();
     // Kernels read and write whole vec4s, so the last one is always complete.
     const bytes = Math.ceil(sizeOf(shape) / 4) * 16;
     return new Tensor(device, shape, dtype, { allocation: device.memory.acquire(bytes), handles: 0 });
@@ -146,6 +149,7 @@ export class Tensor {
   write(data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): void {
     if (data.length !== this.size)
       throw new ShapeError(`[${this.shape}] has ${this.size} elements, ${data.length} were given`);
+    this.device.check();
     this.device.stream.upload(this.allocation, data);
   }
 
@@ -191,13 +195,6 @@ export class Tensor {
   async #bytes(): Promise<ArrayBuffer> {
     const { device } = this;
     device.check();
-    try {
-      return await device.stream.read(this.allocation, 0, this.sizeBytes);
-    } catch (error) {
-      device.check();
-      throw error;
-    } finally {
-      device.check();
-    }
+    return device.settled(device.stream.read(this.allocation, 0, this.sizeBytes));
   }
 }

@@ -104,6 +104,8 @@ export async function loadTensors(file: SafetensorsFile, tensors: readonly Named
   const loaded = await Promise.all(tensors.map((named) => readTensor(file, named)));
   tensors.forEach((named, i) => {
     named.tensor.write(loaded[i]!);
+    named.tensor.name ??= named.name;
+    named.tensor.device.numbers?.examine("loadTensors", "input", [], named.tensor);
   });
 }
 

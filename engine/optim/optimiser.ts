@@ -55,7 +55,9 @@ export class Optimiser {
     withoutGradients(() => {
       for (const { parameters, rate, decay } of this.#groups) {
         for (const { name, tensor } of parameters) {
-          if (tensor.gradient) this.#update(name, tensor, tensor.gradient, rate * rateFactor, decay);
+          if (!tensor.gradient) continue;
+          this.#update(name, tensor, tensor.gradient, rate * rateFactor, decay);
+          tensor.device.numbers?.examine(this.#options.kind, "update", [tensor.gradient], tensor, name);
         }
       }
     });

@@ -48,6 +48,7 @@ export class CplModel implements Layer {
     this.backbone = new ResNet(device, random, options.backbone === "resnet34" ? 34 : 18, options.stages);
     this.#embed = new Linear(device, random.fork("embedding"), { in: this.backbone.features, out: options.embedding });
     this.#classify = new Linear(device, random.fork("logits"), { in: options.embedding, out: options.levels });
+    for (const { name, tensor } of this.tensors()) tensor.name = name;
   }
 
   /**
