@@ -1,7 +1,7 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Device, openDevice } from "../engine/device/device.ts";
+import { type Device, type OpenOptions, openDevice } from "../engine/device/device.ts";
 
 /** What Dawn says of every adapter with generous limits; it concerns nobody. */
 const noise = /^Warning: maxDynamic\w+ artificially reduced/;
@@ -10,10 +10,10 @@ const noise = /^Warning: maxDynamic\w+ artificially reduced/;
  * Opens the device for a command. Dawn writes its warnings straight to the process's standard error; while the device is
  * being opened they are collected, and all but the one about dynamic limits are printed afterwards.
  */
-export async function openCommandDevice(): Promise<Device> {
+export async function openCommandDevice(options: OpenOptions = {}): Promise<Device> {
   const restore = await collectStandardError();
   try {
-    return await openDevice();
+    return await openDevice(options);
   } finally {
     const lines = restore().split("\n");
     const worth = lines.filter((line) => line && !noise.test(line));
@@ -43,4 +43,15 @@ async function collectStandardError(): Promise<() => string> {
     rmSync(folder, { recursive: true });
     return text;
   };
+}
+
+/** Text of the option that sets {@link OpenOptions.checkNumbers}. */
+export const checkNumbersOption = [
+  "--check-numbers",
+  "stop at the first NaN or infinity and name the operation and layer it came from; slower (also ACUTANCE_CHECK_NUMBERS=1)",
+] as const;
+
+/** How a command opens its device, and opens it again after a loss. */
+export function deviceSource({ checkNumbers }: { readonly checkNumbers?: boolean }): () => Promise<Device> {
+  return () => openCommandDevice(checkNumbers ? { checkNumbers } : {});
 }

@@ -40,8 +40,7 @@ async function run(flags: EvaluateFlags): Promise<void> {
   const chosen = flags.split ? await partNames(flags.split, flags.part) : undefined;
   const rows = ratedRows(dataset.rows).filter(({ name }) => chosen?.has(name) ?? true);
   if (rows.length < 3) throw new Error(`only ${rows.length} rated pictures to evaluate on; at least 3 are needed`);
-  using device = await openCommandDevice();
-  using scorer = await Scorer.open(device, flags.model);
+  using scorer = await Scorer.open(openCommandDevice, flags.model);
   const bar = progress("scoring", rows.length);
   const mos = new Map(rows.map((row) => [row.path, row]));
   const scored: { name: string; mos: number; score: number; standardDeviation: number; confidence: number }[] = [];

@@ -1,6 +1,7 @@
 export { backward, isRecording, withoutGradients } from "./autograd.ts";
 export { Device, type DeviceInfo, type OpenOptions, openDevice } from "./device/device.ts";
 export { DeviceLostError, GpuError, NoAdapterError } from "./device/errors.ts";
+export type { DeviceSource } from "./device/source.ts";
 export { type AffinityKind, affinity } from "./graph/affinity.ts";
 export { type Neighbours, nearestNeighbours } from "./graph/neighbours.ts";
 export { type Propagation, propagate } from "./graph/propagate.ts";
