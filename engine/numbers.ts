@@ -85,8 +85,8 @@ export class NumberCheck {
    * @param name of what the output is, or is the gradient of
    */
   examine(operation: string, pass: Pass, inputs: readonly Tensor[], output: Tensor, name = output.name): void {
-    if (output.dtype !== "f32") return;
-    const looked = inputs.filter(({ dtype }) => dtype === "f32").slice(0, mostInputs);
+    if (!output.isFloat) return;
+    const looked = inputs.filter((input) => input.isFloat).slice(0, mostInputs);
     if (this.#entries.length + looked.length + 1 > this.#slots) this.#recycle();
     for (const input of looked) {
       if (this.#slotOf.has(input)) continue;

@@ -4,9 +4,9 @@
 //   table[4 slot + 2]  = max(itself, order(x))     over the finite elements; order(x) is a u32 that grows with x and is
 //   table[4 slot + 3]  = max(itself, ~order(x))    neither 0 nor ~0 for them, so that 0 means "none seen" in both
 // Sums and maxima of integers: the result does not depend on the order of the invocations.
-// x is read as bits, because a compiler may assume that a float is never NaN and drop such a test.
+// x is looked at as bits, because a compiler may assume that a float is never NaN and drop such a test.
 // Invocation i of `invocations` looks at vec4s i, i + invocations, …
-// WORKGROUP 1..256.   x: f32 [count], padded to whole vec4s.   table: u32 [slots, 4].
+// WORKGROUP 1..256.   x: f32 or f16 [count], padded to whole vec4s.   table: u32 [slots, 4].
 
 struct Params {
   count: u32,
@@ -14,7 +14,7 @@ struct Params {
   invocations: u32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<vec4<u32>>;
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> table: array<atomic<u32>>;
 @group(1) @binding(0) var<uniform> params: Params;
 
@@ -31,7 +31,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   var largest = vec4<u32>(0u);
   var smallest = vec4<u32>(0u);
   for (var i = id.x; i < vectors; i += params.invocations) {
-    let bits = x[i];
+    let bits = bitcast<vec4<u32>>(x[i]);
     let within = vec4<u32>(4u * i) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.count);
     let finite = (bits & vec4<u32>(EXPONENT)) != vec4<u32>(EXPONENT);
     let infinite = (bits & vec4<u32>(0x7fffffffu)) == vec4<u32>(EXPONENT);

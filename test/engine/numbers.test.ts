@@ -7,7 +7,7 @@ import { type Device, openDevice } from "../../engine/device/device.ts";
 import { BatchNorm, Convolution, Linear } from "../../engine/nn/layers.ts";
 import { loadTensors, storable } from "../../engine/nn/named.ts";
 import { type NumberFault, NumericError } from "../../engine/numbers.ts";
-import { divide, exp, log, multiply, relu, scale, sqrt, subtract } from "../../engine/ops/elementwise.ts";
+import { cast, divide, exp, log, multiply, relu, scale, sqrt, subtract } from "../../engine/ops/elementwise.ts";
 import { linear } from "../../engine/ops/matmul.ts";
 import { globalAveragePool } from "../../engine/ops/pool.ts";
 import { mean, sum } from "../../engine/ops/reduce.ts";
@@ -112,6 +112,12 @@ describe("the first number that is not finite", () => {
       [-3, 4],
       [-0, 0],
     ]);
+  });
+
+  test("forward: a number that is too large for f16", async () => {
+    const fault = await faultOf(() => cast(Tensor.from(device, [1, 2e5, -3], [3]), "f16"));
+    expect(fault).toMatchObject({ operation: "cast", infinities: 1, nans: 0, range: [-3, 1] });
+    expect(fault.inputs[0]!.range).toEqual([-3, 2e5]);
   });
 
   test("backward: the slope of a root at 0, where the loss itself is finite", async () => {
