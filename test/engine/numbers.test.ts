@@ -31,6 +31,8 @@ afterAll(() => {
   plain.close();
 });
 
+const hasHalf = (await sharedDevice()).features.has("shader-f16");
+
 /** A small network with named parameters. */
 class Net {
   readonly convolution: Convolution;
@@ -114,7 +116,7 @@ describe("the first number that is not finite", () => {
     ]);
   });
 
-  test("forward: a number that is too large for f16", async () => {
+  test.skipIf(!hasHalf)("forward: a number that is too large for f16", async () => {
     const fault = await faultOf(() => cast(Tensor.from(device, [1, 2e5, -3], [3]), "f16"));
     expect(fault).toMatchObject({ operation: "cast", infinities: 1, nans: 0, range: [-3, 1] });
     expect(fault.inputs[0]!.range).toEqual([-3, 2e5]);
