@@ -142,5 +142,9 @@ export function withWarmup(total: number, warmup: Warmup, after: (steps: number)
   expectSteps("withWarmup", length, 0);
   if (length >= total) throw new RangeError(`a warm-up of ${length} steps leaves none of ${total}; give fewer`);
   if (length === 0) return after(total);
-  return sequential(linearWarmup({ steps: length, ...(start !== undefined && { start }) }), length, after(total - length));
+  return sequential(
+    linearWarmup({ steps: length, ...(start !== undefined && { start }) }),
+    length,
+    after(total - length),
+  );
 }
