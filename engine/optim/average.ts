@@ -34,7 +34,7 @@ export class WeightAverage {
     this.#pairs = tensors
       .filter(({ role }) => role === "parameter")
       .map((named) => {
-        const average = Tensor.empty(named.tensor.device, named.tensor.shape).keep();
+        const average = Tensor.like(named.tensor).keep();
         copy(named.tensor, average);
         return { named, average };
       });
@@ -91,7 +91,7 @@ export class WeightAverage {
 
   #swap(): void {
     for (const { named, average } of this.#pairs) {
-      using kept = Tensor.empty(average.device, average.shape);
+      using kept = Tensor.like(average);
       copy(average, kept);
       copy(named.tensor, average);
       copy(kept, named.tensor);

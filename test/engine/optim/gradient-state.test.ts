@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { backward } from "../../../engine/autograd.ts";
 import type { Device } from "../../../engine/device/device.ts";
-import { multiply, square } from "../../../engine/ops/elementwise.ts";
+import { cast, multiply, scale, square } from "../../../engine/ops/elementwise.ts";
 import { sum } from "../../../engine/ops/reduce.ts";
 import { GradientState, type LossScaleOptions } from "../../../engine/optim/gradient-state.ts";
 import { Optimiser, type OptimiserOptions } from "../../../engine/optim/optimiser.ts";
@@ -122,6 +122,40 @@ test("a loss scale that is too large backs off until the gradients are finite, a
   for (const { tensor } of [parameter!, plain]) tensor.dispose();
   optimiser.dispose();
   reference.dispose();
+});
+
+test("gradients that overflow half precision are skipped until the scale fits, then the steps are those of f32", async () => {
+  const device = await sharedDevice();
+  if (!device.features.has("shader-f16")) return void console.warn("skipped: the adapter has no f16");
+  const train = async (half: boolean) => {
+    const [parameter] = parametersOf(device, [[3]]);
+    const x = parameter!.tensor;
+    x.requiresGradient = true;
+    const lossScale = half ? {} : undefined;
+    const optimiser = new Optimiser([{ parameters: [parameter!], rate: 0.05, decay: 0 }], {
+      kind: "adam",
+      ...(lossScale && { lossScale }),
+    });
+    const skipped: boolean[] = [];
+    while (optimiser.steps - skipped.filter(Boolean).length < 5) {
+      // d loss / d cast(x) = 16 x, by the first scale of 2^16 beyond 65,504 for x near 1.
+      device.scope(() => {
+        const y = square(half ? cast(x, "f16") : x);
+        backward(scale(sum(half ? cast(y, "f32") : y), 8), optimiser.seed());
+      });
+      optimiser.step();
+      optimiser.clearGradients();
+      if (half) skipped.push((await optimiser.gradientState!.read()).skipped);
+    }
+    const after = await x.read();
+    optimiser.dispose();
+    x.dispose();
+    return { after, skipped };
+  };
+  const [half, single] = [await train(true), await train(false)];
+  expect(half.skipped.slice(0, 3)).toEqual([true, true, true]);
+  expect(half.skipped.lastIndexOf(true)).toBeLessThan(6);
+  expect(relativeError(half.after, single.after)).toBeLessThan(1e-3);
 });
 
 test("state and moments continue bit for bit when they are stored and loaded", async () => {
