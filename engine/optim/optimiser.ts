@@ -42,11 +42,12 @@ export class Optimiser {
   constructor(groups: readonly ParameterGroup[], options: OptimiserOptions) {
     this.#groups = groups;
     this.#options = options;
-    const device = groups.flatMap((group) => group.parameters)[0]?.tensor.device;
+    const parameters = this.#parameters();
+    const device = parameters[0]?.tensor.device;
     const guarded = options.clipNorm !== undefined || options.lossScale !== undefined;
     this.gradientState = device && guarded ? new GradientState(device, options) : undefined;
     const slots = options.kind === "sgd" ? ["velocity"] : ["first", "second"];
-    for (const { name, tensor, kind } of groups.flatMap((group) => group.parameters)) {
+    for (const { name, tensor, kind } of parameters) {
       for (const slot of slots) {
         const key = `${name}.${slot}`;
         this.#state.set(key, {
@@ -71,10 +72,7 @@ export class Optimiser {
   step(rateFactor = 1): void {
     this.steps++;
     withoutGradients(() => {
-      const gradients = this.#groups.flatMap(({ parameters }) =>
-        parameters.flatMap(({ tensor }) => tensor.gradient ?? []),
-      );
-      this.gradientState?.update(gradients);
+      this.gradientState?.update(this.#parameters().flatMap(({ tensor }) => tensor.gradient ?? []));
       for (const { parameters, rate, decay } of this.#groups) {
         for (const { name, tensor } of parameters) {
           if (tensor.gradient) this.#update(name, tensor, tensor.gradient, rate * rateFactor, decay);
@@ -85,7 +83,7 @@ export class Optimiser {
 
   /** Forgets the gradients. */
   clearGradients(): void {
-    for (const { tensor } of this.#groups.flatMap((group) => group.parameters)) {
+    for (const { tensor } of this.#parameters()) {
       tensor.gradient?.dispose();
       tensor.gradient = undefined;
     }
@@ -102,6 +100,10 @@ export class Optimiser {
     for (const { tensor } of this.#state.values()) tensor.dispose();
     this.#state.clear();
     this.gradientState?.dispose();
+  }
+
+  #parameters(): NamedTensor[] {
+    return this.#groups.flatMap(({ parameters }) => parameters);
   }
 
   #update(name: string, parameter: Tensor, gradient: Tensor, rate: number, decay: number): void {

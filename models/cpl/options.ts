@@ -40,7 +40,7 @@ export const cplOptionsSchema = z.strictObject({
     .positive()
     .max(1)
     .default(1)
-    .describe("rates fall by this factor from each residual block to the one before it; 1 for equal rates"),
+    .describe("factor of the rates from each residual block to the one before it; 1 for equal rates"),
   clipNorm: z.number().min(0).default(0).describe("largest norm of all gradients together; 0 for any"),
   ema: z
     .number()
@@ -48,7 +48,7 @@ export const cplOptionsSchema = z.strictObject({
     .lt(1)
     .default(0)
     .describe(
-      "decay of a moving average of the weights that is scored, saved and continued from after a stage; 0 for none",
+      "decay of a moving average of the weights, which a stage ends with: tested, saved, continued from; 0 for none",
     ),
   microBatch: z
     .number()
@@ -56,7 +56,7 @@ export const cplOptionsSchema = z.strictObject({
     .min(0)
     .default(0)
     .describe(
-      "pictures on the device at once, batches add up over several; batch norm sees these alone; 0 for the batch",
+      "most pictures in one pass through the network; the gradients of a batch add up, batch norm sees one pass alone; 0 for the whole batch",
     ),
   resize: count.default(256).describe("pictures are resized to a square of this side, pixels"),
   crop: count.default(224).describe("side of the square that the network sees, pixels"),

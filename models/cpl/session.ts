@@ -70,9 +70,9 @@ export class Session {
     this.#progress = from.progress;
     this.#command = from.command;
     this.#pseudo = from.pseudo;
-    const schedule = (stage: 1 | 2) =>
-      stageSchedule(card.options, stage, planEpoch(stage, 0, data, card.options).length);
-    this.#schedules = { 1: schedule(1), 2: schedule(2) };
+    const schedule = (stage: 1 | 2, epochs: number) =>
+      stageSchedule(card.options, stage, epochs === 0 ? 0 : planEpoch(stage, 0, data, card.options).length);
+    this.#schedules = { 1: schedule(1, card.options.stageOneEpochs), 2: schedule(2, card.options.stageTwoEpochs) };
     this.#stepper = new Stepper(model, card, from.optimiserSteps);
   }
 

@@ -49,7 +49,8 @@ export class Stepper {
     const { device } = this.#model;
     const parts = microBatches(pictures.length, this.#options.microBatch || pictures.length);
     const reads = device.scope(() => {
-      const loss = accumulateGradients(device, parts, (part) => this.#loss(pictures, labels, part));
+      const seed = this.optimiser.seed();
+      const loss = accumulateGradients(device, parts, (part) => this.#loss(pictures, labels, part), seed);
       this.optimiser.step(rateFactor);
       this.optimiser.clearGradients();
       this.average?.update();
