@@ -58,6 +58,12 @@ export const cplOptionsSchema = z.strictObject({
     .describe(
       "most pictures in one pass through the network; the gradients of a batch add up, batch norm sees one pass alone; 0 for the whole batch",
     ),
+  precision: z
+    .enum(["f32", "f16"])
+    .default("f32")
+    .describe(
+      "how feature maps lie in memory in training; f16 takes half, with f32 parameters and a moving loss scale",
+    ),
   resize: count.default(256).describe("pictures are resized to a square of this side, pixels"),
   crop: count.default(224).describe("side of the square that the network sees, pixels"),
   flip: z.boolean().default(true).describe("mirror pictures at random in training"),

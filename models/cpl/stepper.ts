@@ -28,7 +28,9 @@ export class Stepper {
 
   /** @param steps steps of the stage done before, when its tensors are about to be loaded */
   constructor(model: CplModel, { options, fresh }: Pick<ModelCard, "options" | "fresh">, steps = 0) {
-    const { optimiser: kind, rate, freshRate, decay, layerDecay, clipNorm, ema } = options;
+    const { optimiser: kind, rate, freshRate, decay, layerDecay, clipNorm, ema, precision } = options;
+    if (precision === "f16" && !model.device.features.has("shader-f16"))
+      throw new TrainingError("precision f16: this adapter has no 16-bit numbers (shader-f16); train with f32");
     this.#model = model;
     this.#options = options;
     const tensors = model.tensors();
@@ -38,7 +40,11 @@ export class Stepper {
       fresh: { rate: freshRate, names: new Set(fresh) },
       ...(layerDecay < 1 && { layers: { decay: layerDecay, depth: blockDepth(tensors) } }),
     });
-    this.optimiser = new Optimiser(groups, { kind, ...(clipNorm > 0 && { clipNorm }) });
+    this.optimiser = new Optimiser(groups, {
+      kind,
+      ...(clipNorm > 0 && { clipNorm }),
+      ...(precision === "f16" && { lossScale: {} }),
+    });
     this.average = ema > 0 ? new WeightAverage(tensors, { decay: ema }) : undefined;
     this.optimiser.steps = steps;
     if (this.average) this.average.steps = steps;

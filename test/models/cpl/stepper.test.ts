@@ -11,7 +11,7 @@ import { Stepper, stageSchedule } from "../../../models/cpl/stepper.ts";
 import { resumeCpl, trainCpl } from "../../../models/cpl/train.ts";
 import { type TrainingData, TrainingInterrupted } from "../../../models/cpl/training.ts";
 import { formula, relativeError } from "../../engine/check.ts";
-import { sharedDevice } from "../../engine/device.ts";
+import { plainDevice, sharedDevice } from "../../engine/device.ts";
 import { blurredPictures } from "./pictures.ts";
 
 const small: CplOptionsInput = {
@@ -93,6 +93,25 @@ test.each(["batch", "parts"] as const)("micro-batches train like the whole batch
   for (const [name, values] of whole.after) expect(relativeError(cut.after.get(name)!, values)).toBeLessThan(5e-6);
   expect(whole.losses.at(-1)!).toBeLessThan(whole.losses[0]!);
   expect(await steps({ lossDivision, microBatch: 6 }, 3)).toEqual(whole);
+});
+
+const half = (await sharedDevice()).features.has("shader-f16");
+
+test.skipIf(!half)("with maps of f16 the steps are those of f32 up to rounding", async () => {
+  const wide = await steps({ stages: 2 }, 3);
+  const narrow = await steps({ stages: 2, precision: "f16" }, 3);
+  expect(relativeError(narrow.losses, wide.losses)).toBeLessThan(2e-3);
+  for (const [name, values] of wide.after) expect(relativeError(narrow.after.get(name)!, values)).toBeLessThan(5e-3);
+  const [moved] = narrow.after;
+  expect(moved![1]).not.toEqual(narrow.before.get(moved![0])!);
+});
+
+test("maps of f16 are refused where the adapter has none", async () => {
+  const device = await plainDevice();
+  const options = cplOptions({ ...small, precision: "f16" });
+  const model = new CplModel(device, options);
+  expect(() => new Stepper(model, { options, fresh: [] })).toThrow("precision f16");
+  model.dispose();
 });
 
 test("layer-wise rates move each block by its share", async () => {
