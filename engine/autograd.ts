@@ -34,26 +34,29 @@ export function record(
 /**
  * Reverse-mode differentiation of a scalar. Adds the gradient of `loss` to `.gradient` of every tensor that was marked
  * `requiresGradient` and took part in it. Those gradients belong to their tensors and outlive scopes.
- * @param seed gradient of the loss itself; 1 unless given (a loss scale, say)
- * @throws ShapeError when `loss` has more than one element or was not recorded
+ * @param seed gradient of the loss itself; 1 unless given (a loss scale, say). A tensor of one element stays the caller's
+ * @throws ShapeError when `loss` or `seed` has more than one element, or the loss was not recorded
  */
-export function backward(loss: Tensor, seed = 1): void {
+export function backward(loss: Tensor, seed: number | Tensor = 1): void {
   if (loss.size !== 1) throw new ShapeError(`backward starts from one number, found a tensor [${loss.shape}]`);
   if (!loss.node) throw new ShapeError("backward: nothing that requires a gradient took part in this loss");
-  const pending = new Map<Tensor, Tensor>([[loss, Tensor.from(loss.device, [seed], loss.shape)]]);
+  const start = typeof seed === "number" ? Tensor.from(loss.device, [seed], loss.shape) : seed.alias(loss.shape);
+  const pending = new Map<Tensor, Tensor>([[loss, start]]);
+  // A loss scale may be too large; the optimiser then skips the step, and there is nothing to complain of.
+  const examined = typeof seed === "number";
   withoutGradients(() => {
     for (const tensor of outputsFirst(loss)) {
       const outputGradient = pending.get(tensor);
       if (!outputGradient) continue;
       pending.delete(tensor);
-      if (tensor.node) spread(tensor.node, outputGradient, pending);
+      if (tensor.node) spread(tensor.node, outputGradient, pending, examined);
       if (tensor.requiresGradient) collect(tensor, outputGradient);
       outputGradient.dispose();
     }
   });
 }
 
-function spread(node: GradientNode, outputGradient: Tensor, pending: Map<Tensor, Tensor>): void {
+function spread(node: GradientNode, outputGradient: Tensor, pending: Map<Tensor, Tensor>, examined: boolean): void {
   const gradients = node.gradient(outputGradient);
   node.inputs.forEach((input, i) => {
     let gradient = gradients[i];
@@ -73,8 +76,9 @@ function spread(node: GradientNode, outputGradient: Tensor, pending: Map<Tensor,
     } else {
       pending.set(input, gradient);
     }
-    const examined = pending.get(input)!;
-    input.device.numbers?.examine(node.operation, "backward", [...node.inputs, outputGradient], examined, input.name);
+    const { numbers } = input.device;
+    const total = pending.get(input)!;
+    if (examined) numbers?.examine(node.operation, "backward", [...node.inputs, outputGradient], total, input.name);
   });
 }
 

@@ -16,7 +16,8 @@ export interface OpenOptions {
   readonly powerPreference?: GPUPowerPreference;
   /**
    * Examine the result of every operation, gradient and update, and throw a NumericError at the next read-back when one
-   * holds a NaN or an infinity. Slower; for finding where they come from.
+   * holds a NaN or an infinity. Slower; for finding where they come from. Gradients of a scaled loss are left out, since the
+   * scale is lowered when they overflow.
    * @default true when the environment variable ACUTANCE_CHECK_NUMBERS is 1
    */
   readonly checkNumbers?: boolean;

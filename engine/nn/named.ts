@@ -104,9 +104,15 @@ export async function loadTensors(file: SafetensorsFile, tensors: readonly Named
   const loaded = await Promise.all(tensors.map((named) => readTensor(file, named)));
   tensors.forEach((named, i) => {
     named.tensor.write(loaded[i]!);
-    named.tensor.name ??= named.name;
-    named.tensor.device.numbers?.examine("loadTensors", "input", [], named.tensor);
   });
+}
+
+/** Gives tensors their names for messages, and where numbers are checked has what they hold examined. */
+export function nameTensors(tensors: readonly NamedTensor[]): void {
+  for (const { name, tensor } of tensors) {
+    tensor.name = name;
+    tensor.device.numbers?.examine("the network", "input", [], tensor);
+  }
 }
 
 /** One tensor of a file in the engine's order, checked against the tensor it is meant for. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { backward, withoutGradients } from "../../engine/autograd.ts";
 import { type Device, openDevice } from "../../engine/device/device.ts";
 import { BatchNorm, Convolution, Linear } from "../../engine/nn/layers.ts";
-import { loadTensors, storable } from "../../engine/nn/named.ts";
+import { loadTensors, nameTensors, storable } from "../../engine/nn/named.ts";
 import { type NumberFault, NumericError } from "../../engine/numbers.ts";
 import { cast, divide, exp, log, multiply, relu, scale, sqrt, subtract } from "../../engine/ops/elementwise.ts";
 import { linear } from "../../engine/ops/matmul.ts";
@@ -44,7 +44,7 @@ class Net {
     this.convolution = new Convolution(on, random, { in: 4, out: 8 }, { kernel: 3, padding: 1 });
     this.norm = new BatchNorm(on, 8);
     this.head = new Linear(on, random, { in: 8, out: 3 });
-    for (const { name, tensor } of this.tensors()) tensor.name = name;
+    nameTensors(this.tensors());
   }
 
   /** `bend` comes between the norm and the head. */
@@ -169,6 +169,27 @@ describe("the first number that is not finite", () => {
     net.dispose();
   });
 
+  test("but not a gradient that overflows by the loss scale: that step is skipped, and the parameter stays", async () => {
+    const weight = Tensor.from(device, [2], [1]).keep();
+    weight.requiresGradient = true;
+    const parameters = [{ name: "gain", tensor: weight, kind: "vector", role: "parameter" } as const];
+    const optimiser = new Optimiser([{ parameters, rate: 0.1, decay: 0 }], {
+      kind: "sgd",
+      lossScale: { initial: 2 ** 100 },
+    });
+    const reads = device.scope(() => {
+      const loss = sum(scale(weight, 1e30));
+      backward(loss, optimiser.seed());
+      optimiser.step();
+      optimiser.clearGradients();
+      return { weight: weight.item(), state: optimiser.gradientState!.read() };
+    });
+    expect(await reads.weight).toBe(2);
+    expect(await reads.state).toMatchObject({ skipped: true, scale: 2 ** 99 });
+    optimiser.dispose();
+    weight.dispose();
+  });
+
   test("input: infinite weights and statistics in a file, and data from the host", async () => {
     const folder = await mkdtemp(join(tmpdir(), "acutance-numbers-"));
     const net = new Net(device);
@@ -185,8 +206,9 @@ describe("the first number that is not finite", () => {
         await writeSafetensors(path, tensors);
         await using file = await openSafetensors(path);
         await loadTensors(file, net.tensors());
+        nameTensors(net.tensors());
         const fault = await faultOf(() => sum(picture(device)));
-        expect(fault).toMatchObject({ operation: "loadTensors", pass: "input", name, [kind]: 1 });
+        expect(fault).toMatchObject({ operation: "the network", pass: "input", name, [kind]: 1 });
         data[2] = before;
         await writeSafetensors(path, tensors);
         await using mended = await openSafetensors(path);

@@ -28,6 +28,7 @@ const options: CplOptionsInput = {
 const checking = () => openDevice({ checkNumbers: true });
 const main = new URL("../../../cli/main.ts", import.meta.url).pathname;
 
+const hasHalf = (await sharedDevice()).features.has("shader-f16");
 let folder = "";
 let rows: RatedRow[] = [];
 let data: TrainingData;
@@ -60,14 +61,23 @@ async function poisoned(path: string, name: string): Promise<string> {
 }
 
 describe("checked numbers", () => {
-  test("find nothing in a sound training of both stages, and change no bit of it", async () => {
-    const plain = await trainCpl(await sharedDevice(), data, options, { folder: run("plain") });
+  async function expectNothing(name: string, input: CplOptionsInput): Promise<void> {
+    const plain = await trainCpl(await sharedDevice(), data, input, { folder: run(name) });
     plain.model.dispose();
-    const checked = await trainCpl(checking, data, options, { folder: run("checked") });
+    const checked = await trainCpl(checking, data, input, { folder: run(`${name}-checked`) });
     checked.model.device.close();
     expect(checked.progress.losses).toEqual(plain.progress.losses);
-    expect(await readFile(model("checked"))).toEqual(await readFile(model("plain")));
-  });
+    expect(await readFile(model(`${name}-checked`))).toEqual(await readFile(model(name)));
+  }
+
+  test.each([
+    ["plain", options],
+    ["clipped", { ...options, clipNorm: 1, ema: 0.9 }],
+  ] as const)("find nothing in a sound training (%s) and change no bit of it", expectNothing);
+
+  test.skipIf(!hasHalf)("find nothing in a sound training in f16 and change no bit of it", () =>
+    expectNothing("f16", { ...options, precision: "f16" }),
+  );
 
   test("name operation and layer of a training whose rate is too high, resumed as its error advises", async () => {
     const high: CplOptionsInput = { ...options, optimiser: "sgd", freshRate: 1e25, stageOneEpochs: 20 };
@@ -95,7 +105,7 @@ describe("checked numbers", () => {
     const words = ["score", rows[0]!.path, "--model", path];
     const found = spawnSync(process.execPath, [main, ...words, "--check-numbers"], { encoding: "utf8" });
     expect(found.stderr).toContain(
-      "head.logits.bias came into loadTensors with 0 NaN and 1 infinity in 20 numbers [20]",
+      "head.logits.bias came into the network with 0 NaN and 1 infinity in 20 numbers [20]",
     );
     expect(found.status).toBe(1);
     const environment = { ...process.env, ACUTANCE_CHECK_NUMBERS: "1" };
