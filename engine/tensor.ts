@@ -43,10 +43,10 @@ export class Tensor {
   readonly size: number;
   /** True for parameters: `backward` leaves their gradient in {@link gradient}. */
   requiresGradient = false;
-  gradient: Tensor | undefined;
   node: GradientNode | undefined;
   readonly #storage: Storage;
   #disposed = false;
+  #gradient: Tensor | undefined;
 
   private constructor(device: Device, shape: Shape, dtype: DataType, storage: Storage) {
     this.device = device;
@@ -95,6 +95,15 @@ export class Tensor {
   /** Bytes of the elements, without padding. */
   get sizeBytes(): number {
     return this.size * 4;
+  }
+
+  /** Sum of the gradients so far. One that was disposed of counts as none. */
+  get gradient(): Tensor | undefined {
+    return this.#gradient?.disposed ? undefined : this.#gradient;
+  }
+
+  set gradient(gradient: Tensor | undefined) {
+    this.#gradient = gradient;
   }
 
   get allocation(): Allocation {
