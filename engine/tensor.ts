@@ -199,6 +199,8 @@ export class Tensor {
 
   async #bytes(): Promise<ArrayBuffer> {
     const { device } = this;
+    // Nobody has to wait for a rehearsed read, so it must not fail later.
+    if (device.stream.silent) return device.stream.read(this.allocation, 0, this.sizeBytes);
     device.check();
     try {
       return await device.stream.read(this.allocation, 0, this.sizeBytes);
