@@ -165,7 +165,7 @@ export class Device {
    * @returns the report at the end of `work`, with the peak since its start
    * @throws OutOfMemoryError when it does not fit; what `work` throws
    */
-  rehearse(work: () => unknown, limitBytes = this.memoryBudgetBytes): MemoryReport {
+  rehearse(work: () => unknown, limitBytes = this.memoryBudgetBytes ?? Number.POSITIVE_INFINITY): MemoryReport {
     if (this.stream.silent) throw new GpuError("a rehearsal cannot run within another");
     const real = this.#memory;
     const ended: Allocation[] = [];

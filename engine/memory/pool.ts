@@ -162,12 +162,12 @@ export class BufferPool {
   /**
    * A pool that goes on from the present state of this one as this one would, and has no buffers: they are only counted.
    * This one stays as it is. Its loans that are released to the other one are put into `ended` instead.
-   * @param limitBytes what the other one may not pass, beside the limit of this one
+   * @param limitBytes what the other one may not pass
    */
-  rehearsal(limitBytes = Number.POSITIVE_INFINITY, ended: Allocation[] = []): BufferPool {
+  rehearsal(limitBytes: number, ended: Allocation[]): BufferPool {
     const noBuffer = () => undefined as unknown as GPUBuffer;
     const copy = new BufferPool(noBuffer, () => {}, this.#options);
-    copy.#refusedBytes = Math.min(this.#refusedBytes, limitBytes);
+    copy.#refusedBytes = limitBytes;
     for (const [size, list] of this.#free) copy.#free.set(size, [...list]);
     for (const allocation of this.#idle) copy.#idle.add(allocation);
     copy.#ledger = this.#ledger.copy();

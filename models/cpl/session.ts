@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { backward } from "../../engine/autograd.ts";
 import type { Device } from "../../engine/device/device.ts";
+import { memorySummary } from "../../engine/memory/report.ts";
 import { cropAndFlip, stack } from "../../engine/ops/image.ts";
 import { Optimiser } from "../../engine/optim/optimiser.ts";
 import type { Tensor } from "../../engine/tensor.ts";
@@ -10,6 +11,7 @@ import { type LoadedBatch, loadBatches, planEpoch } from "./batches.ts";
 import { type Checkpoint, loadCheckpoint, type Position, writeCheckpoint } from "./checkpoint.ts";
 import { convert, denormaliseScore, normaliseMos } from "./labels.ts";
 import { batchLoss } from "./loss.ts";
+import { expectFit } from "./memory.ts";
 import { type CplModel, type ModelCard, saveModel } from "./model.ts";
 import type { CplOptions } from "./options.ts";
 import { evaluationBatch, features, predict, scoreOf } from "./predict.ts";
@@ -40,6 +42,8 @@ export class Session {
   readonly #progress: Progress;
   readonly #command: string;
   readonly #broken = new Set<string>();
+  /** Stages whose memory was logged. */
+  readonly #measured = new Set<1 | 2>();
   #optimiser: Optimiser;
   #stepsInEpoch = 1;
   #pseudo: PseudoLabels | undefined;
@@ -133,6 +137,7 @@ export class Session {
 
   async #stage(stage: 1 | 2, epochs: number): Promise<void> {
     const position = this.#position;
+    if (position.epoch < epochs) this.#expectFit(stage);
     for (; position.epoch < epochs; position.epoch++, position.step = 0, this.#pseudo = undefined) {
       if (this.#hooks.signal?.aborted) await this.#interrupt();
       if (stage === 2 && !this.#pseudo) await this.#refresh();
@@ -160,6 +165,7 @@ export class Session {
           const loss = await this.#step(batch);
           this.#progress.losses.push({ stage, epoch: position.epoch, step: position.step, loss });
           bar?.advance(batch.pictures.length, `loss ${loss.toFixed(4)}`);
+          this.#logMemory(stage);
         }
         position.step++;
         if (this.#hooks.signal?.aborted) {
@@ -173,8 +179,46 @@ export class Session {
     }
   }
 
-  /** One batch forward, backward and into the parameters; returns the loss. */
-  async #step({ pictures }: LoadedBatch): Promise<number> {
+  /** @throws OutOfMemoryError when the steps of a stage do not fit the device */
+  #expectFit(stage: 1 | 2): void {
+    const { stageOneBatch, labelledBatch, unlabelledBatch, levels, resize } = this.#options;
+    const { labelled, unlabelled, test } = this.#data;
+    const [pseudo, { steps }] = [this.#pseudo, this.#optimiser];
+    const batch =
+      stage === 1
+        ? Math.min(stageOneBatch, labelled.length)
+        : labelledBatch + Math.min(unlabelledBatch, unlabelled.length);
+    // Steps are rehearsed before the first label step; what the labels are makes no difference.
+    this.#pseudo ??= { targets: new Float32Array(levels), weights: new Float32Array(1) };
+    try {
+      expectFit(this.#device, this.#store, {
+        name: `stage ${stage}`,
+        batch,
+        labelled: stage === 1 ? batch : labelledBatch,
+        options: (n) => {
+          if (stage === 1) return `--stage-one-batch ${n}`;
+          const share = Math.max(1, Math.floor((n * labelledBatch) / batch));
+          return `--labelled-batch ${share} --unlabelled-batch ${n - share}`;
+        },
+        pictures: labelled.length + unlabelled.length + test.length,
+        side: resize,
+        step: (pictures) => this.#record(pictures),
+      });
+    } finally {
+      this.#pseudo = pseudo;
+      this.#optimiser.steps = steps;
+    }
+  }
+
+  /** After the first step of a stage: what the memory is used for. */
+  #logMemory(stage: 1 | 2): void {
+    if (this.#measured.has(stage)) return;
+    this.#measured.add(stage);
+    this.#hooks.log?.(`device memory by stage ${stage}, peak so far ${memorySummary(this.#device.memoryReport())}`);
+  }
+
+  /** Records one batch forward, backward and into the parameters. */
+  #record(pictures: LoadedBatch["pictures"]): { reading: Promise<number> } {
     const { crop, levels } = this.#options;
     const targets = new Float32Array(pictures.length * levels);
     const weights = new Float32Array(pictures.length).fill(1);
@@ -184,7 +228,7 @@ export class Session {
       if (!labelled) weights[i] = this.#pseudo!.weights[index]!;
     });
     const labelled = pictures.filter(({ planned }) => planned.labelled).length;
-    const { reading } = this.#device.scope(() => {
+    return this.#device.scope(() => {
       const whole = stack(pictures.map(({ tensor }) => tensor));
       const windows = pictures.map(({ planned }) => planned.window);
       const { logits } = this.#model.forward(cropAndFlip(whole, windows, crop, crop), true);
@@ -194,7 +238,11 @@ export class Session {
       this.#optimiser.clearGradients();
       return { reading: loss.item() };
     });
-    const loss = await reading;
+  }
+
+  /** Takes one batch into the parameters; returns the loss. */
+  async #step({ pictures }: LoadedBatch): Promise<number> {
+    const loss = await this.#record(pictures).reading;
     if (!Number.isFinite(loss)) {
       const { stage, epoch, step } = this.#position;
       throw new TrainingError(
