@@ -37,8 +37,9 @@ export async function time(
 ): Promise<BenchResult> {
   const once = async () => {
     const start = performance.now();
-    const result = device.scope(() => ({ result: work() }));
-    await result.result;
+    device.scope(() => {
+      work();
+    });
     await device.finish();
     return performance.now() - start;
   };

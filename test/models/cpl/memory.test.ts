@@ -47,6 +47,10 @@ async function train(memoryLimitBytes: number, more: CplOptionsInput) {
   const lines: string[] = [];
   const hooks = { folder: join(folder, "run"), log: (line: string) => lines.push(line) };
   const result = await trainCpl(device, data, { ...options, ...more }, hooks);
+  result.model.dispose();
+  const left = device.memoryReport().owners.filter(({ owner, bytes }) => bytes > 0 && !/free|read-back/.test(owner));
+  // The device keeps the resize tables of the last sizes.
+  expect(left.map(({ owner }) => owner)).toEqual(["resampling"]);
   return { result, lines, peakBytes: device.memoryUse.peakBytes };
 }
 
