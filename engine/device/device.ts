@@ -161,7 +161,7 @@ export class Device {
    * counts, and nothing is uploaded, dispatched or read (reads give zeros). Tensors that it makes are gone afterwards,
    * those from before keep their elements. What it changes on the host (a step counter, say) is the caller's to undo.
    * @param work synchronous; for a training step let it do two, since the second may need more than the first
-   * @param limitBytes the most that may be held; {@link memoryBudgetBytes} unless given
+   * @param limitBytes what the pool may not grow beyond; {@link memoryBudgetBytes} unless given
    * @returns the report at the end of `work`, with the peak since its start
    * @throws OutOfMemoryError when it does not fit; what `work` throws
    */

@@ -76,7 +76,7 @@ describe("a rehearsal", () => {
   });
 
   test("reads zeros, and lets errors of the work out", async () => {
-    const device = await sharedDevice();
+    using device = await openDevice();
     using x = Tensor.from(device, [1, 2], [2]);
     let reading: Promise<Float32Array> | undefined;
     device.rehearse(() => {
