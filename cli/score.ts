@@ -6,7 +6,7 @@ import { glob, isDynamicPattern } from "tinyglobby";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import { loadFolder } from "../models/data/index.ts";
 import { type ScoredPicture, Scorer } from "../models/scorer.ts";
-import { checkNumbersOption, deviceSource } from "./device.ts";
+import { checkNumbersOption, deviceSource, memoryOption } from "./device.ts";
 import { progress, table } from "./terminal.ts";
 
 interface ScoreFlags {
@@ -16,6 +16,7 @@ interface ScoreFlags {
   readonly out?: string;
   readonly sort?: boolean;
   readonly checkNumbers?: boolean;
+  readonly memory?: number;
 }
 
 export function register(program: Command): void {
@@ -29,6 +30,7 @@ export function register(program: Command): void {
     .option("--out <file>", "write the JSON or CSV to a file instead")
     .option("--sort", "best first, instead of the order given")
     .option(...checkNumbersOption)
+    .option(...memoryOption)
     .addHelpText("after", "\nPictures that cannot be read become rows with an error; the exit code is then 1.")
     .action(run);
 }

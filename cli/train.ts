@@ -17,7 +17,7 @@ import { loadFolder, parseRatio, ratedRows, split, unratedRows } from "../models
 import { type Evaluation, evaluate } from "../models/metrics/index.ts";
 import type { RunRecord } from "../models/report/run-record.ts";
 import { addDataOptions, checkPictures, type DataOptions, openDataset, rangeOf, wholeNumber } from "./data-options.ts";
-import { checkNumbersOption, deviceSource } from "./device.ts";
+import { checkNumbersOption, deviceSource, memoryOption } from "./device.ts";
 import { formatBytes, formatSeconds, progress, table } from "./terminal.ts";
 
 interface TrainFlags extends DataOptions {
@@ -31,6 +31,7 @@ interface TrainFlags extends DataOptions {
   readonly check: boolean;
   readonly checkpointSeconds?: number;
   readonly checkNumbers?: boolean;
+  readonly memory?: number;
 }
 
 export function register(program: Command): void {
@@ -49,6 +50,7 @@ export function register(program: Command): void {
     .option("--resume <folder>", "continue an interrupted run; takes all options from its checkpoint")
     .option("--checkpoint-seconds <n>", "longest time between two checkpoints", wholeNumber(0), 300)
     .option("--no-check", "do not decode every picture before the split")
+    .option(...memoryOption)
     .option(...checkNumbersOption);
   addMethodOptions(cpl);
   cpl.action(async (flags: TrainFlags & Record<string, unknown>) => run(flags, cpl));
@@ -188,6 +190,10 @@ export async function finish(result: TrainingResult, folder: string, title: stri
     ...done,
     results: [...done.results, ...(constant ? [{ name: "constant predictor", evaluation: constant }] : [])],
     peakDeviceBytes: device.memoryUse.peakBytes,
+    peakDeviceOwners: device
+      .memoryReport()
+      .owners.filter(({ atPeakBytes }) => atPeakBytes > 0)
+      .map(({ owner, atPeakBytes }) => ({ owner, bytes: atPeakBytes })),
   };
   model.dispose();
   await writeRecord(folder, record);

@@ -1,13 +1,16 @@
 export { backward, isRecording, withoutGradients } from "./autograd.ts";
 export { Device, type DeviceInfo, type OpenOptions, openDevice } from "./device/device.ts";
-export { DeviceLostError, GpuError, NoAdapterError } from "./device/errors.ts";
+export { DeviceLostError, GpuError, NoAdapterError, OutOfMemoryError } from "./device/errors.ts";
 export type { DeviceSource } from "./device/source.ts";
 export { type AffinityKind, affinity } from "./graph/affinity.ts";
 export { type Neighbours, nearestNeighbours } from "./graph/neighbours.ts";
 export { type Propagation, propagate } from "./graph/propagate.ts";
 export { type Solution, solve } from "./graph/solve.ts";
 export { type SparseMatrix, symmetricGraph } from "./graph/sparse.ts";
+export { largestFit } from "./memory/largest-fit.ts";
+export type { OwnerUse } from "./memory/ledger.ts";
 export type { MemoryUse } from "./memory/pool.ts";
+export { type MemoryReport, memorySummary, memoryTable } from "./memory/report.ts";
 export { BatchNorm, Convolution, Linear } from "./nn/layers.ts";
 export { type Layer, loadTensors, type NamedTensor, storable, type WeightKind } from "./nn/named.ts";
 export { type NumberCount, type NumberFault, NumericError } from "./numbers.ts";

@@ -85,7 +85,7 @@ export class NumberCheck {
    * @param name of what the output is, or is the gradient of
    */
   examine(operation: string, pass: Pass, inputs: readonly Tensor[], output: Tensor, name = output.name): void {
-    if (!output.isFloat) return;
+    if (!output.isFloat || this.#device.stream.silent) return;
     const looked = inputs.filter((input) => input.isFloat).slice(0, mostInputs);
     if (this.#entries.length + looked.length + 1 > this.#slots) this.#recycle();
     for (const input of looked) {
@@ -110,7 +110,9 @@ export class NumberCheck {
   }
 
   #count(tensor: Tensor, entry: Entry): void {
-    this.#table ??= Tensor.zeros(this.#device, [this.#slots, slotBytes / 4], "u32").keep();
+    this.#table ??= this.#device.owned("number check", () =>
+      Tensor.zeros(this.#device, [this.#slots, slotBytes / 4], "u32").keep(),
+    );
     const slot = this.#entries.length;
     this.#entries.push(entry);
     this.#slotOf.set(tensor, slot);

@@ -2,7 +2,7 @@ import type { Device } from "../engine/device/device.ts";
 import { DeviceLostError } from "../engine/device/errors.ts";
 import type { DeviceSource } from "../engine/device/source.ts";
 import { type CplModel, type ModelCard, openModel } from "./cpl/model.ts";
-import { evaluationBatch, predict, type Score, scoreOf } from "./cpl/predict.ts";
+import { fittingBatch, predict, type Score, scoreOf } from "./cpl/predict.ts";
 import { PictureStore } from "./data/index.ts";
 
 /** The score of one picture, or why it has none. */
@@ -83,7 +83,7 @@ export class Scorer {
 
   async *#walk(model: CplModel, paths: readonly string[]): AsyncGenerator<ScoredPicture, void, undefined> {
     const { options, range } = this.card;
-    const store = new PictureStore(model.device, options.resize, evaluationBatch, 0);
+    const store = new PictureStore(model.device, options.resize, fittingBatch(model), 0);
     try {
       const rows = paths.map((path) => ({ path }));
       for await (const outcome of predict(model, rows, store, options)) {

@@ -1,9 +1,12 @@
 import { Dispatcher } from "../kernel/dispatch.ts";
 import { bufferUsage, Stream } from "../kernel/stream.ts";
-import { BufferPool, type MemoryUse } from "../memory/pool.ts";
+import { hostBudgetBytes } from "../memory/budget.ts";
+import { type Allocation, BufferPool, type MemoryUse } from "../memory/pool.ts";
+import { formatBytes, type MemoryReport, memorySummary } from "../memory/report.ts";
 import { ScopeStack } from "../memory/scope.ts";
 import { NumberCheck, NumericError } from "../numbers.ts";
-import { DeviceLostError, GpuError, NoAdapterError } from "./errors.ts";
+import { DeviceLostError, GpuError, NoAdapterError, OutOfMemoryError } from "./errors.ts";
+import { looksLikeSoftware } from "./probe.ts";
 import { findGpu } from "./provider.ts";
 
 export interface OpenOptions {
@@ -21,6 +24,8 @@ export interface OpenOptions {
    * @default true when the environment variable ACUTANCE_CHECK_NUMBERS is 1
    */
   readonly checkNumbers?: boolean;
+  /** The most that tensors may hold on the device, with what the pool keeps for reuse, bytes. No limit unless given. */
+  readonly memoryLimitBytes?: number;
 }
 
 /** What is known about the adapter behind a device. */
@@ -55,7 +60,6 @@ export class Device {
   readonly info: DeviceInfo;
   readonly features: ReadonlySet<string>;
   readonly stream: Stream;
-  readonly memory: BufferPool;
   readonly scopes = new ScopeStack();
   readonly kernels: Dispatcher;
   /** Largest window of a buffer that one kernel argument can show, bytes. */
@@ -66,6 +70,9 @@ export class Device {
   readonly numbers: NumberCheck | undefined;
   /** Ends the waits in progress when the device is lost. */
   readonly #waits = new Set<(failure: Error) => void>();
+  readonly #memoryLimitBytes: number | undefined;
+  #memory: BufferPool;
+  #owner: string | undefined;
   #failure: Error | undefined;
   #closed = false;
 
@@ -81,15 +88,21 @@ export class Device {
     );
     this.maximumBindingBytes = Math.floor(binding / alignment) * alignment;
     this.stream = new Stream(gpu);
-    this.memory = new BufferPool(
+    this.#memoryLimitBytes = options.memoryLimitBytes;
+    this.#memory = new BufferPool(
       (size) => this.#createBuffer(size),
       (buffer) => this.stream.destroyLater(buffer),
+      {
+        largestBufferBytes: gpu.limits.maxBufferSize,
+        limitBytes: this.#memoryLimitBytes,
+        owner: () => this.#owner ?? (this.scopes.depth > 0 ? "scratch" : "other"),
+      },
     );
     this.kernels = new Dispatcher(this);
     if (options.checkNumbers ?? process.env["ACUTANCE_CHECK_NUMBERS"] === "1") this.numbers = new NumberCheck(this);
     gpu.addEventListener("uncapturederror", (event) => {
       event.preventDefault?.();
-      this.fail(new GpuError((event as GPUUncapturedErrorEvent).error.message));
+      this.fail(this.#typed((event as GPUUncapturedErrorEvent).error));
     });
     gpu.lost.then((lost) => {
       const lossOf = () => new DeviceLostError(lost.message || lost.reason || "no reason given");
@@ -118,9 +131,78 @@ export class Device {
     return this.scopes.run(work);
   }
 
+  /** The pool that tensors take their buffers from. */
+  get memory(): BufferPool {
+    return this.#memory;
+  }
+
   /** Bytes held and kept on the device. */
   get memoryUse(): MemoryUse {
-    return this.memory.use;
+    return this.#memory.use;
+  }
+
+  /** Who holds how much of the device's memory, and what its peak was made of. */
+  memoryReport(): MemoryReport {
+    const report = this.#memory.report();
+    // Read-back buffers lie in host memory and are not part of the peak.
+    const readBack = this.stream.readBack.uses().map((use) => ({ ...use, atPeakBytes: 0 }));
+    return { ...report, owners: [...report.owners, ...readBack] };
+  }
+
+  /**
+   * The most that the device should hold in all, bytes: `memoryLimitBytes` when it was given; on a software adapter what
+   * is held and four fifths of the free host memory; undefined on adapters that do not tell their memory.
+   */
+  get memoryBudgetBytes(): number | undefined {
+    if (this.#memoryLimitBytes !== undefined) return this.#memoryLimitBytes;
+    const { vendor, architecture, description, isFallbackAdapter } = this.info;
+    if (!isFallbackAdapter && !looksLikeSoftware(`${vendor} ${architecture} ${description}`)) return undefined;
+    const { usedBytes, freeBytes } = this.memoryUse;
+    return usedBytes + freeBytes + hostBudgetBytes();
+  }
+
+  /**
+   * Runs synchronous `work` and counts the buffers it makes for `owner`, unless an inner call names another. Outside,
+   * they are "scratch" within a scope and "other" without; outputs on the tape are "activations: <operation>".
+   */
+  owned<T>(owner: string, work: () => T): T {
+    const before = this.#owner;
+    this.#owner = owner;
+    try {
+      return work();
+    } finally {
+      this.#owner = before;
+    }
+  }
+
+  /**
+   * How much memory `work` needs, without doing it: it runs with a pool that starts from the present state and only
+   * counts, and nothing is uploaded, dispatched or read (reads give zeros). Tensors that it makes are gone afterwards,
+   * those from before keep their elements. What it changes on the host (a step counter, say) is the caller's to undo.
+   * @param work synchronous; for a training step let it do two, since the second may need more than the first
+   * @param limitBytes what the pool may not grow beyond; {@link memoryBudgetBytes} unless given
+   * @returns the report at the end of `work`, with the peak since its start
+   * @throws OutOfMemoryError when it does not fit; what `work` throws
+   */
+  rehearse(work: () => unknown, limitBytes = this.memoryBudgetBytes ?? Number.POSITIVE_INFINITY): MemoryReport {
+    if (this.stream.silent) throw new GpuError("a rehearsal cannot run within another");
+    const real = this.#memory;
+    const ended: Allocation[] = [];
+    this.#memory = real.rehearsal(limitBytes, ended);
+    this.stream.silent = true;
+    let report: MemoryReport | undefined;
+    try {
+      this.scopes.runAndFree(() => {
+        const result = work();
+        report = this.#memory.report();
+        return result;
+      });
+      return report!;
+    } finally {
+      this.stream.silent = false;
+      this.#memory = real;
+      for (const allocation of ended) real.release(allocation);
+    }
   }
 
   /**
@@ -165,15 +247,20 @@ export class Device {
   }
 
   #createBuffer(size: number): GPUBuffer {
-    if (size > this.gpu.limits.maxBufferSize) {
-      throw new GpuError(
-        `a tensor needs ${size} bytes, the adapter allows ${this.gpu.limits.maxBufferSize} in one buffer; use a smaller batch or input`,
-      );
-    }
     return this.gpu.createBuffer({
       size,
       usage: bufferUsage.storage | bufferUsage.copySource | bufferUsage.copyDestination,
     });
+  }
+
+  /** An error that WebGPU reports late, as one of ours. */
+  #typed(error: GPUError): GpuError {
+    // The runtimes disagree on whether the error classes are globals.
+    if (error.constructor.name !== "GPUOutOfMemoryError") return new GpuError(error.message);
+    const { usedBytes } = this.memoryUse;
+    return new OutOfMemoryError(
+      `the driver is out of memory (${error.message}); ${formatBytes(usedBytes)} are in use, at the peak ${memorySummary(this.memoryReport())}`,
+    );
   }
 }
 

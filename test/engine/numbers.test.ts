@@ -284,6 +284,11 @@ describe("the check itself", () => {
     expect(device.memoryUse).toEqual(before);
   });
 
+  test("counts nothing in a rehearsal, which computes nothing", async () => {
+    device.rehearse(() => log(Tensor.from(device, [-1], [1])));
+    await device.finish();
+  });
+
   test("finish() throws too", async () => {
     device.scope(() => log(Tensor.from(device, [-1], [1])));
     await expect(device.finish()).rejects.toThrow(NumericError);
