@@ -92,10 +92,9 @@ export function weightTiles(device: Device, rows4: number, columns4: number): Ti
     lanes === 0
       ? [2, 1].map((groups) => ({ lanes: 16, rowLanes: 1, groups, columns: 1 }))
       : [
-          { lanes, rowLanes: Math.min(lanes, 8), groups: 1, columns: columns4 > lanes && lanes <= 16 ? 2 : 1 },
           { lanes, rowLanes: Math.min(lanes, 8), groups: 1, columns: 1 },
           { lanes, rowLanes: Math.min(lanes, 4), groups: 1, columns: 1 },
-          { lanes, rowLanes: Math.min(lanes, 4), groups: 1, columns: 2 },
+          { lanes, rowLanes: Math.min(lanes, 8), groups: 1, columns: 2 },
         ];
   const different = shapes.filter(
     (shape, i) =>
