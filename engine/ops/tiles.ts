@@ -98,7 +98,9 @@ export function weightTiles(device: Device, rows4: number, columns4: number): Ti
         ];
   const different = shapes.filter(
     (shape, i) =>
-      shape.groups <= rows4 && shapes.findIndex((other) => JSON.stringify(other) === JSON.stringify(shape)) === i,
+      shape.groups <= rows4 &&
+      (shape.columns === 1 || columns4 > lanes) &&
+      shapes.findIndex((other) => JSON.stringify(other) === JSON.stringify(shape)) === i,
   );
   return different.map(({ lanes: wide, rowLanes, groups, columns }) => ({
     name: `${lanes === 0 ? "registers" : "broadcast"} ${4 * rowLanes * groups}x${4 * columns * wide}`,
