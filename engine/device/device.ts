@@ -5,6 +5,7 @@ import { type Allocation, BufferPool, type MemoryUse } from "../memory/pool.ts";
 import { formatBytes, type MemoryReport, memorySummary } from "../memory/report.ts";
 import { ScopeStack } from "../memory/scope.ts";
 import { NumberCheck, NumericError } from "../numbers.ts";
+import { Tuner } from "../tune/tuner.ts";
 import { DeviceLostError, GpuError, NoAdapterError, OutOfMemoryError } from "./errors.ts";
 import { looksLikeSoftware } from "./probe.ts";
 import { findGpu } from "./provider.ts";
@@ -62,6 +63,8 @@ export class Device {
   readonly stream: Stream;
   readonly scopes = new ScopeStack();
   readonly kernels: Dispatcher;
+  /** Chooses among ways to run an operation. */
+  readonly tuner: Tuner;
   /** Largest window of a buffer that one kernel argument can show, bytes. */
   readonly maximumBindingBytes: number;
   /** Invocations of a subgroup when it is the same for every kernel, else 0: kernels with broadcasts need to know it. */
@@ -100,6 +103,7 @@ export class Device {
     );
     this.kernels = new Dispatcher(this);
     if (options.checkNumbers ?? process.env["ACUTANCE_CHECK_NUMBERS"] === "1") this.numbers = new NumberCheck(this);
+    this.tuner = new Tuner(this);
     gpu.addEventListener("uncapturederror", (event) => {
       event.preventDefault?.();
       this.fail(this.#typed((event as GPUUncapturedErrorEvent).error));
