@@ -1,7 +1,9 @@
-import { cpus } from "node:os";
 import type { Command } from "commander";
 import { type BenchResult, benchmarks } from "../engine/bench.ts";
+import { type BindingRoof, bindingRoof } from "../engine/tune/binding-roof.ts";
+import type { Roofs } from "../engine/tune/roofs.ts";
 import { trainingStepBenchmark } from "../models/bench.ts";
+import { commandRoofs, machineText, registerRoofs } from "./bench-roofs.ts";
 import { wholeNumber } from "./data-options.ts";
 import { openCommandDevice } from "./device.ts";
 import { formatBytes, progress, table } from "./terminal.ts";
@@ -14,41 +16,61 @@ interface BenchFlags {
 }
 
 export function register(program: Command): void {
-  program
+  const bench = program
     .command("bench")
-    .description("measure matrix products, convolutions with their gradients, the graph, and a ResNet-18 training step")
+    .description(
+      "measure matrix products, convolutions with their gradients, the graph, and a ResNet-18 training step, as shares of the adapter's roofs",
+    )
     .option("--runs <n>", "timed runs of each, after one warm-up", wholeNumber(1), 5)
     .option("--batch <n>", "pictures in the training step", wholeNumber(2), 8)
     .option("--size <n>", "side of the pictures in the training step", wholeNumber(32), 224)
     .option("--json", "print one JSON document")
+    .enablePositionalOptions()
     .action(run);
+  registerRoofs(bench);
+}
+
+/** A result with the roof that binds it, where its cost is known. */
+interface BoundResult extends BenchResult {
+  readonly bound?: BindingRoof;
+  /** Least possible time by that roof divided by the median time, 0..1. */
+  readonly shareOfRoof?: number;
 }
 
 async function run({ runs, batch, size, json }: BenchFlags): Promise<void> {
   using device = await openCommandDevice();
+  const roofs = await commandRoofs(device);
   const list = [...benchmarks, trainingStepBenchmark(batch, size)];
   const bar = progress("measuring", list.length);
-  const results: BenchResult[] = [];
+  const results: BoundResult[] = [];
   for (const benchmark of list) {
-    results.push(await benchmark.measure(device, runs));
+    results.push(bounded(await benchmark.measure(device, runs), roofs));
     bar.advance(1, benchmark.name);
   }
   bar.stop();
-  const machine = `${device.info.description || device.info.vendor}, ${cpus()[0]?.model.trim()} (${cpus().length} cores), subgroups of ${device.subgroupSize || "unknown size"}`;
+  const machine = machineText(device);
   const peakBytes = device.memoryUse.peakBytes;
   if (json) {
-    console.log(JSON.stringify({ machine, runs, peakBytes, results }, null, 2));
+    console.log(JSON.stringify({ machine, runs, peakBytes, roofs, results }, null, 2));
     return;
   }
-  const rows = results.map(({ name, medianMs, leastMs, mostMs, gflops, note }) => [
+  const rows = results.map(({ name, medianMs, leastMs, mostMs, gflops, shareOfRoof, bound, note }) => [
     name,
     medianMs.toFixed(1),
     `${leastMs.toFixed(1)}-${mostMs.toFixed(1)}`,
     gflops ? gflops.toFixed(1) : "",
+    shareOfRoof ? `${(100 * shareOfRoof).toFixed(0)} %` : "",
+    bound?.roof ?? "",
     note ?? "",
   ]);
-  console.log(table(["what", "median ms", "range ms", "GFLOP/s", ""], rows));
+  console.log(table(["what", "median ms", "range ms", "GFLOP/s", "share of roof", "roof", ""], rows));
   console.log(
-    `\n${machine}\ndevice memory at its peak: ${formatBytes(peakBytes)}; wall time from recording to completion`,
+    `\n${machine}\ndevice memory at its peak: ${formatBytes(peakBytes)}; wall time from recording to completion; roofs: acutance bench roofs`,
   );
+}
+
+function bounded(result: BenchResult, roofs: Roofs): BoundResult {
+  if (!result.cost) return result;
+  const bound = bindingRoof(result.cost, roofs);
+  return { ...result, bound, shareOfRoof: bound.leastMs / result.medianMs };
 }

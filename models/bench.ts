@@ -19,7 +19,7 @@ export function trainingStepBenchmark(batch: number, side: number): Benchmark {
       const targets = new Float32Array(batch * options.levels);
       for (let i = 0; i < batch; i++) targets[i * options.levels + i] = 1;
       const labels = { targets, weights: new Float32Array(batch).fill(1), labelled: batch };
-      const result = await time(device, name, runs, 0, () => {
+      const result = await time(device, name, runs, undefined, () => {
         backward(batchLoss(model.forward(pictures, true).logits, labels, options));
         optimiser.step();
         optimiser.clearGradients();

@@ -75,7 +75,9 @@ export class Cache<T> {
   /** Where the value of a key is or would be. */
   path(key: CacheKey): string {
     const { folder = cacheFolder(), name } = this.#options;
-    const hash = createHash("sha256").update(JSON.stringify(sorted(key))).digest("hex");
+    const hash = createHash("sha256")
+      .update(JSON.stringify(sorted(key)))
+      .digest("hex");
     return join(folder, name, `${hash.slice(0, 32)}.json`);
   }
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { GpuError } from "../device/errors.ts";
 
 const quantity = z.number().positive();
 
@@ -40,7 +41,10 @@ export interface Effort {
 /** Most growth of `n` from one look to the next. */
 const growth = 32;
 
-/** Milliseconds of one time in each of several runs, after runs that warm up and find how many times last long enough. */
+/**
+ * Milliseconds of one time in each of several runs, after runs that warm up and find how many times last long enough.
+ * @throws GpuError when the clock stands still
+ */
 export async function timesOf(trial: Trial, { leastMs, runs }: Effort): Promise<number[]> {
   let n = Math.min(trial.start ?? 1, trial.most);
   await trial.run(n);
@@ -51,7 +55,11 @@ export async function timesOf(trial: Trial, { leastMs, runs }: Effort): Promise<
     ms = await trial.run(n);
   }
   const times: number[] = [];
-  for (let i = 0; i < runs; i++) times.push((await trial.run(n)) / n);
+  for (let i = 0; i < runs; i++) {
+    ms = await trial.run(n);
+    if (!(ms > 0)) throw new GpuError(`the clock says that ${n} times of a measured piece of work took ${ms} ms`);
+    times.push(ms / n);
+  }
   return times;
 }
 

@@ -42,7 +42,7 @@ export async function arithmeticRate(bench: Workbench, type: "f32" | "f16" | "i3
     best = better(best, attempt);
   }
   for (const workgroup of others) best = better(best, await multiplyAdd(bench, type, best!.chains!, workgroup));
-  return { ...best!.rate, note: `${best!.chains} chains of vec4, workgroups of ${best!.workgroup}` };
+  return { ...best!.rate, note: `vec4 chains: ${best!.chains}, workgroup: ${best!.workgroup}` };
 }
 
 async function multiplyAdd(bench: Workbench, type: string, chains: number, workgroup: number): Promise<Attempt> {
@@ -54,14 +54,12 @@ async function multiplyAdd(bench: Workbench, type: string, chains: number, workg
   bench.clear();
   const times = await timesOf(inPass(bench, record, bench.mostGroups(workgroup)), bench.effort);
   const sums = await bench.results(workgroup);
-  sums.forEach((sum, i) => {
-    const ofSeed = 16 * (1 + (i % SEEDS)) + 6; // of the numbers 4 (1 + i mod SEEDS) + 0, 1, 2, 3
-    expectResult(
-      `${chains} chains of ${type}`,
-      sum,
-      chains * (ofSeed + 4 * TURNS * PAIRS) + 2 * chains * (chains - 1),
-    );
-  });
+  for (const [i, sum] of sums.entries()) {
+    // An invocation's seed is the numbers 4 (1 + i mod SEEDS) + 0, 1, 2, 3; chain c adds c and both steps together 1.
+    const ofSeed = 16 * (1 + (i % SEEDS)) + 6;
+    const ofChains = 4 * ((chains * (chains - 1)) / 2);
+    expectResult(`${chains} chains of ${type}`, sum, chains * (ofSeed + 4 * TURNS * PAIRS) + ofChains);
+  }
   const operations = 2 * 4 * chains * 2 * PAIRS * TURNS * workgroup;
   return { rate: ratesOf(times, operations / 1e9), chains, workgroup };
 }
@@ -75,7 +73,7 @@ const streaming = { UNROLL: 4, TURNS: 64 } as const;
 export async function streamRate(bench: Workbench, kind: "copy" | "read", sizeBytes: number): Promise<Measured> {
   let best: Attempt | undefined;
   for (const workgroup of workgroupsOf(bench)) best = better(best, await stream(bench, kind, sizeBytes, workgroup));
-  return { ...best!.rate, note: `workgroups of ${best!.workgroup}` };
+  return { ...best!.rate, note: `workgroup: ${best!.workgroup}` };
 }
 
 async function stream(bench: Workbench, kind: "copy" | "read", sizeBytes: number, workgroup: number): Promise<Attempt> {
@@ -100,7 +98,9 @@ async function checkCopy(bench: Workbench, sizeBytes: number): Promise<void> {
   const looked = Math.min(1024, numbers);
   for (const from of [0, numbers - looked]) {
     const found = await bench.results(looked, from);
-    found.forEach((value, i) => expectResult(`number ${from + i} of a copy`, value, bench.numberAt(from + i)));
+    for (const [i, value] of found.entries()) {
+      expectResult(`number ${from + i} of a copy`, value, bench.numberAt(from + i));
+    }
   }
 }
 
@@ -127,7 +127,7 @@ export async function workgroupRate(bench: Workbench): Promise<Measured> {
     await checkSums(bench, "a sum in workgroup memory", workgroup, vec4s);
     best = better(best, { rate: ratesOf(times, (vec4s * 16) / 1e9), workgroup });
   }
-  return { ...best!.rate, note: `workgroups of ${best!.workgroup}` };
+  return { ...best!.rate, note: `workgroup: ${best!.workgroup}` };
 }
 
 /** The adapter's own copy from buffer to buffer (read + write), in 10⁹ bytes a second, by the host's clock. */

@@ -124,12 +124,12 @@ export interface RoofsOptions extends MeasureOptions {
   readonly onNote?: (note: string) => void;
 }
 
-/** Raised when what is measured, or how, changes. */
-const version = 1;
+/** Version of the cached form; raised when what is measured, or how, changes. */
+export const roofsVersion = 1;
 
 /** The roofs of the device's adapter: those measured earlier, on disk, or else measured now and stored. */
 export async function roofsOf(device: Device, options: RoofsOptions = {}): Promise<Roofs> {
-  const cache = new Cache({ name: "roofs", version, schema: roofsSchema, onNote: options.onNote });
+  const cache = new Cache({ name: "roofs", version: roofsVersion, schema: roofsSchema, onNote: options.onNote });
   const key = deviceKey(device);
   const cached = options.remeasure ? undefined : await cache.read(key);
   if (cached) return cached;

@@ -26,7 +26,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let b_1 = Vector(x[0].wwww);
   let seed = Vector(x[1u + id.x % {{SEEDS}}u]);
   //#for c in 0..CHAINS
-  var v_{{c}} = seed + Vector({{c}});
+  var v_{{c}} = seed + Vector({{TYPE}}({{c}}));
   //#end
   for (var turn = 0u; turn < {{TURNS}}u; turn++) {
     //#for p in 0..PAIRS
