@@ -54,13 +54,12 @@ export async function timesOf(trial: Trial, { leastMs, runs }: Effort): Promise<
     n = Math.min(trial.most, Math.ceil(n * Math.min(growth, Math.max(2, wanted))));
     ms = await trial.run(n);
   }
-  const times: number[] = [];
-  for (let i = 0; i < runs; i++) {
-    ms = await trial.run(n);
-    if (!(ms > 0)) throw new GpuError(`the clock says that ${n} times of a measured piece of work took ${ms} ms`);
-    times.push(ms / n);
+  const times = [ms];
+  while (times.length < runs) times.push(await trial.run(n));
+  if (times.some((time) => !(time > 0))) {
+    throw new GpuError(`a measured piece of work took ${times.join(", ")} ms: the clock stands still`);
   }
-  return times;
+  return times.map((time) => time / n);
 }
 
 /** Amount per second when `amount` of it takes each of the given times in ms. */

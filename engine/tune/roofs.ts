@@ -2,15 +2,8 @@ import { z } from "zod";
 import type { Device } from "../device/device.ts";
 import { Cache, deviceKey } from "./cache.ts";
 import { type Effort, measuredSchema } from "./measured.ts";
-import {
-  arithmeticRate,
-  bufferCopyRate,
-  overheads,
-  readbackLatency,
-  streamRate,
-  uploadRate,
-  workgroupRate,
-} from "./measurements.ts";
+import { arithmeticRate, bufferCopyRate, streamRate, uploadRate, workgroupRate } from "./measurements.ts";
+import { overheads, readbackLatency } from "./overheads.ts";
 import { powerOfTwoWithin, Workbench } from "./workbench.ts";
 
 /** A rate of memory that depends on how much of it is in use: caches are faster. */

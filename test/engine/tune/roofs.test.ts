@@ -111,7 +111,7 @@ describe("a trial", () => {
       return n * 0.5;
     };
     expect(await timesOf({ run, most: 1000 }, { leastMs: 10, runs: 3 })).toEqual([0.5, 0.5, 0.5]);
-    expect(asked).toEqual([1, 1, 25, 25, 25, 25]);
+    expect(asked).toEqual([1, 1, 25, 25, 25]);
   });
 
   test("stops growing at its most, and grows though the clock stood still", async () => {
@@ -121,8 +121,10 @@ describe("a trial", () => {
       return n < 10 ? 0 : 0.25;
     };
     expect(await timesOf({ run, start: 2, most: 50 }, { leastMs: 10, runs: 1 })).toEqual([0.005]);
-    expect(asked).toEqual([2, 2, 50, 50]);
-    await expect(timesOf({ run: async () => 0, most: 4 }, { leastMs: 1, runs: 1 })).rejects.toThrow("took 0 ms");
+    expect(asked).toEqual([2, 2, 50]);
+    await expect(timesOf({ run: async () => 0, most: 4 }, { leastMs: 1, runs: 1 })).rejects.toThrow(
+      "took 0 ms: the clock stands still",
+    );
   });
 
   test("is summed up by median and extremes", () => {
