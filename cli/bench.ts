@@ -1,18 +1,20 @@
 import type { Command } from "commander";
 import { type BenchResult, benchmarks } from "../engine/bench.ts";
+import { memoryTable } from "../engine/memory/report.ts";
 import { type BindingRoof, bindingRoof } from "../engine/tune/binding-roof.ts";
 import type { Roofs } from "../engine/tune/roofs.ts";
 import { trainingStepBenchmark } from "../models/bench.ts";
 import { commandRoofs, machineText, registerRoofs } from "./bench-roofs.ts";
 import { wholeNumber } from "./data-options.ts";
-import { openCommandDevice } from "./device.ts";
-import { formatBytes, progress, table } from "./terminal.ts";
+import { deviceOptions, memoryOption, openCommandDevice } from "./device.ts";
+import { progress, table } from "./terminal.ts";
 
 interface BenchFlags {
   readonly runs: number;
   readonly batch: number;
   readonly size: number;
   readonly json?: boolean;
+  readonly memory?: number;
 }
 
 export function register(program: Command): void {
@@ -25,6 +27,7 @@ export function register(program: Command): void {
     .option("--batch <n>", "pictures in the training step", wholeNumber(2), 8)
     .option("--size <n>", "side of the pictures in the training step", wholeNumber(32), 224)
     .option("--json", "print one JSON document")
+    .option(...memoryOption)
     .enablePositionalOptions()
     .action(run);
   registerRoofs(bench);
@@ -37,8 +40,8 @@ interface BoundResult extends BenchResult {
   readonly shareOfRoof?: number;
 }
 
-async function run({ runs, batch, size, json }: BenchFlags): Promise<void> {
-  using device = await openCommandDevice();
+async function run({ runs, batch, size, json, memory }: BenchFlags): Promise<void> {
+  using device = await openCommandDevice(deviceOptions(memory === undefined ? {} : { memory }));
   const roofs = await commandRoofs(device);
   const list = [...benchmarks, trainingStepBenchmark(batch, size)];
   const bar = progress("measuring", list.length);
@@ -49,9 +52,8 @@ async function run({ runs, batch, size, json }: BenchFlags): Promise<void> {
   }
   bar.stop();
   const machine = machineText(device);
-  const peakBytes = device.memoryUse.peakBytes;
   if (json) {
-    console.log(JSON.stringify({ machine, runs, peakBytes, roofs, results }, null, 2));
+    console.log(JSON.stringify({ machine, runs, roofs, results }, null, 2));
     return;
   }
   const rows = results.map(({ name, medianMs, leastMs, mostMs, gflops, shareOfRoof, bound, note }) => [
@@ -64,9 +66,10 @@ async function run({ runs, batch, size, json }: BenchFlags): Promise<void> {
     note ?? "",
   ]);
   console.log(table(["what", "median ms", "range ms", "GFLOP/s", "share of roof", "roof", ""], rows));
-  console.log(
-    `\n${machine}\ndevice memory at its peak: ${formatBytes(peakBytes)}; wall time from recording to completion; roofs: acutance bench roofs`,
-  );
+  for (const { name, memory } of results) {
+    if (memory) console.log(`\ndevice memory, ${name}\n${memoryTable(memory)}`);
+  }
+  console.log(`\n${machine}; wall time from recording to completion; roofs: acutance bench roofs`);
 }
 
 function bounded(result: BenchResult, roofs: Roofs): BoundResult {

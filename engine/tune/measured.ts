@@ -23,7 +23,7 @@ export function summarise(values: readonly number[], note?: string): Measured {
 }
 
 /** Something that can be done any number of times in a row. */
-export interface Trial {
+export interface Repeatable {
   /** Does it `n` times and resolves with the milliseconds that took. */
   readonly run: (n: number) => Promise<number>;
   /** Times at first; 1 by default. */
@@ -45,17 +45,17 @@ const growth = 32;
  * Milliseconds of one time in each of several runs, after runs that warm up and find how many times last long enough.
  * @throws GpuError when the clock stands still
  */
-export async function timesOf(trial: Trial, { leastMs, runs }: Effort): Promise<number[]> {
-  let n = Math.min(trial.start ?? 1, trial.most);
-  await trial.run(n);
-  let ms = await trial.run(n);
-  while (ms < leastMs && n < trial.most) {
+export async function timesOf(work: Repeatable, { leastMs, runs }: Effort): Promise<number[]> {
+  let n = Math.min(work.start ?? 1, work.most);
+  await work.run(n);
+  let ms = await work.run(n);
+  while (ms < leastMs && n < work.most) {
     const wanted = ms > 0 ? (1.25 * leastMs) / ms : growth;
-    n = Math.min(trial.most, Math.ceil(n * Math.min(growth, Math.max(2, wanted))));
-    ms = await trial.run(n);
+    n = Math.min(work.most, Math.ceil(n * Math.min(growth, Math.max(2, wanted))));
+    ms = await work.run(n);
   }
   const times = [ms];
-  while (times.length < runs) times.push(await trial.run(n));
+  while (times.length < runs) times.push(await work.run(n));
   if (times.some((time) => !(time > 0))) {
     throw new GpuError(`a measured piece of work took ${times.join(", ")} ms: the clock stands still`);
   }

@@ -1,4 +1,4 @@
-import { type Measured, ratesOf, type Trial, timesOf } from "./measured.ts";
+import { type Measured, type Repeatable, ratesOf, timesOf } from "./measured.ts";
 import type { Recorder } from "./stopwatch.ts";
 import { expectResult, sumOfFirst, type Workbench } from "./workbench.ts";
 
@@ -20,7 +20,7 @@ function workgroupsOf({ device }: Workbench): number[] {
 }
 
 /** `n` workgroups of a kernel in a pass of their own. */
-function inPass({ watch }: Workbench, record: Recorder, most: number, start = 1): Trial {
+function inPass({ watch }: Workbench, record: Recorder, most: number, start = 1): Repeatable {
   return { run: (n) => watch.pass((pass) => record(pass, n)), start: Math.min(start, most), most };
 }
 

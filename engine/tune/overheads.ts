@@ -1,4 +1,4 @@
-import { type Measured, microsecondsOf, type Trial, timesOf } from "./measured.ts";
+import { type Measured, microsecondsOf, type Repeatable, timesOf } from "./measured.ts";
 import { expectResult, type Workbench } from "./workbench.ts";
 
 export interface Overheads {
@@ -37,12 +37,12 @@ export async function overheads(bench: Workbench): Promise<Overheads> {
 }
 
 /** Dispatches in one pass, by the clock of passes. */
-function dispatches({ watch, count }: Workbench, counter: Counter): Trial {
+function dispatches({ watch, count }: Workbench, counter: Counter): Repeatable {
   return { run: (n) => watch.pass((pass) => counter(n, () => count(pass))), start: 64, most: mostDispatches };
 }
 
 /** The host's time for recording them, without that of the submit. */
-function encoding({ device, watch, count }: Workbench, counter: Counter): Trial {
+function encoding({ device, watch, count }: Workbench, counter: Counter): Repeatable {
   const run = async (n: number) => {
     let ms = 0;
     await watch.wall(() => {
@@ -60,7 +60,7 @@ function encoding({ device, watch, count }: Workbench, counter: Counter): Trial 
 }
 
 /** Passes of one dispatch in one submit, from recording to completion. */
-function passes(bench: Workbench, counter: Counter): Trial {
+function passes(bench: Workbench, counter: Counter): Repeatable {
   const { device, watch } = bench;
   const run = (n: number) =>
     watch.wall(() => {
@@ -72,7 +72,7 @@ function passes(bench: Workbench, counter: Counter): Trial {
 }
 
 /** Submits of one pass of one dispatch, from recording to completion. */
-function submits(bench: Workbench, counter: Counter): Trial {
+function submits(bench: Workbench, counter: Counter): Repeatable {
   const { device, watch } = bench;
   const submit = () => {
     const encoder = device.gpu.createCommandEncoder();

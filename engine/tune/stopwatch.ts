@@ -12,6 +12,11 @@ export interface Slice {
   readonly sizeBytes: number;
 }
 
+/** The same buffer for the command stream, which never hands it to anybody else. */
+export function allocationOf(slice: Slice): Allocation {
+  return { ...slice, lastUse: 0, owner: "measurements" };
+}
+
 /** A kernel bound to its buffers, to be recorded any number of times into a pass of the caller's. */
 export type Recorder = (pass: GPUComputePassEncoder, workgroups?: number) => void;
 
@@ -123,7 +128,7 @@ export class Stopwatch {
     const { gpu } = this.#device;
     const set = gpu.createQuerySet({ type: "timestamp", count: 2 });
     const buffer = gpu.createBuffer({ size: stampBytes, usage: queryResolve | bufferUsage.copySource });
-    this.#stamps = { set, allocation: { buffer, sizeBytes: stampBytes, lastUse: 0 } };
+    this.#stamps = { set, allocation: allocationOf({ buffer, sizeBytes: stampBytes }) };
     for (let dispatches = 1; ; dispatches *= 2) {
       const { wallMs, stampMs } = await this.#run((pass) => {
         for (let i = 0; i < dispatches; i++) proving(pass);

@@ -3,7 +3,7 @@ import { GpuError } from "../device/errors.ts";
 import { bufferUsage } from "../kernel/stream.ts";
 import type { Constants } from "../kernel/template.ts";
 import type { Effort } from "./measured.ts";
-import { BareKernel, type Recorder, type Slice, Stopwatch } from "./stopwatch.ts";
+import { allocationOf, BareKernel, type Recorder, type Slice, Stopwatch } from "./stopwatch.ts";
 
 /** The largest power of two that is not above `bytes`. */
 export function powerOfTwoWithin(bytes: number): number {
@@ -90,12 +90,12 @@ export class Workbench {
 
   /** Sets the first bytes of `y` to zero, so that the results of one kernel cannot pass for those of the next. */
   clear(bytes = this.y.sizeBytes): void {
-    this.device.stream.clear({ ...this.y, lastUse: 0 }, bytes);
+    this.device.stream.clear(allocationOf(this.y), bytes);
   }
 
   /** `count` numbers of `y` from number `from` on. */
   async results(count: number, from = 0): Promise<Float32Array> {
-    return new Float32Array(await this.device.stream.read({ ...this.y, lastUse: 0 }, from * 4, count * 4));
+    return new Float32Array(await this.device.stream.read(allocationOf(this.y), from * 4, count * 4));
   }
 
   /** Most workgroups of a kernel that leaves one f32 an invocation. */

@@ -103,7 +103,7 @@ describe("measured on the adapter at hand", () => {
   });
 });
 
-describe("a trial", () => {
+describe("repeated work", () => {
   test("is repeated until it lasts long enough, then timed by one time", async () => {
     const asked: number[] = [];
     const run = async (n: number) => {
