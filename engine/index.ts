@@ -73,4 +73,7 @@ export {
 } from "./optim/schedule.ts";
 export { Random } from "./random.ts";
 export { type DataType, type Shape, ShapeError, Tensor } from "./tensor.ts";
+export { type BindingRoof, bindingRoof, type Cost } from "./tune/binding-roof.ts";
+export type { Measured } from "./tune/measured.ts";
+export { type MeasureOptions, measureRoofs, type Roofs, type RoofsOptions, roofsOf } from "./tune/roofs.ts";
 export { openSafetensors, SafetensorsError, writeSafetensors } from "./weights/safetensors.ts";
