@@ -49,7 +49,7 @@ export function backward(loss: Tensor, seed: number | Tensor = 1): void {
   // A loss scale may be too large; the optimiser then skips the step, and there is nothing to complain of.
   const examined = typeof seed === "number";
   inBackward(loss.device, () => {
-    const start = typeof seed === "number" ? Tensor.from(loss.device, [seed], loss.shape) : seed.alias(loss.shape);
+    const start = typeof seed === "number" ? Tensor.constant(loss.device, [seed], loss.shape) : seed.alias(loss.shape);
     const pending = new Map<Tensor, Tensor>([[loss, start]]);
     for (const tensor of outputsFirst(loss)) {
       const outputGradient = pending.get(tensor);

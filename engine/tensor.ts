@@ -1,4 +1,5 @@
 import type { Device } from "./device/device.ts";
+import { GpuError } from "./device/errors.ts";
 import type { KernelArgument } from "./kernel/dispatch.ts";
 import type { Allocation } from "./memory/pool.ts";
 import { halfToNumber, numberToHalf } from "./weights/half.ts";
@@ -69,6 +70,10 @@ export class Tensor {
 
   /** A tensor whose elements are not yet written. */
   static empty(device: Device, shape: Shape, dtype: DataType = "f32"): Tensor {
+    return Tensor.#make(device, shape, dtype, false);
+  }
+
+  static #make(device: Device, shape: Shape, dtype: DataType, filled: boolean): Tensor {
     for (const extent of shape) {
       if (!Number.isInteger(extent) || extent < 1)
         throw new ShapeError(`[${shape}] is not a shape: extents are whole and at least 1`);
@@ -79,7 +84,7 @@ export class Tensor {
     device.check();
     // Kernels read and write whole vec4s, so the last one is always complete.
     const bytes = Math.ceil(sizeOf(shape) / 4) * 4 * elementBytes[dtype];
-    return new Tensor(device, shape, dtype, { allocation: device.memory.acquire(bytes), handles: 0 });
+    return new Tensor(device, shape, dtype, { allocation: device.memory.acquire(bytes, filled), handles: 0 });
   }
 
   /** A tensor of the device and element type of `model`, of its shape unless given; elements not yet written. */
@@ -87,15 +92,28 @@ export class Tensor {
     return Tensor.empty(model.device, shape, model.dtype);
   }
 
-  /** Uploads elements given in row-major order. */
+  /**
+   * Uploads elements given in row-major order.
+   * @throws GpuError in work that a plan records: its replays would see the elements of the recording
+   */
   static from(device: Device, data: Float32Array | Uint32Array | readonly number[], shape: Shape): Tensor {
+    if (device.stream.recorder) {
+      throw new GpuError(
+        `elements [${shape}] are uploaded in a traced step and would be the same in every replay; upload them before, or use Tensor.constant`,
+      );
+    }
+    return Tensor.constant(device, data, shape);
+  }
+
+  /** {@link Tensor.from} for elements that are the same every time, such as tables: allowed in what a plan records. */
+  static constant(device: Device, data: Float32Array | Uint32Array | readonly number[], shape: Shape): Tensor {
     const array = (Array.isArray(data) ? Float32Array.from(data) : data) as
       | Float32Array<ArrayBuffer>
       | Uint32Array<ArrayBuffer>;
     if (array.length !== sizeOf(shape)) {
       throw new ShapeError(`[${shape}] has ${sizeOf(shape)} elements, ${array.length} were given`);
     }
-    const tensor = Tensor.empty(device, shape, array instanceof Uint32Array ? "u32" : "f32");
+    const tensor = Tensor.#make(device, shape, array instanceof Uint32Array ? "u32" : "f32", true);
     device.stream.upload(tensor.#storage.allocation, array);
     return tensor;
   }
@@ -176,6 +194,8 @@ export class Tensor {
 
   /** Overwrites all elements from the host. */
   write(data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): void {
+    if (this.device.stream.recorder)
+      throw new GpuError("a traced step wrote to a tensor from the host; write before it");
     if (data.length !== this.size)
       throw new ShapeError(`[${this.shape}] has ${this.size} elements, ${data.length} were given`);
     this.device.check();

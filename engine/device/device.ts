@@ -1,4 +1,5 @@
 import { Dispatcher } from "../kernel/dispatch.ts";
+import { Plan, PlanMemory, PlanRecorder } from "../kernel/plan.ts";
 import { bufferUsage, Stream } from "../kernel/stream.ts";
 import { hostBudgetBytes } from "../memory/budget.ts";
 import { type Allocation, BufferPool, type MemoryUse } from "../memory/pool.ts";
@@ -207,6 +208,53 @@ export class Device {
       this.#memory = real;
       for (const allocation of ended) real.release(allocation);
     }
+  }
+
+  /**
+   * Does synchronous `work` once and records it, to be done again by {@link Plan.replay}: the same kernels on the same
+   * buffers, with next to no work for the host, to the same bits. Tensors that it made and freed share the plan's buffers;
+   * those it returns (one, or a record of them) are written anew by each replay. What changes from time to time is read
+   * from tensors made before, or given to kernels as functions.
+   * @throws GpuError within a rehearsal or another trace, while numbers are checked, and where `work` uploads
+   */
+  trace<T>(work: () => T): Plan<T> {
+    if (this.stream.silent || this.stream.recorder)
+      throw new GpuError("a trace cannot run within another or a rehearsal");
+    if (this.numbers) throw new GpuError("numbers are checked as operations are recorded; do not trace meanwhile");
+    const recorder = new PlanRecorder();
+    const memory = new PlanMemory();
+    this.#memory.plan = memory;
+    this.stream.recorder = recorder;
+    const end = () => {
+      this.#memory.plan = undefined;
+      this.stream.recorder = undefined;
+    };
+    const release = () => {
+      this.stream.forget(recorder);
+      for (const allocation of memory.dissolve()) this.#memory.release(allocation);
+    };
+    try {
+      const { result, dispose } = this.scopes.runAndKeep(work);
+      end();
+      return new Plan(
+        () => this.#replay(recorder),
+        recorder,
+        result,
+        () => {
+          dispose();
+          release();
+        },
+      );
+    } catch (error) {
+      end();
+      release();
+      throw error;
+    }
+  }
+
+  #replay(recorder: PlanRecorder): void {
+    this.check();
+    this.stream.replay(recorder);
   }
 
   /**

@@ -16,6 +16,9 @@ export interface KernelArgument {
   readonly sizeBytes: number;
 }
 
+/** A number for a kernel; a function is asked again at every replay of a plan. */
+export type Parameter = number | (() => number);
+
 /** Workgroups in x, y and z. */
 export type Grid = readonly [number, number, number];
 
@@ -58,7 +61,7 @@ export class Dispatcher {
     name: string,
     constants: Constants,
     bindings: Readonly<Record<string, KernelArgument>>,
-    parameters: Readonly<Record<string, number>>,
+    parameters: Readonly<Record<string, Parameter>>,
     grid: Grid,
   ): void {
     const device = this.#device;
@@ -77,7 +80,9 @@ export class Dispatcher {
     });
     const group = this.#group(kernel, args);
     const used = args.map((argument) => argument.allocation);
-    device.stream.dispatch(kernel.pipeline, group, used, grid, (view) => pack(kernel.source, parameters, view));
+    const vary = device.stream.recorder && Object.values(parameters).some((value) => typeof value === "function");
+    const write = (view: DataView) => pack(kernel.source, parameters, view);
+    device.stream.dispatch(kernel.pipeline, group, used, grid, write, vary);
   }
 
   #pipeline(name: string, constants: Constants, bindings: Readonly<Record<string, KernelArgument>>): Pipeline {
@@ -166,10 +171,11 @@ export class Dispatcher {
   }
 }
 
-function pack(source: KernelSource, parameters: Readonly<Record<string, number>>, view: DataView): void {
+function pack(source: KernelSource, parameters: Readonly<Record<string, Parameter>>, view: DataView): void {
   let at = 0;
   for (const { name, type } of source.parameters) {
-    const value = parameters[name];
+    const given = parameters[name];
+    const value = typeof given === "function" ? given() : given;
     if (value === undefined || Number.isNaN(value)) {
       throw new GpuError(`${source.file}: parameter "${name}" is ${value === undefined ? "missing" : "not a number"}`);
     }

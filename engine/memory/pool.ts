@@ -1,4 +1,5 @@
 import { OutOfMemoryError } from "../device/errors.ts";
+import type { PlanMemory } from "../kernel/plan.ts";
 import { Ledger } from "./ledger.ts";
 import { formatBytes, type MemoryReport, memorySummary } from "./report.ts";
 
@@ -22,6 +23,12 @@ export interface Allocation {
   lastUse: number;
   /** Whom it is counted for; changed by {@link BufferPool.assign}. */
   owner: string;
+  /** Counts its loans: another number means that the tensor it was lent to has ended. */
+  loan: number;
+  /** The plan that keeps it. */
+  plan?: PlanMemory | undefined;
+  /** Kept by a plan with its content, because the host filled it. */
+  filled?: boolean;
 }
 
 export interface PoolOptions {
@@ -76,13 +83,31 @@ export class BufferPool {
     this.#refusedBytes = options.limitBytes ?? Number.POSITIVE_INFINITY;
   }
 
+  /** Keeps the loans from now on, while a plan is recorded. */
+  plan: PlanMemory | undefined;
+
   /**
    * A buffer of at least `bytes`, contents undefined.
+   * @param filled the host is going to fill it; a plan that is being recorded then keeps it for that alone
    * @throws OutOfMemoryError when it is larger than the adapter allows, or does not fit the limit
    */
-  acquire(bytes: number): Allocation {
+  acquire(bytes: number, filled = false): Allocation {
     const size = sizeClass(bytes);
     const owner = this.#options.owner?.() ?? "other";
+    const again = filled ? undefined : this.plan?.take(size);
+    if (again) {
+      this.assign(again, owner);
+      return again;
+    }
+    const allocation = this.#borrow(size, owner);
+    if (this.plan) {
+      allocation.filled = filled;
+      this.plan.add(allocation);
+    }
+    return allocation;
+  }
+
+  #borrow(size: number, owner: string): Allocation {
     const kept = this.#free.get(size)?.pop();
     if (kept) {
       this.#idle.delete(kept);
@@ -93,12 +118,17 @@ export class BufferPool {
     }
     this.#trim(size);
     this.#expectRoom(size);
-    const made = { buffer: this.#create(size), sizeBytes: size, lastUse: 0, owner };
+    const made = { buffer: this.#create(size), sizeBytes: size, lastUse: 0, owner, loan: 0 };
     this.#count(made);
     return made;
   }
 
   release(allocation: Allocation): void {
+    allocation.loan++;
+    if (allocation.plan) {
+      allocation.plan.give(allocation);
+      return;
+    }
     const size = allocation.sizeBytes;
     this.#usedBytes -= size;
     this.#usedBuffers--;

@@ -42,6 +42,19 @@ export class ScopeStack {
     }
   }
 
+  /** As {@link run}; the tensors that `work` returns are in no scope and end by `dispose`. */
+  runAndKeep<T>(work: () => T): { result: T; dispose: () => void } {
+    const result = this.run(work);
+    const returned = this.#returned(result);
+    for (const tensor of returned) this.keep(tensor);
+    return {
+      result,
+      dispose: () => {
+        for (const tensor of returned) tensor.dispose();
+      },
+    };
+  }
+
   run<T>(work: () => T): T {
     const scope = new Set<Scoped>();
     this.#open.push(scope);

@@ -81,8 +81,8 @@ function through(x: Tensor, axis: 1 | 2, map: Resampling): Tensor {
     flat.set(row, taps * i);
   });
   const spans = map.first.flatMap((first, i) => [first, map.weights[i]!.length]);
-  using spanTable = Tensor.from(device, Uint32Array.from(spans), [outputs, 2]);
-  using weightTable = Tensor.from(device, flat, [outputs, taps]);
+  using spanTable = Tensor.constant(device, Uint32Array.from(spans), [outputs, 2]);
+  using weightTable = Tensor.constant(device, flat, [outputs, taps]);
   const shape = x.shape.with(axis, outputs);
   const y = Tensor.like(x, shape);
   const inner = sizeOf(shape.slice(axis + 1));

@@ -124,7 +124,7 @@ export function stochasticDepth(x: Tensor, rate: number, options: DropoutOptions
 function dropSamples(x: Tensor, rate: number, words: RandomWords): Tensor {
   const { device } = x;
   const samples = x.shape[0]!;
-  const ones = Tensor.from(device, new Float32Array(samples).fill(1), [samples, ...x.shape.slice(1).fill(1)]);
+  const ones = Tensor.constant(device, new Float32Array(samples).fill(1), [samples, ...x.shape.slice(1).fill(1)]);
   const factors = drop(ones, rate, words);
   const plain = x.alias();
   const y = multiply(plain, factors);

@@ -1,4 +1,5 @@
 import { record } from "../autograd.ts";
+import type { Parameter } from "../kernel/dispatch.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { type DataType, ShapeError, Tensor } from "../tensor.ts";
 
@@ -13,7 +14,7 @@ export function overElements(
   kernel: string,
   constants: Readonly<Record<string, string | number | boolean>>,
   tensors: Readonly<Record<string, Tensor>>,
-  parameters: Readonly<Record<string, number>> = {},
+  parameters: Readonly<Record<string, Parameter>> = {},
   whole: Readonly<Record<string, Tensor>> = {},
 ): void {
   const first = Object.values(tensors)[0]!;

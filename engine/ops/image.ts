@@ -170,7 +170,7 @@ function perChannel(x: Tensor, means: readonly number[], factors: readonly numbe
   const { device } = x;
   const period = means.length / greatestCommonDivisor(means.length, 4);
   const tiled = (values: readonly number[]) => Array.from({ length: 4 * period }, (_, i) => values[i % values.length]!);
-  using table = Tensor.from(device, [...tiled(means), ...tiled(factors)], [2, 4 * period]);
+  using table = Tensor.constant(device, [...tiled(means), ...tiled(factors)], [2, 4 * period]);
   const y = Tensor.like(x);
   for (const { start, count } of rowRanges(device, Math.ceil(x.size / 4), [4])) {
     device.kernels.run(

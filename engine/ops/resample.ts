@@ -83,8 +83,8 @@ function uploadTable(device: Device, { first, weights }: Resampling): Table {
     flat.set(row, taps * i);
   });
   return {
-    spans: Tensor.from(device, spans, [outputs, 2]).keep(),
-    weights: Tensor.from(device, flat, [outputs, taps]).keep(),
+    spans: Tensor.constant(device, spans, [outputs, 2]).keep(),
+    weights: Tensor.constant(device, flat, [outputs, taps]).keep(),
     taps,
     outputs,
   };

@@ -47,12 +47,20 @@ export class WeightAverage {
   update(): void {
     if (this.#applied) throw new Error("the averages are applied; end that before the next update");
     const { decay, warmup } = this.#options;
-    const t = this.steps++;
-    const kept = warmup ? Math.min(decay, (1 + t) / (10 + t)) : decay;
+    const share = () => {
+      const t = this.steps - 1;
+      return 1 - (warmup ? Math.min(decay, (1 + t) / (10 + t)) : decay);
+    };
+    this.advance();
     withoutGradients(() => {
       for (const { named, average } of this.#pairs)
-        overElements("optim/average", {}, { average, x: named.tensor }, { share: 1 - kept });
+        overElements("optim/average", {}, { average, x: named.tensor }, { share });
     });
+  }
+
+  /** The host's part of an update: for one that a plan replays, before the replay. */
+  advance(): void {
+    this.steps++;
   }
 
   /**

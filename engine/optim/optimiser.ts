@@ -1,4 +1,5 @@
 import { withoutGradients } from "../autograd.ts";
+import type { Parameter } from "../kernel/dispatch.ts";
 import type { NamedTensor } from "../nn/named.ts";
 import { overElements } from "../ops/elementwise.ts";
 import { Tensor } from "../tensor.ts";
@@ -38,6 +39,7 @@ export class Optimiser {
   readonly gradientState: GradientState | undefined;
   /** Calls of {@link step} so far, those that the loss scale skipped included. */
   steps = 0;
+  #rateFactor = 1;
 
   constructor(groups: readonly ParameterGroup[], options: OptimiserOptions) {
     this.#groups = groups;
@@ -70,13 +72,23 @@ export class Optimiser {
    * scaling a step in which a gradient is infinite or not a number changes no parameter and no moment.
    */
   step(rateFactor = 1): void {
+    this.advance(rateFactor);
+    this.#record();
+  }
+
+  /** The host's part of a step: for one that a plan replays, before the replay. */
+  advance(rateFactor = 1): void {
     this.steps++;
+    this.#rateFactor = rateFactor;
+  }
+
+  #record(): void {
     withoutGradients(() => {
       this.gradientState?.update(this.#parameters().flatMap(({ tensor }) => tensor.gradient ?? []));
       for (const { parameters, rate, decay } of this.#groups) {
         for (const { name, tensor } of parameters) {
           if (!tensor.gradient) continue;
-          this.#update(name, tensor, tensor.gradient, rate * rateFactor, decay);
+          this.#update(name, tensor, tensor.gradient, () => rate * this.#rateFactor, decay);
           // A gradient that overflowed by the loss scale is no fault: the kernel has skipped the update.
           const looked = this.#options.lossScale ? [] : [tensor.gradient];
           tensor.device.numbers?.examine(this.#options.kind, "update", looked, tensor, name);
@@ -110,7 +122,7 @@ export class Optimiser {
     return this.#groups.flatMap(({ parameters }) => parameters);
   }
 
-  #update(name: string, parameter: Tensor, gradient: Tensor, rate: number, decay: number): void {
+  #update(name: string, parameter: Tensor, gradient: Tensor, rate: () => number, decay: number): void {
     const slot = (suffix: string) => this.#state.get(`${name}.${suffix}`)!.tensor;
     const options = this.#options;
     const state = this.gradientState && { state: this.gradientState.tensor };
@@ -123,9 +135,9 @@ export class Optimiser {
     }
     const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
     // With a gradient state only the adapter knows how many steps were taken.
-    const corrections: Record<string, number> = state
+    const corrections: Record<string, Parameter> = state
       ? { log_beta1: finiteLog(beta1), log_beta2: finiteLog(beta2) }
-      : { correction1: 1 - beta1 ** this.steps, correction2: 1 - beta2 ** this.steps };
+      : { correction1: () => 1 - beta1 ** this.steps, correction2: () => 1 - beta2 ** this.steps };
     overElements(
       "optim/adam",
       { ...constants, DECOUPLED: options.kind === "adamw" },

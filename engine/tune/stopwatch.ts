@@ -14,7 +14,7 @@ export interface Slice {
 
 /** The same buffer for the command stream, which never hands it to anybody else. */
 export function allocationOf(slice: Slice): Allocation {
-  return { ...slice, lastUse: 0, owner: "measurements" };
+  return { ...slice, lastUse: 0, loan: 0, owner: "measurements" };
 }
 
 /** A kernel bound to its buffers, to be recorded any number of times into a pass of the caller's. */

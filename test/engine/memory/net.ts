@@ -4,7 +4,7 @@ import { BatchNorm, Convolution, Linear } from "../../../engine/nn/layers.ts";
 import { attention } from "../../../engine/ops/attention.ts";
 import { softCrossEntropy, weightedMean } from "../../../engine/ops/losses.ts";
 import { reshape } from "../../../engine/ops/shape.ts";
-import { Optimiser } from "../../../engine/optim/optimiser.ts";
+import { Optimiser, type OptimiserOptions } from "../../../engine/optim/optimiser.ts";
 import { Random } from "../../../engine/random.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 
@@ -21,14 +21,14 @@ export class SmallNet {
   readonly #classify: Linear;
   readonly optimiser: Optimiser;
 
-  constructor(device: Device) {
+  constructor(device: Device, options: Omit<OptimiserOptions, "kind"> = {}) {
     const random = new Random(1, "small net");
     this.device = device;
     this.#convolution = new Convolution(device, random, { in: 3, out: channels }, { kernel: 3, padding: 1 });
     this.#norm = new BatchNorm(device, channels);
     this.#classify = new Linear(device, random, { in: places * channels, out: classes });
     const parameters = this.tensors().filter(({ role }) => role === "parameter");
-    this.optimiser = new Optimiser([{ parameters, rate: 1e-3, decay: 1e-4 }], { kind: "adam" });
+    this.optimiser = new Optimiser([{ parameters, rate: 1e-3, decay: 1e-4 }], { kind: "adam", ...options });
   }
 
   tensors() {
@@ -48,16 +48,30 @@ export class SmallNet {
   }
 
   loss(batch: number, number = 0): Tensor {
+    return this.lossOf(this.batch(batch, number));
+  }
+
+  /** A made-up batch on the device. */
+  batch(batch: number, number = 0) {
     const { device } = this;
     const pixels = Float32Array.from({ length: batch * places * 3 }, (_, i) => Math.sin(i + (number % 7)));
     const targets = Float32Array.from({ length: batch * classes }, (_, i) => (i % (classes + 1) === 0 ? 1 : 0));
-    const x = Tensor.from(device, pixels, [batch, side, side, 3]);
+    return {
+      pixels,
+      x: Tensor.from(device, pixels, [batch, side, side, 3]),
+      targets: Tensor.from(device, targets, [batch, classes]),
+      weights: Tensor.from(device, new Float32Array(batch).fill(1), [batch]),
+    };
+  }
+
+  lossOf({ x, targets, weights }: { x: Tensor; targets: Tensor; weights: Tensor }): Tensor {
+    const batch = x.shape[0]!;
     const features = this.#norm.forward(this.#convolution.forward(x), true, { relu: true });
     const tokens = reshape(features, [batch, places, 1, channels]);
     const mixed = attention(tokens, tokens, tokens);
     const logits = this.#classify.forward(reshape(mixed, [batch, places * channels]));
-    const rows = softCrossEntropy(logits, Tensor.from(device, targets, [batch, classes]));
-    return weightedMean(rows, Tensor.from(device, new Float32Array(batch).fill(1), [batch]), batch);
+    const rows = softCrossEntropy(logits, targets);
+    return weightedMean(rows, weights, batch);
   }
 
   dispose(): void {

@@ -1,0 +1,157 @@
+import { GpuError } from "../device/errors.ts";
+import type { Allocation } from "../memory/pool.ts";
+import type { Grid } from "./dispatch.ts";
+
+/** What the command stream did, in order. */
+export type Command =
+  | {
+      readonly kind: "dispatch";
+      readonly pipeline: GPUComputePipeline;
+      readonly group: GPUBindGroup;
+      readonly grid: Grid;
+    }
+  | {
+      readonly kind: "copy";
+      readonly from: GPUBuffer;
+      readonly fromByte: number;
+      readonly to: GPUBuffer;
+      readonly toByte: number;
+      readonly bytes: number;
+    }
+  | { readonly kind: "clear"; readonly target: GPUBuffer; readonly bytes: number };
+
+/** Fills the parameters of one dispatch. */
+export type WriteParameters = (view: DataView) => void;
+
+/**
+ * The buffers of a plan. Those that end within it are used again within it, in the order in which they were recorded;
+ * none leaves the plan while it lives.
+ */
+export class PlanMemory {
+  readonly #free = new Map<number, Allocation[]>();
+  readonly #loans = new Set<Allocation>();
+  readonly #ended = new Set<Allocation>();
+
+  /** A buffer of the plan of this size class that has ended. */
+  take(sizeBytes: number): Allocation | undefined {
+    const allocation = this.#free.get(sizeBytes)?.pop();
+    if (allocation) this.#ended.delete(allocation);
+    return allocation;
+  }
+
+  add(allocation: Allocation): void {
+    allocation.plan = this;
+    this.#loans.add(allocation);
+  }
+
+  /** Takes back a buffer of the plan. One that was filled from the host keeps its content for every replay. */
+  give(allocation: Allocation): void {
+    this.#ended.add(allocation);
+    if (allocation.filled) return;
+    const list = this.#free.get(allocation.sizeBytes);
+    if (list) list.push(allocation);
+    else this.#free.set(allocation.sizeBytes, [allocation]);
+  }
+
+  /** Ends the plan's hold on its buffers; returns those that nobody uses. Others are ordinary loans from now on. */
+  dissolve(): Allocation[] {
+    for (const allocation of this.#loans) {
+      allocation.plan = undefined;
+      allocation.filled = false;
+    }
+    const ended = [...this.#ended];
+    this.#free.clear();
+    this.#loans.clear();
+    this.#ended.clear();
+    return ended;
+  }
+}
+
+/** Takes down what a piece of work does with the command stream. */
+export class PlanRecorder {
+  readonly commands: Command[] = [];
+  /** Parameters of the dispatches, a slot for each. */
+  readonly parameters: Uint8Array[] = [];
+  /** Slots whose parameters are computed anew at every replay. */
+  readonly varying: { readonly slot: number; readonly write: WriteParameters }[] = [];
+  /** Buffers from before, which must outlive the plan, and the loans of them that were used. */
+  readonly outside = new Map<Allocation, number>();
+
+  dispatch(
+    pipeline: GPUComputePipeline,
+    group: GPUBindGroup,
+    grid: Grid,
+    used: readonly Allocation[],
+    parameters: Uint8Array,
+    write?: WriteParameters,
+  ): void {
+    if (write) this.varying.push({ slot: this.parameters.length, write });
+    this.parameters.push(parameters);
+    this.commands.push({ kind: "dispatch", pipeline, group, grid });
+    this.#note(used);
+  }
+
+  copy(from: Allocation, fromByte: number, to: Allocation, toByte: number, bytes: number): void {
+    this.commands.push({ kind: "copy", from: from.buffer, fromByte, to: to.buffer, toByte, bytes });
+    this.#note([from, to]);
+  }
+
+  clear(target: Allocation, bytes: number): void {
+    this.commands.push({ kind: "clear", target: target.buffer, bytes });
+    this.#note([target]);
+  }
+
+  #note(used: readonly Allocation[]): void {
+    for (const allocation of used) if (!allocation.plan) this.outside.set(allocation, allocation.loan);
+  }
+}
+
+/**
+ * A piece of work that was recorded once and can be done again, with the same kernels on the same buffers, at a fraction of
+ * the host's time. Made by `device.trace`. The elements of tensors from outside may change between replays, the tensors
+ * must not end; numbers given as functions are computed anew, all others are those of the recording.
+ */
+export class Plan<T> {
+  /** What the work returned: tensors that each replay writes anew. They end with the plan. */
+  readonly result: T;
+  readonly #replay: () => void;
+  readonly #recorder: PlanRecorder;
+  readonly #release: () => void;
+  #disposed = false;
+
+  constructor(replay: () => void, recorder: PlanRecorder, result: T, release: () => void) {
+    this.#replay = replay;
+    this.#recorder = recorder;
+    this.result = result;
+    this.#release = release;
+  }
+
+  /** Dispatches of one replay. */
+  get dispatches(): number {
+    return this.#recorder.parameters.length;
+  }
+
+  /**
+   * Does the work again; nothing waits.
+   * @throws GpuError when the plan was disposed of or a tensor from outside that it uses has ended
+   */
+  replay(): void {
+    if (this.#disposed) throw new GpuError("a plan was replayed after it was disposed of");
+    for (const [allocation, loan] of this.#recorder.outside) {
+      if (allocation.loan !== loan)
+        throw new GpuError("a plan cannot be replayed: a tensor from outside that it uses has ended");
+    }
+    this.#replay();
+  }
+
+  /** Gives the buffers of the plan back. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#release();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
