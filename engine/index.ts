@@ -51,4 +51,7 @@ export { logSoftmax, softmax } from "./ops/softmax.ts";
 export { Optimiser, type OptimiserOptions, type ParameterGroup } from "./optim/optimiser.ts";
 export { Random } from "./random.ts";
 export { type DataType, type Shape, ShapeError, Tensor } from "./tensor.ts";
+export { openWeights } from "./weights/open.ts";
+export { openPytorch, PytorchError } from "./weights/pytorch.ts";
 export { openSafetensors, SafetensorsError, writeSafetensors } from "./weights/safetensors.ts";
+export { type StoredTensor, type TensorInfo, toFloat32, WeightsError, type WeightsFile } from "./weights/stored.ts";
