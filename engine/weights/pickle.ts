@@ -48,7 +48,7 @@ class Machine implements PickleContext {
       const [name, run] = operation;
       this.#opcode.name = name;
       if (name === "STOP") return { value: this.pop(), end: this.#at };
-      if (!run) this.fail("is not read here: data needs none of it");
+      if (!run) this.fail("this opcode is not read; tensors need none of it");
       run(this);
     }
   }
@@ -105,12 +105,12 @@ class Machine implements PickleContext {
 
   /** A two's complement integer, little-endian. */
   integer(length: number): number | bigint {
-    if (length > 255) this.fail(`an integer of ${length} bytes`);
+    if (length > 255) this.fail(`an integer of ${length} bytes, more than the 255 allowed`);
     const value = BigInt.asIntN(
       8 * length,
       this.take(length).reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n),
     );
-    return BigInt(Number(value)) === value && Number.isSafeInteger(Number(value)) ? Number(value) : value;
+    return Number.isSafeInteger(Number(value)) ? Number(value) : value;
   }
 
   push(value: unknown): void {
