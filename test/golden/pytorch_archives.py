@@ -1,6 +1,6 @@
 """Makes the PyTorch archives in test/golden/pytorch: weights as torch.save writes them, and files that must be refused.
 
-expected.json: for each good file its tensors, in order, with dtype (safetensors' names), shape and values.
+expected.json: for each good file but resnet-stem.pth its tensors, in order, with dtype (safetensors' names), shape and values.
 Keys of the legacy form are addresses in memory, so a new run gives files with other bytes and the same meaning.
 """
 import collections
@@ -121,6 +121,17 @@ good("checkpoint.pth", saved(checkpoint), net.state_dict())
 good("checkpoint-legacy.pth", saved(checkpoint, _use_new_zipfile_serialization=False), net.state_dict())
 nested = {"model": {"state_dict": {"w": torch.ones(2), "note": "no tensor"}}}
 good("nested.pth", saved(nested), {"w": torch.ones(2)})
+
+# The first layers of a ResNet as a training script saves them; the pattern packs well.
+stem = {
+    "module.conv1.weight": (torch.arange(64 * 3 * 7 * 7) % 16).half().reshape(64, 3, 7, 7),
+    "module.bn1.weight": torch.ones(64),
+    "module.bn1.bias": torch.arange(64.0),
+    "module.bn1.running_mean": torch.zeros(64),
+    "module.bn1.running_var": torch.ones(64),
+    "module.bn1.num_batches_tracked": torch.tensor(1),
+}
+(folder / "resnet-stem.pth").write_bytes(repacked(saved({"state_dict": stem}), method=zipfile.ZIP_DEFLATED))
 
 
 def bad(name, data):

@@ -3,7 +3,12 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openWeights } from "../../../engine/weights/open.ts";
-import { encodeSafetensors, openSafetensors, type TensorToStore } from "../../../engine/weights/safetensors.ts";
+import {
+  encodeSafetensors,
+  openSafetensors,
+  Safetensors,
+  type TensorToStore,
+} from "../../../engine/weights/safetensors.ts";
 import { countAllocations } from "./allocations.ts";
 import { fuzz, type Mutation, mutations } from "./fuzz.ts";
 import { writeZip, zipEntries } from "./zip.ts";
@@ -27,7 +32,18 @@ test("the counter sees what is allocated", async () => {
   expect(total).toBe(12000);
 });
 
-test("safetensors: 1600 mutations", async () => {
+/** From the file and from its bytes in memory, with the same verdict. */
+async function openBoth(path: string) {
+  const bytes = new Uint8Array(await readFile(path));
+  const file = await openSafetensors(path).catch((error) => {
+    expect(() => new Safetensors(bytes, path)).toThrow(error.message);
+    throw error;
+  });
+  expect(new Safetensors(bytes, path).tensors).toEqual(file.tensors as typeof file.tensors);
+  return file;
+}
+
+test("safetensors, on disk and in memory: 1600 mutations", async () => {
   const floats: TensorToStore[] = [
     { name: "w", dtype: "F32", shape: [2, 3], data: new Float32Array([1, -2, 3.5, 0, 1e-30, 7]) },
     { name: "half", dtype: "F16", shape: [3], data: new Uint16Array([0x3c00, 0xc000, 1]) },
@@ -45,7 +61,7 @@ test("safetensors: 1600 mutations", async () => {
     seeds,
     rounds: 100,
     mutations,
-    open: openSafetensors,
+    open: openBoth,
     path,
     expansion: 4,
   });
