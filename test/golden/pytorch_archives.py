@@ -1,6 +1,6 @@
 """Makes the PyTorch archives in test/golden/pytorch: weights as torch.save writes them, and files that must be refused.
 
-expected.json: for each good file but resnet-stem.pth its tensors, in order, with dtype (safetensors' names), shape and values.
+pytorch_archives.json: for each good file but resnet-stem.pth its tensors, in order, with dtype (safetensors' names), shape and values.
 Keys of the legacy form are addresses in memory, so a new run gives files with other bytes and the same meaning.
 """
 import collections
@@ -217,6 +217,7 @@ central = lying.index(b"PK\x01\x02")
 struct.pack_into("<I", lying, central + 24, 20)
 bad("size-lies", bytes(lying))
 
-(folder / "expected.json").write_text(json.dumps(expected, indent=None, separators=(",", ":")) + "\n")
+lines = [f"{json.dumps(name)}:{json.dumps(tensors, separators=(',', ':'))}" for name, tensors in expected.items()]
+pathlib.Path(__file__).with_suffix(".json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
 total = sum(path.stat().st_size for path in folder.iterdir())
 print(f"{len(list(folder.iterdir()))} files, {total} bytes")

@@ -11,7 +11,7 @@ import { writeZip } from "./zip.ts";
 
 const archives = new URL("../../golden/pytorch/", import.meta.url).pathname;
 const expected: Record<string, { name: string; dtype: string; shape: number[]; values: number[] }[]> = await Bun.file(
-  join(archives, "expected.json"),
+  new URL("../../golden/pytorch_archives.json", import.meta.url),
 ).json();
 
 let folder: string;
