@@ -21,7 +21,7 @@ export {
   randomWords,
   stochasticDepth,
 } from "./ops/dropout.ts";
-export { exp, log, relu, scale, sqrt, square } from "./ops/elementwise.ts";
+export { cast, exp, log, relu, scale, sqrt, square } from "./ops/elementwise.ts";
 export { argmax, cumulativeSum, gatherRows, topK } from "./ops/gather.ts";
 export {
   centerCrop,

@@ -127,7 +127,7 @@ export function resampleAxis(x: Tensor, { axis, inputs, outputs, antialias, back
     return backward ? transposed(map) : map;
   });
   const shape = x.shape.with(axis, table.outputs);
-  const y = Tensor.empty(device, shape);
+  const y = Tensor.like(x, shape);
   const inner = sizeOf(shape.slice(axis + 1));
   const length = x.shape[axis]!;
   const vector = inner % 4 === 0;
