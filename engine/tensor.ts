@@ -50,10 +50,12 @@ export class Tensor {
   readonly size: number;
   /** True for parameters: `backward` leaves their gradient in {@link gradient}. */
   requiresGradient = false;
-  gradient: Tensor | undefined;
+  /** Such as "layer1.0.conv1.weight", for messages. */
+  name: string | undefined;
   node: GradientNode | undefined;
   readonly #storage: Storage;
   #disposed = false;
+  #gradient: Tensor | undefined;
 
   private constructor(device: Device, shape: Shape, dtype: DataType, storage: Storage) {
     this.device = device;
@@ -74,6 +76,7 @@ export class Tensor {
     if (dtype === "f16" && !device.features.has("shader-f16")) {
       throw new ShapeError(`f16 needs the feature shader-f16, which this adapter does not have; use f32`);
     }
+    device.check();
     // Kernels read and write whole vec4s, so the last one is always complete.
     const bytes = Math.ceil(sizeOf(shape) / 4) * 4 * elementBytes[dtype];
     return new Tensor(device, shape, dtype, { allocation: device.memory.acquire(bytes), handles: 0 });
@@ -115,6 +118,15 @@ export class Tensor {
   /** True for f32 and f16. */
   get isFloat(): boolean {
     return this.dtype !== "u32";
+  }
+
+  /** Sum of the gradients so far. One that was disposed of counts as none. */
+  get gradient(): Tensor | undefined {
+    return this.#gradient?.disposed ? undefined : this.#gradient;
+  }
+
+  set gradient(gradient: Tensor | undefined) {
+    this.#gradient = gradient;
   }
 
   get allocation(): Allocation {
@@ -166,6 +178,7 @@ export class Tensor {
   write(data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): void {
     if (data.length !== this.size)
       throw new ShapeError(`[${this.shape}] has ${this.size} elements, ${data.length} were given`);
+    this.device.check();
     this.device.stream.upload(this.allocation, this.dtype === "f16" ? Uint16Array.from(data, numberToHalf) : data);
   }
 
@@ -211,14 +224,9 @@ export class Tensor {
 
   async #bytes(): Promise<ArrayBuffer> {
     const { device } = this;
+    // Nobody has to wait for a rehearsed read, so it must not fail later.
+    if (device.stream.silent) return device.stream.read(this.allocation, 0, this.sizeBytes);
     device.check();
-    try {
-      return await device.stream.read(this.allocation, 0, this.sizeBytes);
-    } catch (error) {
-      device.check();
-      throw error;
-    } finally {
-      device.check();
-    }
+    return device.settled(device.stream.read(this.allocation, 0, this.sizeBytes));
   }
 }

@@ -5,19 +5,24 @@ import { type DataType, ShapeError, Tensor } from "../tensor.ts";
 type Unary = "relu" | "scale" | "exp" | "log" | "sqrt" | "square";
 type Binary = "add" | "subtract" | "multiply" | "divide" | "relu_gradient";
 
-/** Runs a kernel over all elements of equally long tensors, in windows where one binding does not hold them. */
+/**
+ * Runs a kernel over all elements of equally long tensors, in windows where one binding does not hold them; tensors in
+ * `whole` are bound as they are in every window.
+ */
 export function overElements(
   kernel: string,
   constants: Readonly<Record<string, string | number | boolean>>,
   tensors: Readonly<Record<string, Tensor>>,
   parameters: Readonly<Record<string, number>> = {},
+  whole: Readonly<Record<string, Tensor>> = {},
 ): void {
   const first = Object.values(tensors)[0]!;
   const { device } = first;
   for (const { start, count } of rowRanges(device, Math.ceil(first.size / 4), [4])) {
-    const windows = Object.entries(tensors).map(
-      ([name, tensor]) => [name, tensor.window(start * 4, count * 4)] as const,
-    );
+    const windows = [
+      ...Object.entries(tensors).map(([name, tensor]) => [name, tensor.window(start * 4, count * 4)] as const),
+      ...Object.entries(whole).map(([name, tensor]) => [name, tensor.window()] as const),
+    ];
     device.kernels.run(
       kernel,
       { ...constants, WORKGROUP: flatWorkgroup },
