@@ -45,7 +45,7 @@ export function register(program: Command): void {
     .option("--split-seed <n>", "seed of the split", wholeNumber(0), 1)
     .option("--unlabelled <folder>", "further pictures without scores")
     .option("--out <folder>", "where models, checkpoint and report are written", "runs/cpl")
-    .option("--init <file>", "weights of the backbone, safetensors with torchvision's names")
+    .option("--init <file>", "weights of the backbone, safetensors or PyTorch (.pth), with torchvision's names")
     .option("--from <file>", "go on from a model, such as the stage1.safetensors of an earlier run")
     .option("--resume <folder>", "continue an interrupted run; takes all options from its checkpoint")
     .option("--checkpoint-seconds <n>", "longest time between two checkpoints", wholeNumber(0), 300)

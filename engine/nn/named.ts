@@ -1,6 +1,7 @@
 import type { Device } from "../device/device.ts";
 import { Tensor } from "../tensor.ts";
-import { SafetensorsError, type SafetensorsFile, type TensorToStore, toFloat32 } from "../weights/safetensors.ts";
+import type { TensorToStore } from "../weights/safetensors.ts";
+import { toFloat32, WeightsError, type WeightsFile } from "../weights/stored.ts";
 
 /**
  * How a tensor lies in weight files, which follow PyTorch: convolutions [O, C, KH, KW] where the engine has
@@ -91,13 +92,13 @@ export async function storable(tensors: readonly NamedTensor[]): Promise<TensorT
 
 /**
  * Fills tensors from a file. All are read and checked before the first is written.
- * @throws SafetensorsError naming the tensor with the shape found and expected, or the tensors that the file lacks
+ * @throws WeightsError naming the tensor with the shape found and expected, or the tensors that the file lacks
  */
-export async function loadTensors(file: SafetensorsFile, tensors: readonly NamedTensor[]): Promise<void> {
+export async function loadTensors(file: WeightsFile, tensors: readonly NamedTensor[]): Promise<void> {
   const missing = tensors.filter(({ name }) => !file.tensors.has(name)).map(({ name }) => name);
   if (missing.length > 0) {
     const some = missing.slice(0, 5).join(", ");
-    throw new SafetensorsError(
+    throw new WeightsError(
       `${file.path} lacks ${missing.length} tensor(s) of this model: ${some}${missing.length > 5 ? ", …" : ""}`,
     );
   }
@@ -117,14 +118,14 @@ export function nameTensors(tensors: readonly NamedTensor[]): void {
 
 /** One tensor of a file in the engine's order, checked against the tensor it is meant for. */
 export async function readTensor(
-  file: SafetensorsFile,
+  file: WeightsFile,
   named: NamedTensor,
   name = named.name,
 ): Promise<Float32Array<ArrayBuffer>> {
   const stored = await file.read(name);
   const expected = fileShape(named);
   if (stored.shape.join() !== expected.join()) {
-    throw new SafetensorsError(
+    throw new WeightsError(
       `${file.path}: tensor "${name}" is [${stored.shape.join(", ")}], this model expects [${expected.join(", ")}]`,
     );
   }

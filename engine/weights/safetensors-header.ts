@@ -1,39 +1,17 @@
-/** Bytes per element of every dtype of the format that is known here. */
-export const DTYPE_BYTES = {
-  F64: 8,
-  F32: 4,
-  F16: 2,
-  BF16: 2,
-  I64: 8,
-  I32: 4,
-  I16: 2,
-  I8: 1,
-  U64: 8,
-  U32: 4,
-  U16: 2,
-  U8: 1,
-  BOOL: 1,
-} as const;
-
-/** A dtype by the name the format gives it. */
-export type StoredDtype = keyof typeof DTYPE_BYTES;
+import { byteLengthOf, DTYPE_BYTES, type StoredDtype, type TensorInfo, WeightsError } from "./stored.ts";
 
 /** The header is JSON; a larger one than this is taken for damage. The reference implementation has the same bound. */
 export const MAX_HEADER_BYTES = 100_000_000;
 
 /** A file that is not, or not wholly, safetensors; names the file, the tensor, what was found and what was expected. */
-export class SafetensorsError extends Error {
+export class SafetensorsError extends WeightsError {
   override name = "SafetensorsError";
 }
 
 /** Where a tensor lies and what it is. */
-export interface StoredTensorInfo {
-  readonly name: string;
-  readonly dtype: StoredDtype;
-  readonly shape: readonly number[];
+export interface StoredTensorInfo extends TensorInfo {
   /** First byte, from the beginning of the file. */
   readonly offset: number;
-  readonly byteLength: number;
 }
 
 /** A parsed header. */
@@ -145,11 +123,6 @@ function parseEntry(
     throw wrong(`occupies ${end - begin} bytes, expected ${expected} for ${dtype} [${shape.join(", ")}].`);
   }
   return { name, dtype: dtype as StoredDtype, shape, offset: dataStart + begin, byteLength: expected };
-}
-
-/** Bytes of a tensor; infinite or inexact products of sizes never equal a length in a file. */
-export function byteLengthOf(dtype: StoredDtype, shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1) * DTYPE_BYTES[dtype];
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

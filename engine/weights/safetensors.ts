@@ -1,77 +1,18 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { writeFileAtomically } from "./atomic.ts";
-import { bfloatToNumber, halfToNumber } from "./half.ts";
+import { headerLength, parseHeader, SafetensorsError, type StoredTensorInfo } from "./safetensors-header.ts";
 import {
   byteLengthOf,
   DTYPE_BYTES,
-  headerLength,
-  parseHeader,
-  SafetensorsError,
+  infoOf,
+  readExactly,
   type StoredDtype,
-  type StoredTensorInfo,
-} from "./safetensors-header.ts";
+  type StoredTensor,
+  type WeightsFile,
+} from "./stored.ts";
 
-export { SafetensorsError, type StoredDtype, type StoredTensorInfo } from "./safetensors-header.ts";
-
-/** A tensor as stored: little-endian, row-major. */
-export interface StoredTensor {
-  readonly name: string;
-  readonly dtype: StoredDtype;
-  readonly shape: readonly number[];
-  readonly bytes: Uint8Array;
-}
-
-/** The typed array of each dtype; halves as their bits, BOOL as bytes. */
-export type StoredView =
-  | Float64Array
-  | Float32Array
-  | BigInt64Array
-  | BigUint64Array
-  | Int32Array
-  | Uint32Array
-  | Int16Array
-  | Uint16Array
-  | Int8Array
-  | Uint8Array;
-
-const VIEWS = {
-  F64: Float64Array,
-  F32: Float32Array,
-  F16: Uint16Array,
-  BF16: Uint16Array,
-  I64: BigInt64Array,
-  I32: Int32Array,
-  I16: Int16Array,
-  I8: Int8Array,
-  U64: BigUint64Array,
-  U32: Uint32Array,
-  U16: Uint16Array,
-  U8: Uint8Array,
-  BOOL: Uint8Array,
-} as const;
-
-/**
- * The elements of a stored tensor as a typed array of its dtype: a view where the bytes are aligned, else a copy.
- * F16 and BF16 come as their bits in a Uint16Array.
- */
-export function typedView(tensor: StoredTensor): StoredView {
-  const size = DTYPE_BYTES[tensor.dtype];
-  const bytes = tensor.bytes.byteOffset % size === 0 ? tensor.bytes : new Uint8Array(tensor.bytes);
-  return new VIEWS[tensor.dtype](bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength / size);
-}
-
-/**
- * The elements of a stored tensor as float32: F16 and BF16 exactly, F64 and integers rounded to the nearest float32,
- * BOOL as 0 and 1. F32 is not copied where the bytes are aligned.
- * @returns [product of the shape]
- */
-export function toFloat32(tensor: StoredTensor): Float32Array {
-  const view = typedView(tensor);
-  if (view instanceof Float32Array) return view;
-  if (tensor.dtype === "F16") return Float32Array.from(view as Uint16Array, halfToNumber);
-  if (tensor.dtype === "BF16") return Float32Array.from(view as Uint16Array, bfloatToNumber);
-  return Float32Array.from(view as ArrayLike<number | bigint>, Number);
-}
+export { SafetensorsError, type StoredTensorInfo } from "./safetensors-header.ts";
+export { type StoredDtype, type StoredTensor, type StoredView, toFloat32, typedView } from "./stored.ts";
 
 /** Tensors of a safetensors file held in memory; reading one copies nothing. */
 export class Safetensors {
@@ -95,7 +36,7 @@ export class Safetensors {
     this.#source = source;
   }
 
-  /** @throws SafetensorsError when there is no tensor of this name */
+  /** @throws WeightsError when there is no tensor of this name */
   get(name: string): StoredTensor {
     const { dtype, shape, offset, byteLength } = infoOf(this.tensors, name, this.#source);
     return { name, dtype, shape, bytes: this.#bytes.subarray(offset, offset + byteLength) };
@@ -103,11 +44,12 @@ export class Safetensors {
 }
 
 /** An open safetensors file; only the header is in memory, each tensor is read when asked for. */
-export class SafetensorsFile implements AsyncDisposable {
+export class SafetensorsFile implements WeightsFile {
   readonly path: string;
   readonly tensors: ReadonlyMap<string, StoredTensorInfo>;
   /** The free texts of the header. */
   readonly metadata: ReadonlyMap<string, string>;
+  readonly notes: readonly string[] = [];
   readonly #file: FileHandle;
 
   /** Use `openSafetensors`. */
@@ -122,7 +64,7 @@ export class SafetensorsFile implements AsyncDisposable {
     this.metadata = header.metadata;
   }
 
-  /** @throws SafetensorsError when there is no tensor of this name, or the file was cut since it was opened */
+  /** @throws WeightsError when there is no tensor of this name, or the file was cut since it was opened */
   async read(name: string): Promise<StoredTensor> {
     const { dtype, shape, offset, byteLength } = infoOf(this.tensors, name, this.path);
     const bytes = await readExactly(this.#file, offset, byteLength, this.path);
@@ -154,31 +96,6 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
     await file.close();
     throw error;
   }
-}
-
-function infoOf(tensors: ReadonlyMap<string, StoredTensorInfo>, name: string, source: string): StoredTensorInfo {
-  const info = tensors.get(name);
-  if (info) return info;
-  const some = [...tensors.keys()].slice(0, 8).join(", ");
-  throw new SafetensorsError(
-    `${source}: there is no tensor "${name}"; it holds ${tensors.size}: ${some}${tensors.size > 8 ? ", ..." : ""}`,
-  );
-}
-
-async function readExactly(file: FileHandle, offset: number, length: number, source: string): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  let done = 0;
-  while (done < length) {
-    // Node refuses to read 2 GiB at once.
-    const { bytesRead } = await file.read(bytes, done, Math.min(length - done, 2 ** 30), offset + done);
-    if (bytesRead === 0) {
-      throw new SafetensorsError(
-        `${source}: ends at byte ${offset + done}, expected ${offset + length}; it is truncated.`,
-      );
-    }
-    done += bytesRead;
-  }
-  return bytes;
 }
 
 /** A tensor to store; `data` holds its elements little-endian, any typed array over the right bytes. */

@@ -4,7 +4,7 @@ import { join, type Layer, type NamedTensor, readTensor } from "../../engine/nn/
 import { globalAveragePool, maxPool2d } from "../../engine/ops/pool.ts";
 import type { Random } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { SafetensorsError, type SafetensorsFile } from "../../engine/weights/safetensors.ts";
+import { WeightsError, type WeightsFile } from "../../engine/weights/stored.ts";
 
 /** A convolution with the batch normalisation that follows it, under the names torchvision gives to both. */
 class ConvNorm {
@@ -128,9 +128,9 @@ export class ResNet implements Layer {
    * Starts from a weights file with torchvision's names. Batch norms folded into the convolutions (a bias beside the
    * convolution, no batch norm) become frozen ones: scale 1, shift = the folded bias, mean 0, variance 1. A stage of
    * which the file lacks a weight stays fresh as a whole.
-   * @throws SafetensorsError when a tensor has another shape, or nothing in the file fits
+   * @throws WeightsError when a tensor has another shape, or nothing in the file fits
    */
-  async start(file: SafetensorsFile): Promise<InitReport> {
+  async start(file: WeightsFile): Promise<InitReport> {
     const parts: [string, [string, ConvNorm][]][] = [
       ["the stem", [["", this.#stem]]],
       ...this.#stages.map((blocks, stage): [string, [string, ConvNorm][]] => [
@@ -151,7 +151,7 @@ export class ResNet implements Layer {
       }
     }
     if (taken.length === 0)
-      throw new SafetensorsError(`${file.path}: no stage of a ResNet with torchvision's names is complete in it`);
+      throw new WeightsError(`${file.path}: no stage of a ResNet with torchvision's names is complete in it`);
     const lines = [`${taken.join(", ")} start from ${file.path}${folded ? ", batch norm folded in and frozen" : ""}`];
     if (fresh.length > 0) lines.push(`${fresh.join(", ")} start fresh: the file lacks some of their weights`);
     return { lines, fresh: freshNames };
@@ -166,7 +166,7 @@ export class ResNet implements Layer {
     return parts.map(([prefix, part]) => [join(prefix, part.names[1]), part.norm]);
   }
 
-  #holds(file: SafetensorsFile, prefix: string, part: ConvNorm): boolean {
+  #holds(file: WeightsFile, prefix: string, part: ConvNorm): boolean {
     const [convolution, norm] = part.names.map((name) => join(prefix, name)) as [string, string];
     const has = (name: string) => file.tensors.has(name);
     return has(`${convolution}.weight`) && (has(`${norm}.weight`) || has(`${convolution}.bias`));
@@ -180,7 +180,7 @@ export class ResNet implements Layer {
 }
 
 /** Fills one convolution and its norm; returns whether the norm was folded in. */
-async function startPart(file: SafetensorsFile, prefix: string, part: ConvNorm): Promise<boolean> {
+async function startPart(file: WeightsFile, prefix: string, part: ConvNorm): Promise<boolean> {
   const named = part.tensors(prefix);
   const [weight, scale, shift, mean, variance] = named as [
     NamedTensor,

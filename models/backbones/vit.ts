@@ -11,7 +11,7 @@ import { linear } from "../../engine/ops/matmul.ts";
 import { reshape } from "../../engine/ops/shape.ts";
 import type { Random } from "../../engine/random.ts";
 import { ShapeError, Tensor } from "../../engine/tensor.ts";
-import type { SafetensorsFile } from "../../engine/weights/safetensors.ts";
+import type { WeightsFile } from "../../engine/weights/stored.ts";
 import type { InitReport } from "./resnet.ts";
 
 /** Length of a token, number of blocks and of heads. */
@@ -214,9 +214,9 @@ export class ViT implements Layer {
 
   /**
    * Starts from a weights file with timm's names. The head stays fresh where the file has none for as many classes.
-   * @throws SafetensorsError when another tensor is missing or has another shape
+   * @throws WeightsError when another tensor is missing or has another shape
    */
-  async start(file: SafetensorsFile): Promise<InitReport> {
+  async start(file: WeightsFile): Promise<InitReport> {
     const head = this.#head?.tensors("head") ?? [];
     const freshHead = head.filter(({ name, tensor }) => file.tensors.get(name)?.shape[0] !== tensor.shape.at(-1));
     const fresh = new Set(freshHead.length > 0 ? head.map(({ name }) => name) : []);

@@ -5,6 +5,7 @@ import { cast, relu } from "../../engine/ops/elementwise.ts";
 import { normalise } from "../../engine/ops/image.ts";
 import { Random } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
+import { openWeights } from "../../engine/weights/open.ts";
 import {
   openSafetensors,
   SafetensorsError,
@@ -62,10 +63,14 @@ export class CplModel implements Layer {
     return { embedding, logits: this.#classify.forward(embedding) };
   }
 
-  /** Starts the backbone from a weights file with torchvision's names; the head stays fresh. */
+  /**
+   * Starts the backbone from a weights file with torchvision's names, safetensors or PyTorch's; the head stays fresh.
+   * @throws WeightsError as {@link openWeights} and the backbone's `start` say
+   */
   async start(path: string): Promise<InitReport> {
-    await using file = await openSafetensors(path);
-    return await this.backbone.start(file);
+    await using file = await openWeights(path);
+    const report = await this.backbone.start(file);
+    return { ...report, lines: [...file.notes, ...report.lines] };
   }
 
   tensors(prefix = ""): NamedTensor[] {

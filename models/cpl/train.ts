@@ -18,7 +18,7 @@ import {
 } from "./training.ts";
 
 export interface TrainingStart {
-  /** Weights file for the backbone, with torchvision's names. */
+  /** Weights file for the backbone, safetensors or PyTorch, with torchvision's names. */
   readonly init?: string;
   /** A model of an earlier run, such as the end of a stage 1. */
   readonly from?: string;
