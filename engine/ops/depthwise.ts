@@ -45,7 +45,7 @@ function overRows(
 ): void {
   const { device } = x;
   const [xImage, yImage] = [x.size / s.images, y.size / s.images];
-  const { vector, channels } = elements(s);
+  const { channels } = elements(s);
   for (const { start, count } of rowRanges(device, s.images, [xImage, yImage])) {
     device.kernels.run(
       "conv/depthwise",
