@@ -3,7 +3,15 @@ import { backward } from "../../../engine/autograd.ts";
 import { conv2d } from "../../../engine/ops/conv.ts";
 import { sum } from "../../../engine/ops/reduce.ts";
 import { Tensor } from "../../../engine/tensor.ts";
-import { checkDifferences, checkGolden, formula, type GoldenCase, goldenCases, type Run, relativeError } from "../check.ts";
+import {
+  checkDifferences,
+  checkGolden,
+  formula,
+  type GoldenCase,
+  goldenCases,
+  type Run,
+  relativeError,
+} from "../check.ts";
 import { plainDevice, sharedDevice } from "../device.ts";
 
 const cases = goldenCases("depthwise");
