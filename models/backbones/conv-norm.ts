@@ -1,6 +1,6 @@
 import type { Device } from "../../engine/device/device.ts";
 import { BatchNorm, Convolution, type ConvolutionOptions } from "../../engine/nn/layers.ts";
-import { join, loadTensors, type NamedTensor, readTensor } from "../../engine/nn/named.ts";
+import { join, loadTensors, type NamedTensor } from "../../engine/nn/named.ts";
 import { relu6 } from "../../engine/ops/activation.ts";
 import { relu } from "../../engine/ops/elementwise.ts";
 import type { Random } from "../../engine/random.ts";
@@ -8,14 +8,14 @@ import type { Tensor } from "../../engine/tensor.ts";
 import type { SafetensorsFile } from "../../engine/weights/safetensors.ts";
 import type { Startable } from "./initialise.ts";
 
-export interface ConvNormOptions extends Omit<ConvolutionOptions, "bias"> {
+export interface ConvNormOptions extends ConvolutionOptions {
   /** What ends it, after the residual; nothing unless given. */
   readonly activation?: "relu" | "relu6";
 }
 
 /**
  * A convolution, the batch normalisation that follows it, and an activation, under the names that weight files give to
- * both. Without a name for the normalisation there is none, and the convolution has a bias.
+ * both. Without a name for the normalisation there is none.
  */
 export class ConvNorm implements Startable {
   readonly convolution: Convolution;
@@ -31,11 +31,10 @@ export class ConvNorm implements Startable {
     options: ConvNormOptions,
   ) {
     const [convolution, norm] = names;
-    const bias = norm === undefined;
     this.#names = names;
     this.#activation = options.activation;
-    this.convolution = new Convolution(device, random?.fork(convolution), channels, { ...options, bias });
-    if (!bias) this.norm = new BatchNorm(device, channels.out);
+    this.convolution = new Convolution(device, random?.fork(convolution), channels, options);
+    if (norm !== undefined) this.norm = new BatchNorm(device, channels.out);
   }
 
   /** x: [N, H, W, in] → [N, H', W', out], plus `residual` before the activation. */
@@ -58,11 +57,8 @@ export class ConvNorm implements Startable {
   }
 
   holds(file: SafetensorsFile, prefix: string): boolean {
-    const [convolution, norm = convolution] = this.#names.map((name) => join(prefix, name!)) as [string, string?];
-    const has = (name: string) => file.tensors.has(name);
-    return (
-      has(`${convolution}.weight`) && (has(`${convolution}.bias`) || (this.norm !== undefined && has(`${norm}.weight`)))
-    );
+    const has = (named: NamedTensor) => file.tensors.has(named.name);
+    return this.tensors(prefix).every(has) || (this.norm !== undefined && this.#folded(prefix).every(has));
   }
 
   /**
@@ -72,20 +68,28 @@ export class ConvNorm implements Startable {
   async start(file: SafetensorsFile, prefix: string): Promise<{ folded: boolean }> {
     const named = this.tensors(prefix);
     const { norm } = this;
-    if (!norm || file.tensors.has(named[1]!.name)) {
+    if (!norm || named.every(({ name }) => file.tensors.has(name))) {
       await loadTensors(file, named);
       return { folded: false };
     }
-    const [weight, , shift] = named as [NamedTensor, NamedTensor, NamedTensor];
-    const kernel = await readTensor(file, weight);
-    const bias = await readTensor(file, shift, join(prefix, `${this.#names[0]}.bias`));
-    weight.tensor.write(kernel);
-    norm.shift.write(bias);
-    norm.scale.write(new Float32Array(bias.length).fill(1));
-    norm.runningMean.write(new Float32Array(bias.length));
+    await loadTensors(file, this.#folded(prefix));
+    const channels = norm.scale.size;
+    if (this.convolution.bias) norm.shift.write(new Float32Array(channels));
+    norm.scale.write(new Float32Array(channels).fill(1));
+    norm.runningMean.write(new Float32Array(channels));
     // The layer divides by √(variance + ε): this makes the divisor exactly 1.
-    norm.runningVariance.write(new Float32Array(bias.length).fill(1 - norm.epsilon));
+    norm.runningVariance.write(new Float32Array(channels).fill(1 - norm.epsilon));
     norm.freeze();
     return { folded: true };
+  }
+
+  /** The tensors that a file with a folded norm has, and where they go: its bias to the convolution's, or to the shift. */
+  #folded(prefix: string): NamedTensor[] {
+    const name = join(prefix, this.#names[0]);
+    const { weight, bias = this.norm!.shift } = this.convolution;
+    return [
+      { name: `${name}.weight`, tensor: weight, kind: "convolution", role: "parameter" },
+      { name: `${name}.bias`, tensor: bias, kind: "vector", role: "parameter" },
+    ];
   }
 }

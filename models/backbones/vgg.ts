@@ -49,6 +49,7 @@ export class Vgg16 extends Backbone {
     const { batchNorm = false, classes, hidden = 4096 } = options;
     this.kind = `a VGG-16 with${batchNorm ? "" : "out"} batch norm and torchvision's names`;
     // torchvision numbers convolutions, norms, activations and poolings in one sequence.
+    const convolution = { kernel: 3, padding: 1, bias: true, activation: "relu" } as const;
     let position = 0;
     let inputs = 3;
     this.#stages = stages.map((widths) => {
@@ -57,7 +58,7 @@ export class Vgg16 extends Backbone {
         const channels = { in: inputs, out };
         position += batchNorm ? 3 : 2;
         inputs = out;
-        return new ConvNorm(device, random, names, channels, { kernel: 3, padding: 1, activation: "relu" });
+        return new ConvNorm(device, random, names, channels, convolution);
       });
       position++;
       return layers;
