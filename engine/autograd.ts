@@ -33,13 +33,14 @@ export function record(
 /**
  * Reverse-mode differentiation of a scalar. Adds the gradient of `loss` to `.gradient` of every tensor that was marked
  * `requiresGradient` and took part in it. Those gradients belong to their tensors and outlive scopes.
- * @param seed gradient of the loss itself; 1 unless given (a loss scale, say)
- * @throws ShapeError when `loss` has more than one element or was not recorded
+ * @param seed gradient of the loss itself; 1 unless given (a loss scale, say). A tensor of one element stays the caller's
+ * @throws ShapeError when `loss` or `seed` has more than one element, or the loss was not recorded
  */
-export function backward(loss: Tensor, seed = 1): void {
+export function backward(loss: Tensor, seed: number | Tensor = 1): void {
   if (loss.size !== 1) throw new ShapeError(`backward starts from one number, found a tensor [${loss.shape}]`);
   if (!loss.node) throw new ShapeError("backward: nothing that requires a gradient took part in this loss");
-  const pending = new Map<Tensor, Tensor>([[loss, Tensor.from(loss.device, [seed], loss.shape)]]);
+  const start = typeof seed === "number" ? Tensor.from(loss.device, [seed], loss.shape) : seed.alias(loss.shape);
+  const pending = new Map<Tensor, Tensor>([[loss, start]]);
   withoutGradients(() => {
     for (const tensor of outputsFirst(loss)) {
       const outputGradient = pending.get(tensor);

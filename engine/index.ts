@@ -21,7 +21,7 @@ export {
   randomWords,
   stochasticDepth,
 } from "./ops/dropout.ts";
-export { exp, log, relu, scale, sqrt, square } from "./ops/elementwise.ts";
+export { cast, exp, log, relu, scale, sqrt, square } from "./ops/elementwise.ts";
 export { argmax, cumulativeSum, gatherRows, topK } from "./ops/gather.ts";
 export {
   centerCrop,
@@ -48,7 +48,24 @@ export { averagePool2d, globalAveragePool, maxPool2d } from "./ops/pool.ts";
 export { mean, sum } from "./ops/reduce.ts";
 export { reshape, transpose } from "./ops/shape.ts";
 export { logSoftmax, softmax } from "./ops/softmax.ts";
+export { accumulateGradients, type MicroBatch, microBatches } from "./optim/accumulate.ts";
+export { type AverageOptions, WeightAverage } from "./optim/average.ts";
+export type { GradientReport, GradientState, LossScaleOptions } from "./optim/gradient-state.ts";
+export { type GroupOptions, parameterGroups } from "./optim/groups.ts";
 export { Optimiser, type OptimiserOptions, type ParameterGroup } from "./optim/optimiser.ts";
+export {
+  constant,
+  cosine,
+  cosineRestarts,
+  exponential,
+  linearWarmup,
+  polynomial,
+  type Schedule,
+  sequential,
+  stepDecay,
+  type Warmup,
+  withWarmup,
+} from "./optim/schedule.ts";
 export { Random } from "./random.ts";
 export { type DataType, type Shape, ShapeError, Tensor } from "./tensor.ts";
 export { openSafetensors, SafetensorsError, writeSafetensors } from "./weights/safetensors.ts";

@@ -16,7 +16,7 @@ export const widestDepthwise = 7;
 const tileColumns = 4;
 
 function forward(x: Tensor, weight: Tensor, s: WeightContraction, bias?: Tensor): Tensor {
-  const y = Tensor.empty(x.device, [s.images, ...s.output, s.channels], x.dtype);
+  const y = Tensor.like(x, [s.images, ...s.output, s.channels]);
   const tiling = {
     TRANSPOSED: false,
     COLUMNS: tileColumns,
@@ -28,7 +28,7 @@ function forward(x: Tensor, weight: Tensor, s: WeightContraction, bias?: Tensor)
 }
 
 function inputGradient(dy: Tensor, weight: Tensor, s: WeightContraction): Tensor {
-  const dx = Tensor.empty(dy.device, [s.images, ...s.input, s.channels], dy.dtype);
+  const dx = Tensor.like(dy, [s.images, ...s.input, s.channels]);
   const steps = Math.ceil(tileColumns / s.stride[1]);
   const reach = Math.floor((s.kernel[1] - 1) / s.stride[1]);
   const columns = steps * s.stride[1];

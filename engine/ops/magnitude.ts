@@ -11,12 +11,12 @@ interface Bounds {
 }
 
 function recorded(op: Operation, x: Tensor, bounds: Bounds = { low: 0, high: 0 }): Tensor {
-  if (x.dtype === "u32") throw new ShapeError(`${op} takes floating-point elements, found ${x.dtype} [${x.shape}]`);
-  const y = Tensor.empty(x.device, x.shape, x.dtype);
+  if (!x.isFloat) throw new ShapeError(`${op} takes floating-point elements, found ${x.dtype} [${x.shape}]`);
+  const y = Tensor.like(x);
   overElements("elementwise/magnitude", { OP: op, GRADIENT: false }, { x, y }, { ...bounds });
   // dx = dy · f′(x), f′ as in shaders/elementwise/magnitude.wgsl
   return record(op, [x], y, (dy) => {
-    const dx = Tensor.empty(x.device, x.shape, x.dtype);
+    const dx = Tensor.like(x);
     overElements("elementwise/magnitude", { OP: op, GRADIENT: true }, { x, y: dx, dy }, { ...bounds });
     return [dx];
   });

@@ -164,7 +164,7 @@ function resampleAxis(x: Tensor, { axis, inputs, outputs }: Pass, filter: Filter
     return backward ? transposed(map) : map;
   });
   const shape = x.shape.with(axis, table.outputs);
-  const y = Tensor.empty(device, shape, x.dtype);
+  const y = Tensor.like(x, shape);
   const inner = sizeOf(shape.slice(axis + 1));
   const vector = inner % 4 === 0;
   const width = vector ? inner / 4 : inner;

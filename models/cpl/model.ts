@@ -1,7 +1,7 @@
 import type { Device } from "../../engine/device/device.ts";
 import { Linear } from "../../engine/nn/layers.ts";
 import { type Layer, loadTensors, type NamedTensor, storable } from "../../engine/nn/named.ts";
-import { relu } from "../../engine/ops/elementwise.ts";
+import { cast, relu } from "../../engine/ops/elementwise.ts";
 import { normalise } from "../../engine/ops/image.ts";
 import { Random } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
@@ -51,13 +51,19 @@ export class CplModel implements Layer {
 
   /**
    * Pictures [N, H, W, 3] in [0, 1], sRGB → feature [N, 256] that the graph is built on, and logits [N, m] over the
-   * score set.
+   * score set. With the option `precision` f16 the maps of the backbone are f16 in training; the head is always f32.
    */
   forward(pictures: Tensor, training: boolean): { embedding: Tensor; logits: Tensor } {
     const { mean, deviation } = this.backbone.normalisation;
-    const pooled = this.backbone.forward(normalise(pictures, mean, deviation), training);
-    const embedding = relu(this.#embed.forward(pooled));
+    const input = normalise(pictures, mean, deviation);
+    const pooled = this.backbone.forward(cast(input, training ? this.options.precision : "f32"), training);
+    const embedding = relu(this.#embed.forward(cast(pooled, "f32")));
     return { embedding, logits: this.#classify.forward(embedding) };
+  }
+
+  /** Depth of a tensor, the backbone's own and then the head. @throws RangeError when there is no such tensor */
+  depthOf(name: string): number {
+    return name.startsWith("head.") ? this.backbone.layers : this.backbone.depthOf(name);
   }
 
   /** Starts the backbone from a weights file with torchvision's names; the head stays fresh. */

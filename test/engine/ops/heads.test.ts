@@ -32,12 +32,14 @@ function runner({ operation, options }: GoldenCase): Run {
 }
 
 const cases = goldenCases("heads");
+/** Bilinear pooling stores four tensors one after the other forward and as many backward, each rounded to f16. */
+const tolerance = ({ operation }: GoldenCase) => (operation === "bilinearPool" ? { f16: 1e-2 } : {});
 const name = ({ operation, inputs, options }: GoldenCase) =>
   `${operation} ${inputs.map(({ shape }) => `[${shape}]`).join(" ")} ${JSON.stringify(options)}`;
 
 describe("against PyTorch", () => {
   for (const golden of cases) {
-    test(name(golden), async () => checkGolden(await sharedDevice(), golden, runner(golden)));
+    test(name(golden), async () => checkGolden(await sharedDevice(), golden, runner(golden), tolerance(golden)));
   }
 });
 
