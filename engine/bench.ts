@@ -5,6 +5,7 @@ import { propagate } from "./graph/propagate.ts";
 import { symmetricGraph } from "./graph/sparse.ts";
 import { contractWeight } from "./ops/contract.ts";
 import { conv2d, conv2dInputGradient } from "./ops/conv.ts";
+import { depthwise } from "./ops/depthwise.ts";
 import { matmul } from "./ops/matmul.ts";
 import { Random } from "./random.ts";
 import { Tensor } from "./tensor.ts";
@@ -122,6 +123,38 @@ function convolution([side, channels, columns, kernel, stride]: (typeof resnetCo
   return list;
 }
 
+/** Depthwise 3x3 convolutions of MobileNetV2 at 224 pixels: side, channels, stride. */
+const depthwiseConvolutions = [
+  [56, 144, 1],
+  [28, 192, 2],
+  [7, 960, 1],
+] as const;
+
+function depthwiseConvolution([side, channels, stride]: (typeof depthwiseConvolutions)[number]): Benchmark[] {
+  const out = Math.floor((side - 1) / stride) + 1;
+  const name = `depthwise 3x3/${stride} ${channels} at ${side}, batch ${images}`;
+  const flops = 2 * images * out * out * 9 * channels;
+  const x = [images, side, side, channels];
+  const weight = [3, 3, 1, channels];
+  const dy = [images, out, out, channels];
+  const options = { stride, padding: 1, groups: channels };
+  const shape = {
+    images,
+    input: [side, side],
+    channels,
+    output: [out, out],
+    columns: channels,
+    kernel: [3, 3],
+    stride: [stride, stride],
+    padding: [1, 1],
+  } as const;
+  return [
+    withTensors(name, [x, weight], flops, (a, w) => conv2d(a!, w!, options)),
+    withTensors("  weight gradient", [x, dy], flops, (a, d) => depthwise.weightGradient(a!, d!, shape)),
+    withTensors("  input gradient", [dy, weight], flops, (d, w) => conv2dInputGradient(d!, w!, x, options)),
+  ];
+}
+
 const graphSize = { points: 8058, features: 256, neighbours: 10, levels: 100, labelled: 2015 } as const;
 
 const graphBenchmarks: Benchmark[] = [
@@ -182,5 +215,6 @@ export const benchmarks: readonly Benchmark[] = [
     ),
   ),
   ...resnetConvolutions.flatMap(convolution),
+  ...depthwiseConvolutions.flatMap(depthwiseConvolution),
   ...graphBenchmarks,
 ];
