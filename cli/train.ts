@@ -18,7 +18,7 @@ import { loadFolder, parseRatio, ratedRows, split, unratedRows } from "../models
 import { type Evaluation, evaluate } from "../models/metrics/index.ts";
 import type { RunRecord } from "../models/report/run-record.ts";
 import { addDataOptions, checkPictures, type DataOptions, openDataset, rangeOf, wholeNumber } from "./data-options.ts";
-import { openCommandDevice } from "./device.ts";
+import { deviceOptions, memoryOption, openCommandDevice } from "./device.ts";
 import { formatBytes, formatSeconds, progress, table } from "./terminal.ts";
 
 interface TrainFlags extends DataOptions {
@@ -30,6 +30,7 @@ interface TrainFlags extends DataOptions {
   readonly from?: string;
   readonly resume?: string;
   readonly check: boolean;
+  readonly memory?: number;
 }
 
 export function register(program: Command): void {
@@ -46,7 +47,8 @@ export function register(program: Command): void {
     .option("--init <file>", "weights of the backbone, safetensors with torchvision's names")
     .option("--from <file>", "go on from a model, such as the stage1.safetensors of an earlier run")
     .option("--resume <folder>", "continue an interrupted run; takes all options from its checkpoint")
-    .option("--no-check", "do not decode every picture before the split");
+    .option("--no-check", "do not decode every picture before the split")
+    .option(...memoryOption);
   addMethodOptions(cpl);
   cpl.action(async (flags: TrainFlags & Record<string, unknown>) => run(flags, cpl));
 }
@@ -108,12 +110,12 @@ async function run(flags: TrainFlags & Record<string, unknown>, command: Command
   };
   try {
     if (flags.resume) {
-      using device = await openCommandDevice();
+      using device = await openCommandDevice(deviceOptions(flags));
       await finish(device, await resumeCpl(device, hooks), folder, `CPL-IQA, ${folder}`);
       return;
     }
     const data = await trainingData(flags);
-    using device = await openCommandDevice();
+    using device = await openCommandDevice(deviceOptions(flags));
     await writeSplit(folder, data);
     const result = await trainCpl(device, data, options, hooks, {
       ...(flags.init && { init: flags.init }),
@@ -186,6 +188,10 @@ export async function finish(
     ...done,
     results: [...done.results, ...(constant ? [{ name: "constant predictor", evaluation: constant }] : [])],
     peakDeviceBytes: device.memoryUse.peakBytes,
+    peakDeviceOwners: device
+      .memoryReport()
+      .owners.filter(({ atPeakBytes }) => atPeakBytes > 0)
+      .map(({ owner, atPeakBytes }) => ({ owner, bytes: atPeakBytes })),
   };
   model.dispose();
   await writeRecord(folder, record);

@@ -1,3 +1,4 @@
+import type { Device } from "./device/device.ts";
 import { addInto } from "./ops/elementwise.ts";
 import { type GradientNode, ShapeError, Tensor } from "./tensor.ts";
 
@@ -26,7 +27,12 @@ export function record(
   output: Tensor,
   gradient: GradientNode["gradient"],
 ): Tensor {
-  if (recording && inputs.some((input) => input.tracked)) output.node = { operation, inputs, gradient };
+  if (recording && inputs.some((input) => input.tracked)) {
+    output.node = { operation, inputs, gradient };
+    const { device, allocation } = output;
+    if (allocation.owner === "scratch" || allocation.owner === "other")
+      device.memory.assign(allocation, `activations: ${operation}`);
+  }
   return output;
 }
 
@@ -39,9 +45,9 @@ export function record(
 export function backward(loss: Tensor, seed: number | Tensor = 1): void {
   if (loss.size !== 1) throw new ShapeError(`backward starts from one number, found a tensor [${loss.shape}]`);
   if (!loss.node) throw new ShapeError("backward: nothing that requires a gradient took part in this loss");
-  const start = typeof seed === "number" ? Tensor.from(loss.device, [seed], loss.shape) : seed.alias(loss.shape);
-  const pending = new Map<Tensor, Tensor>([[loss, start]]);
-  withoutGradients(() => {
+  inBackward(loss.device, () => {
+    const start = typeof seed === "number" ? Tensor.from(loss.device, [seed], loss.shape) : seed.alias(loss.shape);
+    const pending = new Map<Tensor, Tensor>([[loss, start]]);
     for (const tensor of outputsFirst(loss)) {
       const outputGradient = pending.get(tensor);
       if (!outputGradient) continue;
@@ -53,8 +59,13 @@ export function backward(loss: Tensor, seed: number | Tensor = 1): void {
   });
 }
 
+/** What `work` makes is counted for "backward" and, unless it is kept, gone at the end, should it throw too. */
+function inBackward(device: Device, work: () => void): void {
+  device.owned("backward", () => device.scope(() => withoutGradients(work)));
+}
+
 function spread(node: GradientNode, outputGradient: Tensor, pending: Map<Tensor, Tensor>): void {
-  const gradients = node.gradient(outputGradient);
+  const gradients = outputGradient.device.scope(() => node.gradient(outputGradient));
   node.inputs.forEach((input, i) => {
     let gradient = gradients[i];
     if (!gradient) return;
@@ -79,6 +90,7 @@ function spread(node: GradientNode, outputGradient: Tensor, pending: Map<Tensor,
 function collect(tensor: Tensor, gradient: Tensor): void {
   const sum = tensor.gradient;
   tensor.gradient = sum ? addInto(sum, gradient).keep() : gradient.alias(tensor.shape).keep();
+  tensor.device.memory.assign(tensor.gradient.allocation, "gradients");
 }
 
 /** Every tensor that leads to `root`, each before the inputs it was computed from. */

@@ -1,12 +1,15 @@
 export { backward, isRecording, withoutGradients } from "./autograd.ts";
 export { Device, type DeviceInfo, type OpenOptions, openDevice } from "./device/device.ts";
-export { DeviceLostError, GpuError, NoAdapterError } from "./device/errors.ts";
+export { DeviceLostError, GpuError, NoAdapterError, OutOfMemoryError } from "./device/errors.ts";
 export { type AffinityKind, type AffinityOptions, affinity } from "./graph/affinity.ts";
 export { type Metric, type NeighbourOptions, type Neighbours, nearestNeighbours } from "./graph/neighbours.ts";
 export { type KnownLabels, type PropagateOptions, type Propagation, propagate } from "./graph/propagate.ts";
 export { type Convergence, type Solution, SolveError, type SolveOptions, solve } from "./graph/solve.ts";
 export { type SparseMatrix, symmetricGraph } from "./graph/sparse.ts";
+export { largestFit } from "./memory/largest-fit.ts";
+export type { OwnerUse } from "./memory/ledger.ts";
 export type { MemoryUse } from "./memory/pool.ts";
+export { type MemoryReport, memorySummary, memoryTable } from "./memory/report.ts";
 export { LayerNorm } from "./nn/layer-norm.ts";
 export { BatchNorm, Convolution, type ConvolutionOptions, Linear } from "./nn/layers.ts";
 export { drawn, type Layer, loadTensors, type NamedTensor, parameter, storable, type WeightKind } from "./nn/named.ts";

@@ -50,10 +50,10 @@ export class Tensor {
   readonly size: number;
   /** True for parameters: `backward` leaves their gradient in {@link gradient}. */
   requiresGradient = false;
-  gradient: Tensor | undefined;
   node: GradientNode | undefined;
   readonly #storage: Storage;
   #disposed = false;
+  #gradient: Tensor | undefined;
 
   private constructor(device: Device, shape: Shape, dtype: DataType, storage: Storage) {
     this.device = device;
@@ -115,6 +115,15 @@ export class Tensor {
   /** True for f32 and f16. */
   get isFloat(): boolean {
     return this.dtype !== "u32";
+  }
+
+  /** Sum of the gradients so far. One that was disposed of counts as none. */
+  get gradient(): Tensor | undefined {
+    return this.#gradient?.disposed ? undefined : this.#gradient;
+  }
+
+  set gradient(gradient: Tensor | undefined) {
+    this.#gradient = gradient;
   }
 
   get allocation(): Allocation {
@@ -211,6 +220,8 @@ export class Tensor {
 
   async #bytes(): Promise<ArrayBuffer> {
     const { device } = this;
+    // Nobody has to wait for a rehearsed read, so it must not fail later.
+    if (device.stream.silent) return device.stream.read(this.allocation, 0, this.sizeBytes);
     device.check();
     try {
       return await device.stream.read(this.allocation, 0, this.sizeBytes);

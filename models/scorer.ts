@@ -1,6 +1,6 @@
 import type { Device } from "../engine/device/device.ts";
 import { type CplModel, type ModelCard, openModel } from "./cpl/model.ts";
-import { evaluationBatch, predict, type Score, scoreOf } from "./cpl/predict.ts";
+import { fittingBatch, predict, type Score, scoreOf } from "./cpl/predict.ts";
 import { PictureStore } from "./data/index.ts";
 
 /** The score of one picture, or why it has none. */
@@ -29,7 +29,7 @@ export class Scorer {
    * other pictures. A picture that cannot be decoded comes with its error and stops nothing.
    */
   async *scoreMany(paths: Iterable<string>): AsyncGenerator<ScoredPicture, void, undefined> {
-    const store = new PictureStore(this.#device, this.card.options.resize, evaluationBatch, 0);
+    const store = new PictureStore(this.#device, this.card.options.resize, fittingBatch(this.#model), 0);
     try {
       const rows = Array.from(paths, (path) => ({ path }));
       for await (const outcome of predict(this.#model, rows, store, this.card.options)) {

@@ -34,3 +34,20 @@ export class DeviceLostError extends GpuError {
     super(`the GPU device was lost: ${reason}`, advice, options);
   }
 }
+
+/** Device memory does not suffice: a limit would be passed, a buffer is larger than the adapter allows, or the driver refused. */
+export class OutOfMemoryError extends GpuError {
+  override name = "OutOfMemoryError";
+  /** Size of the buffer that did not fit; 0 when the driver did not say. */
+  readonly wantedBytes: number;
+
+  constructor(
+    message: string,
+    wantedBytes = 0,
+    advice = "use a smaller batch, run it as micro-batches, or make the input smaller",
+    options?: ErrorOptions,
+  ) {
+    super(message, advice, options);
+    this.wantedBytes = wantedBytes;
+  }
+}

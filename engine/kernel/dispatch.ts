@@ -42,6 +42,11 @@ export class Dispatcher {
     this.#device = device;
   }
 
+  /** What is kept for further calls. */
+  get cached(): { readonly pipelines: number; readonly bindGroups: number } {
+    return { pipelines: this.#pipelines.size, bindGroups: this.#groups.size };
+  }
+
   /**
    * Records one call of a kernel.
    * @param name path below `shaders/` without `.wgsl`
@@ -58,12 +63,13 @@ export class Dispatcher {
   ): void {
     const device = this.#device;
     device.check();
-    const kernel = this.#pipeline(name, constants, bindings);
     const limit = device.gpu.limits.maxComputeWorkgroupsPerDimension;
     for (const extent of grid) {
       if (!(extent >= 1 && extent <= limit))
         throw new GpuError(`${name}: grid ${grid.join(" x ")} is not within 1..${limit}`);
     }
+    if (device.stream.silent) return;
+    const kernel = this.#pipeline(name, constants, bindings);
     const args = kernel.source.bindings.map((slot) => {
       const argument = bindings[slot.name];
       if (!argument) throw new GpuError(`${name}: no argument for "${slot.name}"`);

@@ -125,7 +125,7 @@ export async function readTensor(
 
 /** A parameter that a layer owns: outside all scopes, marked for gradients. */
 export function parameter(device: Device, data: Float32Array, shape: readonly number[]): Tensor {
-  const tensor = Tensor.from(device, data, shape).keep();
+  const tensor = device.owned("parameters", () => Tensor.from(device, data, shape).keep());
   tensor.requiresGradient = true;
   return tensor;
 }

@@ -107,14 +107,15 @@ function cachedTable(device: Device, key: string, make: () => Resampling): Table
     tables.set(device, kept);
   }
   let table = kept.get(key);
-  if (!table) {
+  // One made in a rehearsal is gone.
+  if (!table || table.spans.disposed) {
     const [oldest] = kept;
     if (oldest && kept.size >= tableLimit) {
       oldest[1].spans.dispose();
       oldest[1].weights.dispose();
       kept.delete(oldest[0]);
     }
-    table = uploadTable(device, make());
+    table = device.owned("resampling", () => uploadTable(device, make()));
     kept.set(key, table);
   }
   return table;

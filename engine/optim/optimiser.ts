@@ -52,7 +52,7 @@ export class Optimiser {
         const key = `${name}.${slot}`;
         this.#state.set(key, {
           name: key,
-          tensor: Tensor.zeros(tensor.device, tensor.shape).keep(),
+          tensor: tensor.device.owned("optimiser", () => Tensor.zeros(tensor.device, tensor.shape).keep()),
           kind,
           role: "statistic",
         });

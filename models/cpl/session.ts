@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Device } from "../../engine/device/device.ts";
+import { memorySummary } from "../../engine/memory/report.ts";
 import type { Schedule } from "../../engine/optim/schedule.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { PictureStore, type Row } from "../data/index.ts";
@@ -8,6 +9,7 @@ import { type LoadedBatch, loadBatches, planEpoch } from "./batches.ts";
 import { type Checkpoint, loadCheckpoint, type Position, writeCheckpoint } from "./checkpoint.ts";
 import { convert, denormaliseScore, normaliseMos } from "./labels.ts";
 import type { BatchLabels } from "./loss.ts";
+import { expectFit } from "./memory.ts";
 import { type CplModel, type ModelCard, saveModel } from "./model.ts";
 import type { CplOptions } from "./options.ts";
 import { evaluationBatch, features, predict, scoreOf } from "./predict.ts";
@@ -40,6 +42,8 @@ export class Session {
   readonly #broken = new Set<string>();
   /** Factors of the learning rates, by stage. */
   readonly #schedules: Readonly<Record<1 | 2, Schedule>>;
+  /** Stages whose memory was logged. */
+  readonly #measured = new Set<1 | 2>();
   #stepper: Stepper;
   #pseudo: PseudoLabels | undefined;
 
@@ -117,6 +121,7 @@ export class Session {
 
   async #stage(stage: 1 | 2, epochs: number): Promise<void> {
     const position = this.#position;
+    if (position.epoch < epochs) this.#expectFit(stage);
     for (; position.epoch < epochs; position.epoch++, position.step = 0, this.#pseudo = undefined) {
       if (this.#hooks.signal?.aborted) await this.#interrupt();
       if (stage === 2 && !this.#pseudo) await this.#refresh();
@@ -144,6 +149,7 @@ export class Session {
           const report = await this.#stepper.step(batch.pictures, this.#labelsOf(batch), factor);
           this.#note(report);
           bar?.advance(batch.pictures.length, `loss ${report.loss.toFixed(4)}`);
+          this.#logMemory(stage);
         }
         position.step++;
         if (this.#hooks.signal?.aborted) {
@@ -155,6 +161,30 @@ export class Session {
     } finally {
       bar?.stop();
     }
+  }
+
+  /** @throws OutOfMemoryError when the steps of a stage do not fit the device */
+  #expectFit(stage: 1 | 2): void {
+    const { stageOneBatch, labelledBatch, unlabelledBatch } = this.#options;
+    const { labelled, unlabelled, test } = this.#data;
+    const batch =
+      stage === 1
+        ? Math.min(stageOneBatch, labelled.length)
+        : labelledBatch + Math.min(unlabelledBatch, unlabelled.length);
+    expectFit(this.#stepper, this.#store, this.#options, {
+      stage,
+      batch,
+      pictures: labelled.length + unlabelled.length + test.length,
+    });
+  }
+
+  /** After the first step of a stage: what the memory is used for. */
+  #logMemory(stage: 1 | 2): void {
+    if (this.#measured.has(stage)) return;
+    this.#measured.add(stage);
+    this.#hooks.log?.(
+      `device memory by stage ${stage}, peak so far ${memorySummary(this.#stepper.device.memoryReport())}`,
+    );
   }
 
   /** Converted labels and pseudo-labels of a batch. */

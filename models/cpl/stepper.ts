@@ -1,3 +1,4 @@
+import type { Device } from "../../engine/device/device.ts";
 import type { NamedTensor } from "../../engine/nn/named.ts";
 import { cropAndFlip, stack } from "../../engine/ops/image.ts";
 import { accumulateGradients, type MicroBatch, microBatches } from "../../engine/optim/accumulate.ts";
@@ -50,11 +51,32 @@ export class Stepper {
     if (this.average) this.average.steps = steps;
   }
 
+  get device(): Device {
+    return this.#model.device;
+  }
+
   /** One batch forward and backward, in micro-batches when the options ask for them, and into the parameters. */
   async step(pictures: LoadedBatch["pictures"], labels: BatchLabels, rateFactor: number): Promise<StepReport> {
+    const reads = this.#record(pictures, labels, rateFactor);
+    const [loss, state] = await Promise.all([reads.loss, reads.state]);
+    return { loss, ...(state && { gradientNorm: state.norm }) };
+  }
+
+  /** What steps need, without doing them: for a rehearsal. Leaves no trace on the host. */
+  rehearse(pictures: LoadedBatch["pictures"], labels: BatchLabels, steps: number): void {
+    const [before, averaged] = [this.optimiser.steps, this.average?.steps];
+    try {
+      for (let step = 0; step < steps; step++) this.#record(pictures, labels, 1);
+    } finally {
+      this.optimiser.steps = before;
+      if (this.average) this.average.steps = averaged!;
+    }
+  }
+
+  #record(pictures: LoadedBatch["pictures"], labels: BatchLabels, rateFactor: number) {
     const { device } = this.#model;
     const parts = microBatches(pictures.length, this.#options.microBatch || pictures.length);
-    const reads = device.scope(() => {
+    return device.scope(() => {
       const seed = this.optimiser.seed();
       const loss = accumulateGradients(device, parts, (part) => this.#loss(pictures, labels, part), seed);
       this.optimiser.step(rateFactor);
@@ -62,8 +84,6 @@ export class Stepper {
       this.average?.update();
       return { loss: loss.item(), state: this.optimiser.gradientState?.read() };
     });
-    const [loss, state] = await Promise.all([reads.loss, reads.state]);
-    return { loss, ...(state && { gradientNorm: state.norm }) };
   }
 
   /** Everything that a checkpoint holds beside the model. */

@@ -42,6 +42,8 @@ export interface RunRecord {
     confidence: number;
   }[];
   peakDeviceBytes: number;
+  /** What the peak was made of, the largest first. */
+  peakDeviceOwners?: { owner: string; bytes: number }[];
   /** Sentences. */
   notes: string[];
 }
