@@ -1,8 +1,10 @@
-import { cpus } from "node:os";
 import type { Command } from "commander";
 import { type BenchResult, benchmarks } from "../engine/bench.ts";
 import { memoryTable } from "../engine/memory/report.ts";
+import { type BindingRoof, bindingRoof } from "../engine/tune/binding-roof.ts";
+import type { Roofs } from "../engine/tune/roofs.ts";
 import { trainingStepBenchmark } from "../models/bench.ts";
+import { commandRoofs, machineText, registerRoofs } from "./bench-roofs.ts";
 import { wholeNumber } from "./data-options.ts";
 import { deviceOptions, memoryOption, openCommandDevice } from "./device.ts";
 import { progress, table } from "./terminal.ts";
@@ -16,42 +18,62 @@ interface BenchFlags {
 }
 
 export function register(program: Command): void {
-  program
+  const bench = program
     .command("bench")
-    .description("measure matrix products, convolutions with their gradients, the graph, and a ResNet-18 training step")
+    .description(
+      "measure matrix products, convolutions with their gradients, the graph, and a ResNet-18 training step, as shares of the adapter's roofs",
+    )
     .option("--runs <n>", "timed runs of each, after one warm-up", wholeNumber(1), 5)
     .option("--batch <n>", "pictures in the training step", wholeNumber(2), 8)
     .option("--size <n>", "side of the pictures in the training step", wholeNumber(32), 224)
     .option("--json", "print one JSON document")
     .option(...memoryOption)
+    .enablePositionalOptions()
     .action(run);
+  registerRoofs(bench);
+}
+
+/** A result with the roof that binds it, where its cost is known. */
+interface BoundResult extends BenchResult {
+  readonly bound?: BindingRoof;
+  /** Least possible time by that roof divided by the median time, 0..1. */
+  readonly shareOfRoof?: number;
 }
 
 async function run({ runs, batch, size, json, memory }: BenchFlags): Promise<void> {
   using device = await openCommandDevice(deviceOptions(memory === undefined ? {} : { memory }));
+  const roofs = await commandRoofs(device);
   const list = [...benchmarks, trainingStepBenchmark(batch, size)];
   const bar = progress("measuring", list.length);
-  const results: BenchResult[] = [];
+  const results: BoundResult[] = [];
   for (const benchmark of list) {
-    results.push(await benchmark.measure(device, runs));
+    results.push(bounded(await benchmark.measure(device, runs), roofs));
     bar.advance(1, benchmark.name);
   }
   bar.stop();
-  const machine = `${device.info.description || device.info.vendor}, ${cpus()[0]?.model.trim()} (${cpus().length} cores), subgroups of ${device.subgroupSize || "unknown size"}`;
+  const machine = machineText(device);
   if (json) {
-    console.log(JSON.stringify({ machine, runs, results }, null, 2));
+    console.log(JSON.stringify({ machine, runs, roofs, results }, null, 2));
     return;
   }
-  const rows = results.map(({ name, medianMs, leastMs, mostMs, gflops, note }) => [
+  const rows = results.map(({ name, medianMs, leastMs, mostMs, gflops, shareOfRoof, bound, note }) => [
     name,
     medianMs.toFixed(1),
     `${leastMs.toFixed(1)}-${mostMs.toFixed(1)}`,
     gflops ? gflops.toFixed(1) : "",
+    shareOfRoof ? `${(100 * shareOfRoof).toFixed(0)} %` : "",
+    bound?.roof ?? "",
     note ?? "",
   ]);
-  console.log(table(["what", "median ms", "range ms", "GFLOP/s", ""], rows));
+  console.log(table(["what", "median ms", "range ms", "GFLOP/s", "share of roof", "roof", ""], rows));
   for (const { name, memory } of results) {
     if (memory) console.log(`\ndevice memory, ${name}\n${memoryTable(memory)}`);
   }
-  console.log(`\n${machine}; wall time from recording to completion`);
+  console.log(`\n${machine}; wall time from recording to completion; roofs: acutance bench roofs`);
+}
+
+function bounded(result: BenchResult, roofs: Roofs): BoundResult {
+  if (!result.cost) return result;
+  const bound = bindingRoof(result.cost, roofs);
+  return { ...result, bound, shareOfRoof: bound.leastMs / result.medianMs };
 }

@@ -36,11 +36,6 @@ export const memoryOption = [
   },
 ] as const;
 
-/** How the flags of a command ask for its device. */
-export function deviceOptions({ memory }: { readonly memory?: number }): OpenOptions {
-  return memory === undefined ? {} : { memoryLimitBytes: memory };
-}
-
 /** Redirects file descriptor 2 to a file; the returned function undoes it and gives what was written. */
 async function collectStandardError(): Promise<() => string> {
   if (!process.versions["bun"] || !["linux", "darwin"].includes(process.platform)) return () => "";
@@ -63,4 +58,25 @@ async function collectStandardError(): Promise<() => string> {
     rmSync(folder, { recursive: true });
     return text;
   };
+}
+
+/** Text of the option that sets {@link OpenOptions.checkNumbers}. */
+export const checkNumbersOption = [
+  "--check-numbers",
+  "stop at the first NaN or infinity and name the operation and layer it came from; slower (also ACUTANCE_CHECK_NUMBERS=1)",
+] as const;
+
+interface DeviceFlags {
+  readonly memory?: number;
+  readonly checkNumbers?: boolean;
+}
+
+/** How the flags of a command ask for its device. */
+export function deviceOptions({ memory, checkNumbers }: DeviceFlags): OpenOptions {
+  return { ...(memory !== undefined && { memoryLimitBytes: memory }), ...(checkNumbers && { checkNumbers }) };
+}
+
+/** How a command opens its device, and opens it again after a loss. */
+export function deviceSource(flags: DeviceFlags): () => Promise<Device> {
+  return () => openCommandDevice(deviceOptions(flags));
 }

@@ -7,7 +7,7 @@ import { ratedRows } from "../models/data/index.ts";
 import { evaluate } from "../models/metrics/index.ts";
 import { Scorer } from "../models/scorer.ts";
 import { addDataOptions, type DataOptions, openDataset } from "./data-options.ts";
-import { deviceOptions, memoryOption, openCommandDevice } from "./device.ts";
+import { deviceSource, memoryOption } from "./device.ts";
 import { progress } from "./terminal.ts";
 import { resultTable } from "./train.ts";
 
@@ -42,8 +42,7 @@ async function run(flags: EvaluateFlags): Promise<void> {
   const chosen = flags.split ? await partNames(flags.split, flags.part) : undefined;
   const rows = ratedRows(dataset.rows).filter(({ name }) => chosen?.has(name) ?? true);
   if (rows.length < 3) throw new Error(`only ${rows.length} rated pictures to evaluate on; at least 3 are needed`);
-  using device = await openCommandDevice(deviceOptions(flags));
-  using scorer = await Scorer.open(device, flags.model);
+  using scorer = await Scorer.open(deviceSource(flags), flags.model);
   const bar = progress("scoring", rows.length);
   const mos = new Map(rows.map((row) => [row.path, row]));
   const scored: { name: string; mos: number; score: number; standardDeviation: number; confidence: number }[] = [];

@@ -67,6 +67,7 @@ async function buildProgram(words: string[]): Promise<Command> {
     .version(version)
     .configureHelp({ showGlobalOptions: true })
     .showSuggestionAfterError()
+    .enablePositionalOptions()
     .exitOverride();
   const wanted = words.filter((word) => !word.startsWith("-")).slice(0, 2);
   const chosen = wanted[0] === "help" ? wanted[1] : wanted[0];

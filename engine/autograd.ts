@@ -27,6 +27,7 @@ export function record(
   output: Tensor,
   gradient: GradientNode["gradient"],
 ): Tensor {
+  output.device.numbers?.examine(operation, "forward", inputs, output);
   if (recording && inputs.some((input) => input.tracked)) {
     output.node = { operation, inputs, gradient };
     const { device, allocation } = output;
@@ -45,6 +46,8 @@ export function record(
 export function backward(loss: Tensor, seed: number | Tensor = 1): void {
   if (loss.size !== 1) throw new ShapeError(`backward starts from one number, found a tensor [${loss.shape}]`);
   if (!loss.node) throw new ShapeError("backward: nothing that requires a gradient took part in this loss");
+  // A loss scale may be too large; the optimiser then skips the step, and there is nothing to complain of.
+  const examined = typeof seed === "number";
   inBackward(loss.device, () => {
     const start = typeof seed === "number" ? Tensor.from(loss.device, [seed], loss.shape) : seed.alias(loss.shape);
     const pending = new Map<Tensor, Tensor>([[loss, start]]);
@@ -52,7 +55,7 @@ export function backward(loss: Tensor, seed: number | Tensor = 1): void {
       const outputGradient = pending.get(tensor);
       if (!outputGradient) continue;
       pending.delete(tensor);
-      if (tensor.node) spread(tensor.node, outputGradient, pending);
+      if (tensor.node) spread(tensor.node, outputGradient, pending, examined);
       if (tensor.requiresGradient) collect(tensor, outputGradient);
       outputGradient.dispose();
     }
@@ -64,7 +67,7 @@ function inBackward(device: Device, work: () => void): void {
   device.owned("backward", () => device.scope(() => withoutGradients(work)));
 }
 
-function spread(node: GradientNode, outputGradient: Tensor, pending: Map<Tensor, Tensor>): void {
+function spread(node: GradientNode, outputGradient: Tensor, pending: Map<Tensor, Tensor>, examined: boolean): void {
   const gradients = outputGradient.device.scope(() => node.gradient(outputGradient));
   node.inputs.forEach((input, i) => {
     let gradient = gradients[i];
@@ -84,6 +87,9 @@ function spread(node: GradientNode, outputGradient: Tensor, pending: Map<Tensor,
     } else {
       pending.set(input, gradient);
     }
+    const { numbers } = input.device;
+    const total = pending.get(input)!;
+    if (examined) numbers?.examine(node.operation, "backward", [...node.inputs, outputGradient], total, input.name);
   });
 }
 

@@ -9,7 +9,8 @@ import { conv2d, conv2dInputGradient } from "./ops/conv.ts";
 import { depthwise } from "./ops/depthwise.ts";
 import { matmul } from "./ops/matmul.ts";
 import { Random } from "./random.ts";
-import { Tensor } from "./tensor.ts";
+import { sizeOf, Tensor } from "./tensor.ts";
+import type { Cost } from "./tune/binding-roof.ts";
 
 export interface BenchResult {
   readonly name: string;
@@ -18,6 +19,8 @@ export interface BenchResult {
   readonly mostMs: number;
   /** Declared arithmetic divided by the median time; absent where counting it means little. */
   readonly gflops?: number;
+  /** What the work must do at least; absent where it is not known. */
+  readonly cost?: Cost;
   readonly note?: string;
   /** Device memory while it was measured, where that is of interest. */
   readonly memory?: MemoryReport;
@@ -33,7 +36,7 @@ export async function time(
   device: Device,
   name: string,
   runs: number,
-  flops: number,
+  cost: Cost | undefined,
   work: () => unknown,
 ): Promise<BenchResult> {
   const once = async () => {
@@ -54,7 +57,7 @@ export async function time(
     medianMs,
     leastMs: times[0]!,
     mostMs: times.at(-1)!,
-    ...(flops > 0 && { gflops: flops / medianMs / 1e6 }),
+    ...(cost && { gflops: cost.flops / medianMs / 1e6, cost }),
   };
 }
 
@@ -73,14 +76,14 @@ export function noise(device: Device, shape: readonly number[]): Tensor {
 function withTensors(
   name: string,
   shapes: readonly (readonly number[])[],
-  flops: number,
+  cost: Cost,
   work: (...tensors: Tensor[]) => unknown,
 ): Benchmark {
   return {
     name,
     async measure(device, runs) {
       const tensors = shapes.map((shape) => noise(device, shape));
-      const result = await time(device, name, runs, flops, () => work(...tensors));
+      const result = await time(device, name, runs, cost, () => work(...tensors));
       for (const tensor of tensors) tensor.dispose();
       return result;
     },
@@ -106,12 +109,16 @@ function convolution([side, channels, columns, kernel, stride]: (typeof resnetCo
   const padding = (kernel - 1) / 2;
   const out = Math.floor((side + 2 * padding - kernel) / stride) + 1;
   const name = `conv ${kernel}x${kernel}/${stride} ${channels}-${columns} at ${side}, batch ${images}`;
-  const flops = 2 * images * out * out * kernel * kernel * channels * columns;
   const x = [images, side, side, channels];
   const weight = [kernel, kernel, channels, columns];
   const dy = [images, out, out, columns];
   const options = { stride, padding };
-  const list = [withTensors(name, [x, weight], flops, (a, w) => conv2d(a!, w!, options))];
+  const flops = 2 * images * out * out * kernel * kernel * channels * columns;
+  // Two of the tensors are read, the third is written; of x only what lies under a tap, its gradient whole.
+  const touched = Math.min(side, out * kernel);
+  const cost = { flops, bytes: 4 * (images * touched ** 2 * channels + sizeOf(weight) + sizeOf(dy)) };
+  const inputCost = { flops, bytes: 4 * (sizeOf(x) + sizeOf(weight) + sizeOf(dy)) };
+  const list = [withTensors(name, [x, weight], cost, (a, w) => conv2d(a!, w!, options))];
   if (channels % 4 !== 0) return list;
   const shape = {
     images,
@@ -122,8 +129,10 @@ function convolution([side, channels, columns, kernel, stride]: (typeof resnetCo
     kernel: [kernel, kernel],
   } as const;
   const pairs = { stride: [stride, stride], padding: [padding, padding] } as const;
-  list.push(withTensors("  weight gradient", [x, dy], flops, (a, d) => contractWeight(a!, d!, { ...shape, ...pairs })));
-  list.push(withTensors("  input gradient", [dy, weight], flops, (d, w) => conv2dInputGradient(d!, w!, x, options)));
+  list.push(withTensors("  weight gradient", [x, dy], cost, (a, d) => contractWeight(a!, d!, { ...shape, ...pairs })));
+  list.push(
+    withTensors("  input gradient", [dy, weight], inputCost, (d, w) => conv2dInputGradient(d!, w!, x, options)),
+  );
   return list;
 }
 
@@ -137,11 +146,15 @@ const depthwiseConvolutions = [
 function depthwiseConvolution([side, channels, stride]: (typeof depthwiseConvolutions)[number]): Benchmark[] {
   const out = Math.floor((side - 1) / stride) + 1;
   const name = `depthwise 3x3/${stride} ${channels} at ${side}, batch ${images}`;
-  const flops = 2 * images * out * out * 9 * channels;
   const x = [images, side, side, channels];
   const weight = [3, 3, 1, channels];
   const dy = [images, out, out, channels];
   const options = { stride, padding: 1, groups: channels };
+  // Two of the tensors are read, the third is written.
+  const cost = {
+    flops: 2 * images * out * out * 9 * channels,
+    bytes: 4 * (sizeOf(x) + sizeOf(weight) + sizeOf(dy)),
+  };
   const shape = {
     images,
     input: [side, side],
@@ -153,9 +166,9 @@ function depthwiseConvolution([side, channels, stride]: (typeof depthwiseConvolu
     padding: [1, 1],
   } as const;
   return [
-    withTensors(name, [x, weight], flops, (a, w) => conv2d(a!, w!, options)),
-    withTensors("  weight gradient", [x, dy], flops, (a, d) => depthwise.weightGradient(a!, d!, shape)),
-    withTensors("  input gradient", [dy, weight], flops, (d, w) => conv2dInputGradient(d!, w!, x, options)),
+    withTensors(name, [x, weight], cost, (a, w) => conv2d(a!, w!, options)),
+    withTensors("  weight gradient", [x, dy], cost, (a, d) => depthwise.weightGradient(a!, d!, shape)),
+    withTensors("  input gradient", [dy, weight], cost, (d, w) => conv2dInputGradient(d!, w!, x, options)),
   ];
 }
 
@@ -165,7 +178,10 @@ const graphBenchmarks: Benchmark[] = [
   withTensors(
     `exact k-NN, N = ${graphSize.points}, d = ${graphSize.features}, k = ${graphSize.neighbours}`,
     [[graphSize.points, graphSize.features]],
-    2 * graphSize.points ** 2 * graphSize.features,
+    {
+      flops: 2 * graphSize.points ** 2 * graphSize.features,
+      bytes: 4 * graphSize.points * (graphSize.features + 2 * graphSize.neighbours),
+    },
     (features) => nearestNeighbours(features!, { k: graphSize.neighbours }),
   ),
   {
@@ -214,7 +230,7 @@ export const benchmarks: readonly Benchmark[] = [
         [n, n],
         [n, n],
       ],
-      2 * n ** 3,
+      { flops: 2 * n ** 3, bytes: 3 * 4 * n ** 2 },
       (a, b) => matmul(a!, b!),
     ),
   ),

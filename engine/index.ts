@@ -1,6 +1,7 @@
 export { backward, isRecording, withoutGradients } from "./autograd.ts";
 export { Device, type DeviceInfo, type OpenOptions, openDevice } from "./device/device.ts";
 export { DeviceLostError, GpuError, NoAdapterError, OutOfMemoryError } from "./device/errors.ts";
+export type { DeviceSource } from "./device/source.ts";
 export { type AffinityKind, type AffinityOptions, affinity } from "./graph/affinity.ts";
 export { type Metric, type NeighbourOptions, type Neighbours, nearestNeighbours } from "./graph/neighbours.ts";
 export { type KnownLabels, type PropagateOptions, type Propagation, propagate } from "./graph/propagate.ts";
@@ -13,6 +14,7 @@ export { type MemoryReport, memorySummary, memoryTable } from "./memory/report.t
 export { LayerNorm } from "./nn/layer-norm.ts";
 export { BatchNorm, Convolution, type ConvolutionOptions, Linear } from "./nn/layers.ts";
 export { drawn, type Layer, loadTensors, type NamedTensor, parameter, storable, type WeightKind } from "./nn/named.ts";
+export { type NumberCount, type NumberFault, NumericError } from "./numbers.ts";
 export { gelu, hardswish, pow, relu6, sigmoid, silu, tanh } from "./ops/activation.ts";
 export { adaptiveAveragePool2d } from "./ops/adaptive-pool.ts";
 export { type AttentionOptions, attention, selfAttention } from "./ops/attention.ts";
@@ -88,4 +90,7 @@ export {
 } from "./optim/schedule.ts";
 export { Random } from "./random.ts";
 export { type DataType, type Shape, ShapeError, Tensor } from "./tensor.ts";
+export { type BindingRoof, bindingRoof, type Cost } from "./tune/binding-roof.ts";
+export type { Measured } from "./tune/measured.ts";
+export { type MeasureOptions, measureRoofs, type Roofs, type RoofsOptions, roofsOf } from "./tune/roofs.ts";
 export { openSafetensors, SafetensorsError, writeSafetensors } from "./weights/safetensors.ts";

@@ -50,6 +50,8 @@ export class Tensor {
   readonly size: number;
   /** True for parameters: `backward` leaves their gradient in {@link gradient}. */
   requiresGradient = false;
+  /** Such as "layer1.0.conv1.weight", for messages. */
+  name: string | undefined;
   node: GradientNode | undefined;
   readonly #storage: Storage;
   #disposed = false;
@@ -74,6 +76,7 @@ export class Tensor {
     if (dtype === "f16" && !device.features.has("shader-f16")) {
       throw new ShapeError(`f16 needs the feature shader-f16, which this adapter does not have; use f32`);
     }
+    device.check();
     // Kernels read and write whole vec4s, so the last one is always complete.
     const bytes = Math.ceil(sizeOf(shape) / 4) * 4 * elementBytes[dtype];
     return new Tensor(device, shape, dtype, { allocation: device.memory.acquire(bytes), handles: 0 });
@@ -175,6 +178,7 @@ export class Tensor {
   write(data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): void {
     if (data.length !== this.size)
       throw new ShapeError(`[${this.shape}] has ${this.size} elements, ${data.length} were given`);
+    this.device.check();
     this.device.stream.upload(this.allocation, this.dtype === "f16" ? Uint16Array.from(data, numberToHalf) : data);
   }
 
@@ -223,13 +227,6 @@ export class Tensor {
     // Nobody has to wait for a rehearsed read, so it must not fail later.
     if (device.stream.silent) return device.stream.read(this.allocation, 0, this.sizeBytes);
     device.check();
-    try {
-      return await device.stream.read(this.allocation, 0, this.sizeBytes);
-    } catch (error) {
-      device.check();
-      throw error;
-    } finally {
-      device.check();
-    }
+    return device.settled(device.stream.read(this.allocation, 0, this.sizeBytes));
   }
 }

@@ -37,7 +37,7 @@ export function trainingStepBenchmark(batch: number, side: number): Benchmark {
           for (let i = 0; i < 2; i++) device.scope(() => step(pictures));
         });
         const pictures = device.owned("pictures", () => noise(device, [batch, side, side, 3]));
-        const result = await time(device, name, runs, 0, () => step(pictures));
+        const result = await time(device, name, runs, undefined, () => step(pictures));
         const memory = device.memoryReport();
         pictures.dispose();
         return { ...result, memory, note: `${(result.medianMs / batch).toFixed(0)} ms a picture` };

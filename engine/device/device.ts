@@ -4,6 +4,8 @@ import { hostBudgetBytes } from "../memory/budget.ts";
 import { type Allocation, BufferPool, type MemoryUse } from "../memory/pool.ts";
 import { formatBytes, type MemoryReport, memorySummary } from "../memory/report.ts";
 import { ScopeStack } from "../memory/scope.ts";
+import { NumberCheck, NumericError } from "../numbers.ts";
+import { Tuner } from "../tune/tuner.ts";
 import { DeviceLostError, GpuError, NoAdapterError, OutOfMemoryError } from "./errors.ts";
 import { looksLikeSoftware } from "./probe.ts";
 import { findGpu } from "./provider.ts";
@@ -16,6 +18,13 @@ export interface OpenOptions {
   /** Upper bound for one storage binding in bytes, below the adapter's own; for tests of large tensors. */
   readonly maximumBindingBytes?: number;
   readonly powerPreference?: GPUPowerPreference;
+  /**
+   * Examine the result of every operation, gradient and update, and throw a NumericError at the next read-back when one
+   * holds a NaN or an infinity. Slower; for finding where they come from. Gradients of a scaled loss are left out, since the
+   * scale is lowered when they overflow.
+   * @default true when the environment variable ACUTANCE_CHECK_NUMBERS is 1
+   */
+  readonly checkNumbers?: boolean;
   /** The most that tensors may hold on the device, with what the pool keeps for reuse, bytes. No limit unless given. */
   readonly memoryLimitBytes?: number;
 }
@@ -43,6 +52,9 @@ const wantedLimits = [
   "minUniformBufferOffsetAlignment",
 ] as const;
 
+/** A rejected wait may be the first sign of a lost device: so long is its own notice waited for. */
+const lossNoticeMs = 500;
+
 /** One opened WebGPU device with its command stream, kernels, buffers and tensor scopes. */
 export class Device {
   readonly gpu: GPUDevice;
@@ -51,10 +63,16 @@ export class Device {
   readonly stream: Stream;
   readonly scopes = new ScopeStack();
   readonly kernels: Dispatcher;
+  /** Chooses among ways to run an operation. */
+  readonly tuner: Tuner;
   /** Largest window of a buffer that one kernel argument can show, bytes. */
   readonly maximumBindingBytes: number;
   /** Invocations of a subgroup when it is the same for every kernel, else 0: kernels with broadcasts need to know it. */
   readonly subgroupSize: number;
+  /** What examines all numbers, when the device was opened with `checkNumbers`. */
+  readonly numbers: NumberCheck | undefined;
+  /** Ends the waits in progress when the device is lost. */
+  readonly #waits = new Set<(failure: Error) => void>();
   readonly #memoryLimitBytes: number | undefined;
   #memory: BufferPool;
   #owner: string | undefined;
@@ -84,12 +102,17 @@ export class Device {
       },
     );
     this.kernels = new Dispatcher(this);
+    if (options.checkNumbers ?? process.env["ACUTANCE_CHECK_NUMBERS"] === "1") this.numbers = new NumberCheck(this);
+    this.tuner = new Tuner(this);
     gpu.addEventListener("uncapturederror", (event) => {
       event.preventDefault?.();
       this.fail(this.#typed((event as GPUUncapturedErrorEvent).error));
     });
     gpu.lost.then((lost) => {
-      if (!this.#closed) this.#failure = new DeviceLostError(lost.message || lost.reason || "no reason given");
+      const lossOf = () => new DeviceLostError(lost.message || lost.reason || "no reason given");
+      const failure = this.#closed ? (this.#failure ?? closedError()) : lossOf();
+      this.#failure = failure;
+      for (const end of this.#waits) end(failure);
     });
   }
 
@@ -101,7 +124,7 @@ export class Device {
   /** Throws what has gone wrong on the device since it was opened. Called before every dispatch and after every read. */
   check(): void {
     if (this.#failure) throw this.#failure;
-    if (this.#closed) throw new GpuError("the device was closed");
+    if (this.#closed) throw closedError();
   }
 
   /**
@@ -186,11 +209,35 @@ export class Device {
     }
   }
 
+  /**
+   * Waits for something the GPU does, and for the examination of all numbers recorded so far.
+   * @throws DeviceLostError, and no other error, once the device is lost, whether or not `work` ever ends; what else has
+   * gone wrong on the device; NumericError
+   */
+  async settled<T>(work: Promise<T>): Promise<T> {
+    let end: (failure: Error) => void = () => {};
+    const ended = new Promise<never>((_, reject) => {
+      end = reject;
+    });
+    this.#waits.add(end);
+    try {
+      const [value] = await Promise.race([Promise.all([work, this.numbers?.settle()]), ended]);
+      this.check();
+      return value;
+    } catch (error) {
+      this.check();
+      if (error instanceof NumericError) throw error;
+      await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, lossNoticeMs))]);
+      throw error;
+    } finally {
+      this.#waits.delete(end);
+    }
+  }
+
   /** Waits until all recorded work has run and throws what went wrong in it. */
   async finish(): Promise<void> {
     this.check();
-    await this.stream.finish();
-    this.check();
+    await this.settled(this.stream.finish());
   }
 
   /** Frees the device and all its tensors. */
@@ -253,4 +300,8 @@ export async function openDevice(options: OpenOptions = {}): Promise<Device> {
   };
   const info = { provider, vendor, architecture, description, isFallbackAdapter };
   return new Device(device, info, subgroupMinSize === subgroupMaxSize ? subgroupMinSize : 0, options);
+}
+
+function closedError(): GpuError {
+  return new GpuError("the device was closed");
 }

@@ -25,6 +25,8 @@ export class NoAdapterError extends GpuError {
 /** The device went away while it was in use: a driver reset, a watchdog, memory that ran out. Its tensors are gone. */
 export class DeviceLostError extends GpuError {
   override name = "DeviceLostError";
+  /** What the runtime said about it. */
+  readonly reason: string;
 
   constructor(
     reason: string,
@@ -32,6 +34,7 @@ export class DeviceLostError extends GpuError {
     options?: ErrorOptions,
   ) {
     super(`the GPU device was lost: ${reason}`, advice, options);
+    this.reason = reason;
   }
 }
 

@@ -72,7 +72,8 @@ export function runtimeName(): string {
   return `Node ${node}`;
 }
 
-function providerVersion(provider: ProviderName): string {
+/** Version of the package `webgpu`, or of the runtime whose own WebGPU is used. */
+export function providerVersion(provider: string): string {
   if (provider === "navigator.gpu") return runtimeName();
   const { version } = createRequire(import.meta.url)("webgpu/package.json") as { version: string };
   return version;

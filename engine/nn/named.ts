@@ -107,6 +107,14 @@ export async function loadTensors(file: SafetensorsFile, tensors: readonly Named
   });
 }
 
+/** Gives tensors their names for messages, and where numbers are checked has what they hold examined. */
+export function nameTensors(tensors: readonly NamedTensor[]): void {
+  for (const { name, tensor } of tensors) {
+    tensor.name = name;
+    tensor.device.numbers?.examine("the network", "input", [], tensor);
+  }
+}
+
 /** One tensor of a file in the engine's order, checked against the tensor it is meant for. */
 export async function readTensor(
   file: SafetensorsFile,

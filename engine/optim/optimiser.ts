@@ -75,7 +75,11 @@ export class Optimiser {
       this.gradientState?.update(this.#parameters().flatMap(({ tensor }) => tensor.gradient ?? []));
       for (const { parameters, rate, decay } of this.#groups) {
         for (const { name, tensor } of parameters) {
-          if (tensor.gradient) this.#update(name, tensor, tensor.gradient, rate * rateFactor, decay);
+          if (!tensor.gradient) continue;
+          this.#update(name, tensor, tensor.gradient, rate * rateFactor, decay);
+          // A gradient that overflowed by the loss scale is no fault: the kernel has skipped the update.
+          const looked = this.#options.lossScale ? [] : [tensor.gradient];
+          tensor.device.numbers?.examine(this.#options.kind, "update", looked, tensor, name);
         }
       }
     });

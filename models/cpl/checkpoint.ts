@@ -1,4 +1,4 @@
-import { loadTensors, type NamedTensor, storable } from "../../engine/nn/named.ts";
+import { loadTensors, type NamedTensor, nameTensors, storable } from "../../engine/nn/named.ts";
 import { openSafetensors, SafetensorsError, toFloat32, writeSafetensors } from "../../engine/weights/safetensors.ts";
 import { type CplModel, cardMetadata, type ModelCard, readCard } from "./model.ts";
 import type { PseudoLabels } from "./pseudo-labels.ts";
@@ -62,4 +62,5 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
 export async function loadCheckpoint(path: string, model: CplModel, training: readonly NamedTensor[]): Promise<void> {
   await using file = await openSafetensors(path);
   await loadTensors(file, [...model.tensors(), ...training]);
+  nameTensors(model.tensors());
 }

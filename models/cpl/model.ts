@@ -1,6 +1,6 @@
 import type { Device } from "../../engine/device/device.ts";
 import { Linear } from "../../engine/nn/layers.ts";
-import { type Layer, loadTensors, type NamedTensor, storable } from "../../engine/nn/named.ts";
+import { type Layer, loadTensors, type NamedTensor, nameTensors, storable } from "../../engine/nn/named.ts";
 import { cast, relu } from "../../engine/ops/elementwise.ts";
 import { normalise } from "../../engine/ops/image.ts";
 import { Random } from "../../engine/random.ts";
@@ -47,6 +47,7 @@ export class CplModel implements Layer {
     });
     this.#embed = new Linear(device, random?.fork("embedding"), { in: this.backbone.features, out: options.embedding });
     this.#classify = new Linear(device, random?.fork("logits"), { in: options.embedding, out: options.levels });
+    nameTensors(this.tensors());
   }
 
   /**
@@ -152,6 +153,7 @@ export async function openModel(device: Device, path: string): Promise<{ model: 
   const { frozenNorms, ...card } = readCard(file);
   const model = new CplModel(device, card.options, "zero");
   await loadTensors(file, model.tensors());
+  nameTensors(model.tensors());
   model.freezeNorms(frozenNorms);
   return { model, card };
 }

@@ -27,6 +27,8 @@ import {
   type TrainingResult,
 } from "./training.ts";
 
+const defaultCheckpointSeconds = 300;
+
 /** One training run from its start or a checkpoint to its end. */
 export class Session {
   readonly #model: CplModel;
@@ -45,6 +47,7 @@ export class Session {
   /** Stages whose memory was logged. */
   readonly #measured = new Set<1 | 2>();
   #stepper: Stepper;
+  #checkpointMs = performance.now();
   #pseudo: PseudoLabels | undefined;
 
   constructor(
@@ -80,6 +83,11 @@ export class Session {
     this.#stepper = new Stepper(model, card, from.optimiserSteps);
   }
 
+  /** The next step to do. */
+  get position(): Readonly<Position> {
+    return this.#position;
+  }
+
   async load(checkpointPath: string): Promise<void> {
     await loadCheckpoint(checkpointPath, this.#model, this.#stepper.tensors());
   }
@@ -91,13 +99,13 @@ export class Session {
         await this.#stage(1, stageOneEpochs);
         if (stageOneEpochs > 0) await this.#endStage("stage 1", stageOneFile, "stageOne");
         this.#moveTo(2);
-        await this.#checkpoint();
+        await this.checkpoint();
       }
       if (this.#position.stage === 2) {
         await this.#stage(2, stageTwoEpochs);
         if (stageTwoEpochs > 0) await this.#endStage("stage 2", modelFile, "score");
         this.#moveTo(3);
-        await this.#checkpoint();
+        await this.checkpoint();
       }
       return {
         model: this.#model,
@@ -106,6 +114,9 @@ export class Session {
         progress: this.#progress,
         command: this.#command,
       };
+    } catch (error) {
+      this.#model.dispose();
+      throw error;
     } finally {
       this.#store.dispose();
       this.#stepper.dispose();
@@ -124,7 +135,10 @@ export class Session {
     if (position.epoch < epochs) this.#expectFit(stage);
     for (; position.epoch < epochs; position.epoch++, position.step = 0, this.#pseudo = undefined) {
       if (this.#hooks.signal?.aborted) await this.#interrupt();
-      if (stage === 2 && !this.#pseudo) await this.#refresh();
+      if (stage === 2 && !this.#pseudo) {
+        await this.#refresh();
+        if (this.#checkpointIsDue) await this.checkpoint();
+      }
       await this.#epoch(stage, epochs);
       if (position.epoch + 1 < epochs)
         await this.#checkpointAt({ stage, epoch: position.epoch + 1, step: 0 }, undefined);
@@ -155,6 +169,10 @@ export class Session {
         if (this.#hooks.signal?.aborted) {
           clock();
           await this.#interrupt();
+        }
+        if (position.step < batches.length && this.#checkpointIsDue) {
+          clock();
+          await this.checkpoint();
         }
       }
       clock();
@@ -207,7 +225,8 @@ export class Session {
     const where = `stage ${stage}, epoch ${epoch + 1}, step ${step + 1}`;
     if (!Number.isFinite(loss)) {
       throw new TrainingError(
-        `the loss is ${loss} in ${where}; use smaller learning rates. The checkpoint of the last epoch is intact`,
+        `the loss is ${loss} in ${where}; use smaller learning rates. The last checkpoint is intact`,
+        `to see which operation gave the first such number: acutance train cpl --resume ${this.#hooks.folder} --check-numbers`,
       );
     }
     const finite = gradientNorm !== undefined && Number.isFinite(gradientNorm);
@@ -225,8 +244,7 @@ export class Session {
     const found = await features(this.#model, rows, this.#store, (done) => {
       bar?.advance(done - shown);
       shown = done;
-    });
-    bar?.stop();
+    }).finally(() => bar?.stop());
     const featureSeconds = featureClock();
     const clock = this.#clock("stage 2 label step");
     const { pseudo, refresh } = await this.#labelStep(found);
@@ -349,12 +367,18 @@ export class Session {
   }
 
   async #interrupt(): Promise<never> {
-    await this.#checkpoint();
+    await this.checkpoint();
     throw new TrainingInterrupted(this.#hooks.folder);
   }
 
-  #checkpoint(): Promise<void> {
+  /** Stores everything that training continues from. */
+  checkpoint(): Promise<void> {
     return this.#checkpointAt(this.#position, this.#pseudo);
+  }
+
+  get #checkpointIsDue(): boolean {
+    const seconds = this.#hooks.checkpointSeconds ?? defaultCheckpointSeconds;
+    return performance.now() - this.#checkpointMs >= 1000 * seconds;
   }
 
   async #checkpointAt(position: Position, pseudo: PseudoLabels | undefined): Promise<void> {
@@ -367,13 +391,16 @@ export class Session {
       command: this.#command,
       pseudo,
     });
+    this.#checkpointMs = performance.now();
   }
 
-  /** Starts timing a phase; the returned function ends it and gives the seconds. */
+  /** Starts timing a phase; the returned function adds the seconds since it was last called to the phase and gives them. */
   #clock(name: string): () => number {
-    const start = performance.now();
+    let start = performance.now();
     return () => {
-      const seconds = (performance.now() - start) / 1000;
+      const now = performance.now();
+      const seconds = (now - start) / 1000;
+      start = now;
       const phase = this.#progress.phases.find((entry) => entry.name === name);
       if (phase) phase.seconds += seconds;
       else this.#progress.phases.push({ name, seconds });

@@ -64,6 +64,8 @@ export class PictureStore {
           tensor: this.#use(row.path, result.value ?? (this.#kept.get(row.path) ? undefined : await decode(row.path))),
         };
       } catch (error) {
+        // A device that failed is no fault of the picture.
+        this.#device.check();
         yield { row, error };
       }
     }
