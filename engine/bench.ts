@@ -6,6 +6,7 @@ import { symmetricGraph } from "./graph/sparse.ts";
 import type { MemoryReport } from "./memory/report.ts";
 import { contractWeight } from "./ops/contract.ts";
 import { conv2d, conv2dInputGradient } from "./ops/conv.ts";
+import { depthwise } from "./ops/depthwise.ts";
 import { matmul } from "./ops/matmul.ts";
 import { Random } from "./random.ts";
 import { sizeOf, Tensor } from "./tensor.ts";
@@ -135,6 +136,42 @@ function convolution([side, channels, columns, kernel, stride]: (typeof resnetCo
   return list;
 }
 
+/** Depthwise 3x3 convolutions of MobileNetV2 at 224 pixels: side, channels, stride. */
+const depthwiseConvolutions = [
+  [56, 144, 1],
+  [28, 192, 2],
+  [7, 960, 1],
+] as const;
+
+function depthwiseConvolution([side, channels, stride]: (typeof depthwiseConvolutions)[number]): Benchmark[] {
+  const out = Math.floor((side - 1) / stride) + 1;
+  const name = `depthwise 3x3/${stride} ${channels} at ${side}, batch ${images}`;
+  const x = [images, side, side, channels];
+  const weight = [3, 3, 1, channels];
+  const dy = [images, out, out, channels];
+  const options = { stride, padding: 1, groups: channels };
+  // Two of the tensors are read, the third is written.
+  const cost = {
+    flops: 2 * images * out * out * 9 * channels,
+    bytes: 4 * (sizeOf(x) + sizeOf(weight) + sizeOf(dy)),
+  };
+  const shape = {
+    images,
+    input: [side, side],
+    channels,
+    output: [out, out],
+    columns: channels,
+    kernel: [3, 3],
+    stride: [stride, stride],
+    padding: [1, 1],
+  } as const;
+  return [
+    withTensors(name, [x, weight], cost, (a, w) => conv2d(a!, w!, options)),
+    withTensors("  weight gradient", [x, dy], cost, (a, d) => depthwise.weightGradient(a!, d!, shape)),
+    withTensors("  input gradient", [dy, weight], cost, (d, w) => conv2dInputGradient(d!, w!, x, options)),
+  ];
+}
+
 const graphSize = { points: 8058, features: 256, neighbours: 10, levels: 100, labelled: 2015 } as const;
 
 const graphBenchmarks: Benchmark[] = [
@@ -198,5 +235,6 @@ export const benchmarks: readonly Benchmark[] = [
     ),
   ),
   ...resnetConvolutions.flatMap(convolution),
+  ...depthwiseConvolutions.flatMap(depthwiseConvolution),
   ...graphBenchmarks,
 ];

@@ -2,20 +2,26 @@ export { backward, isRecording, withoutGradients } from "./autograd.ts";
 export { Device, type DeviceInfo, type OpenOptions, openDevice } from "./device/device.ts";
 export { DeviceLostError, GpuError, NoAdapterError, OutOfMemoryError } from "./device/errors.ts";
 export type { DeviceSource } from "./device/source.ts";
-export { type AffinityKind, affinity } from "./graph/affinity.ts";
-export { type Neighbours, nearestNeighbours } from "./graph/neighbours.ts";
-export { type Propagation, propagate } from "./graph/propagate.ts";
-export { type Solution, solve } from "./graph/solve.ts";
+export { type AffinityKind, type AffinityOptions, affinity } from "./graph/affinity.ts";
+export { type Metric, type NeighbourOptions, type Neighbours, nearestNeighbours } from "./graph/neighbours.ts";
+export { type KnownLabels, type PropagateOptions, type Propagation, propagate } from "./graph/propagate.ts";
+export { type Convergence, type Solution, SolveError, type SolveOptions, solve } from "./graph/solve.ts";
 export { type SparseMatrix, symmetricGraph } from "./graph/sparse.ts";
 export { Plan } from "./kernel/plan.ts";
 export { largestFit } from "./memory/largest-fit.ts";
 export type { OwnerUse } from "./memory/ledger.ts";
 export type { MemoryUse } from "./memory/pool.ts";
 export { type MemoryReport, memorySummary, memoryTable } from "./memory/report.ts";
-export { BatchNorm, Convolution, Linear } from "./nn/layers.ts";
-export { type Layer, loadTensors, type NamedTensor, storable, type WeightKind } from "./nn/named.ts";
+export { LayerNorm } from "./nn/layer-norm.ts";
+export { BatchNorm, Convolution, type ConvolutionOptions, Linear } from "./nn/layers.ts";
+export { drawn, type Layer, loadTensors, type NamedTensor, parameter, storable, type WeightKind } from "./nn/named.ts";
 export { type NumberCount, type NumberFault, NumericError } from "./numbers.ts";
 export { gelu, hardswish, pow, relu6, sigmoid, silu, tanh } from "./ops/activation.ts";
+export { adaptiveAveragePool2d } from "./ops/adaptive-pool.ts";
+export { type AttentionOptions, attention, selfAttention } from "./ops/attention.ts";
+export { batchedMatmul } from "./ops/batched.ts";
+export { type BicubicOptions, resizeBicubic } from "./ops/bicubic.ts";
+export { type BilinearPoolOptions, bilinearPool } from "./ops/bilinear.ts";
 export { add, divide, multiply, subtract } from "./ops/broadcast.ts";
 export { type ConvOptions, conv2d } from "./ops/conv.ts";
 export {
@@ -24,16 +30,19 @@ export {
   cutoutWindows,
   type DropoutOptions,
   dropout,
+  type RandomWords,
   randomWords,
   stochasticDepth,
 } from "./ops/dropout.ts";
 export { cast, exp, log, relu, scale, sqrt, square } from "./ops/elementwise.ts";
 export { argmax, cumulativeSum, gatherRows, topK } from "./ops/gather.ts";
 export {
+  type CropWindow,
   centerCrop,
   cropAndFlip,
   flipHorizontal,
   normalise,
+  type ResizeOptions,
   resize,
   stack,
   unpackRgb,
@@ -47,10 +56,18 @@ export {
   softCrossEntropy,
   weightedMean,
 } from "./ops/losses.ts";
+export { abs, clamp, signedSqrt } from "./ops/magnitude.ts";
 export { linear, matmul } from "./ops/matmul.ts";
 export { type BatchNormOptions, type BatchNormState, batchNorm } from "./ops/norm.ts";
 export { cosineSimilarity, l2Normalise } from "./ops/normalise-l2.ts";
-export { averagePool2d, globalAveragePool, maxPool2d } from "./ops/pool.ts";
+export { linearPerSample, pointwisePerSample } from "./ops/per-sample.ts";
+export {
+  type AveragePoolOptions,
+  averagePool2d,
+  globalAveragePool,
+  maxPool2d,
+  type PoolOptions,
+} from "./ops/pool.ts";
 export { mean, sum } from "./ops/reduce.ts";
 export { reshape, transpose } from "./ops/shape.ts";
 export { logSoftmax, softmax } from "./ops/softmax.ts";

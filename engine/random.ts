@@ -3,15 +3,16 @@ export type Words4 = readonly [number, number, number, number];
 /** The two 32-bit words of a Philox key. */
 export type Words2 = readonly [number, number];
 
-/** High 32 bits of the 64-bit product a·b of two 32-bit words, by 16-bit halves. */
+/** High 32 bits of the 64-bit product a·b of two 32-bit words, by 16-bit halves; all in whole 32-bit steps. */
 function multiplyHigh(a: number, b: number): number {
   const aLow = a & 0xffff;
   const aHigh = a >>> 16;
   const bLow = b & 0xffff;
   const bHigh = b >>> 16;
-  const middle = aHigh * bLow + ((aLow * bLow) >>> 16);
-  const carry = aLow * bHigh + (middle % 0x10000);
-  return (aHigh * bHigh + Math.floor(middle / 0x10000) + Math.floor(carry / 0x10000)) >>> 0;
+  // (2^16 − 1)² + 2^16 − 1 is below 2^32: neither sum overflows.
+  const middle = (Math.imul(aHigh, bLow) >>> 0) + (Math.imul(aLow, bLow) >>> 16);
+  const carry = (Math.imul(aLow, bHigh) >>> 0) + (middle & 0xffff);
+  return (Math.imul(aHigh, bHigh) + (middle >>> 16) + (carry >>> 16)) | 0;
 }
 
 /**
@@ -25,8 +26,13 @@ function multiplyHigh(a: number, b: number): number {
  * Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011), section 3.3.
  */
 export function philox4x32(counter: Words4, key: Words2): [number, number, number, number] {
-  let [c0, c1, c2, c3] = counter;
-  let [k0, k1] = key;
+  const out = new Uint32Array(4);
+  philoxInto(out, ...counter, ...key);
+  return [out[0]!, out[1]!, out[2]!, out[3]!];
+}
+
+/** {@link philox4x32} into `out`, without arrays of its own: millions of weights are drawn through it. */
+function philoxInto(out: Uint32Array, c0: number, c1: number, c2: number, c3: number, k0: number, k1: number): void {
   for (let round = 0; round < 10; round++) {
     const high0 = multiplyHigh(0xd2511f53, c0);
     const low0 = Math.imul(0xd2511f53, c0);
@@ -39,7 +45,10 @@ export function philox4x32(counter: Words4, key: Words2): [number, number, numbe
     k0 = (k0 + 0x9e3779b9) | 0;
     k1 = (k1 + 0xbb67ae85) | 0;
   }
-  return [c0 >>> 0, c1 >>> 0, c2 >>> 0, c3 >>> 0];
+  out[0] = c0;
+  out[1] = c1;
+  out[2] = c2;
+  out[3] = c3;
 }
 
 /** Two words that name a stream: the UTF-8 bytes of `name`, absorbed eight at a time through Philox. */
@@ -79,7 +88,7 @@ export class Random {
   /** Counter words 2 and 3, naming the stream. */
   readonly streamWords: Words2;
   #position = 0;
-  #block: Words4 = [0, 0, 0, 0];
+  readonly #block = new Uint32Array(4);
   #blockIndex = -1;
 
   /**
@@ -127,8 +136,8 @@ export class Random {
   word(): number {
     const index = Math.floor(this.#position / 4);
     if (index !== this.#blockIndex) {
-      const counter: Words4 = [index >>> 0, Math.floor(index / 2 ** 32), this.streamWords[0], this.streamWords[1]];
-      this.#block = philox4x32(counter, this.key);
+      const [high, [stream0, stream1], [key0, key1]] = [Math.floor(index / 2 ** 32), this.streamWords, this.key];
+      philoxInto(this.#block, index, high, stream0, stream1, key0, key1);
       this.#blockIndex = index;
     }
     return this.#block[this.#position++ % 4]!;

@@ -1,3 +1,20 @@
+export {
+  Backbone,
+  type BackboneName,
+  type BackboneOptions,
+  backboneNames,
+  createBackbone,
+  type InitReport,
+  MobileNetV2,
+  type MobileNetV2Options,
+  type Normalisation,
+  ResNet,
+  type ResNetOptions,
+  Vgg16,
+  type VggOptions,
+  ViT,
+  type VitOptions,
+} from "./backbones/index.ts";
 export { LABEL_MODES, type LabelMode } from "./cpl/labels.ts";
 export { CplModel, type ModelCard, openModel, saveModel } from "./cpl/model.ts";
 export { type CplOptions, type CplOptionsInput, cplOptions, OptionError } from "./cpl/options.ts";

@@ -1,40 +1,59 @@
 import type { Device } from "../device/device.ts";
-import type { Pair } from "../ops/contract.ts";
 import { conv2d } from "../ops/conv.ts";
 import { linear } from "../ops/matmul.ts";
 import { batchNorm } from "../ops/norm.ts";
 import type { Random } from "../random.ts";
 import { Tensor } from "../tensor.ts";
-import { join, type Layer, type NamedTensor, parameter } from "./named.ts";
+import { drawn, join, type Layer, type NamedTensor, parameter } from "./named.ts";
 
-/** Convolution without bias, as the residual networks use it. x: [N, H, W, in] → [N, H', W', out]. */
+export interface ConvolutionOptions {
+  /** Height and width of the kernel. */
+  readonly kernel: number;
+  readonly stride?: number;
+  readonly padding?: number;
+  readonly groups?: number;
+  /** Adds a number to every output channel, 0 at first. */
+  readonly bias?: boolean;
+}
+
+/** Convolution. x: [N, H, W, in] → [N, H', W', out]. */
 export class Convolution implements Layer {
   readonly weight: Tensor;
-  readonly #stride: number | Pair;
-  readonly #padding: number | Pair;
+  readonly bias: Tensor | undefined;
+  readonly #options: ConvolutionOptions;
 
-  /** Weights are normal with variance 2 / (out · kernel²) (He et al. 2015, fan-out), drawn from `random`. */
+  /**
+   * Weights are normal with variance 2 / (out · kernel²) (He et al. 2015, fan-out, as torchvision counts it), drawn from
+   * `random`; without it they are 0, to be loaded.
+   */
   constructor(
     device: Device,
-    random: Random,
+    random: Random | undefined,
     channels: { readonly in: number; readonly out: number },
-    options: { readonly kernel: number; readonly stride?: number; readonly padding?: number },
+    options: ConvolutionOptions,
   ) {
-    const { kernel, stride = 1, padding = 0 } = options;
+    const { kernel, groups = 1, bias = false } = options;
     const deviation = Math.sqrt(2 / (channels.out * kernel * kernel));
-    const size = kernel * kernel * channels.in * channels.out;
-    const data = Float32Array.from({ length: size }, () => deviation * random.normal());
-    this.weight = parameter(device, data, [kernel, kernel, channels.in, channels.out]);
-    this.#stride = stride;
-    this.#padding = padding;
+    const shape = [kernel, kernel, channels.in / groups, channels.out];
+    this.weight = drawn(device, shape, random && (() => deviation * random.normal()));
+    if (bias) this.bias = parameter(device, new Float32Array(channels.out), [channels.out]);
+    this.#options = options;
   }
 
   forward(x: Tensor): Tensor {
-    return conv2d(x, this.weight, { stride: this.#stride, padding: this.#padding });
+    const { stride, padding, groups } = this.#options;
+    return conv2d(x, this.weight, { stride, padding, groups, bias: this.bias });
   }
 
   tensors(prefix: string): NamedTensor[] {
-    return [{ name: join(prefix, "weight"), tensor: this.weight, kind: "convolution", role: "parameter" }];
+    const weight = {
+      name: join(prefix, "weight"),
+      tensor: this.weight,
+      kind: "convolution",
+      role: "parameter",
+    } as const;
+    if (!this.bias) return [weight];
+    return [weight, { name: join(prefix, "bias"), tensor: this.bias, kind: "vector", role: "parameter" }];
   }
 }
 
@@ -87,12 +106,21 @@ export class Linear implements Layer {
   readonly weight: Tensor;
   readonly bias: Tensor;
 
-  /** Weights and biases are uniform within ±1/√in, PyTorch's default, drawn from `random`. */
-  constructor(device: Device, random: Random, features: { readonly in: number; readonly out: number }) {
+  /**
+   * Weights and biases are uniform within ±1/√in, PyTorch's default, or with `deviation` normal weights and biases 0; drawn
+   * from `random`, without which all are 0, to be loaded.
+   */
+  constructor(
+    device: Device,
+    random: Random | undefined,
+    features: { readonly in: number; readonly out: number },
+    deviation?: number,
+  ) {
     const bound = 1 / Math.sqrt(features.in);
-    const uniform = (length: number) => Float32Array.from({ length }, () => bound * (2 * random.uniform() - 1));
-    this.weight = parameter(device, uniform(features.in * features.out), [features.in, features.out]);
-    this.bias = parameter(device, uniform(features.out), [features.out]);
+    const uniform = random && (() => bound * (2 * random.uniform() - 1));
+    const normal = random && (() => (deviation ?? 0) * random.normal());
+    this.weight = drawn(device, [features.in, features.out], deviation === undefined ? uniform : normal);
+    this.bias = drawn(device, [features.out], deviation === undefined ? uniform : undefined);
   }
 
   forward(x: Tensor): Tensor {

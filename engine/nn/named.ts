@@ -1,5 +1,5 @@
 import type { Device } from "../device/device.ts";
-import { Tensor } from "../tensor.ts";
+import { type Shape, sizeOf, Tensor } from "../tensor.ts";
 import type { TensorToStore } from "../weights/safetensors.ts";
 import { toFloat32, WeightsError, type WeightsFile } from "../weights/stored.ts";
 
@@ -137,4 +137,11 @@ export function parameter(device: Device, data: Float32Array, shape: readonly nu
   const tensor = device.owned("parameters", () => Tensor.from(device, data, shape).keep());
   tensor.requiresGradient = true;
   return tensor;
+}
+
+/** A {@link parameter} whose elements are drawn one by one; 0 without `draw`, for weights that are loaded. */
+export function drawn(device: Device, shape: Shape, draw: (() => number) | undefined): Tensor {
+  const data = new Float32Array(sizeOf(shape));
+  if (draw) for (let i = 0; i < data.length; i++) data[i] = draw();
+  return parameter(device, data, shape);
 }

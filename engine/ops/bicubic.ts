@@ -1,8 +1,5 @@
-import { record } from "../autograd.ts";
-import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
-import { ShapeError, sizeOf, Tensor } from "../tensor.ts";
-import { batchShape } from "./batch.ts";
-import { type Resampling, transposed } from "./resample.ts";
+import type { Tensor } from "../tensor.ts";
+import { type Resampling, resample, resampling } from "./resample.ts";
 
 export interface BicubicOptions {
   readonly height: number;
@@ -18,27 +15,8 @@ export interface BicubicOptions {
  * @throws ShapeError when height or width is not a whole number of at least 1
  */
 export function resizeBicubic(x: Tensor, { height, width, antialias = false }: BicubicOptions): Tensor {
-  const [, inHeight, inWidth] = batchShape("resizeBicubic", x);
-  for (const extent of [height, width]) {
-    if (!Number.isInteger(extent) || extent < 1) {
-      throw new ShapeError(`resizeBicubic: ${height}x${width} is not a size: extents are whole and at least 1`);
-    }
-  }
-  const passes = (
-    [
-      { axis: 1, inputs: inHeight, outputs: height },
-      { axis: 2, inputs: inWidth, outputs: width },
-    ] as const
-  )
-    .filter(({ inputs, outputs }) => inputs !== outputs)
-    .map(({ axis, inputs, outputs }) => ({ axis, map: cubic(inputs, outputs, antialias) }));
-  const y = x.device.scope(() => passes.reduce((map, pass) => through(map, pass.axis, pass.map), x.alias()));
-  // y = R_w R_h x    dx = R_hᵀ R_wᵀ dy
-  return record("resizeBicubic", [x], y, (dy) => [
-    dy.device.scope(() =>
-      passes.toReversed().reduce((map, pass) => through(map, pass.axis, transposed(pass.map)), dy.alias()),
-    ),
-  ]);
+  const map = (inputs: number, outputs: number) => cubic(inputs, outputs, antialias);
+  return resample("resizeBicubic", x, { height, width }, { name: `bicubic ${antialias}`, map });
 }
 
 /** The cubic kernel of Keys: 1 at 0, 0 at every other whole number and from 2 on, slope `a` at 1. */
@@ -52,7 +30,7 @@ function keys(distance: number, a: number): number {
 export function cubic(inputs: number, outputs: number, antialias: boolean): Resampling {
   const scale = inputs / outputs;
   const stretch = antialias ? Math.max(scale, 1) : 1;
-  const rows = Array.from({ length: outputs }, (_, i) => {
+  return resampling(inputs, outputs, (i) => {
     const center = (i + 0.5) * scale;
     if (antialias) {
       const first = Math.max(0, Math.trunc(center - 2 * stretch + 0.5));
@@ -68,40 +46,4 @@ export function cubic(inputs: number, outputs: number, antialias: boolean): Resa
     for (let at = left; at < left + 4; at++) weights[clamp(at) - first]! += keys(at + 0.5 - center, -0.75);
     return { first, weights };
   });
-  return { inputs, first: rows.map(({ first }) => first), weights: rows.map(({ weights }) => weights) };
-}
-
-/** One axis of x: [N, H, W, C] through a map. Not recorded. */
-function through(x: Tensor, axis: 1 | 2, map: Resampling): Tensor {
-  const { device } = x;
-  const outputs = map.first.length;
-  const taps = Math.max(...map.weights.map((row) => row.length));
-  const flat = new Float32Array(taps * outputs);
-  map.weights.forEach((row, i) => {
-    flat.set(row, taps * i);
-  });
-  const spans = map.first.flatMap((first, i) => [first, map.weights[i]!.length]);
-  using spanTable = Tensor.constant(device, Uint32Array.from(spans), [outputs, 2]);
-  using weightTable = Tensor.constant(device, flat, [outputs, taps]);
-  const shape = x.shape.with(axis, outputs);
-  const y = Tensor.like(x, shape);
-  const inner = sizeOf(shape.slice(axis + 1));
-  const vector = inner % 4 === 0;
-  const width = vector ? inner / 4 : inner;
-  const [inLine, outLine] = [map.inputs * inner, outputs * inner];
-  for (const { start, count } of rowRanges(device, sizeOf(shape.slice(0, axis)), [inLine, outLine])) {
-    device.kernels.run(
-      "image/resample",
-      { VECTOR: vector, WORKGROUP: flatWorkgroup },
-      {
-        x: x.window(start * inLine, count * inLine),
-        spans: spanTable.window(),
-        weights: weightTable.window(),
-        y: y.window(start * outLine, count * outLine),
-      },
-      { outer: count, length: map.inputs, out_length: outputs, inner: width, taps },
-      flatGrid(device, count * outputs * width),
-    );
-  }
-  return y;
 }

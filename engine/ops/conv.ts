@@ -2,6 +2,7 @@ import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { type Shape, ShapeError, Tensor } from "../tensor.ts";
 import { contract, contractWeight, type Pair } from "./contract.ts";
+import { depthwise, widestDepthwise } from "./depthwise.ts";
 import { columnSums } from "./matmul.ts";
 import { transpose, upToFour, withColumns, withRowsAndColumns } from "./shape.ts";
 
@@ -43,7 +44,7 @@ export function conv2d(x: Tensor, weight: Tensor, options: ConvOptions = {}): Te
   const { bias } = options;
   if (bias && bias.size !== shape.columns)
     throw new ShapeError(`conv2d: bias [${bias.shape}] for ${shape.columns} channels`);
-  const ways = shape.groups === 1 ? dense : grouped;
+  const ways = waysOf(shape);
   const y = x.device.scope(() => ways.forward(x, weight, shape, bias));
   // dx = dy ⋆ weight, flipped and transposed    dweight = Σ_positions x ⊗ dy    dbias = Σ_positions dy
   return record("conv2d", bias ? [x, weight, bias] : [x, weight], y, (dy) => [
@@ -56,7 +57,14 @@ export function conv2d(x: Tensor, weight: Tensor, options: ConvOptions = {}): Te
 /** The input gradient of {@link conv2d} alone, for x of shape `x`. Not recorded. */
 export function conv2dInputGradient(dy: Tensor, weight: Tensor, x: Shape, options: ConvOptions = {}): Tensor {
   const shape = convShape(x, weight.shape, options);
-  return dy.device.scope(() => (shape.groups === 1 ? dense : grouped).inputGradient(dy, weight, shape));
+  return dy.device.scope(() => waysOf(shape).inputGradient(dy, weight, shape));
+}
+
+/** The kernels for a convolution: by tiles, by channels, or element by element where groups are narrow. */
+function waysOf({ groups, channels, columns, kernel, stride }: ConvShape) {
+  if (groups === 1) return dense;
+  const separate = groups === channels && groups === columns;
+  return separate && Math.max(kernel[1], stride[1]) <= widestDepthwise ? depthwise : grouped;
 }
 
 function convShape(x: Shape, weight: Shape, options: ConvOptions): ConvShape {

@@ -4,7 +4,7 @@ import { flatGrid, flatWorkgroup, greatestCommonDivisor, rowRanges } from "../ke
 import { ShapeError, Tensor } from "../tensor.ts";
 import { batchShape, overImages } from "./batch.ts";
 import { concat } from "./join.ts";
-import { type AxisResampling, resampleAxis } from "./resample.ts";
+import { antialiased, interpolated, resample } from "./resample.ts";
 
 /**
  * Uploads a picture of interleaved 8-bit RGB and unpacks it on the adapter → [1, H, W, 3] in [0, 1]. Not differentiable.
@@ -45,23 +45,10 @@ export interface ResizeOptions {
  * @throws ShapeError when height or width is not a whole number of at least 1
  */
 export function resize(x: Tensor, { height, width, antialias = true }: ResizeOptions): Tensor {
-  const [, inHeight, inWidth, channels] = batchShape("resize", x);
-  expectExtents("resize", height, width);
-  const vertical = { axis: 1, inputs: inHeight, outputs: height, antialias } as const;
-  const horizontal = { axis: 2, inputs: inWidth, outputs: width, antialias } as const;
-  // Lines are long runs of vec4s, so heights go first; but a picture that no binding holds is only cut between lines.
-  const fits = inHeight * inWidth * channels * 4 <= x.device.maximumBindingBytes;
-  const passes = (fits ? [vertical, horizontal] : [horizontal, vertical]).filter(
-    (pass) => pass.inputs !== pass.outputs,
-  );
-  // y = R_w R_h x    dx = R_hᵀ R_wᵀ dy
-  return record("resize", [x], throughPasses(x, passes, false), (dy) => [throughPasses(dy, passes.toReversed(), true)]);
-}
-
-function throughPasses(x: Tensor, passes: readonly Omit<AxisResampling, "backward">[], backward: boolean): Tensor {
-  return x.device.scope(() =>
-    passes.reduce((picture, pass) => resampleAxis(picture, { ...pass, backward }), x.alias()),
-  );
+  const filter = antialias
+    ? { name: "antialiased bilinear", map: antialiased }
+    : { name: "bilinear", map: interpolated };
+  return resample("resize", x, { height, width }, filter);
 }
 
 /** Upper left corner of a part of a picture, in pixels from the top and the left, and whether the part is mirrored. */

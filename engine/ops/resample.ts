@@ -1,12 +1,21 @@
+import { record } from "../autograd.ts";
 import type { Device } from "../device/device.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
-import { sizeOf, Tensor } from "../tensor.ts";
+import { ShapeError, sizeOf, Tensor } from "../tensor.ts";
+import { batchShape } from "./batch.ts";
 
 /** A linear map along one axis: output i is Σ_t weights[i][t] · input[first[i] + t]. */
 export interface Resampling {
   readonly inputs: number;
   readonly first: readonly number[];
   readonly weights: readonly (readonly number[])[];
+}
+
+/** A kind of map for any two extents. */
+export interface Filter {
+  /** Tables are kept under this name and the extents. */
+  readonly name: string;
+  readonly map: (inputs: number, outputs: number) => Resampling;
 }
 
 /**
@@ -38,7 +47,8 @@ export function interpolated(inputs: number, outputs: number): Resampling {
   });
 }
 
-function resampling(
+/** A map given by its rows. */
+export function resampling(
   inputs: number,
   outputs: number,
   row: (i: number) => { first: number; weights: number[] },
@@ -111,40 +121,65 @@ function cachedTable(device: Device, key: string, make: () => Resampling): Table
   return table;
 }
 
-/** Which map an axis goes through, and in which direction. */
-export interface AxisResampling {
+/** An axis of [N, H, W, C] and its new extent. */
+interface Pass {
   readonly axis: 1 | 2;
   readonly inputs: number;
   readonly outputs: number;
-  readonly antialias: boolean;
-  readonly backward: boolean;
 }
 
-/** Resamples one axis of x: [N, H, W, C]. Not recorded. */
-export function resampleAxis(x: Tensor, { axis, inputs, outputs, antialias, backward }: AxisResampling): Tensor {
+/**
+ * Both axes of maps [N, H, W, C] through a filter → [N, height, width, C]; an axis that keeps its extent stays as it is.
+ * @throws ShapeError when height or width is not a whole number of at least 1
+ */
+export function resample(
+  operation: string,
+  x: Tensor,
+  { height, width }: { readonly height: number; readonly width: number },
+  filter: Filter,
+): Tensor {
+  const [, inHeight, inWidth, channels] = batchShape(operation, x);
+  for (const extent of [height, width]) {
+    if (!Number.isInteger(extent) || extent < 1) {
+      throw new ShapeError(`${operation}: ${height}x${width} is not a size: both are whole and at least 1`);
+    }
+  }
+  const vertical = { axis: 1, inputs: inHeight, outputs: height } as const;
+  const horizontal = { axis: 2, inputs: inWidth, outputs: width } as const;
+  // Lines are long runs of vec4s, so heights go first; but a picture that no binding holds is only cut between lines.
+  const fits = inHeight * inWidth * channels * 4 <= x.device.maximumBindingBytes;
+  const passes = (fits ? [vertical, horizontal] : [horizontal, vertical]).filter(
+    (pass) => pass.inputs !== pass.outputs,
+  );
+  const through = (map: Tensor, order: readonly Pass[], backward: boolean) =>
+    map.device.scope(() => order.reduce((part, pass) => resampleAxis(part, pass, filter, backward), map.alias()));
+  // y = R_w R_h x    dx = R_hᵀ R_wᵀ dy
+  return record(operation, [x], through(x, passes, false), (dy) => [through(dy, passes.toReversed(), true)]);
+}
+
+/** One axis of x: [N, H, W, C] through a filter, or through the transposed map. Not recorded. */
+function resampleAxis(x: Tensor, { axis, inputs, outputs }: Pass, filter: Filter, backward: boolean): Tensor {
   const { device } = x;
-  const table = cachedTable(device, `${inputs}-${outputs}-${antialias}-${backward}`, () => {
-    const map = antialias ? antialiased(inputs, outputs) : interpolated(inputs, outputs);
+  const table = cachedTable(device, `${filter.name}-${inputs}-${outputs}-${backward}`, () => {
+    const map = filter.map(inputs, outputs);
     return backward ? transposed(map) : map;
   });
   const shape = x.shape.with(axis, table.outputs);
   const y = Tensor.like(x, shape);
   const inner = sizeOf(shape.slice(axis + 1));
-  const length = x.shape[axis]!;
   const vector = inner % 4 === 0;
-  for (const { start, count } of rowRanges(device, sizeOf(shape.slice(0, axis)), [
-    length * inner,
-    table.outputs * inner,
-  ])) {
-    const width = vector ? inner / 4 : inner;
+  const width = vector ? inner / 4 : inner;
+  const length = x.shape[axis]!;
+  const [inLine, outLine] = [length * inner, table.outputs * inner];
+  for (const { start, count } of rowRanges(device, sizeOf(shape.slice(0, axis)), [inLine, outLine])) {
     device.kernels.run(
       "image/resample",
       { VECTOR: vector, WORKGROUP: flatWorkgroup },
       {
-        x: x.window(start * length * inner, count * length * inner),
+        x: x.window(start * inLine, count * inLine),
         spans: table.spans.window(),
         weights: table.weights.window(),
-        y: y.window(start * table.outputs * inner, count * table.outputs * inner),
+        y: y.window(start * outLine, count * outLine),
       },
       { outer: count, length, out_length: table.outputs, inner: width, taps: table.taps },
       flatGrid(device, count * table.outputs * width),

@@ -21,7 +21,7 @@ export interface Tuning {
 }
 
 export interface TuneOptions {
-  /** After this time no further operation is begun, milliseconds; 2,000 unless given. */
+  /** After this time no further operation is begun, milliseconds; 2,000 unless given. Above 0 it is enough for one. */
   readonly budgetMs?: number;
   readonly onTuned?: (tuning: Tuning) => void;
 }
@@ -97,7 +97,7 @@ export class Tuner {
     const end = performance.now() + budgetMs;
     let done = 0;
     for (const [key, untried] of this.#untried) {
-      if (performance.now() >= end) break;
+      if (budgetMs <= 0 || (done > 0 && performance.now() >= end)) break;
       this.#untried.delete(key);
       const tuning = await this.#time(key, untried);
       this.#chosen.set(key, tuning.chosen);

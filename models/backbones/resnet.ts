@@ -1,205 +1,128 @@
 import type { Device } from "../../engine/device/device.ts";
-import { BatchNorm, Convolution } from "../../engine/nn/layers.ts";
-import { join, type Layer, type NamedTensor, readTensor } from "../../engine/nn/named.ts";
+import { Linear } from "../../engine/nn/layers.ts";
 import { globalAveragePool, maxPool2d } from "../../engine/ops/pool.ts";
 import type { Random } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { WeightsError, type WeightsFile } from "../../engine/weights/stored.ts";
+import { Backbone } from "./backbone.ts";
+import { ConvNorm } from "./conv-norm.ts";
+import type { Section } from "./initialise.ts";
 
-/** A convolution with the batch normalisation that follows it, under the names torchvision gives to both. */
-class ConvNorm {
-  readonly convolution: Convolution;
-  readonly norm: BatchNorm;
-  readonly names: readonly [convolution: string, norm: string];
+/**
+ * Convolutions around a shortcut (He et al. 2016, figure 5): two 3x3, or for a bottleneck a 3x3 between two 1x1, the last
+ * of which widens four times. A bottleneck's stride is on the 3x3, as in torchvision.
+ */
+class Block {
+  readonly #way: readonly ConvNorm[];
+  readonly #shortcut: ConvNorm | undefined;
 
   constructor(
     device: Device,
-    random: Random,
-    names: readonly [string, string],
-    channels: { in: number; out: number },
-    options: { kernel: number; stride?: number; padding?: number },
+    random: Random | undefined,
+    { inputs, width, stride, bottleneck }: { inputs: number; width: number; stride: number; bottleneck: boolean },
   ) {
-    this.names = names;
-    this.convolution = new Convolution(device, random.fork(names[0]), channels, options);
-    this.norm = new BatchNorm(device, channels.out);
-  }
-
-  forward(x: Tensor, training: boolean, then: { relu?: boolean; residual?: Tensor } = {}): Tensor {
-    return this.norm.forward(this.convolution.forward(x), training, then);
-  }
-
-  tensors(prefix: string): NamedTensor[] {
-    return [
-      ...this.convolution.tensors(join(prefix, this.names[0])),
-      ...this.norm.tensors(join(prefix, this.names[1])),
-    ];
-  }
-}
-
-/** Two 3x3 convolutions around a shortcut (He et al. 2016, figure 2). */
-class BasicBlock implements Layer {
-  readonly first: ConvNorm;
-  readonly second: ConvNorm;
-  readonly shortcut: ConvNorm | undefined;
-
-  constructor(device: Device, random: Random, channels: { in: number; out: number }, stride: number) {
-    this.first = new ConvNorm(device, random, ["conv1", "bn1"], channels, { kernel: 3, stride, padding: 1 });
-    const inner = { in: channels.out, out: channels.out };
-    this.second = new ConvNorm(device, random, ["conv2", "bn2"], inner, { kernel: 3, padding: 1 });
-    if (stride !== 1 || channels.in !== channels.out) {
-      this.shortcut = new ConvNorm(device, random, ["downsample.0", "downsample.1"], channels, { kernel: 1, stride });
+    const outputs = bottleneck ? 4 * width : width;
+    const kernels = bottleneck ? [1, 3, 1] : [3, 3];
+    const strided = bottleneck ? 1 : 0;
+    this.#way = kernels.map((kernel, i) => {
+      const channels = { in: i === 0 ? inputs : width, out: i === kernels.length - 1 ? outputs : width };
+      return new ConvNorm(device, random, [`conv${i + 1}`, `bn${i + 1}`], channels, {
+        kernel,
+        stride: i === strided ? stride : 1,
+        padding: (kernel - 1) / 2,
+        activation: "relu",
+      });
+    });
+    if (stride !== 1 || inputs !== outputs) {
+      const channels = { in: inputs, out: outputs };
+      this.#shortcut = new ConvNorm(device, random, ["downsample.0", "downsample.1"], channels, { kernel: 1, stride });
     }
   }
 
   forward(x: Tensor, training: boolean): Tensor {
-    const residual = this.shortcut ? this.shortcut.forward(x, training) : x;
-    return this.second.forward(this.first.forward(x, training, { relu: true }), training, { relu: true, residual });
+    const residual = this.#shortcut ? this.#shortcut.forward(x, training) : x;
+    const last = this.#way.length - 1;
+    return this.#way.reduce((map, layer, i) => layer.forward(map, training, i === last ? residual : undefined), x);
   }
 
-  parts(): ConvNorm[] {
-    return [this.first, this.second, ...(this.shortcut ? [this.shortcut] : [])];
-  }
-
-  tensors(prefix: string): NamedTensor[] {
-    return this.parts().flatMap((part) => part.tensors(prefix));
+  layers(): ConvNorm[] {
+    return [...this.#way, ...(this.#shortcut ? [this.#shortcut] : [])];
   }
 }
 
-/** Where a weights file left a network: which parts come from it, which are fresh. */
-export interface InitReport {
-  /** Sentences for the log. */
-  readonly lines: readonly string[];
-  /** Names of the parameters that are still as they were drawn. */
-  readonly fresh: ReadonlySet<string>;
+/** Blocks of each stage. */
+const depths = {
+  18: [2, 2, 2, 2],
+  34: [3, 4, 6, 3],
+  50: [3, 4, 6, 3],
+  101: [3, 4, 23, 3],
+} as const;
+
+export interface ResNetOptions {
+  /** Number of layers; 18 unless given. From 50 on the blocks are bottlenecks. */
+  readonly depth?: keyof typeof depths;
+  /** How many of the four stages there are; the features of fewer are shorter and see finer detail. */
+  readonly stages?: number;
+  /** Classes of the head `fc`; without it there is no head. */
+  readonly classes?: number;
 }
 
-/** ResNet-18 or -34 up to the pooled features (He et al. 2016), with torchvision's tensor names. */
-export class ResNet implements Layer {
-  /** Length of the pooled feature. */
+/** ResNet-18, -34, -50 or -101 (He et al. 2016), with torchvision's tensor names. */
+export class ResNet extends Backbone {
   readonly features: number;
+  protected readonly kind: string;
+  protected readonly sections: readonly Section[];
+  protected override readonly head;
   readonly #stem: ConvNorm;
-  readonly #stages: readonly BasicBlock[][];
+  readonly #stages: readonly Block[][];
 
-  /** @param stages how many of the four stages there are; the features of fewer are shorter and see finer detail */
-  constructor(device: Device, random: Random, depth: 18 | 34 = 18, stages = 4) {
-    this.features = 64 * 2 ** (stages - 1);
-    this.#stem = new ConvNorm(
-      device,
-      random,
-      ["conv1", "bn1"],
-      { in: 3, out: 64 },
-      { kernel: 7, stride: 2, padding: 3 },
-    );
-    const blocks = depth === 18 ? [2, 2, 2, 2] : [3, 4, 6, 3];
-    this.#stages = blocks.slice(0, stages).map((count, stage) =>
+  /**
+   * Convolutions start by He's fan-out rule, the head uniform within ±1/√in.
+   * @param random without it all weights are 0, to be loaded
+   * @throws RangeError when `stages` is not 1 to 4
+   */
+  constructor(device: Device, random: Random | undefined, options: ResNetOptions = {}) {
+    super();
+    const { depth = 18, stages = 4, classes } = options;
+    if (![1, 2, 3, 4].includes(stages)) throw new RangeError(`a ResNet has 1 to 4 stages, got ${stages}`);
+    const bottleneck = depth >= 50;
+    const expansion = bottleneck ? 4 : 1;
+    const stemOptions = { kernel: 7, stride: 2, padding: 3, activation: "relu" } as const;
+    this.#stem = new ConvNorm(device, random, ["conv1", "bn1"], { in: 3, out: 64 }, stemOptions);
+    this.#stages = depths[depth].slice(0, stages).map((count, stage) =>
       Array.from({ length: count }, (_, i) => {
-        const out = 64 * 2 ** stage;
-        const channels = { in: i === 0 && stage > 0 ? out / 2 : out, out };
-        const name = `layer${stage + 1}.${i}`;
-        return new BasicBlock(device, random.fork(name), channels, i === 0 && stage > 0 ? 2 : 1);
+        const width = 64 * 2 ** stage;
+        const first = i === 0 && stage > 0;
+        const inputs = first ? (width / 2) * expansion : i === 0 ? 64 : width * expansion;
+        const shape = { inputs, width, stride: first ? 2 : 1, bottleneck };
+        return new Block(device, random?.fork(`layer${stage + 1}.${i}`), shape);
       }),
     );
+    this.kind = `a ResNet-${depth} with torchvision's names`;
+    this.features = 64 * 2 ** (stages - 1) * expansion;
+    this.sections = [
+      { title: "the stem", layers: [["", this.#stem]] },
+      ...this.#stages.flatMap((blocks, stage) =>
+        blocks.map((block, i): Section => {
+          const prefix = `layer${stage + 1}.${i}`;
+          return { title: `stage ${stage + 1}`, layers: block.layers().map((layer) => [prefix, layer] as const) };
+        }),
+      ),
+    ];
+    this.head = classes
+      ? [["fc", new Linear(device, random?.fork("fc"), { in: this.features, out: classes })] as const]
+      : [];
   }
 
-  /** Pictures [N, H, W, 3], normalised with ImageNet's mean and deviation → pooled features [N, features]. */
   forward(x: Tensor, training: boolean): Tensor {
-    const maps = this.stages(x, training);
-    return globalAveragePool(maps.at(-1)!);
+    return globalAveragePool(this.stages(x, training).at(-1)!);
   }
 
   /** Feature maps after the stem's pooling and after each stage. */
   stages(x: Tensor, training: boolean): Tensor[] {
-    const stem = this.#stem.forward(x, training, { relu: true });
-    const maps = [maxPool2d(stem, { kernel: 3, stride: 2, padding: 1 })];
+    const maps = [maxPool2d(this.#stem.forward(x, training), { kernel: 3, stride: 2, padding: 1 })];
     for (const blocks of this.#stages) {
       maps.push(blocks.reduce((map, block) => block.forward(map, training), maps.at(-1)!));
     }
     return maps;
   }
-
-  tensors(prefix: string): NamedTensor[] {
-    return [
-      ...this.#stem.tensors(prefix),
-      ...this.#blocks().flatMap(([name, block]) => block.tensors(join(prefix, name))),
-    ];
-  }
-
-  /**
-   * Starts from a weights file with torchvision's names. Batch norms folded into the convolutions (a bias beside the
-   * convolution, no batch norm) become frozen ones: scale 1, shift = the folded bias, mean 0, variance 1. A stage of
-   * which the file lacks a weight stays fresh as a whole.
-   * @throws WeightsError when a tensor has another shape, or nothing in the file fits
-   */
-  async start(file: WeightsFile): Promise<InitReport> {
-    const parts: [string, [string, ConvNorm][]][] = [
-      ["the stem", [["", this.#stem]]],
-      ...this.#stages.map((blocks, stage): [string, [string, ConvNorm][]] => [
-        `stage ${stage + 1}`,
-        blocks.flatMap((block, i) => block.parts().map((part): [string, ConvNorm] => [`layer${stage + 1}.${i}`, part])),
-      ]),
-    ];
-    const taken: string[] = [];
-    const fresh: string[] = [];
-    const freshNames = new Set<string>();
-    let folded = false;
-    for (const [title, convolutions] of parts) {
-      const complete = convolutions.every(([prefix, part]) => this.#holds(file, prefix, part));
-      (complete ? taken : fresh).push(title);
-      for (const [prefix, part] of convolutions) {
-        if (complete) folded = (await startPart(file, prefix, part)) || folded;
-        else for (const { name } of part.tensors(prefix)) freshNames.add(name);
-      }
-    }
-    if (taken.length === 0)
-      throw new WeightsError(`${file.path}: no stage of a ResNet with torchvision's names is complete in it`);
-    const lines = [`${taken.join(", ")} start from ${file.path}${folded ? ", batch norm folded in and frozen" : ""}`];
-    if (fresh.length > 0) lines.push(`${fresh.join(", ")} start fresh: the file lacks some of their weights`);
-    return { lines, fresh: freshNames };
-  }
-
-  /** Every batch normalisation under its name. */
-  norms(): [string, BatchNorm][] {
-    const parts: [string, ConvNorm][] = [
-      ["", this.#stem],
-      ...this.#blocks().flatMap(([name, block]) => block.parts().map((part): [string, ConvNorm] => [name, part])),
-    ];
-    return parts.map(([prefix, part]) => [join(prefix, part.names[1]), part.norm]);
-  }
-
-  #holds(file: WeightsFile, prefix: string, part: ConvNorm): boolean {
-    const [convolution, norm] = part.names.map((name) => join(prefix, name)) as [string, string];
-    const has = (name: string) => file.tensors.has(name);
-    return has(`${convolution}.weight`) && (has(`${norm}.weight`) || has(`${convolution}.bias`));
-  }
-
-  #blocks(): [string, BasicBlock][] {
-    return this.#stages.flatMap((blocks, stage) =>
-      blocks.map((block, i): [string, BasicBlock] => [`layer${stage + 1}.${i}`, block]),
-    );
-  }
-}
-
-/** Fills one convolution and its norm; returns whether the norm was folded in. */
-async function startPart(file: WeightsFile, prefix: string, part: ConvNorm): Promise<boolean> {
-  const named = part.tensors(prefix);
-  const [weight, scale, shift, mean, variance] = named as [
-    NamedTensor,
-    NamedTensor,
-    NamedTensor,
-    NamedTensor,
-    NamedTensor,
-  ];
-  weight.tensor.write(await readTensor(file, weight));
-  if (file.tensors.has(scale.name)) {
-    for (const tensor of [scale, shift, mean, variance]) tensor.tensor.write(await readTensor(file, tensor));
-    return false;
-  }
-  shift.tensor.write(await readTensor(file, shift, join(prefix, `${part.names[0]}.bias`)));
-  const channels = shift.tensor.size;
-  scale.tensor.write(new Float32Array(channels).fill(1));
-  mean.tensor.write(new Float32Array(channels));
-  // The layer divides by √(variance + ε): this makes the divisor exactly 1.
-  variance.tensor.write(new Float32Array(channels).fill(1 - part.norm.epsilon));
-  part.norm.freeze();
-  return true;
 }

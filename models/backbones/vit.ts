@@ -1,7 +1,7 @@
 import type { Device } from "../../engine/device/device.ts";
 import { LayerNorm } from "../../engine/nn/layer-norm.ts";
 import { Linear } from "../../engine/nn/layers.ts";
-import { join, type Layer, loadTensors, type NamedTensor, parameter } from "../../engine/nn/named.ts";
+import { drawn, join, type Layer, type NamedTensor } from "../../engine/nn/named.ts";
 import { gelu } from "../../engine/ops/activation.ts";
 import { selfAttention } from "../../engine/ops/attention.ts";
 import { resizeBicubic } from "../../engine/ops/bicubic.ts";
@@ -11,8 +11,8 @@ import { linear } from "../../engine/ops/matmul.ts";
 import { reshape } from "../../engine/ops/shape.ts";
 import type { Random } from "../../engine/random.ts";
 import { ShapeError, Tensor } from "../../engine/tensor.ts";
-import type { WeightsFile } from "../../engine/weights/stored.ts";
-import type { InitReport } from "./resnet.ts";
+import { Backbone } from "./backbone.ts";
+import type { Section } from "./initialise.ts";
 
 /** Length of a token, number of blocks and of heads. */
 interface Extents {
@@ -57,13 +57,13 @@ class Block implements Layer {
   readonly #expand: Linear;
   readonly #contract: Linear;
 
-  constructor(device: Device, random: Random, { width, heads }: Extents) {
+  constructor(device: Device, random: Random | undefined, { width, heads }: Extents) {
     this.#heads = heads;
     this.#norms = [new LayerNorm(device, width, epsilon), new LayerNorm(device, width, epsilon)];
-    this.#qkv = new Linear(device, random.fork("attn.qkv"), { in: width, out: 3 * width });
-    this.#projection = new Linear(device, random.fork("attn.proj"), { in: width, out: width });
-    this.#expand = new Linear(device, random.fork("mlp.fc1"), { in: width, out: 4 * width });
-    this.#contract = new Linear(device, random.fork("mlp.fc2"), { in: 4 * width, out: width });
+    this.#qkv = new Linear(device, random?.fork("attn.qkv"), { in: width, out: 3 * width });
+    this.#projection = new Linear(device, random?.fork("attn.proj"), { in: width, out: width });
+    this.#expand = new Linear(device, random?.fork("mlp.fc1"), { in: width, out: 4 * width });
+    this.#contract = new Linear(device, random?.fork("mlp.fc2"), { in: 4 * width, out: width });
   }
 
   forward(x: Tensor): Tensor {
@@ -88,9 +88,14 @@ class Block implements Layer {
 }
 
 /** Vision transformer with a class token and learnt positions (Dosovitskiy et al. 2021), with timm's tensor names. */
-export class ViT implements Layer {
+export class ViT extends Backbone {
   /** Length of the feature: the class token's. */
   readonly features: number;
+  /** Mean and deviation 0.5, as timm's AugReg weights want it. */
+  override readonly normalisation = { mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5] };
+  protected readonly kind: string;
+  protected readonly sections: readonly Section[];
+  protected override readonly head;
   /** Height and width of a patch; pictures are whole patches. */
   readonly patch: number;
   /** Patches along one side for which the position embedding is learnt. */
@@ -101,13 +106,14 @@ export class ViT implements Layer {
   readonly #positions: Tensor;
   readonly #blocks: readonly Block[];
   readonly #norm: LayerNorm;
-  readonly #head: Linear | undefined;
 
   /**
    * Linear layers and patches start uniform within ±1/√in, positions and class token normal with deviation 0.02.
+   * @param random without it all weights are 0, to be loaded
    * @throws ShapeError when `pixels` is not a multiple of `patch`, or the width is not one of the heads
    */
-  constructor(device: Device, random: Random, options: VitOptions = {}) {
+  constructor(device: Device, random: Random | undefined, options: VitOptions = {}) {
+    super();
     const { size = "tiny", pixels = 224, patch = 16, classes } = options;
     const extents = typeof size === "string" ? sizes[size] : size;
     const { width, depth, heads } = extents;
@@ -117,25 +123,28 @@ export class ViT implements Layer {
     this.patch = patch;
     this.#grid = pixels / patch;
     const inputs = patch * patch * 3;
-    const patches = random.fork("patch_embed.proj");
-    const uniform = () => (2 * patches.uniform() - 1) / Math.sqrt(inputs);
-    this.#patchWeight = parameter(device, Float32Array.from({ length: inputs * width }, uniform), [
-      patch,
-      patch,
-      3,
-      width,
-    ]);
-    this.#patchBias = parameter(device, Float32Array.from({ length: width }, uniform), [width]);
+    const patches = random?.fork("patch_embed.proj");
+    const uniform = patches && (() => (2 * patches.uniform() - 1) / Math.sqrt(inputs));
+    this.#patchWeight = drawn(device, [patch, patch, 3, width], uniform);
+    this.#patchBias = drawn(device, [width], uniform);
     const normal = (name: string, tokens: number) => {
-      const draws = random.fork(name);
-      const data = Float32Array.from({ length: tokens * width }, () => 0.02 * draws.normal());
-      return parameter(device, data, [1, tokens, width]);
+      const draws = random?.fork(name);
+      return drawn(device, [1, tokens, width], draws && (() => 0.02 * draws.normal()));
     };
     this.#classToken = normal("cls_token", 1);
     this.#positions = normal("pos_embed", 1 + this.#grid ** 2);
-    this.#blocks = Array.from({ length: depth }, (_, i) => new Block(device, random.fork(`blocks.${i}`), extents));
+    this.#blocks = Array.from({ length: depth }, (_, i) => new Block(device, random?.fork(`blocks.${i}`), extents));
     this.#norm = new LayerNorm(device, width, epsilon);
-    if (classes) this.#head = new Linear(device, random.fork("head"), { in: width, out: classes });
+    this.head = classes
+      ? [["head", new Linear(device, random?.fork("head"), { in: width, out: classes })] as const]
+      : [];
+    this.kind = `a vision transformer of ${depth} blocks with timm's names`;
+    const title = `all ${depth} blocks`;
+    this.sections = [
+      { title, layers: [["", { tensors: (prefix) => this.#embeddings(prefix) }]] },
+      ...this.#blocks.map((block, i): Section => ({ title, layers: [[`blocks.${i}`, block]] })),
+      { title, layers: [["norm", this.#norm]] },
+    ];
   }
 
   /**
@@ -147,12 +156,6 @@ export class ViT implements Layer {
     const tokens = this.tokens(x);
     const [images, , width] = tokens.shape as [number, number, number];
     return reshape(slice(tokens, [0, 0, 0], [images, 1, width]), [images, width]);
-  }
-
-  /** Features [N, features] → logits [N, classes]. @throws ShapeError when there is no head */
-  logits(features: Tensor): Tensor {
-    if (!this.#head) throw new ShapeError("ViT: there is no head; give the number of `classes`");
-    return this.#head.forward(features);
   }
 
   /** Class token and patches in rows, after the last norm: [N, 1 + H/patch · W/patch, features]. */
@@ -194,7 +197,7 @@ export class ViT implements Layer {
     return concat([first, reshape(resized, [1, rows * columns, features])], 1);
   }
 
-  tensors(prefix: string): NamedTensor[] {
+  #embeddings(prefix: string): NamedTensor[] {
     const own = (name: string, tensor: Tensor, kind: NamedTensor["kind"]): NamedTensor => ({
       name: join(prefix, name),
       tensor,
@@ -206,26 +209,6 @@ export class ViT implements Layer {
       own("pos_embed", this.#positions, "vector"),
       own("patch_embed.proj.weight", this.#patchWeight, "convolution"),
       own("patch_embed.proj.bias", this.#patchBias, "vector"),
-      ...this.#blocks.flatMap((block, i) => block.tensors(join(prefix, `blocks.${i}`))),
-      ...this.#norm.tensors(join(prefix, "norm")),
-      ...(this.#head?.tensors(join(prefix, "head")) ?? []),
     ];
-  }
-
-  /**
-   * Starts from a weights file with timm's names. The head stays fresh where the file has none for as many classes.
-   * @throws WeightsError when another tensor is missing or has another shape
-   */
-  async start(file: WeightsFile): Promise<InitReport> {
-    const head = this.#head?.tensors("head") ?? [];
-    const freshHead = head.filter(({ name, tensor }) => file.tensors.get(name)?.shape[0] !== tensor.shape.at(-1));
-    const fresh = new Set(freshHead.length > 0 ? head.map(({ name }) => name) : []);
-    await loadTensors(
-      file,
-      this.tensors("").filter(({ name }) => !fresh.has(name)),
-    );
-    const lines = [`all ${this.#blocks.length} blocks start from ${file.path}`];
-    if (fresh.size > 0) lines.push("the head starts fresh: the file has none for as many classes");
-    return { lines, fresh };
   }
 }

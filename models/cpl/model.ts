@@ -12,12 +12,9 @@ import {
   type SafetensorsFile,
   writeSafetensors,
 } from "../../engine/weights/safetensors.ts";
-import { type InitReport, ResNet } from "../backbones/resnet.ts";
+import { type Backbone, createBackbone, type InitReport } from "../backbones/index.ts";
 import type { MosRange } from "../data/index.ts";
 import { type CplOptions, cplOptions } from "./options.ts";
-
-/** Mean and deviation of ImageNet's channels, which the backbones' weights expect. */
-const imagenet = { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };
 
 /** What a weights file says about its model, beside the tensors. */
 export interface ModelCard {
@@ -36,19 +33,21 @@ const format = "acutance-cpl";
 /** Backbone → 256-d feature → m logits: the network of CPL-IQA (head: [U] in detail; ReLU after the feature). */
 export class CplModel implements Layer {
   readonly device: Device;
-  readonly backbone: ResNet;
+  readonly backbone: Backbone;
   readonly options: CplOptions;
   readonly #embed: Linear;
   readonly #classify: Linear;
 
-  /** A fresh model, drawn from the options' seed. */
-  constructor(device: Device, options: CplOptions) {
-    const random = new Random(options.seed, "weights");
+  /** A model drawn from the options' seed, or with weights of 0, to be loaded. */
+  constructor(device: Device, options: CplOptions, weights: "drawn" | "zero" = "drawn") {
+    const random = weights === "drawn" ? new Random(options.seed, "weights") : undefined;
     this.device = device;
     this.options = options;
-    this.backbone = new ResNet(device, random, options.backbone === "resnet34" ? 34 : 18, options.stages);
-    this.#embed = new Linear(device, random.fork("embedding"), { in: this.backbone.features, out: options.embedding });
-    this.#classify = new Linear(device, random.fork("logits"), { in: options.embedding, out: options.levels });
+    this.backbone = createBackbone(options.backbone, device, random, {
+      ...(options.stages < 4 && { stages: options.stages }),
+    });
+    this.#embed = new Linear(device, random?.fork("embedding"), { in: this.backbone.features, out: options.embedding });
+    this.#classify = new Linear(device, random?.fork("logits"), { in: options.embedding, out: options.levels });
     nameTensors(this.tensors());
   }
 
@@ -57,10 +56,16 @@ export class CplModel implements Layer {
    * score set. With the option `precision` f16 the maps of the backbone are f16 in training; the head is always f32.
    */
   forward(pictures: Tensor, training: boolean): { embedding: Tensor; logits: Tensor } {
-    const input = normalise(pictures, imagenet.mean, imagenet.deviation);
+    const { mean, deviation } = this.backbone.normalisation;
+    const input = normalise(pictures, mean, deviation);
     const pooled = this.backbone.forward(cast(input, training ? this.options.precision : "f32"), training);
     const embedding = relu(this.#embed.forward(cast(pooled, "f32")));
     return { embedding, logits: this.#classify.forward(embedding) };
+  }
+
+  /** Depth of a tensor, the backbone's own and then the head. @throws RangeError when there is no such tensor */
+  depthOf(name: string): number {
+    return name.startsWith("head.") ? this.backbone.layers : this.backbone.depthOf(name);
   }
 
   /**
@@ -151,7 +156,7 @@ export async function saveModel(path: string, model: CplModel, card: ModelCard):
 export async function openModel(device: Device, path: string): Promise<{ model: CplModel; card: ModelCard }> {
   await using file = await openSafetensors(path);
   const { frozenNorms, ...card } = readCard(file);
-  const model = new CplModel(device, card.options);
+  const model = new CplModel(device, card.options, "zero");
   await loadTensors(file, model.tensors());
   nameTensors(model.tensors());
   model.freezeNorms(frozenNorms);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { backboneNames } from "../backbones/index.ts";
 import { LABEL_MODES } from "./labels.ts";
 
 const count = z.number().int().min(1);
@@ -9,8 +10,8 @@ const positive = z.number().positive();
  * leaves open is an option.
  */
 export const cplOptionsSchema = z.strictObject({
-  backbone: z.enum(["resnet18", "resnet34"]).default("resnet18").describe("network below the head"),
-  stages: z.number().int().min(1).max(4).default(4).describe("stages of the backbone that are used, 1 to 4"),
+  backbone: z.enum(backboneNames).default("resnet18").describe("network below the head"),
+  stages: z.number().int().min(1).max(4).default(4).describe("stages of a ResNet that are used, 1 to 4"),
   embedding: count.default(256).describe("length of the feature that the graph is built on"),
   levels: z.number().int().min(2).default(100).describe("m, the size of the score set"),
   labelMode: z.enum(LABEL_MODES).default("adjacent").describe("how a score becomes a distribution (Eq. 2)"),
@@ -40,7 +41,7 @@ export const cplOptionsSchema = z.strictObject({
     .positive()
     .max(1)
     .default(1)
-    .describe("factor of the rates from each residual block to the one before it; 1 for equal rates"),
+    .describe("factor of the rates from each block of the backbone to the one before it; 1 for equal rates"),
   clipNorm: z.number().min(0).default(0).describe("largest norm of all gradients together; 0 for any"),
   ema: z
     .number()
@@ -128,5 +129,13 @@ export function cplOptions(input: CplOptionsInput = {}): CplOptions {
     );
   }
   if (options.crop < 32) throw new OptionError(`crop ${options.crop}: the backbone needs at least 32 pixels`);
+  if (options.stages < 4 && !options.backbone.startsWith("resnet")) {
+    throw new OptionError(
+      `stages ${options.stages}: only ResNets can be cut to fewer stages, ${options.backbone} cannot`,
+    );
+  }
+  if (options.crop % 16 !== 0 && options.backbone.startsWith("vit")) {
+    throw new OptionError(`crop ${options.crop}: ${options.backbone} takes whole patches of 16 pixels`);
+  }
   return options;
 }

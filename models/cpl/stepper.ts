@@ -39,7 +39,7 @@ export class Stepper {
       rate,
       decay,
       fresh: { rate: freshRate, names: new Set(fresh) },
-      ...(layerDecay < 1 && { layers: { decay: layerDecay, depth: blockDepth(tensors) } }),
+      ...(layerDecay < 1 && { layers: { decay: layerDecay, depth: (name: string) => model.depthOf(name) } }),
     });
     this.optimiser = new Optimiser(groups, {
       kind,
@@ -126,15 +126,4 @@ export function stageSchedule(options: CplOptions, stage: 1 | 2, stepsInEpoch: n
     if (schedule === "cosine") return cosine({ steps });
     return schedule === "step" ? stepDecay({ every: stepEpochs * stepsInEpoch, gamma: stepFactor }) : constant();
   });
-}
-
-/** Depth of a tensor's layer, by torchvision's names: 0 in the stem, then the residual blocks in order, then the head. */
-function blockDepth(tensors: readonly NamedTensor[]): (name: string) => number {
-  const blockOf = (name: string) => /^layer\d+\.\d+/.exec(name)?.[0];
-  const blocks = [...new Set(tensors.flatMap(({ name }) => blockOf(name) ?? []))];
-  return (name) => {
-    const block = blockOf(name);
-    if (block) return 1 + blocks.indexOf(block);
-    return name.startsWith("head.") ? blocks.length + 1 : 0;
-  };
 }

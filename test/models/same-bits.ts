@@ -21,7 +21,7 @@ const [batch, side, crop, levels, total] = [6, 40, 32, 10, 20] as const;
  */
 export async function trainedBits(device: Device, seed: number): Promise<Record<string, string>> {
   const random = new Random(seed, "weights");
-  const backbone = new ResNet(device, random, 18, 2);
+  const backbone = new ResNet(device, random, { stages: 2 });
   const head = new Linear(device, random.fork("head"), { in: backbone.features, out: levels });
   const tensors = [...backbone.tensors(""), ...head.tensors("head")];
   const optimiser = new Optimiser(parameterGroups(tensors, { rate: 1e-2, decay: 0.01 }), {

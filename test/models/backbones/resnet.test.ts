@@ -67,14 +67,14 @@ describe("weights in and out", () => {
     const folder = await mkdtemp(join(tmpdir(), "acutance-test-"));
     try {
       const path = join(folder, "net.safetensors");
-      const net = new ResNet(device, new Random(1, "a"), 18, 2);
+      const net = new ResNet(device, new Random(1, "a"), { stages: 2 });
       await writeSafetensors(path, await storable(net.tensors("")));
       await using file = await openSafetensors(path);
       expect(file.tensors.get("conv1.weight")!.shape).toEqual([64, 3, 7, 7]);
       expect(file.tensors.get("layer2.0.downsample.0.weight")!.shape).toEqual([128, 64, 1, 1]);
       expect(file.tensors.has("layer2.1.bn2.running_var")).toBe(true);
 
-      const other = new ResNet(device, new Random(2, "b"), 18, 2);
+      const other = new ResNet(device, new Random(2, "b"), { stages: 2 });
       const first = (network: ResNet) => network.tensors("")[0]!.tensor.read();
       expect(relativeError(await first(other), await first(net))).toBeGreaterThan(0.1);
       await loadTensors(file, other.tensors(""));

@@ -19,13 +19,13 @@ describe.skipIf(!present)("ImageNet weights (needs ../shared/weights)", () => {
     const net = new ViT(device, new Random(1, "test"), { size: "tiny", classes: 1000 });
     await using file = await openSafetensors(trained);
     const { lines, fresh } = await net.start(file);
-    expect(lines.join()).toContain("all 12 blocks start from");
+    expect(lines.join()).toContain("the whole network starts from");
     expect(fresh.size).toBe(0);
 
     const golden = JSON.parse(readFileSync(new URL("golden_forward_f64.json", weights), "utf8")).vit_tiny;
     const reads = device.scope(() =>
       withoutGradients(() => ({
-        logits: net.logits(net.forward(Tensor.from(device, goldenInput(), [1, 224, 224, 3]))).read(),
+        logits: net.logits(Tensor.from(device, goldenInput(), [1, 224, 224, 3]), false).read(),
       })),
     );
     const logits = await reads.logits;
@@ -56,9 +56,9 @@ describe("a small one", () => {
     const device = await sharedDevice();
     const net = new ViT(device, new Random(1, "test"), options);
     const picture = { shape: [2, 8, 20, 3], seed: 1 };
-    await checkDifferences(device, [picture], ([x]) => net.logits(net.forward(x!)));
+    await checkDifferences(device, [picture], ([x]) => net.logits(x!, true));
     device.scope(() => {
-      backward(sum(net.logits(net.forward(Tensor.zeros(device, picture.shape)))));
+      backward(sum(net.logits(Tensor.zeros(device, picture.shape), true)));
     });
     for (const { name, tensor } of net.tensors("")) {
       const gradient = await tensor.gradient?.read();
@@ -88,7 +88,7 @@ describe("a small one", () => {
     const net = new ViT(device, new Random(1, "test"), { ...options, classes: undefined });
     device.scope(() => {
       expect(() => net.forward(Tensor.zeros(device, [1, 12, 10, 3]))).toThrow("multiples of 4, found [1,12,10,3]");
-      expect(() => net.logits(Tensor.zeros(device, [1, 16]))).toThrow("no head");
+      expect(() => net.logits(Tensor.zeros(device, [1, 12, 12, 3]), false)).toThrow("no head");
     });
     expect(() => new ViT(device, new Random(1), { ...options, pixels: 13 })).toThrow("13 pixels");
     expect(() => new ViT(device, new Random(1), { ...options, size: { width: 16, depth: 1, heads: 3 } })).toThrow(

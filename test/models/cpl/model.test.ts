@@ -29,7 +29,7 @@ describe("start weights from PyTorch", () => {
     const model = new CplModel(await sharedDevice(), cplOptions({ stages: 1, embedding: 8, levels: 5 }));
     const starting = (name: string) => model.start(archives + name);
     await expect(starting("zip.pth")).rejects.toThrow(
-      "no stage of a ResNet with torchvision's names is complete in it",
+      "no part of a ResNet-18 with torchvision's names is complete in it",
     );
     await expect(starting("bad-code-zip.pth")).rejects.toThrow("class posix.system is not known");
     await expect(starting("bad-code-zip.pth")).rejects.toThrow(WeightsError);

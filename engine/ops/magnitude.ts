@@ -1,0 +1,50 @@
+import { record } from "../autograd.ts";
+import { ShapeError, Tensor } from "../tensor.ts";
+import { overElements } from "./elementwise.ts";
+
+type Operation = "abs" | "clamp" | "signed_sqrt";
+
+/** Ends of `clamp`; `low` is also what `signed_sqrt` adds below the root. */
+interface Bounds {
+  readonly low: number;
+  readonly high: number;
+}
+
+function recorded(op: Operation, x: Tensor, bounds: Bounds = { low: 0, high: 0 }): Tensor {
+  if (!x.isFloat) throw new ShapeError(`${op} takes floating-point elements, found ${x.dtype} [${x.shape}]`);
+  const y = Tensor.like(x);
+  overElements("elementwise/magnitude", { OP: op, GRADIENT: false }, { x, y }, { ...bounds });
+  // dx = dy · f′(x), f′ as in shaders/elementwise/magnitude.wgsl
+  return record(op, [x], y, (dy) => {
+    const dx = Tensor.like(x);
+    overElements("elementwise/magnitude", { OP: op, GRADIENT: true }, { x, y: dx, dy }, { ...bounds });
+    return [dx];
+  });
+}
+
+/** y = |x|, its slope at 0 taken as 0. Throws ShapeError when x holds indices. */
+export function abs(x: Tensor): Tensor {
+  return recorded("abs", x);
+}
+
+/**
+ * y = min(max(x, low), high). The gradient passes where low ≤ x ≤ high. Either end may be infinite.
+ * @throws ShapeError when x holds indices
+ * @throws RangeError when low is not at most high
+ */
+export function clamp(x: Tensor, low: number, high: number): Tensor {
+  if (!(low <= high)) throw new RangeError(`clamp: the lower end ${low} must be at most the upper end ${high}`);
+  const largest = 3.4028234663852886e38; // of f32; shaders need not know infinity
+  return recorded("clamp", x, { low: Math.max(low, -largest), high: Math.min(high, largest) });
+}
+
+/**
+ * y = sign(x) · √(|x| + ε), 0 at 0: bilinear features are compressed by it (Lin et al. 2015; ε as in DB-CNN, Zhang et al.
+ * 2020). Its slope, 1 / (2√(|x| + ε)), is at most 1 / (2√ε), and taken as 0 at 0.
+ * @throws ShapeError when x holds indices
+ * @throws RangeError when epsilon is not above 0
+ */
+export function signedSqrt(x: Tensor, epsilon = 1e-8): Tensor {
+  if (!(epsilon > 0)) throw new RangeError(`signedSqrt: epsilon must be above 0, got ${epsilon}`);
+  return recorded("signed_sqrt", x, { low: epsilon, high: 0 });
+}

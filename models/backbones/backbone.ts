@@ -1,0 +1,93 @@
+import type { BatchNorm, Linear } from "../../engine/nn/layers.ts";
+import { join, type Layer, type NamedTensor } from "../../engine/nn/named.ts";
+import { ShapeError, type Tensor } from "../../engine/tensor.ts";
+import type { WeightsFile } from "../../engine/weights/stored.ts";
+import { ConvNorm } from "./conv-norm.ts";
+import { type InitReport, initialise, type NamedLayer, type Section } from "./initialise.ts";
+
+/** What is subtracted from each channel of a picture in [0, 1], and what it is divided by afterwards. */
+export interface Normalisation {
+  readonly mean: readonly number[];
+  readonly deviation: readonly number[];
+}
+
+/** Mean and deviation of ImageNet's channels. */
+const imagenet: Normalisation = { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };
+
+/** A network that turns pictures into features, with the names of its tensors in published weight files. */
+export abstract class Backbone implements Layer {
+  /** Length of the feature. */
+  abstract readonly features: number;
+  /** What the network expects to be done to pictures. */
+  readonly normalisation: Normalisation = imagenet;
+  /** From the input on; each section is one depth. */
+  protected abstract readonly sections: readonly Section[];
+  /** Linear layers from the features to the logits; none where no number of classes was given. */
+  protected readonly head: readonly (readonly [prefix: string, layer: Linear])[] = [];
+  /** What errors call the network. */
+  protected abstract readonly kind: string;
+  #depths: ReadonlyMap<string, number> | undefined;
+
+  /** Normalised pictures [N, H, W, 3] → features [N, features]. In training, batch norms take the batch's statistics. */
+  abstract forward(x: Tensor, training: boolean): Tensor;
+
+  /**
+   * Normalised pictures [N, H, W, 3] → logits [N, classes]; without the dropout that heads are trained with.
+   * @throws ShapeError when there is no head
+   */
+  logits(x: Tensor, training: boolean): Tensor {
+    return this.headOrThrow().reduce((features, [, layer]) => layer.forward(features), this.forward(x, training));
+  }
+
+  /** @throws ShapeError when there is no head */
+  protected headOrThrow(): readonly (readonly [prefix: string, layer: Linear])[] {
+    if (this.head.length === 0) throw new ShapeError(`${this.kind}: there is no head; give the number of \`classes\``);
+    return this.head;
+  }
+
+  tensors(prefix: string): NamedTensor[] {
+    return [...this.sections.flatMap(({ layers }) => layers), ...this.head].flatMap(([name, layer]) =>
+      layer.tensors(join(prefix, name)),
+    );
+  }
+
+  /** How many depths there are; a head is one deeper. For learning rates that fall from the head to the input. */
+  get layers(): number {
+    return this.sections.length;
+  }
+
+  /**
+   * Depth of a tensor, as timm's `group_matcher` counts: 0 for the stem, then one per block, what follows the blocks one
+   * more; {@link layers} for the network's own head.
+   * @param name as {@link tensors} gives it for an empty prefix
+   * @throws RangeError when there is no such tensor
+   */
+  depthOf(name: string): number {
+    this.#depths ??= new Map(
+      [...this.sections.map(({ layers }) => layers), this.head].flatMap((layers: readonly NamedLayer[], depth) =>
+        layers.flatMap(([prefix, layer]) => layer.tensors(prefix).map((named) => [named.name, depth] as const)),
+      ),
+    );
+    const depth = this.#depths.get(name);
+    if (depth === undefined) throw new RangeError(`${this.kind}: there is no tensor "${name}"`);
+    return depth;
+  }
+
+  /**
+   * Starts from a weights file, see {@link initialise}. Batch norms folded into the convolutions become frozen ones.
+   * @throws WeightsError when a tensor has another shape, or nothing in the file fits
+   */
+  start(file: WeightsFile): Promise<InitReport> {
+    return initialise(file, this.sections, this.head, this.kind);
+  }
+
+  /** Every batch normalisation under its name. */
+  norms(): [string, BatchNorm][] {
+    const layers = this.sections.flatMap((section) => section.layers);
+    return layers.flatMap(([prefix, layer]) => (layer instanceof ConvNorm ? layer.norms(prefix) : []));
+  }
+
+  dispose(): void {
+    for (const { tensor } of this.tensors("")) tensor.dispose();
+  }
+}
