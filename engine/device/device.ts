@@ -215,16 +215,16 @@ export class Device {
    * buffers, with next to no work for the host, to the same bits. Tensors that it made and freed share the plan's buffers;
    * those it returns (one, or a record of them) are written anew by each replay. What changes from time to time is read
    * from tensors made before, or given to kernels as functions.
-   * @throws GpuError within a rehearsal or another trace, while numbers are checked, and where `work` uploads
+   * @throws GpuError within another trace, while numbers are checked, and where `work` uploads
    */
   trace<T>(work: () => T): Plan<T> {
-    if (this.stream.silent || this.stream.recorder)
-      throw new GpuError("a trace cannot run within another or a rehearsal");
+    if (this.#memory.plan) throw new GpuError("a trace cannot run within another");
     if (this.numbers) throw new GpuError("numbers are checked as operations are recorded; do not trace meanwhile");
     const recorder = new PlanRecorder();
     const memory = new PlanMemory();
     this.#memory.plan = memory;
-    this.stream.recorder = recorder;
+    // A rehearsal counts the buffers of the plan and records nothing.
+    if (!this.stream.silent) this.stream.recorder = recorder;
     const end = () => {
       this.#memory.plan = undefined;
       this.stream.recorder = undefined;
@@ -254,7 +254,7 @@ export class Device {
 
   #replay(recorder: PlanRecorder): void {
     this.check();
-    this.stream.replay(recorder);
+    if (!this.stream.silent) this.stream.replay(recorder);
   }
 
   /**

@@ -1,13 +1,16 @@
 import type { Device } from "../../engine/device/device.ts";
+import type { Plan } from "../../engine/kernel/plan.ts";
 import type { NamedTensor } from "../../engine/nn/named.ts";
 import { cropAndFlip, stack } from "../../engine/ops/image.ts";
+import { slice } from "../../engine/ops/join.ts";
 import { accumulateGradients, type MicroBatch, microBatches } from "../../engine/optim/accumulate.ts";
 import { WeightAverage } from "../../engine/optim/average.ts";
 import { parameterGroups } from "../../engine/optim/groups.ts";
 import { Optimiser } from "../../engine/optim/optimiser.ts";
 import { constant, cosine, type Schedule, stepDecay, withWarmup } from "../../engine/optim/schedule.ts";
+import type { Tensor } from "../../engine/tensor.ts";
 import type { LoadedBatch } from "./batches.ts";
-import { type BatchLabels, batchLoss } from "./loss.ts";
+import { type BatchLabels, LabelTensors } from "./loss.ts";
 import type { CplModel, ModelCard } from "./model.ts";
 import type { CplOptions } from "./options.ts";
 import { TrainingError } from "./training.ts";
@@ -19,6 +22,12 @@ export interface StepReport {
   readonly gradientNorm?: number;
 }
 
+interface StepInputs {
+  /** [B, crop, crop, 3]. */
+  readonly pictures: Tensor;
+  readonly labels: LabelTensors;
+}
+
 /** Takes the batches of one stage into the parameters of a model. */
 export class Stepper {
   readonly optimiser: Optimiser;
@@ -26,6 +35,8 @@ export class Stepper {
   readonly average: WeightAverage | undefined;
   readonly #model: CplModel;
   readonly #options: CplOptions;
+  /** Inputs of batches of the latest make-up, how many steps they served, and the plan of such a step. */
+  #batch: (StepInputs & { readonly make: string; steps: number; plan?: Plan<{ loss: Tensor }> }) | undefined;
 
   /** @param steps steps of the stage done before, when its tensors are about to be loaded */
   constructor(model: CplModel, { options, fresh }: Pick<ModelCard, "options" | "fresh">, steps = 0) {
@@ -55,7 +66,10 @@ export class Stepper {
     return this.#model.device;
   }
 
-  /** One batch forward and backward, in micro-batches when the options ask for them, and into the parameters. */
+  /**
+   * One batch forward and backward, in micro-batches when the options ask for them, and into the parameters. From the
+   * third batch of the same make-up on it is the replay of a plan.
+   */
   async step(pictures: LoadedBatch["pictures"], labels: BatchLabels, rateFactor: number): Promise<StepReport> {
     const reads = this.#record(pictures, labels, rateFactor);
     const [loss, state] = await Promise.all([reads.loss, reads.state]);
@@ -64,26 +78,86 @@ export class Stepper {
 
   /** What steps need, without doing them: for a rehearsal. Leaves no trace on the host. */
   rehearse(pictures: LoadedBatch["pictures"], labels: BatchLabels, steps: number): void {
-    const [before, averaged] = [this.optimiser.steps, this.average?.steps];
+    const [before, averaged, batch] = [this.optimiser.steps, this.average?.steps, this.#batch];
+    this.#batch = undefined;
     try {
       for (let step = 0; step < steps; step++) this.#record(pictures, labels, 1);
     } finally {
+      this.#forget();
+      this.#batch = batch;
       this.optimiser.steps = before;
       if (this.average) this.average.steps = averaged!;
     }
   }
 
   #record(pictures: LoadedBatch["pictures"], labels: BatchLabels, rateFactor: number) {
-    const { device } = this.#model;
-    const parts = microBatches(pictures.length, this.#options.microBatch || pictures.length);
-    return device.scope(() => {
-      const seed = this.optimiser.seed();
-      const loss = accumulateGradients(device, parts, (part) => this.#loss(pictures, labels, part), seed);
-      this.optimiser.step(rateFactor);
-      this.optimiser.clearGradients();
-      this.average?.update();
+    const make = `${pictures.length} ${labels.labelled}`;
+    if (this.#batch?.make !== make) this.#forget();
+    this.#batch ??= { ...this.#inputs(pictures, labels), make, steps: 0 };
+    const batch = this.#batch;
+    if (batch.steps > 0) this.#refill(batch, pictures, labels);
+    if (batch.plan) {
+      this.optimiser.advance(rateFactor);
+      this.average?.advance();
+      batch.plan.replay();
+    } else if (batch.steps === 1 && !this.device.numbers) {
+      batch.plan = this.device.trace(() => this.#update(batch, rateFactor));
+    }
+    batch.steps++;
+    return this.device.scope(() => {
+      const { loss } = batch.plan?.result ?? this.#update(batch, rateFactor);
       return { loss: loss.item(), state: this.optimiser.gradientState?.read() };
     });
+  }
+
+  /** The tensors that steps read: pictures as the network sees them, and labels. */
+  #inputs(pictures: LoadedBatch["pictures"], labels: BatchLabels): StepInputs {
+    const { device } = this;
+    return device.owned("pictures", () => ({
+      pictures: device.scope(() => this.#cropped(pictures)).keep(),
+      labels: new LabelTensors(device, labels, this.#options).keep(),
+    }));
+  }
+
+  #refill(inputs: StepInputs, pictures: LoadedBatch["pictures"], labels: BatchLabels): void {
+    const { device } = this;
+    device.scope(() => {
+      const { allocation, sizeBytes } = this.#cropped(pictures);
+      device.stream.copy(allocation, 0, inputs.pictures.allocation, 0, sizeBytes);
+    });
+    inputs.labels.write(labels);
+  }
+
+  #cropped(pictures: LoadedBatch["pictures"]): Tensor {
+    const { crop } = this.#options;
+    const whole = stack(pictures.map(({ tensor }) => tensor));
+    const windows = pictures.map(({ planned }) => planned.window);
+    return cropAndFlip(whole, windows, crop, crop);
+  }
+
+  /** Forward, backward and update on the inputs as they are. */
+  #update({ pictures, labels }: StepInputs, rateFactor: number): { loss: Tensor } {
+    const count = pictures.shape[0]!;
+    const parts = microBatches(count, this.#options.microBatch || count);
+    const share = (part: MicroBatch) => {
+      const rest = pictures.shape.slice(1);
+      const rows =
+        part.count === count ? pictures : slice(pictures, [part.start, 0, 0, 0], [part.start + part.count, ...rest]);
+      return labels.loss(this.#model.forward(rows, true).logits, part.start);
+    };
+    const loss = accumulateGradients(this.device, parts, share, this.optimiser.seed());
+    this.optimiser.step(rateFactor);
+    this.optimiser.clearGradients();
+    this.average?.update();
+    return { loss };
+  }
+
+  /** Ends the plan and its inputs; its buffers serve other work. */
+  #forget(): void {
+    this.#batch?.plan?.dispose();
+    this.#batch?.pictures.dispose();
+    this.#batch?.labels.dispose();
+    this.#batch = undefined;
   }
 
   /** Everything that a checkpoint holds beside the model. */
@@ -92,23 +166,9 @@ export class Stepper {
   }
 
   dispose(): void {
+    this.#forget();
     this.optimiser.dispose();
     this.average?.dispose();
-  }
-
-  #loss(pictures: LoadedBatch["pictures"], labels: BatchLabels, { start, count }: MicroBatch) {
-    const { crop, levels } = this.#options;
-    const rows = pictures.slice(start, start + count);
-    const whole = stack(rows.map(({ tensor }) => tensor));
-    const windows = rows.map(({ planned }) => planned.window);
-    const { logits } = this.#model.forward(cropAndFlip(whole, windows, crop, crop), true);
-    const part = {
-      targets: labels.targets.slice(start * levels, (start + count) * levels),
-      weights: labels.weights.slice(start, start + count),
-      labelled: Math.min(count, Math.max(0, labels.labelled - start)),
-      whole: { batch: pictures.length, labelled: labels.labelled },
-    };
-    return batchLoss(logits, part, this.#options);
   }
 }
 

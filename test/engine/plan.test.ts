@@ -127,12 +127,30 @@ describe("a plan", () => {
     expect(() => device.trace(() => Tensor.from(device, [1], [1]))).toThrow("uploaded in a traced step");
     expect(() => device.trace(() => x.write(new Float32Array(2)))).toThrow("wrote to a tensor");
     expect(() => device.trace(() => device.trace(() => x))).toThrow("within another");
-    expect(() => device.rehearse(() => device.trace(() => scale(x, 2)))).toThrow("rehearsal");
     const plan = device.trace(() => scale(x, 2));
     x.dispose();
     expect(() => plan.replay()).toThrow("has ended");
     plan.dispose();
     expect(() => plan.replay()).toThrow("disposed");
+  });
+
+  test("needs the memory that a rehearsal says", () => {
+    using x = Tensor.from(device, new Float32Array(1e6), [1e6]);
+    device.memory.drain();
+    const work = () => {
+      const y = scale(scale(scale(x, 2), 2), 2);
+      for (let i = 0; i < 3; i++) scale(y, i).dispose();
+      return y;
+    };
+    const { peakBytes } = device.rehearse(() => {
+      const plan = device.trace(work);
+      plan.replay();
+      plan.dispose();
+    });
+    device.memory.resetPeak();
+    using plan = device.trace(work);
+    plan.replay();
+    expect(device.memoryUse.peakBytes).toBe(peakBytes);
   });
 
   test("a failing recording leaves nothing", () => {

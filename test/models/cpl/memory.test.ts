@@ -7,7 +7,7 @@ import { openDevice } from "../../../engine/device/device.ts";
 import { OutOfMemoryError } from "../../../engine/device/errors.ts";
 import { Optimiser } from "../../../engine/optim/optimiser.ts";
 import { Tensor } from "../../../engine/tensor.ts";
-import { batchLoss } from "../../../models/cpl/loss.ts";
+import { LabelTensors } from "../../../models/cpl/loss.ts";
 import { CplModel } from "../../../models/cpl/model.ts";
 import { type CplOptionsInput, cplOptions } from "../../../models/cpl/options.ts";
 import { evaluationBatch, fittingBatch } from "../../../models/cpl/predict.ts";
@@ -142,7 +142,7 @@ test("the rehearsed peak of ResNet-18 at 64 pixels is the real one", async () =>
     device.scope(() => {
       const pictures = Tensor.zeros(device, [3, 64, 64, 3]);
       const labels = { targets: new Float32Array(300).fill(0.01), weights: new Float32Array(3).fill(1), labelled: 3 };
-      const loss = batchLoss(model.forward(pictures, true).logits, labels, full);
+      const loss = new LabelTensors(device, labels, full).loss(model.forward(pictures, true).logits);
       backward(loss);
       optimiser.step();
       optimiser.clearGradients();
