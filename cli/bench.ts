@@ -2,14 +2,15 @@ import type { Command } from "commander";
 import { type BenchResult, benchmarks } from "../engine/bench.ts";
 import { memoryTable } from "../engine/memory/report.ts";
 import { type BindingRoof, bindingRoof } from "../engine/tune/binding-roof.ts";
+import { storeChoices } from "../engine/tune/choices.ts";
 import type { Roofs } from "../engine/tune/roofs.ts";
 import { trainingStepBenchmark } from "../models/bench.ts";
 import { commandRoofs, machineText, registerRoofs } from "./bench-roofs.ts";
 import { wholeNumber } from "./data-options.ts";
-import { deviceOptions, memoryOption, openCommandDevice } from "./device.ts";
+import { addTuningOptions, deviceOptions, memoryOption, openCommandDevice, type TuningFlags } from "./device.ts";
 import { progress, table } from "./terminal.ts";
 
-interface BenchFlags {
+interface BenchFlags extends TuningFlags {
   readonly runs: number;
   readonly batch: number;
   readonly size: number;
@@ -30,6 +31,7 @@ export function register(program: Command): void {
     .option(...memoryOption)
     .enablePositionalOptions()
     .action(run);
+  addTuningOptions(bench);
   registerRoofs(bench);
 }
 
@@ -40,8 +42,11 @@ interface BoundResult extends BenchResult {
   readonly shareOfRoof?: number;
 }
 
-async function run({ runs, batch, size, json, memory }: BenchFlags): Promise<void> {
-  using device = await openCommandDevice(deviceOptions(memory === undefined ? {} : { memory }));
+async function run({ runs, batch, size, json, memory, tune, retune }: BenchFlags): Promise<void> {
+  using device = await openCommandDevice(deviceOptions(memory === undefined ? {} : { memory }), {
+    ...(tune !== undefined && { tune }),
+    ...(retune && { retune }),
+  });
   const roofs = await commandRoofs(device);
   const list = [...benchmarks, trainingStepBenchmark(batch, size)];
   const bar = progress("measuring", list.length);
@@ -51,6 +56,7 @@ async function run({ runs, batch, size, json, memory }: BenchFlags): Promise<voi
     bar.advance(1, benchmark.name);
   }
   bar.stop();
+  if (device.tuner.tunings.length > 0) await storeChoices(device);
   const machine = machineText(device);
   if (json) {
     console.log(JSON.stringify({ machine, runs, roofs, results }, null, 2));

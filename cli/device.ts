@@ -1,9 +1,10 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { type Device, type OpenOptions, openDevice } from "../engine/device/device.ts";
 import { parseBytes } from "../engine/memory/report.ts";
+import { restoreChoices, tuneAndStore } from "../engine/tune/choices.ts";
 
 /** What Dawn says of every adapter with generous limits; it concerns nobody. */
 const noise = /^Warning: maxDynamic\w+ artificially reduced/;
@@ -12,15 +13,57 @@ const noise = /^Warning: maxDynamic\w+ artificially reduced/;
  * Opens the device for a command. Dawn writes its warnings straight to the process's standard error; while the device is
  * being opened they are collected, and all but the one about dynamic limits are printed afterwards.
  */
-export async function openCommandDevice(options: OpenOptions = {}): Promise<Device> {
+export async function openCommandDevice(options: OpenOptions = {}, tuning: TuningFlags = {}): Promise<Device> {
   const restore = await collectStandardError();
   try {
-    return await openDevice(options);
+    const device = await openDevice(options);
+    device.tuner.enabled = tuning.tune !== false;
+    if (device.tuner.enabled && !tuning.retune) await restoreChoices(device, { onNote });
+    return device;
   } finally {
     const lines = restore().split("\n");
     const worth = lines.filter((line) => line && !noise.test(line));
     if (worth.length > 0) process.stderr.write(`${worth.join("\n")}\n`);
   }
+}
+
+/** What the flags say of the choice among kernels. */
+export interface TuningFlags {
+  /** False: every kernel runs its default. */
+  readonly tune?: boolean;
+  /** Choices made before are forgotten and made again. */
+  readonly retune?: boolean;
+}
+
+/** The flags of {@link TuningFlags}. */
+export function addTuningOptions(command: Command): Command {
+  return command
+    .option("--no-tune", "run every kernel in its default form instead of the fastest one measured")
+    .option("--retune", "measure which kernels are fastest anew; choices are kept in the user's cache folder");
+}
+
+/** Time that tuning may take at once, ms, and the share of a command's time that it may take later. */
+const firstTuningMs = 2000;
+const tuningShare = 0.05;
+
+/**
+ * Times kernels that a command has run and that were never timed on this adapter, within a small share of the command's
+ * time, and stores the choices.
+ */
+export function pacedTuning(): (device: Device) => Promise<void> {
+  const start = performance.now();
+  let spentMs = 0;
+  return async (device) => {
+    const now = performance.now();
+    const budgetMs = firstTuningMs + tuningShare * (now - start) - spentMs;
+    if (device.tuner.untried === 0 || budgetMs <= 0) return;
+    await tuneAndStore(device, { budgetMs, onNote });
+    spentMs += performance.now() - now;
+  };
+}
+
+function onNote(note: string): void {
+  console.error(note);
 }
 
 /** Name, text and parser of the option that sets {@link OpenOptions.memoryLimitBytes}. */
@@ -77,6 +120,6 @@ export function deviceOptions({ memory, checkNumbers }: DeviceFlags): OpenOption
 }
 
 /** How a command opens its device, and opens it again after a loss. */
-export function deviceSource(flags: DeviceFlags): () => Promise<Device> {
-  return () => openCommandDevice(deviceOptions(flags));
+export function deviceSource(flags: DeviceFlags & TuningFlags): () => Promise<Device> {
+  return () => openCommandDevice(deviceOptions(flags), flags);
 }

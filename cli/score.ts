@@ -6,10 +6,10 @@ import { glob, isDynamicPattern } from "tinyglobby";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import { loadFolder } from "../models/data/index.ts";
 import { type ScoredPicture, Scorer } from "../models/scorer.ts";
-import { checkNumbersOption, deviceSource, memoryOption } from "./device.ts";
+import { addTuningOptions, checkNumbersOption, deviceSource, memoryOption, type TuningFlags } from "./device.ts";
 import { progress, table } from "./terminal.ts";
 
-interface ScoreFlags {
+interface ScoreFlags extends TuningFlags {
   readonly model: string;
   readonly json?: boolean;
   readonly csv?: boolean;
@@ -20,7 +20,7 @@ interface ScoreFlags {
 }
 
 export function register(program: Command): void {
-  program
+  const score = program
     .command("score")
     .description("score pictures with a trained model; higher is better")
     .argument("<pictures...>", "files, folders (searched with their subfolders) or globs")
@@ -33,6 +33,7 @@ export function register(program: Command): void {
     .option(...memoryOption)
     .addHelpText("after", "\nPictures that cannot be read become rows with an error; the exit code is then 1.")
     .action(run);
+  addTuningOptions(score);
 }
 
 async function run(arguments_: string[], flags: ScoreFlags): Promise<void> {

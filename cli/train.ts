@@ -17,10 +17,17 @@ import { loadFolder, parseRatio, ratedRows, split, unratedRows } from "../models
 import { type Evaluation, evaluate } from "../models/metrics/index.ts";
 import type { RunRecord } from "../models/report/run-record.ts";
 import { addDataOptions, checkPictures, type DataOptions, openDataset, rangeOf, wholeNumber } from "./data-options.ts";
-import { checkNumbersOption, deviceSource, memoryOption } from "./device.ts";
+import {
+  addTuningOptions,
+  checkNumbersOption,
+  deviceSource,
+  memoryOption,
+  pacedTuning,
+  type TuningFlags,
+} from "./device.ts";
 import { formatBytes, formatSeconds, progress, table } from "./terminal.ts";
 
-interface TrainFlags extends DataOptions {
+interface TrainFlags extends DataOptions, TuningFlags {
   readonly ratio: string;
   readonly splitSeed: number;
   readonly unlabelled?: string;
@@ -52,6 +59,7 @@ export function register(program: Command): void {
     .option("--no-check", "do not decode every picture before the split")
     .option(...memoryOption)
     .option(...checkNumbersOption);
+  addTuningOptions(cpl);
   addMethodOptions(cpl);
   cpl.action(async (flags: TrainFlags & Record<string, unknown>) => run(flags, cpl));
 }
@@ -106,6 +114,7 @@ async function run(flags: TrainFlags & Record<string, unknown>, command: Command
   const folder = flags.resume ?? flags.out;
   const source = deviceSource(flags);
   const hooks: TrainingHooks = {
+    tune: pacedTuning(),
     folder,
     progress,
     log: (line) => console.error(line),

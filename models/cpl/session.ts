@@ -164,6 +164,7 @@ export class Session {
           this.#note(report);
           bar?.advance(batch.pictures.length, `loss ${report.loss.toFixed(4)}`);
           this.#logMemory(stage);
+          await this.#hooks.tune?.(this.#stepper.device);
         }
         position.step++;
         if (this.#hooks.signal?.aborted) {

@@ -91,7 +91,8 @@ export class Stepper {
   }
 
   #record(pictures: LoadedBatch["pictures"], labels: BatchLabels, rateFactor: number) {
-    const make = `${pictures.length} ${labels.labelled}`;
+    // A plan runs what the tuner had chosen when it was made.
+    const make = `${pictures.length} ${labels.labelled} ${this.device.tuner.tunings.length}`;
     if (this.#batch?.make !== make) this.#forget();
     this.#batch ??= { ...this.#inputs(pictures, labels), make, steps: 0 };
     const batch = this.#batch;

@@ -1,3 +1,4 @@
+import type { Device } from "../../engine/device/device.ts";
 import type { MosRange, Row } from "../data/index.ts";
 import type { RunRecord } from "../report/run-record.ts";
 import type { CplModel, ModelCard } from "./model.ts";
@@ -27,6 +28,8 @@ export interface TrainingHooks {
   /** Where checkpoint, models and record are written. */
   readonly folder: string;
   readonly progress?: (label: string, total: number) => ProgressSink;
+  /** Called after each step, to time kernels that were run and not yet tuned. Changes the time of steps, not their bits. */
+  readonly tune?: (device: Device) => Promise<unknown>;
   readonly log?: (line: string) => void;
   /** When it aborts, training stops after the current step and leaves a checkpoint. */
   readonly signal?: AbortSignal;
