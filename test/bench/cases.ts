@@ -1,6 +1,6 @@
 import type { Extents } from "./data.ts";
-import * as networks from "./networks.ts";
 import type { Network } from "./networks.ts";
+import * as networks from "./networks.ts";
 
 export const groups = ["conv", "matmul", "attention", "norm", "forward", "gradient", "step"] as const;
 export type Group = (typeof groups)[number];

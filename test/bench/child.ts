@@ -9,7 +9,8 @@ import { type Reply, type Request, replyLine } from "./protocol.ts";
 const say = (reply: Reply) => process.stdout.write(replyLine(reply));
 
 function reason(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return error instanceof NotOffered ? error.message : `${error.name}: ${error.message}`;
 }
 
 /** The loss before an update says little of gradients: a training step is compared after one, too. */
@@ -25,7 +26,10 @@ async function prepare(engine: Engine, { name, outputs }: Request & { do: "prepa
   const found: Float32Array[] = [];
   for (let i = 0; i < firstRuns[wanted.mode]; i++) found.push(...prepared.canonical(await prepared.run()));
   const seconds = (performance.now() - start) / 1000;
-  writeFileSync(outputs, Buffer.concat(found.map((data) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength))));
+  writeFileSync(
+    outputs,
+    Buffer.concat(found.map((data) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength))),
+  );
   return { is: "prepared", lengths: found.map((data) => data.length), seconds };
 }
 

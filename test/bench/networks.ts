@@ -176,11 +176,7 @@ function vitLayers<V>(operations: Operations<V>, width: number) {
     norm: (x: V, name: string) =>
       operations.layerNorm(x, vector(`${name}.weight`, width), vector(`${name}.bias`, width)),
     linear: (x: V, name: string, inputs: number, outputs: number) =>
-      operations.linear(
-        x,
-        operations.parameter(`${name}.weight`, [outputs, inputs]),
-        vector(`${name}.bias`, outputs),
-      ),
+      operations.linear(x, operations.parameter(`${name}.weight`, [outputs, inputs]), vector(`${name}.bias`, outputs)),
   };
 }
 

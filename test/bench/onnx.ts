@@ -12,9 +12,15 @@ type Attribute = number | readonly number[];
 
 /** The part of protobufjs that is used. */
 interface Protobuf {
-  parse(source: string, options: { keepCase: boolean }): {
+  parse(
+    source: string,
+    options: { keepCase: boolean },
+  ): {
     root: {
-      lookupType(name: string): { fromObject(object: object): object; encode(message: object): { finish(): Uint8Array } };
+      lookupType(name: string): {
+        fromObject(object: object): object;
+        encode(message: object): { finish(): Uint8Array };
+      };
     };
   };
 }

@@ -146,11 +146,7 @@ function operationsOf(parameters: ReadonlyMap<string, Tensor>): Operations<Tenso
     parameter: (name) => parameters.get(name)!,
     convolution: (x, weight, window) => conv2d(x, weight, window),
     batchNorm: (x, { scale, shift, mean, variance }, then) =>
-      batchNorm(
-        x,
-        { scale, shift, runningMean: mean, runningVariance: variance },
-        { ...then, epsilon: batchEpsilon },
-      ),
+      batchNorm(x, { scale, shift, runningMean: mean, runningVariance: variance }, { ...then, epsilon: batchEpsilon }),
     maxPool: (x) => maxPool2d(x, { kernel: 3, stride: 2, padding: 1 }),
     globalAverage: globalAveragePool,
     linear: alongLast,

@@ -86,7 +86,8 @@ const fromNative = (data: Float32Array, shape: readonly number[]) =>
   shape.length === 4 ? permuted(data, native(shape), toChannelsLast) : data;
 
 /** Convolution weights stay in file order, matrices are [in, out]. */
-const weightOrder = (shape: readonly number[]) => (shape.length === 2 ? channelsLastOrder(shape) : shape.map((_, i) => i));
+const weightOrder = (shape: readonly number[]) =>
+  shape.length === 2 ? channelsLastOrder(shape) : shape.map((_, i) => i);
 
 function prepare(jax: JaxLibrary, wanted: Case): Prepared {
   const { numpy: np } = jax;
@@ -159,7 +160,14 @@ function trainingStep(jax: JaxLibrary, wanted: Case, { weights, statistics, uplo
   const { numpy: np } = jax;
   const loss = (tree: Jax[], ...[fixed, inputs, targets]: Tree[]) => {
     const logits = apply(tree, fixed as Jax[], inputs as Jax[]);
-    return np.negative(np.mean(jax.nn.logSoftmax(logits).mul(targets as Jax).sum(-1)));
+    return np.negative(
+      np.mean(
+        jax.nn
+          .logSoftmax(logits)
+          .mul(targets as Jax)
+          .sum(-1),
+      ),
+    );
   };
   const step = jax.jit((tree: Jax[], velocities: Jax[], fixed: Jax[], inputs: Jax[], targets: Jax) => {
     const [value, gradients] = jax.valueAndGrad(loss)(
@@ -230,7 +238,9 @@ function operationsOf(jax: JaxLibrary, parameters: ReadonlyMap<string, Jax>): Op
       const [mean, variance] = training
         ? moments(x, [0, 2, 3])
         : ([perChannel(tensors.mean), perChannel(tensors.variance)] as const);
-      let y = standardised(x, mean, variance, batchEpsilon).mul(perChannel(tensors.scale)).add(perChannel(tensors.shift));
+      let y = standardised(x, mean, variance, batchEpsilon)
+        .mul(perChannel(tensors.scale))
+        .add(perChannel(tensors.shift));
       if (residual) y = y.add(residual.ref);
       return relu ? nn.relu(y) : y;
     },
@@ -260,7 +270,10 @@ function operationsOf(jax: JaxLibrary, parameters: ReadonlyMap<string, Jax>): Op
     patches(x, weight, bias) {
       const map = convolution(x, weight, patch, 0);
       const [images, columns, height, width] = map.shape as [number, number, number, number];
-      return map.reshape([images, columns, height * width]).transpose([0, 2, 1]).add(bias.ref);
+      return map
+        .reshape([images, columns, height * width])
+        .transpose([0, 2, 1])
+        .add(bias.ref);
     },
     prependToken(tokens, token) {
       const [images, , width] = tokens.shape as [number, number, number];

@@ -58,6 +58,8 @@ export async function open(): Promise<Engine> {
   const adapter = await offerNavigatorGpu();
   const tf = await importRival<Tf>("@tensorflow/tfjs-core");
   await importRival("@tensorflow/tfjs-backend-webgpu");
+  // The core registers no gradient by itself.
+  await importRival("@tensorflow/tfjs-core/dist/register_all_gradients.js");
   tf.enableProdMode();
   if (!(await tf.setBackend("webgpu"))) throw new Error("tf.setBackend('webgpu') returned false");
   await tf.ready();
