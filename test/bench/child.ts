@@ -49,7 +49,8 @@ async function answer(engine: Engine, request: Request): Promise<Reply> {
 async function serve(name: string | undefined): Promise<void> {
   if (!isEngine(name)) throw new Error(`no engine is called "${name}"; there are ${engineNames.join(", ")}`);
   const engine = await (await modules[name]()).open();
-  say({ is: "open", version: engine.version, adapter: engine.adapter });
+  const { version, adapter, note } = engine;
+  say({ is: "open", version, adapter, ...(note && { note }) });
   for await (const line of createInterface({ input: process.stdin })) {
     try {
       say(await answer(engine, JSON.parse(line)));

@@ -92,3 +92,6 @@ export function relativeError(found: Float32Array, expected: Float32Array): numb
   }
   return size === 0 ? Math.sqrt(difference) : Math.sqrt(difference / size);
 }
+
+/** Largest relative error with which a time counts. */
+export const tolerance = 1e-3;

@@ -14,6 +14,8 @@ export interface Engine {
   readonly version: string;
   /** What the engine says of its adapter, or why it says nothing. */
   readonly adapter: string;
+  /** What readers of the table should know of this engine on this adapter. */
+  readonly note?: string;
   /** @throws NotOffered when the engine lacks what the case needs */
   prepare(wanted: Case): Promise<Prepared>;
 }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Case } from "./cases.ts";
-import { relativeError } from "./data.ts";
+import { relativeError, tolerance } from "./data.ts";
 import type { EngineName } from "./engines.ts";
 import { EngineProcess } from "./process.ts";
 import type { Reply } from "./protocol.ts";
@@ -16,9 +16,6 @@ export interface MeasureOptions {
   /** Folder for outputs under comparison. */
   readonly folder: string;
 }
-
-/** Largest relative error beside ours with which a time counts. */
-export const tolerance = 1e-3;
 
 /** The engines under comparison; one whose process has ended is opened again for the next case. */
 export class Field {

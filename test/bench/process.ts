@@ -16,20 +16,22 @@ export class EngineProcess {
   readonly name: EngineName;
   readonly version: string;
   readonly adapter: string;
+  readonly note: string | undefined;
   readonly #child: Child;
 
-  private constructor(name: EngineName, child: Child, version: string, adapter: string) {
+  private constructor(name: EngineName, child: Child, opened: Reply & { is: "open" }) {
     this.name = name;
     this.#child = child;
-    this.version = version;
-    this.adapter = adapter;
+    this.version = opened.version;
+    this.adapter = opened.adapter;
+    this.note = opened.note;
   }
 
   /** @throws EngineError when the engine cannot be loaded or cannot open the adapter */
   static async open(name: EngineName, timeoutSeconds: number): Promise<EngineProcess> {
     const child = new Child(name);
     const reply = await child.reply(timeoutSeconds, "opening the adapter");
-    if (reply.is === "open") return new EngineProcess(name, child, reply.version, reply.adapter);
+    if (reply.is === "open") return new EngineProcess(name, child, reply);
     child.kill();
     throw new EngineError("reason" in reply ? reply.reason : `unexpected reply "${reply.is}"`);
   }

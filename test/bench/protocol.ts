@@ -15,7 +15,7 @@ export type Request =
   | { readonly do: "release" };
 
 export type Reply =
-  | { readonly is: "open"; readonly version: string; readonly adapter: string }
+  | { readonly is: "open"; readonly version: string; readonly adapter: string; readonly note?: string }
   /** `lengths`: elements of each output in the file. `seconds`: from building to the last of the first runs. */
   | { readonly is: "prepared"; readonly lengths: readonly number[]; readonly seconds: number }
   | { readonly is: "ran"; readonly ms: number }

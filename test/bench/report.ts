@@ -1,7 +1,7 @@
 import { table } from "../../cli/terminal.ts";
 import { groups, groupTitles } from "./cases.ts";
+import { tolerance } from "./data.ts";
 import { type EngineName, engineNames, engineTitles, type RivalName } from "./engines.ts";
-import { tolerance } from "./measure.ts";
 import { type Cell, geometricMean, median, quantile, type Results, type Row, ratio } from "./results.ts";
 
 /** Headings and cells, and what stands beneath: the reasons of the gaps, numbered. */
@@ -82,7 +82,7 @@ function groupSheet(results: Results): Sheet {
   return { title, headers: ["", ...others.map((name) => engineTitles[name])], rows, notes: [] };
 }
 
-function circumstances({ date, circumstances: c }: Results): string[] {
+function circumstances({ date, circumstances: c, notes }: Results): string[] {
   const versions = Object.entries(c.versions).map(
     ([name, version]) => `${engineTitles[name as EngineName]} ${version}`,
   );
@@ -91,6 +91,7 @@ function circumstances({ date, circumstances: c }: Results): string[] {
     versions.join(", "),
     `Up to ${c.runs} runs in turns, f32, from the upload of the inputs to the outputs being read; weights stay on the ` +
       `device. A time counts where the outputs are within ${tolerance} of ours (root of squares, worst output).`,
+    ...Object.entries(notes).map(([name, note]) => `${engineTitles[name as EngineName]}: ${note}.`),
   ];
 }
 

@@ -40,6 +40,8 @@ export interface Results {
   readonly circumstances: Circumstances;
   /** Engines that could not be opened, and why. */
   readonly absent: Readonly<Partial<Record<EngineName, string>>>;
+  /** What an engine says readers should know. */
+  readonly notes: Readonly<Partial<Record<EngineName, string>>>;
   readonly rows: readonly Row[];
 }
 

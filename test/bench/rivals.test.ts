@@ -123,6 +123,7 @@ describe("report", () => {
       versions: { acutance: "1", ort: "2", jax: "3" },
     },
     absent: { tfjs: "no package" },
+    notes: { ort: "a peculiarity" },
     rows: [
       { group: "conv", name: "one", cells: { acutance: measured(1, 2, 3), ort: measured(4), jax: measured(1) } },
       {
@@ -153,5 +154,6 @@ describe("report", () => {
     expect(markdown).toContain("TensorFlow.js: no package");
     expect(markdown).toContain("| three | 2.00 (2.00-2.00) | - [2] |");
     expect(terminalReport(results)).toContain("onnxruntime-node: no training");
+    expect(markdown).toContain("onnxruntime-node: a peculiarity.");
   });
 });

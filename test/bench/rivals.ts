@@ -96,11 +96,13 @@ function write(path: string, text: string): void {
 async function openAll(field: Field, names: readonly EngineName[]) {
   const versions: Partial<Record<EngineName, string>> = {};
   const absent: Partial<Record<EngineName, string>> = {};
+  const notes: Partial<Record<EngineName, string>> = {};
   let adapter = "";
   for (const name of names) {
     try {
       const engine = await field.open(name);
       versions[name] = engine.version;
+      if (engine.note) notes[name] = engine.note;
       if (name === "acutance") adapter = engine.adapter;
       process.stderr.write(`${engineTitles[name]} ${engine.version}: ${engine.adapter}\n`);
     } catch (error) {
@@ -109,13 +111,13 @@ async function openAll(field: Field, names: readonly EngineName[]) {
       process.stderr.write(`${engineTitles[name]}: cannot be compared: ${absent[name]}\n`);
     }
   }
-  return { versions, absent, adapter };
+  return { versions, absent, notes, adapter };
 }
 
 async function compare(flags: Flags, list: readonly Case[], options: MeasureOptions): Promise<Results> {
   const field = new Field(options);
   try {
-    const { versions, absent, adapter } = await openAll(field, ["acutance", ...flags.rivals]);
+    const { versions, absent, notes, adapter } = await openAll(field, ["acutance", ...flags.rivals]);
     const circumstances: Circumstances = {
       machine: `${cpus()[0]?.model.trim()} (${cpus().length} cores), ${process.platform}-${process.arch}`,
       adapter,
@@ -127,7 +129,7 @@ async function compare(flags: Flags, list: readonly Case[], options: MeasureOpti
     };
     const date = new Date().toISOString().slice(0, 10);
     const rows = [...earlierRows(flags.json, circumstances, flags.fresh)];
-    const results = (): Results => ({ format: 1, date, circumstances, absent, rows });
+    const results = (): Results => ({ format: 1, date, circumstances, absent, notes, rows });
     const open = list.filter(({ name }) => !rows.some((row) => row.name === name));
     const bar = progress("comparing", open.length);
     for (const wanted of open) {

@@ -13,6 +13,7 @@ import { inputData } from "../inputs.ts";
 import { batchEpsilon, layerEpsilon, type Operations, patch } from "../networks.ts";
 import { OnnxGraph, type Value } from "../onnx.ts";
 import { importRival, rivalVersion } from "../package-of.ts";
+import { type AttentionNodes, chooseAttention, type RunOn } from "./onnx-attention.ts";
 
 interface OrtTensor {
   readonly data: Float32Array;
@@ -45,20 +46,30 @@ const sessionOptions = {
 
 export async function open(): Promise<Engine> {
   const ort = await importRival<Ort>("onnxruntime-node");
+  const run: RunOn = async (provider, model, feeds) => {
+    const options = provider === "cpu" ? { executionProviders: ["cpu"] } : sessionOptions;
+    const session = await ort.InferenceSession.create(model, options);
+    const tensors = feeds.map(({ name, data, shape }) => [name, new ort.Tensor("float32", data, shape)]);
+    const outputs = await session.run(Object.fromEntries(tensors));
+    await session.release();
+    return outputs[session.outputNames[0]!]!.data;
+  };
+  const { attention, note } = await chooseAttention(run);
   return {
     version: rivalVersion("onnxruntime-node"),
     adapter: "not told by onnxruntime-node, which has a Dawn of its own",
-    prepare: (wanted) => prepare(ort, wanted),
+    ...(note && { note }),
+    prepare: (wanted) => prepare(ort, attention, wanted),
   };
 }
 
 const native = (shape: Extents) => (shape.length === 4 ? permutedShape(shape, toChannelsFirst) : shape);
 
-async function prepare(ort: Ort, wanted: Case): Promise<Prepared> {
+async function prepare(ort: Ort, attention: AttentionNodes, wanted: Case): Promise<Prepared> {
   if (wanted.mode !== "forward") throw new NotOffered("onnxruntime-node has no training");
   const graph = new OnnxGraph();
   const inputs = wanted.inputs.map((shape, i) => ({ name: `input${i}`, shape: native(shape) }));
-  const output = wanted.network(operationsOf(graph), inputs);
+  const output = wanted.network(operationsOf(graph, attention), inputs);
   const session = await ort.InferenceSession.create(await graph.encode(inputs, output), sessionOptions);
   const data = inputData(wanted).map((numbers, i) => {
     const shape = wanted.inputs[i]!;
@@ -80,7 +91,7 @@ async function prepare(ort: Ort, wanted: Case): Promise<Prepared> {
 }
 
 /** Pictures are [N, C, H, W] in ONNX, convolution weights in file order, matrices [in, out]. */
-function operationsOf(graph: OnnxGraph): Operations<Value> {
+function operationsOf(graph: OnnxGraph, attention: AttentionNodes): Operations<Value> {
   const convolution = (x: Value, weight: Value, stride: number, padding: number, bias: Value[] = []) => {
     const [images, , height, width] = x.shape as [number, number, number, number];
     const [columns, , kernel] = weight.shape as [number, number, number, number];
@@ -90,8 +101,6 @@ function operationsOf(graph: OnnxGraph): Operations<Value> {
   };
   const reshape = (x: Value, shape: Extents) => graph.node("Reshape", [x, graph.integers(shape)], shape);
   const add = (a: Value, b: Value) => graph.node("Add", [a, b], a.shape);
-  const attention = (q: Value, k: Value, v: Value, heads: number) =>
-    graph.node("com.microsoft:MultiHeadAttention", [q, k, v], q.shape, { num_heads: heads });
   return {
     parameter(name, shape) {
       const order = shape.length === 2 ? channelsLastOrder(shape) : shape.map((_, axis) => axis);
@@ -124,12 +133,12 @@ function operationsOf(graph: OnnxGraph): Operations<Value> {
       graph.node("LayerNormalization", [x, scale, shift], x.shape, { axis: -1 }, { epsilon: layerEpsilon }),
     gelu: (x) => graph.node("com.microsoft:Gelu", [x], x.shape),
     add,
-    attention,
+    attention: (q, k, v, heads) => attention(graph, q, k, v, heads),
     selfAttention(qkv, heads) {
       const [images, tokens, width] = qkv.shape as [number, number, number];
       const part = [images, tokens, width / 3];
       const [q, k, v] = graph.nodes("Split", [qkv], [part, part, part], { axis: 2, num_outputs: 3 });
-      return attention(q!, k!, v!, heads);
+      return attention(graph, q!, k!, v!, heads);
     },
     patches(x, weight, bias) {
       const map = convolution(x, weight, patch, 0, [bias]);
