@@ -72,7 +72,7 @@ function commit(): string {
   const git = (...words: string[]) => spawnSync("git", words, { cwd: import.meta.dir, encoding: "utf8" });
   const head = git("rev-parse", "--short", "HEAD");
   if (head.status !== 0) return "unknown";
-  return head.stdout.trim() + (git("status", "--porcelain").stdout.trim() ? "+" : "");
+  return head.stdout.trim() + (git("status", "--porcelain", "--untracked-files=no").stdout.trim() ? "+" : "");
 }
 
 /** Rows of an interrupted comparison. @throws Error when they were measured under other circumstances */
