@@ -8,8 +8,11 @@ export class EngineError extends Error {
   override name = "EngineError";
 }
 
-/** Lines of a crash that are worth showing. */
+/** Last lines before a crash that are kept. */
 const keptLines = 20;
+
+/** What Dawn says of every adapter with generous limits; it concerns nobody. */
+const noise = /^Warning: maxDynamic\w+ artificially reduced/;
 
 /** One engine in a process of its own. A crash or a hang ends that process only. */
 export class EngineProcess {
@@ -111,6 +114,7 @@ class Child {
 
   async #collectErrors(): Promise<void> {
     for await (const line of lines(this.#process.stderr)) {
+      if (noise.test(line)) continue;
       this.#talk.push(line);
       if (this.#talk.length > keptLines) this.#talk.shift();
     }

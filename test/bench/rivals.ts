@@ -138,7 +138,7 @@ async function compare(flags: Flags, list: readonly Case[], options: MeasureOpti
       bar.advance(1);
       if (flags.json) write(flags.json, `${JSON.stringify(results(), null, 2)}\n`);
     }
-    bar.stop();
+    if (open.length > 0) bar.stop();
     return results();
   } finally {
     field.close();
