@@ -18,9 +18,9 @@ import { reshape } from "../../../engine/ops/shape.ts";
 import { Optimiser } from "../../../engine/optim/optimiser.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { type Case, descent } from "../cases.ts";
-import { channelsLastOrder, inverse, isLearnt, parameterData, permuted, permutedShape } from "../data.ts";
+import { channelsLastOrder, inverse, isLearnt, permuted, permutedShape } from "../data.ts";
 import type { Engine, Prepared } from "../engine.ts";
-import { inputData, seedData, targetData } from "../inputs.ts";
+import { inputData, seedData, targetData, weightData } from "../inputs.ts";
 import { batchEpsilon, layerEpsilon, type Operations, parametersOf, patch } from "../networks.ts";
 
 export async function open(): Promise<Engine> {
@@ -38,7 +38,7 @@ function prepare(device: Device, wanted: Case): Prepared {
   const parameters = new Map<string, Tensor>();
   for (const { name, shape } of list) {
     const order = channelsLastOrder(shape);
-    const tensor = learnt(device, permuted(parameterData(name, shape), shape, order), permutedShape(shape, order));
+    const tensor = learnt(device, permuted(weightData(wanted, name, shape), shape, order), permutedShape(shape, order));
     tensor.requiresGradient = isLearnt(name);
     parameters.set(name, tensor);
   }

@@ -3,14 +3,13 @@ import {
   channelsLastOrder,
   inverse,
   isLearnt,
-  parameterData,
   permuted,
   permutedShape,
   toChannelsFirst,
   toChannelsLast,
 } from "../data.ts";
 import type { Engine, Prepared } from "../engine.ts";
-import { inputData, seedData, targetData } from "../inputs.ts";
+import { inputData, seedData, targetData, weightData } from "../inputs.ts";
 import { batchEpsilon, layerEpsilon, type Operations, parametersOf, patch } from "../networks.ts";
 import { importRival, rivalVersion } from "../package-of.ts";
 import { offerNavigatorGpu } from "./navigator.ts";
@@ -94,7 +93,7 @@ function prepare(jax: JaxLibrary, wanted: Case): Prepared {
   const list = parametersOf(wanted.network);
   const arrays = list.map(({ name, shape }) => {
     const order = weightOrder(shape);
-    return np.array(permuted(parameterData(name, shape), shape, order), { shape: permutedShape(shape, order) });
+    return np.array(permuted(weightData(wanted, name, shape), shape, order), { shape: permutedShape(shape, order) });
   });
   const data = inputData(wanted).map((numbers, i) => toNative(numbers, wanted.inputs[i]!));
   const upload = () => wanted.inputs.map((shape, i) => np.array(data[i]!, { shape: native(shape) }));

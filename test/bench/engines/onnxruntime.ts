@@ -1,15 +1,7 @@
 import type { Case } from "../cases.ts";
-import {
-  channelsLastOrder,
-  type Extents,
-  parameterData,
-  permuted,
-  permutedShape,
-  toChannelsFirst,
-  toChannelsLast,
-} from "../data.ts";
+import { channelsLastOrder, type Extents, permuted, permutedShape, toChannelsFirst, toChannelsLast } from "../data.ts";
 import { type Engine, NotOffered, type Prepared } from "../engine.ts";
-import { inputData } from "../inputs.ts";
+import { inputData, weightData } from "../inputs.ts";
 import { batchEpsilon, layerEpsilon, type Operations, patch } from "../networks.ts";
 import { OnnxGraph, type Value } from "../onnx.ts";
 import { importRival, rivalVersion } from "../package-of.ts";
@@ -69,7 +61,7 @@ async function prepare(ort: Ort, attention: AttentionNodes, wanted: Case): Promi
   if (wanted.mode !== "forward") throw new NotOffered("onnxruntime-node has no training");
   const graph = new OnnxGraph();
   const inputs = wanted.inputs.map((shape, i) => ({ name: `input${i}`, shape: native(shape) }));
-  const output = wanted.network(operationsOf(graph, attention), inputs);
+  const output = wanted.network(operationsOf(wanted, graph, attention), inputs);
   const session = await ort.InferenceSession.create(await graph.encode(inputs, output), sessionOptions);
   const data = inputData(wanted).map((numbers, i) => {
     const shape = wanted.inputs[i]!;
@@ -91,7 +83,7 @@ async function prepare(ort: Ort, attention: AttentionNodes, wanted: Case): Promi
 }
 
 /** Pictures are [N, C, H, W] in ONNX, convolution weights in file order, matrices [in, out]. */
-function operationsOf(graph: OnnxGraph, attention: AttentionNodes): Operations<Value> {
+function operationsOf(wanted: Case, graph: OnnxGraph, attention: AttentionNodes): Operations<Value> {
   const convolution = (x: Value, weight: Value, stride: number, padding: number, bias: Value[] = []) => {
     const [images, , height, width] = x.shape as [number, number, number, number];
     const [columns, , kernel] = weight.shape as [number, number, number, number];
@@ -104,7 +96,7 @@ function operationsOf(graph: OnnxGraph, attention: AttentionNodes): Operations<V
   return {
     parameter(name, shape) {
       const order = shape.length === 2 ? channelsLastOrder(shape) : shape.map((_, axis) => axis);
-      return graph.weight(name, permuted(parameterData(name, shape), shape, order), permutedShape(shape, order));
+      return graph.weight(name, permuted(weightData(wanted, name, shape), shape, order), permutedShape(shape, order));
     },
     convolution: (x, weight, { stride, padding }) => convolution(x, weight, stride, padding),
     batchNorm(x, { scale, shift, mean, variance }, { training, residual, relu }) {

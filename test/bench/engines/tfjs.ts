@@ -1,7 +1,7 @@
 import { type Case, descent } from "../cases.ts";
-import { channelsLastOrder, inverse, isLearnt, parameterData, permuted, permutedShape } from "../data.ts";
+import { channelsLastOrder, inverse, isLearnt, permuted, permutedShape } from "../data.ts";
 import type { Engine, Prepared } from "../engine.ts";
-import { inputData, seedData, targetData } from "../inputs.ts";
+import { inputData, seedData, targetData, weightData } from "../inputs.ts";
 import { batchEpsilon, layerEpsilon, type Operations, parametersOf, patch } from "../networks.ts";
 import { importRival, rivalVersion } from "../package-of.ts";
 import { offerNavigatorGpu } from "./navigator.ts";
@@ -75,7 +75,7 @@ function prepare(tf: Tf, wanted: Case): Prepared {
   const parameters = new Map<string, TfTensor>();
   for (const { name, shape } of list) {
     const order = channelsLastOrder(shape);
-    const data = permuted(parameterData(name, shape), shape, order);
+    const data = permuted(weightData(wanted, name, shape), shape, order);
     const tensor = tf.tensor(data, permutedShape(shape, order));
     parameters.set(name, wanted.mode === "step" ? tf.variable(tensor, isLearnt(name)) : tensor);
   }
