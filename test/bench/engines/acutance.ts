@@ -17,7 +17,7 @@ import { sum } from "../../../engine/ops/reduce.ts";
 import { reshape } from "../../../engine/ops/shape.ts";
 import { Optimiser } from "../../../engine/optim/optimiser.ts";
 import { Tensor } from "../../../engine/tensor.ts";
-import { type Case, descent } from "../cases.ts";
+import { type Case, descent, type Mode } from "../cases.ts";
 import { channelsLastOrder, inverse, isLearnt, permuted, permutedShape } from "../data.ts";
 import type { Engine, Prepared } from "../engine.ts";
 import { inputData, seedData, targetData, weightData } from "../inputs.ts";
@@ -33,6 +33,18 @@ export async function open(): Promise<Engine> {
   };
 }
 
+/** A case on the device. */
+interface Stage {
+  readonly device: Device;
+  readonly wanted: Case;
+  readonly parameters: ReadonlyMap<string, Tensor>;
+  /** Names and file-order shapes of the weights that gradients teach. */
+  readonly taught: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly operations: Operations<Tensor>;
+  upload(): Tensor[];
+  release(): void;
+}
+
 function prepare(device: Device, wanted: Case): Prepared {
   const list = parametersOf(wanted.network);
   const parameters = new Map<string, Tensor>();
@@ -42,61 +54,70 @@ function prepare(device: Device, wanted: Case): Prepared {
     tensor.requiresGradient = isLearnt(name);
     parameters.set(name, tensor);
   }
-  const taught = list.filter(({ name }) => isLearnt(name));
-  const operations = operationsOf(parameters);
   const data = inputData(wanted);
-  const upload = () => wanted.inputs.map((shape, i) => Tensor.from(device, data[i]!, shape));
-  const release = () => {
-    for (const tensor of parameters.values()) tensor.dispose();
+  return modes[wanted.mode]({
+    device,
+    wanted,
+    parameters,
+    taught: list.filter(({ name }) => isLearnt(name)),
+    operations: operationsOf(parameters),
+    upload: () => wanted.inputs.map((shape, i) => Tensor.from(device, data[i]!, shape)),
+    release: () => {
+      for (const tensor of parameters.values()) tensor.dispose();
+    },
+  });
+}
+
+const modes: Record<Mode, (stage: Stage) => Prepared> = { forward, gradient, step };
+
+function forward({ device, wanted, operations, upload, release }: Stage): Prepared {
+  const run = async () => {
+    const { read } = device.scope(() =>
+      withoutGradients(() => ({ read: wanted.network(operations, upload()).read() })),
+    );
+    return [await read];
   };
-  if (wanted.mode === "forward") {
-    const run = async () => {
-      const { read } = device.scope(() =>
-        withoutGradients(() => ({ read: wanted.network(operations, upload()).read() })),
-      );
-      return [await read];
-    };
-    return { run, canonical: (outputs) => [...outputs], release };
-  }
-  if (wanted.mode === "gradient") {
-    const seed = Tensor.from(device, seedData(wanted), wanted.output).keep();
-    const run = async () => {
-      const { reads } = device.scope(() => {
-        const inputs = upload();
-        for (const input of inputs) input.requiresGradient = true;
-        backward(sum(multiply(wanted.network(operations, inputs), seed)));
-        const tensors = [...inputs, ...taught.map(({ name }) => parameters.get(name)!)];
-        const started = tensors.map((tensor) => tensor.gradient!.read());
-        for (const tensor of tensors) {
-          tensor.gradient!.dispose();
-          tensor.gradient = undefined;
-        }
-        return { reads: started };
-      });
-      return Promise.all(reads);
-    };
-    const inputs = wanted.inputs.length;
-    const canonical = (outputs: readonly Float32Array[]) =>
-      outputs.map((gradient, i) => (i < inputs ? gradient : inFileOrder(gradient, taught[i - inputs]!.shape)));
-    return {
-      run,
-      canonical,
-      release: () => {
-        seed.dispose();
-        release();
-      },
-    };
-  }
+  return { run, canonical: (outputs) => [...outputs], release };
+}
+
+function gradient({ device, wanted, parameters, taught, operations, upload, release }: Stage): Prepared {
+  const seed = Tensor.from(device, seedData(wanted), wanted.output).keep();
+  const run = async () => {
+    const { reads } = device.scope(() => {
+      const inputs = upload();
+      for (const input of inputs) input.requiresGradient = true;
+      backward(sum(multiply(wanted.network(operations, inputs), seed)));
+      const tensors = [...inputs, ...taught.map(({ name }) => parameters.get(name)!)];
+      const started = tensors.map((tensor) => tensor.gradient!.read());
+      for (const tensor of tensors) {
+        tensor.gradient!.dispose();
+        tensor.gradient = undefined;
+      }
+      return { reads: started };
+    });
+    return Promise.all(reads);
+  };
+  const inputs = wanted.inputs.length;
+  return {
+    run,
+    canonical: (outputs) =>
+      outputs.map((data, i) => (i < inputs ? data : inFileOrder(data, taught[i - inputs]!.shape))),
+    release: () => {
+      seed.dispose();
+      release();
+    },
+  };
+}
+
+function step({ device, wanted, parameters, taught, operations, upload, release }: Stage): Prepared {
   const named = taught.map(({ name }) => ({
     name,
     tensor: parameters.get(name)!,
     kind: "vector" as const,
     role: "parameter" as const,
   }));
-  const optimiser = new Optimiser([{ parameters: named, rate: descent.rate, decay: 0 }], {
-    kind: "sgd",
-    momentum: descent.momentum,
-  });
+  const { rate, momentum } = descent;
+  const optimiser = new Optimiser([{ parameters: named, rate, decay: 0 }], { kind: "sgd", momentum });
   const targets = targetData(wanted);
   const ones = new Float32Array(wanted.output[0]!).fill(1);
   const run = async () => {

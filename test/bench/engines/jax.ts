@@ -1,6 +1,7 @@
 import { type Case, descent } from "../cases.ts";
 import {
   channelsLastOrder,
+  type Extents,
   inverse,
   isLearnt,
   permuted,
@@ -88,6 +89,9 @@ const fromNative = (data: Float32Array, shape: readonly number[]) =>
 const weightOrder = (shape: readonly number[]) =>
   shape.length === 2 ? channelsLastOrder(shape) : shape.map((_, i) => i);
 
+/** One more use of each. */
+const references = (arrays: readonly Jax[]) => arrays.map((array) => array.ref);
+
 function prepare(jax: JaxLibrary, wanted: Case): Prepared {
   const { numpy: np } = jax;
   const list = parametersOf(wanted.network);
@@ -97,7 +101,6 @@ function prepare(jax: JaxLibrary, wanted: Case): Prepared {
   });
   const data = inputData(wanted).map((numbers, i) => toNative(numbers, wanted.inputs[i]!));
   const upload = () => wanted.inputs.map((shape, i) => np.array(data[i]!, { shape: native(shape) }));
-  const more = (list: readonly Jax[]) => list.map((array) => array.ref);
   const learnt = list.flatMap(({ name }, i) => (isLearnt(name) ? [i] : []));
   const fixed = list.flatMap(({ name }, i) => (isLearnt(name) ? [] : [i]));
   const pick = (indices: readonly number[]) => indices.map((i) => arrays[i]!);
@@ -110,52 +113,59 @@ function prepare(jax: JaxLibrary, wanted: Case): Prepared {
   const release = () => {
     for (const array of arrays) array.dispose();
   };
-  const inputCount = wanted.inputs.length;
-
   if (wanted.mode === "forward") {
     const forward = jax.jit((weights: Jax[], statistics: Jax[], inputs: Jax[]) => apply(weights, statistics, inputs));
     return {
-      run: async () => [await forward(more(pick(learnt)), more(pick(fixed)), upload()).data()],
+      run: async () => [await forward(references(pick(learnt)), references(pick(fixed)), upload()).data()],
       canonical: (outputs) => outputs.map((output) => fromNative(output, wanted.output)),
       release,
     };
   }
-  if (wanted.mode === "gradient") {
-    const seed = np.array(toNative(seedData(wanted), wanted.output), { shape: native(wanted.output) });
-    const loss = (tree: Jax[], ...[statistics, c]: Tree[]) =>
-      apply(tree.slice(inputCount), statistics as Jax[], tree.slice(0, inputCount))
-        .mul(c as Jax)
-        .sum();
-    const gradient = jax.jit((tree: Jax[], statistics: Jax[], c: Jax) => jax.grad(loss)(tree, statistics, c));
-    return {
-      run() {
-        const gradients = gradient([...upload(), ...more(pick(learnt))], more(pick(fixed)), seed.ref);
-        return Promise.all(gradients.map((array) => array.data()));
-      },
-      canonical: (outputs) =>
-        outputs.map((output, i) => {
-          if (i < inputCount) return fromNative(output, wanted.inputs[i]!);
-          const { shape } = list[learnt[i - inputCount]!]!;
-          const order = weightOrder(shape);
-          return permuted(output, permutedShape(shape, order), inverse(order));
-        }),
-      release: () => {
-        seed.dispose();
-        release();
-      },
-    };
-  }
-  return trainingStep(jax, wanted, { weights: pick(learnt), statistics: pick(fixed), upload, apply });
+  const stage = { weights: pick(learnt), statistics: pick(fixed), upload, apply, release };
+  const shapes = learnt.map((i) => list[i]!.shape);
+  return wanted.mode === "gradient" ? gradientOf(jax, wanted, stage, shapes) : trainingStep(jax, wanted, stage);
 }
 
-interface Training {
+/** A case on the device: learnt weights, running statistics, and the network as a function of them. */
+interface Stage {
   readonly weights: Jax[];
   readonly statistics: Jax[];
   upload(): Jax[];
   apply(weights: readonly Jax[], statistics: readonly Jax[], inputs: readonly Jax[]): Jax;
+  release(): void;
 }
 
-function trainingStep(jax: JaxLibrary, wanted: Case, { weights, statistics, upload, apply }: Training): Prepared {
+function gradientOf(jax: JaxLibrary, wanted: Case, stage: Stage, shapes: readonly Extents[]): Prepared {
+  const { weights, statistics, upload, apply, release } = stage;
+  const seedShape = native(wanted.output);
+  const seed = jax.numpy.array(toNative(seedData(wanted), wanted.output), { shape: seedShape });
+  const inputs = wanted.inputs.length;
+  const loss = (tree: Jax[], ...[fixed, c]: Tree[]) =>
+    apply(tree.slice(inputs), fixed as Jax[], tree.slice(0, inputs))
+      .mul(c as Jax)
+      .sum();
+  const gradient = jax.jit((tree: Jax[], fixed: Jax[], c: Jax) => jax.grad(loss)(tree, fixed, c));
+  return {
+    run() {
+      const gradients = gradient([...upload(), ...references(weights)], references(statistics), seed.ref);
+      return Promise.all(gradients.map((array) => array.data()));
+    },
+    canonical: (outputs) =>
+      outputs.map((output, i) => {
+        if (i < inputs) return fromNative(output, wanted.inputs[i]!);
+        const shape = shapes[i - inputs]!;
+        const order = weightOrder(shape);
+        return permuted(output, permutedShape(shape, order), inverse(order));
+      }),
+    release: () => {
+      seed.dispose();
+      release();
+    },
+  };
+}
+
+function trainingStep(jax: JaxLibrary, wanted: Case, stage: Stage): Prepared {
+  const { weights, statistics, upload, apply } = stage;
   const { numpy: np } = jax;
   const loss = (tree: Jax[], ...[fixed, inputs, targets]: Tree[]) => {
     const logits = apply(tree, fixed as Jax[], inputs as Jax[]);
@@ -169,12 +179,7 @@ function trainingStep(jax: JaxLibrary, wanted: Case, { weights, statistics, uplo
     );
   };
   const step = jax.jit((tree: Jax[], velocities: Jax[], fixed: Jax[], inputs: Jax[], targets: Jax) => {
-    const [value, gradients] = jax.valueAndGrad(loss)(
-      tree.map((array) => array.ref),
-      fixed,
-      inputs,
-      targets,
-    );
+    const [value, gradients] = jax.valueAndGrad(loss)(references(tree), fixed, inputs, targets);
     // v ← momentum · v + g    w ← w − rate · v
     const moved = velocities.map((velocity, i) => velocity.mul(descent.momentum).add(gradients[i]!));
     const updated = tree.map((array, i) => array.sub(moved[i]!.ref.mul(descent.rate)));
@@ -186,8 +191,7 @@ function trainingStep(jax: JaxLibrary, wanted: Case, { weights, statistics, uplo
   return {
     async run() {
       const targets = np.array(targetNumbers, { shape: wanted.output });
-      const fixed = statistics.map((array) => array.ref);
-      const [value, updated, moved] = step(current, velocities, fixed, upload(), targets);
+      const [value, updated, moved] = step(current, velocities, references(statistics), upload(), targets);
       [current, velocities] = [updated, moved];
       const read = await value.data();
       await jax.blockUntilReady([current, velocities]);

@@ -1,4 +1,4 @@
-import { type Case, descent } from "../cases.ts";
+import { type Case, descent, type Mode } from "../cases.ts";
 import { channelsLastOrder, inverse, isLearnt, permuted, permutedShape } from "../data.ts";
 import type { Engine, Prepared } from "../engine.ts";
 import { inputData, seedData, targetData, weightData } from "../inputs.ts";
@@ -22,7 +22,6 @@ interface Tf {
   tensor(data: Float32Array, shape: Numbers): TfTensor;
   variable(initial: TfTensor, trainable: boolean): TfTensor;
   tidy<T>(work: () => T): T;
-  keep(x: TfTensor): TfTensor;
   conv2d(x: TfTensor, w: TfTensor, stride: number, padding: number): TfTensor;
   batchNorm(x: TfTensor, mean: TfTensor, variance: TfTensor, shift: TfTensor, scale: TfTensor, e: number): TfTensor;
   moments(x: TfTensor, axes: Numbers, keepDims?: boolean): { mean: TfTensor; variance: TfTensor };
@@ -70,56 +69,80 @@ export async function open(): Promise<Engine> {
   };
 }
 
+/** A case on the device. */
+interface Stage {
+  readonly tf: Tf;
+  readonly wanted: Case;
+  readonly parameters: ReadonlyMap<string, TfTensor>;
+  /** Names and file-order shapes of the weights that gradients teach. */
+  readonly taught: readonly { readonly name: string; readonly shape: Numbers }[];
+  upload(): TfTensor[];
+}
+
 function prepare(tf: Tf, wanted: Case): Prepared {
   const list = parametersOf(wanted.network);
   const parameters = new Map<string, TfTensor>();
   for (const { name, shape } of list) {
     const order = channelsLastOrder(shape);
-    const data = permuted(weightData(wanted, name, shape), shape, order);
-    const tensor = tf.tensor(data, permutedShape(shape, order));
+    const tensor = tf.tensor(permuted(weightData(wanted, name, shape), shape, order), permutedShape(shape, order));
     parameters.set(name, wanted.mode === "step" ? tf.variable(tensor, isLearnt(name)) : tensor);
+    if (wanted.mode === "step") tensor.dispose();
   }
-  const taught = list.filter(({ name }) => isLearnt(name));
   const data = inputData(wanted);
-  const upload = () => wanted.inputs.map((shape, i) => tf.tensor(data[i]!, shape));
-  const disposeAll = (tensors: Iterable<TfTensor>) => {
-    for (const tensor of tensors) tensor.dispose();
+  return modes[wanted.mode]({
+    tf,
+    wanted,
+    parameters,
+    taught: list.filter(({ name }) => isLearnt(name)),
+    upload: () => wanted.inputs.map((shape, i) => tf.tensor(data[i]!, shape)),
+  });
+}
+
+const modes: Record<Mode, (stage: Stage) => Prepared> = { forward, gradient, step };
+
+function disposeAll(tensors: Iterable<TfTensor>): void {
+  for (const tensor of tensors) tensor.dispose();
+}
+
+async function readAll(tensors: TfTensor[]): Promise<Float32Array[]> {
+  const read = await Promise.all(tensors.map((tensor) => tensor.data()));
+  disposeAll(tensors);
+  return read;
+}
+
+function forward({ tf, wanted, parameters, upload }: Stage): Prepared {
+  const operations = operationsOf(tf, parameters);
+  return {
+    run: () => readAll([tf.tidy(() => wanted.network(operations, upload()))]),
+    canonical: (outputs) => [...outputs],
+    release: () => disposeAll(parameters.values()),
   };
-  const readAll = async (tensors: TfTensor[]) => {
-    const read = await Promise.all(tensors.map((tensor) => tensor.data()));
-    disposeAll(tensors);
-    return read;
+}
+
+function gradient({ tf, wanted, parameters, taught, upload }: Stage): Prepared {
+  const seed = tf.tensor(seedData(wanted), wanted.output);
+  const inputs = wanted.inputs.length;
+  const loss = (...tensors: TfTensor[]) => {
+    const given = new Map(parameters);
+    for (const [i, { name }] of taught.entries()) given.set(name, tensors[inputs + i]!);
+    return tf.sum(tf.mul(wanted.network(operationsOf(tf, given), tensors.slice(0, inputs)), seed));
   };
-  if (wanted.mode === "forward") {
-    const operations = operationsOf(tf, parameters);
-    return {
-      run: () => readAll([tf.tidy(() => wanted.network(operations, upload()))]),
-      canonical: (outputs) => [...outputs],
-      release: () => disposeAll(parameters.values()),
-    };
-  }
-  if (wanted.mode === "gradient") {
-    const seed = tf.tensor(seedData(wanted), wanted.output);
-    const inputs = wanted.inputs.length;
-    const loss = (...tensors: TfTensor[]) => {
-      const given = new Map(parameters);
-      for (const [i, { name }] of taught.entries()) given.set(name, tensors[inputs + i]!);
-      return tf.sum(tf.mul(wanted.network(operationsOf(tf, given), tensors.slice(0, inputs)), seed));
-    };
-    const gradients = tf.grads(loss);
-    const weights = taught.map(({ name }) => parameters.get(name)!);
-    return {
-      run: () => readAll(tf.tidy(() => gradients([...upload(), ...weights]))),
-      canonical: (outputs) =>
-        outputs.map((gradient, i) => {
-          if (i < inputs) return gradient;
-          const { shape } = taught[i - inputs]!;
-          const order = channelsLastOrder(shape);
-          return permuted(gradient, permutedShape(shape, order), inverse(order));
-        }),
-      release: () => disposeAll([seed, ...parameters.values()]),
-    };
-  }
+  const gradients = tf.grads(loss);
+  const weights = taught.map(({ name }) => parameters.get(name)!);
+  return {
+    run: () => readAll(tf.tidy(() => gradients([...upload(), ...weights]))),
+    canonical: (outputs) =>
+      outputs.map((data, i) => {
+        if (i < inputs) return data;
+        const { shape } = taught[i - inputs]!;
+        const order = channelsLastOrder(shape);
+        return permuted(data, permutedShape(shape, order), inverse(order));
+      }),
+    release: () => disposeAll([seed, ...parameters.values()]),
+  };
+}
+
+function step({ tf, wanted, parameters, taught, upload }: Stage): Prepared {
   const operations = operationsOf(tf, parameters);
   const optimiser = tf.train.momentum(descent.rate, descent.momentum);
   const targetNumbers = targetData(wanted);
