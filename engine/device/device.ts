@@ -76,6 +76,8 @@ export class Device {
   readonly #waits = new Set<(failure: Error) => void>();
   readonly #memoryLimitBytes: number | undefined;
   #memory: BufferPool;
+  /** Plans that end when others need their memory. */
+  readonly #yielding = new Set<Disposable>();
   #owner: string | undefined;
   #failure: Error | undefined;
   #closed = false;
@@ -99,6 +101,7 @@ export class Device {
       {
         largestBufferBytes: gpu.limits.maxBufferSize,
         limitBytes: this.#memoryLimitBytes,
+        relieve: () => this.#endYielding(),
         owner: () => this.#owner ?? (this.scopes.depth > 0 ? "scratch" : "other"),
       },
     );
@@ -191,6 +194,8 @@ export class Device {
    */
   rehearse(work: () => unknown, limitBytes = this.memoryBudgetBytes ?? Number.POSITIVE_INFINITY): MemoryReport {
     if (this.stream.silent) throw new GpuError("a rehearsal cannot run within another");
+    // Nor does the real work find their memory taken.
+    this.#endYielding();
     const real = this.#memory;
     const ended: Allocation[] = [];
     this.#memory = real.rehearsal(limitBytes, ended);
@@ -215,9 +220,11 @@ export class Device {
    * buffers, with next to no work for the host, to the same bits. Tensors that it made and freed share the plan's buffers;
    * those it returns (one, or a record of them) are written anew by each replay. What changes from time to time is read
    * from tensors made before, or given to kernels as functions.
+   * @param options `yielding`: the device may dispose of the plan when other work needs its memory; look at
+   * {@link Plan.disposed} before a replay then
    * @throws GpuError within another trace, while numbers are checked, and where `work` uploads
    */
-  trace<T>(work: () => T): Plan<T> {
+  trace<T>(work: () => T, { yielding = false } = {}): Plan<T> {
     if (this.#memory.plan) throw new GpuError("a trace cannot run within another");
     if (this.numbers) throw new GpuError("numbers are checked as operations are recorded; do not trace meanwhile");
     const recorder = new PlanRecorder();
@@ -236,20 +243,30 @@ export class Device {
     try {
       const { result, dispose } = this.scopes.runAndKeep(work);
       end();
-      return new Plan(
+      const plan = new Plan(
         () => this.#replay(recorder),
         recorder,
         result,
         () => {
+          this.#yielding.delete(plan);
           dispose();
           release();
         },
       );
+      if (yielding) this.#yielding.add(plan);
+      return plan;
     } catch (error) {
       end();
       release();
       throw error;
     }
+  }
+
+  /** Disposes of plans that others may end; false when there was none. */
+  #endYielding(): boolean {
+    const plans = [...this.#yielding];
+    for (const plan of plans) plan[Symbol.dispose]();
+    return plans.length > 0;
   }
 
   #replay(recorder: PlanRecorder): void {

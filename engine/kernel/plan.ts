@@ -126,6 +126,11 @@ export class Plan<T> {
     this.#release = release;
   }
 
+  /** True once it can no longer be replayed. */
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+
   /** Dispatches of one replay. */
   get dispatches(): number {
     return this.#recorder.parameters.length;

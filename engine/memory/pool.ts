@@ -38,6 +38,8 @@ export interface PoolOptions {
   readonly limitBytes?: number | undefined;
   /** Whom a new loan is counted for. */
   readonly owner?: () => string;
+  /** Asked when a loan does not fit the limit: gives buffers back that others can do without, and says whether it did. */
+  readonly relieve?: () => boolean;
 }
 
 /** Free bytes that may always stay in the pool, so that small work never returns to the driver. */
@@ -117,6 +119,8 @@ export class BufferPool {
       return kept;
     }
     this.#trim(size);
+    const held = this.#usedBytes + this.#freeBytes + size;
+    if (held > this.#refusedBytes && this.#options.relieve?.()) return this.#borrow(size, owner);
     this.#expectRoom(size);
     const made = { buffer: this.#create(size), sizeBytes: size, lastUse: 0, owner, loan: 0 };
     this.#count(made);
@@ -196,7 +200,7 @@ export class BufferPool {
    */
   rehearsal(limitBytes: number, ended: Allocation[]): BufferPool {
     const noBuffer = () => undefined as unknown as GPUBuffer;
-    const copy = new BufferPool(noBuffer, () => {}, this.#options);
+    const copy = new BufferPool(noBuffer, () => {}, { ...this.#options, relieve: () => false });
     copy.#refusedBytes = limitBytes;
     for (const [size, list] of this.#free) copy.#free.set(size, [...list]);
     for (const allocation of this.#idle) copy.#idle.add(allocation);

@@ -36,7 +36,9 @@ export class Stepper {
   readonly #model: CplModel;
   readonly #options: CplOptions;
   /** Inputs of batches of the latest make-up, how many steps they served, and the plan of such a step. */
-  #batch: (StepInputs & { readonly make: string; steps: number; plan?: Plan<{ loss: Tensor }> }) | undefined;
+  #batch:
+    | (StepInputs & { readonly make: string; steps: number; plan?: Plan<{ loss: Tensor }> | undefined })
+    | undefined;
 
   /** @param steps steps of the stage done before, when its tensors are about to be loaded */
   constructor(model: CplModel, { options, fresh }: Pick<ModelCard, "options" | "fresh">, steps = 0) {
@@ -97,12 +99,17 @@ export class Stepper {
     this.#batch ??= { ...this.#inputs(pictures, labels), make, steps: 0 };
     const batch = this.#batch;
     if (batch.steps > 0) this.#refill(batch, pictures, labels);
+    if (batch.plan?.disposed) {
+      // Its memory was needed for pictures: this one is recorded, the next traced again.
+      batch.plan = undefined;
+      batch.steps = 0;
+    }
     if (batch.plan) {
       this.optimiser.advance(rateFactor);
       this.average?.advance();
       batch.plan.replay();
     } else if (batch.steps === 1 && !this.device.numbers) {
-      batch.plan = this.device.trace(() => this.#update(batch, rateFactor));
+      batch.plan = this.device.trace(() => this.#update(batch, rateFactor), { yielding: true });
     }
     batch.steps++;
     return this.device.scope(() => {
