@@ -49,7 +49,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
         if (score > score_{{LAST}} && index != self_index) {
           var moved = false;
           //#for n in 0..KEPT
-          moved = moved || score > score_{{n}};
+          moved |= score > score_{{n}};
           let next_score_{{n}} = select(score, score_{{n}}, moved);
           let next_index_{{n}} = select(index, index_{{n}}, moved);
           score_{{n}} = select(score_{{n}}, score, moved);

