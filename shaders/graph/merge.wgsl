@@ -47,6 +47,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
         var score = four[q];
         var index = params.first_candidate + 4u * j + q;
         if (score > score_{{LAST}} && index != self_index) {
+          // Not ||: its short circuit is a branch for every place of the list, which some drivers cannot compile.
           var moved = false;
           //#for n in 0..KEPT
           moved |= score > score_{{n}};
