@@ -1,8 +1,8 @@
 // What the tests import from "bun:test", for runtimes that have no such module: node:test runs them, jest's expect
-// checks them. Only what the tests use. Groups are flattened into names ("group > test"), because runtimes differ in
-// how they count nested tests; hooks therefore belong to the file.
+// checks them. Only what the tests use. Groups are flattened into names ("group > test"), because runtimes differ in how
+// they count nested tests.
 import { format } from "node:util";
-import { after, afterEach, before, beforeEach, test as nodeTest } from "node:test";
+import { after, test as nodeTest } from "node:test";
 import { expect } from "expect";
 
 type Body = () => unknown;
@@ -13,17 +13,22 @@ type Declare = (name: unknown, body: (...row: Row[]) => unknown, timeoutMs?: num
 /** As `bun test --timeout 120000`, which is how the tests are run under Bun. */
 const defaultTimeoutMs = 120_000;
 
+/** Names of the open groups, and how many of them are left out. */
 const groups: string[] = [];
+let skipping = 0;
+
+/** What the tests declared from now on need to have run. */
+const preparations: (() => Promise<unknown>)[] = [];
 
 /** Declares one test; `skip` leaves it out visibly. */
 function declare(name: unknown, body: Body, timeoutMs = defaultTimeoutMs, skip = false): void {
   const path = [...groups, String(name)].join(" > ");
+  const needed = [...preparations];
   nodeTest(path, { timeout: timeoutMs, skip: skip || skipping > 0 }, async () => {
+    for (const prepare of needed) await prepare();
     await body();
   });
 }
-
-let skipping = 0;
 
 function group(name: unknown, body: Body, skip = false): void {
   groups.push(String(name));
@@ -66,21 +71,23 @@ export const describe = Object.assign((name: unknown, body: Body) => group(name,
   skipIf: (condition: unknown) => (name: unknown, body: Body) => group(name, body, Boolean(condition)),
 });
 
-/** Hooks of the file. @throws Error inside a group: groups are only names here. */
-function fileHook(register: (body: () => Promise<void>) => void, word: string) {
-  return (body: Body) => {
-    if (groups.length > 0) throw new Error(`${word} inside describe is not supported here; put it at the file's level`);
-    register(async () => {
-      await body();
-    });
-  };
+/** Runs before the first of the tests declared after it. */
+export function beforeAll(body: Body): void {
+  let done: Promise<unknown> | undefined;
+  preparations.push(() => {
+    done ??= Promise.resolve().then(body);
+    return done;
+  });
 }
 
-export const beforeAll = fileHook(before, "beforeAll");
-export const afterAll = fileHook(after, "afterAll");
-export const beforeEachTest = fileHook(beforeEach, "beforeEach");
-export const afterEachTest = fileHook(afterEach, "afterEach");
-export { beforeEachTest as beforeEach, afterEachTest as afterEach, expect };
+/** Runs when all tests of the process have run. */
+export function afterAll(body: Body): void {
+  after(async () => {
+    await body();
+  });
+}
+
+export { expect };
 
 /** Bun has these beside jest's matchers. */
 expect.extend({
