@@ -3,7 +3,7 @@
 // they count nested tests.
 import { format } from "node:util";
 import { after, test as nodeTest } from "node:test";
-import { expect } from "expect";
+import { expect as jestExpect } from "expect";
 
 type Body = () => unknown;
 // biome-ignore lint/suspicious/noExplicitAny: a row of a table is whatever its test takes
@@ -87,10 +87,11 @@ export function afterAll(body: Body): void {
   });
 }
 
-export { expect };
+/** Bun takes a message as second argument; jest refuses one. */
+export const expect = Object.assign((value: unknown, _message?: string) => jestExpect(value), jestExpect);
 
 /** Bun has these beside jest's matchers. */
-expect.extend({
+jestExpect.extend({
   toStartWith: (text: string, start: string) => matched(text.startsWith(start), `${show(text)} starts with`, start),
   toEndWith: (text: string, end: string) => matched(text.endsWith(end), `${show(text)} ends with`, end),
   toBeWithin: (value: number, low: number, high: number) =>
