@@ -72,6 +72,12 @@ export function runtimeName(): string {
   return `Node ${node}`;
 }
 
+/** What to call an adapter: some providers give only numbers as the device, and the name as the description. */
+export function adapterName({ device, description }: Pick<AdapterReport, "device" | "description">): string {
+  const named = /^(0x)?[\da-f]*$/i.test(device) ? description : device;
+  return named || "unnamed";
+}
+
 function providerVersion(provider: ProviderName): string {
   if (provider === "navigator.gpu") return runtimeName();
   const { version } = createRequire(import.meta.url)("webgpu/package.json") as { version: string };

@@ -1,8 +1,9 @@
 // What the tests import from "bun:test", for runtimes that have no such module: node:test runs them, jest's expect
 // checks them. Only what the tests use. Groups are flattened into names ("group > test"), because runtimes differ in how
 // they count nested tests.
-import { format } from "node:util";
+
 import { after, test as nodeTest } from "node:test";
+import { format } from "node:util";
 import { expect as jestExpect } from "expect";
 
 type Body = () => unknown;

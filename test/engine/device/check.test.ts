@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { checkAdapter, readAnswer } from "../../../engine/device/check.ts";
-import { looksLikeSoftware, reportedLimits } from "../../../engine/device/probe.ts";
+import { adapterName, looksLikeSoftware, reportedLimits } from "../../../engine/device/probe.ts";
 
 test("a working adapter is reported with its limits", async () => {
   const check = await checkAdapter();
@@ -41,4 +41,10 @@ test("software adapters are known by name", () => {
   expect(looksLikeSoftware("mesa llvmpipe (LLVM 15.0.6)")).toBe(true);
   expect(looksLikeSoftware("Microsoft Basic Render Driver")).toBe(true);
   expect(looksLikeSoftware("nvidia ada NVIDIA RTX 4090")).toBe(false);
+});
+
+test("an adapter is called by a name, not by a number", () => {
+  expect(adapterName({ device: "NVIDIA H100", description: "driver 570" })).toBe("NVIDIA H100");
+  expect(adapterName({ device: "0", description: "llvmpipe (LLVM 15)" })).toBe("llvmpipe (LLVM 15)");
+  expect(adapterName({ device: "", description: "" })).toBe("unnamed");
 });

@@ -1,10 +1,22 @@
 import { expect, test } from "bun:test";
 import { dawnOptions, findGpu, loadFailure } from "../../../engine/device/provider.ts";
 
-test("timestamps are exact unless the caller asks for quantisation", () => {
-  expect(dawnOptions({})).toEqual(["disable-dawn-features=timestamp_quantization"]);
-  expect(dawnOptions({ toggles: { enable: ["timestamp_quantization"] } })).toEqual([
+test("timestamps are exact and workgroup memory is not cleared unless the caller asks for it", () => {
+  expect(dawnOptions({})).toEqual([
+    "enable-dawn-features=disable_workgroup_init",
+    "disable-dawn-features=timestamp_quantization",
+  ]);
+  const toggles = { enable: ["timestamp_quantization"], disable: ["disable_workgroup_init"] };
+  expect(dawnOptions({ toggles })).toEqual([
     "enable-dawn-features=timestamp_quantization",
+    "disable-dawn-features=disable_workgroup_init",
+  ]);
+});
+
+test("toggles of the environment come last", () => {
+  expect(dawnOptions({ toggles: { disable: ["a"] } }, "a, b,-disable_workgroup_init")).toEqual([
+    "enable-dawn-features=a,b",
+    "disable-dawn-features=timestamp_quantization,disable_workgroup_init",
   ]);
 });
 
@@ -14,7 +26,7 @@ test("toggles, backend and adapter become create() options", () => {
   ).toEqual([
     "backend=vulkan",
     "adapter=llvmpipe",
-    "enable-dawn-features=a,b",
+    "enable-dawn-features=disable_workgroup_init,a,b",
     "disable-dawn-features=timestamp_quantization,c",
   ]);
 });
