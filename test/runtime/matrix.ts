@@ -49,7 +49,10 @@ async function matrix(words: readonly string[]): Promise<number> {
   const wanted = words.filter((word) => !word.startsWith("-"));
   const all = [...new Glob("test/{engine,models}/**/*.test.ts").scanSync(root)].sort();
   const files = (smoke ? smokeFiles : all).filter((file) => wanted.every((word) => file.includes(word)));
-  if (files.length === 0) throw new Error(`no test file has ${wanted.join(" and ")} in its path`);
+  if (files.length === 0) {
+    console.error(`no test file${smoke ? " of the smoke run" : ""} has ${wanted.join(" and ")} in its path`);
+    return 1;
+  }
   const folder = mkdtempSync(join(tmpdir(), "acutance-matrix-"));
   const results: Result[] = [];
   const drivers = findDrivers();
@@ -61,7 +64,7 @@ async function matrix(words: readonly string[]): Promise<number> {
     for (const cell of await cells(runtime, drivers)) {
       // Bun on the default adapter is what `bun run test` covers.
       if (smoke && cell.isDefault === (runtime.name === "Bun")) continue;
-      results.push(cell.report && !cell.missing ? await runCell(runtime, cell, files, folder) : cell);
+      results.push(cell.missing || cell.problem ? cell : await runCell(runtime, cell, files, folder));
     }
   }
   console.log(`\n${markdown(results)}\n`);
@@ -90,7 +93,8 @@ async function cells(runtime: Runtime, drivers: readonly Driver[]): Promise<Cell
     }
     const check = await probe(runtime, environment);
     if (!check.ok) {
-      found.push({ ...base, missing: check.message });
+      // A driver that is there and does not work is a failure.
+      found.push({ ...base, [check.kind === "NoAdapterError" ? "missing" : "problem"]: check.message });
       continue;
     }
     const { report } = check;
@@ -120,7 +124,7 @@ async function probe(runtime: Runtime, environment: NodeJS.ProcessEnv): Promise<
   return readAnswer(stdout, stderr, end.code, end.signal, probeLimitMs);
 }
 
-/** Runs the files in one cell; lines of failed tests appear as they come, all output goes to a log file. */
+/** Runs the files in one cell; the output goes to a log file. */
 async function runCell(runtime: Runtime, cell: Cell, files: readonly string[], folder: string): Promise<Result> {
   const { environment, isDefault: _, ...known } = cell;
   const name = `${known.runtime}, ${known.driver}`;
@@ -129,10 +133,7 @@ async function runCell(runtime: Runtime, cell: Cell, files: readonly string[], f
   console.log(`${name}: ${files.length} files on ${known.report!.description || adapterName(known.report!)} ...`);
   const start = performance.now();
   const command = [...runtime.command, ...runtime.test(files, `${path}.xml`)];
-  const end = await execute(command, environment, cellLimitMs, (text) => {
-    log.write(text);
-    for (const line of text.split("\n")) if (/^\(fail\)|^✖ |\.\.\. FAILED/.test(line)) console.log(`  ${line}`);
-  });
+  const end = await execute(command, environment, cellLimitMs, (text) => log.write(text));
   log.end();
   const seconds = (performance.now() - start) / 1000;
   const counts = readCounts(`${path}.xml`);
@@ -182,7 +183,9 @@ async function execute(
 function markdown(results: readonly Result[]): string {
   const headers = ["runtime", "provider", "adapter", "f16", "subgroups", "timestamps", "invocations", "alignment"];
   const rows = results.map(({ runtime, driver, report, counts, seconds, problem, missing }) => {
-    if (missing || !report || !counts) return [runtime, "", driver, "", "", "", "", "", `not here: ${missing}`, ""];
+    if (!report || !counts) {
+      return [runtime, "", driver, "", "", "", "", "", missing ? `not here: ${missing}` : `failed: ${problem}`, ""];
+    }
     const { features, limits, subgroups, provider, providerVersion } = report;
     const has = (feature: string) => (features.includes(feature) ? "yes" : "no");
     const tests = `${counts.passed} / ${counts.failed} / ${counts.skipped}${problem ? ` (${problem})` : ""}`;

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { checkAdapter, readAnswer } from "../../../engine/device/check.ts";
+import { checkAdapter, loaderArguments, readAnswer } from "../../../engine/device/check.ts";
 import { adapterName, looksLikeSoftware, reportedLimits } from "../../../engine/device/probe.ts";
 
 test("a working adapter is reported with its limits", async () => {
@@ -47,4 +47,10 @@ test("an adapter is called by a name, not by a number", () => {
   expect(adapterName({ device: "NVIDIA H100", description: "driver 570" })).toBe("NVIDIA H100");
   expect(adapterName({ device: "0", description: "llvmpipe (LLVM 15)" })).toBe("llvmpipe (LLVM 15)");
   expect(adapterName({ device: "", description: "" })).toBe("unnamed");
+});
+
+test("a loader that Node was started with goes on to the process that tries the GPU", () => {
+  expect(
+    loaderArguments(["--expose-gc", "--require", "a.cjs", "--import=b.mjs", "--test", "--import", "c.mjs"]),
+  ).toEqual(["--require", "a.cjs", "--import=b.mjs", "--import", "c.mjs"]);
 });
