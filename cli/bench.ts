@@ -1,16 +1,18 @@
 import { cpus } from "node:os";
 import type { Command } from "commander";
 import { type BenchResult, benchmarks } from "../engine/bench.ts";
+import { memoryTable } from "../engine/memory/report.ts";
 import { trainingStepBenchmark } from "../models/bench.ts";
 import { wholeNumber } from "./data-options.ts";
-import { openCommandDevice } from "./device.ts";
-import { formatBytes, progress, table } from "./terminal.ts";
+import { deviceOptions, memoryOption, openCommandDevice } from "./device.ts";
+import { progress, table } from "./terminal.ts";
 
 interface BenchFlags {
   readonly runs: number;
   readonly batch: number;
   readonly size: number;
   readonly json?: boolean;
+  readonly memory?: number;
 }
 
 export function register(program: Command): void {
@@ -21,11 +23,12 @@ export function register(program: Command): void {
     .option("--batch <n>", "pictures in the training step", wholeNumber(2), 8)
     .option("--size <n>", "side of the pictures in the training step", wholeNumber(32), 224)
     .option("--json", "print one JSON document")
+    .option(...memoryOption)
     .action(run);
 }
 
-async function run({ runs, batch, size, json }: BenchFlags): Promise<void> {
-  using device = await openCommandDevice();
+async function run({ runs, batch, size, json, memory }: BenchFlags): Promise<void> {
+  using device = await openCommandDevice(deviceOptions(memory === undefined ? {} : { memory }));
   const list = [...benchmarks, trainingStepBenchmark(batch, size)];
   const bar = progress("measuring", list.length);
   const results: BenchResult[] = [];
@@ -35,9 +38,8 @@ async function run({ runs, batch, size, json }: BenchFlags): Promise<void> {
   }
   bar.stop();
   const machine = `${device.info.description || device.info.vendor}, ${cpus()[0]?.model.trim()} (${cpus().length} cores), subgroups of ${device.subgroupSize || "unknown size"}`;
-  const peakBytes = device.memoryUse.peakBytes;
   if (json) {
-    console.log(JSON.stringify({ machine, runs, peakBytes, results }, null, 2));
+    console.log(JSON.stringify({ machine, runs, results }, null, 2));
     return;
   }
   const rows = results.map(({ name, medianMs, leastMs, mostMs, gflops, note }) => [
@@ -48,7 +50,8 @@ async function run({ runs, batch, size, json }: BenchFlags): Promise<void> {
     note ?? "",
   ]);
   console.log(table(["what", "median ms", "range ms", "GFLOP/s", ""], rows));
-  console.log(
-    `\n${machine}\ndevice memory at its peak: ${formatBytes(peakBytes)}; wall time from recording to completion`,
-  );
+  for (const { name, memory } of results) {
+    if (memory) console.log(`\ndevice memory, ${name}\n${memoryTable(memory)}`);
+  }
+  console.log(`\n${machine}; wall time from recording to completion`);
 }

@@ -38,19 +38,8 @@ export function register(program: Command): void {
 
 async function run({ out, seed }: { out: string; seed: number }): Promise<void> {
   const start = performance.now();
-  using device = await openCommandDevice();
-  console.log(`running on ${device.info.description || device.info.vendor} through ${device.info.provider}`);
   const folder = join(out, "pictures");
-  const bar = progress("degrading scenes", 1);
-  let shown = 0;
-  await makeDemoDataset(device, folder, {
-    seed,
-    onProgress: (done, total) => {
-      bar.advance(done / total - shown);
-      shown = done / total;
-    },
-  });
-  bar.stop();
+  await makePictures(folder, seed);
   const range = [0, 100] as const;
   const dataset = await loadDataset({ folder, csv: join(folder, "scores.csv"), range, columns: { group: "scene" } });
   const parts = split(ratedRows(dataset.rows), { parts: { labelled: 1, unlabelled: 3, test: 1 }, seed, by: "group" });
@@ -61,13 +50,29 @@ async function run({ out, seed }: { out: string; seed: number }): Promise<void> 
       `(${scenes(parts.unlabelled)}), ${parts.test.length} for test (${scenes(parts.test)} scenes never trained on)\n`,
   );
   const hooks = { folder: out, progress, log: (line: string) => console.error(line), command: "acutance demo" };
-  const result = await trainCpl(device, { ...parts, range }, { ...method, seed }, hooks);
-  const record = await finish(device, result, out, "Acutance demo: CPL-IQA on degraded photographs");
+  const result = await trainCpl(openCommandDevice, { ...parts, range }, { ...method, seed }, hooks);
+  using _device = result.model.device;
+  const record = await finish(result, out, "Acutance demo: CPL-IQA on degraded photographs");
   const [one, two] = ["stage 1", "stage 2"].map(
     (name) => record.results.find((entry) => entry.name === name)!.evaluation,
   );
   console.log(`\nOn scenes never trained on: ${verdict(one!.srcc, two!.srcc)}.`);
   console.log(`${formatSeconds((performance.now() - start) / 1000)} in all`);
+}
+
+async function makePictures(folder: string, seed: number): Promise<void> {
+  using device = await openCommandDevice();
+  console.log(`running on ${device.info.description || device.info.vendor} through ${device.info.provider}`);
+  const bar = progress("degrading scenes", 1);
+  let shown = 0;
+  await makeDemoDataset(device, folder, {
+    seed,
+    onProgress: (done, total) => {
+      bar.advance(done / total - shown);
+      shown = done / total;
+    },
+  });
+  bar.stop();
 }
 
 /** New draws of the noise alone moved the gain of stage 2 by 0.02 in SRCC: a gain no larger than that may be chance. */

@@ -1,7 +1,9 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Device, openDevice } from "../engine/device/device.ts";
+import { InvalidArgumentError } from "commander";
+import { type Device, type OpenOptions, openDevice } from "../engine/device/device.ts";
+import { parseBytes } from "../engine/memory/report.ts";
 
 /** What Dawn says of every adapter with generous limits; it concerns nobody. */
 const noise = /^Warning: maxDynamic\w+ artificially reduced/;
@@ -10,16 +12,29 @@ const noise = /^Warning: maxDynamic\w+ artificially reduced/;
  * Opens the device for a command. Dawn writes its warnings straight to the process's standard error; while the device is
  * being opened they are collected, and all but the one about dynamic limits are printed afterwards.
  */
-export async function openCommandDevice(): Promise<Device> {
+export async function openCommandDevice(options: OpenOptions = {}): Promise<Device> {
   const restore = await collectStandardError();
   try {
-    return await openDevice();
+    return await openDevice(options);
   } finally {
     const lines = restore().split("\n");
     const worth = lines.filter((line) => line && !noise.test(line));
     if (worth.length > 0) process.stderr.write(`${worth.join("\n")}\n`);
   }
 }
+
+/** Name, text and parser of the option that sets {@link OpenOptions.memoryLimitBytes}. */
+export const memoryOption = [
+  "--memory <size>",
+  "device memory that may be used, e.g. 4GiB (default: all, on software adapters four fifths of what the host has free)",
+  (text: string): number => {
+    try {
+      return parseBytes(text);
+    } catch (error) {
+      throw new InvalidArgumentError((error as Error).message);
+    }
+  },
+] as const;
 
 /** Redirects file descriptor 2 to a file; the returned function undoes it and gives what was written. */
 async function collectStandardError(): Promise<() => string> {
@@ -43,4 +58,25 @@ async function collectStandardError(): Promise<() => string> {
     rmSync(folder, { recursive: true });
     return text;
   };
+}
+
+/** Text of the option that sets {@link OpenOptions.checkNumbers}. */
+export const checkNumbersOption = [
+  "--check-numbers",
+  "stop at the first NaN or infinity and name the operation and layer it came from; slower (also ACUTANCE_CHECK_NUMBERS=1)",
+] as const;
+
+interface DeviceFlags {
+  readonly memory?: number;
+  readonly checkNumbers?: boolean;
+}
+
+/** How the flags of a command ask for its device. */
+export function deviceOptions({ memory, checkNumbers }: DeviceFlags): OpenOptions {
+  return { ...(memory !== undefined && { memoryLimitBytes: memory }), ...(checkNumbers && { checkNumbers }) };
+}
+
+/** How a command opens its device, and opens it again after a loss. */
+export function deviceSource(flags: DeviceFlags): () => Promise<Device> {
+  return () => openCommandDevice(deviceOptions(flags));
 }

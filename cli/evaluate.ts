@@ -7,7 +7,7 @@ import { ratedRows } from "../models/data/index.ts";
 import { evaluate } from "../models/metrics/index.ts";
 import { Scorer } from "../models/scorer.ts";
 import { addDataOptions, type DataOptions, openDataset } from "./data-options.ts";
-import { openCommandDevice } from "./device.ts";
+import { deviceSource, memoryOption } from "./device.ts";
 import { progress } from "./terminal.ts";
 import { resultTable } from "./train.ts";
 
@@ -17,6 +17,7 @@ interface EvaluateFlags extends DataOptions {
   readonly part: string;
   readonly json?: boolean;
   readonly predictions?: string;
+  readonly memory?: number;
 }
 
 export function register(program: Command): void {
@@ -29,6 +30,7 @@ export function register(program: Command): void {
     .option("--part <name>", "the part, with --split: labelled, unlabelled or test", "test")
     .option("--json", "print one JSON document")
     .option("--predictions <file>", "write name, MOS, score and uncertainty of every picture as CSV")
+    .option(...memoryOption)
     .action(async (flags: EvaluateFlags) => {
       if (!flags.data || !flags.csv) command.error("error: --data and --csv are needed", { exitCode: 2 });
       await run(flags);
@@ -40,8 +42,7 @@ async function run(flags: EvaluateFlags): Promise<void> {
   const chosen = flags.split ? await partNames(flags.split, flags.part) : undefined;
   const rows = ratedRows(dataset.rows).filter(({ name }) => chosen?.has(name) ?? true);
   if (rows.length < 3) throw new Error(`only ${rows.length} rated pictures to evaluate on; at least 3 are needed`);
-  using device = await openCommandDevice();
-  using scorer = await Scorer.open(device, flags.model);
+  using scorer = await Scorer.open(deviceSource(flags), flags.model);
   const bar = progress("scoring", rows.length);
   const mos = new Map(rows.map((row) => [row.path, row]));
   const scored: { name: string; mos: number; score: number; standardDeviation: number; confidence: number }[] = [];

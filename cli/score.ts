@@ -6,7 +6,7 @@ import { glob, isDynamicPattern } from "tinyglobby";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import { loadFolder } from "../models/data/index.ts";
 import { type ScoredPicture, Scorer } from "../models/scorer.ts";
-import { openCommandDevice } from "./device.ts";
+import { checkNumbersOption, deviceSource, memoryOption } from "./device.ts";
 import { progress, table } from "./terminal.ts";
 
 interface ScoreFlags {
@@ -15,6 +15,8 @@ interface ScoreFlags {
   readonly csv?: boolean;
   readonly out?: string;
   readonly sort?: boolean;
+  readonly checkNumbers?: boolean;
+  readonly memory?: number;
 }
 
 export function register(program: Command): void {
@@ -27,14 +29,15 @@ export function register(program: Command): void {
     .option("--csv", "print CSV")
     .option("--out <file>", "write the JSON or CSV to a file instead")
     .option("--sort", "best first, instead of the order given")
+    .option(...checkNumbersOption)
+    .option(...memoryOption)
     .addHelpText("after", "\nPictures that cannot be read become rows with an error; the exit code is then 1.")
     .action(run);
 }
 
 async function run(arguments_: string[], flags: ScoreFlags): Promise<void> {
   const paths = await pictures(arguments_);
-  using device = await openCommandDevice();
-  using scorer = await Scorer.open(device, flags.model);
+  using scorer = await Scorer.open(deviceSource(flags), flags.model);
   const bar = progress("scoring", paths.length);
   const results: ScoredPicture[] = [];
   for await (const result of scorer.scoreMany(paths)) {

@@ -2,6 +2,8 @@ import { styleText } from "node:util";
 import { SingleBar } from "cli-progress";
 import { Table } from "console-table-printer";
 
+export { formatBytes } from "../engine/memory/report.ts";
+
 export interface Progress {
   /** Counts `amount` more steps as done; `note` replaces the text at the end of the line. */
   advance(amount?: number, note?: string): void;
@@ -138,19 +140,6 @@ export function emphasis(
   stream: NodeJS.WriteStream = process.stdout,
 ): string {
   return stream.isTTY && !process.env["NO_COLOR"] ? styleText(style, text, { validateStream: false }) : text;
-}
-
-/** "0 B", "512 B", "1.5 KiB", "128 MiB". */
-export function formatBytes(bytes: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  let value = bytes;
-  let unit = 0;
-  // 1023.96 would be shown as "1024 KiB".
-  while (Math.abs(value) >= 1023.95 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${unit === 0 ? value : significant(value)} ${units[unit]}`;
 }
 
 /** "85 µs", "12 ms", "3.4 s", "2 min 05 s", "1 h 02 min", "3 d 04 h". */

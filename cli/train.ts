@@ -2,7 +2,6 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { stringify } from "csv-stringify/sync";
-import type { Device } from "../engine/device/device.ts";
 import { runtimeName } from "../engine/device/probe.ts";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import { type CplOptionsInput, cplOptions, cplOptionsSchema } from "../models/cpl/options.ts";
@@ -18,7 +17,7 @@ import { loadFolder, parseRatio, ratedRows, split, unratedRows } from "../models
 import { type Evaluation, evaluate } from "../models/metrics/index.ts";
 import type { RunRecord } from "../models/report/run-record.ts";
 import { addDataOptions, checkPictures, type DataOptions, openDataset, rangeOf, wholeNumber } from "./data-options.ts";
-import { openCommandDevice } from "./device.ts";
+import { checkNumbersOption, deviceSource, memoryOption } from "./device.ts";
 import { formatBytes, formatSeconds, progress, table } from "./terminal.ts";
 
 interface TrainFlags extends DataOptions {
@@ -30,6 +29,9 @@ interface TrainFlags extends DataOptions {
   readonly from?: string;
   readonly resume?: string;
   readonly check: boolean;
+  readonly checkpointSeconds?: number;
+  readonly checkNumbers?: boolean;
+  readonly memory?: number;
 }
 
 export function register(program: Command): void {
@@ -46,7 +48,10 @@ export function register(program: Command): void {
     .option("--init <file>", "weights of the backbone, safetensors with torchvision's names")
     .option("--from <file>", "go on from a model, such as the stage1.safetensors of an earlier run")
     .option("--resume <folder>", "continue an interrupted run; takes all options from its checkpoint")
-    .option("--no-check", "do not decode every picture before the split");
+    .option("--checkpoint-seconds <n>", "longest time between two checkpoints", wholeNumber(0), 300)
+    .option("--no-check", "do not decode every picture before the split")
+    .option(...memoryOption)
+    .option(...checkNumbersOption);
   addMethodOptions(cpl);
   cpl.action(async (flags: TrainFlags & Record<string, unknown>) => run(flags, cpl));
 }
@@ -99,27 +104,30 @@ async function run(flags: TrainFlags & Record<string, unknown>, command: Command
   process.on("SIGINT", interrupt);
   process.on("SIGTERM", interrupt);
   const folder = flags.resume ?? flags.out;
+  const source = deviceSource(flags);
   const hooks: TrainingHooks = {
     folder,
     progress,
     log: (line) => console.error(line),
     signal: stop.signal,
+    ...(flags.checkpointSeconds !== undefined && { checkpointSeconds: flags.checkpointSeconds }),
     command: `acutance ${process.argv.slice(2).join(" ")}`,
   };
   try {
     if (flags.resume) {
-      using device = await openCommandDevice();
-      await finish(device, await resumeCpl(device, hooks), folder, `CPL-IQA, ${folder}`);
+      const resumed = await resumeCpl(source, hooks);
+      using _device = resumed.model.device;
+      await finish(resumed, folder, `CPL-IQA, ${folder}`);
       return;
     }
     const data = await trainingData(flags);
-    using device = await openCommandDevice();
     await writeSplit(folder, data);
-    const result = await trainCpl(device, data, options, hooks, {
+    const result = await trainCpl(source, data, options, hooks, {
       ...(flags.init && { init: flags.init }),
       ...(flags.from && { from: flags.from }),
     });
-    await finish(device, result, folder, `CPL-IQA on ${flags.data}`);
+    using _device = result.model.device;
+    await finish(result, folder, `CPL-IQA on ${flags.data}`);
   } finally {
     process.off("SIGINT", interrupt);
     process.off("SIGTERM", interrupt);
@@ -162,13 +170,9 @@ async function writeSplit(folder: string, data: TrainingData): Promise<void> {
 }
 
 /** Prints the results and writes record and report. Returns the record. */
-export async function finish(
-  device: Device,
-  result: TrainingResult,
-  folder: string,
-  title: string,
-): Promise<RunRecord> {
+export async function finish(result: TrainingResult, folder: string, title: string): Promise<RunRecord> {
   const { card, data, progress: done, command, model } = result;
+  const { device } = model;
   const constant = constantPredictor(data);
   const record: RunRecord = {
     title,
@@ -186,6 +190,10 @@ export async function finish(
     ...done,
     results: [...done.results, ...(constant ? [{ name: "constant predictor", evaluation: constant }] : [])],
     peakDeviceBytes: device.memoryUse.peakBytes,
+    peakDeviceOwners: device
+      .memoryReport()
+      .owners.filter(({ atPeakBytes }) => atPeakBytes > 0)
+      .map(({ owner, atPeakBytes }) => ({ owner, bytes: atPeakBytes })),
   };
   model.dispose();
   await writeRecord(folder, record);

@@ -1,3 +1,4 @@
+import type { Device } from "./device/device.ts";
 import { addInto } from "./ops/elementwise.ts";
 import { type GradientNode, ShapeError, Tensor } from "./tensor.ts";
 
@@ -26,34 +27,48 @@ export function record(
   output: Tensor,
   gradient: GradientNode["gradient"],
 ): Tensor {
-  if (recording && inputs.some((input) => input.tracked)) output.node = { operation, inputs, gradient };
+  output.device.numbers?.examine(operation, "forward", inputs, output);
+  if (recording && inputs.some((input) => input.tracked)) {
+    output.node = { operation, inputs, gradient };
+    const { device, allocation } = output;
+    if (allocation.owner === "scratch" || allocation.owner === "other")
+      device.memory.assign(allocation, `activations: ${operation}`);
+  }
   return output;
 }
 
 /**
  * Reverse-mode differentiation of a scalar. Adds the gradient of `loss` to `.gradient` of every tensor that was marked
  * `requiresGradient` and took part in it. Those gradients belong to their tensors and outlive scopes.
- * @param seed gradient of the loss itself; 1 unless given (a loss scale, say)
- * @throws ShapeError when `loss` has more than one element or was not recorded
+ * @param seed gradient of the loss itself; 1 unless given (a loss scale, say). A tensor of one element stays the caller's
+ * @throws ShapeError when `loss` or `seed` has more than one element, or the loss was not recorded
  */
-export function backward(loss: Tensor, seed = 1): void {
+export function backward(loss: Tensor, seed: number | Tensor = 1): void {
   if (loss.size !== 1) throw new ShapeError(`backward starts from one number, found a tensor [${loss.shape}]`);
   if (!loss.node) throw new ShapeError("backward: nothing that requires a gradient took part in this loss");
-  const pending = new Map<Tensor, Tensor>([[loss, Tensor.from(loss.device, [seed], loss.shape)]]);
-  withoutGradients(() => {
+  // A loss scale may be too large; the optimiser then skips the step, and there is nothing to complain of.
+  const examined = typeof seed === "number";
+  inBackward(loss.device, () => {
+    const start = typeof seed === "number" ? Tensor.from(loss.device, [seed], loss.shape) : seed.alias(loss.shape);
+    const pending = new Map<Tensor, Tensor>([[loss, start]]);
     for (const tensor of outputsFirst(loss)) {
       const outputGradient = pending.get(tensor);
       if (!outputGradient) continue;
       pending.delete(tensor);
-      if (tensor.node) spread(tensor.node, outputGradient, pending);
+      if (tensor.node) spread(tensor.node, outputGradient, pending, examined);
       if (tensor.requiresGradient) collect(tensor, outputGradient);
       outputGradient.dispose();
     }
   });
 }
 
-function spread(node: GradientNode, outputGradient: Tensor, pending: Map<Tensor, Tensor>): void {
-  const gradients = node.gradient(outputGradient);
+/** What `work` makes is counted for "backward" and, unless it is kept, gone at the end, should it throw too. */
+function inBackward(device: Device, work: () => void): void {
+  device.owned("backward", () => device.scope(() => withoutGradients(work)));
+}
+
+function spread(node: GradientNode, outputGradient: Tensor, pending: Map<Tensor, Tensor>, examined: boolean): void {
+  const gradients = outputGradient.device.scope(() => node.gradient(outputGradient));
   node.inputs.forEach((input, i) => {
     let gradient = gradients[i];
     if (!gradient) return;
@@ -72,12 +87,16 @@ function spread(node: GradientNode, outputGradient: Tensor, pending: Map<Tensor,
     } else {
       pending.set(input, gradient);
     }
+    const { numbers } = input.device;
+    const total = pending.get(input)!;
+    if (examined) numbers?.examine(node.operation, "backward", [...node.inputs, outputGradient], total, input.name);
   });
 }
 
 function collect(tensor: Tensor, gradient: Tensor): void {
   const sum = tensor.gradient;
   tensor.gradient = sum ? addInto(sum, gradient).keep() : gradient.alias(tensor.shape).keep();
+  tensor.device.memory.assign(tensor.gradient.allocation, "gradients");
 }
 
 /** Every tensor that leads to `root`, each before the inputs it was computed from. */

@@ -3,6 +3,7 @@ import { affinity } from "./graph/affinity.ts";
 import { nearestNeighbours } from "./graph/neighbours.ts";
 import { propagate } from "./graph/propagate.ts";
 import { symmetricGraph } from "./graph/sparse.ts";
+import type { MemoryReport } from "./memory/report.ts";
 import { contractWeight } from "./ops/contract.ts";
 import { conv2d, conv2dInputGradient } from "./ops/conv.ts";
 import { matmul } from "./ops/matmul.ts";
@@ -17,6 +18,8 @@ export interface BenchResult {
   /** Declared arithmetic divided by the median time; absent where counting it means little. */
   readonly gflops?: number;
   readonly note?: string;
+  /** Device memory while it was measured, where that is of interest. */
+  readonly memory?: MemoryReport;
 }
 
 export interface Benchmark {
@@ -34,8 +37,9 @@ export async function time(
 ): Promise<BenchResult> {
   const once = async () => {
     const start = performance.now();
-    const result = device.scope(() => ({ result: work() }));
-    await result.result;
+    device.scope(() => {
+      work();
+    });
     await device.finish();
     return performance.now() - start;
   };

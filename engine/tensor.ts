@@ -1,9 +1,16 @@
 import type { Device } from "./device/device.ts";
 import type { KernelArgument } from "./kernel/dispatch.ts";
 import type { Allocation } from "./memory/pool.ts";
+import { halfToNumber, numberToHalf } from "./weights/half.ts";
 
-/** Element types that tensors are stored in; both take 4 bytes. */
-export type DataType = "f32" | "u32";
+/**
+ * Element types that tensors are stored in. f16 halves memory and traffic on adapters with `shader-f16`: arithmetic and
+ * sums stay f32, results keep the type of the first operand, so that a {@link Tensor} cast to f16 makes a chain of f16.
+ */
+export type DataType = "f32" | "f16" | "u32";
+
+/** Bytes of one element. */
+export const elementBytes = { f32: 4, f16: 2, u32: 4 } as const satisfies Record<DataType, number>;
 
 /** Sizes of the axes, outermost first; the last axis is contiguous in memory. */
 export type Shape = readonly number[];
@@ -43,10 +50,12 @@ export class Tensor {
   readonly size: number;
   /** True for parameters: `backward` leaves their gradient in {@link gradient}. */
   requiresGradient = false;
-  gradient: Tensor | undefined;
+  /** Such as "layer1.0.conv1.weight", for messages. */
+  name: string | undefined;
   node: GradientNode | undefined;
   readonly #storage: Storage;
   #disposed = false;
+  #gradient: Tensor | undefined;
 
   private constructor(device: Device, shape: Shape, dtype: DataType, storage: Storage) {
     this.device = device;
@@ -64,9 +73,18 @@ export class Tensor {
       if (!Number.isInteger(extent) || extent < 1)
         throw new ShapeError(`[${shape}] is not a shape: extents are whole and at least 1`);
     }
+    if (dtype === "f16" && !device.features.has("shader-f16")) {
+      throw new ShapeError(`f16 needs the feature shader-f16, which this adapter does not have; use f32`);
+    }
+    device.check();
     // Kernels read and write whole vec4s, so the last one is always complete.
-    const bytes = Math.ceil(sizeOf(shape) / 4) * 16;
+    const bytes = Math.ceil(sizeOf(shape) / 4) * 4 * elementBytes[dtype];
     return new Tensor(device, shape, dtype, { allocation: device.memory.acquire(bytes), handles: 0 });
+  }
+
+  /** A tensor of the device and element type of `model`, of its shape unless given; elements not yet written. */
+  static like(model: Tensor, shape: Shape = model.shape): Tensor {
+    return Tensor.empty(model.device, shape, model.dtype);
   }
 
   /** Uploads elements given in row-major order. */
@@ -94,7 +112,21 @@ export class Tensor {
 
   /** Bytes of the elements, without padding. */
   get sizeBytes(): number {
-    return this.size * 4;
+    return this.size * elementBytes[this.dtype];
+  }
+
+  /** True for f32 and f16. */
+  get isFloat(): boolean {
+    return this.dtype !== "u32";
+  }
+
+  /** Sum of the gradients so far. One that was disposed of counts as none. */
+  get gradient(): Tensor | undefined {
+    return this.#gradient?.disposed ? undefined : this.#gradient;
+  }
+
+  set gradient(gradient: Tensor | undefined) {
+    this.#gradient = gradient;
   }
 
   get allocation(): Allocation {
@@ -121,18 +153,18 @@ export class Tensor {
    * @throws ShapeError when the window is larger than one binding of the adapter, or starts unaligned
    */
   window(start = 0, count = this.size - start): KernelArgument {
-    const sizeBytes = Math.ceil(count / 4) * 16;
+    const sizeBytes = Math.ceil(count / 4) * 4 * elementBytes[this.dtype];
     const { gpu, maximumBindingBytes } = this.device;
     if (sizeBytes > maximumBindingBytes) {
       throw new ShapeError(
         `${sizeBytes} bytes of a tensor [${this.shape}] do not fit one binding (${maximumBindingBytes} bytes on this adapter)`,
       );
     }
-    const offsetBytes = start * 4;
+    const offsetBytes = start * elementBytes[this.dtype];
     if (offsetBytes % gpu.limits.minStorageBufferOffsetAlignment !== 0) {
       throw new ShapeError(`a window of a tensor cannot start at byte ${offsetBytes} on this adapter`);
     }
-    return { allocation: this.allocation, offsetBytes, sizeBytes };
+    return { allocation: this.allocation, dtype: this.dtype, offsetBytes, sizeBytes };
   }
 
   /** A second handle on the same elements under another shape of equal size. Not recorded on the tape. */
@@ -146,18 +178,20 @@ export class Tensor {
   write(data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): void {
     if (data.length !== this.size)
       throw new ShapeError(`[${this.shape}] has ${this.size} elements, ${data.length} were given`);
-    this.device.stream.upload(this.allocation, data);
+    this.device.check();
+    this.device.stream.upload(this.allocation, this.dtype === "f16" ? Uint16Array.from(data, numberToHalf) : data);
   }
 
   /** Copies all elements to the host. The copy is recorded at once: later operations do not change it. */
   async read(): Promise<Float32Array<ArrayBuffer>> {
-    if (this.dtype !== "f32") throw new ShapeError("read() is for f32 tensors; use readIndices() for u32");
-    return new Float32Array(await this.#bytes());
+    if (!this.isFloat) throw new ShapeError("read() is for f32 and f16 tensors; use readIndices() for u32");
+    const bytes = await this.#bytes();
+    return this.dtype === "f16" ? Float32Array.from(new Uint16Array(bytes), halfToNumber) : new Float32Array(bytes);
   }
 
   /** Copies all elements of a u32 tensor to the host. */
   async readIndices(): Promise<Uint32Array<ArrayBuffer>> {
-    if (this.dtype !== "u32") throw new ShapeError("readIndices() is for u32 tensors; use read() for f32");
+    if (this.dtype !== "u32") throw new ShapeError("readIndices() is for u32 tensors; use read() for f32 and f16");
     return new Uint32Array(await this.#bytes());
   }
 
@@ -190,14 +224,9 @@ export class Tensor {
 
   async #bytes(): Promise<ArrayBuffer> {
     const { device } = this;
+    // Nobody has to wait for a rehearsed read, so it must not fail later.
+    if (device.stream.silent) return device.stream.read(this.allocation, 0, this.sizeBytes);
     device.check();
-    try {
-      return await device.stream.read(this.allocation, 0, this.sizeBytes);
-    } catch (error) {
-      device.check();
-      throw error;
-    } finally {
-      device.check();
-    }
+    return device.settled(device.stream.read(this.allocation, 0, this.sizeBytes));
   }
 }

@@ -1,8 +1,13 @@
 import { Dispatcher } from "../kernel/dispatch.ts";
 import { bufferUsage, Stream } from "../kernel/stream.ts";
-import { BufferPool, type MemoryUse } from "../memory/pool.ts";
+import { hostBudgetBytes } from "../memory/budget.ts";
+import { type Allocation, BufferPool, type MemoryUse } from "../memory/pool.ts";
+import { formatBytes, type MemoryReport, memorySummary } from "../memory/report.ts";
 import { ScopeStack } from "../memory/scope.ts";
-import { DeviceLostError, GpuError, NoAdapterError } from "./errors.ts";
+import { NumberCheck, NumericError } from "../numbers.ts";
+import { Tuner } from "../tune/tuner.ts";
+import { DeviceLostError, GpuError, NoAdapterError, OutOfMemoryError } from "./errors.ts";
+import { looksLikeSoftware } from "./probe.ts";
 import { type FindGpuOptions, findGpu } from "./provider.ts";
 
 /** Where the device comes from and what of it is used; of the GPU objects the first of {@link findGpu} is taken. */
@@ -12,6 +17,15 @@ export interface OpenOptions extends FindGpuOptions {
   /** Upper bound for one storage binding in bytes, below the adapter's own; for tests of large tensors. */
   readonly maximumBindingBytes?: number;
   readonly powerPreference?: GPUPowerPreference;
+  /**
+   * Examine the result of every operation, gradient and update, and throw a NumericError at the next read-back when one
+   * holds a NaN or an infinity. Slower; for finding where they come from. Gradients of a scaled loss are left out, since the
+   * scale is lowered when they overflow.
+   * @default true when the environment variable ACUTANCE_CHECK_NUMBERS is 1
+   */
+  readonly checkNumbers?: boolean;
+  /** The most that tensors may hold on the device, with what the pool keeps for reuse, bytes. No limit unless given. */
+  readonly memoryLimitBytes?: number;
 }
 
 /** What is known about the adapter behind a device. */
@@ -37,19 +51,30 @@ const wantedLimits = [
   "minUniformBufferOffsetAlignment",
 ] as const;
 
+/** A rejected wait may be the first sign of a lost device: so long is its own notice waited for. */
+const lossNoticeMs = 500;
+
 /** One opened WebGPU device with its command stream, kernels, buffers and tensor scopes. */
 export class Device {
   readonly gpu: GPUDevice;
   readonly info: DeviceInfo;
   readonly features: ReadonlySet<string>;
   readonly stream: Stream;
-  readonly memory: BufferPool;
   readonly scopes = new ScopeStack();
   readonly kernels: Dispatcher;
+  /** Chooses among ways to run an operation. */
+  readonly tuner: Tuner;
   /** Largest window of a buffer that one kernel argument can show, bytes. */
   readonly maximumBindingBytes: number;
   /** Invocations of a subgroup when it is the same for every kernel, else 0: kernels with broadcasts need to know it. */
   readonly subgroupSize: number;
+  /** What examines all numbers, when the device was opened with `checkNumbers`. */
+  readonly numbers: NumberCheck | undefined;
+  /** Ends the waits in progress when the device is lost. */
+  readonly #waits = new Set<(failure: Error) => void>();
+  readonly #memoryLimitBytes: number | undefined;
+  #memory: BufferPool;
+  #owner: string | undefined;
   #failure: Error | undefined;
   #closed = false;
 
@@ -65,17 +90,28 @@ export class Device {
     );
     this.maximumBindingBytes = Math.floor(binding / alignment) * alignment;
     this.stream = new Stream(gpu);
-    this.memory = new BufferPool(
+    this.#memoryLimitBytes = options.memoryLimitBytes;
+    this.#memory = new BufferPool(
       (size) => this.#createBuffer(size),
       (buffer) => this.stream.destroyLater(buffer),
+      {
+        largestBufferBytes: gpu.limits.maxBufferSize,
+        limitBytes: this.#memoryLimitBytes,
+        owner: () => this.#owner ?? (this.scopes.depth > 0 ? "scratch" : "other"),
+      },
     );
     this.kernels = new Dispatcher(this);
+    if (options.checkNumbers ?? process.env["ACUTANCE_CHECK_NUMBERS"] === "1") this.numbers = new NumberCheck(this);
+    this.tuner = new Tuner(this);
     gpu.addEventListener("uncapturederror", (event) => {
       event.preventDefault?.();
-      this.fail(new GpuError((event as GPUUncapturedErrorEvent).error.message));
+      this.fail(this.#typed((event as GPUUncapturedErrorEvent).error));
     });
     gpu.lost.then((lost) => {
-      if (!this.#closed) this.#failure = new DeviceLostError(lost.message || lost.reason || "no reason given");
+      const lossOf = () => new DeviceLostError(lost.message || lost.reason || "no reason given");
+      const failure = this.#closed ? (this.#failure ?? closedError()) : lossOf();
+      this.#failure = failure;
+      for (const end of this.#waits) end(failure);
     });
   }
 
@@ -87,7 +123,7 @@ export class Device {
   /** Throws what has gone wrong on the device since it was opened. Called before every dispatch and after every read. */
   check(): void {
     if (this.#failure) throw this.#failure;
-    if (this.#closed) throw new GpuError("the device was closed");
+    if (this.#closed) throw closedError();
   }
 
   /**
@@ -98,16 +134,109 @@ export class Device {
     return this.scopes.run(work);
   }
 
+  /** The pool that tensors take their buffers from. */
+  get memory(): BufferPool {
+    return this.#memory;
+  }
+
   /** Bytes held and kept on the device. */
   get memoryUse(): MemoryUse {
-    return this.memory.use;
+    return this.#memory.use;
+  }
+
+  /** Who holds how much of the device's memory, and what its peak was made of. */
+  memoryReport(): MemoryReport {
+    const report = this.#memory.report();
+    // Read-back buffers lie in host memory and are not part of the peak.
+    const readBack = this.stream.readBack.uses().map((use) => ({ ...use, atPeakBytes: 0 }));
+    return { ...report, owners: [...report.owners, ...readBack] };
+  }
+
+  /**
+   * The most that the device should hold in all, bytes: `memoryLimitBytes` when it was given; on a software adapter what
+   * is held and four fifths of the free host memory; undefined on adapters that do not tell their memory.
+   */
+  get memoryBudgetBytes(): number | undefined {
+    if (this.#memoryLimitBytes !== undefined) return this.#memoryLimitBytes;
+    const { vendor, architecture, description, isFallbackAdapter } = this.info;
+    if (!isFallbackAdapter && !looksLikeSoftware(`${vendor} ${architecture} ${description}`)) return undefined;
+    const { usedBytes, freeBytes } = this.memoryUse;
+    return usedBytes + freeBytes + hostBudgetBytes();
+  }
+
+  /**
+   * Runs synchronous `work` and counts the buffers it makes for `owner`, unless an inner call names another. Outside,
+   * they are "scratch" within a scope and "other" without; outputs on the tape are "activations: <operation>".
+   */
+  owned<T>(owner: string, work: () => T): T {
+    const before = this.#owner;
+    this.#owner = owner;
+    try {
+      return work();
+    } finally {
+      this.#owner = before;
+    }
+  }
+
+  /**
+   * How much memory `work` needs, without doing it: it runs with a pool that starts from the present state and only
+   * counts, and nothing is uploaded, dispatched or read (reads give zeros). Tensors that it makes are gone afterwards,
+   * those from before keep their elements. What it changes on the host (a step counter, say) is the caller's to undo.
+   * @param work synchronous; for a training step let it do two, since the second may need more than the first
+   * @param limitBytes what the pool may not grow beyond; {@link memoryBudgetBytes} unless given
+   * @returns the report at the end of `work`, with the peak since its start
+   * @throws OutOfMemoryError when it does not fit; what `work` throws
+   */
+  rehearse(work: () => unknown, limitBytes = this.memoryBudgetBytes ?? Number.POSITIVE_INFINITY): MemoryReport {
+    if (this.stream.silent) throw new GpuError("a rehearsal cannot run within another");
+    const real = this.#memory;
+    const ended: Allocation[] = [];
+    this.#memory = real.rehearsal(limitBytes, ended);
+    this.stream.silent = true;
+    let report: MemoryReport | undefined;
+    try {
+      this.scopes.runAndFree(() => {
+        const result = work();
+        report = this.#memory.report();
+        return result;
+      });
+      return report!;
+    } finally {
+      this.stream.silent = false;
+      this.#memory = real;
+      for (const allocation of ended) real.release(allocation);
+    }
+  }
+
+  /**
+   * Waits for something the GPU does, and for the examination of all numbers recorded so far.
+   * @throws DeviceLostError, and no other error, once the device is lost, whether or not `work` ever ends; what else has
+   * gone wrong on the device; NumericError
+   */
+  async settled<T>(work: Promise<T>): Promise<T> {
+    let end: (failure: Error) => void = () => {};
+    const ended = new Promise<never>((_, reject) => {
+      end = reject;
+    });
+    this.#waits.add(end);
+    try {
+      const [value] = await Promise.race([Promise.all([work, this.numbers?.settle()]), ended]);
+      this.check();
+      return value;
+    } catch (error) {
+      this.check();
+      if (error instanceof NumericError) throw error;
+      await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, lossNoticeMs))]);
+      throw error;
+    } finally {
+      this.#waits.delete(end);
+    }
   }
 
   /** Waits until all recorded work has run and throws what went wrong in it. */
   async finish(): Promise<void> {
     this.check();
-    await this.stream.finish();
-    this.check();
+    await this.settled(this.stream.finish());
   }
 
   /** Frees the device and all its tensors. */
@@ -121,15 +250,20 @@ export class Device {
   }
 
   #createBuffer(size: number): GPUBuffer {
-    if (size > this.gpu.limits.maxBufferSize) {
-      throw new GpuError(
-        `a tensor needs ${size} bytes, the adapter allows ${this.gpu.limits.maxBufferSize} in one buffer; use a smaller batch or input`,
-      );
-    }
     return this.gpu.createBuffer({
       size,
       usage: bufferUsage.storage | bufferUsage.copySource | bufferUsage.copyDestination,
     });
+  }
+
+  /** An error that WebGPU reports late, as one of ours. */
+  #typed(error: GPUError): GpuError {
+    // The runtimes disagree on whether the error classes are globals.
+    if (error.constructor.name !== "GPUOutOfMemoryError") return new GpuError(error.message);
+    const { usedBytes } = this.memoryUse;
+    return new OutOfMemoryError(
+      `the driver is out of memory (${error.message}); ${formatBytes(usedBytes)} are in use, at the peak ${memorySummary(this.memoryReport())}`,
+    );
   }
 }
 
@@ -165,4 +299,8 @@ export async function openDevice(options: OpenOptions = {}): Promise<Device> {
   };
   const info = { provider, vendor, architecture, description, isFallbackAdapter };
   return new Device(device, info, subgroupMinSize === subgroupMaxSize ? subgroupMinSize : 0, options);
+}
+
+function closedError(): GpuError {
+  return new GpuError("the device was closed");
 }

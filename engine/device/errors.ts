@@ -25,6 +25,8 @@ export class NoAdapterError extends GpuError {
 /** The device went away while it was in use: a driver reset, a watchdog, memory that ran out. Its tensors are gone. */
 export class DeviceLostError extends GpuError {
   override name = "DeviceLostError";
+  /** What the runtime said about it. */
+  readonly reason: string;
 
   constructor(
     reason: string,
@@ -32,5 +34,23 @@ export class DeviceLostError extends GpuError {
     options?: ErrorOptions,
   ) {
     super(`the GPU device was lost: ${reason}`, advice, options);
+    this.reason = reason;
+  }
+}
+
+/** Device memory does not suffice: a limit would be passed, a buffer is larger than the adapter allows, or the driver refused. */
+export class OutOfMemoryError extends GpuError {
+  override name = "OutOfMemoryError";
+  /** Size of the buffer that did not fit; 0 when the driver did not say. */
+  readonly wantedBytes: number;
+
+  constructor(
+    message: string,
+    wantedBytes = 0,
+    advice = "use a smaller batch, run it as micro-batches, or make the input smaller",
+    options?: ErrorOptions,
+  ) {
+    super(message, advice, options);
+    this.wantedBytes = wantedBytes;
   }
 }

@@ -44,10 +44,11 @@ export async function propagate(
   const { tolerance = 1e-6, divideByMaximum = true } = options;
   const { device } = labels.targets;
   const numbers = labelNumbers(graph.size, labels);
-  const { label, y } = device.scope(() => {
+  const start = () => {
     const label = Tensor.from(device, numbers, [graph.size]);
     return { label, y: spread(labels.targets, label) };
-  });
+  };
+  const { label, y } = device.owned("graph", () => device.scope(start));
   try {
     const { solution, ...convergence } = await solve(graph, y, { ...options, tolerance });
     try {

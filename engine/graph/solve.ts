@@ -60,12 +60,13 @@ export async function solve(matrix: SparseMatrix, y: Tensor, options: SolveOptio
   let solution: Tensor | undefined;
   try {
     for (let first = 0; first < columns; first += widest) {
-      const panel = new Panel(matrix, y, first, Math.min(widest, columns - first), { gamma, tolerance });
+      const width = Math.min(widest, columns - first);
+      const panel = y.device.owned("graph", () => new Panel(matrix, y, first, width, { gamma, tolerance }));
       try {
         const { iterations, residual } = await panel.run(maximumIterations);
         worst.iterations = Math.max(worst.iterations, iterations);
         worst.residual = Math.max(worst.residual, residual);
-        solution = panel.store(solution);
+        solution = y.device.owned("graph", () => panel.store(solution));
       } finally {
         panel.dispose();
       }

@@ -1,6 +1,7 @@
 import type { Device } from "../device/device.ts";
 import { GpuError } from "../device/errors.ts";
 import type { Allocation } from "../memory/pool.ts";
+import type { DataType } from "../tensor.ts";
 import { type KernelSource, specialise } from "./source.ts";
 import { parameterBytes } from "./stream.ts";
 import type { Constants } from "./template.ts";
@@ -8,6 +9,8 @@ import type { Constants } from "./template.ts";
 /** A tensor, or a window of one, as a kernel argument. */
 export interface KernelArgument {
   readonly allocation: Allocation;
+  /** Type of the elements; a kernel written for f32 is specialised to read and write f16 where its arguments are. */
+  readonly dtype: DataType;
   /** Start of the window in bytes; a multiple of the adapter's storage offset alignment. */
   readonly offsetBytes: number;
   readonly sizeBytes: number;
@@ -39,6 +42,11 @@ export class Dispatcher {
     this.#device = device;
   }
 
+  /** What is kept for further calls. */
+  get cached(): { readonly pipelines: number; readonly bindGroups: number } {
+    return { pipelines: this.#pipelines.size, bindGroups: this.#groups.size };
+  }
+
   /**
    * Records one call of a kernel.
    * @param name path below `shaders/` without `.wgsl`
@@ -55,12 +63,13 @@ export class Dispatcher {
   ): void {
     const device = this.#device;
     device.check();
-    const kernel = this.#pipeline(name, constants);
     const limit = device.gpu.limits.maxComputeWorkgroupsPerDimension;
     for (const extent of grid) {
       if (!(extent >= 1 && extent <= limit))
         throw new GpuError(`${name}: grid ${grid.join(" x ")} is not within 1..${limit}`);
     }
+    if (device.stream.silent) return;
+    const kernel = this.#pipeline(name, constants, bindings);
     const args = kernel.source.bindings.map((slot) => {
       const argument = bindings[slot.name];
       if (!argument) throw new GpuError(`${name}: no argument for "${slot.name}"`);
@@ -71,20 +80,22 @@ export class Dispatcher {
     device.stream.dispatch(kernel.pipeline, group, used, grid, (view) => pack(kernel.source, parameters, view));
   }
 
-  #pipeline(name: string, constants: Constants): Pipeline {
+  #pipeline(name: string, constants: Constants, bindings: Readonly<Record<string, KernelArgument>>): Pipeline {
     let key = name;
     for (const constant in constants) key += `|${constant}=${constants[constant]}`;
+    for (const binding in bindings) if (bindings[binding]!.dtype === "f16") key += `|${binding}`;
     let kernel = this.#pipelines.get(key);
     if (!kernel) {
-      kernel = this.#compile(name, constants);
+      const halves = Object.keys(bindings).filter((binding) => bindings[binding]!.dtype === "f16");
+      kernel = this.#compile(name, constants, halves);
       this.#pipelines.set(key, kernel);
     }
     return kernel;
   }
 
-  #compile(name: string, constants: Constants): Pipeline {
+  #compile(name: string, constants: Constants, halves: readonly string[]): Pipeline {
     const { gpu, stream } = this.#device;
-    const source = specialise(name, constants);
+    const source = specialise(name, constants, halves);
     if (source.parameters.length * 4 > parameterBytes) {
       throw new GpuError(`${name}: Params is larger than ${parameterBytes} bytes`);
     }
@@ -98,7 +109,10 @@ export class Dispatcher {
     });
     gpu.popErrorScope().then(
       (error) => {
-        if (error) this.#device.fail(new GpuError(`kernel ${name} (${JSON.stringify(constants)}): ${error.message}`));
+        if (error)
+          this.#device.fail(
+            new GpuError(`kernel ${name} (${JSON.stringify({ ...constants, halves })}): ${error.message}`),
+          );
       },
       () => {}, // the device went away; its own loss is reported
     );

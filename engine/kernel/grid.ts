@@ -29,7 +29,8 @@ export interface RowRange {
  * @throws ShapeError when not even the smallest aligned run fits
  */
 export function rowRanges(device: Device, rows: number, elementsPerRow: readonly number[], atMost = rows): RowRange[] {
-  const alignment = device.gpu.limits.minStorageBufferOffsetAlignment;
+  // Offsets are counted in elements of 4 bytes; they are aligned for those of 2 bytes too where tensors can have them.
+  const alignment = device.gpu.limits.minStorageBufferOffsetAlignment * (device.features.has("shader-f16") ? 2 : 1);
   let step = 1;
   let fitting = Math.min(rows, atMost);
   for (const elements of elementsPerRow) {

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { withHalfStorage } from "./storage.ts";
 import { type Constants, expand, TemplateError } from "./template.ts";
 
 /** One `var<storage>` of a kernel. */
@@ -38,11 +39,12 @@ export function kernelText(name: string): string {
 /**
  * Reads `shaders/<name>.wgsl`, specialises it and reflects its interface:
  * group 0 holds the storage buffers, group 1 at most one uniform, `var<uniform> params: Params`, of 4-byte scalars.
+ * @param halves storage variables whose elements lie in memory as f16
  * @throws TemplateError when a constant is missing or the interface is not of that form
  */
-export function specialise(name: string, constants: Constants): KernelSource {
+export function specialise(name: string, constants: Constants, halves: readonly string[] = []): KernelSource {
   const file = `${name}.wgsl`;
-  const wgsl = expand(kernelText(name), constants, file);
+  const wgsl = withHalfStorage(expand(kernelText(name), constants, file), halves, file);
   const bindings = [
     ...wgsl.matchAll(/@group\(0\)\s*@binding\((\d+)\)\s*var<storage\s*(?:,\s*(\w+)\s*)?>\s*(\w+)\s*:/g),
   ].map((m) => ({ binding: Number(m[1]), writable: m[2] === "read_write", name: m[3]! }));

@@ -1,3 +1,4 @@
+import { Ledger } from "../memory/ledger.ts";
 import type { Allocation } from "../memory/pool.ts";
 
 /** Numeric values of the WebGPU usage flags (fixed by the specification), since not every runtime has the globals. */
@@ -29,6 +30,10 @@ export class Stream {
   #submission = 1;
   /** Dispatches recorded since the device was opened. */
   dispatches = 0;
+  /** While true nothing is recorded, and reads give zeros: the device rehearses. */
+  silent = false;
+  /** Staging buffers of reads. */
+  readonly readBack = new Ledger();
 
   constructor(device: GPUDevice) {
     this.#device = device;
@@ -71,6 +76,7 @@ export class Stream {
   }
 
   copy(from: Allocation, fromByte: number, to: Allocation, toByte: number, bytes: number): void {
+    if (this.silent) return;
     this.#endPass();
     this.#commands().copyBufferToBuffer(from.buffer, fromByte, to.buffer, toByte, bytes);
     from.lastUse = to.lastUse = this.#submission;
@@ -78,6 +84,7 @@ export class Stream {
 
   /** Fills the first `bytes` (rounded up to 4) of a buffer with zeros. */
   clear(target: Allocation, bytes: number): void {
+    if (this.silent) return;
     this.#endPass();
     this.#commands().clearBuffer(target.buffer, 0, Math.ceil(bytes / 4) * 4);
     target.lastUse = this.#submission;
@@ -85,6 +92,7 @@ export class Stream {
 
   /** Copies host data into a buffer. Recorded work that still uses the buffer under an earlier owner is submitted first. */
   upload(target: Allocation, data: ArrayBufferView<ArrayBuffer>, atByte = 0): void {
+    if (this.silent) return;
     if (target.lastUse === this.#submission) this.flush();
     const whole = data.byteLength & ~3;
     if (whole > 0) this.#device.queue.writeBuffer(target.buffer, atByte, data.buffer, data.byteOffset, whole);
@@ -118,6 +126,7 @@ export class Stream {
 
   /** Copies `bytes` from a buffer to the host; everything recorded before is done when the promise resolves. */
   async read(source: Allocation, fromByte: number, bytes: number): Promise<ArrayBuffer> {
+    if (this.silent) return new ArrayBuffer(bytes);
     const size = Math.ceil(bytes / 4) * 4;
     const staging = this.#takeStaging(size);
     this.#endPass();
@@ -127,7 +136,7 @@ export class Stream {
     await staging.mapAsync(mapModeRead, 0, size);
     const copy = staging.getMappedRange(0, size).slice(0, bytes);
     staging.unmap();
-    this.#staging.push(staging);
+    this.#keepStaging(staging);
     return copy;
   }
 
@@ -147,16 +156,26 @@ export class Stream {
     this.#pass = undefined;
   }
 
-  /** The smallest idle staging buffer that is large enough, or a new one; at most four are kept. */
+  /** The smallest idle staging buffer that is large enough, or a new one. */
   #takeStaging(size: number): GPUBuffer {
-    this.#staging.sort((a, b) => a.size - b.size);
     const fit = this.#staging.findIndex((buffer) => buffer.size >= size);
     if (fit >= 0) return this.#staging.splice(fit, 1)[0]!;
-    while (this.#staging.length >= 4) this.#staging.shift()!.destroy();
-    return this.#device.createBuffer({
+    const buffer = this.#device.createBuffer({
       label: "read-back",
       size: Math.max(4096, 2 ** Math.ceil(Math.log2(size))),
       usage: bufferUsage.mapRead | bufferUsage.copyDestination,
     });
+    this.readBack.add("read-back", buffer.size);
+    return buffer;
+  }
+
+  /** Keeps the four largest idle staging buffers, the smallest first. */
+  #keepStaging(staging: GPUBuffer): void {
+    this.#staging.push(staging);
+    this.#staging.sort((a, b) => a.size - b.size);
+    if (this.#staging.length <= 4) return;
+    const smallest = this.#staging.shift()!;
+    this.readBack.remove("read-back", smallest.size);
+    smallest.destroy();
   }
 }

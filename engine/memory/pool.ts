@@ -1,3 +1,7 @@
+import { OutOfMemoryError } from "../device/errors.ts";
+import { Ledger } from "./ledger.ts";
+import { formatBytes, type MemoryReport, memorySummary } from "./report.ts";
+
 /** Byte counts of one device's storage buffers. */
 export interface MemoryUse {
   /** Held by living tensors. */
@@ -16,6 +20,17 @@ export interface Allocation {
   readonly sizeBytes: number;
   /** Number of the last submission that used the buffer; kept by the command stream. */
   lastUse: number;
+  /** Whom it is counted for; changed by {@link BufferPool.assign}. */
+  owner: string;
+}
+
+export interface PoolOptions {
+  /** Largest buffer of the adapter. */
+  readonly largestBufferBytes?: number;
+  /** The most that may be held, free buffers included. */
+  readonly limitBytes?: number | undefined;
+  /** Whom a new loan is counted for. */
+  readonly owner?: () => string;
 }
 
 /** Free bytes that may always stay in the pool, so that small work never returns to the driver. */
@@ -28,37 +43,58 @@ const alwaysKeptBytes = 64 * 2 ** 20;
 export class BufferPool {
   readonly #create: (sizeBytes: number) => GPUBuffer;
   readonly #retire: (buffer: GPUBuffer) => void;
+  readonly #options: PoolOptions;
   readonly #free = new Map<number, Allocation[]>();
   /** Free allocations, the longest unused first. */
   readonly #idle = new Set<Allocation>();
+  /** In a rehearsal: its own loans, and those of the real pool that ended in it. */
+  #rehearsed: { readonly loans: Set<Allocation>; readonly ended: Allocation[] } | undefined;
+  /** What may not be held in all. */
+  #refusedBytes: number;
+  #ledger = new Ledger();
   #usedBytes = 0;
   #usedBuffers = 0;
   #freeBytes = 0;
+  #mostFreeBytes = 0;
   #peakBytes = 0;
   #peakUsedBytes = 0;
+  /** Part of the peak that was in use. */
+  #usedAtPeakBytes = 0;
 
   /**
    * @param create makes a storage buffer of a size
    * @param retire destroys a buffer once no encoded command can still need it
    */
-  constructor(create: (sizeBytes: number) => GPUBuffer, retire: (buffer: GPUBuffer) => void) {
+  constructor(
+    create: (sizeBytes: number) => GPUBuffer,
+    retire: (buffer: GPUBuffer) => void,
+    options: PoolOptions = {},
+  ) {
     this.#create = create;
     this.#retire = retire;
+    this.#options = options;
+    this.#refusedBytes = options.limitBytes ?? Number.POSITIVE_INFINITY;
   }
 
-  /** A buffer of at least `bytes`, contents undefined. */
+  /**
+   * A buffer of at least `bytes`, contents undefined.
+   * @throws OutOfMemoryError when it is larger than the adapter allows, or does not fit the limit
+   */
   acquire(bytes: number): Allocation {
     const size = sizeClass(bytes);
+    const owner = this.#options.owner?.() ?? "other";
     const kept = this.#free.get(size)?.pop();
     if (kept) {
       this.#idle.delete(kept);
       this.#freeBytes -= size;
-      this.#count(size);
+      kept.owner = owner;
+      this.#count(kept);
       return kept;
     }
     this.#trim(size);
-    const made = { buffer: this.#create(size), sizeBytes: size, lastUse: 0 };
-    this.#count(size);
+    this.#expectRoom(size);
+    const made = { buffer: this.#create(size), sizeBytes: size, lastUse: 0, owner };
+    this.#count(made);
     return made;
   }
 
@@ -66,11 +102,21 @@ export class BufferPool {
     const size = allocation.sizeBytes;
     this.#usedBytes -= size;
     this.#usedBuffers--;
+    this.#ledger.remove(allocation.owner, size);
     this.#freeBytes += size;
+    this.#mostFreeBytes = Math.max(this.#mostFreeBytes, this.#freeBytes);
+    if (this.#rehearsed && !this.#rehearsed.loans.delete(allocation)) this.#rehearsed.ended.push(allocation);
     const list = this.#free.get(size);
     if (list) list.push(allocation);
     else this.#free.set(size, [allocation]);
     this.#idle.add(allocation);
+  }
+
+  /** Counts a buffer for another owner from now on. */
+  assign(allocation: Allocation, owner: string): void {
+    this.#ledger.remove(allocation.owner, allocation.sizeBytes);
+    allocation.owner = owner;
+    this.#ledger.add(owner, allocation.sizeBytes);
   }
 
   /** Gives every unused buffer back to the driver. */
@@ -88,24 +134,93 @@ export class BufferPool {
     };
   }
 
-  /** Starts the count of `peakBytes` anew. */
-  resetPeak(): void {
-    this.#peakBytes = this.#usedBytes + this.#freeBytes;
+  /** Who holds what, and what the peak was made of. */
+  report(): MemoryReport {
+    const free = {
+      owner: "free",
+      bytes: this.#freeBytes,
+      buffers: this.#idle.size,
+      mostBytes: this.#mostFreeBytes,
+      atPeakBytes: this.#peakBytes - this.#usedAtPeakBytes,
+    };
+    return {
+      heldBytes: this.#usedBytes + this.#freeBytes,
+      peakBytes: this.#peakBytes,
+      limitBytes: this.#options.limitBytes,
+      owners: [...this.#ledger.uses(), free].sort((a, b) => b.atPeakBytes - a.atPeakBytes || b.mostBytes - a.mostBytes),
+    };
   }
 
-  #count(size: number): void {
-    this.#usedBytes += size;
+  /** Starts the count of the peak and of what each owner held at most anew. */
+  resetPeak(): void {
+    this.#ledger.reset();
+    this.#peakBytes = this.#usedBytes + this.#freeBytes;
+    this.#usedAtPeakBytes = this.#usedBytes;
+    this.#mostFreeBytes = this.#freeBytes;
+  }
+
+  /**
+   * A pool that goes on from the present state of this one as this one would, and has no buffers: they are only counted.
+   * This one stays as it is. Its loans that are released to the other one are put into `ended` instead.
+   * @param limitBytes what the other one may not pass
+   */
+  rehearsal(limitBytes: number, ended: Allocation[]): BufferPool {
+    const noBuffer = () => undefined as unknown as GPUBuffer;
+    const copy = new BufferPool(noBuffer, () => {}, this.#options);
+    copy.#refusedBytes = limitBytes;
+    for (const [size, list] of this.#free) copy.#free.set(size, [...list]);
+    for (const allocation of this.#idle) copy.#idle.add(allocation);
+    copy.#ledger = this.#ledger.copy();
+    copy.#usedBytes = this.#usedBytes;
+    copy.#usedBuffers = this.#usedBuffers;
+    copy.#freeBytes = this.#freeBytes;
+    copy.#peakUsedBytes = this.#peakUsedBytes;
+    copy.#rehearsed = { loans: new Set(), ended };
+    copy.resetPeak();
+    return copy;
+  }
+
+  #count(allocation: Allocation): void {
+    const { owner, sizeBytes } = allocation;
+    this.#usedBytes += sizeBytes;
     this.#usedBuffers++;
+    this.#ledger.add(owner, sizeBytes);
+    this.#rehearsed?.loans.add(allocation);
     this.#peakUsedBytes = Math.max(this.#peakUsedBytes, this.#usedBytes);
-    this.#peakBytes = Math.max(this.#peakBytes, this.#usedBytes + this.#freeBytes);
+    const held = this.#usedBytes + this.#freeBytes;
+    // Among moments at which equally much was held, the one with the most in use says what it was needed for.
+    if (held > this.#peakBytes || (held === this.#peakBytes && this.#usedBytes > this.#usedAtPeakBytes)) {
+      this.#peakBytes = held;
+      this.#usedAtPeakBytes = this.#usedBytes;
+      this.#ledger.markPeak();
+    }
   }
 
   /** Before the pool grows: drop the longest unused buffers until what is free is small beside what the work needs. */
   #trim(growthBytes: number): void {
+    const { limitBytes = Number.POSITIVE_INFINITY } = this.#options;
     const allowed = Math.max(alwaysKeptBytes, this.#peakUsedBytes / 4);
+    const most = Math.min(allowed, limitBytes - this.#usedBytes);
     for (const allocation of this.#idle) {
-      if (this.#freeBytes + growthBytes <= allowed) return;
+      if (this.#freeBytes + growthBytes <= most) return;
       this.#drop(allocation);
+    }
+  }
+
+  #expectRoom(size: number): void {
+    const { largestBufferBytes = Number.POSITIVE_INFINITY } = this.#options;
+    const limitBytes = this.#refusedBytes;
+    if (size > largestBufferBytes) {
+      throw new OutOfMemoryError(
+        `a tensor needs ${formatBytes(size)}, the adapter allows ${formatBytes(largestBufferBytes)} in one buffer; use a smaller batch or input`,
+        size,
+      );
+    }
+    if (this.#usedBytes + this.#freeBytes + size > limitBytes) {
+      throw new OutOfMemoryError(
+        `${formatBytes(size)} of device memory are wanted, ${formatBytes(this.#usedBytes)} of ${formatBytes(limitBytes)} are in use; at its peak ${memorySummary(this.report())}`,
+        size,
+      );
     }
   }
 

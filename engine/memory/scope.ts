@@ -9,17 +9,37 @@ export interface Scoped {
  */
 export class ScopeStack {
   readonly #open: Set<Scoped>[] = [];
+  #made: Set<Scoped> | undefined;
   #isScoped: (value: unknown) => value is Scoped = (value): value is Scoped =>
     typeof value === "object" && value !== null && "dispose" in value;
 
   /** Puts a new tensor under the innermost scope; outside of all scopes its owner must dispose of it. */
   add(tensor: Scoped): void {
     this.#open.at(-1)?.add(tensor);
+    this.#made?.add(tensor);
   }
 
   /** Takes a tensor out of every scope: it lives until somebody disposes of it. */
   keep(tensor: Scoped): void {
     for (const scope of this.#open) scope.delete(tensor);
+  }
+
+  /** Scopes that are open. */
+  get depth(): number {
+    return this.#open.length;
+  }
+
+  /** Runs `work` and frees every tensor that it made, kept and returned ones too. */
+  runAndFree(work: () => unknown): void {
+    const outer = this.#made;
+    const made = new Set<Scoped>();
+    this.#made = made;
+    try {
+      this.run(work);
+    } finally {
+      this.#made = outer;
+      for (const tensor of made) tensor.dispose();
+    }
   }
 
   run<T>(work: () => T): T {

@@ -50,8 +50,9 @@ export class BatchNorm implements Layer {
   constructor(device: Device, channels: number) {
     this.scale = parameter(device, new Float32Array(channels).fill(1), [channels]);
     this.shift = parameter(device, new Float32Array(channels), [channels]);
-    this.runningMean = Tensor.from(device, new Float32Array(channels), [channels]).keep();
-    this.runningVariance = Tensor.from(device, new Float32Array(channels).fill(1), [channels]).keep();
+    const statistic = (value: number) => Tensor.from(device, new Float32Array(channels).fill(value), [channels]).keep();
+    this.runningMean = device.owned("statistics", () => statistic(0));
+    this.runningVariance = device.owned("statistics", () => statistic(1));
   }
 
   /** A frozen layer normalises with its running statistics in training too, and learns nothing. */

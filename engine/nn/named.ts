@@ -107,6 +107,14 @@ export async function loadTensors(file: SafetensorsFile, tensors: readonly Named
   });
 }
 
+/** Gives tensors their names for messages, and where numbers are checked has what they hold examined. */
+export function nameTensors(tensors: readonly NamedTensor[]): void {
+  for (const { name, tensor } of tensors) {
+    tensor.name = name;
+    tensor.device.numbers?.examine("the network", "input", [], tensor);
+  }
+}
+
 /** One tensor of a file in the engine's order, checked against the tensor it is meant for. */
 export async function readTensor(
   file: SafetensorsFile,
@@ -125,7 +133,7 @@ export async function readTensor(
 
 /** A parameter that a layer owns: outside all scopes, marked for gradients. */
 export function parameter(device: Device, data: Float32Array, shape: readonly number[]): Tensor {
-  const tensor = Tensor.from(device, data, shape).keep();
+  const tensor = device.owned("parameters", () => Tensor.from(device, data, shape).keep());
   tensor.requiresGradient = true;
   return tensor;
 }

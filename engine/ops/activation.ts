@@ -8,15 +8,15 @@ type Activation = "gelu" | "gelu_tanh" | "silu" | "sigmoid" | "tanh" | "relu6" |
 const largestWholeExponent = 64;
 
 function activation(op: Activation, x: Tensor, exponent = 0): Tensor {
-  if (x.dtype !== "f32") throw new ShapeError(`${op} takes f32 elements, found ${x.dtype} [${x.shape}]`);
-  const y = Tensor.empty(x.device, x.shape);
+  if (!x.isFloat) throw new ShapeError(`${op} takes floating-point elements, found ${x.dtype} [${x.shape}]`);
+  const y = Tensor.like(x);
   overElements("elementwise/activation", constants(op, false, exponent), { x, y }, { exponent, factor: 1 });
   return y;
 }
 
-/** dy · f′; `x` is the input of f, or its output for sigmoid and tanh. */
+/** dy · f′(x). */
 function slope(op: Activation, x: Tensor, dy: Tensor, exponent = 0, factor = 1): Tensor {
-  const y = Tensor.empty(x.device, x.shape);
+  const y = Tensor.like(x);
   overElements("elementwise/activation", constants(op, true, exponent), { x, y, dy }, { exponent, factor });
   return y;
 }
@@ -46,16 +46,14 @@ export function silu(x: Tensor): Tensor {
 
 /** y = σ(x) = 1/(1 + e^−x), in 0…1. Throws ShapeError when x is not f32. */
 export function sigmoid(x: Tensor): Tensor {
-  const y = activation("sigmoid", x);
-  // dx = dy · y · (1 − y)
-  return record("sigmoid", [x], y, (dy) => [slope("sigmoid", y, dy)]);
+  // dx = dy · σ(x) · (1 − σ(x))
+  return record("sigmoid", [x], activation("sigmoid", x), (dy) => [slope("sigmoid", x, dy)]);
 }
 
 /** y = tanh x, in −1…1. Throws ShapeError when x is not f32. */
 export function tanh(x: Tensor): Tensor {
-  const y = activation("tanh", x);
-  // dx = dy · (1 − y²)
-  return record("tanh", [x], y, (dy) => [slope("tanh", y, dy)]);
+  // dx = dy · (1 − tanh² x)
+  return record("tanh", [x], activation("tanh", x), (dy) => [slope("tanh", x, dy)]);
 }
 
 /** y = min(max(x, 0), 6). Throws ShapeError when x is not f32. */

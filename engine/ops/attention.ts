@@ -34,7 +34,7 @@ type Triple = readonly [q: Tensor, k: Tensor, v: Tensor];
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
   const fits =
-    [q, k, v].every((x) => x.rank === 4 && x.dtype === "f32") &&
+    [q, k, v].every((x) => x.rank === 4 && x.isFloat) &&
     k.shape.every((extent, axis) => extent === v.shape[axis] && (axis === 1 || extent === q.shape[axis]));
   if (!fits) {
     throw new ShapeError(
@@ -60,11 +60,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   const { y, logSums } = forward([q, k, v], layout);
   // dS = P ∘ (dY·Vᵀ − rowsum(dY ∘ Y))    dQ = scale · dS·K    dK = scale · dSᵀ·Q    dV = Pᵀ·dY
   return record("attention", [q, k, v], y, (dy) => {
-    const gradients: Triple = [
-      Tensor.empty(q.device, q.shape),
-      Tensor.empty(q.device, k.shape),
-      Tensor.empty(q.device, v.shape),
-    ];
+    const gradients: Triple = [Tensor.like(q), Tensor.like(k), Tensor.like(v)];
     backward([q, k, v], y, dy, logSums, gradients, layout);
     return gradients;
   });
@@ -76,7 +72,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
  * @throws ShapeError when the extents do not fit
  */
 export function selfAttention(qkv: Tensor, options: AttentionOptions = {}): Tensor {
-  if (qkv.rank !== 5 || qkv.shape[2] !== 3 || qkv.dtype !== "f32") {
+  if (qkv.rank !== 5 || qkv.shape[2] !== 3 || !qkv.isFloat) {
     throw new ShapeError(`selfAttention takes f32 [B, T, 3, heads, D], found ${qkv.dtype} [${qkv.shape}]`);
   }
   const [batch, tokens, , heads, dimensions] = qkv.shape as [number, number, number, number, number];
@@ -97,7 +93,7 @@ export function selfAttention(qkv: Tensor, options: AttentionOptions = {}): Tens
   const { y, logSums } = forward([qkv, qkv, qkv], layout);
   // As for attention; the three gradients lie like their operands.
   return record("selfAttention", [qkv], y, (dy) => {
-    const dqkv = Tensor.empty(qkv.device, qkv.shape);
+    const dqkv = Tensor.like(qkv);
     backward([qkv, qkv, qkv], y, dy, logSums, [dqkv, dqkv, dqkv], layout);
     return [dqkv];
   });
@@ -158,7 +154,7 @@ function* runs(tensors: readonly Tensor[], batch: number) {
 function forward([q, k, v]: Triple, layout: Layout) {
   const { device } = q;
   const { batch, queries, heads, width } = layout;
-  const y = Tensor.empty(device, [batch, queries, heads, 4 * width]);
+  const y = Tensor.like(q, [batch, queries, heads, 4 * width]);
   const logSums = Tensor.empty(device, [batch, sumsStride(device, layout)]);
   const config = variant(device, width);
   for (const { count, part } of runs([q, k, v, y, logSums], batch)) {
@@ -179,7 +175,7 @@ function backward([q, k, v]: Triple, y: Tensor, dy: Tensor, logSums: Tensor, [dq
   const { batch, queries, keys, heads, width } = layout;
   const config = variant(device, width);
   const fused = dq === dk;
-  using delta = Tensor.empty(device, logSums.shape);
+  using delta = Tensor.like(logSums);
   for (const { count, part } of runs([q, k, v, y, logSums], batch)) {
     const rows = count * queries * heads;
     device.kernels.run(

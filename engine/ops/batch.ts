@@ -7,7 +7,7 @@ export type BatchShape = readonly [images: number, height: number, width: number
 
 /** The shape of x. @throws ShapeError when x is not an f32 tensor [N, H, W, C] */
 export function batchShape(operation: string, x: Tensor): BatchShape {
-  if (x.rank !== 4 || x.dtype !== "f32") {
+  if (x.rank !== 4 || !x.isFloat) {
     throw new ShapeError(`${operation} takes f32 feature maps [N, H, W, C], found ${x.dtype} [${x.shape}]`);
   }
   return x.shape as unknown as BatchShape;

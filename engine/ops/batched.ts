@@ -28,7 +28,7 @@ function products(a: Tensor, b: Tensor): Tensor {
   const columns = b.shape[2]!;
   const vector = columns % 4 === 0;
   const width = vector ? columns / 4 : columns;
-  const out = Tensor.empty(device, [batch, rows, columns]);
+  const out = Tensor.like(a, [batch, rows, columns]);
   for (const { start, count } of rowRanges(device, batch, [rows * inner, inner * columns, rows * columns])) {
     const part = (tensor: Tensor) => tensor.window((start * tensor.size) / batch, (count * tensor.size) / batch);
     device.kernels.run(

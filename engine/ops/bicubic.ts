@@ -84,7 +84,7 @@ function through(x: Tensor, axis: 1 | 2, map: Resampling): Tensor {
   using spanTable = Tensor.from(device, Uint32Array.from(spans), [outputs, 2]);
   using weightTable = Tensor.from(device, flat, [outputs, taps]);
   const shape = x.shape.with(axis, outputs);
-  const y = Tensor.empty(device, shape);
+  const y = Tensor.like(x, shape);
   const inner = sizeOf(shape.slice(axis + 1));
   const vector = inner % 4 === 0;
   const width = vector ? inner / 4 : inner;

@@ -56,13 +56,15 @@ function sameShape(a: Tensor, b: Tensor): boolean {
 
 /** Not recorded. */
 function combine(op: Binary, a: Tensor, b: Tensor): Tensor {
-  if (a.dtype !== "f32" || b.dtype !== "f32") {
-    throw new ShapeError(`${op} takes f32 elements, found ${a.dtype} [${a.shape}] and ${b.dtype} [${b.shape}]`);
+  if (!a.isFloat || !b.isFloat) {
+    throw new ShapeError(
+      `${op} takes floating-point elements, found ${a.dtype} [${a.shape}] and ${b.dtype} [${b.shape}]`,
+    );
   }
   const { device } = a;
   const shape = broadcastShape(op, a.shape, b.shape);
   const axes = axesOf(op, a.shape, b.shape, shape);
-  const y = Tensor.empty(device, shape);
+  const y = Tensor.like(a, shape);
   const [first, last] = [axes[0]!, axes.at(-1)!];
   const vector = axes.length > 1 && last.extent % 4 === 0;
   const width = vector ? 4 : 1;

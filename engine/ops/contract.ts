@@ -1,7 +1,9 @@
 import type { Device } from "../device/device.ts";
 import { rowRanges } from "../kernel/grid.ts";
-import { Tensor } from "../tensor.ts";
+import { type DataType, Tensor } from "../tensor.ts";
+import type { Trial } from "../tune/tuner.ts";
 import { sumParts } from "./reduce.ts";
+import { contractionTiles, type Tile, weightTiles } from "./tiles.ts";
 
 /** Two numbers, for height and width. */
 export type Pair = readonly [number, number];
@@ -30,28 +32,55 @@ export interface Contraction {
   readonly scatter?: { readonly output: Pair; readonly stride: Pair; readonly start: Pair };
 }
 
-/** Rows of one workgroup's tile; see section "Kernels" of the engine's notes on what was tried. */
-const tileRows = 32;
-
-/** Tile constants for the adapter: lanes along columns, rows broadcast within a subgroup where that is possible. */
-function tile(device: Device, rows: number, columns4: number) {
-  const lanes = device.subgroupSize;
-  if (lanes === 0) return { BROADCAST: false, LANES: 16, ROW_LANES: 1, GROUPS: Math.min(8, rows), COLUMNS: 1 };
-  const groups = Math.max(1, Math.min(Math.floor(tileRows / lanes), Math.ceil(rows / lanes)));
-  return {
-    BROADCAST: true,
-    LANES: lanes,
-    ROW_LANES: lanes,
-    GROUPS: groups,
-    COLUMNS: columns4 > lanes && lanes <= 16 ? 2 : 1,
-  };
-}
-
 /**
  * Writes `out` = x · weight over taps and channels, plus a bias per column when given.
  * x: [images, input, channels], weight: [taps, channels, columns], out: rows by columns.
  */
 export function contract(x: Tensor, weight: Tensor, out: Tensor, shape: Contraction, bias?: Tensor): void {
+  const { device } = x;
+  const rows = shape.images * shape.grid[0] * shape.grid[1];
+  const tiles = contractionTiles(device, rows, shape.columns / 4);
+  const key = `contraction ${describe(shape, rows)} ${x.dtype} ${weight.dtype} ${out.dtype}`;
+  const tile = device.tuner.choose(key, tiles, () =>
+    contractionTrial(device, shape, [x.dtype, weight.dtype, out.dtype]),
+  );
+  runContraction(tile, x, weight, out, shape, bias);
+}
+
+/** What the time of a contraction depends on; numbers of rows that differ by less than a factor of two are alike. */
+function describe(shape: Contraction, rows: number): string {
+  const { grid, channels, columns, taps, stride, scatter } = shape;
+  const size = 2 ** Math.round(Math.log2(rows));
+  return `${size}x${columns} of ${taps.join("x")}x${channels}, lines of ${grid[1]}, stride ${stride.join()}${scatter ? ", scattered" : ""}`;
+}
+
+/** Arithmetic of one run of a trial, at most about: more says no more. */
+const trialFlops = 2e8;
+
+/** A contraction of the same shape on tensors of its own, with fewer images when it is large. */
+function contractionTrial(
+  device: Device,
+  shape: Contraction,
+  types: readonly [DataType, DataType, DataType],
+): Trial<Tile> {
+  const { grid, input, channels, columns, taps } = shape;
+  const flops = 2 * grid[0] * grid[1] * taps[0] * taps[1] * channels * columns;
+  const images = Math.min(shape.images, Math.max(1, Math.ceil(trialFlops / flops)));
+  const target = shape.scatter?.output ?? grid;
+  const height = shape.kernelStart[0] + (taps[0] - 1) * shape.kernelStep[0] + 1;
+  const tensor = (extents: readonly number[], dtype: DataType) => Tensor.zeros(device, extents, dtype).keep();
+  const x = tensor([images, ...input, channels], types[0]);
+  const weight = tensor([height, shape.kernelWidth, channels, columns], types[1]);
+  const out = tensor([images, ...target, columns], types[2]);
+  return {
+    run: (tile) => runContraction(tile, x, weight, out, { ...shape, images }),
+    dispose: () => {
+      for (const own of [x, weight, out]) own.dispose();
+    },
+  };
+}
+
+function runContraction(tile: Tile, x: Tensor, weight: Tensor, out: Tensor, shape: Contraction, bias?: Tensor): void {
   const { device } = x;
   const columns4 = shape.columns / 4;
   const imageRows = shape.grid[0] * shape.grid[1];
@@ -59,15 +88,13 @@ export function contract(x: Tensor, weight: Tensor, out: Tensor, shape: Contract
   const target = shape.scatter?.output ?? shape.grid;
   const outImage = target[0] * target[1] * shape.columns;
   const { start: outStart = [0, 0], stride: outStride = [1, 1] } = shape.scatter ?? {};
-  const config = tile(device, shape.images * imageRows, columns4);
-  const rowsPerGroup = config.GROUPS * config.ROW_LANES;
-  const mostRows = device.gpu.limits.maxComputeWorkgroupsPerDimension * rowsPerGroup;
+  const mostRows = device.gpu.limits.maxComputeWorkgroupsPerDimension * tile.rows;
   const mostImages = Math.max(1, Math.floor(mostRows / imageRows));
   for (const { start, count } of rowRanges(device, shape.images, [xImage, outImage], mostImages)) {
     const rows = count * imageRows;
     device.kernels.run(
-      "conv/tile",
-      { ...config, BIAS: bias !== undefined, SCATTER: shape.scatter !== undefined },
+      tile.kernel,
+      { ...tile.constants, BIAS: bias !== undefined, SCATTER: shape.scatter !== undefined },
       {
         x: x.window(start * xImage, count * xImage),
         weight: weight.window(),
@@ -101,7 +128,7 @@ export function contract(x: Tensor, weight: Tensor, out: Tensor, shape: Contract
         out_h0: outStart[0],
         out_w0: outStart[1],
       },
-      [Math.ceil(columns4 / (config.LANES * config.COLUMNS)), Math.ceil(rows / rowsPerGroup), 1],
+      [Math.ceil(columns4 / tile.columns4), Math.ceil(rows / tile.rows), 1],
     );
   }
 }
@@ -120,6 +147,8 @@ export interface WeightContraction {
 
 /** Workgroups wanted in flight, and lines that a part should at least have: both only bound how the sum is split. */
 const wantedWorkgroups = 256;
+/** Area in vec4s by vec4s that a workgroup is taken to make when the sum is split. */
+const partArea = 128;
 const leastLinesPerPart = 8;
 
 /**
@@ -128,13 +157,37 @@ const leastLinesPerPart = 8;
  */
 export function contractWeight(x: Tensor, dy: Tensor, shape: WeightContraction): Tensor {
   const { device } = x;
+  const { images, input, channels, output, columns, kernel, stride } = shape;
+  const tiles = weightTiles(device, (kernel[1] * channels) / 4, columns / 4);
+  const size = 2 ** Math.round(Math.log2(images * output[0]));
+  const key = `weight gradient ${kernel.join("x")}x${channels}x${columns}, ${size} lines of ${output[1]} from ${input[1]}, stride ${stride.join()} ${x.dtype} ${dy.dtype}`;
+  const tile = device.tuner.choose(key, tiles, () => weightTrial(device, shape, [x.dtype, dy.dtype]));
+  return runWeightContraction(tile, x, dy, shape);
+}
+
+/** A weight gradient of the same shape on tensors of its own, with fewer images when it is large. */
+function weightTrial(device: Device, shape: WeightContraction, types: readonly [DataType, DataType]): Trial<Tile> {
+  const { input, channels, output, columns, kernel } = shape;
+  const flops = 2 * output[0] * output[1] * kernel[0] * kernel[1] * channels * columns;
+  const images = Math.min(shape.images, Math.max(1, Math.ceil(trialFlops / flops)));
+  const x = Tensor.zeros(device, [images, ...input, channels], types[0]).keep();
+  const dy = Tensor.zeros(device, [images, ...output, columns], types[1]).keep();
+  return {
+    run: (tile) => runWeightContraction(tile, x, dy, { ...shape, images }).dispose(),
+    dispose: () => {
+      x.dispose();
+      dy.dispose();
+    },
+  };
+}
+
+function runWeightContraction(tile: Tile, x: Tensor, dy: Tensor, shape: WeightContraction): Tensor {
+  const { device } = x;
   const columns4 = shape.columns / 4;
   const channels4 = shape.channels / 4;
   const rows4 = shape.kernel[1] * channels4;
-  const config = weightTile(device, rows4, columns4);
-  const tilesX = Math.ceil(columns4 / (config.LANES * config.COLUMNS));
-  const tilesY = Math.ceil(rows4 / (config.ROW_LANES * config.GROUPS));
-  const wantedParts = Math.ceil(wantedWorkgroups / (tilesX * tilesY * shape.kernel[0]));
+  // How the sum is cut decides its bits: by the shape alone, not by the tile.
+  const wantedParts = Math.ceil((wantedWorkgroups * partArea) / (columns4 * rows4 * shape.kernel[0]));
 
   const xImage = shape.input[0] * shape.input[1] * shape.channels;
   const dyImage = shape.output[0] * shape.output[1] * shape.columns;
@@ -149,8 +202,8 @@ export function contractWeight(x: Tensor, dy: Tensor, shape: WeightContraction):
   let firstPart = 0;
   for (const call of calls) {
     device.kernels.run(
-      "conv/weight_gradient",
-      config,
+      tile.kernel,
+      tile.constants,
       {
         x: x.window(call.start * xImage, call.count * xImage),
         dy: dy.window(call.start * dyImage, call.count * dyImage),
@@ -173,22 +226,9 @@ export function contractWeight(x: Tensor, dy: Tensor, shape: WeightContraction):
         lines_per_part: call.linesPerPart,
         first_part: firstPart,
       },
-      [tilesX, tilesY, shape.kernel[0] * call.parts],
+      [Math.ceil(columns4 / tile.columns4), Math.ceil(rows4 / tile.rows), shape.kernel[0] * call.parts],
     );
     firstPart += call.parts;
   }
   return sumParts(parts, weightShape);
-}
-
-function weightTile(device: Device, rows4: number, columns4: number) {
-  const lanes = device.subgroupSize;
-  if (lanes === 0) return { BROADCAST: false, LANES: 16, ROW_LANES: 1, GROUPS: Math.min(2, rows4), COLUMNS: 1 };
-  const rowLanes = Math.min(lanes, 8);
-  return {
-    BROADCAST: true,
-    LANES: lanes,
-    ROW_LANES: rowLanes,
-    GROUPS: 1,
-    COLUMNS: columns4 > lanes && lanes <= 16 ? 2 : 1,
-  };
 }

@@ -91,7 +91,7 @@ function convShape(x: Shape, weight: Shape, options: ConvOptions): ConvShape {
 const dense = {
   forward(x: Tensor, weight: Tensor, s: ConvShape, bias?: Tensor): Tensor {
     const [channels, columns] = [upToFour(s.channels), upToFour(s.columns)];
-    const out = Tensor.empty(x.device, [s.images, ...s.output, columns]);
+    const out = Tensor.like(x, [s.images, ...s.output, columns]);
     contract(
       withColumns(x, channels),
       withRowsAndColumns(weight, channels, columns),
@@ -121,7 +121,7 @@ const dense = {
    */
   inputGradient(dy: Tensor, weight: Tensor, s: ConvShape): Tensor {
     const [channels, columns] = [upToFour(s.channels), upToFour(s.columns)];
-    const dx = Tensor.empty(dy.device, [s.images, ...s.input, channels]);
+    const dx = Tensor.like(dy, [s.images, ...s.input, channels]);
     const turned = transpose(withRowsAndColumns(weight, channels, columns));
     const filled = withColumns(dy, columns);
     const simple = s.stride[0] === 1 && s.stride[1] === 1;
@@ -183,7 +183,7 @@ function groupedParameters(s: ConvShape, images: number) {
 const grouped = {
   forward(x: Tensor, weight: Tensor, s: ConvShape, bias?: Tensor): Tensor {
     const { device } = x;
-    const y = Tensor.empty(device, [s.images, ...s.output, s.columns]);
+    const y = Tensor.like(x, [s.images, ...s.output, s.columns]);
     const xImage = x.size / s.images;
     const yImage = y.size / s.images;
     for (const { start, count } of rowRanges(device, s.images, [xImage, yImage])) {
@@ -205,7 +205,7 @@ const grouped = {
 
   inputGradient(dy: Tensor, weight: Tensor, s: ConvShape): Tensor {
     const { device } = dy;
-    const dx = Tensor.empty(device, [s.images, ...s.input, s.channels]);
+    const dx = Tensor.like(dy, [s.images, ...s.input, s.channels]);
     const dxImage = dx.size / s.images;
     const dyImage = dy.size / s.images;
     for (const { start, count } of rowRanges(device, s.images, [dxImage, dyImage])) {

@@ -64,7 +64,7 @@ export function randomWords(device: Device, count: number, words: RandomWords): 
 /** x · keep / (1 − rate). Not recorded. */
 function drop(x: Tensor, rate: number, words: RandomWords): Tensor {
   const { device } = x;
-  const y = Tensor.empty(device, x.shape);
+  const y = Tensor.like(x);
   const threshold = Math.min(Math.round(rate * 2 ** 32), 2 ** 32 - 1);
   for (const { start, count } of rowRanges(device, Math.ceil(x.size / 4), [4])) {
     device.kernels.run(
@@ -79,7 +79,7 @@ function drop(x: Tensor, rate: number, words: RandomWords): Tensor {
 }
 
 function checked(operation: string, x: Tensor, rate: number, words: RandomWords): void {
-  if (x.dtype !== "f32") throw new ShapeError(`${operation} takes f32 elements, found ${x.dtype} [${x.shape}]`);
+  if (!x.isFloat) throw new ShapeError(`${operation} takes floating-point elements, found ${x.dtype} [${x.shape}]`);
   if (!(rate >= 0 && rate < 1)) throw new RangeError(`${operation}: the rate must be from 0 to below 1, got ${rate}`);
   expectOffset(operation, words.offset ?? 0);
 }
@@ -162,7 +162,7 @@ export function cutout(x: Tensor, windows: readonly CutoutWindow[], value = 0): 
 
 function fillWindows(x: Tensor, bounds: readonly number[], value: number): Tensor {
   const [images, height, width, channels] = batchShape("cutout", x);
-  const y = Tensor.empty(x.device, x.shape);
+  const y = Tensor.like(x);
   const windows = Tensor.from(x.device, Uint32Array.from(bounds), [images, 4]);
   overImages({ x, y, windows }, {}, ({ windows: bound, grid }) => {
     x.device.kernels.run(

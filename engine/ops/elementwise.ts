@@ -1,23 +1,28 @@
 import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
-import { ShapeError, Tensor } from "../tensor.ts";
+import { type DataType, ShapeError, Tensor } from "../tensor.ts";
 
 type Unary = "relu" | "scale" | "exp" | "log" | "sqrt" | "square";
 type Binary = "add" | "subtract" | "multiply" | "divide" | "relu_gradient";
 
-/** Runs a kernel over all elements of equally long tensors, in windows where one binding does not hold them. */
+/**
+ * Runs a kernel over all elements of equally long tensors, in windows where one binding does not hold them; tensors in
+ * `whole` are bound as they are in every window.
+ */
 export function overElements(
   kernel: string,
   constants: Readonly<Record<string, string | number | boolean>>,
   tensors: Readonly<Record<string, Tensor>>,
   parameters: Readonly<Record<string, number>> = {},
+  whole: Readonly<Record<string, Tensor>> = {},
 ): void {
   const first = Object.values(tensors)[0]!;
   const { device } = first;
   for (const { start, count } of rowRanges(device, Math.ceil(first.size / 4), [4])) {
-    const windows = Object.entries(tensors).map(
-      ([name, tensor]) => [name, tensor.window(start * 4, count * 4)] as const,
-    );
+    const windows = [
+      ...Object.entries(tensors).map(([name, tensor]) => [name, tensor.window(start * 4, count * 4)] as const),
+      ...Object.entries(whole).map(([name, tensor]) => [name, tensor.window()] as const),
+    ];
     device.kernels.run(
       kernel,
       { ...constants, WORKGROUP: flatWorkgroup },
@@ -29,14 +34,14 @@ export function overElements(
 }
 
 function unary(op: Unary, x: Tensor, factor = 0): Tensor {
-  const y = Tensor.empty(x.device, x.shape);
+  const y = Tensor.like(x);
   overElements("elementwise/unary", { OP: op }, { x, y }, { factor });
   return y;
 }
 
 function binary(op: Binary, a: Tensor, b: Tensor): Tensor {
   expectSameShape(op, a, b);
-  const y = Tensor.empty(a.device, a.shape);
+  const y = Tensor.like(a);
   overElements("elementwise/binary", { OP: op }, { a, b, y });
   return y;
 }
@@ -58,6 +63,23 @@ export function relu(x: Tensor): Tensor {
 export function scale(x: Tensor, factor: number): Tensor {
   // dx = factor · dy
   return record("scale", [x], unary("scale", x, factor), (dy) => [unary("scale", dy, factor)]);
+}
+
+/**
+ * The same numbers as f32 or f16, rounded to nearest; beyond ±65,504 f16 is infinite. Operations on f16 tensors give f16.
+ * @throws ShapeError when x holds u32, or the adapter has no f16
+ */
+export function cast(x: Tensor, dtype: "f32" | "f16"): Tensor {
+  if (!x.isFloat) throw new ShapeError(`cast takes floating-point elements, found ${x.dtype} [${x.shape}]`);
+  // dx = dy in the type of x
+  return record("cast", [x], converted(x, dtype), (dy) => [converted(dy, x.dtype)]);
+}
+
+function converted(x: Tensor, dtype: DataType): Tensor {
+  if (x.dtype === dtype) return x.alias();
+  const y = Tensor.empty(x.device, x.shape, dtype);
+  overElements("elementwise/unary", { OP: "scale" }, { x, y }, { factor: 1 });
+  return y;
 }
 
 /** y = e^x. */
@@ -123,7 +145,7 @@ export function divide(a: Tensor, b: Tensor): Tensor {
 /** sum + x in the place of `sum`, or in a new tensor when somebody else holds the elements of `sum`. Not recorded. */
 export function addInto(sum: Tensor, x: Tensor): Tensor {
   if (sum.shared) {
-    const total = Tensor.empty(sum.device, sum.shape);
+    const total = Tensor.like(sum);
     overElements("elementwise/binary", { OP: "add" }, { a: sum, b: x, y: total });
     sum.dispose();
     return total;

@@ -1,6 +1,7 @@
 import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { type Shape, ShapeError, Tensor } from "../tensor.ts";
+import { movedElement } from "./join.ts";
 
 /**
  * Rows of a table by their numbers, an embedding lookup: y[…, :] = table[indices[…], :]. table: [V, D], indices: u32 […]
@@ -10,7 +11,8 @@ import { type Shape, ShapeError, Tensor } from "../tensor.ts";
  */
 export function gatherRows(table: Tensor, indices: Tensor): Tensor {
   if (table.rank !== 2) throw new ShapeError(`gatherRows takes a table [V, D], found [${table.shape}]`);
-  if (indices.dtype !== "u32") throw new ShapeError(`gatherRows takes u32 indices, found f32 [${indices.shape}]`);
+  if (indices.dtype !== "u32")
+    throw new ShapeError(`gatherRows takes u32 indices, found ${indices.dtype} [${indices.shape}]`);
   // dtable[v] = Σ dy[i] over the i with indices[i] = v, in ascending order
   return record("gatherRows", [table], rowsOf(table, indices), (dy) => [scatterAdd(dy, indices, table.shape)]);
 }
@@ -18,14 +20,14 @@ export function gatherRows(table: Tensor, indices: Tensor): Tensor {
 function rowsOf(table: Tensor, indices: Tensor): Tensor {
   const { device } = table;
   const [tableRows, columns] = table.shape as readonly [number, number];
-  const y = Tensor.empty(device, [...indices.shape, columns], table.dtype);
+  const y = Tensor.like(table, [...indices.shape, columns]);
   const vector = columns % 4 === 0;
   const width = vector ? columns / 4 : columns;
   for (const { start, count } of rowRanges(device, indices.size, [1, columns])) {
     for (const part of rowRanges(device, tableRows, [columns])) {
       device.kernels.run(
         "gather/rows",
-        { FIRST: part.start === 0, VECTOR: vector, WORKGROUP: flatWorkgroup },
+        { FIRST: part.start === 0, ELEMENT: movedElement(table, vector), WORKGROUP: flatWorkgroup },
         {
           table: table.window(part.start * columns, part.count * columns),
           indices: indices.window(start, count),
@@ -103,8 +105,8 @@ function invert(indices: Tensor, rows: number): { starts: Tensor; places: Tensor
 
 /** Rows, and elements of a row, of f32 […, m]. */
 function rowsOfLast(operation: string, x: Tensor): { rows: number; columns: number; leading: Shape } {
-  if (x.rank < 1 || x.dtype !== "f32") {
-    throw new ShapeError(`${operation} takes f32 rows […, m], found ${x.dtype} [${x.shape}]`);
+  if (x.rank < 1 || !x.isFloat) {
+    throw new ShapeError(`${operation} takes floating-point rows […, m], found ${x.dtype} [${x.shape}]`);
   }
   const columns = x.shape.at(-1)!;
   return { rows: x.size / columns, columns, leading: x.shape.slice(0, -1) };
@@ -121,7 +123,7 @@ export function topK(x: Tensor, k: number): { values: Tensor; indices: Tensor } 
   if (!Number.isInteger(k) || k < 1 || k > columns) {
     throw new ShapeError(`topK: k = ${k} is not a whole number from 1 to ${columns}, the length of the rows`);
   }
-  const values = Tensor.empty(device, [...leading, k]);
+  const values = Tensor.like(x, [...leading, k]);
   const indices = Tensor.empty(device, [...leading, k], "u32");
   for (const { start, count } of rowRanges(device, rows, [columns, k])) {
     device.kernels.run(
@@ -143,7 +145,7 @@ export function topK(x: Tensor, k: number): { values: Tensor; indices: Tensor } 
 
 function spreadTop(dvalues: Tensor, indices: Tensor, shape: Shape): Tensor {
   const { device } = dvalues;
-  const dx = Tensor.empty(device, shape);
+  const dx = Tensor.like(dvalues, shape);
   const columns = shape.at(-1)!;
   const k = indices.shape.at(-1)!;
   for (const { start, count } of rowRanges(device, dx.size / columns, [columns, k])) {
@@ -182,7 +184,7 @@ const sumBlock = 256;
 function scan(x: Tensor, reverse: boolean): Tensor {
   const { device } = x;
   const { rows, columns } = rowsOfLast("cumulativeSum", x);
-  const y = Tensor.empty(device, x.shape);
+  const y = Tensor.like(x);
   for (const { start, count } of rowRanges(device, rows, [columns])) {
     device.kernels.run(
       "row/cumulative_sum",

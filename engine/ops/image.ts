@@ -3,6 +3,7 @@ import type { Device } from "../device/device.ts";
 import { flatGrid, flatWorkgroup, greatestCommonDivisor, rowRanges } from "../kernel/grid.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
 import { batchShape, overImages } from "./batch.ts";
+import { concat } from "./join.ts";
 import { type AxisResampling, resampleAxis } from "./resample.ts";
 
 /**
@@ -109,7 +110,7 @@ function copyWindows(x: Tensor, height: number, width: number, places: readonly 
   const elements = vector ? channels / 4 : channels;
   const numbers = Int32Array.from(places.flatMap(([row, column, step]) => [row!, column!, step!, 0]));
   using table = Tensor.from(device, new Uint32Array(numbers.buffer), [images, 4]);
-  const y = Tensor.empty(device, [images, height, width, channels]);
+  const y = Tensor.like(x, [images, height, width, channels]);
   overImages({ x, y }, { places: table }, ({ windows, grid, firstImage }) => {
     device.kernels.run(
       "image/window",
@@ -152,7 +153,7 @@ export function centerCrop(x: Tensor, height: number, width: number): Tensor {
  */
 export function normalise(x: Tensor, mean: readonly number[], deviation: readonly number[]): Tensor {
   const channels = x.shape.at(-1);
-  if (x.dtype !== "f32" || channels !== mean.length || channels !== deviation.length) {
+  if (!x.isFloat || channels !== mean.length || channels !== deviation.length) {
     throw new ShapeError(
       `normalise: ${mean.length} means and ${deviation.length} deviations for an ${x.dtype} tensor [${x.shape}]`,
     );
@@ -170,7 +171,7 @@ function perChannel(x: Tensor, means: readonly number[], factors: readonly numbe
   const period = means.length / greatestCommonDivisor(means.length, 4);
   const tiled = (values: readonly number[]) => Array.from({ length: 4 * period }, (_, i) => values[i % values.length]!);
   using table = Tensor.from(device, [...tiled(means), ...tiled(factors)], [2, 4 * period]);
-  const y = Tensor.empty(device, x.shape);
+  const y = Tensor.like(x);
   for (const { start, count } of rowRanges(device, Math.ceil(x.size / 4), [4])) {
     device.kernels.run(
       "image/normalise",
@@ -190,29 +191,15 @@ function perChannel(x: Tensor, means: readonly number[], factors: readonly numbe
 export function stack(images: readonly Tensor[]): Tensor {
   const [first] = images;
   if (!first) throw new ShapeError("stack: no pictures were given");
-  const [leading, ...picture] = batchShape("stack", first);
-  const bytes = first.sizeBytes;
+  const [leading] = batchShape("stack", first);
   for (const image of images) {
-    if (leading !== 1 || image.shape.join() !== first.shape.join() || image.dtype !== "f32") {
+    if (leading !== 1 || image.shape.join() !== first.shape.join() || !image.isFloat) {
       throw new ShapeError(
         `stack takes pictures [1, H, W, C] of one size, found [${first.shape}] and [${image.shape}]`,
       );
     }
   }
-  const { device } = first;
-  const y = Tensor.empty(device, [images.length, ...picture]);
-  images.forEach((image, n) => {
-    device.stream.copy(image.allocation, 0, y.allocation, n * bytes, bytes);
-  });
-  // dimages[n] = dy[n]
-  return record("stack", images, y, (dy) =>
-    images.map((image, n) => {
-      if (!image.tracked) return undefined;
-      const dimage = Tensor.empty(device, image.shape);
-      device.stream.copy(dy.allocation, n * bytes, dimage.allocation, 0, bytes);
-      return dimage;
-    }),
-  );
+  return concat(images);
 }
 
 function expectExtents(operation: string, height: number, width: number): void {

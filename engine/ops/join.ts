@@ -1,6 +1,6 @@
 import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, greatestCommonDivisor, rowRanges } from "../kernel/grid.ts";
-import { type Shape, ShapeError, sizeOf, Tensor } from "../tensor.ts";
+import { elementBytes, type Shape, ShapeError, sizeOf, Tensor } from "../tensor.ts";
 
 /** Axes that a kernel can tell apart. */
 const largestRank = 6;
@@ -31,6 +31,12 @@ function expectRank(operation: string, x: Tensor): void {
   if (x.rank > largestRank) throw new ShapeError(`${operation} takes at most ${largestRank} axes, found [${x.shape}]`);
 }
 
+/** WGSL type in which a kernel moves elements of x, one or four at a time, without looking at them. */
+export function movedElement(x: Tensor, vector: boolean): string {
+  if (x.dtype === "f16") return vector ? "vec4h" : "f16";
+  return vector ? "vec4u" : "u32";
+}
+
 /** The bits that a kernel writes for a value of the type of x. */
 function bitsOf(x: Tensor, value: number): number {
   return x.dtype === "u32" ? value : new Uint32Array(Float32Array.of(value).buffer)[0]!;
@@ -42,10 +48,9 @@ function bitsOf(x: Tensor, value: number): number {
  */
 function strided(x: Tensor, axes: readonly StridedAxis[], value = 0): Tensor {
   const { device } = x;
-  const y = Tensor.empty(
-    device,
+  const y = Tensor.like(
+    x,
     axes.map((axis) => axis.extent),
-    x.dtype,
   );
   const [first, last] = [axes[0]!, axes.at(-1)!];
   const rowY = y.size / first.extent;
@@ -53,7 +58,7 @@ function strided(x: Tensor, axes: readonly StridedAxis[], value = 0): Tensor {
   const rowsX = first.stride * first.from === x.size ? first.from : 1;
   const rowX = x.size / rowsX;
   const alignment = device.gpu.limits.minStorageBufferOffsetAlignment;
-  const step = alignment / greatestCommonDivisor(rowX * 4, alignment);
+  const step = alignment / greatestCommonDivisor(rowX * elementBytes[x.dtype], alignment);
   const whole = rowsX === 1 || x.sizeBytes + 12 <= device.maximumBindingBytes;
   const fitting = Math.floor((device.maximumBindingBytes - 12) / (rowX * 4)) - step;
   if (!whole && fitting < 1) {
@@ -82,7 +87,12 @@ function strided(x: Tensor, axes: readonly StridedAxis[], value = 0): Tensor {
     });
     device.kernels.run(
       "shape/strided",
-      { RANK: axes.length, VECTOR: vector, WORKGROUP: flatWorkgroup },
+      {
+        RANK: axes.length,
+        ELEMENT: movedElement(x, vector),
+        HALF: x.dtype === "f16",
+        WORKGROUP: flatWorkgroup,
+      },
       { x: whole ? x.window() : x.window(low * rowX, rows * rowX), y: y.window(start * rowY, count * rowY) },
       parameters,
       flatGrid(device, (count * rowY) / width),
@@ -194,7 +204,7 @@ export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   }
   const extents = tensors.map((tensor) => tensor.shape[at]!);
   const total = extents.reduce((sum, extent) => sum + extent, 0);
-  const y = Tensor.empty(head.device, head.shape.with(at, total), head.dtype);
+  const y = Tensor.like(head, head.shape.with(at, total));
   const firsts = extents.map((_, i) => extents.slice(0, i).reduce((sum, extent) => sum + extent, 0));
   const [outer, inner] = [sizeOf(head.shape.slice(0, at)), sizeOf(head.shape.slice(at + 1))];
   tensors.forEach((tensor, i) => {
@@ -206,11 +216,17 @@ export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   );
 }
 
+/** True when WebGPU can copy such a run of bytes between buffers: f16 tensors may start and end between two words. */
+function copyable(firstByte: number, bytes: number): boolean {
+  return firstByte % 4 === 0 && bytes % 4 === 0;
+}
+
 /** Writes the rows of x, `columnsX` long, into those of y from column `first` on. */
 function place(x: Tensor, y: Tensor, rows: number, columnsX: number, columnsY: number, first: number): void {
   const { device } = x;
-  if (rows === 1) {
-    device.stream.copy(x.allocation, 0, y.allocation, first * 4, x.sizeBytes);
+  const firstByte = first * elementBytes[y.dtype];
+  if (rows === 1 && copyable(firstByte, x.sizeBytes)) {
+    device.stream.copy(x.allocation, 0, y.allocation, firstByte, x.sizeBytes);
     return;
   }
   const vector = [columnsX, columnsY, first].every((extent) => extent % 4 === 0);
@@ -218,7 +234,7 @@ function place(x: Tensor, y: Tensor, rows: number, columnsX: number, columnsY: n
   for (const { start, count } of rowRanges(device, rows, [columnsX, columnsY])) {
     device.kernels.run(
       "shape/place",
-      { VECTOR: vector, WORKGROUP: flatWorkgroup },
+      { ELEMENT: movedElement(x, vector), WORKGROUP: flatWorkgroup },
       { x: x.window(start * columnsX, count * columnsX), y: y.window(start * columnsY, count * columnsY) },
       { rows: count, x_columns: columnsX / width, y_columns: columnsY / width, first: first / width },
       flatGrid(device, (count * columnsX) / width),
@@ -229,9 +245,11 @@ function place(x: Tensor, y: Tensor, rows: number, columnsX: number, columnsY: n
 /** The places `first …` along the middle axis of y [outer, total, inner] that a tensor of `shape` takes up. */
 function part(y: Tensor, shape: Shape, outer: number, inner: number, first: number, total: number): Tensor {
   const { device } = y;
-  if (outer === 1) {
-    const x = Tensor.empty(device, shape, y.dtype);
-    device.stream.copy(y.allocation, first * inner * 4, x.allocation, 0, x.sizeBytes);
+  const firstByte = first * inner * elementBytes[y.dtype];
+  const bytes = sizeOf(shape) * elementBytes[y.dtype];
+  if (outer === 1 && copyable(firstByte, bytes)) {
+    const x = Tensor.like(y, shape);
+    device.stream.copy(y.allocation, firstByte, x.allocation, 0, bytes);
     return x;
   }
   const rows = y.alias([outer, total * inner]);

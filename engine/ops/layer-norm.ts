@@ -22,7 +22,7 @@ function layout(x: Tensor) {
 export function layerNorm(x: Tensor, scale: Tensor, shift: Tensor, epsilon = 1e-5): Tensor {
   const { channels } = layout(x);
   for (const [name, tensor] of Object.entries({ x, scale, shift })) {
-    if (tensor.dtype !== "f32") throw new ShapeError(`layerNorm: ${name} is ${tensor.dtype}, f32 is needed`);
+    if (!tensor.isFloat) throw new ShapeError(`layerNorm: ${name} is ${tensor.dtype}, f32 is needed`);
   }
   for (const [name, tensor] of Object.entries({ scale, shift })) {
     if (tensor.size !== channels) {
@@ -41,7 +41,7 @@ export function layerNorm(x: Tensor, scale: Tensor, shift: Tensor, epsilon = 1e-
 function forward(x: Tensor, scale: Tensor, shift: Tensor, epsilon: number): { y: Tensor; moments: Tensor } {
   const { device } = x;
   const { channels, rows, columns, vector } = layout(x);
-  const y = Tensor.empty(device, x.shape);
+  const y = Tensor.like(x);
   const moments = Tensor.empty(device, [rows, 2]);
   for (const { start, count } of rowRanges(device, rows, [channels, 2])) {
     const part = (tensor: Tensor) => tensor.window(start * channels, count * channels);
@@ -65,7 +65,7 @@ function forward(x: Tensor, scale: Tensor, shift: Tensor, epsilon: number): { y:
 function inputGradient(x: Tensor, dy: Tensor, scale: Tensor, moments: Tensor): Tensor {
   const { device } = x;
   const { channels, rows, columns, vector } = layout(x);
-  const dx = Tensor.empty(device, x.shape);
+  const dx = Tensor.like(x);
   for (const { start, count } of rowRanges(device, rows, [channels, 2])) {
     const part = (tensor: Tensor) => tensor.window(start * channels, count * channels);
     device.kernels.run(

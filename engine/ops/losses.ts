@@ -42,7 +42,7 @@ function rowLoss(name: string, loss: RowLoss, logits: Tensor, { targets, ...vect
   const rows = { logits, ...(targets && { targets }) };
   overRows("loss/rows", loss, rows, { ...vectors, losses });
   return record(name, [logits], losses, (dlosses) => {
-    const dlogits = Tensor.empty(logits.device, logits.shape);
+    const dlogits = Tensor.like(logits);
     // ln t is a constant beside −t ln p: the divergence has the gradient of the cross-entropy.
     const slope = loss === "kl_divergence" ? "cross_entropy" : loss;
     overRows("loss/rows_gradient", slope, { ...rows, dlogits }, { ...vectors, dlosses });
@@ -51,13 +51,13 @@ function rowLoss(name: string, loss: RowLoss, logits: Tensor, { targets, ...vect
 }
 
 function expectLogits(operation: string, logits: Tensor): void {
-  if (logits.rank !== 2 || logits.dtype !== "f32") {
-    throw new ShapeError(`${operation} takes f32 logits [B, m], found ${logits.dtype} [${logits.shape}]`);
+  if (logits.rank !== 2 || !logits.isFloat) {
+    throw new ShapeError(`${operation} takes floating-point logits [B, m], found ${logits.dtype} [${logits.shape}]`);
   }
 }
 
 function expectVector(operation: string, name: string, vector: Tensor, length: number): void {
-  if (vector.rank !== 1 || vector.size !== length || vector.dtype !== "f32") {
+  if (vector.rank !== 1 || vector.size !== length || !vector.isFloat) {
     throw new ShapeError(`${operation}: ${name} must be f32 [${length}], found ${vector.dtype} [${vector.shape}]`);
   }
 }
@@ -65,7 +65,7 @@ function expectVector(operation: string, name: string, vector: Tensor, length: n
 function expectTargets(operation: string, logits: Tensor, target: Tensor): void {
   expectLogits(operation, logits);
   expectSameShape(operation, logits, target);
-  if (target.dtype !== "f32") throw new ShapeError(`${operation}: the target must be f32, found ${target.dtype}`);
+  if (!target.isFloat) throw new ShapeError(`${operation}: the target must be f32, found ${target.dtype}`);
 }
 
 /**
@@ -127,7 +127,7 @@ export function weightedMean(rows: Tensor, weights: Tensor, divisor = rows.size)
   device.kernels.run("loss/weighted_mean", {}, windows, { count, divisor }, [1, 1, 1]);
   // drows_i = dy · w_i / divisor
   return record("weightedMean", [rows], y, (dy) => {
-    const drows = Tensor.empty(device, rows.shape);
+    const drows = Tensor.like(rows);
     device.kernels.run(
       "loss/weighted_mean_gradient",
       { WORKGROUP: flatWorkgroup },

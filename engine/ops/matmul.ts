@@ -12,7 +12,7 @@ function product(a: Tensor, b: Tensor, bias?: Tensor): Tensor {
   const columns = b.shape[1]!;
   const [k, n] = [upToFour(inner), upToFour(columns)];
   return device.scope(() => {
-    const out = Tensor.empty(device, [rows, n]);
+    const out = Tensor.like(a, [rows, n]);
     contract(
       withColumns(a, k),
       withRowsAndColumns(b, k, n),

@@ -122,7 +122,7 @@ function runningMoments(device: Device, state: BatchNormState, channels: number,
 function apply(x: Tensor, moments: Tensor, state: BatchNormState, relu: boolean, residual?: Tensor): Tensor {
   const { device } = x;
   const { channels, rows, width, vector } = layout(x);
-  const y = Tensor.empty(device, x.shape);
+  const y = Tensor.like(x);
   for (const { start, count } of rowRanges(device, rows, [channels])) {
     const part = (tensor: Tensor) => tensor.window(start * channels, count * channels);
     device.kernels.run(
@@ -178,9 +178,9 @@ function gradient(
 ): { dx: Tensor; dresidual: Tensor | undefined } {
   const { device } = x;
   const { channels, rows, width, vector } = layout(x);
-  const dx = Tensor.empty(device, x.shape);
+  const dx = Tensor.like(x);
   // Without ReLU the gradient of the residual is dy itself.
-  const split = residual && relu ? Tensor.empty(device, x.shape) : undefined;
+  const split = residual && relu ? Tensor.like(x) : undefined;
   for (const { start, count } of rowRanges(device, rows, [channels])) {
     const part = (tensor: Tensor) => tensor.window(start * channels, count * channels);
     device.kernels.run(

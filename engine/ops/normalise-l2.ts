@@ -31,13 +31,11 @@ function overRows(gradient: boolean, epsilon: number, tensors: Readonly<Record<s
  * @throws RangeError when epsilon is not above 0
  */
 export function l2Normalise(x: Tensor, epsilon = 1e-12): Tensor {
-  if (x.dtype !== "f32") throw new ShapeError(`l2Normalise takes f32 rows […, C], found ${x.dtype} [${x.shape}]`);
+  if (!x.isFloat) throw new ShapeError(`l2Normalise takes floating-point rows […, C], found ${x.dtype} [${x.shape}]`);
   if (!(epsilon > 0)) throw new RangeError(`l2Normalise: epsilon must be above 0, got ${epsilon}`);
-  const y = overRows(false, epsilon, { x, y: Tensor.empty(x.device, x.shape) });
+  const y = overRows(false, epsilon, { x, y: Tensor.like(x) });
   // dx = (dy − y · (y · dy)) / ‖x‖ where ‖x‖ > ε, else dy / ε
-  return record("l2Normalise", [x], y, (dy) => [
-    overRows(true, epsilon, { x, dy, dx: Tensor.empty(x.device, x.shape) }),
-  ]);
+  return record("l2Normalise", [x], y, (dy) => [overRows(true, epsilon, { x, dy, dx: Tensor.like(x) })]);
 }
 
 /**

@@ -106,7 +106,7 @@ export function maxPool2d(x: Tensor, options: PoolOptions): Tensor {
       `maxPool2d: kernel ${shape.kernel} and stride ${shape.stride} go up to ${largestMaxPool} for each axis`,
     );
   }
-  const y = Tensor.empty(x.device, [images, ...output, channels]);
+  const y = Tensor.like(x, [images, ...output, channels]);
   const keepIndex = isRecording() && x.tracked;
   const index = keepIndex ? Tensor.empty(x.device, [images, ...output, elements(shape)], "u32") : undefined;
   overImages({ x, y, ...(index && { index }) }, {}, ({ windows, grid }) => {
@@ -125,7 +125,7 @@ export function maxPool2d(x: Tensor, options: PoolOptions): Tensor {
 
 function maxPoolGradient(dy: Tensor, index: Tensor, shape: PoolShape): Tensor {
   const { images, input, channels, kernel, stride, padding } = shape;
-  const dx = Tensor.empty(dy.device, [images, ...input, channels]);
+  const dx = Tensor.like(dy, [images, ...input, channels]);
   const blocks = [0, 1].map((axis) => Math.floor((input[axis]! - 1 + padding[axis]!) / stride[axis]!) + 1) as [
     number,
     number,
@@ -156,14 +156,14 @@ export function averagePool2d(x: Tensor, options: AveragePoolOptions): Tensor {
   const shape = poolShape("averagePool2d", x, options);
   const { images, input, output, channels } = shape;
   const constants = { ...windowConstants(shape), COUNT_PADDING: options.countPadding ?? true };
-  const y = Tensor.empty(x.device, [images, ...output, channels]);
+  const y = Tensor.like(x, [images, ...output, channels]);
   overImages({ x, y }, {}, ({ windows, grid }) => {
     const size = grid(output[1] * elements(shape), output[0]);
     x.device.kernels.run("pool/average", constants, windows, windowParameters(shape), size);
   });
   // dx[h, w] = Σ of dy / count over the windows that cover (h, w)
   return record("averagePool2d", [x], y, (dy) => {
-    const dx = Tensor.empty(dy.device, x.shape);
+    const dx = Tensor.like(x);
     overImages({ dy, dx }, {}, ({ windows, grid }) => {
       const size = grid(input[1] * elements(shape), input[0]);
       dy.device.kernels.run("pool/average_gradient", constants, windows, windowParameters(shape), size);
@@ -179,14 +179,14 @@ export function globalAveragePool(x: Tensor): Tensor {
   const constants = { VECTOR: vector, WORKGROUP: flatWorkgroup };
   const parameters = { height, width, channels: vector ? channels / 4 : channels };
   const { device } = x;
-  const y = Tensor.empty(device, [images, channels]);
+  const y = Tensor.like(x, [images, channels]);
   overImages({ x }, { y }, ({ windows, grid, firstImage }) => {
     const size = grid(parameters.channels, 1);
     device.kernels.run("pool/global_average", constants, windows, { ...parameters, first_image: firstImage }, size);
   });
   // dx = dy / (H · W) at every position
   return record("globalAveragePool", [x], y, (dy) => {
-    const dx = Tensor.empty(device, x.shape);
+    const dx = Tensor.like(x);
     overImages({ dx }, { dy }, ({ windows, grid, firstImage }) => {
       const size = grid(parameters.channels, height);
       device.kernels.run(

@@ -5,7 +5,7 @@ import { type Shape, ShapeError, sizeOf, Tensor } from "../tensor.ts";
 /** Elements that one invocation adds up; longer axes are cut into parts, which keeps rounding small as well. */
 const partLength = 256;
 
-/** Sum of x, seen as [outer, axis, inner], over its middle axis → [outer, inner] (flat). Not recorded. */
+/** Sum of x, seen as [outer, axis, inner], over its middle axis → f32 [outer, inner] (flat). Not recorded. */
 export function sumAxis(x: Tensor, outer: number, axis: number, inner: number): Tensor {
   const { device } = x;
   const vector = inner % 4 === 0;
@@ -59,9 +59,10 @@ export function sumParts(parts: Tensor, shape: Shape): Tensor {
   return y;
 }
 
-function expand(y: Tensor, shape: Shape, outer: number, axis: number, inner: number, factor: number): Tensor {
+/** factor · y repeated over the middle axis of [outer, axis, inner], in a tensor of the type and shape of `model`. */
+function expand(y: Tensor, model: Tensor, outer: number, axis: number, inner: number, factor: number): Tensor {
   const { device } = y;
-  const x = Tensor.empty(device, shape);
+  const x = Tensor.like(model);
   const alongAxis = outer === 1;
   const rowSize = alongAxis ? inner : axis * inner;
   for (const { start, count } of rowRanges(device, alongAxis ? axis : outer, [rowSize, inner])) {
@@ -88,18 +89,18 @@ function reduction(name: string, x: Tensor, axis: number | undefined, factorOf: 
   const rest = at === undefined ? [] : x.shape.filter((_, i) => i !== at);
   const factor = factorOf(length);
   const total = sumAxis(x, outer, length, inner);
-  const scaled = factor === 1 ? total : expand(total, total.shape, 1, 1, total.size, factor);
+  const scaled = factor === 1 ? total : expand(total, total, 1, 1, total.size, factor);
   const y = scaled.alias(rest.length > 0 ? rest : [1]);
   // dx[…, a, …] = factor · dy for every a
-  return record(name, [x], y, (dy) => [expand(dy, x.shape, outer, length, inner, factor)]);
+  return record(name, [x], y, (dy) => [expand(dy, x, outer, length, inner, factor)]);
 }
 
-/** Sum over one axis (negative counts from the last), which disappears, or over all elements → [1]. */
+/** Sum over one axis (negative counts from the last), which disappears, or over all elements → [1]. Always f32. */
 export function sum(x: Tensor, axis?: number): Tensor {
   return reduction("sum", x, axis, () => 1);
 }
 
-/** Mean over one axis (negative counts from the last), which disappears, or over all elements → [1]. */
+/** Mean over one axis (negative counts from the last), which disappears, or over all elements → [1]. Always f32. */
 export function mean(x: Tensor, axis?: number): Tensor {
   return reduction("mean", x, axis, (length) => 1 / length);
 }

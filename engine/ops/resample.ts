@@ -97,14 +97,15 @@ function cachedTable(device: Device, key: string, make: () => Resampling): Table
     tables.set(device, kept);
   }
   let table = kept.get(key);
-  if (!table) {
+  // One made in a rehearsal is gone.
+  if (!table || table.spans.disposed) {
     const [oldest] = kept;
     if (oldest && kept.size >= tableLimit) {
       oldest[1].spans.dispose();
       oldest[1].weights.dispose();
       kept.delete(oldest[0]);
     }
-    table = uploadTable(device, make());
+    table = device.owned("resampling", () => uploadTable(device, make()));
     kept.set(key, table);
   }
   return table;
@@ -127,7 +128,7 @@ export function resampleAxis(x: Tensor, { axis, inputs, outputs, antialias, back
     return backward ? transposed(map) : map;
   });
   const shape = x.shape.with(axis, table.outputs);
-  const y = Tensor.empty(device, shape);
+  const y = Tensor.like(x, shape);
   const inner = sizeOf(shape.slice(axis + 1));
   const length = x.shape[axis]!;
   const vector = inner % 4 === 0;

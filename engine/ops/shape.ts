@@ -19,7 +19,7 @@ function swapLast(x: Tensor): Tensor {
   const { device } = x;
   const [rows, columns] = x.shape.slice(-2) as [number, number];
   const leading = x.shape.slice(0, -2);
-  const y = Tensor.empty(device, [...leading, columns, rows]);
+  const y = Tensor.like(x, [...leading, columns, rows]);
   const slab = rows * columns;
   for (const { start, count } of rowRanges(device, x.size / slab, [slab])) {
     device.kernels.run(
@@ -42,7 +42,7 @@ export function withColumns(x: Tensor, columns: number): Tensor {
   const from = x.shape.at(-1)!;
   if (from === columns) return x.alias();
   const rows = x.size / from;
-  const y = Tensor.empty(device, [...x.shape.slice(0, -1), columns]);
+  const y = Tensor.like(x, [...x.shape.slice(0, -1), columns]);
   for (const { start, count } of rowRanges(device, rows, [from, columns])) {
     device.kernels.run(
       "shape/columns",

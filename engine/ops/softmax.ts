@@ -5,26 +5,22 @@ import { ShapeError, Tensor } from "../tensor.ts";
 /** y_j = e^{x_j} / Σ_k e^{x_k} over the last axis. x: […, m], any number of rows. Safe for logits of any size. */
 export function softmax(x: Tensor): Tensor {
   expectRows("softmax", x);
-  const y = overRows("softmax/rows", false, { x, y: Tensor.empty(x.device, x.shape) });
+  const y = overRows("softmax/rows", false, { x, y: Tensor.like(x) });
   // dx = y · (dy − Σ_k dy_k y_k)
-  return record("softmax", [x], y, (dy) => [
-    overRows("softmax/rows_gradient", false, { y, dy, dx: Tensor.empty(x.device, x.shape) }),
-  ]);
+  return record("softmax", [x], y, (dy) => [overRows("softmax/rows_gradient", false, { y, dy, dx: Tensor.like(x) })]);
 }
 
 /** y_j = x_j − ln Σ_k e^{x_k} over the last axis. x: […, m], any number of rows. Safe for logits of any size. */
 export function logSoftmax(x: Tensor): Tensor {
   expectRows("logSoftmax", x);
-  const y = overRows("softmax/rows", true, { x, y: Tensor.empty(x.device, x.shape) });
+  const y = overRows("softmax/rows", true, { x, y: Tensor.like(x) });
   // dx = dy − e^y · Σ_k dy_k
-  return record("logSoftmax", [x], y, (dy) => [
-    overRows("softmax/rows_gradient", true, { y, dy, dx: Tensor.empty(x.device, x.shape) }),
-  ]);
+  return record("logSoftmax", [x], y, (dy) => [overRows("softmax/rows_gradient", true, { y, dy, dx: Tensor.like(x) })]);
 }
 
 function expectRows(operation: string, x: Tensor): void {
-  if (x.rank < 1 || x.dtype !== "f32")
-    throw new ShapeError(`${operation} takes f32 rows […, m], found ${x.dtype} [${x.shape}]`);
+  if (x.rank < 1 || !x.isFloat)
+    throw new ShapeError(`${operation} takes floating-point rows […, m], found ${x.dtype} [${x.shape}]`);
 }
 
 /** Runs a kernel with one invocation for each row of tensors of equal shape; returns the last of them. */

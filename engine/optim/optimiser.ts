@@ -2,6 +2,7 @@ import { withoutGradients } from "../autograd.ts";
 import type { NamedTensor } from "../nn/named.ts";
 import { overElements } from "../ops/elementwise.ts";
 import { Tensor } from "../tensor.ts";
+import { GradientState, type GradientStateOptions } from "./gradient-state.ts";
 
 /** Parameters that share a learning rate and a weight decay. */
 export interface ParameterGroup {
@@ -11,7 +12,10 @@ export interface ParameterGroup {
   readonly decay: number;
 }
 
-export type OptimiserOptions =
+/** The update rule, and what is done to the gradients before it. */
+export type OptimiserOptions = UpdateRule & GradientStateOptions;
+
+export type UpdateRule =
   | { readonly kind: "sgd"; readonly momentum?: number; readonly nesterov?: boolean }
   | {
       /** `adam` adds the decay to the gradient, `adamw` shrinks the parameter itself. */
@@ -23,25 +27,32 @@ export type OptimiserOptions =
 
 /**
  * Updates parameters from their gradients: SGD with momentum (PyTorch's form), Adam or AdamW. The state (velocities or
- * moments, and the number of steps) can be stored and loaded, so that training continues bit for bit.
+ * moments, the number of steps, and the gradient state when gradients are clipped or the loss is scaled) can be stored and
+ * loaded, so that training continues bit for bit.
  */
 export class Optimiser {
   readonly #groups: readonly ParameterGroup[];
   readonly #options: OptimiserOptions;
   readonly #state = new Map<string, NamedTensor>();
-  /** Updates done so far. */
+  /** Norm, loss scale and skipped steps; undefined when gradients are neither clipped nor scaled. */
+  readonly gradientState: GradientState | undefined;
+  /** Calls of {@link step} so far, those that the loss scale skipped included. */
   steps = 0;
 
   constructor(groups: readonly ParameterGroup[], options: OptimiserOptions) {
     this.#groups = groups;
     this.#options = options;
+    const parameters = this.#parameters();
+    const device = parameters[0]?.tensor.device;
+    const guarded = options.clipNorm !== undefined || options.lossScale !== undefined;
+    this.gradientState = device && guarded ? new GradientState(device, options) : undefined;
     const slots = options.kind === "sgd" ? ["velocity"] : ["first", "second"];
-    for (const { name, tensor, kind } of groups.flatMap((group) => group.parameters)) {
+    for (const { name, tensor, kind } of parameters) {
       for (const slot of slots) {
         const key = `${name}.${slot}`;
         this.#state.set(key, {
           name: key,
-          tensor: Tensor.zeros(tensor.device, tensor.shape).keep(),
+          tensor: tensor.device.owned("optimiser", () => Tensor.zeros(tensor.device, tensor.shape).keep()),
           kind,
           role: "statistic",
         });
@@ -49,13 +60,26 @@ export class Optimiser {
     }
   }
 
-  /** One update of every parameter that has a gradient, at `rateFactor` times the rate of its group. */
+  /** Gradient of the loss that `backward` starts from: the loss scale, or 1 without loss scaling. */
+  seed(): Tensor | number {
+    return (this.#options.lossScale && this.gradientState?.seed()) ?? 1;
+  }
+
+  /**
+   * One update of every parameter that has a gradient, at `rateFactor` times the rate of its group. With clipping or loss
+   * scaling a step in which a gradient is infinite or not a number changes no parameter and no moment.
+   */
   step(rateFactor = 1): void {
     this.steps++;
     withoutGradients(() => {
+      this.gradientState?.update(this.#parameters().flatMap(({ tensor }) => tensor.gradient ?? []));
       for (const { parameters, rate, decay } of this.#groups) {
         for (const { name, tensor } of parameters) {
-          if (tensor.gradient) this.#update(name, tensor, tensor.gradient, rate * rateFactor, decay);
+          if (!tensor.gradient) continue;
+          this.#update(name, tensor, tensor.gradient, rate * rateFactor, decay);
+          // A gradient that overflowed by the loss scale is no fault: the kernel has skipped the update.
+          const looked = this.#options.lossScale ? [] : [tensor.gradient];
+          tensor.device.numbers?.examine(this.#options.kind, "update", looked, tensor, name);
         }
       }
     });
@@ -63,46 +87,56 @@ export class Optimiser {
 
   /** Forgets the gradients. */
   clearGradients(): void {
-    for (const { tensor } of this.#groups.flatMap((group) => group.parameters)) {
+    for (const { tensor } of this.#parameters()) {
       tensor.gradient?.dispose();
       tensor.gradient = undefined;
     }
   }
 
-  /** Velocities or moments, to be stored with a checkpoint. */
+  /** Velocities or moments and the gradient state, to be stored with a checkpoint. */
   tensors(prefix: string): NamedTensor[] {
-    return [...this.#state.values()].map((named) => ({ ...named, name: `${prefix}.${named.name}` }));
+    const slots = [...this.#state.values()].map((named) => ({ ...named, name: `${prefix}.${named.name}` }));
+    return this.gradientState ? [...slots, this.gradientState.named(`${prefix}.gradient_state`)] : slots;
   }
 
   /** Frees the state. */
   dispose(): void {
     for (const { tensor } of this.#state.values()) tensor.dispose();
     this.#state.clear();
+    this.gradientState?.dispose();
+  }
+
+  #parameters(): NamedTensor[] {
+    return this.#groups.flatMap(({ parameters }) => parameters);
   }
 
   #update(name: string, parameter: Tensor, gradient: Tensor, rate: number, decay: number): void {
     const slot = (suffix: string) => this.#state.get(`${name}.${suffix}`)!.tensor;
     const options = this.#options;
+    const state = this.gradientState && { state: this.gradientState.tensor };
+    const constants = { STATE: state !== undefined };
     if (options.kind === "sgd") {
       const { momentum = 0.9, nesterov = false } = options;
       const tensors = { parameter, gradient, velocity: slot("velocity") };
-      overElements("optim/sgd", { NESTEROV: nesterov }, tensors, { rate, momentum, decay });
+      overElements("optim/sgd", { ...constants, NESTEROV: nesterov }, tensors, { rate, momentum, decay }, state);
       return;
     }
     const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
+    // With a gradient state only the adapter knows how many steps were taken.
+    const corrections: Record<string, number> = state
+      ? { log_beta1: finiteLog(beta1), log_beta2: finiteLog(beta2) }
+      : { correction1: 1 - beta1 ** this.steps, correction2: 1 - beta2 ** this.steps };
     overElements(
       "optim/adam",
-      { DECOUPLED: options.kind === "adamw" },
+      { ...constants, DECOUPLED: options.kind === "adamw" },
       { parameter, gradient, first: slot("first"), second: slot("second") },
-      {
-        rate,
-        beta1,
-        beta2,
-        epsilon,
-        decay,
-        correction1: 1 - beta1 ** this.steps,
-        correction2: 1 - beta2 ** this.steps,
-      },
+      { rate, beta1, beta2, epsilon, decay, ...corrections },
+      state,
     );
   }
+}
+
+/** ln x, or for x = 0 a number so small that its exponential is 0 in f32. */
+function finiteLog(x: number): number {
+  return Math.max(Math.log(x), -1e4);
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 /** What can be written: text, bytes, or pieces of bytes one after the other. */
@@ -28,6 +28,17 @@ export async function writeFileAtomically(path: string, content: FileContent): P
     throw error;
   }
   await syncFolder(folder);
+}
+
+/**
+ * Removes what writing these files of a folder left behind when its process was killed. Not while another writes them.
+ * @param names of files, without the folder
+ */
+export async function removeTemporaries(folder: string, names: readonly string[]): Promise<void> {
+  const isStale = (entry: string) =>
+    names.some((name) => entry.startsWith(`.${name}.`) && /^[0-9a-f-]{36}\.tmp$/.test(entry.slice(name.length + 2)));
+  const stale = (await readdir(folder)).filter(isStale);
+  await Promise.all(stale.map((entry) => rm(join(folder, entry), { force: true })));
 }
 
 function pieces(content: FileContent): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {

@@ -1,5 +1,4 @@
-import { loadTensors, storable } from "../../engine/nn/named.ts";
-import type { Optimiser } from "../../engine/optim/optimiser.ts";
+import { loadTensors, type NamedTensor, nameTensors, storable } from "../../engine/nn/named.ts";
 import { openSafetensors, SafetensorsError, toFloat32, writeSafetensors } from "../../engine/weights/safetensors.ts";
 import { type CplModel, cardMetadata, type ModelCard, readCard } from "./model.ts";
 import type { PseudoLabels } from "./pseudo-labels.ts";
@@ -24,27 +23,27 @@ export interface Checkpoint {
   readonly pseudo: PseudoLabels | undefined;
 }
 
-/** Writes a checkpoint; an interruption leaves the one before. */
+/** Writes a checkpoint with the tensors of model and training; an interruption leaves the one before. */
 export async function writeCheckpoint(
   path: string,
   model: CplModel,
-  optimiser: Optimiser,
+  training: readonly NamedTensor[],
   checkpoint: Omit<Checkpoint, "frozenNorms">,
 ): Promise<void> {
   const { card, position, optimiserSteps, data, progress, command, pseudo } = checkpoint;
-  const tensors = await storable([...model.tensors(), ...optimiser.tensors("optimiser")]);
+  const tensors = await storable([...model.tensors(), ...training]);
   if (pseudo) {
     const rows = pseudo.weights.length;
     const shape = [rows, pseudo.targets.length / rows];
     tensors.push({ name: "pseudo.targets", dtype: "F32", shape, data: pseudo.targets });
     tensors.push({ name: "pseudo.weights", dtype: "F32", shape: [rows], data: pseudo.weights });
   }
-  const training = JSON.stringify({ position, optimiserSteps, data, progress, command });
-  await writeSafetensors(path, tensors, { ...cardMetadata(model, card), training });
+  const state = JSON.stringify({ position, optimiserSteps, data, progress, command });
+  await writeSafetensors(path, tensors, { ...cardMetadata(model, card), training: state });
 }
 
 /**
- * Reads what a checkpoint says; the tensors are loaded by {@link loadCheckpoint} once model and optimiser exist.
+ * Reads what a checkpoint says; the tensors are loaded by {@link loadCheckpoint} once they exist.
  * @throws SafetensorsError when the file is damaged or no checkpoint
  */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
@@ -60,7 +59,8 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   return { card, frozenNorms, pseudo, ...JSON.parse(training) };
 }
 
-export async function loadCheckpoint(path: string, model: CplModel, optimiser: Optimiser): Promise<void> {
+export async function loadCheckpoint(path: string, model: CplModel, training: readonly NamedTensor[]): Promise<void> {
   await using file = await openSafetensors(path);
-  await loadTensors(file, [...model.tensors(), ...optimiser.tensors("optimiser")]);
+  await loadTensors(file, [...model.tensors(), ...training]);
+  nameTensors(model.tensors());
 }

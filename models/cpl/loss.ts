@@ -10,13 +10,15 @@ import { Tensor } from "../../engine/tensor.ts";
 import { expectation, scoreSet } from "./labels.ts";
 import type { CplOptions } from "./options.ts";
 
-/** Labels of one batch: the labelled pictures first. */
+/** Labels of one batch or micro-batch: the labelled pictures first. */
 export interface BatchLabels {
   /** [B, m], row-major: converted labels and pseudo-labels. */
   readonly targets: Float32Array<ArrayBuffer>;
   /** [B]: 1 for labelled pictures, the confidence of the pseudo-label for others. */
   readonly weights: Float32Array<ArrayBuffer>;
   readonly labelled: number;
+  /** For a micro-batch, the numbers of the whole batch: the loss is its share of the whole batch's. */
+  readonly whole?: { readonly batch: number; readonly labelled: number };
 }
 
 /**
@@ -26,9 +28,9 @@ export interface BatchLabels {
 export function batchLoss(logits: Tensor, labels: BatchLabels, options: CplOptions): Tensor {
   const { device } = logits;
   const rows = rowLoss(logits, labels.targets, options);
-  const batch = rows.size;
-  if (options.lossDivision === "batch" || labels.labelled === 0 || labels.labelled === batch) {
-    return weightedMean(rows, Tensor.from(device, labels.weights, [batch]), batch);
+  const whole = labels.whole ?? { batch: rows.size, labelled: labels.labelled };
+  if (options.lossDivision === "batch" || whole.labelled === 0 || whole.labelled === whole.batch) {
+    return weightedMean(rows, Tensor.from(device, labels.weights, [rows.size]), whole.batch);
   }
   const part = (of: (i: number) => boolean, size: number) =>
     weightedMean(
@@ -36,13 +38,13 @@ export function batchLoss(logits: Tensor, labels: BatchLabels, options: CplOptio
       Tensor.from(
         device,
         labels.weights.map((weight, i) => (of(i) ? weight : 0)),
-        [batch],
+        [rows.size],
       ),
       size,
     );
   return add(
-    part((i) => i < labels.labelled, labels.labelled),
-    part((i) => i >= labels.labelled, batch - labels.labelled),
+    part((i) => i < labels.labelled, whole.labelled),
+    part((i) => i >= labels.labelled, whole.batch - whole.labelled),
   );
 }
 

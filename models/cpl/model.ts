@@ -1,7 +1,7 @@
 import type { Device } from "../../engine/device/device.ts";
 import { Linear } from "../../engine/nn/layers.ts";
-import { type Layer, loadTensors, type NamedTensor, storable } from "../../engine/nn/named.ts";
-import { relu } from "../../engine/ops/elementwise.ts";
+import { type Layer, loadTensors, type NamedTensor, nameTensors, storable } from "../../engine/nn/named.ts";
+import { cast, relu } from "../../engine/ops/elementwise.ts";
 import { normalise } from "../../engine/ops/image.ts";
 import { Random } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
@@ -48,15 +48,17 @@ export class CplModel implements Layer {
     this.backbone = new ResNet(device, random, options.backbone === "resnet34" ? 34 : 18, options.stages);
     this.#embed = new Linear(device, random.fork("embedding"), { in: this.backbone.features, out: options.embedding });
     this.#classify = new Linear(device, random.fork("logits"), { in: options.embedding, out: options.levels });
+    nameTensors(this.tensors());
   }
 
   /**
    * Pictures [N, H, W, 3] in [0, 1], sRGB → feature [N, 256] that the graph is built on, and logits [N, m] over the
-   * score set.
+   * score set. With the option `precision` f16 the maps of the backbone are f16 in training; the head is always f32.
    */
   forward(pictures: Tensor, training: boolean): { embedding: Tensor; logits: Tensor } {
-    const pooled = this.backbone.forward(normalise(pictures, imagenet.mean, imagenet.deviation), training);
-    const embedding = relu(this.#embed.forward(pooled));
+    const input = normalise(pictures, imagenet.mean, imagenet.deviation);
+    const pooled = this.backbone.forward(cast(input, training ? this.options.precision : "f32"), training);
+    const embedding = relu(this.#embed.forward(cast(pooled, "f32")));
     return { embedding, logits: this.#classify.forward(embedding) };
   }
 
@@ -146,6 +148,7 @@ export async function openModel(device: Device, path: string): Promise<{ model: 
   const { frozenNorms, ...card } = readCard(file);
   const model = new CplModel(device, card.options);
   await loadTensors(file, model.tensors());
+  nameTensors(model.tensors());
   model.freezeNorms(frozenNorms);
   return { model, card };
 }

@@ -25,12 +25,45 @@ export const cplOptionsSchema = z.strictObject({
     .describe("Eq. 9 divided by the batch size, or the sum of the two parts' means"),
   optimiser: z.enum(["adam", "adamw", "sgd"]).default("adam").describe("update rule"),
   schedule: z
-    .enum(["constant", "cosine"])
+    .enum(["constant", "cosine", "step"])
     .default("constant")
-    .describe("learning rates over a stage: kept, or falling to 0 along half a cosine"),
+    .describe("learning rates over a stage: kept, falling to 0 along half a cosine, or falling every stepEpochs"),
+  stepEpochs: count.default(1).describe("with the schedule step: epochs after which the rates fall"),
+  stepFactor: positive.default(0.1).describe("with the schedule step: what the rates are multiplied with then"),
+  warmupSteps: z.number().int().min(0).default(0).describe("steps at the start of a stage in which the rates rise"),
+  warmupShare: z.number().min(0).lt(1).default(0).describe("the same as a share of the stage's steps"),
   rate: positive.default(1e-4).describe("learning rate of layers that start from given weights"),
   freshRate: positive.default(1e-3).describe("learning rate of layers that start fresh"),
   decay: z.number().min(0).default(5e-4).describe("weight decay of convolutions and matrices"),
+  layerDecay: z
+    .number()
+    .positive()
+    .max(1)
+    .default(1)
+    .describe("factor of the rates from each residual block to the one before it; 1 for equal rates"),
+  clipNorm: z.number().min(0).default(0).describe("largest norm of all gradients together; 0 for any"),
+  ema: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe(
+      "decay of a moving average of the weights, which a stage ends with: tested, saved, continued from; 0 for none",
+    ),
+  microBatch: z
+    .number()
+    .int()
+    .min(0)
+    .default(0)
+    .describe(
+      "most pictures in one pass through the network; the gradients of a batch add up, batch norm sees one pass alone; 0 for the whole batch",
+    ),
+  precision: z
+    .enum(["f32", "f16"])
+    .default("f32")
+    .describe(
+      "how feature maps lie in memory in training; f16 takes half, with f32 parameters and a moving loss scale",
+    ),
   resize: count.default(256).describe("pictures are resized to a square of this side, pixels"),
   crop: count.default(224).describe("side of the square that the network sees, pixels"),
   flip: z.boolean().default(true).describe("mirror pictures at random in training"),
@@ -87,6 +120,11 @@ export function cplOptions(input: CplOptionsInput = {}): CplOptions {
   if (options.crop > options.resize) {
     throw new OptionError(
       `crop ${options.crop} is larger than resize ${options.resize}; pictures are cropped after they are resized`,
+    );
+  }
+  if (options.warmupSteps > 0 && options.warmupShare > 0) {
+    throw new OptionError(
+      `warmupSteps ${options.warmupSteps} and warmupShare ${options.warmupShare} both give the length of the warm-up; give one`,
     );
   }
   if (options.crop < 32) throw new OptionError(`crop ${options.crop}: the backbone needs at least 32 pixels`);

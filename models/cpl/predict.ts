@@ -1,4 +1,5 @@
 import { withoutGradients } from "../../engine/autograd.ts";
+import { largestFit } from "../../engine/memory/largest-fit.ts";
 import { centerCrop, cropAndFlip, stack, unpackRgb } from "../../engine/ops/image.ts";
 import { softmax } from "../../engine/ops/softmax.ts";
 import { Random } from "../../engine/random.ts";
@@ -27,8 +28,32 @@ export function scoreOf(distribution: ArrayLike<number>, range: MosRange): Score
   };
 }
 
-/** Pictures taken through the network at once in evaluation. */
+/** Pictures taken through the network at once in evaluation, where memory suffices. */
 export const evaluationBatch = 32;
+
+/**
+ * Pictures taken through the network at once on the model's device as it is now: {@link evaluationBatch}, or fewer that fit.
+ * @throws OutOfMemoryError when not even one fits
+ */
+export function fittingBatch(model: CplModel): number {
+  const { device, options } = model;
+  const forward = (batch: number) => {
+    const { resize } = options;
+    const picture = () => Tensor.empty(device, [1, resize, resize, 3]);
+    const pictures = device.owned("pictures", () => Array.from({ length: batch }, picture));
+    for (let pass = 0; pass < 2; pass++) {
+      device.scope(() => withoutGradients(() => softmax(model.forward(centre(pictures, options), false).logits)));
+    }
+  };
+  const batch = largestFit(device, 1, evaluationBatch, forward);
+  if (batch === 0) device.rehearse(() => forward(1));
+  return batch;
+}
+
+/** Centre crops of resized pictures as one batch. */
+function centre(pictures: readonly Tensor[], { crop }: CplOptions): Tensor {
+  return centerCrop(stack(pictures), crop, crop);
+}
 
 type Outcome<Row, Value> =
   | { readonly row: Row; readonly value: Value }
@@ -45,6 +70,7 @@ export async function* predict<Row extends { readonly path: string }>(
   options: CplOptions,
 ): AsyncGenerator<Outcome<Row, Float32Array>, void, undefined> {
   if (options.testCrops > 1) return yield* predictCrops(model, rows, options);
+  const most = fittingBatch(model);
   let batch: { row: Row; tensor: Tensor }[] = [];
   for await (const loaded of store.load(rows)) {
     if ("error" in loaded) {
@@ -54,7 +80,7 @@ export async function* predict<Row extends { readonly path: string }>(
       continue;
     }
     batch.push(loaded);
-    if (batch.length < evaluationBatch) continue;
+    if (batch.length < most) continue;
     yield* await distributionsOf(model, batch, options);
     batch = [];
   }
@@ -66,7 +92,10 @@ async function distributionsOf<Row>(model: CplModel, batch: { row: Row; tensor: 
   const { device } = model;
   const { read } = device.scope(() =>
     withoutGradients(() => {
-      const pictures = centerCrop(stack(batch.map(({ tensor }) => tensor)), options.crop, options.crop);
+      const pictures = centre(
+        batch.map(({ tensor }) => tensor),
+        options,
+      );
       return { read: softmax(model.forward(pictures, false).logits).read() };
     }),
   );
@@ -82,15 +111,15 @@ export async function features<Row extends { readonly path: string }>(
   onProgress: (done: number) => void = () => {},
 ): Promise<{ features: Tensor; rows: Row[] }> {
   const { device, options } = model;
-  const all = Tensor.empty(device, [rows.length, options.embedding]).keep();
+  const all = device.owned("graph", () => Tensor.empty(device, [rows.length, options.embedding]).keep());
+  const most = fittingBatch(model);
   const kept: Row[] = [];
   let batch: Tensor[] = [];
   const flush = () => {
     if (batch.length === 0) return;
     device.scope(() =>
       withoutGradients(() => {
-        const pictures = centerCrop(stack(batch), options.crop, options.crop);
-        const { embedding } = model.forward(pictures, false);
+        const { embedding } = model.forward(centre(batch, options), false);
         const at = (kept.length - batch.length) * options.embedding * 4;
         device.stream.copy(embedding.allocation, 0, all.allocation, at, embedding.sizeBytes);
       }),
@@ -101,7 +130,7 @@ export async function features<Row extends { readonly path: string }>(
     if ("error" in loaded) continue;
     kept.push(loaded.row);
     batch.push(loaded.tensor);
-    if (batch.length === evaluationBatch) {
+    if (batch.length === most) {
       flush();
       await device.finish();
       onProgress(kept.length);
@@ -111,7 +140,7 @@ export async function features<Row extends { readonly path: string }>(
   await device.finish();
   onProgress(kept.length);
   if (kept.length === rows.length) return { features: all, rows: kept };
-  const fewer = Tensor.empty(device, [kept.length, options.embedding]).keep();
+  const fewer = device.owned("graph", () => Tensor.empty(device, [kept.length, options.embedding]).keep());
   device.stream.copy(all.allocation, 0, fewer.allocation, 0, fewer.sizeBytes);
   all.dispose();
   return { features: fewer, rows: kept };

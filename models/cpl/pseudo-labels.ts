@@ -39,7 +39,7 @@ export async function refreshPseudoLabels(
   const { levels, gamma, divideByMaximum, solverIterations } = options;
   const labelled = labels.length / levels;
   const unlabelled = features.shape[0]! - labelled;
-  const { graph, targets } = device.scope(() => {
+  const start = () => {
     const k = Math.min(options.neighbours, features.shape[0]! - 1);
     const neighbours = nearestNeighbours(features, { k, metric: metricOf[options.affinity] });
     const weights = affinity(neighbours, { kind: options.affinity, power: options.affinityPower });
@@ -47,7 +47,8 @@ export async function refreshPseudoLabels(
       graph: symmetricGraph(neighbours.indices, weights),
       targets: Tensor.from(device, labels, [labelled, levels]),
     };
-  });
+  };
+  const { graph, targets } = device.owned("graph", () => device.scope(start));
   const rows = Array.from({ length: labelled }, (_, i) => i);
   const known = { rows, targets };
   const result = await propagate(graph, known, { gamma, divideByMaximum, maximumIterations: solverIterations });

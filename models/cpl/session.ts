@@ -1,19 +1,20 @@
 import { join } from "node:path";
-import { backward } from "../../engine/autograd.ts";
 import type { Device } from "../../engine/device/device.ts";
-import { cropAndFlip, stack } from "../../engine/ops/image.ts";
-import { Optimiser } from "../../engine/optim/optimiser.ts";
+import { memorySummary } from "../../engine/memory/report.ts";
+import type { Schedule } from "../../engine/optim/schedule.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { PictureStore, type Row } from "../data/index.ts";
 import { evaluate } from "../metrics/index.ts";
 import { type LoadedBatch, loadBatches, planEpoch } from "./batches.ts";
 import { type Checkpoint, loadCheckpoint, type Position, writeCheckpoint } from "./checkpoint.ts";
 import { convert, denormaliseScore, normaliseMos } from "./labels.ts";
-import { batchLoss } from "./loss.ts";
+import type { BatchLabels } from "./loss.ts";
+import { expectFit } from "./memory.ts";
 import { type CplModel, type ModelCard, saveModel } from "./model.ts";
 import type { CplOptions } from "./options.ts";
 import { evaluationBatch, features, predict, scoreOf } from "./predict.ts";
 import { expectations, type PseudoLabels, pseudoLabelQuality, refreshPseudoLabels } from "./pseudo-labels.ts";
+import { Stepper, type StepReport, stageSchedule } from "./stepper.ts";
 import {
   checkpointFile,
   modelFile,
@@ -26,9 +27,10 @@ import {
   type TrainingResult,
 } from "./training.ts";
 
+const defaultCheckpointSeconds = 300;
+
 /** One training run from its start or a checkpoint to its end. */
 export class Session {
-  readonly #device: Device;
   readonly #model: CplModel;
   readonly #options: CplOptions;
   readonly #card: ModelCard;
@@ -40,8 +42,12 @@ export class Session {
   readonly #progress: Progress;
   readonly #command: string;
   readonly #broken = new Set<string>();
-  #optimiser: Optimiser;
-  #stepsInEpoch = 1;
+  /** Factors of the learning rates, by stage. */
+  readonly #schedules: Readonly<Record<1 | 2, Schedule>>;
+  /** Stages whose memory was logged. */
+  readonly #measured = new Set<1 | 2>();
+  #stepper: Stepper;
+  #checkpointMs = performance.now();
   #pseudo: PseudoLabels | undefined;
 
   constructor(
@@ -52,7 +58,6 @@ export class Session {
     hooks: TrainingHooks,
     from: Pick<Checkpoint, "position" | "progress" | "command" | "pseudo" | "optimiserSteps">,
   ) {
-    this.#device = device;
     this.#model = model;
     this.#options = card.options;
     this.#card = card;
@@ -72,12 +77,19 @@ export class Session {
     this.#progress = from.progress;
     this.#command = from.command;
     this.#pseudo = from.pseudo;
-    this.#optimiser = this.#newOptimiser();
-    this.#optimiser.steps = from.optimiserSteps;
+    const schedule = (stage: 1 | 2, epochs: number) =>
+      stageSchedule(card.options, stage, epochs === 0 ? 0 : planEpoch(stage, 0, data, card.options).length);
+    this.#schedules = { 1: schedule(1, card.options.stageOneEpochs), 2: schedule(2, card.options.stageTwoEpochs) };
+    this.#stepper = new Stepper(model, card, from.optimiserSteps);
+  }
+
+  /** The next step to do. */
+  get position(): Readonly<Position> {
+    return this.#position;
   }
 
   async load(checkpointPath: string): Promise<void> {
-    await loadCheckpoint(checkpointPath, this.#model, this.#optimiser);
+    await loadCheckpoint(checkpointPath, this.#model, this.#stepper.tensors());
   }
 
   async run(): Promise<TrainingResult> {
@@ -87,13 +99,13 @@ export class Session {
         await this.#stage(1, stageOneEpochs);
         if (stageOneEpochs > 0) await this.#endStage("stage 1", stageOneFile, "stageOne");
         this.#moveTo(2);
-        await this.#checkpoint();
+        await this.checkpoint();
       }
       if (this.#position.stage === 2) {
         await this.#stage(2, stageTwoEpochs);
         if (stageTwoEpochs > 0) await this.#endStage("stage 2", modelFile, "score");
         this.#moveTo(3);
-        await this.#checkpoint();
+        await this.checkpoint();
       }
       return {
         model: this.#model,
@@ -102,40 +114,31 @@ export class Session {
         progress: this.#progress,
         command: this.#command,
       };
+    } catch (error) {
+      this.#model.dispose();
+      throw error;
     } finally {
       this.#store.dispose();
-      this.#optimiser.dispose();
+      this.#stepper.dispose();
     }
   }
 
   #moveTo(stage: 2 | 3): void {
     Object.assign(this.#position, { stage, epoch: 0, step: 0 });
     this.#pseudo = undefined;
-    this.#optimiser.dispose();
-    this.#optimiser = this.#newOptimiser();
-  }
-
-  #newOptimiser(): Optimiser {
-    const { optimiser, rate, freshRate, decay } = this.#options;
-    const fresh = new Set(this.#card.fresh);
-    const parameters = this.#model.tensors().filter(({ role }) => role === "parameter");
-    const groups = [true, false].flatMap((isFresh) =>
-      [true, false].map((isVector) => ({
-        parameters: parameters.filter(
-          ({ name, kind }) => fresh.has(name) === isFresh && (kind === "vector") === isVector,
-        ),
-        rate: isFresh ? freshRate : rate,
-        decay: isVector ? 0 : decay,
-      })),
-    );
-    return new Optimiser(groups, { kind: optimiser });
+    this.#stepper.dispose();
+    this.#stepper = new Stepper(this.#model, this.#card);
   }
 
   async #stage(stage: 1 | 2, epochs: number): Promise<void> {
     const position = this.#position;
+    if (position.epoch < epochs) this.#expectFit(stage);
     for (; position.epoch < epochs; position.epoch++, position.step = 0, this.#pseudo = undefined) {
       if (this.#hooks.signal?.aborted) await this.#interrupt();
-      if (stage === 2 && !this.#pseudo) await this.#refresh();
+      if (stage === 2 && !this.#pseudo) {
+        await this.#refresh();
+        if (this.#checkpointIsDue) await this.checkpoint();
+      }
       await this.#epoch(stage, epochs);
       if (position.epoch + 1 < epochs)
         await this.#checkpointAt({ stage, epoch: position.epoch + 1, step: 0 }, undefined);
@@ -145,7 +148,6 @@ export class Session {
   async #epoch(stage: 1 | 2, epochs: number): Promise<void> {
     const position = this.#position;
     const batches = planEpoch(stage, position.epoch, this.#data, this.#options);
-    this.#stepsInEpoch = batches.length;
     if (batches.length === 0) throw new TrainingError(`stage ${stage} has no batch of at least 2 pictures`);
     const bar = this.#hooks.progress?.(
       `stage ${stage}, epoch ${position.epoch + 1} of ${epochs}`,
@@ -157,14 +159,20 @@ export class Session {
       for await (const batch of loadBatches(batches.slice(position.step), this.#store)) {
         this.#report(batch);
         if (batch.pictures.length > 1) {
-          const loss = await this.#step(batch);
-          this.#progress.losses.push({ stage, epoch: position.epoch, step: position.step, loss });
-          bar?.advance(batch.pictures.length, `loss ${loss.toFixed(4)}`);
+          const factor = this.#schedules[stage](position.epoch * batches.length + position.step);
+          const report = await this.#stepper.step(batch.pictures, this.#labelsOf(batch), factor);
+          this.#note(report);
+          bar?.advance(batch.pictures.length, `loss ${report.loss.toFixed(4)}`);
+          this.#logMemory(stage);
         }
         position.step++;
         if (this.#hooks.signal?.aborted) {
           clock();
           await this.#interrupt();
+        }
+        if (position.step < batches.length && this.#checkpointIsDue) {
+          clock();
+          await this.checkpoint();
         }
       }
       clock();
@@ -173,9 +181,33 @@ export class Session {
     }
   }
 
-  /** One batch forward, backward and into the parameters; returns the loss. */
-  async #step({ pictures }: LoadedBatch): Promise<number> {
-    const { crop, levels } = this.#options;
+  /** @throws OutOfMemoryError when the steps of a stage do not fit the device */
+  #expectFit(stage: 1 | 2): void {
+    const { stageOneBatch, labelledBatch, unlabelledBatch } = this.#options;
+    const { labelled, unlabelled, test } = this.#data;
+    const batch =
+      stage === 1
+        ? Math.min(stageOneBatch, labelled.length)
+        : labelledBatch + Math.min(unlabelledBatch, unlabelled.length);
+    expectFit(this.#stepper, this.#store, this.#options, {
+      stage,
+      batch,
+      pictures: labelled.length + unlabelled.length + test.length,
+    });
+  }
+
+  /** After the first step of a stage: what the memory is used for. */
+  #logMemory(stage: 1 | 2): void {
+    if (this.#measured.has(stage)) return;
+    this.#measured.add(stage);
+    this.#hooks.log?.(
+      `device memory by stage ${stage}, peak so far ${memorySummary(this.#stepper.device.memoryReport())}`,
+    );
+  }
+
+  /** Converted labels and pseudo-labels of a batch. */
+  #labelsOf({ pictures }: LoadedBatch): BatchLabels {
+    const { levels } = this.#options;
     const targets = new Float32Array(pictures.length * levels);
     const weights = new Float32Array(pictures.length).fill(1);
     pictures.forEach(({ planned: { index, labelled } }, i) => {
@@ -184,33 +216,22 @@ export class Session {
       if (!labelled) weights[i] = this.#pseudo!.weights[index]!;
     });
     const labelled = pictures.filter(({ planned }) => planned.labelled).length;
-    const { reading } = this.#device.scope(() => {
-      const whole = stack(pictures.map(({ tensor }) => tensor));
-      const windows = pictures.map(({ planned }) => planned.window);
-      const { logits } = this.#model.forward(cropAndFlip(whole, windows, crop, crop), true);
-      const loss = batchLoss(logits, { targets, weights, labelled }, this.#options);
-      backward(loss);
-      this.#optimiser.step(this.#rateFactor());
-      this.#optimiser.clearGradients();
-      return { reading: loss.item() };
-    });
-    const loss = await reading;
-    if (!Number.isFinite(loss)) {
-      const { stage, epoch, step } = this.#position;
-      throw new TrainingError(
-        `the loss is ${loss} in stage ${stage}, epoch ${epoch + 1}, step ${step + 1}; use smaller learning rates. The checkpoint of the last epoch is intact`,
-      );
-    }
-    return loss;
+    return { targets, weights, labelled };
   }
 
-  /** What the learning rates are multiplied with at this step. */
-  #rateFactor(): number {
-    if (this.#options.schedule === "constant") return 1;
-    const { stage, epoch, step } = this.#position;
-    const epochs = stage === 1 ? this.#options.stageOneEpochs : this.#options.stageTwoEpochs;
-    const steps = this.#stepsInEpoch;
-    return 0.5 * (1 + Math.cos((Math.PI * (epoch * steps + step)) / (epochs * steps)));
+  /** Puts a step on record; a loss that is not a number ends the training. */
+  #note({ loss, gradientNorm }: StepReport): void {
+    const { stage, epoch, step } = this.#position as Position & { stage: 1 | 2 };
+    const where = `stage ${stage}, epoch ${epoch + 1}, step ${step + 1}`;
+    if (!Number.isFinite(loss)) {
+      throw new TrainingError(
+        `the loss is ${loss} in ${where}; use smaller learning rates. The last checkpoint is intact`,
+        `to see which operation gave the first such number: acutance train cpl --resume ${this.#hooks.folder} --check-numbers`,
+      );
+    }
+    const finite = gradientNorm !== undefined && Number.isFinite(gradientNorm);
+    if (gradientNorm !== undefined && !finite) this.#hooks.log?.(`skipped ${where}: its gradients are not finite`);
+    this.#progress.losses.push({ stage, epoch, step, loss, ...(finite && { gradientNorm }) });
   }
 
   /** The label step before an epoch of stage 2. */
@@ -223,8 +244,7 @@ export class Session {
     const found = await features(this.#model, rows, this.#store, (done) => {
       bar?.advance(done - shown);
       shown = done;
-    });
-    bar?.stop();
+    }).finally(() => bar?.stop());
     const featureSeconds = featureClock();
     const clock = this.#clock("stage 2 label step");
     const { pseudo, refresh } = await this.#labelStep(found);
@@ -294,8 +314,9 @@ export class Session {
     this.#hooks.log?.(parts.join(", "));
   }
 
-  /** Stores the model and scores the test part with it. */
+  /** Stores the model and scores the test part with it. Averaged weights, where there are any, become the model's own. */
   async #endStage(name: string, file: string, column: "stageOne" | "score"): Promise<void> {
+    this.#stepper.average?.applied();
     const { labelled, unlabelled, test } = this.#data;
     const used = column === "score" ? `, ${unlabelled.length} unlabelled` : "";
     const split = this.#data.split ? `, split ${this.#data.split}` : "";
@@ -346,31 +367,40 @@ export class Session {
   }
 
   async #interrupt(): Promise<never> {
-    await this.#checkpoint();
+    await this.checkpoint();
     throw new TrainingInterrupted(this.#hooks.folder);
   }
 
-  #checkpoint(): Promise<void> {
+  /** Stores everything that training continues from. */
+  checkpoint(): Promise<void> {
     return this.#checkpointAt(this.#position, this.#pseudo);
   }
 
+  get #checkpointIsDue(): boolean {
+    const seconds = this.#hooks.checkpointSeconds ?? defaultCheckpointSeconds;
+    return performance.now() - this.#checkpointMs >= 1000 * seconds;
+  }
+
   async #checkpointAt(position: Position, pseudo: PseudoLabels | undefined): Promise<void> {
-    await writeCheckpoint(join(this.#hooks.folder, checkpointFile), this.#model, this.#optimiser, {
+    await writeCheckpoint(join(this.#hooks.folder, checkpointFile), this.#model, this.#stepper.tensors(), {
       card: this.#card,
       position,
-      optimiserSteps: this.#optimiser.steps,
+      optimiserSteps: this.#stepper.optimiser.steps,
       data: this.#data,
       progress: this.#progress,
       command: this.#command,
       pseudo,
     });
+    this.#checkpointMs = performance.now();
   }
 
-  /** Starts timing a phase; the returned function ends it and gives the seconds. */
+  /** Starts timing a phase; the returned function adds the seconds since it was last called to the phase and gives them. */
   #clock(name: string): () => number {
-    const start = performance.now();
+    let start = performance.now();
     return () => {
-      const seconds = (performance.now() - start) / 1000;
+      const now = performance.now();
+      const seconds = (now - start) / 1000;
+      start = now;
       const phase = this.#progress.phases.find((entry) => entry.name === name);
       if (phase) phase.seconds += seconds;
       else this.#progress.phases.push({ name, seconds });

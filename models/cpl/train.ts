@@ -1,11 +1,13 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Device } from "../../engine/device/device.ts";
+import type { DeviceSource } from "../../engine/device/source.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
 import { observedRange } from "../data/index.ts";
 import { readCheckpoint } from "./checkpoint.ts";
 import { CplModel, openModel } from "./model.ts";
 import { type CplOptions, type CplOptionsInput, cplOptions } from "./options.ts";
+import { trainThroughLosses } from "./recovery.ts";
 import { Session } from "./session.ts";
 import {
   checkpointFile,
@@ -24,12 +26,15 @@ export interface TrainingStart {
 
 /**
  * Trains CPL-IQA (ICML 2025): stage 1 on the labelled pictures, then stage 2 on all with pseudo-labels that are refreshed
- * before each epoch. Writes `checkpoint.safetensors` (every epoch and on interruption), `stage1.safetensors` and
- * `model.safetensors` into the folder.
- * @throws TrainingInterrupted when the signal aborts; OptionError, TrainingError, SafetensorsError for wrong input
+ * before each epoch. Writes `checkpoint.safetensors` (at the start, every epoch, every five minutes or as the hooks say,
+ * and on interruption), `stage1.safetensors` and `model.safetensors` into the folder.
+ * @param source a device, or how to open one, such as `openDevice`: then training survives the loss of a device, and the
+ * one it ended on, `result.model.device`, is the caller's to close
+ * @throws TrainingInterrupted when the signal aborts; DeviceLostError when a device of the host's own was lost, or three
+ * without progress between; OptionError, TrainingError, SafetensorsError for wrong input
  */
 export async function trainCpl(
-  device: Device,
+  source: DeviceSource,
   data: TrainingData,
   input: CplOptionsInput,
   hooks: TrainingHooks,
@@ -38,6 +43,31 @@ export async function trainCpl(
   const options = cplOptions(input);
   expectEnough(data, options);
   await mkdir(hooks.folder, { recursive: true });
+  return trainThroughLosses(source, hooks, {
+    first: (device) => startSession(device, data, options, hooks, start),
+    again: (device) => resumeSession(device, hooks),
+  });
+}
+
+/**
+ * Continues from the checkpoint in a folder, bit for bit as if training had not been interrupted.
+ * @param source as for {@link trainCpl}
+ * @throws SafetensorsError when there is no readable checkpoint; as {@link trainCpl}
+ */
+export async function resumeCpl(source: DeviceSource, hooks: TrainingHooks): Promise<TrainingResult> {
+  // Before a device is opened for nothing.
+  await readCheckpoint(join(hooks.folder, checkpointFile));
+  const resume = (device: Device) => resumeSession(device, hooks);
+  return trainThroughLosses(source, hooks, { first: resume, again: resume });
+}
+
+async function startSession(
+  device: Device,
+  data: TrainingData,
+  options: CplOptions,
+  hooks: TrainingHooks,
+  start: TrainingStart,
+): Promise<Session> {
   const { model, card } = await startModel(device, data, options, start);
   for (const line of card.history) hooks.log?.(line);
   const session = new Session(device, model, card, data, hooks, {
@@ -55,21 +85,18 @@ export async function trainCpl(
     pseudo: undefined,
     optimiserSteps: 0,
   });
-  return session.run();
+  await session.checkpoint();
+  return session;
 }
 
-/**
- * Continues from the checkpoint in a folder, bit for bit as if training had not been interrupted.
- * @throws SafetensorsError when there is no readable checkpoint
- */
-export async function resumeCpl(device: Device, hooks: TrainingHooks): Promise<TrainingResult> {
+async function resumeSession(device: Device, hooks: TrainingHooks): Promise<Session> {
   const path = join(hooks.folder, checkpointFile);
   const checkpoint = await readCheckpoint(path);
   const model = new CplModel(device, checkpoint.card.options);
   model.freezeNorms(checkpoint.frozenNorms);
   const session = new Session(device, model, checkpoint.card, checkpoint.data, hooks, checkpoint);
   await session.load(path);
-  return session.run();
+  return session;
 }
 
 function expectEnough(data: TrainingData, options: CplOptions): void {

@@ -30,6 +30,8 @@ export interface TrainingHooks {
   readonly log?: (line: string) => void;
   /** When it aborts, training stops after the current step and leaves a checkpoint. */
   readonly signal?: AbortSignal;
+  /** A step that ends so long after the last checkpoint leaves another. @default 300 */
+  readonly checkpointSeconds?: number;
   /** What the user typed, for the record. */
   readonly command?: string;
 }
@@ -63,6 +65,12 @@ export class TrainingInterrupted extends Error {
 /** Training cannot go on: the loss is not a number, or there is too little data. */
 export class TrainingError extends Error {
   override name = "TrainingError";
+  readonly advice: string;
+
+  constructor(message: string, advice = "") {
+    super(message);
+    this.advice = advice;
+  }
 }
 
 export const checkpointFile = "checkpoint.safetensors";

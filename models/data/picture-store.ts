@@ -16,7 +16,7 @@ export type Loaded<Row> =
 export class PictureStore {
   readonly #device: Device;
   readonly #side: number;
-  readonly #capacity: number;
+  #capacity: number;
   readonly #kept = new Map<string, Tensor>();
 
   /**
@@ -28,6 +28,21 @@ export class PictureStore {
     this.#device = device;
     this.#side = side;
     this.#capacity = Math.max(inUse, Math.floor(cacheBytes / (side * side * 12)));
+  }
+
+  /** The most pictures that are kept. Must not be set below the number that the caller holds at a time. */
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  set capacity(pictures: number) {
+    this.#capacity = pictures;
+    this.#dropOldest();
+  }
+
+  /** Pictures kept now. */
+  get size(): number {
+    return this.#kept.size;
   }
 
   /** Walks the pictures of `rows` in order, [1, side, side, 3] in [0, 1] each. The tensors belong to the store. */
@@ -49,6 +64,8 @@ export class PictureStore {
           tensor: this.#use(row.path, result.value ?? (this.#kept.get(row.path) ? undefined : await decode(row.path))),
         };
       } catch (error) {
+        // A device that failed is no fault of the picture.
+        this.#device.check();
         yield { row, error };
       }
     }
@@ -65,22 +82,25 @@ export class PictureStore {
     const tensor = kept ?? upload(this.#device, picture!, this.#side);
     this.#kept.delete(path);
     this.#kept.set(path, tensor);
+    this.#dropOldest();
+    return tensor;
+  }
+
+  #dropOldest(): void {
     // Commands already recorded still see a dropped picture: its buffer is only written again by later ones.
     for (const [oldest, dropped] of this.#kept) {
       if (this.#kept.size <= this.#capacity) break;
       this.#kept.delete(oldest);
       dropped.dispose();
     }
-    return tensor;
   }
 }
 
 /** A decoded picture on the device, resized to side x side with antialias. */
 export function upload(device: Device, picture: Picture, side: number): Tensor {
-  return device
-    .scope(() => {
-      const whole = unpackRgb(device, picture.pixels, picture.height, picture.width);
-      return resize(whole, { height: side, width: side, filter: "bilinear", antialias: true });
-    })
-    .keep();
+  const resized = () => {
+    const whole = unpackRgb(device, picture.pixels, picture.height, picture.width);
+    return resize(whole, { height: side, width: side, filter: "bilinear", antialias: true });
+  };
+  return device.owned("pictures", () => device.scope(resized)).keep();
 }

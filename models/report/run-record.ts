@@ -14,7 +14,8 @@ export interface RunRecord {
   /** Pictures in each part of the split. */
   parts: { labelled: number; unlabelled: number; test: number };
   phases: { name: string; seconds: number }[];
-  losses: { stage: 1 | 2; epoch: number; step: number; loss: number }[];
+  /** `gradientNorm`: of all gradients together before clipping, when they were clipped and finite. */
+  losses: { stage: 1 | 2; epoch: number; step: number; loss: number; gradientNorm?: number }[];
   /** One label step each; scores of `quality` are on [1, 100]. */
   refreshes: {
     epoch: number;
@@ -41,6 +42,8 @@ export interface RunRecord {
     confidence: number;
   }[];
   peakDeviceBytes: number;
+  /** What the peak was made of, the largest first. */
+  peakDeviceOwners?: { owner: string; bytes: number }[];
   /** Sentences. */
   notes: string[];
 }

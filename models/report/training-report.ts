@@ -115,6 +115,11 @@ function curvesUsed(results: RunRecord["results"]): string[] {
   ];
 }
 
+/** What most of the peak of the memory was used for; older records do not say. */
+function largestOwners({ peakDeviceOwners = [] }: RunRecord): string[] {
+  return peakDeviceOwners.slice(0, 5).map((use) => `${use.owner} ${bytes(use.bytes)}`);
+}
+
 function course(record: RunRecord): Section {
   const { hardware, command, parts, phases, notes, peakDeviceBytes } = record;
   const facts: [string, string][] = [
@@ -126,7 +131,7 @@ function course(record: RunRecord): Section {
       "pictures",
       `${decimals(parts.labelled, 0)} labelled, ${decimals(parts.unlabelled, 0)} unlabelled, ${decimals(parts.test, 0)} test`,
     ],
-    ["peak device memory", bytes(peakDeviceBytes)],
+    ["peak device memory", [bytes(peakDeviceBytes), ...largestOwners(record)].join(", ")],
   ];
   const rows = facts.filter(([, value]) => value && value !== dash);
   const total = sum(phases.map(({ seconds }) => seconds));

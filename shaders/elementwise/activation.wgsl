@@ -2,7 +2,7 @@
 //   gelu:      x · Φ(x), Φ(x) = erfc(−x/√2) / 2          gelu_tanh: x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))
 //   silu:      x · σ(x)      sigmoid: σ(x) = 1/(1 + e^−x)   tanh: tanh x      relu6: min(max(x, 0), 6)
 //   hardswish: x · min(max(x + 3, 0), 6) / 6               pow:  x^exponent
-// With GRADIENT: y[i] = dy[i] · f′(x[i]). Of sigmoid and tanh x is then the output, from which f′ follows.
+// With GRADIENT: y[i] = dy[i] · f′(x[i]).
 //
 // One invocation makes one vec4. OP: one of the names above.   GRADIENT: see above.   WHOLE: the exponent of pow is a whole
 // number from −64 to 64, taken by multiplication.   WORKGROUP: invocations of a workgroup.
@@ -108,16 +108,18 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   //#end
   //#if OP == sigmoid
   //#if GRADIENT
-  // f′ = σ · (1 − σ)
-  y[i] = dy[i] * v * (1.0 - v);
+  // f′ = σ · (1 − σ) = e^−|x| / (1 + e^−|x|)², without the cancellation of 1 − σ
+  let e = exp(-abs(v));
+  y[i] = dy[i] * e / ((1.0 + e) * (1.0 + e));
   //#else
   y[i] = logistic(v);
   //#end
   //#end
   //#if OP == tanh
   //#if GRADIENT
-  // f′ = 1 − tanh²
-  y[i] = dy[i] * (1.0 - v * v);
+  // f′ = 1 − tanh² = 4 e^−2|x| / (1 + e^−2|x|)², without the cancellation of 1 − tanh²
+  let e = exp(-2.0 * abs(v));
+  y[i] = dy[i] * 4.0 * e / ((1.0 + e) * (1.0 + e));
   //#else
   y[i] = hyperbolic_tangent(v);
   //#end

@@ -3,7 +3,7 @@
 // with FIRST also zeros everywhere else. table: [table_rows, columns], indices: [rows], y: [rows, columns]
 //
 // Elements are moved as bits, so that it serves every data type. One invocation makes one element of y. FIRST: see above.
-// VECTOR: rows are whole vec4s and columns counts these.   WORKGROUP: invocations of a workgroup.
+// ELEMENT: u32 or f16, or vec4u or vec4h when rows are whole vec4s and columns counts these.   WORKGROUP: invocations of a workgroup.
 struct Params {
   rows: u32,
   columns: u32,
@@ -11,11 +11,7 @@ struct Params {
   table_rows: u32,
 }
 
-//#if VECTOR
-alias Element = vec4u;
-//#else
-alias Element = u32;
-//#end
+alias Element = {{ELEMENT}};
 
 @group(0) @binding(0) var<storage, read> table: array<Element>;
 @group(0) @binding(1) var<storage, read> indices: array<u32>;

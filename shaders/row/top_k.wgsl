@@ -9,8 +9,8 @@ struct Params {
   k: u32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<u32>; // the bits of f32
-@group(0) @binding(1) var<storage, read_write> values: array<u32>;
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> values: array<f32>;
 @group(0) @binding(2) var<storage, read_write> indices: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
@@ -36,7 +36,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     var best = 0u;
     var best_index = 0u;
     for (var i = 0u; i < params.columns; i++) {
-      let candidate = order(x[start + i]);
+      let candidate = order(bitcast<u32>(x[start + i]));
       let left = t == 0u || candidate < last || (candidate == last && i > last_index);
       if (left && candidate > best) {
         best = candidate;

@@ -1,8 +1,8 @@
 // y[row, first + c] = x[row, c]: rows of x become part of longer rows of y, whose other places stay as they are.
 // x: [rows, x_columns], y: [rows, y_columns]
 //
-// Elements are moved as bits, so that it serves every data type. One invocation moves one element. VECTOR: elements are
-// vec4s and all columns count vec4s.   WORKGROUP: invocations of a workgroup.
+// Elements are moved as bits, so that it serves every data type. One invocation moves one element. ELEMENT: u32 or f16,
+// or vec4u or vec4h when all columns count vec4s.   WORKGROUP: invocations of a workgroup.
 struct Params {
   rows: u32,
   x_columns: u32,
@@ -10,11 +10,7 @@ struct Params {
   first: u32,
 }
 
-//#if VECTOR
-alias Element = vec4u;
-//#else
-alias Element = u32;
-//#end
+alias Element = {{ELEMENT}};
 
 @group(0) @binding(0) var<storage, read> x: array<Element>;
 @group(0) @binding(1) var<storage, read_write> y: array<Element>;

@@ -3,11 +3,11 @@
 // the axes. y has RANK axes of extent0 (the last), extent1 (the one before), …
 //
 // Elements are moved as bits, so that it serves every data type. One invocation makes one element of y. RANK: 1..6.
-// VECTOR: elements are vec4s, the last axis is that of x, and its extent, from and all strides count vec4s.
-// WORKGROUP: invocations of a workgroup.
+// ELEMENT: u32, or with HALF f16; or vec4u (vec4h) when the last axis is that of x and its extent, from and all strides
+// count vec4s.   HALF: true for tensors of f16.   WORKGROUP: invocations of a workgroup.
 struct Params {
   count: u32, // elements of y
-  fill: u32, // bits
+  fill: u32, // bits, those of f32 with HALF
   //#for d in 0..RANK
   extent{{d}}: u32,
   before{{d}}: i32,
@@ -16,11 +16,7 @@ struct Params {
   //#end
 }
 
-//#if VECTOR
-alias Element = vec4u;
-//#else
-alias Element = u32;
-//#end
+alias Element = {{ELEMENT}};
 
 @group(0) @binding(0) var<storage, read> x: array<Element>;
 @group(0) @binding(1) var<storage, read_write> y: array<Element>;
@@ -48,6 +44,10 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   if (inside) {
     y[index] = x[at];
   } else {
+    //#if HALF
+    y[index] = Element(f16(bitcast<f32>(params.fill)));
+    //#else
     y[index] = Element(params.fill);
+    //#end
   }
 }

@@ -146,11 +146,14 @@ describe("wrong usage", () => {
   });
 
   test("flags become options of the method", () => {
-    expect(methodOptions({ gamma: "0.5", flip: false, rangeOfLabels: "observed", stageOneEpochs: "7" })).toMatchObject({
+    expect(
+      methodOptions({ gamma: "0.5", flip: false, rangeOfLabels: "observed", stageOneEpochs: "7", ema: "0.99" }),
+    ).toMatchObject({
       gamma: 0.5,
       flip: false,
       range: "observed",
       stageOneEpochs: 7,
+      ema: 0.99,
     });
   });
 });

@@ -1,10 +1,11 @@
 import { expect } from "bun:test";
-import { readFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import { backward } from "../../engine/autograd.ts";
 import type { Device } from "../../engine/device/device.ts";
-import { multiply } from "../../engine/ops/elementwise.ts";
+import { cast, multiply } from "../../engine/ops/elementwise.ts";
 import { sum } from "../../engine/ops/reduce.ts";
 import { sizeOf, Tensor } from "../../engine/tensor.ts";
+import { halfToNumber, numberToHalf } from "../../engine/weights/half.ts";
 
 /** One input of a golden case; see test/golden/golden.py for the formula. */
 export interface FormulaInput {
@@ -50,16 +51,21 @@ export function relativeError(found: ArrayLike<number>, expected: ArrayLike<numb
 
 export type Run = (inputs: Tensor[]) => Tensor;
 
+/** How tensors lie in memory: `rounded` is f32 with inputs and weights that f16 can hold, beside which f16 is measured. */
+type Storage = "f32" | "rounded" | "f16";
+
 /** Output and gradients of Σ output · w, with w by the formula for seed 99. */
-export async function runWithGradients(device: Device, inputs: FormulaInput[], run: Run) {
+export async function runWithGradients(device: Device, inputs: FormulaInput[], run: Run, storage: Storage = "f32") {
+  const numbers = (input: FormulaInput) =>
+    storage === "f32" ? formula(input) : formula(input).map((value) => halfToNumber(numberToHalf(value)));
   const reads = device.scope(() => {
     const tensors = inputs.map((input) => {
-      const tensor = Tensor.from(device, formula(input), input.shape);
+      const tensor = Tensor.from(device, numbers(input), input.shape);
       tensor.requiresGradient = input.gradient ?? true;
       return tensor;
     });
-    const output = run(tensors);
-    const weights = Tensor.from(device, formula({ shape: [...output.shape], seed: 99 }), output.shape);
+    const output = cast(run(storage === "f16" ? tensors.map((tensor) => cast(tensor, "f16")) : tensors), "f32");
+    const weights = Tensor.from(device, numbers({ shape: [...output.shape], seed: 99 }), output.shape);
     backward(sum(multiply(output, weights)));
     return {
       shape: output.shape,
@@ -70,14 +76,48 @@ export async function runWithGradients(device: Device, inputs: FormulaInput[], r
   return { shape: reads.shape, output: await reads.output, gradients: await Promise.all(reads.gradients) };
 }
 
-/** Checks an operation against a golden case, forward and backward; `tolerance` is relative to the largest element. */
-export async function checkGolden(device: Device, golden: GoldenCase, run: Run, tolerance = 1e-4): Promise<void> {
+/** Bounds on the error relative to the largest element. */
+export interface Tolerance {
+  readonly f32?: number;
+  /** f16 keeps 11 bits, each rounding adds up to 4.9e-4, and an operation stores a few intermediate tensors. */
+  readonly f16?: number;
+}
+
+/**
+ * Checks an operation against a golden case, forward and backward. On an
+ * adapter with f16 the same case is run with all tensors stored in f16, and compared with f32 from the same rounded inputs.
+ */
+export async function checkGolden(
+  device: Device,
+  golden: GoldenCase,
+  run: Run,
+  tolerance: Tolerance = {},
+): Promise<void> {
   const found = await runWithGradients(device, golden.inputs, run);
   expect(found.shape.join()).toBe(golden.shape.join());
-  expect(relativeError(found.output, golden.output)).toBeLessThan(tolerance);
+  const errors = [relativeError(found.output, golden.output)];
   golden.gradients.forEach((expected, i) => {
-    if (expected) expect(relativeError(found.gradients[i]!, expected)).toBeLessThan(tolerance);
+    if (expected) errors.push(relativeError(found.gradients[i]!, expected));
   });
+  note(golden.operation, "f32", errors);
+  for (const error of errors) expect(error).toBeLessThan(tolerance.f32 ?? 1e-4);
+  if (!device.features.has("shader-f16")) return;
+  const wide = await runWithGradients(device, golden.inputs, run, "rounded");
+  const half = await runWithGradients(device, golden.inputs, run, "f16");
+  const halfErrors = [relativeError(half.output, wide.output)];
+  wide.gradients.forEach((expected, i) => {
+    if (expected) halfErrors.push(relativeError(half.gradients[i]!, expected));
+  });
+  note(golden.operation, "f16", halfErrors);
+  for (const error of halfErrors) expect(error).toBeLessThan(tolerance.f16 ?? 4e-3);
+}
+
+/** A line for the table of `bun run numbers`: errors of the output and of the gradients of one case. */
+function note(operation: string, dtype: "f32" | "f16", [forward, ...backward]: number[]): void {
+  const path = process.env["ACUTANCE_ERROR_LOG"];
+  if (!path) return;
+  const line = { operation, dtype, forward, ...(backward.length > 0 && { backward: Math.max(...backward) }) };
+  appendFileSync(path, `${JSON.stringify(line)}\n`);
 }
 
 /**

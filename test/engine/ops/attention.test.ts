@@ -17,9 +17,12 @@ const fitsWindows = ({ inputs }: GoldenCase) =>
     return shape[0]! * entry <= 508 || (entry <= 508 && entry % 64 === 0);
   });
 
+/** With f16 the rounding of y stays in rowsum(dY ∘ Y), which is subtracted from numbers of its own size. */
+const tolerance = { f16: 1e-2 };
+
 describe("as PyTorch", () => {
   for (const golden of cases) {
-    test(title(golden), async () => checkGolden(await sharedDevice(), golden, run(golden)));
+    test(title(golden), async () => checkGolden(await sharedDevice(), golden, run(golden), tolerance));
   }
 });
 

@@ -28,13 +28,13 @@ const title = ({ operation, inputs, shape }: GoldenCase, i: number) =>
 
 describe("as PyTorch", () => {
   cases.forEach((golden, i) => {
-    test(title(golden, i), async () => checkGolden(await sharedDevice(), golden, run(golden), 1e-5));
+    test(title(golden, i), async () => checkGolden(await sharedDevice(), golden, run(golden), { f32: 1e-5 }));
   });
 });
 
 describe("cut into windows", () => {
   cases.forEach((golden, i) => {
-    test(title(golden, i), async () => checkGolden(await plainDevice(), golden, run(golden), 1e-5));
+    test(title(golden, i), async () => checkGolden(await plainDevice(), golden, run(golden), { f32: 1e-5 }));
   });
 
   test("resize of a picture that no window holds", async () => {

@@ -62,14 +62,14 @@ const title = ({ operation, options, inputs }: GoldenCase) =>
 
 describe("as PyTorch", () => {
   for (const golden of cases) {
-    test(title(golden), async () => checkGolden(await sharedDevice(), golden, run(golden), 2e-5));
+    test(title(golden), async () => checkGolden(await sharedDevice(), golden, run(golden), { f32: 2e-5 }));
   }
 });
 
 describe("cut into windows", () => {
   // A row must fit one window of 2 KiB.
   for (const golden of cases.filter((golden) => golden.inputs[0]!.shape.at(-1)! <= 100)) {
-    test(title(golden), async () => checkGolden(await plainDevice(), golden, run(golden), 2e-5));
+    test(title(golden), async () => checkGolden(await plainDevice(), golden, run(golden), { f32: 2e-5 }));
   }
 });
 

@@ -19,13 +19,13 @@ const title = ({ operation, options, inputs }: GoldenCase) =>
 
 describe("as PyTorch", () => {
   for (const golden of cases) {
-    test(title(golden), async () => checkGolden(await sharedDevice(), golden, run(golden), 1e-5));
+    test(title(golden), async () => checkGolden(await sharedDevice(), golden, run(golden), { f32: 1e-5 }));
   }
 });
 
 describe("cut into windows", () => {
   for (const golden of cases.filter((_, i) => i % 3 === 0)) {
-    test(title(golden), async () => checkGolden(await plainDevice(), golden, run(golden), 1e-5));
+    test(title(golden), async () => checkGolden(await plainDevice(), golden, run(golden), { f32: 1e-5 }));
   }
 });
 

@@ -1,0 +1,202 @@
+import type { Device } from "./device/device.ts";
+import { flatWorkgroup, rowRanges } from "./kernel/grid.ts";
+import { Tensor } from "./tensor.ts";
+
+/** Where a tensor came up: from an operation, from its gradient, from an optimiser's update, or from outside. */
+export type Pass = "forward" | "backward" | "update" | "input";
+
+/** What was counted in one tensor. */
+export interface NumberCount {
+  /** Name of the tensor, such as "layer1.0.conv1.weight", when it has one. */
+  readonly name: string | undefined;
+  readonly shape: readonly number[];
+  readonly nans: number;
+  readonly infinities: number;
+  /** Smallest and largest finite element, undefined when there is none. */
+  readonly range: readonly [number, number] | undefined;
+}
+
+/** Where a number that is not finite first came up. */
+export interface NumberFault extends NumberCount {
+  readonly operation: string;
+  readonly pass: Pass;
+  /** Path of the layer by its named tensors ("layer1.0.conv1"), or "after …" the last such layer before; "" when none is known. */
+  readonly layer: string;
+  /** In the order of the operation's inputs; backward, the gradient of its output follows. At most sixteen. */
+  readonly inputs: readonly NumberCount[];
+}
+
+/** The first NaN or infinity since the last read-back, found while numbers were checked. */
+export class NumericError extends Error {
+  override name = "NumericError";
+  readonly fault: NumberFault;
+  readonly advice: string;
+
+  constructor(fault: NumberFault) {
+    super(sentence(fault));
+    this.fault = fault;
+    const isGradient = (i: number) => fault.pass === "backward" && i === fault.inputs.length - 1;
+    const inputs = fault.inputs.map(
+      (input, i) => `  ${isGradient(i) ? "gradient of its output " : ""}${describe(input)}`,
+    );
+    this.advice = inputs.length > 0 ? `its inputs:\n${inputs.join("\n")}` : "look at where its numbers come from";
+  }
+}
+
+/** One examined tensor, until its counts are read. Holds no tensor, so that nothing lives longer for being examined. */
+interface Entry {
+  readonly operation: string;
+  readonly pass: Pass;
+  readonly layer: string;
+  readonly name: string | undefined;
+  readonly shape: readonly number[];
+  /** Slots of the inputs in the table. */
+  readonly inputs: readonly number[];
+}
+
+/** Slots of the table, 64 KiB, unless a binding holds fewer. When all are in use they are read, without waiting, and used anew. */
+const mostSlots = 4096;
+const slotBytes = 16;
+/** Inputs of one operation that are looked at. */
+const mostInputs = 16;
+/** Invocations that share a large tensor. */
+const mostInvocations = 4096;
+
+/**
+ * Counts what is not finite in every tensor that operations and gradients give, on the device, and finds the first at the
+ * next read-back. A device has one when it was opened with `checkNumbers`.
+ */
+export class NumberCheck {
+  readonly #device: Device;
+  readonly #slots: number;
+  #table: Tensor | undefined;
+  #entries: Entry[] = [];
+  #slotOf = new WeakMap<Tensor, number>();
+  /** Rejects when an earlier filling of the table held a fault. */
+  #earlier: Promise<void> = Promise.resolve();
+
+  constructor(device: Device) {
+    this.#device = device;
+    this.#slots = Math.min(mostSlots, Math.floor(device.maximumBindingBytes / slotBytes));
+  }
+
+  /**
+   * Records the examination of `output` and of those inputs that have not been examined since the last read-back.
+   * @param name of what the output is, or is the gradient of
+   */
+  examine(operation: string, pass: Pass, inputs: readonly Tensor[], output: Tensor, name = output.name): void {
+    if (!output.isFloat || this.#device.stream.silent) return;
+    const looked = inputs.filter((input) => input.isFloat).slice(0, mostInputs);
+    if (this.#entries.length + looked.length + 1 > this.#slots) this.#recycle();
+    for (const input of looked) {
+      if (this.#slotOf.has(input)) continue;
+      const { name, shape } = input;
+      this.#count(input, { operation, pass: "input", layer: pathOf(name), name, shape, inputs: [] });
+    }
+    const inputSlots = looked.map((input) => this.#slotOf.get(input)!);
+    const layer = this.#layer(looked, inputSlots);
+    this.#count(output, { operation, pass, layer, name, shape: output.shape, inputs: inputSlots });
+  }
+
+  /**
+   * Resolves when everything recorded so far has been counted.
+   * @throws NumericError for the first tensor, in the order of recording, that held a NaN or an infinity
+   */
+  settle(): Promise<void> {
+    if (this.#entries.length > 0) this.#recycle();
+    const verdict = this.#earlier;
+    this.#earlier = Promise.resolve();
+    return verdict;
+  }
+
+  #count(tensor: Tensor, entry: Entry): void {
+    this.#table ??= this.#device.owned("number check", () =>
+      Tensor.zeros(this.#device, [this.#slots, slotBytes / 4], "u32").keep(),
+    );
+    const slot = this.#entries.length;
+    this.#entries.push(entry);
+    this.#slotOf.set(tensor, slot);
+    for (const { start, count } of rowRanges(this.#device, Math.ceil(tensor.size / 4), [4])) {
+      const elements = Math.min(count * 4, tensor.size - start * 4);
+      const invocations = Math.min(count, mostInvocations);
+      this.#device.kernels.run(
+        "debug/numbers",
+        { WORKGROUP: flatWorkgroup },
+        { x: tensor.window(start * 4, elements), table: this.#table.window() },
+        { count: elements, slot, invocations },
+        [Math.ceil(invocations / flatWorkgroup), 1, 1],
+      );
+    }
+  }
+
+  /** Path of the layer whose tensors these are, or that what came before belongs to. */
+  #layer(inputs: readonly Tensor[], inputSlots: readonly number[]): string {
+    const name = inputs.find((input) => input.name)?.name;
+    if (name) return pathOf(name);
+    const before = inputSlots.map((slot) => this.#entries[slot]!.layer).find((layer) => layer !== "");
+    return before === undefined || before.startsWith("after ") ? (before ?? "") : `after ${before}`;
+  }
+
+  /** Starts reading the counts and makes the table anew. */
+  #recycle(): void {
+    const table = this.#table!.allocation;
+    const entries = this.#entries;
+    const bytes = entries.length * slotBytes;
+    const reading = this.#device.stream.read(table, 0, bytes);
+    this.#device.stream.clear(table, bytes);
+    this.#entries = [];
+    this.#slotOf = new WeakMap();
+    this.#earlier = Promise.all([reading, this.#earlier]).then(([counts]) => judge(entries, new Uint32Array(counts)));
+    this.#earlier.catch(() => {}); // thrown by whoever settles next
+  }
+}
+
+function judge(entries: readonly Entry[], table: Uint32Array): void {
+  const first = entries.findIndex((_, slot) => table[4 * slot]! + table[4 * slot + 1]! > 0);
+  if (first < 0) return;
+  const { operation, pass, layer, inputs } = entries[first]!;
+  const counts = inputs.map((slot) => countAt(entries, table, slot));
+  throw new NumericError({ ...countAt(entries, table, first), operation, pass, layer, inputs: counts });
+}
+
+function countAt(entries: readonly Entry[], table: Uint32Array, slot: number): NumberCount {
+  const { name, shape } = entries[slot]!;
+  const [nans, infinities, largest, smallest] = table.subarray(4 * slot, 4 * slot + 4);
+  const range = largest === 0 ? undefined : ([numberOf(~smallest! >>> 0), numberOf(largest!)] as const);
+  return { name, shape, nans: nans!, infinities: infinities!, range };
+}
+
+/** The float whose `order` the kernel wrote. */
+function numberOf(order: number): number {
+  const bits = order >= 0x80000000 ? order ^ 0x80000000 : ~order;
+  return new Float32Array(Uint32Array.of(bits).buffer)[0]!;
+}
+
+/** "layer1.0.conv1.weight" → "layer1.0.conv1"; a name without a dot stays. */
+function pathOf(name: string | undefined): string {
+  return name?.replace(/\.[^.]*$/, "") ?? "";
+}
+
+function sentence(fault: NumberFault): string {
+  const { operation, pass, layer, name } = fault;
+  const where = layer && ` ${layer.startsWith("after ") ? layer : `of ${layer}`}`;
+  const held = `${amounts(fault)} in ${fault.shape.reduce((n, extent) => n * extent, 1)} numbers [${fault.shape}]`;
+  if (pass === "input") return `${name ?? "a tensor"} came into ${operation} with ${held}`;
+  if (pass === "update") return `the ${operation} update of ${name ?? "a parameter"} left ${held}`;
+  if (pass === "forward") return `${operation}${where} gave ${held}`;
+  return `the backward pass of ${operation}${where} gave ${held}, the gradient of ${name ?? "an input"}`;
+}
+
+function amounts({ nans, infinities }: NumberCount): string {
+  return `${nans} NaN and ${infinities} ${infinities === 1 ? "infinity" : "infinities"}`;
+}
+
+function describe(count: NumberCount): string {
+  const range = count.range ? `finite from ${short(count.range[0])} to ${short(count.range[1])}` : "nothing finite";
+  const bad = count.nans + count.infinities > 0 ? `, ${amounts(count)}` : "";
+  return `${count.name ? `${count.name} ` : ""}[${count.shape}] ${range}${bad}`;
+}
+
+function short(x: number): string {
+  return String(Number(x.toPrecision(4)));
+}

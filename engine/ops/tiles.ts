@@ -1,0 +1,112 @@
+import type { Device } from "../device/device.ts";
+import type { Constants } from "../kernel/template.ts";
+
+/** A way to run a contraction: which kernel, with which constants, and what one workgroup of it makes. */
+export interface Tile {
+  readonly name: string;
+  readonly kernel: string;
+  readonly constants: Constants;
+  readonly rows: number;
+  readonly columns4: number;
+}
+
+/**
+ * Ways to run a contraction of `rows` by `columns4` vec4 columns on this adapter, the default first. All add the products
+ * of an output in the same order, so that the choice changes the time and not one bit of the result.
+ */
+export function contractionTiles(device: Device, rows: number, columns4: number): Tile[] {
+  const tiles = device.subgroupSize > 0 ? broadcastTiles(device.subgroupSize, rows, columns4) : registerTiles(rows);
+  return [...tiles, ...sharedTiles(device, rows, columns4)];
+}
+
+/** Rows of x are loaded once in a subgroup and broadcast; no workgroup memory. */
+function broadcastTiles(lanes: number, rows: number, columns4: number): Tile[] {
+  const shapes = [
+    { rows: 32, columns: 1 },
+    { rows: 16, columns: 1 },
+    { rows: 8, columns: 1 },
+    { rows: 8, columns: 2 },
+  ];
+  const fits = shapes.filter(
+    (shape, i) =>
+      shape.rows % lanes === 0 && (i === 0 || (shape.rows < rows + lanes && (shape.columns === 1 || columns4 > lanes))),
+  );
+  // A subgroup wider than all tiles makes one row per lane.
+  return (fits.length > 0 ? fits : [{ rows: lanes, columns: 1 }]).map((shape) => ({
+    name: `broadcast ${shape.rows}x${4 * shape.columns * lanes}`,
+    kernel: "conv/tile",
+    constants: { BROADCAST: true, LANES: lanes, ROW_LANES: lanes, GROUPS: shape.rows / lanes, COLUMNS: shape.columns },
+    rows: shape.rows,
+    columns4: shape.columns * lanes,
+  }));
+}
+
+/** Every invocation loads what it needs; for adapters without subgroups of a known size. */
+function registerTiles(rows: number): Tile[] {
+  const most = Math.min(8, rows);
+  return [most, ...[4].filter((count) => count < most)].map((groups) => ({
+    name: `registers ${groups}x64`,
+    kernel: "conv/tile",
+    constants: { BROADCAST: false, LANES: 16, ROW_LANES: 1, GROUPS: groups, COLUMNS: 1 },
+    rows: groups,
+    columns4: 16,
+  }));
+}
+
+const sharedShapes = [
+  { x: 16, y: 16, rows: 8, columns: 2, depth: 4 },
+  { x: 8, y: 8, rows: 8, columns: 2, depth: 4 },
+  { x: 8, y: 8, rows: 4, columns: 1, depth: 4 },
+];
+
+/** Tiles of x and of the weight are brought into workgroup memory: what most GPUs are fastest with. */
+function sharedTiles(device: Device, rows: number, columns4: number): Tile[] {
+  const { maxComputeWorkgroupStorageSize: memory, maxComputeInvocationsPerWorkgroup: invocations } = device.gpu.limits;
+  return sharedShapes
+    .map((shape) => ({ ...shape, tileRows: shape.y * shape.rows, tileColumns: shape.x * shape.columns }))
+    .filter(({ x, y, depth, tileRows, tileColumns }) => {
+      const bytes = 16 * depth * (tileRows + 4 * tileColumns);
+      return bytes <= memory && x * y <= invocations && tileRows < 2 * rows + 32 && tileColumns < 2 * columns4 + 8;
+    })
+    .map(({ x, y, rows: perThread, columns, depth, tileRows, tileColumns }) => ({
+      name: `workgroup ${tileRows}x${4 * tileColumns}`,
+      kernel: "conv/shared_tile",
+      constants: {
+        THREADS_X: x,
+        THREADS_Y: y,
+        ROWS: perThread,
+        COLUMNS: columns,
+        DEPTH: depth,
+        X_LOADS: (tileRows * depth) / (x * y),
+        WEIGHT_LOADS: (4 * depth * tileColumns) / (x * y),
+      },
+      rows: tileRows,
+      columns4: tileColumns,
+    }));
+}
+
+/** The same for the gradient of a weight of `rows4` by `columns4` vec4s. */
+export function weightTiles(device: Device, rows4: number, columns4: number): Tile[] {
+  const lanes = device.subgroupSize;
+  const shapes =
+    lanes === 0
+      ? [2, 1].map((groups) => ({ lanes: 16, rowLanes: 1, groups, columns: 1 }))
+      : [
+          { lanes, rowLanes: Math.min(lanes, 8), groups: 1, columns: 1 },
+          { lanes, rowLanes: Math.min(lanes, 4), groups: 1, columns: 1 },
+          { lanes, rowLanes: Math.min(lanes, 8), groups: 1, columns: 2 },
+        ];
+  const different = shapes.filter(
+    (shape, i) =>
+      shape.groups <= rows4 &&
+      (shape.columns === 1 || columns4 > lanes) &&
+      shapes.findIndex((other) => JSON.stringify(other) === JSON.stringify(shape)) === i,
+  );
+  return different.map(({ lanes: wide, rowLanes, groups, columns }) => ({
+    name: `${lanes === 0 ? "registers" : "broadcast"} ${4 * rowLanes * groups}x${4 * columns * wide}`,
+    kernel: "conv/weight_gradient",
+    constants: { BROADCAST: lanes > 0, LANES: wide, ROW_LANES: rowLanes, GROUPS: groups, COLUMNS: columns },
+    rows: rowLanes * groups,
+    columns4: columns * wide,
+  }));
+}

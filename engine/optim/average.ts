@@ -1,0 +1,105 @@
+import { withoutGradients } from "../autograd.ts";
+import type { NamedTensor } from "../nn/named.ts";
+import { overElements } from "../ops/elementwise.ts";
+import { Tensor } from "../tensor.ts";
+
+export interface AverageOptions {
+  /** Share of the average that a step keeps, 0 … below 1, such as 0.999. */
+  readonly decay: number;
+  /** Early steps keep less: min(decay, (1 + t) / (10 + t)) with t the steps before; true unless given. */
+  readonly warmup?: boolean;
+}
+
+/**
+ * Exponential moving average of the parameters of a network (Polyak & Juditsky 1992, with decay as in Tarvainen & Valpola
+ * 2017): average = d · average + (1 − d) · parameter after each step. The warm-up of the decay is that of TensorFlow's
+ * `ExponentialMovingAverage`. Statistics (running means and variances, frozen norms) are not averaged: the averaged network
+ * has those of the latest step, as PyTorch's `AveragedModel` copies them.
+ */
+export class WeightAverage {
+  readonly #options: Required<AverageOptions>;
+  readonly #pairs: readonly { readonly named: NamedTensor; readonly average: Tensor }[];
+  #applied = false;
+  /** Calls of {@link update} so far. */
+  steps = 0;
+
+  /**
+   * Starts from the parameters among `tensors` as they are.
+   * @throws RangeError when the decay is not within 0 … below 1
+   */
+  constructor(tensors: readonly NamedTensor[], { decay, warmup = true }: AverageOptions) {
+    if (!(decay >= 0 && decay < 1))
+      throw new RangeError(`the decay of an average is from 0 to below 1, found ${decay}`);
+    this.#options = { decay, warmup };
+    this.#pairs = tensors
+      .filter(({ role }) => role === "parameter")
+      .map((named) => {
+        const average = Tensor.like(named.tensor).keep();
+        copy(named.tensor, average);
+        return { named, average };
+      });
+  }
+
+  /**
+   * Takes the parameters after a step into the average.
+   * @throws Error while the averages are applied
+   */
+  update(): void {
+    if (this.#applied) throw new Error("the averages are applied; end that before the next update");
+    const { decay, warmup } = this.#options;
+    const t = this.steps++;
+    const kept = warmup ? Math.min(decay, (1 + t) / (10 + t)) : decay;
+    withoutGradients(() => {
+      for (const { named, average } of this.#pairs)
+        overElements("optim/average", {}, { average, x: named.tensor }, { share: 1 - kept });
+    });
+  }
+
+  /**
+   * Puts the averages into the network, for evaluation; ends with `using` or `[Symbol.dispose]`, which puts the parameters
+   * back bit for bit. In between this holds the parameters. Not ending it leaves the network averaged for good.
+   * @throws Error when the averages are applied already
+   */
+  applied(): Disposable {
+    if (this.#applied) throw new Error("the averages are applied already");
+    this.#swap();
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#applied) this.#swap();
+      },
+    };
+  }
+
+  /**
+   * The averages, to be stored with a checkpoint; `steps` is to be stored beside them.
+   * @throws Error while the averages are applied
+   */
+  tensors(prefix: string): NamedTensor[] {
+    if (this.#applied) throw new Error("the averages are applied; end that before they are stored or loaded");
+    return this.#pairs.map(({ named, average }) => ({
+      ...named,
+      name: `${prefix}.${named.name}`,
+      tensor: average,
+      role: "statistic",
+    }));
+  }
+
+  /** Frees the averages. */
+  dispose(): void {
+    for (const { average } of this.#pairs) average.dispose();
+  }
+
+  #swap(): void {
+    for (const { named, average } of this.#pairs) {
+      using kept = Tensor.like(average);
+      copy(average, kept);
+      copy(named.tensor, average);
+      copy(kept, named.tensor);
+    }
+    this.#applied = !this.#applied;
+  }
+}
+
+function copy(from: Tensor, to: Tensor): void {
+  from.device.stream.copy(from.allocation, 0, to.allocation, 0, from.sizeBytes);
+}

@@ -1,0 +1,86 @@
+import { OutOfMemoryError } from "../../engine/device/errors.ts";
+import { largestFit } from "../../engine/memory/largest-fit.ts";
+import { Tensor } from "../../engine/tensor.ts";
+import type { PictureStore } from "../data/index.ts";
+import type { CplOptions } from "./options.ts";
+import { evaluationBatch } from "./predict.ts";
+import type { Stepper } from "./stepper.ts";
+
+/** The steps of one stage, before the first of them. */
+export interface PlannedSteps {
+  readonly stage: 1 | 2;
+  /** Pictures in a batch. */
+  readonly batch: number;
+  /** Different pictures that the run loads. */
+  readonly pictures: number;
+}
+
+/**
+ * Makes sure that the steps of a stage fit the device's memory, by rehearsal. When the kept pictures are what does not fit,
+ * the store keeps fewer.
+ * @throws OutOfMemoryError naming the largest batch that fits
+ */
+export function expectFit(stepper: Stepper, store: PictureStore, options: CplOptions, plan: PlannedSteps): void {
+  const { device } = stepper;
+  const { stage, batch } = plan;
+  const run = (n: number, kept: number) => rehearse(stepper, store, options, stage, n, kept);
+  const least = leastKept(batch);
+  const most = Math.max(least, Math.min(store.capacity, plan.pictures));
+  const kept = largestFit(device, least, most, (pictures) => run(batch, pictures));
+  if (kept > 0) {
+    if (kept < most || store.capacity < kept) store.capacity = kept;
+    return;
+  }
+  const largest = largestFit(device, 2, batch, (n) => run(n, leastKept(n)));
+  try {
+    device.rehearse(() => run(batch, least));
+  } catch (cause) {
+    const advice =
+      largest > 0
+        ? `the largest batch that fits is ${largest}: ${batchFlags(options, stage, largest)}; or keep the batch and run it in parts: --micro-batch ${largest} or less`
+        : "not even a batch of 2 fits: make the pictures smaller (--resize, --crop), use fewer --stages, or allow more memory (--memory)";
+    const message = `stage ${stage} does not fit with batches of ${batch} pictures: ${(cause as Error).message}`;
+    throw new OutOfMemoryError(message, (cause as OutOfMemoryError).wantedBytes, advice, { cause });
+  }
+}
+
+/** The options of the command line that make batches of a stage so large. */
+function batchFlags(options: CplOptions, stage: 1 | 2, batch: number): string {
+  if (stage === 1) return `--stage-one-batch ${batch}`;
+  const share = labelledShare(options, stage, batch);
+  return `--labelled-batch ${share} --unlabelled-batch ${batch - share}`;
+}
+
+/** Labelled pictures in a batch of a stage. */
+function labelledShare({ labelledBatch, unlabelledBatch }: CplOptions, stage: 1 | 2, batch: number): number {
+  if (stage === 1) return batch;
+  return Math.max(1, Math.floor((batch * labelledBatch) / (labelledBatch + unlabelledBatch)));
+}
+
+/** Pictures that the store must keep for batches of training and of evaluation. */
+function leastKept(batch: number): number {
+  return Math.max(batch, evaluationBatch);
+}
+
+/** Two steps with `batch` pictures while the store holds `kept`; the second step may need more than the first. */
+function rehearse(
+  stepper: Stepper,
+  store: PictureStore,
+  options: CplOptions,
+  stage: 1 | 2,
+  batch: number,
+  kept: number,
+): void {
+  const { device } = stepper;
+  const { resize, levels } = options;
+  const picture = () => device.owned("pictures", () => Tensor.empty(device, [1, resize, resize, 3]).keep());
+  const stored = Array.from({ length: Math.max(1, kept - store.size) }, picture);
+  const window = { top: 0, left: 0, flip: false };
+  const labelled = labelledShare(options, stage, batch);
+  const pictures = Array.from({ length: batch }, (_, i) => ({
+    planned: { path: "", name: "", index: 0, labelled: i < labelled, window },
+    tensor: stored[0]!,
+  }));
+  const labels = { targets: new Float32Array(batch * levels), weights: new Float32Array(batch), labelled };
+  stepper.rehearse(pictures, labels, 2);
+}

@@ -1,0 +1,75 @@
+import type { Device } from "../../engine/device/device.ts";
+import { DeviceLostError } from "../../engine/device/errors.ts";
+import type { DeviceSource } from "../../engine/device/source.ts";
+import { removeTemporaries } from "../../engine/weights/atomic.ts";
+import type { Position } from "./checkpoint.ts";
+import type { Session } from "./session.ts";
+import { checkpointFile, modelFile, stageOneFile, type TrainingHooks, type TrainingResult } from "./training.ts";
+
+/** What is written atomically into the folder of a run, by training and by the command. */
+const runFiles = [checkpointFile, stageOneFile, modelFile, "split.csv", "run.json", "report.html"];
+
+/** Losses at which a training gives up when it came no further between them. */
+const mostLosses = 3;
+
+export interface Beginnings {
+  /** A session that has left a checkpoint. */
+  readonly first: (device: Device) => Promise<Session>;
+  /** A session that continues from that checkpoint. */
+  readonly again: (device: Device) => Promise<Session>;
+}
+
+/**
+ * Runs a training to its end. When `source` opens devices, a lost one is replaced and training continues from the
+ * checkpoint, with the same bits as if nothing had happened; the device of the result is open and the caller's to close.
+ * @throws DeviceLostError when the device was the host's own, or when three were lost without any progress between
+ */
+export async function trainThroughLosses(
+  source: DeviceSource,
+  hooks: TrainingHooks,
+  { first, again }: Beginnings,
+): Promise<TrainingResult> {
+  await removeTemporaries(hooks.folder, runFiles);
+  let begin = first;
+  let furthest: Position | undefined;
+  let losses = 0;
+  for (;;) {
+    const device = typeof source === "function" ? await source() : source;
+    let session: Session | undefined;
+    try {
+      session = await begin(device);
+      begin = again;
+      return await session.run();
+    } catch (error) {
+      if (typeof source === "function") device.close();
+      if (!(error instanceof DeviceLostError)) throw error;
+      const reached = session?.position;
+      const progressed = reached !== undefined && isFurther(reached, furthest);
+      if (progressed) furthest = { ...reached };
+      losses = progressed ? 1 : losses + 1;
+      if (typeof source !== "function") throw lossFor(error, reached, hooks.folder, "the device was given open");
+      if (losses === mostLosses) throw lossFor(error, reached, hooks.folder, `${losses} were lost there`);
+      const from = begin === again ? "going on from the checkpoint" : "starting again";
+      hooks.log?.(`the GPU device was lost ${placeOf(reached)} (${error.reason}); ${from} on a new one`);
+    }
+  }
+}
+
+function isFurther(a: Position, b: Position | undefined): boolean {
+  if (!b) return true;
+  return (a.stage - b.stage || a.epoch - b.epoch || a.step - b.step) > 0;
+}
+
+function placeOf(position: Position | undefined): string {
+  if (!position) return "before training began";
+  const { stage, epoch, step } = position;
+  return stage === 3 ? "after both stages" : `in stage ${stage}, epoch ${epoch + 1}, step ${step + 1}`;
+}
+
+function lossFor(error: DeviceLostError, reached: Position | undefined, folder: string, why: string): DeviceLostError {
+  return new DeviceLostError(
+    `${error.reason}, ${placeOf(reached)}; ${why}, so training stopped`,
+    `continue on a new device with resumeCpl or \`acutance train cpl --resume ${folder}\`; when it is lost at the same place again, train with a smaller batch or input, or on another adapter`,
+    { cause: error },
+  );
+}

@@ -1,0 +1,163 @@
+// The contraction of conv/tile.wgsl with tiles in workgroup memory, for adapters on which that is fast: same arguments, same
+// order of additions, hence the same bits.
+//
+// One workgroup of THREADS_X · THREADS_Y invocations makes THREADS_Y · ROWS rows by THREADS_X · COLUMNS vec4 columns.
+// It walks taps and DEPTH vec4s of channels at a time: all invocations bring the rows of x and of the weight that the tile
+// needs into workgroup memory, then each adds the products of its ROWS rows and COLUMNS vec4 columns to its registers.
+// Invocation (u, v) owns the rows v, v + THREADS_Y, … and the columns u, u + THREADS_X, … of the tile.
+//
+// THREADS_X, THREADS_Y: product at most the adapter's invocations, and a divisor of both LOADS_X and LOADS_WEIGHT sizes below.
+// ROWS, COLUMNS: 1..8 and 1..4.   DEPTH: vec4s of channels per turn.   X_LOADS: THREADS_Y·ROWS·DEPTH / threads.
+// WEIGHT_LOADS: 4·DEPTH·THREADS_X·COLUMNS / threads.   BIAS, SCATTER: true or false.
+// Workgroup memory: 16 · DEPTH · (THREADS_Y·ROWS + 4·THREADS_X·COLUMNS) bytes.
+struct Params {
+  rows: u32,
+  grid_height: u32,
+  grid_width: u32,
+  in_height: u32,
+  in_width: u32,
+  channels4: u32,
+  columns4: u32,
+  taps_h: u32,
+  taps_w: u32,
+  stride_h: u32,
+  stride_w: u32,
+  step: i32,
+  offset_h: i32,
+  offset_w: i32,
+  kernel_h0: u32,
+  kernel_w0: u32,
+  kernel_step_h: u32,
+  kernel_step_w: u32,
+  kernel_width: u32,
+  out_height: u32,
+  out_width: u32,
+  out_stride_h: u32,
+  out_stride_w: u32,
+  out_h0: u32,
+  out_w0: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> weight: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
+//#if BIAS
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+//#end
+@group(1) @binding(0) var<uniform> params: Params;
+
+const THREADS_X = {{THREADS_X}}u;
+const THREADS_Y = {{THREADS_Y}}u;
+const THREADS = THREADS_X * THREADS_Y;
+const TILE_ROWS = THREADS_Y * {{ROWS}}u;
+const TILE_COLUMNS = THREADS_X * {{COLUMNS}}u;
+const DEPTH = {{DEPTH}}u;
+
+var<workgroup> x_tile: array<vec4f, TILE_ROWS * DEPTH>;
+var<workgroup> weight_tile: array<vec4f, 4 * DEPTH * TILE_COLUMNS>;
+
+@compute @workgroup_size({{THREADS_X}}, {{THREADS_Y}})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row0 = group.y * TILE_ROWS;
+  let column0 = group.x * TILE_COLUMNS;
+  let columns4 = params.columns4;
+  let channels4 = params.channels4;
+  // Where the rows of x lie that this invocation brings in: number p of them is row p / DEPTH of the tile, vec4 p % DEPTH.
+  //#for i in 0..X_LOADS
+  let place_{{i}} = lane + {{i}}u * THREADS;
+  let depth_{{i}} = place_{{i}} % DEPTH;
+  let row_{{i}} = min(row0 + place_{{i}} / DEPTH, params.rows - 1u);
+  let line_{{i}} = row_{{i}} / params.grid_width;
+  let image_{{i}} = line_{{i}} / params.grid_height;
+  let h_{{i}} = i32((line_{{i}} - image_{{i}} * params.grid_height) * params.stride_h) + params.offset_h;
+  let w_{{i}} = i32((row_{{i}} - line_{{i}} * params.grid_width) * params.stride_w) + params.offset_w;
+  //#end
+  //#for r in 0..ROWS
+  //#for v in 0..COLUMNS
+  var sum_{{r}}_{{v}} = vec4f();
+  //#end
+  //#end
+
+  for (var th = 0u; th < params.taps_h; th++) {
+    for (var tw = 0u; tw < params.taps_w; tw++) {
+      //#for i in 0..X_LOADS
+      let ih_{{i}} = u32(h_{{i}} + i32(th) * params.step);
+      let iw_{{i}} = u32(w_{{i}} + i32(tw) * params.step);
+      let inside_{{i}} = ih_{{i}} < params.in_height && iw_{{i}} < params.in_width;
+      let base_{{i}} = ((image_{{i}} * params.in_height + ih_{{i}}) * params.in_width + iw_{{i}}) * channels4;
+      //#end
+      let tap = (params.kernel_h0 + th * params.kernel_step_h) * params.kernel_width + params.kernel_w0 + tw * params.kernel_step_w;
+      let weight_base = tap * channels4 * 4u * columns4;
+      for (var c0 = 0u; c0 < channels4; c0 += DEPTH) {
+        //#for i in 0..X_LOADS
+        {
+          let c = c0 + depth_{{i}};
+          var value = vec4f();
+          if (inside_{{i}} && c < channels4) {
+            value = x[base_{{i}} + c];
+          }
+          x_tile[place_{{i}}] = value;
+        }
+        //#end
+        //#for i in 0..WEIGHT_LOADS
+        {
+          let place = lane + {{i}}u * THREADS;
+          let c = 4u * c0 + place / TILE_COLUMNS;
+          let column = column0 + place % TILE_COLUMNS;
+          var value = vec4f();
+          if (c < 4u * channels4 && column < columns4) {
+            value = weight[weight_base + c * columns4 + column];
+          }
+          weight_tile[place] = value;
+        }
+        //#end
+        workgroupBarrier();
+        for (var d = 0u; d < DEPTH; d++) {
+          //#for v in 0..COLUMNS
+          let b0_{{v}} = weight_tile[(4u * d) * TILE_COLUMNS + {{v}}u * THREADS_X + id.x];
+          let b1_{{v}} = weight_tile[(4u * d + 1u) * TILE_COLUMNS + {{v}}u * THREADS_X + id.x];
+          let b2_{{v}} = weight_tile[(4u * d + 2u) * TILE_COLUMNS + {{v}}u * THREADS_X + id.x];
+          let b3_{{v}} = weight_tile[(4u * d + 3u) * TILE_COLUMNS + {{v}}u * THREADS_X + id.x];
+          //#end
+          //#for r in 0..ROWS
+          let a_{{r}} = x_tile[({{r}}u * THREADS_Y + id.y) * DEPTH + d];
+          //#for v in 0..COLUMNS
+          sum_{{r}}_{{v}} = fma(vec4f(a_{{r}}.w), b3_{{v}}, fma(vec4f(a_{{r}}.z), b2_{{v}},
+            fma(vec4f(a_{{r}}.y), b1_{{v}}, fma(vec4f(a_{{r}}.x), b0_{{v}}, sum_{{r}}_{{v}}))));
+          //#end
+          //#end
+        }
+        workgroupBarrier();
+      }
+    }
+  }
+
+  //#for r in 0..ROWS
+  {
+    let row = row0 + {{r}}u * THREADS_Y + id.y;
+    if (row < params.rows) {
+      //#if SCATTER
+      let line = row / params.grid_width;
+      let image = line / params.grid_height;
+      let at_h = (line - image * params.grid_height) * params.out_stride_h + params.out_h0;
+      let at_w = (row - line * params.grid_width) * params.out_stride_w + params.out_w0;
+      let target_row = ((image * params.out_height + at_h) * params.out_width + at_w) * columns4;
+      //#else
+      let target_row = row * columns4;
+      //#end
+      //#for v in 0..COLUMNS
+      {
+        let column = column0 + {{v}}u * THREADS_X + id.x;
+        if (column < columns4) {
+          //#if BIAS
+          out[target_row + column] = sum_{{r}}_{{v}} + bias[column];
+          //#else
+          out[target_row + column] = sum_{{r}}_{{v}};
+          //#end
+        }
+      }
+      //#end
+    }
+  }
+  //#end
+}

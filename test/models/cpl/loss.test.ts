@@ -1,0 +1,224 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Device, openDevice } from "../../../engine/device/device.ts";
+import { DeviceLostError } from "../../../engine/device/errors.ts";
+import type { CplOptionsInput } from "../../../models/cpl/options.ts";
+import { resumeCpl, trainCpl } from "../../../models/cpl/train.ts";
+import type { RatedRow, TrainingData, TrainingHooks } from "../../../models/cpl/training.ts";
+import { type ScoredPicture, Scorer } from "../../../models/scorer.ts";
+import { sharedDevice } from "../../engine/device.ts";
+import { blurredPictures } from "./pictures.ts";
+
+const options: CplOptionsInput = {
+  stages: 1,
+  embedding: 16,
+  levels: 20,
+  resize: 36,
+  crop: 32,
+  freshRate: 3e-3,
+  stageOneEpochs: 2,
+  stageTwoEpochs: 2,
+  stageOneBatch: 4,
+  labelledBatch: 4,
+  unlabelledBatch: 8,
+  neighbours: 5,
+};
+
+let folder = "";
+let rows: RatedRow[] = [];
+let data: TrainingData;
+const run = (name: string) => join(folder, name);
+const model = () => join(run("whole"), "model.safetensors");
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "acutance-loss-"));
+  rows = await blurredPictures(join(folder, "pictures"), 30);
+  const part = (remainder: number[]) => rows.filter((_, i) => remainder.includes(i % 5));
+  data = { labelled: part([0, 3]), unlabelled: part([1, 4]), test: part([2]), range: [0, 100] };
+  const whole = await trainCpl(await sharedDevice(), data, options, { folder: run("whole") });
+  whole.model.dispose();
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** Opens real devices and can lose the last one. */
+function devices() {
+  const opened: Device[] = [];
+  return {
+    opened,
+    open: async () => {
+      const device = await openDevice();
+      opened.push(device);
+      return device;
+    },
+    lose: () => opened.at(-1)!.gpu.destroy(),
+  };
+}
+
+/** Calls `at` with the name of a phase of training and the number of times it has advanced. */
+function progressHook(at: (label: string, count: number) => void): NonNullable<TrainingHooks["progress"]> {
+  return (label) => {
+    let count = 0;
+    return { advance: () => at(label, ++count), stop: () => {} };
+  };
+}
+
+const bytesOf = (name: string) => readFile(join(run(name), "model.safetensors"));
+
+describe("training", () => {
+  test.each([
+    ["from the checkpoints of epochs", 300],
+    ["from a checkpoint after every step", 0],
+  ])("goes on after losses in both stages, %s, and ends with the same bits", async (name, checkpointSeconds) => {
+    const source = devices();
+    const pending = [
+      ["stage 1, epoch 2 of 2", 3],
+      ["stage 1: test", 2],
+      ["stage 2, epoch 1: features", 1],
+      ["stage 2, epoch 2 of 2", 2],
+      ["stage 2: test", 1],
+    ] as [string, number][];
+    const places = pending.length;
+    const lines: string[] = [];
+    const progress = progressHook((label, count) => {
+      const [where, after] = pending[0] ?? [];
+      if (label !== where || count < after!) return;
+      pending.shift();
+      source.lose();
+    });
+    const log = (line: string) => lines.push(line);
+    const result = await trainCpl(source.open, data, options, { folder: run(name), progress, log, checkpointSeconds });
+    expect(pending).toEqual([]);
+    expect(source.opened).toHaveLength(1 + places);
+    const notes = lines.filter((line) => line.startsWith("the GPU device was lost"));
+    expect(notes).toHaveLength(places);
+    expect(notes[0]).toContain("in stage 1, epoch 2");
+    expect(notes[0]).toContain("from the checkpoint");
+    expect(result.progress.losses).toHaveLength(2 * 3 + 2 * 2);
+    expect(result.progress.results).toHaveLength(2);
+    expect(result.model.device).toBe(source.opened.at(-1)!);
+    result.model.device.close();
+    expect(await bytesOf(name)).toEqual(await bytesOf("whole"));
+  });
+
+  test("starts again when the device is lost before the first checkpoint", async () => {
+    const source = devices();
+    const lines: string[] = [];
+    const open = async () => {
+      const device = await source.open();
+      if (source.opened.length === 1) device.gpu.destroy();
+      return device;
+    };
+    const hooks = { folder: run("early"), log: (line: string) => lines.push(line) };
+    const result = await trainCpl(open, data, { ...options, stageOneEpochs: 1, stageTwoEpochs: 0 }, hooks);
+    expect(lines.join("\n")).toContain("lost before training began");
+    expect(source.opened).toHaveLength(2);
+    expect(result.progress.losses).toHaveLength(3);
+    result.model.device.close();
+  });
+
+  test("gives up when three devices are lost at one step, and can be resumed", async () => {
+    const source = devices();
+    const progress = progressHook((label, count) => {
+      if (label === "stage 1, epoch 2 of 2" && count === 3) source.lose();
+    });
+    const training = trainCpl(source.open, data, options, { folder: run("stuck"), progress });
+    const error = await training.then(String, (reason) => reason);
+    expect(error).toBeInstanceOf(DeviceLostError);
+    expect(error.message).toContain("in stage 1, epoch 2, step 3; 3 were lost there");
+    expect(error.advice).toContain(`--resume ${run("stuck")}`);
+    expect(source.opened).toHaveLength(3);
+    const resumed = await resumeCpl(await sharedDevice(), { folder: run("stuck") });
+    resumed.model.dispose();
+    expect(await bytesOf("stuck")).toEqual(await bytesOf("whole"));
+  });
+
+  test("a host's own device is not replaced: the error says how to go on", async () => {
+    const device = await openDevice();
+    const progress = progressHook((label, count) => {
+      if (label === "stage 2, epoch 1 of 2" && count === 2) device.gpu.destroy();
+    });
+    const training = trainCpl(device, data, options, { folder: run("host"), progress });
+    const error = await training.then(String, (reason) => reason);
+    expect(error).toBeInstanceOf(DeviceLostError);
+    expect(error.advice).toContain("resumeCpl");
+    // What a killed process would leave is cleared away; what is not its own stays.
+    const stray = ".model.safetensors.01234567-0123-0123-0123-0123456789ab.tmp";
+    await writeFile(join(run("host"), stray), "half");
+    await writeFile(join(run("host"), ".notes.tmp"), "the user's");
+    const resumed = await resumeCpl(await sharedDevice(), { folder: run("host") });
+    resumed.model.dispose();
+    expect(await bytesOf("host")).toEqual(await bytesOf("whole"));
+    const left = (await readdir(run("host"))).filter((name) => name.endsWith(".tmp"));
+    expect(left).toEqual([".notes.tmp"]);
+  });
+});
+
+describe("a scorer", () => {
+  /** More pictures than one batch, with one that cannot be read. */
+  const paths = () => [
+    ...rows.slice(0, 20).map(({ path }) => path),
+    join(folder, "absent.png"),
+    ...rows.map(({ path }) => path),
+    ...rows.slice(0, 10).map(({ path }) => path),
+  ];
+
+  async function collect(walk: AsyncIterable<ScoredPicture>, each: (count: number) => void = () => {}) {
+    const scored: ScoredPicture[] = [];
+    for await (const picture of walk) each(scored.push(picture));
+    return scored;
+  }
+
+  test("repeats the batch in hand on a new device: every picture once, with the same scores", async () => {
+    using undisturbed = await Scorer.open(await sharedDevice(), model());
+    const expected = await collect(undisturbed.scoreMany(paths()));
+    expect(expected).toHaveLength(61);
+    const source = devices();
+    using scorer = await Scorer.open(source.open, model());
+    const found = await collect(scorer.scoreMany(paths()), (count) => {
+      if (count === 5 || count === 30) source.lose();
+    });
+    expect(source.opened).toHaveLength(3);
+    expect(found).toEqual(expected);
+    expect(scorer.device).toBe(source.opened[2]!);
+  });
+
+  test("replaces the device once for two walks", async () => {
+    const source = devices();
+    using scorer = await Scorer.open(source.open, model());
+    source.lose();
+    const walks = [scorer.scoreMany(paths()), scorer.scoreMany(paths().toReversed())].map((walk) => collect(walk));
+    const [forth, back] = await Promise.all(walks);
+    expect(source.opened).toHaveLength(2);
+    expect(back!.toReversed().map((picture) => "score" in picture && picture.score)).toEqual(
+      forth!.map((picture) => "score" in picture && picture.score),
+    );
+  });
+
+  test("gives up at the second loss without a score between", async () => {
+    const source = devices();
+    const open = async () => {
+      const device = await source.open();
+      if (source.opened.length > 1) device.gpu.destroy();
+      return device;
+    };
+    using scorer = await Scorer.open(open, model());
+    const scored: ScoredPicture[] = [];
+    const walk = async () => {
+      for await (const picture of scorer.scoreMany(paths())) if (scored.push(picture) === 5) source.lose();
+    };
+    await expect(walk()).rejects.toThrow(DeviceLostError);
+    expect(source.opened).toHaveLength(2);
+    // The batch that was read back before the loss is handed out, nothing after it.
+    expect(scored.map(({ path }) => path)).toEqual(paths().slice(0, scored.length));
+  });
+
+  test("ends with the loss on a device of the host's own", async () => {
+    const device = await openDevice();
+    using scorer = await Scorer.open(device, model());
+    device.gpu.destroy();
+    await expect(collect(scorer.scoreMany(paths()))).rejects.toThrow(DeviceLostError);
+  });
+});

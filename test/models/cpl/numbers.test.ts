@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openDevice } from "../../../engine/device/device.ts";
+import { NumericError } from "../../../engine/numbers.ts";
+import { openSafetensors, toFloat32, writeSafetensors } from "../../../engine/weights/safetensors.ts";
+import type { CplOptionsInput } from "../../../models/cpl/options.ts";
+import { resumeCpl, trainCpl } from "../../../models/cpl/train.ts";
+import { type RatedRow, type TrainingData, TrainingError } from "../../../models/cpl/training.ts";
+import { sharedDevice } from "../../engine/device.ts";
+import { blurredPictures } from "./pictures.ts";
+
+const options: CplOptionsInput = {
+  stages: 1,
+  embedding: 16,
+  levels: 20,
+  resize: 36,
+  crop: 32,
+  stageOneEpochs: 2,
+  stageTwoEpochs: 1,
+  stageOneBatch: 8,
+  labelledBatch: 4,
+  unlabelledBatch: 8,
+  neighbours: 5,
+};
+const checking = () => openDevice({ checkNumbers: true });
+const main = new URL("../../../cli/main.ts", import.meta.url).pathname;
+
+const hasHalf = (await sharedDevice()).features.has("shader-f16");
+let folder = "";
+let rows: RatedRow[] = [];
+let data: TrainingData;
+const run = (name: string) => join(folder, name);
+const model = (name: string) => join(run(name), "model.safetensors");
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "acutance-numbers-"));
+  rows = await blurredPictures(join(folder, "pictures"), 30);
+  const part = (remainder: number[]) => rows.filter((_, i) => remainder.includes(i % 5));
+  data = { labelled: part([0, 3]), unlabelled: part([1, 4]), test: part([2]), range: [0, 100] };
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** A copy of a safetensors file in which one element of a tensor is infinite. */
+async function poisoned(path: string, name: string): Promise<string> {
+  await using file = await openSafetensors(path);
+  const tensors = await Promise.all(
+    [...file.tensors.keys()].map(async (key) => {
+      const stored = await file.read(key);
+      const elements = Float32Array.from(toFloat32(stored));
+      if (key === name) elements[1] = Number.POSITIVE_INFINITY;
+      return { name: key, dtype: stored.dtype, shape: stored.shape, data: elements };
+    }),
+  );
+  const target = join(folder, `poisoned-${name}.safetensors`);
+  await writeSafetensors(target, tensors, Object.fromEntries(file.metadata));
+  return target;
+}
+
+describe("checked numbers", () => {
+  async function expectNothing(name: string, input: CplOptionsInput): Promise<void> {
+    const plain = await trainCpl(await sharedDevice(), data, input, { folder: run(name) });
+    plain.model.dispose();
+    const checked = await trainCpl(checking, data, input, { folder: run(`${name}-checked`) });
+    checked.model.device.close();
+    expect(checked.progress.losses).toEqual(plain.progress.losses);
+    expect(await readFile(model(`${name}-checked`))).toEqual(await readFile(model(name)));
+  }
+
+  test.each([
+    ["plain", options],
+    ["clipped", { ...options, clipNorm: 1, ema: 0.9 }],
+  ] as const)("find nothing in a sound training (%s) and change no bit of it", expectNothing);
+
+  test.skipIf(!hasHalf)("find nothing in a sound training in f16 and change no bit of it", () =>
+    expectNothing("f16", { ...options, precision: "f16" }),
+  );
+
+  test("name operation and layer of a training whose rate is too high, resumed as its error advises", async () => {
+    const high: CplOptionsInput = { ...options, optimiser: "sgd", freshRate: 1e25, stageOneEpochs: 20 };
+    const training = trainCpl(await sharedDevice(), data, high, { folder: run("high") });
+    const error = await training.then(String, (reason) => reason);
+    expect(error).toBeInstanceOf(TrainingError);
+    expect(error.message).toContain("the loss is");
+    expect(error.advice).toContain(`--resume ${run("high")} --check-numbers`);
+    const again = await resumeCpl(checking, { folder: run("high") }).then(String, (reason) => reason);
+    expect(again).toBeInstanceOf(NumericError);
+    expect((again as NumericError).fault.layer).toMatch(/^(after )?(layer1|head|conv1|bn1)/);
+  });
+
+  test("name an infinite weight in a file that training starts from", async () => {
+    const from = await poisoned(model("plain"), "layer1.0.conv1.weight");
+    const one = { ...options, stageOneEpochs: 1, stageTwoEpochs: 0 };
+    const training = trainCpl(checking, data, one, { folder: run("poisoned") }, { from });
+    const error = await training.then(String, (reason) => reason);
+    expect(error).toBeInstanceOf(NumericError);
+    expect(error.fault).toMatchObject({ name: "layer1.0.conv1.weight", infinities: 1, pass: "input" });
+  });
+
+  test("are a flag of the commands train and score, which end with code 1 and the place", async () => {
+    const path = await poisoned(model("plain"), "head.logits.bias");
+    const words = ["score", rows[0]!.path, "--model", path];
+    const found = spawnSync(process.execPath, [main, ...words, "--check-numbers"], { encoding: "utf8" });
+    expect(found.stderr).toContain(
+      "head.logits.bias came into the network with 0 NaN and 1 infinity in 20 numbers [20]",
+    );
+    expect(found.status).toBe(1);
+    const environment = { ...process.env, ACUTANCE_CHECK_NUMBERS: "1" };
+    const asked = spawnSync(process.execPath, [main, ...words], { encoding: "utf8", env: environment });
+    expect(asked.stderr).toContain("head.logits.bias");
+    expect(asked.status).toBe(1);
+    const resumed = ["train", "cpl", "--resume", run("high"), "--check-numbers"];
+    const trained = spawnSync(process.execPath, [main, ...resumed], { encoding: "utf8" });
+    expect(trained.stderr).toMatch(/error: .* (NaN|infinit)/);
+    expect(trained.stderr).toContain("its inputs:");
+    expect(trained.status).toBe(1);
+  });
+});
