@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { checkAdapter } from "../engine/device/check.ts";
 import { GpuError } from "../engine/device/errors.ts";
 import { installAdvice } from "../engine/device/install.ts";
-import { type AdapterReport, type ReportedLimit, runtimeName } from "../engine/device/probe.ts";
+import { type AdapterReport, adapterName, type ReportedLimit, runtimeName } from "../engine/device/probe.ts";
 import { formatBytes, formatSeconds, pairs } from "./terminal.ts";
 
 export function register(program: Command): void {
@@ -37,7 +37,7 @@ export function reportText(report: AdapterReport): string {
   const rows: [string, string][] = [
     ["runtime", report.runtime],
     ["provider", `${report.provider} ${report.providerVersion}`],
-    ["adapter", report.device || report.description || "unnamed"],
+    ["adapter", adapterName(report)],
     ["vendor", report.vendor || "not told"],
     ["architecture", report.architecture || "not told"],
     ["description", report.description || "not told"],

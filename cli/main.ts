@@ -83,5 +83,9 @@ function printError(error: unknown): void {
   console.error(`${emphasis("error:", "red", process.stderr)} ${message}`);
   const advice = (error as { advice?: unknown } | null)?.advice;
   if (typeof advice === "string" && advice) console.error(advice);
+  // A command could not even be read: `using` is younger than Node's own reading of TypeScript.
+  if (error instanceof SyntaxError && Number.parseInt(process.versions.node, 10) < 24) {
+    console.error(`Acutance needs Bun 1.4, Node 24 or Deno 2.9, or newer; this is Node ${process.versions.node}`);
+  }
   if (process.env["ACUTANCE_DEBUG"] === "1" && error instanceof Error) console.error(error.stack);
 }

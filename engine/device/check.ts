@@ -46,9 +46,19 @@ export async function checkAdapter(options: CheckOptions = {}): Promise<AdapterC
   return readAnswer(stdout, stderr, end.code, end.signal, timeoutMs);
 }
 
-/** Deno needs a subcommand and permissions; Node and Bun run a TypeScript file as it is. */
+/** Deno needs a subcommand and permissions; Bun runs a TypeScript file as it is, and so does Node or the loader it was given. */
 function runArguments(): string[] {
-  return process.versions["deno"] ? ["run", "--allow-all"] : [];
+  if (process.versions["deno"]) return ["run", "--allow-all"];
+  return process.versions.bun ? [] : loaderArguments(process.execArgv);
+}
+
+/** Those of Node's own arguments that load something before the program, such as a TypeScript loader. Exported for tests. */
+export function loaderArguments(words: readonly string[]): string[] {
+  return words.flatMap((word, i) => {
+    const option = /^(--import|--require|-r|--loader|--experimental-loader)(=.*)?$/.exec(word);
+    if (!option) return [];
+    return option[2] ? [word] : [word, words[i + 1] ?? ""];
+  });
 }
 
 /** Reads what the process left behind. A crash after the answer, while the driver shuts down, does not count. Exported for tests. */

@@ -9,11 +9,10 @@ import { NumberCheck, NumericError } from "../numbers.ts";
 import { Tuner } from "../tune/tuner.ts";
 import { DeviceLostError, GpuError, NoAdapterError, OutOfMemoryError } from "./errors.ts";
 import { looksLikeSoftware } from "./probe.ts";
-import { findGpu } from "./provider.ts";
+import { type FindGpuOptions, findGpu } from "./provider.ts";
 
-export interface OpenOptions {
-  /** A GPU object of the host's own; otherwise `navigator.gpu`, otherwise the package `webgpu`. */
-  readonly gpu?: GPU;
+/** Where the device comes from and what of it is used; of the GPU objects the first of {@link findGpu} is taken. */
+export interface OpenOptions extends FindGpuOptions {
   /** Features that must not be used although the adapter has them, e.g. `["subgroups"]` to test plain kernels. */
   readonly withoutFeatures?: readonly string[];
   /** Upper bound for one storage binding in bytes, below the adapter's own; for tests of large tensors. */
@@ -338,7 +337,7 @@ export class Device {
  * @throws NoAdapterError when there is none, with advice on what to install
  */
 export async function openDevice(options: OpenOptions = {}): Promise<Device> {
-  const { gpu, provider } = await findGpu(options.gpu ? { gpu: options.gpu } : {});
+  const { gpu, provider } = await findGpu(options);
   const adapter = await gpu.requestAdapter({ powerPreference: options.powerPreference ?? "high-performance" });
   if (!adapter) throw new NoAdapterError(`${provider} found no WebGPU adapter`);
   const requiredFeatures = wantedFeatures.filter(

@@ -72,6 +72,12 @@ export function runtimeName(): string {
   return `Node ${node}`;
 }
 
+/** What to call an adapter: some providers give only numbers as the device, and the name as the description. */
+export function adapterName({ device, description }: Pick<AdapterReport, "device" | "description">): string {
+  const named = /^(0x)?[\da-f]*$/i.test(device) ? description : device;
+  return named || "unnamed";
+}
+
 /** Version of the package `webgpu`, or of the runtime whose own WebGPU is used. */
 export function providerVersion(provider: string): string {
   if (provider === "navigator.gpu") return runtimeName();

@@ -10,7 +10,10 @@ export interface FindGpuOptions {
   readonly gpu?: GPU;
   /** Take this provider and no other. */
   readonly provider?: ProviderName;
-  /** Dawn features for the package `webgpu`, e.g. `{ enable: ["dump_shaders"] }`. Other providers have none. */
+  /**
+   * Dawn features for the package `webgpu`, e.g. `{ enable: ["dump_shaders"] }`. Other providers have none. The environment
+   * variable ACUTANCE_DAWN_TOGGLES adds to them: names separated by commas, `-name` disables, `dump_shaders,-lazy_clear`.
+   */
   readonly toggles?: { readonly enable?: readonly string[]; readonly disable?: readonly string[] };
   /** Dawn backend ("vulkan", "metal", "d3d12") for the package `webgpu`. */
   readonly backend?: string;
@@ -38,20 +41,31 @@ export async function findGpu(options: FindGpuOptions = {}): Promise<FoundGpu> {
       throw new GpuError("this runtime has no navigator.gpu", 'leave `provider` out, or ask for "webgpu"');
     }
   }
-  return { gpu: pinnedGpu(await loadWebgpu(), dawnOptions(options)), provider: "webgpu" };
+  const words = dawnOptions(options, process.env["ACUTANCE_DAWN_TOGGLES"]);
+  return { gpu: pinnedGpu(await loadWebgpu(), words), provider: "webgpu" };
 }
 
-/** The strings that the package's create() takes. Exported for tests. */
-export function dawnOptions({ toggles, backend, adapter }: FindGpuOptions): string[] {
-  // Dawn rounds timestamps to 65.5 µs unless told otherwise; a kernel profiler is useless with that.
-  const disabled = new Set(["timestamp_quantization", ...(toggles?.disable ?? [])]);
-  const enabled = new Set(toggles?.enable ?? []);
-  for (const name of enabled) disabled.delete(name);
+/**
+ * The strings that the package's create() takes: defaults, then the caller's toggles, then those of `environment`, of which
+ * each overrules those before. Exported for tests.
+ */
+export function dawnOptions({ toggles, backend, adapter }: FindGpuOptions, environment = ""): string[] {
+  const states = new Map([
+    // Dawn rounds timestamps to 65.5 µs unless told otherwise; a kernel profiler is useless with that.
+    ["timestamp_quantization", false],
+    // Kernels write workgroup memory before they read it. Dawn's own zeros cost SwiftShader seconds a pipeline to compile.
+    ["disable_workgroup_init", true],
+  ]);
+  for (const name of toggles?.enable ?? []) states.set(name, true);
+  for (const name of toggles?.disable ?? []) states.set(name, false);
+  for (const word of environment.split(/[\s,]+/).filter(Boolean)) states.set(word.replace(/^-/, ""), word[0] !== "-");
+  const named = (state: boolean) => [...states].filter(([, value]) => value === state).map(([name]) => name);
+  const [enabled, disabled] = [named(true), named(false)];
   const options: string[] = [];
   if (backend) options.push(`backend=${backend}`);
   if (adapter) options.push(`adapter=${adapter}`);
-  if (enabled.size) options.push(`enable-dawn-features=${[...enabled].join(",")}`);
-  if (disabled.size) options.push(`disable-dawn-features=${[...disabled].join(",")}`);
+  if (enabled.length) options.push(`enable-dawn-features=${enabled.join(",")}`);
+  if (disabled.length) options.push(`disable-dawn-features=${disabled.join(",")}`);
   return options;
 }
 

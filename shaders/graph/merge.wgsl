@@ -47,9 +47,10 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
         var score = four[q];
         var index = params.first_candidate + 4u * j + q;
         if (score > score_{{LAST}} && index != self_index) {
+          // Not ||: its short circuit is a branch for every place of the list, which some drivers cannot compile.
           var moved = false;
           //#for n in 0..KEPT
-          moved = moved || score > score_{{n}};
+          moved |= score > score_{{n}};
           let next_score_{{n}} = select(score, score_{{n}}, moved);
           let next_index_{{n}} = select(index, index_{{n}}, moved);
           score_{{n}} = select(score_{{n}}, score, moved);

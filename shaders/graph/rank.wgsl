@@ -38,9 +38,10 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     //#else
     var key = kept_values[row * {{KEPT}}u + j];
     //#end
+    // Not || and &&: a short circuit is a branch for every place of the list, which some drivers cannot compile.
     var moved = false;
     //#for n in 0..K
-    moved = moved || key < key_{{n}} || (key == key_{{n}} && index < index_{{n}});
+    moved |= (key < key_{{n}}) | ((key == key_{{n}}) & (index < index_{{n}}));
     let next_key_{{n}} = select(key, key_{{n}}, moved);
     let next_index_{{n}} = select(index, index_{{n}}, moved);
     key_{{n}} = select(key_{{n}}, key, moved);

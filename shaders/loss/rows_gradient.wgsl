@@ -36,9 +36,14 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   for (var j = 1u; j < params.columns; j++) {
     top = max(top, logits[start + j]);
   }
+  // Compensated (Kahan): an error of the total shifts every D_j by its share of the mass, and the D_j may be far smaller.
   var total = 0.0;
+  var excess = 0.0;
   for (var j = 0u; j < params.columns; j++) {
-    total += exp(logits[start + j] - top);
+    let term = exp(logits[start + j] - top) - excess;
+    let next = total + term;
+    excess = (next - total) - term;
+    total = next;
   }
   //#if LOSS == cross_entropy
   var mass = 0.0;

@@ -1,10 +1,22 @@
 import { expect, test } from "bun:test";
 import { dawnOptions, findGpu, loadFailure } from "../../../engine/device/provider.ts";
 
-test("timestamps are exact unless the caller asks for quantisation", () => {
-  expect(dawnOptions({})).toEqual(["disable-dawn-features=timestamp_quantization"]);
-  expect(dawnOptions({ toggles: { enable: ["timestamp_quantization"] } })).toEqual([
+test("timestamps are exact and workgroup memory is not cleared unless the caller asks for it", () => {
+  expect(dawnOptions({})).toEqual([
+    "enable-dawn-features=disable_workgroup_init",
+    "disable-dawn-features=timestamp_quantization",
+  ]);
+  const toggles = { enable: ["timestamp_quantization"], disable: ["disable_workgroup_init"] };
+  expect(dawnOptions({ toggles })).toEqual([
     "enable-dawn-features=timestamp_quantization",
+    "disable-dawn-features=disable_workgroup_init",
+  ]);
+});
+
+test("toggles of the environment come last", () => {
+  expect(dawnOptions({ toggles: { disable: ["a"] } }, "a, b,-disable_workgroup_init")).toEqual([
+    "enable-dawn-features=a,b",
+    "disable-dawn-features=timestamp_quantization,disable_workgroup_init",
   ]);
 });
 
@@ -14,7 +26,7 @@ test("toggles, backend and adapter become create() options", () => {
   ).toEqual([
     "backend=vulkan",
     "adapter=llvmpipe",
-    "enable-dawn-features=a,b",
+    "enable-dawn-features=disable_workgroup_init,a,b",
     "disable-dawn-features=timestamp_quantization,c",
   ]);
 });
@@ -36,12 +48,19 @@ test("the GPU object is made once and pinned on globalThis", async () => {
 test("the device survives garbage collection of everything that is not pinned", async () => {
   const device = await (await (await findGpu()).gpu.requestAdapter())!.requestDevice();
   for (let round = 0; round < 3; round++) {
-    Bun.gc(true);
+    collectGarbage();
     for (let submit = 0; submit < 20; submit++) device.queue.submit([device.createCommandEncoder().finish()]);
     await device.queue.onSubmittedWorkDone();
   }
   device.destroy();
 });
+
+/** A forced collection: Bun's own, or V8's under --expose-gc. */
+function collectGarbage(): void {
+  if (process.versions.bun) Bun.gc(true);
+  else if (globalThis.gc) globalThis.gc();
+  else throw new Error("run with --expose-gc");
+}
 
 test("asking for navigator.gpu where there is none is an error with advice", async () => {
   if ((globalThis.navigator as Navigator | undefined)?.gpu) return;

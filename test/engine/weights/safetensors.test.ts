@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { writeFileAtomically } from "../../../engine/weights/atomic.ts";
 import {
   encodeSafetensors,
@@ -187,14 +188,14 @@ describe("writeFileAtomically", () => {
       throw new Error("halfway");
     }
     await expect(writeFileAtomically(path, failing())).rejects.toThrow("halfway");
-    await Bun.sleep(20);
+    await setTimeout(20);
     expect(await readFile(path, "utf8")).toBe("old");
     expect((await readdir(folder)).filter((name) => name.endsWith(".tmp"))).toEqual([]);
     await expect(writeFileAtomically(join(folder, "nowhere/x"), "x")).rejects.toThrow("ENOENT");
   });
 });
 
-const weights = join(import.meta.dir, "../../../../shared/weights");
+const weights = join(import.meta.dirname, "../../../../shared/weights");
 describe.skipIf(!existsSync(weights))("stored weights (skipped without ../shared/weights)", () => {
   test("every file opens and its first tensors are finite", async () => {
     for (const name of readdirSync(weights).filter((file) => file.endsWith(".safetensors"))) {

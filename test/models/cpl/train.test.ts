@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -172,7 +173,7 @@ async function tensorsOf(target: string): Promise<Record<string, string>> {
   await using file = await openSafetensors(join(target, "model.safetensors"));
   const entries = [...file.tensors.keys()].map(async (name) => {
     const { bytes } = await file.read(name);
-    return [name, new Bun.CryptoHasher("sha256").update(bytes).digest("hex")];
+    return [name, createHash("sha256").update(bytes).digest("hex")];
   });
   return Object.fromEntries(await Promise.all(entries));
 }

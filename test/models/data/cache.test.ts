@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { setTimeout } from "node:timers/promises";
 import { PictureCache } from "../../../models/data/cache.ts";
 
 const picture = (side: number) => ({ width: side, height: side, pixels: new Uint8Array(side * side * 3) });
@@ -38,7 +39,7 @@ test("shares a running load and forgets a failed one", async () => {
   expect(loads).toBe(1);
   const fail = () => Promise.reject(new Error("broken"));
   await expect(cache.get("b", fail)).rejects.toThrow("broken");
-  await Bun.sleep(0);
+  await setTimeout(0);
   expect((await cache.get("b", load)).width).toBe(4);
   expect(() => new PictureCache(-1)).toThrow("got -1");
 });

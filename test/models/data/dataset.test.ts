@@ -219,7 +219,7 @@ describe("scan", () => {
   });
 });
 
-const shared = join(import.meta.dir, "../../../../shared/data");
+const shared = join(import.meta.dirname, "../../../../shared/data");
 describe.skipIf(!existsSync(shared))("stored data sets (skipped without ../shared/data)", () => {
   test("LIVE In the Wild without its practice pictures", async () => {
     const dataset = await loadDataset({

@@ -210,7 +210,7 @@ describe("what cannot be decoded", () => {
   });
 });
 
-const samples = join(import.meta.dir, "../../../../shared/data/decode");
+const samples = join(import.meta.dirname, "../../../../shared/data/decode");
 describe.skipIf(!existsSync(samples))("camera and phone JPEGs (skipped without ../shared/data/decode)", () => {
   test("every one decodes upright or gives a PictureError", async () => {
     const refused: string[] = [];

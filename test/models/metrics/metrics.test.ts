@@ -13,7 +13,7 @@ import {
   slope,
   srcc,
 } from "../../../models/metrics/index.ts";
-import golden from "../../golden/metrics.json";
+import golden from "../../golden/metrics.json" with { type: "json" };
 
 const MEASURES = ["srcc", "krcc", "plcc", "rmse", "mae", "slope"] as const;
 
