@@ -2,19 +2,20 @@ import { join } from "node:path";
 import type { Device } from "../../engine/device/device.ts";
 import { memorySummary } from "../../engine/memory/report.ts";
 import type { Schedule } from "../../engine/optim/schedule.ts";
-import type { Tensor } from "../../engine/tensor.ts";
-import { PictureStore, type Row } from "../data/index.ts";
+import { PictureStore } from "../data/index.ts";
 import { evaluate } from "../metrics/index.ts";
 import { type LoadedBatch, loadBatches, planEpoch } from "./batches.ts";
 import { type Checkpoint, loadCheckpoint, type Position, writeCheckpoint } from "./checkpoint.ts";
+import { labelStep, refreshSentence } from "./label-step.ts";
 import { convert, denormaliseScore, normaliseMos } from "./labels.ts";
 import type { BatchLabels } from "./loss.ts";
 import { expectFit } from "./memory.ts";
 import { type CplModel, type ModelCard, saveModel } from "./model.ts";
 import type { CplOptions } from "./options.ts";
-import { evaluationBatch, features, predict, scoreOf } from "./predict.ts";
-import { expectations, type PseudoLabels, pseudoLabelQuality, refreshPseudoLabels } from "./pseudo-labels.ts";
+import { evaluationBatch, features } from "./predict.ts";
+import { expectations, type PseudoLabels, pseudoLabelQuality } from "./pseudo-labels.ts";
 import { Stepper, type StepReport, stageSchedule } from "./stepper.ts";
+import { testScores } from "./test-scores.ts";
 import {
   checkpointFile,
   modelFile,
@@ -248,7 +249,7 @@ export class Session {
     }).finally(() => bar?.stop());
     const featureSeconds = featureClock();
     const clock = this.#clock("stage 2 label step");
-    const { pseudo, refresh } = await this.#labelStep(found);
+    const { pseudo, refresh } = await labelStep(found, this.#data, this.#labels, this.#options);
     found.features.dispose();
     const seconds = clock();
     this.#pseudo = pseudo;
@@ -269,50 +270,7 @@ export class Session {
       confidence: pseudo.weights[i]!,
       ...(mos !== undefined && { mos }),
     }));
-    this.#logRefresh();
-  }
-
-  /**
-   * Pseudo-labels of all unlabelled pictures from the features of those that could be read; the others are not in the
-   * graph, have no weight, and are left out when their batch is loaded.
-   */
-  async #labelStep(found: { features: Tensor; rows: readonly Row[] }) {
-    const { labelled, unlabelled } = this.#data;
-    const { levels } = this.#options;
-    const readable = new Set(found.rows);
-    const known = labelled.flatMap((row, i) => (readable.has(row) ? [i] : []));
-    const spread = unlabelled.flatMap((row, i) => (readable.has(row) ? [i] : []));
-    if (known.length === 0 || spread.length === 0)
-      throw new TrainingError("no labelled or no unlabelled picture can be read any more");
-    const labels = new Float32Array(known.length * levels);
-    known.forEach((index, i) => {
-      labels.set(this.#labels.subarray(index * levels, (index + 1) * levels), i * levels);
-    });
-    const { pseudo, refresh } = await refreshPseudoLabels(found.features, labels, this.#options);
-    if (spread.length === unlabelled.length) return { pseudo, refresh };
-    const all = { targets: new Float32Array(unlabelled.length * levels), weights: new Float32Array(unlabelled.length) };
-    all.targets.fill(1 / levels);
-    spread.forEach((index, i) => {
-      all.targets.set(pseudo.targets.subarray(i * levels, (i + 1) * levels), index * levels);
-      all.weights[index] = pseudo.weights[i]!;
-    });
-    return { pseudo: all, refresh };
-  }
-
-  #logRefresh(): void {
-    const { epoch, iterations, residual, converged, unreachable, meanConfidence, quality } =
-      this.#progress.refreshes.at(-1)!;
-    const parts = [
-      `pseudo-labels for epoch ${epoch + 1}: ${iterations} solver iterations`,
-      `mean confidence ${meanConfidence.toFixed(3)}`,
-    ];
-    if (!converged) parts.push(`NOT converged (residual ${residual.toExponential(1)}; raise solverIterations)`);
-    if (unreachable > 0) parts.push(`${unreachable} reached by no label`);
-    if (quality)
-      parts.push(
-        `against truth SRCC ${quality.srcc.toFixed(3)}, MAE ${quality.mae.toFixed(2)} of 99, slope ${quality.slope.toFixed(2)}`,
-      );
-    this.#hooks.log?.(parts.join(", "));
+    this.#hooks.log?.(refreshSentence(this.#progress.refreshes.at(-1)!));
   }
 
   /** Stores the model and scores the test part with it. Averaged weights, where there are any, become the model's own. */
@@ -327,27 +285,14 @@ export class Session {
     if (test.length === 0) return;
     const clock = this.#clock("test");
     const bar = this.#hooks.progress?.(`${name}: test`, test.length);
-    const rows = new Map(this.#progress.predictions.map((row) => [row.name, row]));
-    const pairs: { predicted: number; mos: number }[] = [];
-    for await (const outcome of predict(this.#model, test, this.#store, this.#options)) {
-      bar?.advance();
-      if ("error" in outcome) continue;
-      const { row, value } = outcome;
-      const score = scoreOf(value, this.#card.range);
-      pairs.push({ predicted: score.score, mos: row.mos });
-      const before = rows.get(row.name);
-      const stageOne = column === "stageOne" ? score.score : before?.stageOne;
-      rows.set(row.name, {
-        name: row.name,
-        path: row.path,
-        mos: row.mos,
-        ...(stageOne !== undefined && { stageOne }),
-        ...score,
-      });
-    }
-    bar?.stop();
+    const { predictions, pairs } = await testScores(this.#model, this.#data.test, this.#store, {
+      card,
+      stageOne: column === "stageOne",
+      before: this.#progress.predictions,
+      onScored: () => bar?.advance(),
+    }).finally(() => bar?.stop());
     clock();
-    this.#progress.predictions = [...rows.values()];
+    this.#progress.predictions = predictions;
     if (pairs.length < 3) return;
     const evaluation = evaluate(
       pairs.map((pair) => pair.predicted),
