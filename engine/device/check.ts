@@ -46,8 +46,11 @@ export async function checkAdapter(options: CheckOptions = {}): Promise<AdapterC
   return readAnswer(stdout, stderr, end.code, end.signal, timeoutMs);
 }
 
-/** Deno needs a subcommand and permissions; Bun runs a TypeScript file as it is, and so does Node or the loader it was given. */
-function runArguments(): string[] {
+/**
+ * What process.execPath needs before a TypeScript file to run it: Deno a subcommand and permissions, Node the loader that
+ * this process was given, Bun nothing.
+ */
+export function runArguments(): string[] {
   if (process.versions["deno"]) return ["run", "--allow-all"];
   return process.versions.bun ? [] : loaderArguments(process.execArgv);
 }

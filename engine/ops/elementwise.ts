@@ -90,7 +90,7 @@ export function exp(x: Tensor): Tensor {
   return record("exp", [x], y, (dy) => [binary("multiply", dy, y)]);
 }
 
-/** y = ln x, for x > 0. */
+/** y = ln x; −∞ at 0, NaN below. */
 export function log(x: Tensor): Tensor {
   // dx = dy / x
   return record("log", [x], unary("log", x), (dy) => [binary("divide", dy, x)]);

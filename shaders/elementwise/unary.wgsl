@@ -1,5 +1,5 @@
 // y[i] = f(x[i]) for every element, four at a time.   relu: max(x, 0)   scale: factor · x   exp: e^x   log: ln x
-// sqrt: √x   square: x²
+// (−∞ at 0, NaN below)   sqrt: √x   square: x²
 //
 // One invocation makes one vec4. OP: one of the names above.   WORKGROUP: invocations of a workgroup.
 struct Params {
@@ -28,7 +28,12 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   y[i] = exp(v);
   //#end
   //#if OP == log
-  y[i] = log(v);
+  // WGSL leaves open what the logarithm of 0, of a negative number and of NaN is, and drivers differ. What it is here cannot
+  // be written as a constant, hence bits that no compiler of WGSL sees through.
+  let zero = params.count4 >> 31u;
+  let undefined_value = bitcast<f32>(0x7fc00000u | zero);
+  let lowest = bitcast<f32>(0xff800000u | zero);
+  y[i] = select(select(vec4f(undefined_value), vec4f(lowest), v == vec4f()), log(v), v > vec4f());
   //#end
   //#if OP == sqrt
   y[i] = sqrt(v);

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { type Device, openDevice } from "../../engine/device/device.ts";
 import { Linear } from "../../engine/nn/layers.ts";
 import { cutout, cutoutWindows, dropout, stochasticDepth } from "../../engine/ops/dropout.ts";
@@ -72,7 +73,7 @@ export async function trainedBits(device: Device, seed: number): Promise<Record<
   const entries = await Promise.all(
     all.map(async ({ name, tensor }) => {
       const bits = new Uint8Array((await tensor.read()).buffer);
-      return [name, new Bun.CryptoHasher("sha256").update(bits).digest("hex")] as const;
+      return [name, createHash("sha256").update(bits).digest("hex")] as const;
     }),
   );
   for (const owner of [optimiser, average, ...pictures, ...tensors.map(({ tensor }) => tensor)]) owner.dispose();

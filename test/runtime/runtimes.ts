@@ -35,8 +35,8 @@ const known: readonly (Omit<Runtime, "command"> & { least: string; npm: string }
   },
   {
     name: "Node",
-    // The first that runs TypeScript with `using` as it is.
-    least: "24.0",
+    // Runs TypeScript with `using` as it is, and knows import.meta.main.
+    least: "24.2",
     npm: "node@24.21.0",
     run: [],
     test: (files, report) => [

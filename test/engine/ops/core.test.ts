@@ -80,6 +80,16 @@ describe("against finite differences", () => {
   }
 });
 
+test("the logarithm of 0 is −∞ and of what is below NaN, whatever the driver makes of them", async () => {
+  const device = await sharedDevice();
+  const reads = device.scope(() => {
+    const x = Tensor.from(device, [-5, -1e-30, -0, 0, Number.NaN, Number.POSITIVE_INFINITY, 1], [7]);
+    return { y: elementwise.log(x).read() };
+  });
+  const { NaN: none, NEGATIVE_INFINITY: lowest, POSITIVE_INFINITY: highest } = Number;
+  expect([...(await reads.y)]).toEqual([none, none, lowest, lowest, none, highest, 0]);
+});
+
 describe("tensors larger than one binding of the adapter", () => {
   // 3 pictures of 1.5 times a third of the binding each: the middle one straddles the end of the first window.
   const straddle = (device: Device) => {

@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { runArguments } from "../../../engine/device/check.ts";
 import { Random } from "../../../engine/random.ts";
 import { openSafetensors, toFloat32 } from "../../../engine/weights/safetensors.ts";
 
@@ -18,7 +19,9 @@ test("a process killed while it writes leaves the file of one writing, whole, an
   let number = 0;
   try {
     for (let kill = 0; kill < 20; kill++) {
-      const child = spawn(process.execPath, [script, path, String(number)], { stdio: ["ignore", "pipe", "inherit"] });
+      const child = spawn(process.execPath, [...runArguments(), script, path, String(number)], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
       const exit = once(child, "exit");
       await once(child.stdout, "data");
       await new Promise((resolve) => setTimeout(resolve, 12 * random.uniform()));

@@ -6,6 +6,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { runArguments } from "../../../engine/device/check.ts";
 import { Random } from "../../../engine/random.ts";
 import { openSafetensors } from "../../../engine/weights/safetensors.ts";
 import { readCheckpoint } from "../../../models/cpl/checkpoint.ts";
@@ -75,7 +76,7 @@ test("a training killed twenty times ends with the bits of an undisturbed one, a
  * runs to its end.
  */
 async function trainAndKill(words: string[], random: Random | undefined) {
-  const child = spawn(process.execPath, [script, ...words], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [...runArguments(), script, ...words], { stdio: ["ignore", "pipe", "pipe"] });
   const exit = once(child, "exit");
   let errors = "";
   child.stderr.on("data", (text) => {

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { runArguments } from "../../../engine/device/check.ts";
 import { openDevice } from "../../../engine/device/device.ts";
 import { NumericError } from "../../../engine/numbers.ts";
 import { openSafetensors, toFloat32, writeSafetensors } from "../../../engine/weights/safetensors.ts";
@@ -103,17 +104,22 @@ describe("checked numbers", () => {
   test("are a flag of the commands train and score, which end with code 1 and the place", async () => {
     const path = await poisoned(model("plain"), "head.logits.bias");
     const words = ["score", rows[0]!.path, "--model", path];
-    const found = spawnSync(process.execPath, [main, ...words, "--check-numbers"], { encoding: "utf8" });
+    const found = spawnSync(process.execPath, [...runArguments(), main, ...words, "--check-numbers"], {
+      encoding: "utf8",
+    });
     expect(found.stderr).toContain(
       "head.logits.bias came into the network with 0 NaN and 1 infinity in 20 numbers [20]",
     );
     expect(found.status).toBe(1);
     const environment = { ...process.env, ACUTANCE_CHECK_NUMBERS: "1" };
-    const asked = spawnSync(process.execPath, [main, ...words], { encoding: "utf8", env: environment });
+    const asked = spawnSync(process.execPath, [...runArguments(), main, ...words], {
+      encoding: "utf8",
+      env: environment,
+    });
     expect(asked.stderr).toContain("head.logits.bias");
     expect(asked.status).toBe(1);
     const resumed = ["train", "cpl", "--resume", run("high"), "--check-numbers"];
-    const trained = spawnSync(process.execPath, [main, ...resumed], { encoding: "utf8" });
+    const trained = spawnSync(process.execPath, [...runArguments(), main, ...resumed], { encoding: "utf8" });
     expect(trained.stderr).toMatch(/error: .* (NaN|infinit)/);
     expect(trained.stderr).toContain("its inputs:");
     expect(trained.status).toBe(1);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -202,7 +203,7 @@ async function tensorsOf(folder: string, run: string, name: string): Promise<Rec
   await using file = await openSafetensors(join(folder, run, name));
   const entries = [...file.tensors.keys()].map(async (tensor) => {
     const { bytes } = await file.read(tensor);
-    return [tensor, new Bun.CryptoHasher("sha256").update(bytes).digest("hex")];
+    return [tensor, createHash("sha256").update(bytes).digest("hex")];
   });
   return Object.fromEntries(await Promise.all(entries));
 }
