@@ -32,14 +32,12 @@ export interface Contraction {
   readonly scatter?: { readonly output: Pair; readonly stride: Pair; readonly start: Pair };
 }
 
-/** What a contraction ends with, before it is written: y = activation(norm(x · weight + bias) + residual). */
+/** What a contraction ends with, before it is written: y = activation(norm(x · weight + bias)). */
 export interface Epilogue {
   /** [columns] */
   readonly bias?: Tensor | undefined;
   /** scale · (· − mean) · inverse + shift; moments: [2, columns] = (mean, inverse), the others [columns]. */
   readonly norm?: { readonly moments: Tensor; readonly scale: Tensor; readonly shift: Tensor } | undefined;
-  /** Shaped as the output. */
-  readonly residual?: Tensor | undefined;
   readonly activation?: "relu" | "relu6" | undefined;
 }
 
@@ -97,7 +95,7 @@ function runContraction(
   weight: Tensor,
   out: Tensor,
   shape: Contraction,
-  { bias, norm, residual, activation }: Epilogue,
+  { bias, norm, activation }: Epilogue,
 ): void {
   const { device } = x;
   const columns4 = shape.columns / 4;
@@ -116,7 +114,6 @@ function runContraction(
         ...tile.constants,
         BIAS: bias !== undefined,
         NORM: norm !== undefined,
-        RESIDUAL: residual !== undefined,
         ACTIVATION: activation ?? "none",
         SCATTER: shape.scatter !== undefined,
       },
@@ -126,7 +123,6 @@ function runContraction(
         out: out.window(start * outImage, count * outImage),
         ...(bias && { bias: bias.window() }),
         ...(norm && { moments: norm.moments.window(), scale: norm.scale.window(), shift: norm.shift.window() }),
-        ...(residual && { residual: residual.window(start * outImage, count * outImage) }),
       },
       {
         rows,

@@ -54,16 +54,12 @@ export function conv2d(x: Tensor, weight: Tensor, options: ConvOptions = {}): Te
 
 /**
  * {@link conv2d} with what follows it, in one kernel. Not recorded.
- * @throws ShapeError as conv2d, with groups, or when the output's channels are no multiple of 4 or unlike the residual
+ * @throws ShapeError as conv2d, with groups, or when the output's channels are no multiple of 4
  */
 export function conv2dThen(x: Tensor, weight: Tensor, options: ConvOptions, then: Omit<Epilogue, "bias">): Tensor {
   const shape = convShape(x.shape, weight.shape, options);
   if (shape.groups > 1 || shape.columns % 4 > 0)
     throw new ShapeError(`conv2dThen: ${shape.groups} groups, ${shape.columns} channels; take 1 and a multiple of 4`);
-  const output = [shape.images, ...shape.output, shape.columns];
-  const { residual } = then;
-  if (residual && residual.shape.join() !== output.join())
-    throw new ShapeError(`conv2dThen: residual [${residual.shape}] for an output [${output}]`);
   return x.device.scope(() => dense.forward(x, weight, shape, options.bias, then));
 }
 

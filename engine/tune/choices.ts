@@ -5,8 +5,8 @@ import { kernelText } from "../kernel/source.ts";
 import { Cache, type CacheKey, deviceKey } from "./cache.ts";
 import type { TuneOptions } from "./tuner.ts";
 
-/** Kernels among which the tuner chooses: choices hold as long as their texts. */
-const tunedKernels = ["conv/tile", "conv/shared_tile", "conv/weight_gradient", "norm/apply"];
+/** Kernels among whose specialisations the tuner chooses: choices hold as long as their texts. */
+const tunedKernels = ["conv/tile", "conv/shared_tile", "conv/weight_gradient"];
 
 export interface ChoiceOptions {
   /** Takes one sentence about a cache that cannot be used. */

@@ -8,7 +8,7 @@
 //
 // THREADS_X, THREADS_Y: product at most the adapter's invocations, and a divisor of both LOADS_X and LOADS_WEIGHT sizes below.
 // ROWS, COLUMNS: 1..8 and 1..4.   DEPTH: vec4s of channels per turn.   X_LOADS: THREADS_Y·ROWS·DEPTH / threads.
-// WEIGHT_LOADS: 4·DEPTH·THREADS_X·COLUMNS / threads.   BIAS, NORM, RESIDUAL, ACTIVATION, SCATTER: as there.
+// WEIGHT_LOADS: 4·DEPTH·THREADS_X·COLUMNS / threads.   BIAS, NORM, ACTIVATION, SCATTER: as there.
 // Workgroup memory: 16 · DEPTH · (THREADS_Y·ROWS + 4·THREADS_X·COLUMNS) bytes.
 struct Params {
   rows: u32,
@@ -48,9 +48,6 @@ struct Params {
 @group(0) @binding(4) var<storage, read> moments: array<vec4f>;
 @group(0) @binding(5) var<storage, read> scale: array<vec4f>;
 @group(0) @binding(6) var<storage, read> shift: array<vec4f>;
-//#end
-//#if RESIDUAL
-@group(0) @binding(7) var<storage, read> residual: array<vec4f>;
 //#end
 @group(1) @binding(0) var<uniform> params: Params;
 
@@ -167,7 +164,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
       //#end
       //#for v in 0..COLUMNS
       if (column_{{v}} < columns4) {
-        let at = target_row + column_{{v}};
         var value = sum_{{r}}_{{v}};
         //#if BIAS
         value += bias_{{v}};
@@ -175,16 +171,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
         //#if NORM
         value = fma(value - mean_{{v}}, slope_{{v}}, shift_{{v}});
         //#end
-        //#if RESIDUAL
-        value += residual[at];
-        //#end
         //#if ACTIVATION == relu
         value = max(value, vec4f());
         //#end
         //#if ACTIVATION == relu6
         value = clamp(value, vec4f(), vec4f(6.0));
         //#end
-        out[at] = value;
+        out[target_row + column_{{v}}] = value;
       }
       //#end
     }

@@ -9,9 +9,10 @@
 //   out[image, i·out_stride_h + out_h0, j·out_stride_w + out_w0, :]   of a picture out_height x out_width.
 //
 // Before it is written, a row s goes through what follows it in a network, each step where its constant says so:
-//   BIAS: s + bias    NORM: scale · (s − mean) · inverse + shift    RESIDUAL: s + residual, laid out as out
-//   ACTIVATION: none, relu: max(s, 0), or relu6: min(max(s, 0), 6)
-// bias, scale, shift: [O], moments: [2, O] = (mean, inverse), the operations in the order of norm/apply.wgsl.
+//   BIAS: s + bias    NORM: scale · (s − mean) · inverse + shift
+//   ACTIVATION: none, relu: max(s, 0), relu6: min(max(s, 0), 6)
+// bias, scale, shift: [O], moments: [2, O] = (mean, inverse), the operations in the order of norm/apply.wgsl. What
+// is loaded here is one number per column: loads for each row (a residual) would take longer than a pass of their own.
 //
 // One workgroup makes ROWS rows by LANES·COLUMNS vec4 columns; invocation l owns the columns l, l + LANES, …
 // With BROADCAST the workgroup is one subgroup: each row of x is loaded by one lane and broadcast from there, because
@@ -19,7 +20,7 @@
 //
 // LANES: invocations; the adapter's subgroup size with BROADCAST.   COLUMNS: vec4 columns per invocation, 1..4.
 // ROW_LANES: LANES with BROADCAST, else 1.   GROUPS: ROWS / ROW_LANES.
-// BIAS, NORM, RESIDUAL, SCATTER, BROADCAST: true or false.
+// BIAS, NORM, SCATTER, BROADCAST: true or false.
 //#if BROADCAST
 enable subgroups;
 //#end
@@ -62,9 +63,6 @@ struct Params {
 @group(0) @binding(4) var<storage, read> moments: array<vec4f>;
 @group(0) @binding(5) var<storage, read> scale: array<vec4f>;
 @group(0) @binding(6) var<storage, read> shift: array<vec4f>;
-//#end
-//#if RESIDUAL
-@group(0) @binding(7) var<storage, read> residual: array<vec4f>;
 //#end
 @group(1) @binding(0) var<uniform> params: Params;
 
@@ -161,7 +159,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       //#end
       //#for v in 0..COLUMNS
       if (column_{{v}} < columns4) {
-        let at = target_row + column_{{v}};
         var value = sum_{{g}}_{{l}}_{{v}};
         //#if BIAS
         value += bias_{{v}};
@@ -169,16 +166,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         //#if NORM
         value = fma(value - mean_{{v}}, slope_{{v}}, shift_{{v}});
         //#end
-        //#if RESIDUAL
-        value += residual[at];
-        //#end
         //#if ACTIVATION == relu
         value = max(value, vec4f());
         //#end
         //#if ACTIVATION == relu6
         value = clamp(value, vec4f(), vec4f(6.0));
         //#end
-        out[at] = value;
+        out[target_row + column_{{v}}] = value;
       }
       //#end
     }
