@@ -24,6 +24,7 @@ export { type BicubicOptions, resizeBicubic } from "./ops/bicubic.ts";
 export { type BilinearPoolOptions, bilinearPool } from "./ops/bilinear.ts";
 export { add, divide, multiply, subtract } from "./ops/broadcast.ts";
 export { type ConvOptions, conv2d } from "./ops/conv.ts";
+export { type ConvNormOptions, convNorm } from "./ops/conv-norm.ts";
 export {
   type CutoutWindow,
   cutout,

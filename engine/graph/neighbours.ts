@@ -83,7 +83,7 @@ function search(features: Tensor, kept: number, metric: Metric): Tensor {
     pack(features, shift, candidates, { y: transposed, bias, lines: columns, transposed: true });
     for (const range of plan.rows) {
       pack(features, shift, range, { y: rows, bias: rowBias, lines: range.count, transposed: false });
-      contract(rows, transposed, tile, products(range.count, padded, columns), bias);
+      contract(rows, transposed, tile, products(range.count, padded, columns), { bias });
       overAll(
         device,
         range.count,

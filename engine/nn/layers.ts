@@ -1,5 +1,6 @@
 import type { Device } from "../device/device.ts";
 import { conv2d } from "../ops/conv.ts";
+import { type ConvNormOptions, convNorm } from "../ops/conv-norm.ts";
 import { linear } from "../ops/matmul.ts";
 import { batchNorm } from "../ops/norm.ts";
 import type { Random } from "../random.ts";
@@ -41,8 +42,23 @@ export class Convolution implements Layer {
   }
 
   forward(x: Tensor): Tensor {
+    return conv2d(x, this.weight, this.#arguments);
+  }
+
+  /** The convolution, `norm` and what follows, in one kernel where {@link convNorm} can. */
+  forwardThrough(
+    norm: BatchNorm,
+    x: Tensor,
+    training: boolean,
+    then: Pick<ConvNormOptions, "residual" | "activation">,
+  ): Tensor {
+    const statistics = { training: training && !norm.frozen, epsilon: norm.epsilon };
+    return convNorm(x, this.weight, norm, { ...this.#arguments, ...statistics, ...then });
+  }
+
+  get #arguments() {
     const { stride, padding, groups } = this.#options;
-    return conv2d(x, this.weight, { stride, padding, groups, bias: this.bias });
+    return { stride, padding, groups, bias: this.bias };
   }
 
   tensors(prefix: string): NamedTensor[] {

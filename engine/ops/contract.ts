@@ -32,11 +32,20 @@ export interface Contraction {
   readonly scatter?: { readonly output: Pair; readonly stride: Pair; readonly start: Pair };
 }
 
+/** What a contraction ends with, before it is written: y = activation(norm(x · weight + bias)). */
+export interface Epilogue {
+  /** [columns] */
+  readonly bias?: Tensor | undefined;
+  /** scale · (· − mean) · inverse + shift; moments: [2, columns] = (mean, inverse), the others [columns]. */
+  readonly norm?: { readonly moments: Tensor; readonly scale: Tensor; readonly shift: Tensor } | undefined;
+  readonly activation?: "relu" | "relu6" | undefined;
+}
+
 /**
- * Writes `out` = x · weight over taps and channels, plus a bias per column when given.
+ * Writes `out` = x · weight over taps and channels, through the epilogue.
  * x: [images, input, channels], weight: [taps, channels, columns], out: rows by columns.
  */
-export function contract(x: Tensor, weight: Tensor, out: Tensor, shape: Contraction, bias?: Tensor): void {
+export function contract(x: Tensor, weight: Tensor, out: Tensor, shape: Contraction, epilogue: Epilogue = {}): void {
   const { device } = x;
   const rows = shape.images * shape.grid[0] * shape.grid[1];
   const tiles = contractionTiles(device, rows, shape.columns / 4);
@@ -44,7 +53,7 @@ export function contract(x: Tensor, weight: Tensor, out: Tensor, shape: Contract
   const tile = device.tuner.choose(key, tiles, () =>
     contractionTrial(device, shape, [x.dtype, weight.dtype, out.dtype]),
   );
-  runContraction(tile, x, weight, out, shape, bias);
+  runContraction(tile, x, weight, out, shape, epilogue);
 }
 
 /** What the time of a contraction depends on; numbers of rows that differ by less than a factor of two are alike. */
@@ -73,14 +82,21 @@ function contractionTrial(
   const weight = tensor([height, shape.kernelWidth, channels, columns], types[1]);
   const out = tensor([images, ...target, columns], types[2]);
   return {
-    run: (tile) => runContraction(tile, x, weight, out, { ...shape, images }),
+    run: (tile) => runContraction(tile, x, weight, out, { ...shape, images }, {}),
     dispose: () => {
       for (const own of [x, weight, out]) own.dispose();
     },
   };
 }
 
-function runContraction(tile: Tile, x: Tensor, weight: Tensor, out: Tensor, shape: Contraction, bias?: Tensor): void {
+function runContraction(
+  tile: Tile,
+  x: Tensor,
+  weight: Tensor,
+  out: Tensor,
+  shape: Contraction,
+  { bias, norm, activation }: Epilogue,
+): void {
   const { device } = x;
   const columns4 = shape.columns / 4;
   const imageRows = shape.grid[0] * shape.grid[1];
@@ -94,12 +110,19 @@ function runContraction(tile: Tile, x: Tensor, weight: Tensor, out: Tensor, shap
     const rows = count * imageRows;
     device.kernels.run(
       tile.kernel,
-      { ...tile.constants, BIAS: bias !== undefined, SCATTER: shape.scatter !== undefined },
+      {
+        ...tile.constants,
+        BIAS: bias !== undefined,
+        NORM: norm !== undefined,
+        ACTIVATION: activation ?? "none",
+        SCATTER: shape.scatter !== undefined,
+      },
       {
         x: x.window(start * xImage, count * xImage),
         weight: weight.window(),
         out: out.window(start * outImage, count * outImage),
         ...(bias && { bias: bias.window() }),
+        ...(norm && { moments: norm.moments.window(), scale: norm.scale.window(), shift: norm.shift.window() }),
       },
       {
         rows,

@@ -1,7 +1,7 @@
 import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { type Shape, ShapeError, Tensor } from "../tensor.ts";
-import { contract, contractWeight, type Pair } from "./contract.ts";
+import { contract, contractWeight, type Epilogue, type Pair } from "./contract.ts";
 import { depthwise, widestDepthwise } from "./depthwise.ts";
 import { columnSums } from "./matmul.ts";
 import { transpose, upToFour, withColumns, withRowsAndColumns } from "./shape.ts";
@@ -42,8 +42,6 @@ export function pair(value: number | Pair): Pair {
 export function conv2d(x: Tensor, weight: Tensor, options: ConvOptions = {}): Tensor {
   const shape = convShape(x.shape, weight.shape, options);
   const { bias } = options;
-  if (bias && bias.size !== shape.columns)
-    throw new ShapeError(`conv2d: bias [${bias.shape}] for ${shape.columns} channels`);
   const ways = waysOf(shape);
   const y = x.device.scope(() => ways.forward(x, weight, shape, bias));
   // dx = dy ⋆ weight, flipped and transposed    dweight = Σ_positions x ⊗ dy    dbias = Σ_positions dy
@@ -52,6 +50,17 @@ export function conv2d(x: Tensor, weight: Tensor, options: ConvOptions = {}): Te
     weight.tracked ? x.device.scope(() => ways.weightGradient(x, dy, shape)) : undefined,
     bias?.tracked ? columnSums(dy) : undefined,
   ]);
+}
+
+/**
+ * {@link conv2d} with what follows it, in one kernel. Not recorded.
+ * @throws ShapeError as conv2d, with groups, or when the output's channels are no multiple of 4
+ */
+export function conv2dThen(x: Tensor, weight: Tensor, options: ConvOptions, then: Omit<Epilogue, "bias">): Tensor {
+  const shape = convShape(x.shape, weight.shape, options);
+  if (shape.groups > 1 || shape.columns % 4 > 0)
+    throw new ShapeError(`conv2dThen: ${shape.groups} groups, ${shape.columns} channels; take 1 and a multiple of 4`);
+  return x.device.scope(() => dense.forward(x, weight, shape, options.bias, then));
 }
 
 /** The input gradient of {@link conv2d} alone, for x of shape `x`. Not recorded. */
@@ -84,6 +93,8 @@ function convShape(x: Shape, weight: Shape, options: ConvOptions): ConvShape {
   if (stride.some((s) => !(s >= 1)) || padding.some((p) => !(p >= 0))) {
     throw new ShapeError(`conv2d: stride ${stride} must be at least 1, padding ${padding} at least 0`);
   }
+  const { bias } = options;
+  if (bias && bias.size !== columns) throw new ShapeError(`conv2d: bias [${bias.shape}] for ${columns} channels`);
   const output: Pair = [
     Math.floor((height + 2 * padding[0] - kh) / stride[0]) + 1,
     Math.floor((width + 2 * padding[1] - kw) / stride[1]) + 1,
@@ -97,7 +108,7 @@ function convShape(x: Shape, weight: Shape, options: ConvOptions): ConvShape {
 }
 
 const dense = {
-  forward(x: Tensor, weight: Tensor, s: ConvShape, bias?: Tensor): Tensor {
+  forward(x: Tensor, weight: Tensor, s: ConvShape, bias?: Tensor, then: Omit<Epilogue, "bias"> = {}): Tensor {
     const [channels, columns] = [upToFour(s.channels), upToFour(s.columns)];
     const out = Tensor.like(x, [s.images, ...s.output, columns]);
     contract(
@@ -118,7 +129,7 @@ const dense = {
         kernelStep: [1, 1],
         kernelWidth: s.kernel[1],
       },
-      bias && withColumns(bias, columns),
+      { ...then, bias: bias && withColumns(bias, columns) },
     );
     return withColumns(out, s.columns);
   },

@@ -31,7 +31,7 @@ function product(a: Tensor, b: Tensor, bias?: Tensor): Tensor {
         kernelStep: [1, 1],
         kernelWidth: 1,
       },
-      bias && withColumns(bias, n),
+      { bias: bias && withColumns(bias, n) },
     );
     return withColumns(out, columns);
   });

@@ -46,11 +46,6 @@ export function batchNorm(x: Tensor, state: BatchNormState, options: BatchNormOp
   const { device } = x;
   const { training, epsilon = 1e-5, momentum = 0.1, residual, relu = false } = options;
   const { channels, rows } = layout(x);
-  for (const name of ["scale", "shift", "runningMean", "runningVariance"] as const) {
-    const tensor = state[name];
-    if (tensor.size !== channels)
-      throw new ShapeError(`batchNorm: ${name} has ${tensor.size} elements for ${channels} channels`);
-  }
   if (residual) expectSameShape("batchNorm residual", x, residual);
   if (training && rows < 2)
     throw new ShapeError("batchNorm: one row has no variance; use a larger batch or evaluation mode");
@@ -70,9 +65,18 @@ export function batchNorm(x: Tensor, state: BatchNormState, options: BatchNormOp
   });
 }
 
+function expectState(state: BatchNormState, channels: number): void {
+  for (const name of ["scale", "shift", "runningMean", "runningVariance"] as const) {
+    const tensor = state[name];
+    if (tensor.size !== channels)
+      throw new ShapeError(`batchNorm: ${name} has ${tensor.size} elements for ${channels} channels`);
+  }
+}
+
 function batchMoments(x: Tensor, state: BatchNormState, epsilon: number, momentum: number): Tensor {
   const { device } = x;
   const { channels, rows, width, vector } = layout(x);
+  expectState(state, channels);
   const ranges = rowRanges(device, rows, [channels]);
   const blocks = Tensor.empty(device, [ranges.reduce((n, { count }) => n + Math.ceil(count / block), 0), 2, channels]);
   let firstBlock = 0;
@@ -103,7 +107,9 @@ function batchMoments(x: Tensor, state: BatchNormState, epsilon: number, momentu
   return moments;
 }
 
-function runningMoments(device: Device, state: BatchNormState, channels: number, epsilon: number): Tensor {
+/** (mean, 1/√(variance + ε)) of the running statistics → [2, C]. Not recorded. */
+export function runningMoments(device: Device, state: BatchNormState, channels: number, epsilon: number): Tensor {
+  expectState(state, channels);
   const moments = Tensor.empty(device, [2, channels]);
   device.kernels.run(
     "norm/running",

@@ -28,8 +28,7 @@ function broadcastTiles(lanes: number, rows: number, columns4: number): Tile[] {
     { rows: 8, columns: 2 },
   ];
   const fits = shapes.filter(
-    (shape, i) =>
-      shape.rows % lanes === 0 && (i === 0 || (shape.rows < rows + lanes && (shape.columns === 1 || columns4 > lanes))),
+    (shape) => shape.rows % lanes === 0 && shape.rows < rows + lanes && (shape.columns === 1 || columns4 > lanes),
   );
   // A subgroup wider than all tiles makes one row per lane.
   return (fits.length > 0 ? fits : [{ rows: lanes, columns: 1 }]).map((shape) => ({

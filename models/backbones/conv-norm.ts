@@ -39,11 +39,11 @@ export class ConvNorm implements Startable {
 
   /** x: [N, H, W, in] → [N, H', W', out], plus `residual` before the activation. */
   forward(x: Tensor, training: boolean, residual?: Tensor): Tensor {
+    const activation = this.#activation;
+    if (this.norm) return this.convolution.forwardThrough(this.norm, x, training, { residual, activation });
     const y = this.convolution.forward(x);
-    const fused = this.norm !== undefined && this.#activation === "relu";
-    const z = this.norm ? this.norm.forward(y, training, { relu: fused, residual }) : y;
-    if (fused || !this.#activation) return z;
-    return this.#activation === "relu6" ? relu6(z) : relu(z);
+    if (!activation) return y;
+    return activation === "relu6" ? relu6(y) : relu(y);
   }
 
   tensors(prefix: string): NamedTensor[] {

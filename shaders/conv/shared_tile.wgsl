@@ -8,7 +8,7 @@
 //
 // THREADS_X, THREADS_Y: product at most the adapter's invocations, and a divisor of both LOADS_X and LOADS_WEIGHT sizes below.
 // ROWS, COLUMNS: 1..8 and 1..4.   DEPTH: vec4s of channels per turn.   X_LOADS: THREADS_Y·ROWS·DEPTH / threads.
-// WEIGHT_LOADS: 4·DEPTH·THREADS_X·COLUMNS / threads.   BIAS, SCATTER: true or false.
+// WEIGHT_LOADS: 4·DEPTH·THREADS_X·COLUMNS / threads.   BIAS, NORM, ACTIVATION, SCATTER: as there.
 // Workgroup memory: 16 · DEPTH · (THREADS_Y·ROWS + 4·THREADS_X·COLUMNS) bytes.
 struct Params {
   rows: u32,
@@ -43,6 +43,11 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
 //#if BIAS
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+//#end
+//#if NORM
+@group(0) @binding(4) var<storage, read> moments: array<vec4f>;
+@group(0) @binding(5) var<storage, read> scale: array<vec4f>;
+@group(0) @binding(6) var<storage, read> shift: array<vec4f>;
 //#end
 @group(1) @binding(0) var<uniform> params: Params;
 
@@ -132,6 +137,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
     }
   }
 
+  //#for v in 0..COLUMNS
+  let column_{{v}} = column0 + {{v}}u * THREADS_X + id.x;
+  let load_column_{{v}} = min(column_{{v}}, columns4 - 1u);
+  //#if BIAS
+  let bias_{{v}} = bias[load_column_{{v}}];
+  //#end
+  //#if NORM
+  let mean_{{v}} = moments[load_column_{{v}}];
+  let slope_{{v}} = moments[columns4 + load_column_{{v}}] * scale[load_column_{{v}}];
+  let shift_{{v}} = shift[load_column_{{v}}];
+  //#end
+  //#end
   //#for r in 0..ROWS
   {
     let row = row0 + {{r}}u * THREADS_Y + id.y;
@@ -146,15 +163,21 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
       let target_row = row * columns4;
       //#end
       //#for v in 0..COLUMNS
-      {
-        let column = column0 + {{v}}u * THREADS_X + id.x;
-        if (column < columns4) {
-          //#if BIAS
-          out[target_row + column] = sum_{{r}}_{{v}} + bias[column];
-          //#else
-          out[target_row + column] = sum_{{r}}_{{v}};
-          //#end
-        }
+      if (column_{{v}} < columns4) {
+        var value = sum_{{r}}_{{v}};
+        //#if BIAS
+        value += bias_{{v}};
+        //#end
+        //#if NORM
+        value = fma(value - mean_{{v}}, slope_{{v}}, shift_{{v}});
+        //#end
+        //#if ACTIVATION == relu
+        value = max(value, vec4f());
+        //#end
+        //#if ACTIVATION == relu6
+        value = clamp(value, vec4f(), vec4f(6.0));
+        //#end
+        out[target_row + column_{{v}}] = value;
       }
       //#end
     }

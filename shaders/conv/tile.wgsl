@@ -1,19 +1,26 @@
 // Contraction over taps and channels, the one kernel behind matmul, convolution and its input gradient:
 //
-//   out[row, :] = bias + Σ_th Σ_tw Σ_c  x[image, i·stride_h + th·step + offset_h, j·stride_w + tw·step + offset_w, c]
-//                                       · weight[kh0 + th·kernel_step_h, kw0 + tw·kernel_step_w, c, :]
+//   out[row, :] = Σ_th Σ_tw Σ_c  x[image, i·stride_h + th·step + offset_h, j·stride_w + tw·step + offset_w, c]
+//                                · weight[kh0 + th·kernel_step_h, kw0 + tw·kernel_step_w, c, :]
 //
 // with row = (image·grid_height + i)·grid_width + j, and zeros for positions of x outside the picture.
 // Layouts: x [images, in_height, in_width, C], weight [kernel_height, kernel_width, C, O], C and O multiples of 4.
 // A row is written at its own number, or, with SCATTER, at
 //   out[image, i·out_stride_h + out_h0, j·out_stride_w + out_w0, :]   of a picture out_height x out_width.
 //
+// Before it is written, a row s goes through what follows it in a network, each step where its constant says so:
+//   BIAS: s + bias    NORM: scale · (s − mean) · inverse + shift
+//   ACTIVATION: none, relu: max(s, 0), relu6: min(max(s, 0), 6)
+// bias, scale, shift: [O], moments: [2, O] = (mean, inverse), the operations in the order of norm/apply.wgsl. What
+// is loaded here is one number per column: loads for each row (a residual) would take longer than a pass of their own.
+//
 // One workgroup makes ROWS rows by LANES·COLUMNS vec4 columns; invocation l owns the columns l, l + LANES, …
 // With BROADCAST the workgroup is one subgroup: each row of x is loaded by one lane and broadcast from there, because
 // loads, not multiplications, are what a software adapter pays for. Without, every invocation loads every row.
 //
 // LANES: invocations; the adapter's subgroup size with BROADCAST.   COLUMNS: vec4 columns per invocation, 1..4.
-// ROW_LANES: LANES with BROADCAST, else 1.   GROUPS: ROWS / ROW_LANES.   BIAS, SCATTER, BROADCAST: true or false.
+// ROW_LANES: LANES with BROADCAST, else 1.   GROUPS: ROWS / ROW_LANES.
+// BIAS, NORM, SCATTER, BROADCAST: true or false.
 //#if BROADCAST
 enable subgroups;
 //#end
@@ -51,6 +58,11 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
 //#if BIAS
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+//#end
+//#if NORM
+@group(0) @binding(4) var<storage, read> moments: array<vec4f>;
+@group(0) @binding(5) var<storage, read> scale: array<vec4f>;
+@group(0) @binding(6) var<storage, read> shift: array<vec4f>;
 //#end
 @group(1) @binding(0) var<uniform> params: Params;
 
@@ -121,6 +133,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
   }
 
+  //#for v in 0..COLUMNS
+  //#if BIAS
+  let bias_{{v}} = bias[load_column_{{v}}];
+  //#end
+  //#if NORM
+  let mean_{{v}} = moments[load_column_{{v}}];
+  let slope_{{v}} = moments[columns4 + load_column_{{v}}] * scale[load_column_{{v}}];
+  let shift_{{v}} = shift[load_column_{{v}}];
+  //#end
+  //#end
   //#for g in 0..GROUPS
   //#for l in 0..ROW_LANES
   {
@@ -137,11 +159,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       //#end
       //#for v in 0..COLUMNS
       if (column_{{v}} < columns4) {
+        var value = sum_{{g}}_{{l}}_{{v}};
         //#if BIAS
-        out[target_row + column_{{v}}] = sum_{{g}}_{{l}}_{{v}} + bias[column_{{v}}];
-        //#else
-        out[target_row + column_{{v}}] = sum_{{g}}_{{l}}_{{v}};
+        value += bias_{{v}};
         //#end
+        //#if NORM
+        value = fma(value - mean_{{v}}, slope_{{v}}, shift_{{v}});
+        //#end
+        //#if ACTIVATION == relu
+        value = max(value, vec4f());
+        //#end
+        //#if ACTIVATION == relu6
+        value = clamp(value, vec4f(), vec4f(6.0));
+        //#end
+        out[target_row + column_{{v}}] = value;
       }
       //#end
     }

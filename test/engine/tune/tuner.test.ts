@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { openDevice } from "../../../engine/device/device.ts";
 import { contractWeight } from "../../../engine/ops/contract.ts";
 import { conv2d, conv2dInputGradient } from "../../../engine/ops/conv.ts";
+import { convNorm } from "../../../engine/ops/conv-norm.ts";
 import { matmul } from "../../../engine/ops/matmul.ts";
 import { contractionTiles, weightTiles } from "../../../engine/ops/tiles.ts";
 import { Tensor } from "../../../engine/tensor.ts";
@@ -10,6 +11,18 @@ import { formula } from "../check.ts";
 const device = await openDevice();
 const tensor = (shape: number[], seed: number) => Tensor.from(device, formula({ shape, seed }), shape);
 
+const statistics = {
+  scale: tensor([36], 3).keep(),
+  shift: tensor([36], 4).keep(),
+  runningMean: tensor([36], 5).keep(),
+  runningVariance: Tensor.from(device, formula({ shape: [36], seed: 6, scale: 0.5, shift: 1 }), [36]).keep(),
+};
+
+function normalised(): Tensor {
+  const options = { training: false, padding: 1, activation: "relu" } as const;
+  return convNorm(tensor([2, 9, 11, 20], 1), tensor([3, 3, 20, 36], 2), statistics, options);
+}
+
 /** Contractions of several forms: odd extents, strides, one row, scattered input gradients, thin and wide. */
 const forms: [string, () => Tensor][] = [
   ["matmul 37x70x45", () => matmul(tensor([37, 70], 1), tensor([70, 45], 2))],
@@ -17,6 +30,7 @@ const forms: [string, () => Tensor][] = [
   ["matmul 130x8x260", () => matmul(tensor([130, 8], 1), tensor([8, 260], 2))],
   ["conv 3x3", () => conv2d(tensor([2, 9, 11, 20], 1), tensor([3, 3, 20, 72], 2), { padding: 1 })],
   ["conv 5x3 stride 2", () => conv2d(tensor([3, 11, 8, 4], 1), tensor([5, 3, 4, 36], 2), { stride: 2, padding: 1 })],
+  ["conv 3x3, batch norm, ReLU", () => normalised()],
   [
     "input gradient",
     () =>
