@@ -93,6 +93,7 @@ export const expect = Object.assign((value: unknown, _message?: string) => jestE
 
 /** Bun has these beside jest's matchers. */
 jestExpect.extend({
+  toBeEmpty: (value: ArrayLike<unknown>) => matched(value.length === 0, `${show(value)} has no`, "elements"),
   toStartWith: (text: string, start: string) => matched(text.startsWith(start), `${show(text)} starts with`, start),
   toEndWith: (text: string, end: string) => matched(text.endsWith(end), `${show(text)} ends with`, end),
   toBeWithin: (value: number, low: number, high: number) =>
