@@ -2,7 +2,7 @@
 // checks them. Only what the tests use. Groups are flattened into names ("group > test"), because runtimes differ in how
 // they count nested tests.
 
-import { after, test as nodeTest } from "node:test";
+import { after as lastly, test as nodeTest } from "node:test";
 import { format } from "node:util";
 import { expect as jestExpect } from "expect";
 
@@ -14,31 +14,52 @@ type Declare = (name: unknown, body: (...row: Row[]) => unknown, timeoutMs?: num
 /** As `bun test --timeout 120000`, which is how the tests are run under Bun. */
 const defaultTimeoutMs = 120_000;
 
-/** Names of the open groups, and how many of them are left out. */
-const groups: string[] = [];
-let skipping = 0;
+/** A file or a group of tests, with what runs around each test in it. */
+interface Scope {
+  readonly parent?: Scope;
+  readonly name: string;
+  readonly skip: boolean;
+  readonly before: Body[];
+  readonly after: Body[];
+}
 
-/** What the tests declared from now on need to have run. */
-const preparations: (() => Promise<unknown>)[] = [];
+let scope = newScope("");
+
+function newScope(name: string, skip = false, parent?: Scope): Scope {
+  return { parent, name, skip: skip || (parent?.skip ?? false), before: [], after: [] };
+}
+
+/** The scopes from the file to the innermost group. */
+function path(inner: Scope): Scope[] {
+  return inner.parent ? [...path(inner.parent), inner] : [inner];
+}
+
+/** Hooks declared from now on are another file's. */
+export function startFile(): void {
+  scope = newScope("");
+}
 
 /** Declares one test; `skip` leaves it out visibly. */
 function declare(name: unknown, body: Body, timeoutMs = defaultTimeoutMs, skip = false): void {
-  const path = [...groups, String(name)].join(" > ");
-  const needed = [...preparations];
-  nodeTest(path, { timeout: timeoutMs, skip: skip || skipping > 0 }, async () => {
-    for (const prepare of needed) await prepare();
-    await body();
+  const scopes = path(scope);
+  const names = [...scopes.slice(1).map((group) => group.name), String(name)];
+  nodeTest(names.join(" > "), { timeout: timeoutMs, skip: skip || scope.skip }, async () => {
+    for (const { before } of scopes) for (const hook of before) await hook();
+    try {
+      await body();
+    } finally {
+      for (const { after } of scopes.toReversed()) for (const hook of after) await hook();
+    }
   });
 }
 
 function group(name: unknown, body: Body, skip = false): void {
-  groups.push(String(name));
-  if (skip) skipping++;
+  const outer = scope;
+  scope = newScope(String(name), skip, outer);
   try {
     body();
   } finally {
-    groups.pop();
-    if (skip) skipping--;
+    scope = outer;
   }
 }
 
@@ -72,18 +93,26 @@ export const describe = Object.assign((name: unknown, body: Body) => group(name,
   skipIf: (condition: unknown) => (name: unknown, body: Body) => group(name, body, Boolean(condition)),
 });
 
-/** Runs before the first of the tests declared after it. */
+/** Runs once, before the first test of the file or group. */
 export function beforeAll(body: Body): void {
   let done: Promise<unknown> | undefined;
-  preparations.push(() => {
+  scope.before.push(() => {
     done ??= Promise.resolve().then(body);
     return done;
   });
 }
 
-/** Runs when all tests of the process have run. */
+export function beforeEach(body: Body): void {
+  scope.before.push(body);
+}
+
+export function afterEach(body: Body): void {
+  scope.after.push(body);
+}
+
+/** Runs when all tests of the process have run, which is later than under Bun. */
 export function afterAll(body: Body): void {
-  after(async () => {
+  lastly(async () => {
     await body();
   });
 }
@@ -93,6 +122,7 @@ export const expect = Object.assign((value: unknown, _message?: string) => jestE
 
 /** Bun has these beside jest's matchers. */
 jestExpect.extend({
+  toBeEmpty: (value: ArrayLike<unknown>) => matched(value.length === 0, `${show(value)} has no`, "elements"),
   toStartWith: (text: string, start: string) => matched(text.startsWith(start), `${show(text)} starts with`, start),
   toEndWith: (text: string, end: string) => matched(text.endsWith(end), `${show(text)} ends with`, end),
   toBeWithin: (value: number, low: number, high: number) =>

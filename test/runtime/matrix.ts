@@ -26,7 +26,7 @@ interface Result {
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const probeScript = fileURLToPath(new URL("../../engine/device/probe-process.ts", import.meta.url));
-const cellLimitMs = 20 * 60_000;
+const cellLimitMs = 40 * 60_000;
 const probeLimitMs = 120_000;
 
 const smokeFiles = [

@@ -1,9 +1,10 @@
 // Imports the test files named on the command line, for runtimes in which "bun:test" is the shim beside this file: one
 // process and one device for all of them, as under Bun.
 import { pathToFileURL } from "node:url";
-import { test } from "./bun-test.ts";
+import { startFile, test } from "./bun-test.ts";
 
 for (const file of process.argv.slice(2)) {
+  startFile();
   try {
     await import(pathToFileURL(file).href);
   } catch (error) {
