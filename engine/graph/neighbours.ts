@@ -27,9 +27,16 @@ export interface Neighbours {
 /** Largest k; the lists are held in registers. */
 const mostNeighbours = 64;
 
-/** Candidates of one tile, and scores of one tile (64 MiB): enough work for a dispatch, none that runs long. */
-const tileColumns = 2048;
-const tileScores = 2 ** 24;
+/**
+ * Points on a side of a tile, and multiplications of its product at most. A tile of this work and its operands stay in the
+ * cache of a processor between the product and the two merges, and no dispatch comes near what a watchdog minds.
+ */
+const tileSide = 2048;
+const tileWork = 2 ** 27;
+/** Multiplications of one dispatch over listed pairs, whose points lie anywhere in memory. */
+const pairWork = 2 ** 25;
+/** A block of so many points starts aligned, whatever their channels. */
+const leastSide = 128;
 
 /** Rows from which the origin of the distances is estimated. */
 const sampledRows = 256;
@@ -63,52 +70,64 @@ export function nearestNeighbours(features: Tensor, options: NeighbourOptions = 
   });
 }
 
-/** The `kept` best candidates of every point by inner products: u32 [N, kept], free places 0xffffffff. */
+/**
+ * The `kept` best candidates of every point by inner products: u32 [N, kept], free places 0xffffffff. The products are
+ * symmetric to the bit, so that only tiles on and above the diagonal are made: one of blocks a < b gives the points of a
+ * candidates from b, and those of b candidates from a. Taken line by line, every point meets its candidates in their order.
+ */
 function search(features: Tensor, kept: number, metric: Metric): Tensor {
   const { device } = features;
   const [points, channels] = features.shape as [number, number];
   const padded = upToFour(channels);
-  const plan = tiles(device, points, channels, padded, kept);
-  const { columns } = plan;
+  const blocks = tileBlocks(device, points, channels, padded, kept);
+  const side = upToFour(blocks[0]!.count);
   const shift = metric === "euclidean" ? origin(features) : undefined;
 
   const indices = Tensor.empty(device, [points, kept], "u32");
   const scores = Tensor.empty(device, [points, kept]);
-  const rows = Tensor.empty(device, [plan.rows[0]!.count, padded]);
-  const rowBias = Tensor.empty(device, [plan.rows[0]!.count]);
-  const transposed = Tensor.empty(device, [padded, columns]);
-  const bias = Tensor.empty(device, [columns]);
-  const tile = Tensor.empty(device, [plan.rows[0]!.count, columns]);
-  for (const candidates of plan.candidates) {
-    pack(features, shift, candidates, { y: transposed, bias, lines: columns, transposed: true });
-    for (const range of plan.rows) {
-      pack(features, shift, range, { y: rows, bias: rowBias, lines: range.count, transposed: false });
-      contract(rows, transposed, tile, products(range.count, padded, columns), { bias });
-      overAll(
-        device,
-        range.count,
-        "merge",
-        { KEPT: kept, LAST: kept - 1 },
-        {
-          tile: tile.window(0, range.count * columns),
-          scores: scores.window(range.start * kept, range.count * kept),
-          indices: indices.window(range.start * kept, range.count * kept),
-        },
-        { rows: range.count, first_row: range.start, first_candidate: candidates.start, columns4: columns / 4 },
-      );
+  const lines: Packed = { y: Tensor.empty(device, [side, padded]), bias: Tensor.empty(device, [side]) };
+  const columns: Packed = { y: Tensor.empty(device, [padded, side]), bias: Tensor.empty(device, [side]) };
+  const tile = Tensor.empty(device, [side, side]);
+  const merge = (owners: RowRange, candidates: RowRange, bias: Tensor, columnsOwn: boolean) =>
+    overAll(
+      device,
+      owners.count,
+      "merge",
+      { KEPT: kept, LAST: kept - 1, COLUMNS_OWN: columnsOwn },
+      {
+        tile: tile.window(),
+        bias: bias.window(),
+        scores: scores.window(owners.start * kept, owners.count * kept),
+        indices: indices.window(owners.start * kept, owners.count * kept),
+      },
+      {
+        owners: owners.count,
+        first_owner: owners.start,
+        first_candidate: candidates.start,
+        candidates4: Math.ceil(candidates.count / 4),
+        columns4: side / 4,
+      },
+    );
+  for (const [i, above] of blocks.entries()) {
+    pack(features, shift, above, lines, false);
+    for (const right of blocks.slice(i)) {
+      pack(features, shift, right, columns, true);
+      contract(lines.y, columns.y, tile, products(upToFour(above.count), padded, side));
+      merge(above, right, columns.bias, false);
+      if (right !== above) merge(right, above, lines.bias, true);
     }
   }
   return indices;
 }
 
-/** How the pairs are cut into tiles, each part of which fits a binding. */
-function tiles(device: Device, points: number, channels: number, padded: number, kept: number) {
-  const most = device.maximumBindingBytes / 4 - 4;
-  const wanted = Math.min(tileColumns, upToFour(points), Math.sqrt(most), most / padded);
-  const candidates = rowRanges(device, points, [channels], Math.floor(wanted / 4) * 4);
-  const columns = upToFour(candidates[0]!.count);
-  const rows = rowRanges(device, points, [channels, padded, kept, columns], Math.floor(tileScores / columns));
-  return { candidates, columns, rows };
+/** The points in blocks of about the same size, such that a tile of two blocks fits a binding and one dispatch. */
+function tileBlocks(device: Device, points: number, channels: number, padded: number, kept: number): RowRange[] {
+  const binding = device.maximumBindingBytes / 4 - 4;
+  const wanted = Math.min(tileSide, Math.max(leastSide, Math.sqrt(tileWork / padded)));
+  const side = Math.min(wanted, Math.sqrt(binding), binding / padded);
+  const even = upToFour(Math.ceil(points / Math.ceil(points / side)));
+  const most = Math.min(Math.floor(side / 4) * 4, Math.max(leastSide, even));
+  return rowRanges(device, points, [channels, kept], most);
 }
 
 /** A point amid the features, [d]. */
@@ -129,22 +148,22 @@ function origin(features: Tensor): Tensor {
   return shift;
 }
 
-/** Where packed rows go: `lines` of them, those beyond the range filled up, as rows or as columns of `y`. */
+/** Packed points, as the lines or the columns of `y`, and the bias of each. */
 interface Packed {
   readonly y: Tensor;
   readonly bias: Tensor;
-  readonly lines: number;
-  readonly transposed: boolean;
 }
 
-/** Centres the rows of a range on `shift`, or, without one, gives them length 1; see the kernel for the bias. */
+/** Centres the points of a range on `shift`, or, without one, gives them length 1; see the kernel for bias and padding. */
 function pack(
   features: Tensor,
   shift: Tensor | undefined,
   range: RowRange,
-  { y, bias, lines, transposed }: Packed,
+  { y, bias }: Packed,
+  transposed: boolean,
 ): void {
   const channels = features.shape[1]!;
+  const lines = bias.size;
   overAll(
     features.device,
     lines,
@@ -187,7 +206,8 @@ function pairValues(features: Tensor, indices: Tensor, metric: Metric): Tensor {
   const kept = indices.shape[1]!;
   const vector = channels % 4 === 0;
   const values = Tensor.empty(device, indices.shape);
-  for (const rows of rowRanges(device, points, [channels, kept])) {
+  const mostRows = Math.max(leastSide, Math.floor(pairWork / (kept * channels)));
+  for (const rows of rowRanges(device, points, [channels, kept], mostRows)) {
     for (const candidates of rowRanges(device, points, [channels])) {
       const count = rows.count * kept;
       overAll(

@@ -13,25 +13,42 @@ export function latticePoints(count: number, channels: number, side: number): Fl
   return Float32Array.from({ length: count * channels }, () => Math.floor(random.uniform() * side));
 }
 
+/** Points of a formula in whole numbers; see test/golden/points.py. */
+export interface HashedPoints {
+  readonly points: number;
+  readonly channels: number;
+  /** Values that a coordinate may have. */
+  readonly levels: number;
+  readonly copies: number;
+}
+
+export function hashedPoints({ points, channels, levels, copies }: HashedPoints): Float32Array<ArrayBuffer> {
+  const x = Float32Array.from({ length: points * channels }, (_, i) => {
+    let h = Math.imul(i + 1, 0x9e3779b1);
+    h = Math.imul(h ^ (h >>> 15), 0x85ebca77);
+    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae3d);
+    return Math.floor((levels * (h >>> 8)) / 2 ** 24) / levels;
+  });
+  for (let copy = 0; copy < copies; copy++) {
+    x.copyWithin((points - copies + copy) * channels, 3 * copy * channels, (3 * copy + 1) * channels);
+  }
+  return x;
+}
+
 /** Exact neighbours in float64: by value, then by index; similarities count as negative distances. */
 export function bruteNeighbours(x: Float32Array, channels: number, k: number, metric: "euclidean" | "cosine") {
-  const count = x.length / channels;
-  const indices: number[] = [];
-  const values: number[] = [];
-  for (let i = 0; i < count; i++) {
-    const pairs: { index: number; value: number }[] = [];
-    for (let j = 0; j < count; j++) {
-      if (j === i) continue;
-      pairs.push({ index: j, value: pairValue(x, channels, i, j, metric) });
-    }
-    const sign = metric === "cosine" ? -1 : 1;
-    pairs.sort((a, b) => sign * (a.value - b.value) || a.index - b.index);
-    for (const pair of pairs.slice(0, k)) {
-      indices.push(pair.index);
-      values.push(pair.value);
-    }
+  const rows = Array.from({ length: x.length / channels }, (_, i) => bruteRow(x, channels, i, k, metric)).flat();
+  return { indices: rows.map(({ index }) => index), values: rows.map(({ value }) => value) };
+}
+
+/** Those of one point. */
+export function bruteRow(x: Float32Array, channels: number, i: number, k: number, metric: "euclidean" | "cosine") {
+  const pairs: { index: number; value: number }[] = [];
+  for (let j = 0; j < x.length / channels; j++) {
+    if (j !== i) pairs.push({ index: j, value: pairValue(x, channels, i, j, metric) });
   }
-  return { indices, values };
+  const sign = metric === "cosine" ? -1 : 1;
+  return pairs.sort((a, b) => sign * (a.value - b.value) || a.index - b.index).slice(0, k);
 }
 
 function pairValue(x: Float32Array, channels: number, i: number, j: number, metric: "euclidean" | "cosine"): number {
