@@ -46,6 +46,8 @@ export class Stream {
   silent = false;
   /** Takes down everything that is recorded, while a plan is made. */
   recorder: PlanRecorder | undefined;
+  /** Told of every handing-over of work, by those who measure how long the adapter has any. */
+  onSubmit: (() => void) | undefined;
   /** Staging buffers of reads. */
   readonly readBack = new Ledger();
 
@@ -150,6 +152,7 @@ export class Stream {
     for (const commands of finished) this.#device.queue.submit([commands]);
     this.dispatches += slot;
     this.#submission++;
+    this.onSubmit?.();
   }
 
   /** Frees what {@link replay} keeps for a recorder. */
@@ -199,6 +202,7 @@ export class Stream {
       this.#encoder = undefined;
       this.#slots = 0;
       this.#submission++;
+      this.onSubmit?.();
     }
     for (const buffer of this.#doomed.splice(0)) buffer.destroy();
   }
