@@ -4,8 +4,9 @@ import { memoryTable } from "../engine/memory/report.ts";
 import { type BindingRoof, bindingRoof } from "../engine/tune/binding-roof.ts";
 import { storeChoices } from "../engine/tune/choices.ts";
 import type { Roofs } from "../engine/tune/roofs.ts";
-import { trainingStepBenchmark } from "../models/bench.ts";
+import { replayBenchmark, trainingStepBenchmark } from "../models/bench.ts";
 import { commandRoofs, machineText, registerRoofs } from "./bench-roofs.ts";
+import { registerScoring } from "./bench-scoring.ts";
 import { wholeNumber } from "./data-options.ts";
 import { addTuningOptions, deviceOptions, memoryOption, openCommandDevice, type TuningFlags } from "./device.ts";
 import { progress, table } from "./terminal.ts";
@@ -33,6 +34,7 @@ export function register(program: Command): void {
     .action(run);
   addTuningOptions(bench);
   registerRoofs(bench);
+  registerScoring(bench);
 }
 
 /** A result with the roof that binds it, where its cost is known. */
@@ -48,7 +50,7 @@ async function run({ runs, batch, size, json, memory, tune, retune }: BenchFlags
     ...(retune && { retune }),
   });
   const roofs = await commandRoofs(device);
-  const list = [...benchmarks, trainingStepBenchmark(batch, size)];
+  const list = [...benchmarks, replayBenchmark, trainingStepBenchmark(batch, size)];
   const bar = progress("measuring", list.length);
   const results: BoundResult[] = [];
   for (const benchmark of list) {

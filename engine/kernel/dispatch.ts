@@ -78,11 +78,20 @@ export class Dispatcher {
       if (!argument) throw new GpuError(`${name}: no argument for "${slot.name}"`);
       return argument;
     });
+    const { stream } = device;
     const group = this.#group(kernel, args);
     const used = args.map((argument) => argument.allocation);
-    const vary = device.stream.recorder && Object.values(parameters).some((value) => typeof value === "function");
     const write = (view: DataView) => pack(kernel.source, parameters, view);
-    device.stream.dispatch(kernel.pipeline, group, used, grid, write, vary);
+    const written = stream.dispatch(kernel.pipeline, group, used, grid, write);
+    if (!stream.recorder) return;
+    const vary = Object.values(parameters).some((value) => typeof value === "function");
+    const bind = (buffer: GPUBuffer) => this.#bind(kernel, args, buffer);
+    stream.recorder.dispatch(
+      { kind: "dispatch", pipeline: kernel.pipeline, bind, grid },
+      used,
+      written,
+      vary ? write : undefined,
+    );
   }
 
   #pipeline(name: string, constants: Constants, bindings: Readonly<Record<string, KernelArgument>>): Pipeline {
@@ -99,7 +108,7 @@ export class Dispatcher {
   }
 
   #compile(name: string, constants: Constants, halves: readonly string[]): Pipeline {
-    const { gpu, stream } = this.#device;
+    const { gpu } = this.#device;
     const source = specialise(name, constants, halves);
     if (source.parameters.length * 4 > parameterBytes) {
       throw new GpuError(`${name}: Params is larger than ${parameterBytes} bytes`);
@@ -109,7 +118,7 @@ export class Dispatcher {
     const module = gpu.createShaderModule({ label: name, code: source.wgsl });
     const pipeline = gpu.createComputePipeline({
       label: name,
-      layout: gpu.createPipelineLayout({ bindGroupLayouts: [layout, stream.parameterLayout] }),
+      layout: gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
       compute: { module, entryPoint: "main" },
     });
     gpu.popErrorScope().then(
@@ -129,11 +138,14 @@ export class Dispatcher {
     let layout = this.#layouts.get(key);
     if (!layout) {
       layout = this.#device.gpu.createBindGroupLayout({
-        entries: source.bindings.map((slot) => ({
-          binding: slot.binding,
-          visibility: 4,
-          buffer: { type: slot.writable ? "storage" : "read-only-storage" },
-        })),
+        entries: [
+          ...source.bindings.map(({ binding, writable }) => ({
+            binding,
+            visibility: 4,
+            buffer: { type: writable ? ("storage" as const) : ("read-only-storage" as const) },
+          })),
+          { binding: source.parameterBinding, visibility: 4, buffer: { type: "uniform", hasDynamicOffset: true } },
+        ],
       });
       this.#layouts.set(key, layout);
     }
@@ -148,17 +160,24 @@ export class Dispatcher {
     let group = this.#groups.get(key);
     if (!group) {
       if (this.#groups.size >= bindGroupLimit) this.#groups.clear();
-      group = this.#device.gpu.createBindGroup({
-        label: kernel.source.file,
-        layout: kernel.layout,
-        entries: args.map((argument, i) => ({
-          binding: kernel.source.bindings[i]!.binding,
-          resource: { buffer: argument.allocation.buffer, offset: argument.offsetBytes, size: argument.sizeBytes },
-        })),
-      });
+      group = this.#bind(kernel, args, this.#device.stream.parameters);
       this.#groups.set(key, group);
     }
     return group;
+  }
+
+  #bind({ source, layout }: Pipeline, args: readonly KernelArgument[], parameters: GPUBuffer): GPUBindGroup {
+    return this.#device.gpu.createBindGroup({
+      label: source.file,
+      layout,
+      entries: [
+        ...args.map(({ allocation, offsetBytes, sizeBytes }, i) => ({
+          binding: source.bindings[i]!.binding,
+          resource: { buffer: allocation.buffer, offset: offsetBytes, size: sizeBytes },
+        })),
+        { binding: source.parameterBinding, resource: { buffer: parameters, size: parameterBytes } },
+      ],
+    });
   }
 
   #bufferId(buffer: GPUBuffer): number {

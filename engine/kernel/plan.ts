@@ -2,14 +2,18 @@ import { GpuError } from "../device/errors.ts";
 import type { Allocation } from "../memory/pool.ts";
 import type { Grid } from "./dispatch.ts";
 
+/** One call of a kernel. */
+export interface DispatchCommand {
+  readonly kind: "dispatch";
+  readonly pipeline: GPUComputePipeline;
+  /** Makes the bind group with this buffer of parameters, reached by a dynamic offset. */
+  readonly bind: (parameters: GPUBuffer) => GPUBindGroup;
+  readonly grid: Grid;
+}
+
 /** What the command stream did, in order. */
 export type Command =
-  | {
-      readonly kind: "dispatch";
-      readonly pipeline: GPUComputePipeline;
-      readonly group: GPUBindGroup;
-      readonly grid: Grid;
-    }
+  | DispatchCommand
   | {
       readonly kind: "copy";
       readonly from: GPUBuffer;
@@ -77,17 +81,16 @@ export class PlanRecorder {
   /** Buffers from before, which must outlive the plan, and the loans of them that were used. */
   readonly outside = new Map<Allocation, number>();
 
+  /** @param parameters as they were at the recording; `write` computes those that vary */
   dispatch(
-    pipeline: GPUComputePipeline,
-    group: GPUBindGroup,
-    grid: Grid,
+    command: DispatchCommand,
     used: readonly Allocation[],
     parameters: Uint8Array,
     write?: WriteParameters,
   ): void {
     if (write) this.varying.push({ slot: this.parameters.length, write });
-    this.parameters.push(parameters);
-    this.commands.push({ kind: "dispatch", pipeline, group, grid });
+    this.parameters.push(parameters.slice());
+    this.commands.push(command);
     this.#note(used);
   }
 

@@ -22,6 +22,8 @@ export interface KernelSource {
   readonly bindings: readonly BindingSlot[];
   readonly parameters: readonly ParameterField[];
   readonly workgroup: readonly [number, number, number];
+  /** Where the uniform `params` lies in group 0: behind the storage buffers, so that a dispatch binds one group. */
+  readonly parameterBinding: number;
 }
 
 const texts = new Map<string, string>();
@@ -38,17 +40,23 @@ export function kernelText(name: string): string {
 
 /**
  * Reads `shaders/<name>.wgsl`, specialises it and reflects its interface:
- * group 0 holds the storage buffers, group 1 at most one uniform, `var<uniform> params: Params`, of 4-byte scalars.
+ * group 0 holds the storage buffers, group 1 at most one uniform, `var<uniform> params: Params`, of 4-byte scalars, which
+ * the specialised source has behind the storage buffers.
  * @param halves storage variables whose elements lie in memory as f16
  * @throws TemplateError when a constant is missing or the interface is not of that form
  */
 export function specialise(name: string, constants: Constants, halves: readonly string[] = []): KernelSource {
   const file = `${name}.wgsl`;
-  const wgsl = withHalfStorage(expand(kernelText(name), constants, file), halves, file);
+  const text = withHalfStorage(expand(kernelText(name), constants, file), halves, file);
   const bindings = [
-    ...wgsl.matchAll(/@group\(0\)\s*@binding\((\d+)\)\s*var<storage\s*(?:,\s*(\w+)\s*)?>\s*(\w+)\s*:/g),
+    ...text.matchAll(/@group\(0\)\s*@binding\((\d+)\)\s*var<storage\s*(?:,\s*(\w+)\s*)?>\s*(\w+)\s*:/g),
   ].map((m) => ({ binding: Number(m[1]), writable: m[2] === "read_write", name: m[3]! }));
   if (bindings.length === 0) throw new TemplateError(`${file}: no storage binding in group 0`);
+  const parameterBinding = Math.max(...bindings.map(({ binding }) => binding)) + 1;
+  const wgsl = text.replace(
+    /@group\(1\)\s*@binding\(0\)(?=\s*var<uniform>)/,
+    `@group(0) @binding(${parameterBinding})`,
+  );
   const struct = /struct\s+Params\s*\{([^}]*)\}/.exec(wgsl);
   const parameters = [...(struct?.[1] ?? "").replace(/\/\/.*$/gm, "").matchAll(/(\w+)\s*:\s*(\w+)/g)].map((m) => {
     if (m[2] !== "u32" && m[2] !== "i32" && m[2] !== "f32") {
@@ -59,5 +67,6 @@ export function specialise(name: string, constants: Constants, halves: readonly 
   const size = /@workgroup_size\(\s*(\w+)\s*(?:,\s*(\w+)\s*)?(?:,\s*(\w+)\s*)?\)/.exec(wgsl);
   if (!size) throw new TemplateError(`${file}: no @workgroup_size`);
   const extent = (text: string | undefined) => (text === undefined ? 1 : Number.parseInt(text, 10));
-  return { file, wgsl, bindings, parameters, workgroup: [extent(size[1]), extent(size[2]), extent(size[3])] };
+  const workgroup = [extent(size[1]), extent(size[2]), extent(size[3])] as const;
+  return { file, wgsl, bindings, parameters, workgroup, parameterBinding };
 }

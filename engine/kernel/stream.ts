@@ -19,7 +19,8 @@ const dispatchesPerReplaySubmit = 128;
 interface PlanArena {
   readonly data: ArrayBuffer;
   readonly buffer: GPUBuffer;
-  readonly group: GPUBindGroup;
+  /** Bind groups of the dispatches, by slot. */
+  readonly groups: readonly GPUBindGroup[];
 }
 
 /**
@@ -27,11 +28,10 @@ interface PlanArena {
  * their parameters share one uniform buffer, reached by dynamic offsets, so that bind groups can be cached.
  */
 export class Stream {
-  readonly parameterLayout: GPUBindGroupLayout;
+  /** Parameters of recorded dispatches, a slot for each. */
+  readonly parameters: GPUBuffer;
   readonly #device: GPUDevice;
   readonly #slotBytes: number;
-  readonly #arena: GPUBuffer;
-  readonly #arenaGroup: GPUBindGroup;
   readonly #arenaData: ArrayBuffer;
   readonly #arenas = new Map<PlanRecorder, PlanArena>();
   readonly #doomed: GPUBuffer[] = [];
@@ -46,6 +46,8 @@ export class Stream {
   silent = false;
   /** Takes down everything that is recorded, while a plan is made. */
   recorder: PlanRecorder | undefined;
+  /** Told of every handing-over of work, by those who measure how long the adapter has any. */
+  onSubmit: (() => void) | undefined;
   /** Staging buffers of reads. */
   readonly readBack = new Ledger();
 
@@ -53,41 +55,31 @@ export class Stream {
     this.#device = device;
     this.#slotBytes = Math.max(device.limits.minUniformBufferOffsetAlignment, parameterBytes);
     this.#arenaData = new ArrayBuffer(this.#slotBytes * dispatchesPerSubmit);
-    this.#arena = device.createBuffer({
+    this.parameters = device.createBuffer({
       label: "parameters",
       size: this.#arenaData.byteLength,
       usage: bufferUsage.uniform | bufferUsage.copyDestination,
     });
-    this.parameterLayout = device.createBindGroupLayout({
-      label: "parameters",
-      entries: [{ binding: 0, visibility: 4, buffer: { type: "uniform", hasDynamicOffset: true } }],
-    });
-    this.#arenaGroup = this.#parameterGroup(this.#arena);
   }
 
-  /** Records one dispatch; `write` fills its parameters, which `vary` from replay to replay of a plan or not. */
+  /** Records one dispatch with a bind group on {@link parameters}, which `write` fills; returns what it wrote. */
   dispatch(
     pipeline: GPUComputePipeline,
     group: GPUBindGroup,
     used: readonly Allocation[],
     grid: readonly [number, number, number],
     write: WriteParameters,
-    vary = false,
-  ): void {
+  ): Uint8Array {
     if (this.#slots === dispatchesPerSubmit) this.flush();
     this.#pass ??= this.#commands().beginComputePass();
     const offset = this.#slots++ * this.#slotBytes;
     write(new DataView(this.#arenaData, offset, parameterBytes));
     this.#pass.setPipeline(pipeline);
-    this.#pass.setBindGroup(0, group);
-    this.#pass.setBindGroup(1, this.#arenaGroup, [offset]);
+    this.#pass.setBindGroup(0, group, [offset]);
     this.#pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
     for (const allocation of used) allocation.lastUse = this.#submission;
     this.dispatches++;
-    if (this.recorder) {
-      const parameters = new Uint8Array(this.#arenaData, offset, parameterBytes).slice();
-      this.recorder.dispatch(pipeline, group, grid, used, parameters, vary ? write : undefined);
-    }
+    return new Uint8Array(this.#arenaData, offset, parameterBytes);
   }
 
   copy(from: Allocation, fromByte: number, to: Allocation, toByte: number, bytes: number): void {
@@ -125,28 +117,42 @@ export class Stream {
   replay(plan: PlanRecorder): void {
     this.flush();
     const arena = this.#arenaOf(plan);
-    const offsets = new Uint32Array(1);
+    const finished: GPUCommandBuffer[] = [];
+    let encoder = this.#device.createCommandEncoder();
+    let pass: GPUComputePassEncoder | undefined;
+    let pipeline: GPUComputePipeline | undefined;
     let slot = 0;
+    const endPass = () => {
+      pass?.end();
+      pass = pipeline = undefined;
+    };
     for (const command of plan.commands) {
       if (command.kind === "dispatch") {
-        this.#pass ??= this.#commands().beginComputePass();
-        offsets[0] = slot++ * this.#slotBytes;
-        this.#pass.setPipeline(command.pipeline);
-        this.#pass.setBindGroup(0, command.group);
-        this.#pass.setBindGroup(1, arena.group, offsets, 0, 1);
-        this.#pass.dispatchWorkgroups(command.grid[0], command.grid[1], command.grid[2]);
-        if (slot % dispatchesPerReplaySubmit === 0) this.flush();
+        pass ??= encoder.beginComputePass();
+        if (pipeline !== command.pipeline) pass.setPipeline(command.pipeline);
+        pipeline = command.pipeline;
+        pass.setBindGroup(0, arena.groups[slot]!, [slot++ * this.#slotBytes]);
+        pass.dispatchWorkgroups(command.grid[0], command.grid[1], command.grid[2]);
+        if (slot % dispatchesPerReplaySubmit > 0) continue;
+        endPass();
+        finished.push(encoder.finish());
+        encoder = this.#device.createCommandEncoder();
         continue;
       }
-      this.#endPass();
-      if (command.kind === "clear") this.#commands().clearBuffer(command.target, 0, command.bytes);
+      endPass();
+      if (command.kind === "clear") encoder.clearBuffer(command.target, 0, command.bytes);
       else {
         const { from, fromByte, to, toByte, bytes } = command;
-        this.#commands().copyBufferToBuffer(from, fromByte, to, toByte, bytes);
+        encoder.copyBufferToBuffer(from, fromByte, to, toByte, bytes);
       }
     }
+    endPass();
+    finished.push(encoder.finish());
+    // Handed over when all is recorded: a software adapter that is at work takes the cores from the host.
+    for (const commands of finished) this.#device.queue.submit([commands]);
     this.dispatches += slot;
-    this.flush();
+    this.#submission++;
+    this.onSubmit?.();
   }
 
   /** Frees what {@link replay} keeps for a recorder. */
@@ -170,7 +176,8 @@ export class Stream {
         usage: bufferUsage.uniform | bufferUsage.copyDestination,
       });
       this.#device.queue.writeBuffer(buffer, 0, data);
-      arena = { data, buffer, group: this.#parameterGroup(buffer) };
+      const groups = plan.commands.flatMap((command) => (command.kind === "dispatch" ? command.bind(buffer) : []));
+      arena = { data, buffer, groups };
       this.#arenas.set(plan, arena);
     }
     const { varying } = plan;
@@ -184,25 +191,18 @@ export class Stream {
     return arena;
   }
 
-  #parameterGroup(buffer: GPUBuffer): GPUBindGroup {
-    return this.#device.createBindGroup({
-      label: "parameters",
-      layout: this.parameterLayout,
-      entries: [{ binding: 0, resource: { buffer, size: parameterBytes } }],
-    });
-  }
-
   /** Submits what was recorded. */
   flush(): void {
     this.#endPass();
     if (this.#encoder) {
       if (this.#slots > 0) {
-        this.#device.queue.writeBuffer(this.#arena, 0, this.#arenaData, 0, this.#slots * this.#slotBytes);
+        this.#device.queue.writeBuffer(this.parameters, 0, this.#arenaData, 0, this.#slots * this.#slotBytes);
       }
       this.#device.queue.submit([this.#encoder.finish()]);
       this.#encoder = undefined;
       this.#slots = 0;
       this.#submission++;
+      this.onSubmit?.();
     }
     for (const buffer of this.#doomed.splice(0)) buffer.destroy();
   }

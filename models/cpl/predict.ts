@@ -1,10 +1,19 @@
 import { withoutGradients } from "../../engine/autograd.ts";
 import { largestFit } from "../../engine/memory/largest-fit.ts";
-import { centerCrop, cropAndFlip, stack, unpackRgb } from "../../engine/ops/image.ts";
+import { cropAndFlip, stack, unpackRgb } from "../../engine/ops/image.ts";
 import { softmax } from "../../engine/ops/softmax.ts";
 import { Random } from "../../engine/random.ts";
 import { Tensor } from "../../engine/tensor.ts";
-import { decode, type MosRange, type Picture, type PictureStore, prefetch, upload } from "../data/index.ts";
+import {
+  decode,
+  type Loaded,
+  type MosRange,
+  type Picture,
+  type PictureStore,
+  prefetch,
+  upload,
+} from "../data/index.ts";
+import { Forward } from "./forward.ts";
 import { confidence, denormaliseScore, expectation, HIGHEST, LOWEST, standardDeviation } from "./labels.ts";
 import type { CplModel } from "./model.ts";
 import type { CplOptions } from "./options.ts";
@@ -37,23 +46,20 @@ export const evaluationBatch = 32;
  */
 export function fittingBatch(model: CplModel): number {
   const { device, options } = model;
-  const forward = (batch: number) => {
+  const work = (batch: number) => {
     const { resize } = options;
     const picture = () => Tensor.empty(device, [1, resize, resize, 3]);
     const pictures = device.owned("pictures", () => Array.from({ length: batch }, picture));
-    for (let pass = 0; pass < 2; pass++) {
-      device.scope(() => withoutGradients(() => softmax(model.forward(centre(pictures, options), false).logits)));
-    }
+    using forward = new Forward(model, batch, distributions);
+    // The first is recorded, the second makes a plan, the third replays it.
+    for (let pass = 0; pass < 3; pass++) forward.run(pictures, () => {});
   };
-  const batch = largestFit(device, 1, evaluationBatch, forward);
-  if (batch === 0) device.rehearse(() => forward(1));
+  const batch = largestFit(device, 1, evaluationBatch, work);
+  if (batch === 0) device.rehearse(() => work(1));
   return batch;
 }
 
-/** Centre crops of resized pictures as one batch. */
-function centre(pictures: readonly Tensor[], { crop }: CplOptions): Tensor {
-  return centerCrop(stack(pictures), crop, crop);
-}
+const distributions = ({ logits }: { readonly logits: Tensor }) => softmax(logits);
 
 type Outcome<Row, Value> =
   | { readonly row: Row; readonly value: Value }
@@ -71,36 +77,47 @@ export async function* predict<Row extends { readonly path: string }>(
 ): AsyncGenerator<Outcome<Row, Float32Array>, void, undefined> {
   if (options.testCrops > 1) return yield* predictCrops(model, rows, options);
   const most = fittingBatch(model);
-  let batch: { row: Row; tensor: Tensor }[] = [];
+  using forward = new Forward(model, most, distributions);
+  const { levels } = options;
+  /** What was loaded since the last batch, and its pictures. */
+  let entries: Loaded<Row>[] = [];
+  let pictures: Tensor[] = [];
+  const start = (): Promise<Outcome<Row, Float32Array>[]> => {
+    const loaded = entries;
+    const read =
+      pictures.length > 0 ? forward.run(pictures, (output) => output.read()) : Promise.resolve(new Float32Array());
+    entries = [];
+    pictures = [];
+    return handled(
+      read.then((all) => {
+        let at = 0;
+        return loaded.map((entry) => {
+          if ("error" in entry) return entry;
+          at += levels;
+          return { row: entry.row, value: all.slice(at - levels, at) };
+        });
+      }),
+    );
+  };
+  // The adapter works on one batch while the next is decoded, uploaded and handed over.
+  let running: Promise<Outcome<Row, Float32Array>[]> | undefined;
   for await (const loaded of store.load(rows)) {
-    if ("error" in loaded) {
-      yield* await distributionsOf(model, batch, options);
-      batch = [];
-      yield loaded;
-      continue;
-    }
-    batch.push(loaded);
-    if (batch.length < most) continue;
-    yield* await distributionsOf(model, batch, options);
-    batch = [];
+    entries.push(loaded);
+    if ("tensor" in loaded) pictures.push(loaded.tensor);
+    if (pictures.length < most) continue;
+    const next = start();
+    if (running) yield* await running;
+    running = next;
   }
-  yield* await distributionsOf(model, batch, options);
+  const last = start();
+  if (running) yield* await running;
+  yield* await last;
 }
 
-async function distributionsOf<Row>(model: CplModel, batch: { row: Row; tensor: Tensor }[], options: CplOptions) {
-  if (batch.length === 0) return [];
-  const { device } = model;
-  const { read } = device.scope(() =>
-    withoutGradients(() => {
-      const pictures = centre(
-        batch.map(({ tensor }) => tensor),
-        options,
-      );
-      return { read: softmax(model.forward(pictures, false).logits).read() };
-    }),
-  );
-  const all = await read;
-  return batch.map(({ row }, i) => ({ row, value: all.slice(i * options.levels, (i + 1) * options.levels) }));
+/** The promise, whose rejection is no failure of the process when nobody comes to wait for it. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
 }
 
 /** Features [N, 256] of pictures by centre crop in evaluation mode; pictures that cannot be decoded are left out. */
@@ -113,30 +130,29 @@ export async function features<Row extends { readonly path: string }>(
   const { device, options } = model;
   const all = device.owned("graph", () => Tensor.empty(device, [rows.length, options.embedding]).keep());
   const most = fittingBatch(model);
+  using forward = new Forward(model, most, ({ embedding }) => embedding);
   const kept: Row[] = [];
   let batch: Tensor[] = [];
-  const flush = () => {
-    if (batch.length === 0) return;
-    device.scope(() =>
-      withoutGradients(() => {
-        const { embedding } = model.forward(centre(batch, options), false);
-        const at = (kept.length - batch.length) * options.embedding * 4;
-        device.stream.copy(embedding.allocation, 0, all.allocation, at, embedding.sizeBytes);
-      }),
-    );
+  let running: { readonly done: Promise<void>; readonly count: number } | undefined;
+  const start = () => {
+    const at = (kept.length - batch.length) * options.embedding * 4;
+    forward.run(batch, ({ allocation, sizeBytes }) => {
+      device.stream.copy(allocation, 0, all.allocation, at, sizeBytes);
+    });
     batch = [];
+    return { done: handled(device.finish()), count: kept.length };
   };
   for await (const loaded of store.load(rows)) {
     if ("error" in loaded) continue;
     kept.push(loaded.row);
     batch.push(loaded.tensor);
-    if (batch.length === most) {
-      flush();
-      await device.finish();
-      onProgress(kept.length);
-    }
+    if (batch.length < most) continue;
+    const next = start();
+    await running?.done;
+    if (running) onProgress(running.count);
+    running = next;
   }
-  flush();
+  if (batch.length > 0) start();
   await device.finish();
   onProgress(kept.length);
   if (kept.length === rows.length) return { features: all, rows: kept };

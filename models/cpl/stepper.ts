@@ -68,6 +68,11 @@ export class Stepper {
     return this.#model.device;
   }
 
+  /** What steps of the latest make-up replay, once there is one. Its inputs are those of the latest step. */
+  get plan(): Plan<{ loss: Tensor }> | undefined {
+    return this.#batch?.plan;
+  }
+
   /**
    * One batch forward and backward, in micro-batches when the options ask for them, and into the parameters. From the
    * third batch of the same make-up on it is the replay of a plan.

@@ -157,13 +157,11 @@ describe("training", () => {
 });
 
 describe("a scorer", () => {
-  /** More pictures than one batch, with one that cannot be read. */
-  const paths = () => [
-    ...rows.slice(0, 20).map(({ path }) => path),
-    join(folder, "absent.png"),
-    ...rows.map(({ path }) => path),
-    ...rows.slice(0, 10).map(({ path }) => path),
-  ];
+  /** More pictures than are in flight at a time, with one that cannot be read. */
+  const paths = () => {
+    const all = rows.map(({ path }) => path);
+    return [...all.slice(0, 20), join(folder, "absent.png"), ...all, ...all.slice(0, 10), ...all, ...all, ...all];
+  };
 
   async function collect(walk: AsyncIterable<ScoredPicture>, each: (count: number) => void = () => {}) {
     const scored: ScoredPicture[] = [];
@@ -174,11 +172,18 @@ describe("a scorer", () => {
   test("repeats the batch in hand on a new device: every picture once, with the same scores", async () => {
     using undisturbed = await Scorer.open(await sharedDevice(), model());
     const expected = await collect(undisturbed.scoreMany(paths()));
-    expect(expected).toHaveLength(61);
+    expect(expected).toHaveLength(151);
+    expect(expected.map(({ path }) => path)).toEqual(paths());
+    expect(expected.flatMap((picture, i) => ("error" in picture ? [i] : []))).toEqual([20]);
     const source = devices();
     using scorer = await Scorer.open(source.open, model());
+    let losses = 0;
     const found = await collect(scorer.scoreMany(paths()), (count) => {
-      if (count === 5 || count === 30) source.lose();
+      // With two batches in flight, and again at the first picture of the device that came for it.
+      if ((losses === 0 && count === 5) || (losses === 1 && source.opened.length === 2)) {
+        losses++;
+        source.lose();
+      }
     });
     expect(source.opened).toHaveLength(3);
     expect(found).toEqual(expected);
