@@ -74,6 +74,7 @@ export class Stopwatch {
   readonly #device: Device;
   #stamps: { readonly set: GPUQuerySet; readonly allocation: Allocation } | undefined;
   #stepNanoseconds = 0;
+  #waitMs = 0;
 
   private constructor(device: Device) {
     this.#device = device;
@@ -82,6 +83,7 @@ export class Stopwatch {
   /** @param proving a kernel to try the clock with */
   static async open(device: Device, proving: Recorder): Promise<Stopwatch> {
     const watch = new Stopwatch(device);
+    await watch.#measureWait();
     if (device.features.has("timestamp-query")) await watch.#tryTimestamps(proving);
     return watch;
   }
@@ -90,12 +92,19 @@ export class Stopwatch {
     return { source: this.#stamps ? "timestamp" : "wall", stepNanoseconds: this.#stepNanoseconds };
   }
 
-  /** Work measured by the host's clock should last so long, in ms: the wait for it takes part of a millisecond. */
-  static readonly leastWallMs = 20;
+  /** Milliseconds that the host waits for next to no work: well below one under Dawn, 12 under Deno, which polls. */
+  get waitMs(): number {
+    return this.#waitMs;
+  }
+
+  /** Work measured by the host's clock should last so long, in ms, that the wait for it is a small part. */
+  get leastWallMs(): number {
+    return Math.max(20, 10 * this.#waitMs);
+  }
 
   /** A pass should last so long, in ms, to be timed to about 1 %. */
   get leastMs(): number {
-    return this.#stamps ? Math.max(5, (this.#stepNanoseconds * 100) / 1e6) : Stopwatch.leastWallMs;
+    return this.#stamps ? Math.max(5, (this.#stepNanoseconds * 100) / 1e6) : this.leastWallMs;
   }
 
   /** Milliseconds that a pass of the recorded dispatches takes, alone on the device. */
@@ -121,6 +130,14 @@ export class Stopwatch {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  async #measureWait(): Promise<void> {
+    const { gpu } = this.#device;
+    for (let run = 0; run < 3; run++) {
+      const ms = await this.wall(() => gpu.queue.submit([gpu.createCommandEncoder().finish()]));
+      this.#waitMs = Math.max(this.#waitMs, ms);
+    }
   }
 
   /** Timestamps are taken when they move forward, and not by more than the host's clock. */

@@ -85,7 +85,7 @@ export class Workbench {
 
   /** How long and how often to measure with the host's clock. */
   get wallEffort(): Effort {
-    return { runs: this.#runs, leastMs: this.#leastMs ?? Stopwatch.leastWallMs };
+    return { runs: this.#runs, leastMs: Math.max(this.#leastMs ?? this.watch.leastWallMs, 10 * this.watch.waitMs) };
   }
 
   /** Sets the first bytes of `y` to zero, so that the results of one kernel cannot pass for those of the next. */

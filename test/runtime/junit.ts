@@ -5,6 +5,8 @@ export interface Counts {
   readonly skipped: number;
   /** Names of the failed ones. */
   readonly failures: readonly string[];
+  /** Whether the report was written to its end. */
+  readonly complete: boolean;
 }
 
 /** Counts the test cases of a JUnit report as Bun, Node and Deno write it. */
@@ -21,7 +23,7 @@ export function countTests(xml: string): Counts {
     else if (/<skipped\b/.test(body)) skipped++;
     else passed++;
   }
-  return { passed, failed: failures.length, skipped, failures };
+  return { passed, failed: failures.length, skipped, failures, complete: xml.trimEnd().endsWith("</testsuites>") };
 }
 
 function unescapeXml(text: string): string {

@@ -103,7 +103,7 @@ test("the key of a device tells adapters, drivers and allowed features apart", a
   expect(deviceKey(plain)).toEqual({
     ...sharedKey,
     features: deviceKey(plain)["features"]!,
-    maximumBindingBytes: "2048",
+    maximumBindingBytes: String(plain.maximumBindingBytes),
   });
   expect(deviceKey(plain)["features"]).not.toContain("shader-f16");
 });

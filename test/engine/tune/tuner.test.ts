@@ -75,7 +75,8 @@ describe("ways to run a contraction", () => {
     const { maxComputeInvocationsPerWorkgroup: most } = device.gpu.limits;
     for (const rows of [1, 40, 5000]) {
       for (const tiles of [contractionTiles(device, rows, 64), weightTiles(device, rows, 64)]) {
-        expect(tiles.length).toBeGreaterThan(1);
+        // Of a single row and without subgroups there is nothing to vary.
+        expect(tiles.length).toBeGreaterThan(rows === 1 && device.subgroupSize === 0 ? 0 : 1);
         expect(new Set(tiles.map(({ name }) => name)).size).toBe(tiles.length);
         for (const { constants } of tiles) {
           const { THREADS_X = constants["LANES"], THREADS_Y = 1 } = constants;
