@@ -76,7 +76,8 @@ function contractionTrial(
   const flops = 2 * grid[0] * grid[1] * taps[0] * taps[1] * channels * columns;
   const images = Math.min(shape.images, Math.max(1, Math.ceil(trialFlops / flops)));
   const target = shape.scatter?.output ?? grid;
-  const height = shape.kernelStart[0] + (taps[0] - 1) * shape.kernelStep[0] + 1;
+  // A stride beyond the kernel leaves positions that no tap meets.
+  const height = Math.max(1, shape.kernelStart[0] + (taps[0] - 1) * shape.kernelStep[0] + 1);
   const tensor = (extents: readonly number[], dtype: DataType) => Tensor.zeros(device, extents, dtype).keep();
   const x = tensor([images, ...input, channels], types[0]);
   const weight = tensor([height, shape.kernelWidth, channels, columns], types[1]);

@@ -37,6 +37,10 @@ const forms: [string, () => Tensor][] = [
       conv2dInputGradient(tensor([2, 5, 6, 36], 1), tensor([3, 3, 8, 36], 2), [2, 9, 11, 8], { stride: 2, padding: 1 }),
   ],
   [
+    "input gradient of 1x1 with stride 2",
+    () => conv2dInputGradient(tensor([2, 5, 6, 12], 1), tensor([1, 1, 8, 12], 2), [2, 9, 11, 8], { stride: 2 }),
+  ],
+  [
     "weight gradient",
     () =>
       contractWeight(tensor([3, 9, 11, 8], 1), tensor([3, 9, 11, 68], 2), {
