@@ -1,0 +1,145 @@
+import { z } from "zod";
+import { roofsSchema } from "../tune/roofs.ts";
+
+/** What a dispatch was recorded for. */
+export const phases = ["forward", "backward", "optimiser", "graph", "input", "other"] as const;
+export type Phase = (typeof phases)[number];
+
+/** Reasons to read the figures with care. */
+export const marks = {
+  "wall-clock":
+    "the adapter has no timestamps that work: every dispatch was submitted alone and timed by the host's clock",
+  "quantised-clock": "timestamps come in coarse steps: single short dispatches are uncertain, sums over many less so",
+  "software-adapter": "the adapter is software: shares of a roof say little about a GPU",
+  robustness: "Dawn's bounds checks are on",
+  validation: "a validation layer or Dawn's API validation is on",
+  "cold-pipeline": "some kernels were compiled while they were timed; their first calls are left out of medians",
+  "tuning-in-progress": "kernels were still being chosen: the variants may change in a next run",
+  "estimated-roofs": "the roofs were not measured on this adapter in an idle state",
+} as const;
+export type Mark = keyof typeof marks;
+
+const count = z.number().int().min(0);
+const amount = z.number().min(0);
+
+/** Times of the calls of one kernel in ms. Cold calls are in `total` and `calls` only. */
+const timesSchema = z.strictObject({
+  total: amount,
+  median: amount,
+  least: amount,
+  most: amount,
+  /** Half the distance between the 16th and the 84th percentile. */
+  spread: amount,
+});
+
+export const kernelSchema = z.strictObject({
+  /** Identity across runs: kernel, op, phase, layer, shapes and variant, hashed. */
+  id: z.string(),
+  /** Path below `shaders/` without `.wgsl`. */
+  kernel: z.string(),
+  /** Operation that recorded it, `conv2d` say; the kernel's name where none did. */
+  op: z.string(),
+  /** Path of the layer by its named tensors, `layer1.0.conv1`; empty where none is known. */
+  layer: z.string(),
+  phase: z.enum(phases),
+  /** Shapes of the arguments by the kernel's own names, e.g. `x [8, 56, 56, 64] f32`; elements in a row where only a buffer is known. */
+  shapes: z.record(z.string(), z.string()),
+  /** Form of the kernel among its fellows, such as `8x4 subgroup`; empty where there is one only. */
+  variant: z.string(),
+  constants: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  /** Variables of the kernel stored as f16. */
+  halves: z.array(z.string()),
+  workgroup: z.tuple([count, count, count]),
+  grid: z.tuple([count, count, count]),
+  workgroupBytes: count,
+  calls: count,
+  /** Calls of the kernel just after it was compiled. */
+  coldCalls: count,
+  milliseconds: timesSchema,
+  /** Of the sum over all kernels, 0..1. */
+  share: amount,
+  /** Of one call, declared by the operation, a multiply-add counted as two; null where counting means little. */
+  flops: amount.nullable(),
+  /** Of one call: every argument read once and every result written once. */
+  bytes: amount,
+  gflops: amount.nullable(),
+  GBps: amount,
+  /** flops / bytes. */
+  intensity: amount.nullable(),
+  /** The roof that binds, and the least possible time by it divided by the median time. */
+  roof: z.strictObject({ binds: z.enum(["arithmetic", "memory", "dispatch"]), share: amount }).nullable(),
+  /** The specialised WGSL, by hash into `sources`. */
+  source: z.string(),
+});
+export type KernelProfile = z.infer<typeof kernelSchema>;
+
+/** Published form of a profile; `acutance profile --schema` prints it as JSON Schema. Times in ms from the start of the span. */
+export const profileSchema = z.strictObject({
+  format: z.literal("acutance-profile"),
+  version: z.literal(1),
+  /** What was profiled, as typed. */
+  command: z.string(),
+  measuredAt: z.iso.datetime(),
+  machine: z.strictObject({
+    runtime: z.string(),
+    provider: z.string(),
+    vendor: z.string(),
+    architecture: z.string(),
+    description: z.string(),
+    features: z.array(z.string()),
+    subgroupSize: count,
+    system: z.string(),
+  }),
+  clock: z.strictObject({ source: z.enum(["timestamp", "wall"]), stepNanoseconds: amount }),
+  marks: z.array(z.enum(Object.keys(marks) as [Mark, ...Mark[]])),
+  roofs: roofsSchema.nullable(),
+  span: z.strictObject({
+    /** By the host's clock, from the start of the profile until all its work was done. */
+    wallMs: amount,
+    /** From the first timestamp to the last. */
+    gpuMs: amount,
+    /** Sum over all kernels. */
+    busyMs: amount,
+    /** Time of `gpuMs` in which no kernel ran. */
+    idleMs: amount,
+    /** Host time spent in recording and encoding dispatches. */
+    hostEncodeMs: amount,
+    dispatches: count,
+    submits: count,
+  }),
+  /** What the profiling itself cost: host time spent in it, and the time that splitting passes adds to a dispatch. */
+  overhead: z.strictObject({ hostMs: amount, microsecondsPerDispatch: amount.nullable() }),
+  kernels: z.array(kernelSchema),
+  /** Every dispatch, in order; the first `eventLimit` of them. */
+  events: z.array(
+    z.strictObject({
+      /** Index into `kernels`. */
+      kernel: count,
+      startMs: amount,
+      durationMs: amount,
+      /** When the host recorded it, on the same axis. */
+      recordedMs: amount,
+      submit: count,
+      cold: z.boolean(),
+    }),
+  ),
+  eventsLeftOut: count,
+  memory: z.strictObject({
+    peakBytes: count,
+    /** Who held how much at the peak, the most first. */
+    owners: z.array(z.strictObject({ owner: z.string(), atPeakBytes: count })),
+    /** Bytes used over time. */
+    timeline: z.array(z.strictObject({ ms: amount, bytes: count })),
+  }),
+  /** What the tuner timed, losers too. */
+  tunings: z.array(
+    z.strictObject({
+      key: z.string(),
+      chosen: z.string(),
+      times: z.array(z.strictObject({ way: z.string(), milliseconds: amount, spread: amount })),
+    }),
+  ),
+  /** Specialised WGSL by its hash. */
+  sources: z.record(z.string(), z.string()),
+});
+export type Profile = z.infer<typeof profileSchema>;
