@@ -3,7 +3,7 @@ import type { Device } from "../device/device.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
 import { expectSameShape } from "./elementwise.ts";
-import { sumAxis } from "./reduce.ts";
+import { partLength, partSums } from "./reduce.ts";
 
 /** Per-channel tensors of a batch normalisation, each [C]. */
 export interface BatchNormState {
@@ -57,9 +57,8 @@ export function batchNorm(x: Tensor, state: BatchNormState, options: BatchNormOp
   // dshift = Σ dz    dscale = Σ dz·x̂    dx: see shaders/norm/gradient.wgsl    dresidual = dz    dz = dy where y > 0
   return record("batchNorm", inputs, y, (dy) => {
     const wantsSums = training || state.scale.tracked || state.shift.tracked;
-    const sums = wantsSums ? gradientSums(x, dy, y, moments, relu) : undefined;
+    const { sums, dshift, dscale } = wantsSums ? gradientSums(x, dy, y, moments, relu) : {};
     const { dx, dresidual } = gradient(x, dy, y, moments, sums, state.scale, { training, relu, residual: !!residual });
-    const [dshift, dscale] = sums ? halves(sums) : [];
     sums?.dispose();
     return [dx, dscale, dshift, ...(residual ? [dresidual] : [])];
   });
@@ -149,8 +148,8 @@ function apply(x: Tensor, moments: Tensor, state: BatchNormState, relu: boolean,
   return y;
 }
 
-/** (Σ dz, Σ dz·x̂) → [2, C]. */
-function gradientSums(x: Tensor, dy: Tensor, y: Tensor, moments: Tensor, relu: boolean): Tensor {
+/** Σ dz = dshift and Σ dz·x̂ = dscale, each [C], and both as sums [2, C]. */
+function gradientSums(x: Tensor, dy: Tensor, y: Tensor, moments: Tensor, relu: boolean) {
   const { device } = x;
   const { channels, rows, width, vector } = layout(x);
   const ranges = rowRanges(device, rows, [channels]);
@@ -168,9 +167,31 @@ function gradientSums(x: Tensor, dy: Tensor, y: Tensor, moments: Tensor, relu: b
     );
     firstBlock += Math.ceil(count / block);
   }
-  const sums = sumAxis(blocks, 1, allBlocks, 2 * channels);
-  if (sums !== blocks) blocks.dispose();
-  return sums;
+  const parts = fewSums(blocks, channels);
+  const sums = Tensor.empty(device, [2, channels]);
+  const dshift = Tensor.empty(device, [channels]);
+  const dscale = Tensor.empty(device, [channels]);
+  device.kernels.run(
+    "norm/gradient_merge",
+    { VECTOR: vector, WORKGROUP: flatWorkgroup },
+    { parts: parts.window(), sums: sums.window(), dshift: dshift.window(), dscale: dscale.window() },
+    { parts: parts.shape[0]!, channels: width },
+    flatGrid(device, width),
+  );
+  parts.dispose();
+  return { sums, dshift, dscale };
+}
+
+/** Sums [blocks, 2, C] added up until they fit one binding and one invocation can add the rest. */
+function fewSums(blocks: Tensor, channels: number): Tensor {
+  const count = blocks.shape[0]!;
+  const fit = rowRanges(blocks.device, count, [2 * channels]).length === 1;
+  if (fit && count <= partLength) return blocks;
+  const sums = partSums(blocks, 1, count, 2 * channels);
+  const fewer = sums.alias([sums.shape[1]!, 2, channels]);
+  sums.dispose();
+  blocks.dispose();
+  return fewSums(fewer, channels);
 }
 
 function gradient(
@@ -213,16 +234,4 @@ function gradient(
     );
   }
   return { dx, dresidual: residual ? (split ?? dy) : undefined };
-}
-
-/** The two rows of a [2, C] tensor as tensors [C]. */
-function halves(pairOfRows: Tensor): [Tensor, Tensor] {
-  const { device } = pairOfRows;
-  const channels = pairOfRows.size / 2;
-  const copy = (row: number) => {
-    const y = Tensor.empty(device, [channels]);
-    device.stream.copy(pairOfRows.allocation, row * channels * 4, y.allocation, 0, channels * 4);
-    return y;
-  };
-  return [copy(0), copy(1)];
 }

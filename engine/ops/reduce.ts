@@ -3,10 +3,20 @@ import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { type Shape, ShapeError, sizeOf, Tensor } from "../tensor.ts";
 
 /** Elements that one invocation adds up; longer axes are cut into parts, which keeps rounding small as well. */
-const partLength = 256;
+export const partLength = 256;
 
-/** Sum of x, seen as [outer, axis, inner], over its middle axis → f32 [outer, inner] (flat). Not recorded. */
+/** Sum of x, seen as [outer, axis, inner], over its middle axis → f32 [outer, 1, inner]. Not recorded. */
 export function sumAxis(x: Tensor, outer: number, axis: number, inner: number): Tensor {
+  const y = partSums(x, outer, axis, inner);
+  const parts = y.shape[1]!;
+  if (parts === 1) return y;
+  const total = sumAxis(y, outer, parts, inner);
+  y.dispose();
+  return total;
+}
+
+/** One round of {@link sumAxis}: the sums over parts of the middle axis → f32 [outer, parts, inner]. Not recorded. */
+export function partSums(x: Tensor, outer: number, axis: number, inner: number): Tensor {
   const { device } = x;
   const vector = inner % 4 === 0;
   const width = vector ? inner / 4 : inner;
@@ -43,10 +53,7 @@ export function sumAxis(x: Tensor, outer: number, axis: number, inner: number): 
     );
     if (alongAxis) firstPart += parts;
   }
-  if (allParts === 1) return y;
-  const total = sumAxis(y, outer, allParts, inner);
-  y.dispose();
-  return total;
+  return y;
 }
 
 /** Sum over the leading axis, in order: [parts, …shape] → shape. Not recorded; `parts` is disposed of. */

@@ -1,7 +1,7 @@
 import { withoutGradients } from "../autograd.ts";
 import type { NamedTensor } from "../nn/named.ts";
-import { overElements } from "../ops/elementwise.ts";
 import { Tensor } from "../tensor.ts";
+import { overParts } from "./parts.ts";
 
 export interface AverageOptions {
   /** Share of the average that a step keeps, 0 … below 1, such as 0.999. */
@@ -53,8 +53,8 @@ export class WeightAverage {
     };
     this.advance();
     withoutGradients(() => {
-      for (const { named, average } of this.#pairs)
-        overElements("optim/average", {}, { average, x: named.tensor }, { share });
+      const parts = this.#pairs.map(({ named, average }) => ({ tensors: { average, x: named.tensor } }));
+      if (parts[0]) overParts(parts[0].tensors.average.device, "optim/average", {}, parts, { share });
     });
   }
 

@@ -1,9 +1,10 @@
 import { withoutGradients } from "../autograd.ts";
 import type { Parameter } from "../kernel/dispatch.ts";
+import type { Constants } from "../kernel/template.ts";
 import type { NamedTensor } from "../nn/named.ts";
-import { overElements } from "../ops/elementwise.ts";
 import { Tensor } from "../tensor.ts";
 import { GradientState, type GradientStateOptions } from "./gradient-state.ts";
+import { overParts, type Part } from "./parts.ts";
 
 /** Parameters that share a learning rate and a weight decay. */
 export interface ParameterGroup {
@@ -41,16 +42,17 @@ export class Optimiser {
   steps = 0;
   #rateFactor = 1;
 
+  /** @throws RangeError when a parameter is given twice */
   constructor(groups: readonly ParameterGroup[], options: OptimiserOptions) {
     this.#groups = groups;
     this.#options = options;
     const parameters = this.#parameters();
+    expectDistinct(parameters);
     const device = parameters[0]?.tensor.device;
     const guarded = options.clipNorm !== undefined || options.lossScale !== undefined;
     this.gradientState = device && guarded ? new GradientState(device, options) : undefined;
-    const slots = options.kind === "sgd" ? ["velocity"] : ["first", "second"];
     for (const { name, tensor, kind } of parameters) {
-      for (const slot of slots) {
+      for (const slot of slotsOf(options)) {
         const key = `${name}.${slot}`;
         this.#state.set(key, {
           name: key,
@@ -83,18 +85,35 @@ export class Optimiser {
   }
 
   #record(): void {
+    const device = this.#parameters()[0]?.tensor.device;
+    if (!device) return;
     withoutGradients(() => {
       this.gradientState?.update(this.#parameters().flatMap(({ tensor }) => tensor.gradient ?? []));
-      for (const { parameters, rate, decay } of this.#groups) {
-        for (const { name, tensor } of parameters) {
-          if (!tensor.gradient) continue;
-          this.#update(name, tensor, tensor.gradient, () => rate * this.#rateFactor, decay);
-          // A gradient that overflowed by the loss scale is no fault: the kernel has skipped the update.
-          const looked = this.#options.lossScale ? [] : [tensor.gradient];
-          tensor.device.numbers?.examine(this.#options.kind, "update", looked, tensor, name);
-        }
+      const options = this.#options;
+      const { kernel, constants, shared } = this.#rule();
+      const state = this.gradientState && { state: this.gradientState.tensor };
+      overParts(device, kernel, { ...constants, STATE: state !== undefined }, this.#parts(), shared, state);
+      for (const { name, tensor } of this.#parameters()) {
+        if (!tensor.gradient) continue;
+        // A gradient that overflowed by the loss scale is no fault: the kernel has skipped the update.
+        const looked = options.lossScale ? [] : [tensor.gradient];
+        device.numbers?.examine(options.kind, "update", looked, tensor, name);
       }
     });
+  }
+
+  /** Parameters that have a gradient, with their state and the numbers of their group. */
+  #parts(): Part[] {
+    return this.#groups.flatMap(({ parameters, rate, decay }) =>
+      parameters.flatMap(({ name, tensor }) => {
+        if (!tensor.gradient) return [];
+        const slots = slotsOf(this.#options).map((slot) => [slot, this.#state.get(`${name}.${slot}`)!.tensor] as const);
+        return {
+          tensors: { parameter: tensor, gradient: tensor.gradient, ...Object.fromEntries(slots) },
+          parameters: { rate: () => rate * this.#rateFactor, decay },
+        };
+      }),
+    );
   }
 
   /** Forgets the gradients. */
@@ -122,29 +141,40 @@ export class Optimiser {
     return this.#groups.flatMap(({ parameters }) => parameters);
   }
 
-  #update(name: string, parameter: Tensor, gradient: Tensor, rate: () => number, decay: number): void {
-    const slot = (suffix: string) => this.#state.get(`${name}.${suffix}`)!.tensor;
+  /** The kernel of the update rule, and the numbers that all parameters share. */
+  #rule(): { kernel: string; constants: Constants; shared: Record<string, Parameter> } {
     const options = this.#options;
-    const state = this.gradientState && { state: this.gradientState.tensor };
-    const constants = { STATE: state !== undefined };
     if (options.kind === "sgd") {
       const { momentum = 0.9, nesterov = false } = options;
-      const tensors = { parameter, gradient, velocity: slot("velocity") };
-      overElements("optim/sgd", { ...constants, NESTEROV: nesterov }, tensors, { rate, momentum, decay }, state);
-      return;
+      return { kernel: "optim/sgd", constants: { NESTEROV: nesterov }, shared: { momentum } };
     }
     const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
     // With a gradient state only the adapter knows how many steps were taken.
-    const corrections: Record<string, Parameter> = state
+    const corrections: Record<string, Parameter> = this.gradientState
       ? { log_beta1: finiteLog(beta1), log_beta2: finiteLog(beta2) }
       : { correction1: () => 1 - beta1 ** this.steps, correction2: () => 1 - beta2 ** this.steps };
-    overElements(
-      "optim/adam",
-      { ...constants, DECOUPLED: options.kind === "adamw" },
-      { parameter, gradient, first: slot("first"), second: slot("second") },
-      { rate, beta1, beta2, epsilon, decay, ...corrections },
-      state,
-    );
+    const constants = { DECOUPLED: options.kind === "adamw" };
+    return { kernel: "optim/adam", constants, shared: { beta1, beta2, epsilon, ...corrections } };
+  }
+}
+
+/** State that an update rule keeps for each parameter. */
+function slotsOf({ kind }: UpdateRule): readonly string[] {
+  return kind === "sgd" ? ["velocity"] : ["first", "second"];
+}
+
+/** @throws RangeError when a tensor or a name is among the parameters twice: it would be updated twice in a step. */
+function expectDistinct(parameters: readonly NamedTensor[]): void {
+  const names = new Map<unknown, string>();
+  for (const { name, tensor } of parameters) {
+    for (const key of [name, tensor.allocation]) {
+      const before = names.get(key);
+      if (before !== undefined)
+        throw new RangeError(
+          `the optimiser was given "${name}" and "${before}", which are the same; give each parameter once`,
+        );
+      names.set(key, name);
+    }
   }
 }
 

@@ -1,18 +1,16 @@
-// Adam (Kingma & Ba 2015), and AdamW (Loshchilov & Hutter 2019) with DECOUPLED weight decay:
+// Adam (Kingma & Ba 2015), and AdamW (Loshchilov & Hutter 2019) with DECOUPLED weight decay, of several parameters:
 //   d = gradient, plus decay · parameter unless DECOUPLED
 //   first = β1·first + (1 − β1)·d      second = β2·second + (1 − β2)·d²
 //   parameter −= rate · (first / correction1) / (√(second / correction2) + ε),  correction_i = 1 − β_i^step
 //   with DECOUPLED also  parameter −= rate · decay · parameter
 // With STATE the gradient is first multiplied with the factor in `state` (optim/gradient_state.wgsl), or nothing is done,
 // and `step` counts the steps taken there.
-// One invocation updates one vec4. DECOUPLED, STATE: true or false.   WORKGROUP: invocations of a workgroup.
+// One invocation updates one vec4. Parameter t of PARTS (1 to 8) has the workgroups from those of the one before it to
+// end<t>, and count<t> invocations. DECOUPLED, STATE: true or false.   WORKGROUP: invocations of a workgroup.
 struct Params {
-  count4: u32,
-  rate: f32,
   beta1: f32,
   beta2: f32,
   epsilon: f32,
-  decay: f32,
   //#if STATE
   log_beta1: f32,
   log_beta2: f32,
@@ -20,14 +18,22 @@ struct Params {
   correction1: f32,
   correction2: f32,
   //#end
+  //#for t in 0..PARTS
+  end{{t}}: u32,
+  count{{t}}: u32,
+  rate{{t}}: f32,
+  decay{{t}}: f32,
+  //#end
 }
 
-@group(0) @binding(0) var<storage, read_write> parameter: array<vec4f>;
-@group(0) @binding(1) var<storage, read> gradient: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> first: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> second: array<vec4f>;
+//#for t in 0..PARTS
+@group(0) @binding({{t}}) var<storage, read_write> parameter{{t}}: array<vec4f>;
+@group(0) @binding(1{{t}}) var<storage, read> gradient{{t}}: array<vec4f>;
+@group(0) @binding(2{{t}}) var<storage, read_write> first{{t}}: array<vec4f>;
+@group(0) @binding(3{{t}}) var<storage, read_write> second{{t}}: array<vec4f>;
+//#end
 //#if STATE
-@group(0) @binding(4) var<storage, read> state: array<f32>;
+@group(0) @binding(40) var<storage, read> state: array<f32>;
 //#end
 @group(1) @binding(0) var<uniform> params: Params;
 
@@ -47,33 +53,46 @@ fn one_minus_power(log_beta: f32, n: f32) -> f32 {
 //#end
 
 @compute @workgroup_size({{WORKGROUP}})
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.x + id.y * (groups.x * {{WORKGROUP}}u);
-  if (i >= params.count4) {
-    return;
-  }
-  var g = gradient[i];
+fn main(
+  @builtin(workgroup_id) id: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let group = id.x + id.y * groups.x;
   //#if STATE
   if (state[1] != 0.0) {
     return;
   }
-  g *= state[0];
+  let factor = state[0];
   let correction1 = one_minus_power(params.log_beta1, state[5]);
   let correction2 = one_minus_power(params.log_beta2, state[5]);
   //#else
   let correction1 = params.correction1;
   let correction2 = params.correction2;
   //#end
-  var p = parameter[i];
-  //#if DECOUPLED
-  let d = g;
-  p -= params.rate * params.decay * p;
-  //#else
-  let d = g + params.decay * p;
+  var start = 0u;
+  //#for t in 0..PARTS
+  if (group >= start && group < params.end{{t}}) {
+    let i = (group - start) * {{WORKGROUP}}u + lane;
+    if (i < params.count{{t}}) {
+      var g = gradient{{t}}[i];
+      //#if STATE
+      g *= factor;
+      //#end
+      var p = parameter{{t}}[i];
+      //#if DECOUPLED
+      let d = g;
+      p -= params.rate{{t}} * params.decay{{t}} * p;
+      //#else
+      let d = g + params.decay{{t}} * p;
+      //#end
+      let m = params.beta1 * first{{t}}[i] + (1.0 - params.beta1) * d;
+      let v = params.beta2 * second{{t}}[i] + (1.0 - params.beta2) * d * d;
+      first{{t}}[i] = m;
+      second{{t}}[i] = v;
+      parameter{{t}}[i] = p - params.rate{{t}} * (m / correction1) / (sqrt(v / correction2) + params.epsilon);
+    }
+  }
+  start = params.end{{t}};
   //#end
-  let m = params.beta1 * first[i] + (1.0 - params.beta1) * d;
-  let v = params.beta2 * second[i] + (1.0 - params.beta2) * d * d;
-  first[i] = m;
-  second[i] = v;
-  parameter[i] = p - params.rate * (m / correction1) / (sqrt(v / correction2) + params.epsilon);
 }
