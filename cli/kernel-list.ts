@@ -89,7 +89,10 @@ function interfaceText({ bindings, parameters, parameterBinding, workgroup }: Ke
 }
 
 function unknownText(name: string, names: readonly string[]): string {
+  const folder = `${name.split("/")[0]}/`;
   const last = name.split("/").at(-1)!;
-  const near = names.filter((known) => known.includes(last) || known.startsWith(`${name.split("/")[0]}/`)).slice(0, 6);
+  const siblings = names.filter((known) => known.startsWith(folder));
+  const others = names.filter((known) => known.includes(last));
+  const near = [...new Set([...siblings, ...others])].slice(0, 6);
   return `no kernel "${name}"${near.length > 0 ? `; did you mean ${near.join(", ")}?` : "; acutance kernel list shows them"}`;
 }

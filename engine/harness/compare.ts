@@ -1,5 +1,5 @@
 import type { Device } from "../device/device.ts";
-import { Tensor } from "../tensor.ts";
+import { ShapeError, Tensor } from "../tensor.ts";
 import { allocationOf } from "../tune/stopwatch.ts";
 import type { TensorToStore } from "../weights/safetensors.ts";
 import { type Loaded, sizeIn, storedTypes } from "./buffers.ts";
@@ -112,8 +112,14 @@ async function expectedOf(
       }
       throw new KernelRunError(`${operation} is compared on f32 and f16, buffer "${slot.name}" is ${scalar}`);
     });
-    const result = entry.run(tensors, parsed.data as Record<string, never>);
-    return { read: result.read(), shape: result.shape };
+    try {
+      const result = entry.run(tensors, parsed.data as Record<string, never>);
+      return { read: result.read(), shape: result.shape };
+    } catch (error) {
+      if (!(error instanceof ShapeError)) throw error;
+      const taken = inputs.map(({ slot, shape }) => `${slot.name} [${shape.join(", ")}]`).join(", ");
+      throw new KernelRunError(`${operation} of ${taken}: ${error.message}`);
+    }
   });
   return { values: await read, shape };
 }

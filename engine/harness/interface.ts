@@ -119,7 +119,7 @@ const short: Readonly<Record<string, Scalar>> = { f: "f32", h: "f16", u: "u32", 
 /** The number type that an array, vector, matrix or atomic is made of. */
 function elementOf(text: string, type: string, single = true): Pick<StorageSlot, "scalar" | "single"> {
   const base = resolved(text, type);
-  if (base in scalarBytes) return { scalar: base as Scalar, single };
+  if (Object.hasOwn(scalarBytes, base)) return { scalar: base as Scalar, single };
   const abbreviated = /^(?:vec[234]|mat[234]x[234])([fhui])$/.exec(base);
   if (abbreviated) return { scalar: short[abbreviated[1]!], single: false };
   const [, outer, inner] = /^(array|vec[234]|mat[234]x[234]|atomic)\s*<\s*(.+?)\s*(?:,[^,<>]+)?>$/.exec(base) ?? [];

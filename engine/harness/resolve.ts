@@ -21,7 +21,7 @@ export function resolveConstants(given: Readonly<Record<string, ConstantValue>>)
   const done: Record<string, number | boolean | string> = {};
   const open = new Set<string>();
   const resolve = (name: string): number | boolean | string => {
-    if (name in done) return done[name]!;
+    if (Object.hasOwn(done, name)) return done[name]!;
     if (open.has(name)) throw new KernelRunError(`constant ${name} is defined by itself`);
     open.add(name);
     const value = given[name]!;

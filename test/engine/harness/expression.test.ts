@@ -7,7 +7,7 @@ const values: Record<string, number | Record<string, number>> = {
   T: 4,
   a: { 0: 10, 1: 6, size: 60, bytes: 240 },
 };
-const scope = (name: string) => values[name];
+const scope = (name: string) => (Object.hasOwn(values, name) ? values[name] : undefined);
 
 test.each([
   ["ceil(M / T)", 3],

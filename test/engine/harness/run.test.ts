@@ -90,7 +90,7 @@ test("what does not fit is refused in words", async () => {
   await refused({
     ...productDescription,
     reference: { operation: "matmul", map: { a: "rhs", b: "lhs" } },
-  }).toThrow(/matmul/);
+  }).toThrow("matmul of rhs [7, 10], lhs [13, 7]: matrix product");
   // The device is as usable as before.
   expect((await run(product(), productDescription)).check!.wrong).toBe(0);
 });
