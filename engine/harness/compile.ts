@@ -42,7 +42,10 @@ export function placeInSource(
 }
 
 /** What a compiler said, with the line it said it of. */
-function messageText(kernel: ExpandedKernel, { message, lineNum, linePos }: GPUCompilationMessage): string {
+function messageText(
+  kernel: ExpandedKernel,
+  { message, lineNum, linePos }: Pick<GPUCompilationMessage, "message" | "lineNum" | "linePos">,
+): string {
   if (lineNum === 0) return `${kernel.file}: ${message}`;
   const { line, column } = placeInSource(kernel, lineNum, linePos);
   const written = kernel.source.split("\n")[line - 1] ?? "";
@@ -78,7 +81,12 @@ export async function compileKernel(
   const moduleError = await gpu.popErrorScope();
   const errors = messages.filter(({ type }) => type === "error");
   if (errors.length > 0) throw new KernelRunError(errors.map((message) => messageText(kernel, message)).join("\n"));
-  if (moduleError) throw new KernelRunError(`${kernel.file}: ${moduleError.message}`);
+  // Some runtimes have no messages, only the text of an error with a place in it.
+  if (moduleError) {
+    const { message } = moduleError;
+    const [, line = 0, column = 0] = /:(\d+):(\d+)\b/.exec(message) ?? [];
+    throw new KernelRunError(messageText(kernel, { message, lineNum: Number(line), linePos: Number(column) }));
+  }
   const point = entryPointOf(kernel, entry);
   const overrides = overrideValues(kernel.interface, constants);
   gpu.pushErrorScope("validation");

@@ -1,4 +1,4 @@
-import { afterAll, expect, spyOn, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,17 +20,19 @@ const after = file("b.json", profileOf([kernelProfile("tile", 12, 0.1, 20), kern
 
 /** What the command prints, and the exit code it asks for. */
 function compare(words: string[]): { stdout: string; code: number } {
-  const log = spyOn(console, "log").mockImplementation(() => {});
+  const printed: unknown[] = [];
+  const { log } = console;
   const exitBefore = process.exitCode;
+  console.log = (text: unknown) => printed.push(text);
   try {
     process.exitCode = 0;
     const program = new Command("profile").exitOverride();
     registerCompare(program);
     program.parse(["compare", ...words], { from: "user" });
-    return { stdout: log.mock.calls.map(String).join("\n"), code: Number(process.exitCode) };
+    return { stdout: printed.join("\n"), code: Number(process.exitCode) };
   } finally {
     process.exitCode = exitBefore ?? 0;
-    log.mockRestore();
+    console.log = log;
   }
 }
 
