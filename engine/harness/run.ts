@@ -78,6 +78,9 @@ export async function runKernel(
   const limit = device.gpu.limits.maxComputeWorkgroupsPerDimension;
   const grid = resolveGrid(description.grid, scope, limit);
   const uniform = uniformBytes(description, kernel.interface, scope);
+  const [givenFlops, givenBytes] = [description.flops, description.bytes].map((expression) =>
+    expression === undefined ? undefined : evaluate(String(expression), scope),
+  );
   const compileMs = performance.now() - start;
   const loaded = await load(device, buffers, description.seed ?? 0, options.inputs);
   const params = uniform && uniformBuffer(device, uniform);
@@ -87,10 +90,8 @@ export async function runKernel(
     const compared = await compareAndDump(device, description, loaded, options.dump);
     const { times, clock } = await measure(device, record, options);
     const milliseconds = summaryOf(times);
-    const flops =
-      description.flops === undefined ? (compared?.flops ?? null) : evaluate(String(description.flops), scope);
-    const moved = buffers.reduce((sum, { shape, scalar }) => sum + sizeIn(shape, scalar), 0);
-    const bytes = description.bytes === undefined ? moved : evaluate(String(description.bytes), scope);
+    const flops = givenFlops ?? compared?.flops ?? null;
+    const bytes = givenBytes ?? buffers.reduce((sum, { shape, scalar }) => sum + sizeIn(shape, scalar), 0);
     return {
       constants,
       entryPoint: compiled.entryPoint,
