@@ -37,6 +37,10 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: "measure the engine on this adapter",
     load: () => import("./bench.ts"),
   },
+  kernel: {
+    summary: "run, check and time a WGSL kernel of your own; show the engine's kernels",
+    load: () => import("./kernel.ts"),
+  },
 };
 
 process.exitCode = await main(process.argv.slice(2));

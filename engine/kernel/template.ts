@@ -21,21 +21,42 @@ const directive = /^\s*\/\/#(\w+)\s*(.*?)\s*$/;
  * @throws TemplateError naming the line when a directive or a constant is unknown
  */
 export function expand(source: string, constants: Constants, file = "kernel"): string {
+  return expandLines(source, constants, file)
+    .map(({ text }) => text)
+    .join("\n");
+}
+
+/** A line after the template step, and where it comes from. */
+export interface ExpandedLine {
+  readonly text: string;
+  /** Number of the line in the file, from 1. */
+  readonly line: number;
+  /** The values put in for `{{NAME}}`: places from 0 in the file's line and in this one, in order. */
+  readonly values: readonly {
+    readonly from: number;
+    readonly fromEnd: number;
+    readonly to: number;
+    readonly toEnd: number;
+  }[];
+}
+
+/** {@link expand}, line by line. */
+export function expandLines(source: string, constants: Constants, file = "kernel"): ExpandedLine[] {
   const lines = source.split("\n");
-  const out: string[] = [];
+  const out: ExpandedLine[] = [];
   const end = block(lines, 0, { ...constants }, out, file, true);
   if (end < lines.length) throw new TemplateError(`${file}:${end + 1}: //#end or //#else without //#if or //#for`);
-  return out.join("\n");
+  return out;
 }
 
 /** Expands lines from `start` up to the `//#end` or `//#else` that closes the block; returns the index of that line. */
-function block(lines: string[], start: number, scope: Scope, out: string[], file: string, live: boolean): number {
+function block(lines: string[], start: number, scope: Scope, out: ExpandedLine[], file: string, live: boolean): number {
   let at = start;
   while (at < lines.length) {
     const line = lines[at]!;
     const match = directive.exec(line);
     if (!match) {
-      if (live) out.push(substitute(line, scope, `${file}:${at + 1}`));
+      if (live) out.push(substitute(line, at + 1, scope, file));
       at++;
       continue;
     }
@@ -53,7 +74,7 @@ function conditional(
   at: number,
   test: string,
   scope: Scope,
-  out: string[],
+  out: ExpandedLine[],
   file: string,
   live: boolean,
 ) {
@@ -68,7 +89,7 @@ function repetition(
   at: number,
   head: string,
   scope: Scope,
-  out: string[],
+  out: ExpandedLine[],
   file: string,
   live: boolean,
 ) {
@@ -112,8 +133,18 @@ function integer(word: string, scope: Scope, where: string): number {
   return value as number;
 }
 
-function substitute(line: string, scope: Scope, where: string): string {
-  return line.includes("{{") ? line.replace(/\{\{(\w+)\}\}/g, (_, name) => String(lookup(name, scope, where))) : line;
+function substitute(line: string, number: number, scope: Scope, file: string): ExpandedLine {
+  const values: { from: number; fromEnd: number; to: number; toEnd: number }[] = [];
+  let text = "";
+  let at = 0;
+  for (const match of line.matchAll(/\{\{(\w+)\}\}/g)) {
+    text += line.slice(at, match.index);
+    at = match.index + match[0].length;
+    const value = String(lookup(match[1]!, scope, `${file}:${number}`));
+    values.push({ from: match.index, fromEnd: at, to: text.length, toEnd: text.length + value.length });
+    text += value;
+  }
+  return { text: text + line.slice(at), line: number, values };
 }
 
 function lookup(name: string, scope: Scope, where: string): number | boolean | string {

@@ -185,7 +185,8 @@ function seriesColor(index: number): string {
   return `var(--chart-${index % light.length})`;
 }
 
-function draw(options: ChartOptions, chart: EChartsOption): string {
+/** Draws one chart in the colours of all. For charts of this folder. */
+export function draw(options: ChartOptions, chart: EChartsOption): string {
   const { width = defaultWidth, height = 360, description } = options;
   const instance = echarts.init(null, null, { renderer: "svg", ssr: true, width, height });
   try {

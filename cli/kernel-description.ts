@@ -1,0 +1,157 @@
+import { existsSync, readFileSync } from "node:fs";
+import { basename, dirname, extname, resolve } from "node:path";
+import { type ParseError, parse as parseJsonc, printParseErrorCode } from "jsonc-parser";
+import { parse as parseToml } from "smol-toml";
+import type { z } from "zod";
+import { type Description, descriptionSchema } from "../engine/harness/description.ts";
+import { KernelRunError } from "../engine/harness/errors.ts";
+import { kernelText } from "../engine/kernel/source.ts";
+
+type Table = Record<string, unknown>;
+
+/** A kernel with what is asked of it. */
+export interface KernelTask {
+  /** Path as typed, for messages. */
+  readonly file: string;
+  readonly source: string;
+  readonly description: Description;
+}
+
+/** What the command line says; each wins over the same of the file. */
+export interface DescriptionFlags {
+  readonly config?: string;
+  readonly entry?: string;
+  readonly constant?: Table;
+  readonly buffer?: Table;
+  readonly type?: Table;
+  readonly fill?: Table;
+  readonly param?: Table;
+  readonly grid?: string;
+  readonly reference?: string;
+  readonly map?: Table;
+  readonly option?: Table;
+  readonly tolerance?: number;
+  readonly flops?: string;
+  readonly bytes?: string;
+  readonly sweep?: Table;
+  readonly seed?: number;
+}
+
+const formats = [".json", ".jsonc", ".toml"];
+
+/**
+ * Reads the kernel and how to run it.
+ * @param path a WGSL file, a built-in kernel's name, or a description that names the kernel
+ * @throws KernelRunError when a file cannot be read or the description is not of its form
+ */
+export function readTask(path: string, flags: DescriptionFlags): KernelTask {
+  const described = formats.includes(extname(path));
+  if (described && flags.config) throw new KernelRunError(`${path} and --config ${flags.config} are both descriptions`);
+  const config = described ? path : flags.config;
+  const stored = config === undefined ? {} : readDescription(config);
+  const description = parseDescription(merged(stored, flags), config ?? "the command line");
+  if (!described) return { ...readSource(path), description };
+  if (!description.kernel) throw new KernelRunError(`${path}: "kernel" is missing: the WGSL file to run`);
+  return { ...readSource(resolve(dirname(path), description.kernel), description.kernel), description };
+}
+
+function readSource(path: string, name = path): Pick<KernelTask, "file" | "source"> {
+  if (existsSync(path)) return { file: basename(path), source: readFileSync(path, "utf8") };
+  try {
+    return { file: `${name}.wgsl`, source: kernelText(name) };
+  } catch {
+    throw new KernelRunError(`${name}: no such file, and no built-in kernel of that name (acutance kernel list)`);
+  }
+}
+
+/** Exported for tests. */
+export function readDescription(path: string): Table {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw new KernelRunError(`${path} cannot be read: ${(error as Error).message}`);
+  }
+  if (extname(path) === ".toml") {
+    try {
+      return parseToml(text) as Table;
+    } catch (error) {
+      throw new KernelRunError(`${path}: ${(error as Error).message.trim()}`);
+    }
+  }
+  const errors: ParseError[] = [];
+  const value: unknown = parseJsonc(text, errors, { allowTrailingComma: true });
+  const [first] = errors;
+  if (first) {
+    const before = text.slice(0, first.offset).split("\n");
+    const place = `${before.length}:${before.at(-1)!.length + 1}`;
+    throw new KernelRunError(`${path}:${place}: not JSON: ${printParseErrorCode(first.error)}`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new KernelRunError(`${path}: expected an object with "buffers" and "grid"`);
+  }
+  return value as Table;
+}
+
+/** @throws KernelRunError that names each field that is not of its form. Exported for tests. */
+export function parseDescription(value: Table, where: string): Description {
+  const parsed = descriptionSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(issueText);
+  throw new KernelRunError(`${where} does not describe a kernel run:\n${problems.join("\n")}`);
+}
+
+const hints: Readonly<Record<string, string>> = {
+  grid: 'give the workgroups, such as --grid "ceil(N / 64)"',
+  buffers: "give the shape of every buffer, such as --buffer x=M,K",
+};
+
+function issueText({ path, message, input }: z.core.$ZodIssue): string {
+  const name = path.join(".");
+  const hint = input === undefined ? hints[name] : undefined;
+  return `  ${name || "(whole)"}: ${hint ? `missing; ${hint}` : message}`;
+}
+
+function merged(stored: Table, flags: DescriptionFlags): Table {
+  const { entry, grid, flops, bytes, seed } = flags;
+  const given = Object.fromEntries(
+    Object.entries({ entry, grid, flops, bytes, seed }).filter(([, value]) => value !== undefined),
+  );
+  return {
+    ...stored,
+    ...given,
+    ...both("constants", stored["constants"], flags.constant),
+    ...both("params", stored["params"], flags.param),
+    ...both("sweep", stored["sweep"], flags.sweep),
+    ...both("buffers", stored["buffers"], mergedBuffers(stored["buffers"], flags)),
+    ...both("reference", stored["reference"], mergedReference(stored["reference"], flags)),
+  };
+}
+
+function both(name: string, stored: unknown, given: Table | undefined): Table {
+  if (!given || Object.keys(given).length === 0) return {};
+  return { [name]: { ...(stored as Table | undefined), ...given } };
+}
+
+function mergedBuffers(stored: unknown, { buffer = {}, type = {}, fill = {} }: DescriptionFlags): Table {
+  const names = new Set([...Object.keys(buffer), ...Object.keys(type), ...Object.keys(fill)]);
+  return Object.fromEntries(
+    [...names].map((name) => {
+      const before = (stored as Table | undefined)?.[name];
+      const full =
+        typeof before === "object" && !Array.isArray(before) ? before : before !== undefined && { shape: before };
+      const now = { shape: buffer[name], type: type[name], fill: fill[name] };
+      return [name, { ...full, ...Object.fromEntries(Object.entries(now).filter(([, value]) => value !== undefined)) }];
+    }),
+  );
+}
+
+function mergedReference(stored: unknown, { reference, map, option, tolerance }: DescriptionFlags): Table {
+  const before = typeof stored === "object" ? (stored as Table) : undefined;
+  return {
+    ...(reference !== undefined && { operation: reference }),
+    ...(map && { map: { ...(before?.["map"] as Table), ...map } }),
+    ...(option && { options: { ...(before?.["options"] as Table), ...option } }),
+    ...(tolerance !== undefined && { tolerance }),
+  };
+}

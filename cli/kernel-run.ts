@@ -1,0 +1,131 @@
+import { writeFileSync } from "node:fs";
+import { type Command, InvalidArgumentError } from "commander";
+import { referenceNames } from "../engine/harness/reference.ts";
+import { expectUsed, sweepPoints } from "../engine/harness/resolve.ts";
+import { superviseRuns } from "../engine/harness/supervise.ts";
+import type { Roofs } from "../engine/tune/roofs.ts";
+import { commandRoofs, machineText } from "./bench-roofs.ts";
+import { wholeNumber } from "./data-options.ts";
+import { openCommandDevice } from "./device.ts";
+import { type DescriptionFlags, readTask } from "./kernel-description.ts";
+import { csvOf, jsonOf, judged, pageOf, type Report, runText, svgOf, sweepText } from "./kernel-report.ts";
+import { type Progress, progress } from "./terminal.ts";
+
+interface RunFlags extends DescriptionFlags {
+  readonly runs: number;
+  readonly timeout: number;
+  readonly inputs?: string;
+  readonly dump?: string;
+  readonly roofs: boolean;
+  readonly json?: boolean;
+  readonly csv?: boolean;
+  readonly svg?: string;
+  readonly html?: string;
+}
+
+const examples = `
+Names in expressions: constants, buffers (a[0], a.size, a.bytes), workgroup[0]; + - * / % **, ceil, floor, round, abs, sqrt, log2, min, max, test ? a : b.
+Shapes count numbers: an array<vec4f> of shape M,K holds M·K / 4 vec4s. A uniform's field without --param takes the constant of its name.
+
+  acutance kernel run gemm.wgsl -c M=512 -c N=512 -c K=256 -b a=M,K -b b=K,N -b c=M,N --grid "ceil(N / 16), ceil(M / 16)" --reference matmul
+  acutance kernel run gemm.toml --sweep TILE_M=4,8,16 --sweep WG=32,64 --html sweep.html
+
+References: ${referenceNames.join(", ")}.
+
+Exit code: 0 the kernel ran (of a sweep: at least one point) and agrees with its reference, 1 it did not, 2 wrong usage.`;
+
+export function registerRun(kernel: Command): void {
+  kernel
+    .command("run")
+    .description("run a WGSL kernel, compare it with an operation of the engine, and time it")
+    .argument("<file>", "the kernel, or a JSON, JSONC or TOML file that describes the run")
+    .option("--config <file>", "description in JSON, JSONC or TOML; options given here win over it")
+    .option("--entry <name>", "entry point, when there are several")
+    .option("-c, --constant <name=value>", "for the template step, overrides and expressions; repeatable", assignments)
+    .option("-b, --buffer <name=shape>", "shape of a storage buffer, such as a=M,K; repeatable", assignments)
+    .option("--type <name=type>", "f32, f16, u32 or i32 where the source does not tell; repeatable", assignments)
+    .option(
+      "--fill <name=what>",
+      "a number, nan, index, uniform(low, high), normal, integers(low, high); repeatable",
+      assignments,
+    )
+    .option("--param <name=expression>", "a field of the uniform; repeatable", assignments)
+    .option("--grid <expressions>", 'workgroups in x, y, z, such as "ceil(N / 64), M"')
+    .option("--reference <operation>", "operation of the engine to compare with")
+    .option("--map <operand=buffer>", "which buffer is which operand of the reference; repeatable", assignments)
+    .option("--option <name=value>", "an option of the reference, such as stride=2; repeatable", assignments)
+    .option("--tolerance <share>", "largest error relative to the largest element (default: 1e-4, for f16 4e-3)", share)
+    .option(
+      "--flops <expression>",
+      "operations of one dispatch, a multiply-add counted as two (default: the reference's)",
+    )
+    .option("--bytes <expression>", "bytes of one dispatch (default: every buffer once)")
+    .option("--sweep <name=values>", "values of a constant, such as TILE_M=4,8,16; repeatable", lists)
+    .option("--runs <n>", "timed runs", wholeNumber(1), 10)
+    .option("--seed <n>", "decides random inputs", wholeNumber(0))
+    .option("--timeout <seconds>", "a kernel that takes longer in all has failed", wholeNumber(1), 60)
+    .option("--inputs <file>", "safetensors file with contents of buffers by their names")
+    .option("--dump <file>", "write all buffers, before and after, to a safetensors file")
+    .option("--no-roofs", "leave out shares of the adapter's roofs")
+    .option("--json", "print one JSON document")
+    .option("--csv", "print CSV, a line for each point")
+    .option("--svg <file>", "write the heat map of a sweep")
+    .option("--html <file>", "write a page with the heat map and the table of a sweep")
+    .configureHelp({ showGlobalOptions: false })
+    .addHelpText("after", examples)
+    .action(run);
+}
+
+function assignments(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const match = /^([A-Za-z_]\w*)=(.+)$/s.exec(text);
+  if (!match) throw new InvalidArgumentError("expected name=value");
+  return { ...before, [match[1]!]: match[2]! };
+}
+
+function lists(text: string, before: Readonly<Record<string, string[]>> = {}): Record<string, string[]> {
+  const [[name, values]] = Object.entries(assignments(text)) as [[string, string]];
+  return { ...before, [name]: values.split(",").map((value) => value.trim()) };
+}
+
+function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value >= 0)) throw new InvalidArgumentError("expected a number of at least 0");
+  return value;
+}
+
+async function run(path: string, flags: RunFlags): Promise<void> {
+  const { source, file, description } = readTask(path, flags);
+  expectUsed(description, source);
+  const points = sweepPoints(description.sweep);
+  const swept = Object.keys(description.sweep ?? {});
+  if (flags.dump && swept.length > 0) throw new Error("--dump writes the buffers of one run; leave out the sweep");
+  if ((flags.svg || flags.html) && swept.length === 0) throw new Error("--svg and --html show a sweep; give --sweep");
+  const { machine, roofs } = await surroundings(flags.roofs);
+  let bar: Progress | undefined;
+  if (swept.length > 0) bar = progress("sweeping", points.length);
+  const request = { source, file, description, points, runs: flags.runs };
+  const outcomes = await superviseRuns(
+    { ...request, ...(flags.inputs && { inputsPath: flags.inputs }), ...(flags.dump && { dumpPath: flags.dump }) },
+    flags.timeout * 1000,
+    ({ point }) =>
+      bar?.advance(
+        1,
+        Object.entries(point)
+          .map(([name, value]) => `${name}=${value}`)
+          .join(" "),
+      ),
+  ).finally(() => bar?.stop());
+  const report: Report = { file, machine, swept, results: outcomes.map((outcome) => judged(outcome, roofs)) };
+  if (flags.svg) writeFileSync(flags.svg, svgOf(report));
+  if (flags.html) writeFileSync(flags.html, pageOf(report));
+  if (flags.json) console.log(jsonOf(report));
+  else if (flags.csv) process.stdout.write(csvOf(report));
+  else console.log(swept.length > 0 ? sweepText(report) : runText(report));
+  if (!report.results.some(({ problem }) => problem === undefined)) process.exitCode = 1;
+}
+
+/** The machine in words and its roofs. The device is closed again: kernels run in processes of their own. */
+async function surroundings(wanted: boolean): Promise<{ machine: string; roofs: Roofs | undefined }> {
+  using device = await openCommandDevice();
+  return { machine: machineText(device), roofs: wanted ? await commandRoofs(device) : undefined };
+}

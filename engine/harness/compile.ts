@@ -1,0 +1,157 @@
+import type { Device } from "../device/device.ts";
+import { type Constants, type ExpandedLine, expandLines } from "../kernel/template.ts";
+import { KernelRunError } from "./errors.ts";
+import { type KernelInterface, readInterface, type StorageSlot, type UniformSlot } from "./interface.ts";
+
+/** A kernel of the user's after the template step. */
+export interface ExpandedKernel {
+  /** Name for messages. */
+  readonly file: string;
+  /** The user's text. */
+  readonly source: string;
+  readonly wgsl: string;
+  readonly lines: readonly ExpandedLine[];
+  readonly interface: KernelInterface;
+}
+
+/**
+ * The template step and what the source says of its interface.
+ * @throws TemplateError, KernelRunError
+ */
+export function expandKernel(source: string, constants: Constants, file: string): ExpandedKernel {
+  const lines = expandLines(source, constants, file);
+  const wgsl = lines.map(({ text }) => text).join("\n");
+  return { file, source, wgsl, lines, interface: readInterface(wgsl, file) };
+}
+
+/** A place in the file for one in the specialised source, both counted from 1; a place within a value becomes that of its `{{NAME}}`. */
+export function placeInSource(
+  { lines }: ExpandedKernel,
+  line: number,
+  column: number,
+): { line: number; column: number } {
+  const expanded = lines[line - 1];
+  if (!expanded) return { line, column };
+  let shift = 0;
+  for (const { from, fromEnd, to, toEnd } of expanded.values) {
+    if (column - 1 < to) break;
+    if (column - 1 < toEnd) return { line: expanded.line, column: from + 1 };
+    shift = fromEnd - toEnd;
+  }
+  return { line: expanded.line, column: column + shift };
+}
+
+/** What a compiler said, with the line it said it of. */
+function messageText(
+  kernel: ExpandedKernel,
+  { message, lineNum, linePos }: Pick<GPUCompilationMessage, "message" | "lineNum" | "linePos">,
+): string {
+  if (lineNum === 0) return `${kernel.file}: ${message}`;
+  const { line, column } = placeInSource(kernel, lineNum, linePos);
+  const written = kernel.source.split("\n")[line - 1] ?? "";
+  const specialised = kernel.lines[lineNum - 1]?.text ?? "";
+  const quoted = `${String(line).padStart(5)} | ${written}\n${" ".repeat(5)} | ${" ".repeat(Math.max(0, column - 1))}^`;
+  const then = specialised === written ? "" : `\n   as  | ${specialised}`;
+  return `${kernel.file}:${line}:${column}: ${message}\n${quoted}${then}`;
+}
+
+export interface CompiledKernel {
+  readonly pipeline: GPUComputePipeline;
+  readonly layouts: readonly GPUBindGroupLayout[];
+  readonly entryPoint: string;
+  /** Of the entry point; undefined where an extent is an expression of the source's. */
+  readonly workgroup: readonly number[] | undefined;
+}
+
+/**
+ * Compiles a kernel for its bindings.
+ * @param entry name of the entry point; may be left out where there is one only
+ * @throws KernelRunError with line and column in the user's file
+ */
+export async function compileKernel(
+  device: Device,
+  kernel: ExpandedKernel,
+  constants: Constants,
+  entry?: string,
+): Promise<CompiledKernel> {
+  const { gpu } = device;
+  gpu.pushErrorScope("validation");
+  const module = gpu.createShaderModule({ label: kernel.file, code: kernel.wgsl });
+  const { messages } = await module.getCompilationInfo();
+  const moduleError = await gpu.popErrorScope();
+  const errors = messages.filter(({ type }) => type === "error");
+  if (errors.length > 0) throw new KernelRunError(errors.map((message) => messageText(kernel, message)).join("\n"));
+  // Some runtimes have no messages, only the text of an error with a place in it.
+  if (moduleError) {
+    const { message } = moduleError;
+    const [, line = 0, column = 0] = /:(\d+):(\d+)\b/.exec(message) ?? [];
+    throw new KernelRunError(messageText(kernel, { message, lineNum: Number(line), linePos: Number(column) }));
+  }
+  const point = entryPointOf(kernel, entry);
+  const overrides = overrideValues(kernel.interface, constants);
+  gpu.pushErrorScope("validation");
+  try {
+    const layouts = layoutsOf(gpu, kernel.interface);
+    const pipeline = await gpu.createComputePipelineAsync({
+      label: kernel.file,
+      layout: gpu.createPipelineLayout({ bindGroupLayouts: layouts }),
+      compute: { module, entryPoint: point.name, constants: overrides },
+    });
+    const workgroup = point.workgroup.map((extent) => extentOf(extent, kernel.interface, overrides));
+    const known = workgroup.every((extent) => extent !== undefined);
+    const padded = [workgroup[0] ?? 1, workgroup[1] ?? 1, workgroup[2] ?? 1];
+    return { pipeline, layouts, entryPoint: point.name, workgroup: known ? padded : undefined };
+  } catch (error) {
+    throw new KernelRunError(`${kernel.file}: no pipeline: ${(error as Error).message}`);
+  } finally {
+    await gpu.popErrorScope();
+  }
+}
+
+function entryPointOf({ file, interface: { entryPoints } }: ExpandedKernel, entry?: string) {
+  const names = entryPoints.map(({ name }) => name).join(", ");
+  if (entryPoints.length === 0) throw new KernelRunError(`${file}: no @compute entry point`);
+  if (entry === undefined && entryPoints.length === 1) return entryPoints[0]!;
+  const found = entryPoints.find(({ name }) => name === entry);
+  if (found) return found;
+  throw new KernelRunError(
+    entry === undefined
+      ? `${file} has the entry points ${names}; name one with --entry`
+      : `${file} has no entry point ${entry}; it has ${names}`,
+  );
+}
+
+function overrideValues({ overrides }: KernelInterface, constants: Constants): Record<string, number> {
+  const values: Record<string, number> = {};
+  for (const name of overrides.keys()) {
+    const value = constants[name];
+    if (value === undefined) continue;
+    if (typeof value === "string")
+      throw new KernelRunError(`override ${name} is a number or a boolean, got "${value}"`);
+    values[name] = Number(value);
+  }
+  return values;
+}
+
+function extentOf(text: string, { overrides }: KernelInterface, values: Record<string, number>): number | undefined {
+  const literal = overrides.has(text) ? (values[text] ?? overrides.get(text) ?? "") : text;
+  const digits = /^(\d+)[ui]?$/.exec(String(literal))?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+/** Bind group layouts of the kernel, groups without bindings included. */
+function layoutsOf(gpu: GPUDevice, { storage, uniform }: KernelInterface): GPUBindGroupLayout[] {
+  const slots: (StorageSlot | UniformSlot)[] = [...storage, ...(uniform ? [uniform] : [])];
+  const groups = Math.max(...slots.map(({ group }) => group)) + 1;
+  return Array.from({ length: groups }, (_, group) =>
+    gpu.createBindGroupLayout({
+      entries: slots
+        .filter((slot) => slot.group === group)
+        .map((slot) => ({
+          binding: slot.binding,
+          visibility: 4,
+          buffer: { type: "writable" in slot ? (slot.writable ? "storage" : "read-only-storage") : "uniform" },
+        })),
+    }),
+  );
+}

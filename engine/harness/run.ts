@@ -1,0 +1,197 @@
+import type { Device } from "../device/device.ts";
+import { bufferUsage } from "../kernel/stream.ts";
+import type { Constants } from "../kernel/template.ts";
+import { type Effort, timesOf } from "../tune/measured.ts";
+import { BareKernel, type Clock, type Slice, Stopwatch } from "../tune/stopwatch.ts";
+import type { WeightsFile } from "../weights/stored.ts";
+import { type Loaded, load, sizeIn, uniformBuffer } from "./buffers.ts";
+import { type Check, compareAndDump, type Dump } from "./compare.ts";
+import { type CompiledKernel, compileKernel, type ExpandedKernel, expandKernel } from "./compile.ts";
+import type { Description } from "./description.ts";
+import { KernelRunError } from "./errors.ts";
+import { evaluate } from "./expression.ts";
+import type { Scalar } from "./interface.ts";
+import { fullScope, resolveBuffers, resolveConstants, resolveGrid, uniformBytes } from "./resolve.ts";
+
+export interface Summary {
+  readonly median: number;
+  readonly least: number;
+  readonly most: number;
+  /** Half the distance between the 16th and the 84th percentile. */
+  readonly spread: number;
+  readonly runs: number;
+}
+
+/** What a kernel did at one point of a sweep. */
+export interface KernelRun {
+  readonly constants: Constants;
+  readonly entryPoint: string;
+  readonly workgroup: readonly number[] | undefined;
+  readonly grid: readonly [number, number, number];
+  readonly buffers: Readonly<
+    Record<string, { shape: readonly number[]; type: Scalar; bytes: number; writable: boolean }>
+  >;
+  /** Of one dispatch, among others in a pass. */
+  readonly milliseconds: Summary;
+  readonly clock: Clock;
+  /** From the source until the first dispatch was done, ms; drivers may compile at the first dispatch. */
+  readonly firstDispatchMs: number;
+  /** Of one dispatch, as given or those of the reference operation. */
+  readonly flops: number | null;
+  readonly bytes: number;
+  readonly gflops: number | null;
+  readonly GBps: number;
+  /** Comparison with the reference operation. */
+  readonly check: Check | null;
+}
+
+export interface RunOptions {
+  /** Name for messages. */
+  readonly file: string;
+  /** Timed runs. */
+  readonly runs: number;
+  /** A run is at least so long, by default what the clock needs for 1 %. */
+  readonly leastMs?: number;
+  /** Contents of buffers by name, instead of their `fill`. */
+  readonly inputs?: WeightsFile;
+  readonly dump?: Dump;
+}
+
+/**
+ * Runs a user's kernel once on its inputs, compares the result with the reference operation, then times it.
+ * @param point values of swept constants, over those of the description
+ * @throws TemplateError, KernelRunError; GpuError when the device fails
+ */
+export async function runKernel(
+  device: Device,
+  source: string,
+  description: Description,
+  point: NonNullable<Description["constants"]>,
+  options: RunOptions,
+): Promise<KernelRun> {
+  const constants = resolveConstants({ ...description.constants, ...point });
+  const start = performance.now();
+  const kernel = expandKernel(source, constants, options.file);
+  const compiled = await compileKernel(device, kernel, constants, description.entry);
+  const buffers = resolveBuffers(description, kernel.interface, constants);
+  const scope = fullScope(constants, buffers, compiled.workgroup);
+  const limit = device.gpu.limits.maxComputeWorkgroupsPerDimension;
+  const grid = resolveGrid(description.grid, scope, limit);
+  const uniform = uniformBytes(description, kernel.interface, scope);
+  const [givenFlops, givenBytes] = [description.flops, description.bytes].map((expression) =>
+    expression === undefined ? undefined : evaluate(String(expression), scope),
+  );
+  const compileMs = performance.now() - start;
+  const loaded = await load(device, buffers, description.seed ?? 0, options.inputs);
+  const params = uniform && uniformBuffer(device, uniform);
+  try {
+    const record = recorder(device, kernel, compiled, loaded, params, grid);
+    const firstMs = await firstDispatch(device, record);
+    const compared = await compareAndDump(device, description, loaded, options.dump);
+    const { times, clock } = await measure(device, record, options);
+    const milliseconds = summaryOf(times);
+    const flops = givenFlops ?? compared?.flops ?? null;
+    const bytes = givenBytes ?? buffers.reduce((sum, { shape, scalar }) => sum + sizeIn(shape, scalar), 0);
+    return {
+      constants,
+      entryPoint: compiled.entryPoint,
+      workgroup: compiled.workgroup,
+      grid,
+      buffers: Object.fromEntries(
+        buffers.map(({ slot, shape, scalar }) => [
+          slot.name,
+          { shape, type: scalar, bytes: sizeIn(shape, scalar), writable: slot.writable },
+        ]),
+      ),
+      milliseconds,
+      clock,
+      firstDispatchMs: compileMs + firstMs,
+      flops,
+      bytes,
+      gflops: flops === null ? null : flops / milliseconds.median / 1e6,
+      GBps: bytes / milliseconds.median / 1e6,
+      check: compared?.check ?? null,
+    };
+  } finally {
+    for (const { buffer } of loaded) buffer.destroy();
+    params?.destroy();
+  }
+}
+
+type Recording = (pass: GPUComputePassEncoder, times: number) => void;
+
+function recorder(
+  device: Device,
+  { interface: { storage, uniform } }: ExpandedKernel,
+  { pipeline, layouts }: CompiledKernel,
+  loaded: readonly Loaded[],
+  params: GPUBuffer | undefined,
+  grid: readonly [number, number, number],
+): Recording {
+  const resources = storage.map((slot, i) => ({
+    group: slot.group,
+    binding: slot.binding,
+    resource: { buffer: loaded[i]!.buffer, size: loaded[i]!.sizeBytes },
+  }));
+  if (uniform && params) resources.push({ ...uniform, resource: { buffer: params, size: uniform.sizeBytes } });
+  device.gpu.pushErrorScope("validation");
+  const groups = layouts.map((layout, group) =>
+    device.gpu.createBindGroup({
+      layout,
+      entries: resources
+        .filter((entry) => entry.group === group)
+        .map(({ binding, resource }) => ({ binding, resource })),
+    }),
+  );
+  return (pass, times) => {
+    pass.setPipeline(pipeline);
+    for (const [index, group] of groups.entries()) pass.setBindGroup(index, group);
+    for (let i = 0; i < times; i++) pass.dispatchWorkgroups(...grid);
+  };
+}
+
+/** Milliseconds of the first dispatch, by the host's clock. Ends the error scope that {@link recorder} opened. */
+async function firstDispatch(device: Device, record: Recording): Promise<number> {
+  const { gpu } = device;
+  await device.finish();
+  const start = performance.now();
+  const encoder = gpu.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  record(pass, 1);
+  pass.end();
+  gpu.queue.submit([encoder.finish()]);
+  const error = await gpu.popErrorScope();
+  if (error) throw new KernelRunError(`the adapter refused the dispatch: ${error.message}`);
+  await device.finish();
+  return performance.now() - start;
+}
+
+async function measure(device: Device, record: Recording, { runs, leastMs }: RunOptions) {
+  const buffer = device.gpu.createBuffer({ size: 16, usage: bufferUsage.storage | bufferUsage.copyDestination });
+  const slice: Slice = { buffer, sizeBytes: 4 };
+  try {
+    using watch = await Stopwatch.open(device, new BareKernel(device, "roof/count", {}).bind({ y: slice }));
+    const effort: Effort = { runs, leastMs: leastMs ?? watch.leastMs };
+    const times = await timesOf({ run: (n) => watch.pass((pass) => record(pass, n)), most: 4096 }, effort);
+    return { times, clock: watch.clock };
+  } finally {
+    buffer.destroy();
+  }
+}
+
+/** Exported for tests. */
+export function summaryOf(times: readonly number[]): Summary {
+  const sorted = [...times].sort((a, b) => a - b);
+  const at = (share: number) => {
+    const place = share * (sorted.length - 1);
+    const [low, high] = [sorted[Math.floor(place)]!, sorted[Math.ceil(place)]!];
+    return low + (place % 1) * (high - low);
+  };
+  return {
+    median: at(0.5),
+    least: sorted[0]!,
+    most: sorted.at(-1)!,
+    spread: (at(0.84) - at(0.16)) / 2,
+    runs: sorted.length,
+  };
+}

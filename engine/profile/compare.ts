@@ -1,0 +1,183 @@
+import { readFileSync } from "node:fs";
+import { type KernelProfile, type Profile, profileSchema } from "./profile.ts";
+
+/** A file is no profile, or two profiles cannot be compared. */
+export class ProfileError extends Error {
+  override name = "ProfileError";
+}
+
+/** A kernel in one of two profiles, or in both. Times in ms. */
+export interface KernelChange {
+  readonly id: string;
+  /** Kernel, operation, layer, phase and variant in words. */
+  readonly name: string;
+  readonly state: "slower" | "faster" | "same" | "new" | "vanished";
+  /** Median of one call; null where it did not run, or ran cold only. */
+  readonly before: number | null;
+  readonly after: number | null;
+  /** after / before; null where one is missing. */
+  readonly ratio: number | null;
+  /** Distance of the ratio from 1 that chance explains; see {@link noiseOf}. */
+  readonly noise: number | null;
+  readonly callsBefore: number;
+  readonly callsAfter: number;
+  /** What it means for the whole: change of the summed time. */
+  readonly totalChange: number;
+  /** Slower by more than threshold and noise. */
+  readonly regression: boolean;
+}
+
+export interface ProfileComparison {
+  readonly threshold: number;
+  /** Why the figures should be read with care: machines, versions, marks that differ. */
+  readonly warnings: readonly string[];
+  /** The largest absolute change of the summed time first. */
+  readonly kernels: readonly KernelChange[];
+  /** Sums over the profiles, ms. */
+  readonly totals: Readonly<Record<"wall" | "gpu" | "busy" | "idle" | "hostEncode", { before: number; after: number }>>;
+  readonly regressions: number;
+}
+
+/**
+ * Reads a profile from a file.
+ * @throws ProfileError when it cannot be read, is not JSON, or not of the published form, with the first faults
+ */
+export function readProfile(path: string): Profile {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new ProfileError(`${path} is no profile: ${(error as Error).message}`);
+  }
+  const parsed = profileSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const { issues } = parsed.error;
+  const shown = issues.slice(0, 5).map(({ path: at, message }) => `  ${at.join(".") || "(whole)"}: ${message}`);
+  const more = issues.length > shown.length ? `\n  and ${issues.length - shown.length} more` : "";
+  throw new ProfileError(`${path} is no profile as acutance profile writes it:\n${shown.join("\n")}${more}`);
+}
+
+/** Calls that count for the median: cold ones do not. */
+function warmCalls({ calls, coldCalls }: KernelProfile): number {
+  return Math.max(0, calls - coldCalls);
+}
+
+/**
+ * Standard error of a median of n calls with spread σ (half the distance between the 16th and the 84th percentile, σ of a
+ * normal distribution):   s = √(π / 2) · σ / √n
+ * The asymptotic one of the normal distribution. One call has no spread to speak of, so that its error is unknown.
+ */
+export function medianError(kernel: KernelProfile): number {
+  const n = warmCalls(kernel);
+  if (n < 2) return Number.POSITIVE_INFINITY;
+  return (Math.sqrt(Math.PI / 2) * kernel.milliseconds.spread) / Math.sqrt(n);
+}
+
+/** Standard errors beyond which a difference is not called chance. */
+const deviations = 2;
+
+/**
+ * How far the ratio r = b / a of two medians may be from 1 by chance: errors of first order,
+ *   noise = 2 · r · √((s_a / a)² + (s_b / b)²) + step · (1 / a + 1 / b) / 2
+ * with s of {@link medianError}; half a step of each clock is added, since a median of quantised times cannot be finer.
+ * @param steps of the two clocks, ms
+ */
+export function noiseOf(a: KernelProfile, b: KernelProfile, steps: readonly [number, number] = [0, 0]): number {
+  const [ma, mb] = [a.milliseconds.median, b.milliseconds.median];
+  const error = Math.hypot(medianError(a) / ma, medianError(b) / mb);
+  return (mb / ma) * (deviations * error + (steps[0] / ma + steps[1] / mb) / 2);
+}
+
+/**
+ * Compares two profiles kernel by kernel, by the kernels' identities.
+ * @param threshold share by which a median may grow: 0.05 lets 5 % pass
+ * @throws ProfileError when they were taken on different adapters, unless `force`
+ */
+export function compareProfiles(
+  before: Profile,
+  after: Profile,
+  { threshold = 0.05, force = false }: { readonly threshold?: number; readonly force?: boolean } = {},
+): ProfileComparison {
+  const adapters = adapterDifferences(before, after);
+  if (adapters.length > 0 && !force) {
+    throw new ProfileError(
+      `the profiles come from different adapters (${adapters.join("; ")}); --force compares them all the same`,
+    );
+  }
+  const steps = [before.clock.stepNanoseconds / 1e6, after.clock.stepNanoseconds / 1e6] as const;
+  const ids = [...new Set([...before.kernels, ...after.kernels].map(({ id }) => id))];
+  const [first, second] = [byId(before), byId(after)];
+  const kernels = ids
+    .map((id) => changeOf(first.get(id), second.get(id), threshold, steps))
+    .sort((a, b) => Math.abs(b.totalChange) - Math.abs(a.totalChange));
+  const total = (key: "wallMs" | "gpuMs" | "busyMs" | "idleMs" | "hostEncodeMs") => ({
+    before: before.span[key],
+    after: after.span[key],
+  });
+  return {
+    threshold,
+    warnings: [...adapters, ...otherDifferences(before, after)],
+    kernels,
+    totals: {
+      wall: total("wallMs"),
+      gpu: total("gpuMs"),
+      busy: total("busyMs"),
+      idle: total("idleMs"),
+      hostEncode: total("hostEncodeMs"),
+    },
+    regressions: kernels.filter(({ regression }) => regression).length,
+  };
+}
+
+function byId({ kernels }: Profile): Map<string, KernelProfile> {
+  return new Map(kernels.map((kernel) => [kernel.id, kernel]));
+}
+
+function changeOf(
+  a: KernelProfile | undefined,
+  b: KernelProfile | undefined,
+  threshold: number,
+  steps: readonly [number, number],
+): KernelChange {
+  const { id, kernel, op, layer, phase, variant } = (b ?? a)!;
+  const timed = (one: KernelProfile | undefined) =>
+    one && warmCalls(one) > 0 && one.milliseconds.median > 0 ? one.milliseconds.median : null;
+  const [from, to] = [timed(a), timed(b)];
+  const known = from !== null && to !== null;
+  const ratio = known ? to / from : null;
+  const noise = known ? noiseOf(a!, b!, steps) : null;
+  const beyond = ratio !== null && Math.abs(ratio - 1) > Math.max(threshold, noise!);
+  const state = !a ? "new" : !b ? "vanished" : !beyond ? "same" : ratio! > 1 ? "slower" : "faster";
+  return {
+    id,
+    name: [kernel, op === kernel ? "" : op, layer, phase, variant].filter(Boolean).join(" · "),
+    state,
+    before: from,
+    after: to,
+    ratio,
+    noise,
+    callsBefore: a?.calls ?? 0,
+    callsAfter: b?.calls ?? 0,
+    totalChange: (b?.milliseconds.total ?? 0) - (a?.milliseconds.total ?? 0),
+    regression: state === "slower",
+  };
+}
+
+function differing<T extends object>(a: T, b: T, keys: readonly (keyof T & string)[]): string[] {
+  const differ = keys.filter((key) => JSON.stringify(a[key]) !== JSON.stringify(b[key]));
+  return differ.map((key) => `${key}: ${JSON.stringify(a[key])} before, ${JSON.stringify(b[key])} after`);
+}
+
+/** Without these being equal, times say nothing about kernels. */
+function adapterDifferences(a: Profile, b: Profile): string[] {
+  return differing(a.machine, b.machine, ["vendor", "architecture", "description"]);
+}
+
+function otherDifferences(a: Profile, b: Profile): string[] {
+  return [
+    ...differing(a.machine, b.machine, ["runtime", "provider", "features", "subgroupSize", "system"]),
+    ...differing(a, b, ["command"]),
+    ...differing(a.clock, b.clock, ["source"]),
+    ...differing({ marks: [...a.marks].sort() }, { marks: [...b.marks].sort() }, ["marks"]),
+  ];
+}
