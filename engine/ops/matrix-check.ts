@@ -85,6 +85,7 @@ export async function matrixFault(
       : []),
     ...(unit.component === "f32" ? ([["f32", "f32"]] as const) : []),
   ];
+  if (types.length === 0) return "the device has no f16";
   for (const pair of types) {
     const tiles = tilesOf(pair);
     if (tiles.length === 0) return "no tile of matrices fits the adapter's workgroup memory and invocations";

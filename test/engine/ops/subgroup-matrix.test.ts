@@ -27,14 +27,15 @@ const half = plain.features.has("shader-f16");
 const notes: string[] = [];
 const onNote = (note: string) => notes.push(note);
 
-/** Matrices in loops: of f16 where the adapter has it, and of f32. */
-const emulated = [config("f16", "f32", 16, 8, 8), config("f32", "f32", 8)];
+/** Matrices in loops, of f16 where the adapter has it. */
+const dtype = half ? "f16" : "f32";
+const emulated = [config(dtype, "f32", 16)];
 const device: Device = await openDevice({ subgroupMatrices: { emulated }, onNote });
 
 describe("products and convolutions on emulated subgroup matrices", () => {
   test("the device was opened with them, after their check", () => {
     expect(notes).toEqual([]);
-    expect(device.matrixUnits.map(({ component }) => component)).toEqual(half ? ["f16", "f32"] : ["f32"]);
+    expect(device.matrixUnits.map(({ component }) => component)).toEqual([dtype]);
   });
 
   const golden = goldenCases("core").filter(({ operation }) => ["conv2d", "linear", "matmul"].includes(operation));
@@ -75,25 +76,23 @@ describe("products and convolutions on emulated subgroup matrices", () => {
     ],
   ];
   for (const [name, run] of forms) {
-    for (const dtype of half ? (["f32", "f16"] as const) : (["f32"] as const)) {
-      test(`${name}, ${dtype}: as the plain kernel`, async () => {
-        const values = (on: Device) =>
-          on.scope(() => ({
-            read: cast(
-              run(on, (x) => cast(x, dtype)),
-              "f32",
-            ).read(),
-          })).read;
-        const expected = await values(plain);
-        const found = await values(device);
-        expect(relativeError(found, [...expected])).toBeLessThan(dtype === "f16" ? 2e-3 : 1e-5);
-      });
-    }
+    test(`${name}, ${dtype}: as the plain kernel`, async () => {
+      const values = (on: Device) =>
+        on.scope(() => ({
+          read: cast(
+            run(on, (x) => cast(x, dtype)),
+            "f32",
+          ).read(),
+        })).read;
+      const expected = await values(plain);
+      const found = await values(device);
+      expect(relativeError(found, [...expected])).toBeLessThan(dtype === "f16" ? 2e-3 : 1e-5);
+    });
   }
 
   test("all tiles of a unit give the same bits", async () => {
     const run = async () =>
-      Array.from(await device.scope(() => ({ read: forms[0]![1](device, (x) => x).read() })).read);
+      Array.from(await device.scope(() => ({ read: forms[0]![1](device, (x) => cast(x, dtype)).read() })).read);
     const expected = await run();
     const tried: string[] = [];
     await device.tuner.tune({ budgetMs: 60_000, onTuned: ({ times }) => tried.push(...times.map(({ way }) => way)) });
@@ -106,16 +105,16 @@ describe("products and convolutions on emulated subgroup matrices", () => {
   });
 
   test("f32 tensors are not rounded to f16, and what is smaller than a matrix stays plain", () => {
-    expect(matrixUnitFor(device, "f32", 64, 64, 64)?.component).toBe("f32");
-    expect(matrixUnitFor(device, "f16", 64, 64, 64)?.component).toBe(half ? "f16" : "f32");
+    expect(matrixUnitFor(device, "f32", 64, 64, 64)?.component).toBe(half ? undefined : "f32");
+    expect(matrixUnitFor(device, "f16", 64, 64, 64)?.component).toBe(dtype);
     for (const [rows, columns, channels] of [
-      [7, 64, 64],
-      [64, 4, 64],
-      [64, 64, 4],
+      [15, 64, 64],
+      [64, 8, 64],
+      [64, 64, 12],
     ] as const) {
-      expect(matrixUnitFor(device, "f16", rows, columns, channels)).toBeUndefined();
+      expect(matrixUnitFor(device, dtype, rows, columns, channels)).toBeUndefined();
     }
-    expect(matrixUnitFor(plain, "f16", 64, 64, 64)).toBeUndefined();
+    expect(matrixUnitFor(plain, dtype, 64, 64, 64)).toBeUndefined();
   });
 });
 
@@ -128,13 +127,8 @@ describe("the check before subgroup matrices are used", () => {
         .map((tile) => ({ ...tile, constants: { ...tile.constants, ...change(tile.constants as never) } })),
     );
 
-  test("passes right kernels", async () => {
-    expect(await last(() => ({}))).toBeUndefined();
-  });
-
-  test("finds a kernel that leaves out half of the products", async () => {
-    // K x K products of a matrix are made, and the next ones taken from 2K on.
-    expect(await last(({ K }) => ({ K: 2 * K!, DEPTH: K! }))).toMatch(/^a product .* differs from the plain kernel by/);
+  test("finds a kernel that does not bring in x", async () => {
+    expect(await last(() => ({ X_LOADS: 0 }))).toMatch(/^a product .* differs from the plain kernel by/);
   });
 
   test("finds a kernel that does not bring in all of the weight", async () => {
@@ -151,11 +145,12 @@ describe("the check before subgroup matrices are used", () => {
 
   test("a unit that the device refuses is told and left out, and the device works", async () => {
     const told: string[] = [];
-    // Sums of a type that does not exist: the driver refuses the kernel.
+    // Sums of a type that does not exist: the kernel does not compile.
     const broken = { ...unit, sum: "f31" as "f32" };
     const open = async (units: readonly MatrixUnit[] = [broken]) => {
       const adapter = (await (await findGpu()).gpu.requestAdapter())!;
-      return new Device(await adapter.requestDevice(), plain.info, 0, {}, units);
+      const requiredFeatures: GPUFeatureName[] = half ? ["shader-f16"] : [];
+      return new Device(await adapter.requestDevice({ requiredFeatures }), plain.info, 0, {}, units);
     };
     using opened = await openChecked(open, (note) => told.push(note));
     expect(opened.matrixUnits).toEqual([]);
@@ -245,8 +240,8 @@ describe("the kernel with real matrix builtins", () => {
         for (const [i, { constants }] of tiles.entries()) {
           const full = { BIAS: true, NORM: true, ACTIVATION: "relu", SCATTER: i % 2 === 0 };
           const halves = ["x", "weight", "out"].filter((_, at) => (at === 1 ? types[1] : types[0]) === "f16");
-          // The null adapter has subgroups of up to 128, of which workgroups must be multiples.
-          const wide = { ...constants, THREADS: 128 };
+          // The null adapter has subgroups of up to 128, of which workgroups must be multiples, and little workgroup memory.
+          const wide = { ...constants, THREADS: 128, BLOCK_ROWS: 1, BLOCK_COLUMNS: 1, DEPTH: 16 };
           const source = specialise("conv/matrix_tile", { ...wide, ...full }, halves);
           gpu!.pushErrorScope("validation");
           const module = gpu!.createShaderModule({ code: source.wgsl });
@@ -258,7 +253,7 @@ describe("the kernel with real matrix builtins", () => {
         }
       }
     }
-    expect(kernels).toBeGreaterThan(40);
+    expect(kernels).toBeGreaterThan(30);
   });
 
   test.skipIf(gpu === undefined)("differs from the emulated one in the lines with builtins alone", () => {
