@@ -16,7 +16,6 @@ import {
   cast,
   conv2d,
   type Device,
-  linear,
   matmul,
   Optimiser,
   openDevice,
