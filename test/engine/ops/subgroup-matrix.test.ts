@@ -29,7 +29,7 @@ const onNote = (note: string) => notes.push(note);
 
 /** Matrices in loops, of f16 where the adapter has it. */
 const dtype = half ? "f16" : "f32";
-const emulated = [config(dtype, "f32", 16)];
+const emulated = [config(dtype, "f32", 8, 16, 16)];
 const device: Device = await openDevice({ subgroupMatrices: { emulated }, onNote });
 
 describe("products and convolutions on emulated subgroup matrices", () => {
@@ -108,7 +108,7 @@ describe("products and convolutions on emulated subgroup matrices", () => {
     expect(matrixUnitFor(device, "f32", 64, 64, 64)?.component).toBe(half ? undefined : "f32");
     expect(matrixUnitFor(device, "f16", 64, 64, 64)?.component).toBe(dtype);
     for (const [rows, columns, channels] of [
-      [15, 64, 64],
+      [7, 64, 64],
       [64, 8, 64],
       [64, 64, 12],
     ] as const) {
