@@ -44,10 +44,11 @@ interface BoundResult extends BenchResult {
   readonly shareOfRoof?: number;
 }
 
-async function run({ runs, batch, size, json, memory, tune, retune }: BenchFlags): Promise<void> {
+async function run({ runs, batch, size, json, memory, tune, retune, subgroupMatrices }: BenchFlags): Promise<void> {
   using device = await openCommandDevice(deviceOptions(memory === undefined ? {} : { memory }), {
     ...(tune !== undefined && { tune }),
     ...(retune && { retune }),
+    ...(subgroupMatrices && { subgroupMatrices }),
   });
   const roofs = await commandRoofs(device);
   const list = [...benchmarks, replayBenchmark, trainingStepBenchmark(batch, size)];

@@ -16,7 +16,11 @@ const noise = /^Warning: maxDynamic\w+ artificially reduced/;
 export async function openCommandDevice(options: OpenOptions = {}, tuning: TuningFlags = {}): Promise<Device> {
   const restore = await collectStandardError();
   try {
-    const device = await openDevice(options);
+    const device = await openDevice({
+      onNote,
+      ...(tuning.subgroupMatrices && { subgroupMatrices: true }),
+      ...options,
+    });
     device.tuner.enabled = tuning.tune !== false;
     if (device.tuner.enabled && !tuning.retune) await restoreChoices(device, { onNote });
     return device;
@@ -33,13 +37,19 @@ export interface TuningFlags {
   readonly tune?: boolean;
   /** Choices made before are forgotten and made again. */
   readonly retune?: boolean;
+  /** See {@link OpenOptions.subgroupMatrices}. */
+  readonly subgroupMatrices?: boolean;
 }
 
 /** The flags of {@link TuningFlags}. */
 export function addTuningOptions(command: Command): Command {
   return command
     .option("--no-tune", "run every kernel in its default form instead of the fastest one measured")
-    .option("--retune", "measure which kernels are fastest anew; choices are kept in the user's cache folder");
+    .option("--retune", "measure which kernels are fastest anew; choices are kept in the user's cache folder")
+    .option(
+      "--subgroup-matrices",
+      "experimental: multiply f16 tensors on the adapter's matrix units, with other bits (also ACUTANCE_SUBGROUP_MATRICES=1)",
+    );
 }
 
 /** Time that tuning may take at once, ms, and the share of a command's time that it may take later. */

@@ -6,8 +6,16 @@ import { type Allocation, BufferPool, type MemoryUse } from "../memory/pool.ts";
 import { formatBytes, type MemoryReport, memorySummary } from "../memory/report.ts";
 import { ScopeStack } from "../memory/scope.ts";
 import { NumberCheck, NumericError } from "../numbers.ts";
+import { openChecked } from "../ops/matrix-check.ts";
 import { Tuner } from "../tune/tuner.ts";
 import { DeviceLostError, GpuError, NoAdapterError, OutOfMemoryError } from "./errors.ts";
+import {
+  adapterUnits,
+  type MatrixUnit,
+  matrixFeature,
+  type SubgroupMatrixOptions,
+  wantedMatrices,
+} from "./matrix-units.ts";
 import { looksLikeSoftware } from "./probe.ts";
 import { type FindGpuOptions, findGpu } from "./provider.ts";
 
@@ -27,6 +35,15 @@ export interface OpenOptions extends FindGpuOptions {
   readonly checkNumbers?: boolean;
   /** The most that tensors may hold on the device, with what the pool keeps for reuse, bytes. No limit unless given. */
   readonly memoryLimitBytes?: number;
+  /**
+   * Run products and convolutions of f16 tensors on the adapter's subgroup matrices. Experimental: Dawn has them behind its
+   * toggle for unsafe interfaces (the package `webgpu` is opened with it), and bits differ from those of the plain kernels. They are
+   * used when they agree with those on small contractions while the device is opened; {@link OpenOptions.onNote} tells if not.
+   * @default as the environment variable ACUTANCE_SUBGROUP_MATRICES says: 1 on, f16 on with sums in f16; off without
+   */
+  readonly subgroupMatrices?: boolean | SubgroupMatrixOptions;
+  /** Takes one sentence about what was asked for and cannot be had; console.warn unless given. */
+  readonly onNote?: (note: string) => void;
 }
 
 /** What is known about the adapter behind a device. */
@@ -69,6 +86,8 @@ export class Device {
   readonly maximumBindingBytes: number;
   /** Invocations of a subgroup when it is the same for every kernel, else 0: kernels with broadcasts need to know it. */
   readonly subgroupSize: number;
+  /** Subgroup matrices that contractions run on, the best first; empty unless the device was opened with them. */
+  readonly matrixUnits: readonly MatrixUnit[];
   /** What examines all numbers, when the device was opened with `checkNumbers`. */
   readonly numbers: NumberCheck | undefined;
   /** Ends the waits in progress when the device is lost. */
@@ -81,9 +100,16 @@ export class Device {
   #failure: Error | undefined;
   #closed = false;
 
-  constructor(gpu: GPUDevice, info: DeviceInfo, subgroupSize: number, options: OpenOptions = {}) {
+  constructor(
+    gpu: GPUDevice,
+    info: DeviceInfo,
+    subgroupSize: number,
+    options: OpenOptions = {},
+    matrixUnits: readonly MatrixUnit[] = [],
+  ) {
     this.gpu = gpu;
     this.info = info;
+    this.matrixUnits = matrixUnits;
     this.features = new Set([...gpu.features].filter((feature) => !options.withoutFeatures?.includes(feature)));
     this.subgroupSize = this.features.has("subgroups") ? subgroupSize : 0;
     const alignment = gpu.limits.minStorageBufferOffsetAlignment;
@@ -337,12 +363,29 @@ export class Device {
  * @throws NoAdapterError when there is none, with advice on what to install
  */
 export async function openDevice(options: OpenOptions = {}): Promise<Device> {
+  const wanted = wantedMatrices(options.subgroupMatrices);
+  if (!wanted) return openAdapter(options, () => []);
+  const { enable = [], ...toggles } = options.toggles ?? {};
+  const unsafe = { ...options, toggles: { ...toggles, enable: [...enable, "allow_unsafe_apis"] } };
+  const from = wanted.emulated ? options : unsafe;
+  return openChecked(
+    (units) => openAdapter(from, (adapter) => units ?? adapterUnits(adapter, wanted, options.withoutFeatures)),
+    options.onNote ?? console.warn,
+  );
+}
+
+async function openAdapter(
+  options: OpenOptions,
+  unitsOf: (adapter: GPUAdapter) => readonly MatrixUnit[],
+): Promise<Device> {
   const { gpu, provider } = await findGpu(options);
   const adapter = await gpu.requestAdapter({ powerPreference: options.powerPreference ?? "high-performance" });
   if (!adapter) throw new NoAdapterError(`${provider} found no WebGPU adapter`);
-  const requiredFeatures = wantedFeatures.filter(
+  const requiredFeatures: string[] = wantedFeatures.filter(
     (feature) => adapter.features.has(feature) && !options.withoutFeatures?.includes(feature),
   );
+  const units = unitsOf(adapter);
+  if (units.some(({ emulated }) => !emulated)) requiredFeatures.push(matrixFeature);
   const requiredLimits: Record<string, number> = {};
   for (const limit of wantedLimits) {
     const value = adapter.limits[limit];
@@ -363,7 +406,7 @@ export async function openDevice(options: OpenOptions = {}): Promise<Device> {
     isFallbackAdapter?: boolean;
   };
   const info = { provider, vendor, architecture, description, isFallbackAdapter };
-  return new Device(device, info, subgroupMinSize === subgroupMaxSize ? subgroupMinSize : 0, options);
+  return new Device(device, info, subgroupMinSize === subgroupMaxSize ? subgroupMinSize : 0, options, units);
 }
 
 function closedError(): GpuError {

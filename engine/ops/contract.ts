@@ -2,6 +2,7 @@ import type { Device } from "../device/device.ts";
 import { rowRanges } from "../kernel/grid.ts";
 import { type DataType, Tensor } from "../tensor.ts";
 import type { Trial } from "../tune/tuner.ts";
+import { matrixTiles, matrixUnitFor } from "./matrix-tiles.ts";
 import { sumParts } from "./reduce.ts";
 import { contractionTiles, type Tile, weightTiles } from "./tiles.ts";
 
@@ -48,12 +49,21 @@ export interface Epilogue {
 export function contract(x: Tensor, weight: Tensor, out: Tensor, shape: Contraction, epilogue: Epilogue = {}): void {
   const { device } = x;
   const rows = shape.images * shape.grid[0] * shape.grid[1];
-  const tiles = contractionTiles(device, rows, shape.columns / 4);
-  const key = `contraction ${describe(shape, rows)} ${x.dtype} ${weight.dtype} ${out.dtype}`;
+  const tiles = tilesFor(device, shape, rows, x.dtype, weight.dtype);
+  const unit = tiles[0]!.unit ? ` ${tiles[0]!.unit}` : "";
+  const key = `contraction ${describe(shape, rows)} ${x.dtype} ${weight.dtype} ${out.dtype}${unit}`;
   const tile = device.tuner.choose(key, tiles, () =>
     contractionTrial(device, shape, [x.dtype, weight.dtype, out.dtype]),
   );
   runContraction(tile, x, weight, out, shape, epilogue);
+}
+
+/** Ways with the same bits: those with subgroup matrices where the device has some for this shape, else the plain ones. */
+function tilesFor(device: Device, shape: Contraction, rows: number, x: DataType, weight: DataType): Tile[] {
+  const columns4 = shape.columns / 4;
+  const unit = matrixUnitFor(device, x, rows, shape.columns, shape.channels);
+  const matrices = unit ? matrixTiles(device, unit, rows, columns4, [x, weight]) : [];
+  return matrices.length > 0 ? matrices : contractionTiles(device, rows, columns4);
 }
 
 /** What the time of a contraction depends on; numbers of rows that differ by less than a factor of two are alike. */
@@ -90,7 +100,8 @@ function contractionTrial(
   };
 }
 
-function runContraction(
+/** Runs a contraction in a given way. Exported for the check of subgroup matrices. */
+export function runContraction(
   tile: Tile,
   x: Tensor,
   weight: Tensor,

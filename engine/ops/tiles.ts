@@ -8,6 +8,8 @@ export interface Tile {
   readonly constants: Constants;
   readonly rows: number;
   readonly columns4: number;
+  /** The subgroup matrices it is built of, whose bits are their own. */
+  readonly unit?: string;
 }
 
 /**
