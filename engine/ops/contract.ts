@@ -189,11 +189,14 @@ export function contractWeight(x: Tensor, dy: Tensor, shape: WeightContraction):
   return runWeightContraction(tile, x, dy, shape);
 }
 
+/** Enough images in a trial that x and dy do not stay in the cache where those of the real sum would not. */
+const weightTrialFlops = 6e8;
+
 /** A weight gradient of the same shape on tensors of its own, with fewer images when it is large. */
 function weightTrial(device: Device, shape: WeightContraction, types: readonly [DataType, DataType]): Trial<Tile> {
   const { input, channels, output, columns, kernel } = shape;
   const flops = 2 * output[0] * output[1] * kernel[0] * kernel[1] * channels * columns;
-  const images = Math.min(shape.images, Math.max(1, Math.ceil(trialFlops / flops)));
+  const images = Math.min(shape.images, Math.max(1, Math.ceil(weightTrialFlops / flops)));
   const x = Tensor.zeros(device, [images, ...input, channels], types[0]).keep();
   const dy = Tensor.zeros(device, [images, ...output, columns], types[1]).keep();
   return {
