@@ -1,10 +1,11 @@
 import type { Command } from "commander";
 import { type BenchResult, benchmarks } from "../engine/bench.ts";
+import { transformerBenchmarks } from "../engine/bench-transformer.ts";
 import { memoryTable } from "../engine/memory/report.ts";
 import { type BindingRoof, bindingRoof } from "../engine/tune/binding-roof.ts";
 import { storeChoices } from "../engine/tune/choices.ts";
 import type { Roofs } from "../engine/tune/roofs.ts";
-import { replayBenchmark, trainingStepBenchmark } from "../models/bench.ts";
+import { replayBenchmark, trainingStepBenchmark, vitBenchmark } from "../models/bench.ts";
 import { commandRoofs, machineText, registerRoofs } from "./bench-roofs.ts";
 import { registerScoring } from "./bench-scoring.ts";
 import { wholeNumber } from "./data-options.ts";
@@ -51,7 +52,13 @@ async function run({ runs, batch, size, json, memory, tune, retune, subgroupMatr
     ...(subgroupMatrices && { subgroupMatrices }),
   });
   const roofs = await commandRoofs(device);
-  const list = [...benchmarks, replayBenchmark, trainingStepBenchmark(batch, size)];
+  const list = [
+    ...benchmarks,
+    ...transformerBenchmarks,
+    vitBenchmark,
+    replayBenchmark,
+    trainingStepBenchmark(batch, size),
+  ];
   const bar = progress("measuring", list.length);
   const results: BoundResult[] = [];
   for (const benchmark of list) {

@@ -76,7 +76,8 @@ export function noise(device: Device, shape: readonly number[]): Tensor {
   ).keep();
 }
 
-function withTensors(
+/** A benchmark of `work` on noise of the given shapes. */
+export function withTensors(
   name: string,
   shapes: readonly (readonly number[])[],
   cost: Cost,

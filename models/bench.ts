@@ -1,9 +1,12 @@
+import { withoutGradients } from "../engine/autograd.ts";
 import { type Benchmark, type BenchResult, noise, time } from "../engine/bench.ts";
 import type { Device } from "../engine/device/device.ts";
 import { OutOfMemoryError } from "../engine/device/errors.ts";
 import { largestFit } from "../engine/memory/largest-fit.ts";
 import { formatBytes } from "../engine/memory/report.ts";
+import { Random } from "../engine/random.ts";
 import type { Tensor } from "../engine/tensor.ts";
+import { ViT } from "./backbones/vit.ts";
 import { CplModel } from "./cpl/model.ts";
 import { cplOptions } from "./cpl/options.ts";
 import { Stepper } from "./cpl/stepper.ts";
@@ -45,6 +48,25 @@ export function trainingStepBenchmark(batch: number, side: number): Benchmark {
     },
   };
 }
+
+/** ViT-Tiny on 8 pictures of 224 pixels, without its head. */
+export const vitBenchmark: Benchmark = {
+  name: "ViT-Tiny forward, 8 pictures at 224",
+  async measure(device, runs) {
+    const [images, tokens, width, patch] = [8, 197, 192, 3 * 16 * 16];
+    const model = new ViT(device, new Random(1, "ViT"));
+    const pictures = noise(device, [images, 224, 224, 3]);
+    const parameters = model.tensors("").map(({ tensor }) => tensor);
+    // Weights of a block: qkv, projection, and the two of the MLP; scores and their sums over the tokens.
+    const block = 2 * tokens * 12 * width ** 2 + 4 * tokens ** 2 * width;
+    const flops = images * (2 * (tokens - 1) * patch * width + 12 * block);
+    const numbers = parameters.reduce((sum, { size }) => sum + size, pictures.size + images * width);
+    const cost = { flops, bytes: 4 * numbers };
+    const result = await time(device, this.name, runs, cost, () => withoutGradients(() => model.forward(pictures)));
+    for (const tensor of [...parameters, pictures]) tensor.dispose();
+    return { ...result, note: `${(result.medianMs / images).toFixed(1)} ms a picture` };
+  },
+};
 
 /** What the host does for a replayed training step: small pictures, since its work does not depend on their size. */
 export const replayBenchmark: Benchmark = {

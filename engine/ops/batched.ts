@@ -1,7 +1,7 @@
 import { record } from "../autograd.ts";
-import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
-import { ShapeError, Tensor } from "../tensor.ts";
-import { transpose } from "./shape.ts";
+import { type DataType, ShapeError, Tensor } from "../tensor.ts";
+import { contract, contractWeight } from "./contract.ts";
+import { transpose, upToFour, withColumns, withRowsAndColumns } from "./shape.ts";
 
 /**
  * Matrix product of each entry of a batch. a: [B, M, K], b: [B, K, N] → [B, M, N].
@@ -17,30 +17,54 @@ export function batchedMatmul(a: Tensor, b: Tensor): Tensor {
   // da = dy · bᵀ    db = aᵀ · dy
   return record("batchedMatmul", [a, b], products(a, b), (dy) => [
     a.tracked ? dy.device.scope(() => products(dy, transpose(b))) : undefined,
-    b.tracked ? dy.device.scope(() => products(transpose(a), dy)) : undefined,
+    b.tracked ? transposedProducts(a, dy, b.dtype) : undefined,
   ]);
 }
 
-/** The products, in calls over as many entries as the adapter's bindings hold. Not recorded. */
+/** a · b for each entry. Not recorded. */
 function products(a: Tensor, b: Tensor): Tensor {
   const { device } = a;
-  const [batch, rows, inner] = a.shape as [number, number, number];
+  const [entries, rows, inner] = a.shape as [number, number, number];
   const columns = b.shape[2]!;
-  const vector = columns % 4 === 0;
-  const width = vector ? columns / 4 : columns;
-  const out = Tensor.like(a, [batch, rows, columns]);
-  for (const { start, count } of rowRanges(device, batch, [rows * inner, inner * columns, rows * columns])) {
-    const part = (tensor: Tensor) => tensor.window((start * tensor.size) / batch, (count * tensor.size) / batch);
-    device.kernels.run(
-      "matmul/batched",
-      { ROWS: blockRows, VECTOR: vector, WORKGROUP: flatWorkgroup },
-      { a: part(a), b: part(b), out: part(out) },
-      { batch: count, rows, inner, columns: width },
-      flatGrid(device, count * Math.ceil(rows / blockRows) * width),
-    );
-  }
-  return out;
+  const [k, n] = [upToFour(inner), upToFour(columns)];
+  return device.scope(() => {
+    const out = Tensor.like(a, [entries, rows, n]);
+    contract(withColumns(a, k), withRowsAndColumns(b, k, n), out, {
+      entries,
+      images: rows,
+      grid: [1, 1],
+      input: [1, 1],
+      channels: k,
+      columns: n,
+      taps: [1, 1],
+      stride: [1, 1],
+      step: 1,
+      offset: [0, 0],
+      kernelStart: [0, 0],
+      kernelStep: [1, 1],
+      kernelWidth: 1,
+    });
+    return withColumns(out, columns);
+  });
 }
 
-/** Rows that one invocation makes: each number of b is loaded once for all of them. */
-const blockRows = 4;
+/** aᵀ · d for each entry of a: [B, M, K], d: [B, M, N] → [B, K, N]. */
+function transposedProducts(a: Tensor, d: Tensor, dtype: DataType): Tensor {
+  const [images, rows, inner] = a.shape as [number, number, number];
+  const columns = d.shape[2]!;
+  const [k, n] = [upToFour(inner), upToFour(columns)];
+  return a.device.scope(() => {
+    const products = contractWeight(withColumns(a, k), withColumns(d, n), {
+      images,
+      input: [1, rows],
+      channels: k,
+      output: [1, rows],
+      columns: n,
+      kernel: [1, 1],
+      stride: [1, 1],
+      padding: [0, 0],
+      apart: dtype,
+    });
+    return withRowsAndColumns(products.alias([images, k, n]), inner, columns);
+  });
+}

@@ -1,6 +1,6 @@
 import type { Device } from "../device/device.ts";
 import { rowRanges } from "../kernel/grid.ts";
-import { type DataType, Tensor } from "../tensor.ts";
+import { type DataType, sizeOf, Tensor } from "../tensor.ts";
 import type { Trial } from "../tune/tuner.ts";
 import { matrixTiles, matrixUnitFor } from "./matrix-tiles.ts";
 import { sumParts } from "./reduce.ts";
@@ -14,6 +14,8 @@ export type Pair = readonly [number, number];
  * Matrix products, convolutions and their input gradients are all of this form.
  */
 export interface Contraction {
+  /** Contractions of this form that are made at once, each with an x, a weight and an output of its own; 1 unless given. */
+  readonly entries?: number;
   readonly images: number;
   /** Rows of one image: positions (i, j). */
   readonly grid: Pair;
@@ -44,7 +46,7 @@ export interface Epilogue {
 
 /**
  * Writes `out` = x · weight over taps and channels, through the epilogue.
- * x: [images, input, channels], weight: [taps, channels, columns], out: rows by columns.
+ * x: [images, input, channels], weight: [taps, channels, columns], out: rows by columns, each [entries, …] with entries.
  */
 export function contract(x: Tensor, weight: Tensor, out: Tensor, shape: Contraction, epilogue: Epilogue = {}): void {
   const { device } = x;
@@ -68,9 +70,10 @@ function tilesFor(device: Device, shape: Contraction, rows: number, x: DataType,
 
 /** What the time of a contraction depends on; numbers of rows that differ by less than a factor of two are alike. */
 function describe(shape: Contraction, rows: number): string {
-  const { grid, channels, columns, taps, stride, scatter } = shape;
+  const { entries = 1, grid, channels, columns, taps, stride, scatter } = shape;
   const size = 2 ** Math.round(Math.log2(rows));
-  return `${size}x${columns} of ${taps.join("x")}x${channels}, lines of ${grid[1]}, stride ${stride.join()}${scatter ? ", scattered" : ""}`;
+  const times = entries > 1 ? `${2 ** Math.round(Math.log2(entries))} times ` : "";
+  return `${times}${size}x${columns} of ${taps.join("x")}x${channels}, lines of ${grid[1]}, stride ${stride.join()}${scatter ? ", scattered" : ""}`;
 }
 
 /** Arithmetic of one run of a trial, at most about: more says no more. */
@@ -85,15 +88,16 @@ function contractionTrial(
   const { grid, input, channels, columns, taps } = shape;
   const flops = 2 * grid[0] * grid[1] * taps[0] * taps[1] * channels * columns;
   const images = Math.min(shape.images, Math.max(1, Math.ceil(trialFlops / flops)));
+  const entries = Math.min(shape.entries ?? 1, Math.max(1, Math.ceil(trialFlops / (flops * images))));
   const target = shape.scatter?.output ?? grid;
   // A stride beyond the kernel leaves positions that no tap meets.
   const height = Math.max(1, shape.kernelStart[0] + (taps[0] - 1) * shape.kernelStep[0] + 1);
   const tensor = (extents: readonly number[], dtype: DataType) => Tensor.zeros(device, extents, dtype).keep();
-  const x = tensor([images, ...input, channels], types[0]);
-  const weight = tensor([height, shape.kernelWidth, channels, columns], types[1]);
-  const out = tensor([images, ...target, columns], types[2]);
+  const x = tensor([entries, images, ...input, channels], types[0]);
+  const weight = tensor([entries, height, shape.kernelWidth, channels, columns], types[1]);
+  const out = tensor([entries, images, ...target, columns], types[2]);
   return {
-    run: (tile) => runContraction(tile, x, weight, out, { ...shape, images }, {}),
+    run: (tile) => runContraction(tile, x, weight, out, { ...shape, entries, images }, {}),
     dispose: () => {
       for (const own of [x, weight, out]) own.dispose();
     },
@@ -116,10 +120,19 @@ export function runContraction(
   const target = shape.scatter?.output ?? shape.grid;
   const outImage = target[0] * target[1] * shape.columns;
   const { start: outStart = [0, 0], stride: outStride = [1, 1] } = shape.scatter ?? {};
-  const mostRows = device.gpu.limits.maxComputeWorkgroupsPerDimension * tile.rows;
-  const mostImages = Math.max(1, Math.floor(mostRows / imageRows));
-  for (const { start, count } of rowRanges(device, shape.images, [xImage, outImage], mostImages)) {
-    const rows = count * imageRows;
+  const { entries = 1, images } = shape;
+  const most = device.gpu.limits.maxComputeWorkgroupsPerDimension;
+  const mostImages = Math.max(1, Math.floor((most * tile.rows) / imageRows));
+  // A batch is cut between its entries, a single contraction between its images.
+  const single = entries === 1;
+  const [xSize, weightSize, outSize] = single
+    ? [xImage, 0, outImage]
+    : [images * xImage, weight.size / entries, images * outImage];
+  const ranges = single
+    ? rowRanges(device, images, [xSize, outSize], mostImages)
+    : rowRanges(device, entries, [xSize, weightSize, outSize], most);
+  for (const { start, count } of ranges) {
+    const rows = (single ? count : images) * imageRows;
     device.kernels.run(
       tile.kernel,
       {
@@ -130,9 +143,9 @@ export function runContraction(
         SCATTER: shape.scatter !== undefined,
       },
       {
-        x: x.window(start * xImage, count * xImage),
-        weight: weight.window(),
-        out: out.window(start * outImage, count * outImage),
+        x: x.window(start * xSize, count * xSize),
+        weight: single ? weight.window() : weight.window(start * weightSize, count * weightSize),
+        out: out.window(start * outSize, count * outSize),
         ...(bias && { bias: bias.window() }),
         ...(norm && { moments: norm.moments.window(), scale: norm.scale.window(), shift: norm.shift.window() }),
       },
@@ -162,8 +175,11 @@ export function runContraction(
         out_stride_w: outStride[1],
         out_h0: outStart[0],
         out_w0: outStart[1],
+        x_entry: xSize / 4,
+        weight_entry: weightSize / 4,
+        out_entry: outSize / 4,
       },
-      [Math.ceil(columns4 / tile.columns4), Math.ceil(rows / tile.rows), 1],
+      [Math.ceil(columns4 / tile.columns4), Math.ceil(rows / tile.rows), single ? 1 : count],
     );
   }
 }
@@ -178,6 +194,8 @@ export interface WeightContraction {
   readonly kernel: Pair;
   readonly stride: Pair;
   readonly padding: Pair;
+  /** Each image has a weight of its own, hence a gradient, of this type: nothing is summed over images. */
+  readonly apart?: DataType;
 }
 
 /** Workgroups wanted in flight, and lines that a part should at least have: both only bound how the sum is split. */
@@ -188,23 +206,27 @@ const leastLinesPerPart = 8;
 
 /**
  * Gradient of the weight: [kernel, channels, columns] = Σ over positions of x ⊗ dy. The positions are split into parts
- * where the weight alone gives too little parallel work; parts are added in a fixed order.
+ * where the weight alone gives too little parallel work; parts are added in a fixed order. With `apart` it is
+ * [images, kernel, channels, columns].
  */
 export function contractWeight(x: Tensor, dy: Tensor, shape: WeightContraction): Tensor {
   const { device } = x;
   const { images, input, channels, output, columns, kernel, stride } = shape;
   const tiles = weightTiles(device, (kernel[1] * channels) / 4, columns / 4);
   const size = 2 ** Math.round(Math.log2(images * output[0]));
-  const key = `weight gradient ${kernel.join("x")}x${channels}x${columns}, ${size} lines of ${output[1]} from ${input[1]}, stride ${stride.join()} ${x.dtype} ${dy.dtype}`;
+  const key = `weight gradient ${kernel.join("x")}x${channels}x${columns}, ${size} lines of ${output[1]} from ${input[1]}, stride ${stride.join()}${shape.apart ? `, apart ${shape.apart}` : ""} ${x.dtype} ${dy.dtype}`;
   const tile = device.tuner.choose(key, tiles, () => weightTrial(device, shape, [x.dtype, dy.dtype]));
   return runWeightContraction(tile, x, dy, shape);
 }
+
+/** Enough images in a trial that x and dy do not stay in the cache where those of the real sum would not. */
+const weightTrialFlops = 6e8;
 
 /** A weight gradient of the same shape on tensors of its own, with fewer images when it is large. */
 function weightTrial(device: Device, shape: WeightContraction, types: readonly [DataType, DataType]): Trial<Tile> {
   const { input, channels, output, columns, kernel } = shape;
   const flops = 2 * output[0] * output[1] * kernel[0] * kernel[1] * channels * columns;
-  const images = Math.min(shape.images, Math.max(1, Math.ceil(trialFlops / flops)));
+  const images = Math.min(shape.images, Math.max(1, Math.ceil(weightTrialFlops / flops)));
   const x = Tensor.zeros(device, [images, ...input, channels], types[0]).keep();
   const dy = Tensor.zeros(device, [images, ...output, columns], types[1]).keep();
   return {
@@ -222,18 +244,25 @@ function runWeightContraction(tile: Tile, x: Tensor, dy: Tensor, shape: WeightCo
   const channels4 = shape.channels / 4;
   const rows4 = shape.kernel[1] * channels4;
   // How the sum is cut decides its bits: by the shape alone, not by the tile.
+  const weightShape = [...shape.kernel, shape.channels, shape.columns];
+  const weightSize = sizeOf(weightShape);
   const wantedParts = Math.ceil((wantedWorkgroups * partArea) / (columns4 * rows4 * shape.kernel[0]));
 
   const xImage = shape.input[0] * shape.input[1] * shape.channels;
   const dyImage = shape.output[0] * shape.output[1] * shape.columns;
-  const calls = rowRanges(device, shape.images, [xImage, dyImage]).map((range) => {
+  const most = device.gpu.limits.maxComputeWorkgroupsPerDimension;
+  const ranges = shape.apart
+    ? rowRanges(device, shape.images, [xImage, dyImage, weightSize], Math.floor(most / shape.kernel[0]))
+    : rowRanges(device, shape.images, [xImage, dyImage]);
+  const calls = ranges.map((range) => {
+    if (shape.apart) return { ...range, linesPerPart: shape.output[0], parts: range.count };
     const lines = range.count * shape.output[0];
     const parts = Math.max(1, Math.min(wantedParts, Math.floor(lines / leastLinesPerPart)));
     const linesPerPart = Math.ceil(lines / parts);
     return { ...range, linesPerPart, parts: Math.ceil(lines / linesPerPart) };
   });
-  const weightShape = [...shape.kernel, shape.channels, shape.columns];
-  const parts = Tensor.empty(device, [calls.reduce((sum, call) => sum + call.parts, 0), ...weightShape]);
+  const allParts = calls.reduce((sum, call) => sum + call.parts, 0);
+  const parts = Tensor.empty(device, [allParts, ...weightShape], shape.apart);
   let firstPart = 0;
   for (const call of calls) {
     device.kernels.run(
@@ -242,7 +271,7 @@ function runWeightContraction(tile: Tile, x: Tensor, dy: Tensor, shape: WeightCo
       {
         x: x.window(call.start * xImage, call.count * xImage),
         dy: dy.window(call.start * dyImage, call.count * dyImage),
-        out: parts.window(),
+        out: shape.apart ? parts.window(firstPart * weightSize, call.parts * weightSize) : parts.window(),
       },
       {
         images: call.count,
@@ -259,11 +288,11 @@ function runWeightContraction(tile: Tile, x: Tensor, dy: Tensor, shape: WeightCo
         pad_h: shape.padding[0],
         pad_w: shape.padding[1],
         lines_per_part: call.linesPerPart,
-        first_part: firstPart,
+        first_part: shape.apart ? 0 : firstPart,
       },
       [Math.ceil(columns4 / tile.columns4), Math.ceil(rows4 / tile.rows), shape.kernel[0] * call.parts],
     );
     firstPart += call.parts;
   }
-  return sumParts(parts, weightShape);
+  return shape.apart ? parts : sumParts(parts, weightShape);
 }

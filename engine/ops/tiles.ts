@@ -89,25 +89,42 @@ function sharedTiles(device: Device, rows: number, columns4: number): Tile[] {
 /** The same for the gradient of a weight of `rows4` by `columns4` vec4s. */
 export function weightTiles(device: Device, rows4: number, columns4: number): Tile[] {
   const lanes = device.subgroupSize;
-  const shapes =
-    lanes === 0
-      ? [2, 1].map((groups) => ({ lanes: 16, rowLanes: 1, groups, columns: 1 }))
-      : [
-          { lanes, rowLanes: Math.min(lanes, 8), groups: 1, columns: 1 },
-          { lanes, rowLanes: Math.min(lanes, 4), groups: 1, columns: 1 },
-          { lanes, rowLanes: Math.min(lanes, 8), groups: 1, columns: 2 },
-        ];
+  const shapes = lanes === 0 ? registerWeightShapes : broadcastWeightShapes(lanes, rows4);
   const different = shapes.filter(
     (shape, i) =>
       shape.groups <= rows4 &&
-      (shape.columns === 1 || columns4 > lanes) &&
+      (shape.columns === 1 || columns4 > shape.lanes) &&
       shapes.findIndex((other) => JSON.stringify(other) === JSON.stringify(shape)) === i,
   );
-  return different.map(({ lanes: wide, rowLanes, groups, columns }) => ({
-    name: `${lanes === 0 ? "registers" : "broadcast"} ${4 * rowLanes * groups}x${4 * columns * wide}`,
+  return different.map(({ lanes: wide, rowLanes, groups, columns, positions }) => ({
+    name: `${lanes === 0 ? "registers" : "broadcast"} ${4 * rowLanes * groups}x${4 * columns * wide} by ${positions}`,
     kernel: "conv/weight_gradient",
-    constants: { BROADCAST: lanes > 0, LANES: wide, ROW_LANES: rowLanes, GROUPS: groups, COLUMNS: columns },
+    constants: {
+      BROADCAST: lanes > 0,
+      LANES: wide,
+      ROW_LANES: rowLanes,
+      GROUPS: groups,
+      COLUMNS: columns,
+      POSITIONS: positions,
+    },
     rows: rowLanes * groups,
     columns4: columns * wide,
   }));
+}
+
+const registerWeightShapes = [2, 1].map((groups) => ({ lanes: 16, rowLanes: 1, groups, columns: 1, positions: 4 }));
+
+function broadcastWeightShapes(lanes: number, rows4: number) {
+  // The fewest rows beyond the weight's: seven lanes for the seven taps of a row of a 7x7 kernel, say.
+  const made = (rowLanes: number) => Math.ceil(rows4 / rowLanes) * rowLanes;
+  const most = Math.min(lanes, 8);
+  const rowLanes = [most, most - 1, most - 2].reduce((a, b) => (b > 0 && made(b) < made(a) ? b : a));
+  const shapes = [
+    { lanes, rowLanes, groups: 1, columns: 2, positions: 2 },
+    { lanes, rowLanes, groups: 1, columns: 2, positions: 1 },
+    { lanes, rowLanes, groups: 1, columns: 1, positions: 2 },
+    { lanes, rowLanes: Math.min(lanes, 4), groups: 1, columns: 1, positions: 4 },
+  ];
+  // An invocation of a wide subgroup has registers of its own, not all of a core's.
+  return lanes > 8 ? shapes.reverse() : shapes;
 }

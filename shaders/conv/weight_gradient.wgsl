@@ -2,15 +2,17 @@
 //
 //   out[first_part + part, kh, kw, c, o] = Σ_image Σ_i Σ_j  x[image, i·stride_h + kh − pad_h, j·stride_w + kw − pad_w, c] · dy[image, i, j, o]
 //
-// over the lines (image, i) of this part; the parts are summed afterwards in a fixed order (reduce/parts.wgsl).
+// over the lines (image, i) of this part; the parts are summed afterwards in a fixed order (reduce/axis.wgsl).
 // Layouts: x [images, in_height, in_width, C], dy [images, out_height, out_width, O], C and O multiples of 4.
 //
 // One workgroup makes 4·ROW_LANES·GROUPS rows (kw, c) by LANES·COLUMNS vec4 columns o, for kh and part by group.z. The
 // rows of one kh are contiguous in x as they are in the weight, so few channels still fill the tile. With BROADCAST the
 // workgroup is one subgroup and lane l loads rows 4l..4l+3 of a position; without, every invocation loads them.
-// Four positions j are taken at a time, so that an accumulator is fetched and stored once for four products.
+// POSITIONS positions j are taken at a time, so that an accumulator is fetched and stored once for as many products. Each
+// number of x is broadcast where it is used: more of them alive at once would be more than registers hold.
 //
-// LANES, ROW_LANES, COLUMNS, BROADCAST: as in conv/tile.wgsl.   GROUPS: blocks of 4·ROW_LANES rows, 1..8.
+// LANES, COLUMNS, BROADCAST: as in conv/tile.wgsl.   ROW_LANES: up to LANES with BROADCAST, else 1.
+// GROUPS: blocks of 4·ROW_LANES rows, 1..8.   POSITIONS: 1..8, more only makes the code longer.
 //#if BROADCAST
 enable subgroups;
 //#end
@@ -81,8 +83,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
     let x_line = (image * params.in_height + h) * params.in_width;
     let dy_line = line * params.out_width;
-    for (var j0 = 0u; j0 < params.out_width; j0 += 4u) {
-      //#for p in 0..4
+    for (var j0 = 0u; j0 < params.out_width; j0 += {{POSITIONS}}u) {
+      //#for p in 0..POSITIONS
       let j_{{p}} = min(j0 + {{p}}u, params.out_width - 1u);
       //#for g in 0..GROUPS
       let w_{{g}}_{{p}} = u32(i32(j_{{p}} * params.stride_w + kw_{{g}}) - params.pad_w);
@@ -96,21 +98,24 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       //#end
       //#for g in 0..GROUPS
       //#for l in 0..ROW_LANES
+      //#for q in 0..4
       {
-        //#for p in 0..4
+        //#for p in 0..POSITIONS
         //#if BROADCAST
-        let a_{{p}} = subgroupBroadcast(x_{{g}}_{{p}}, {{l}}u);
+        let a_{{p}} = vec4f(subgroupBroadcast(x_{{g}}_{{p}}[{{q}}], {{l}}u));
         //#else
-        let a_{{p}} = x_{{g}}_{{p}};
+        let a_{{p}} = vec4f(x_{{g}}_{{p}}[{{q}}]);
         //#end
         //#end
-        //#for q in 0..4
         //#for v in 0..COLUMNS
-        sum_{{g}}_{{l}}_{{q}}_{{v}} = fma(vec4f(a_3[{{q}}]), d_3_{{v}}, fma(vec4f(a_2[{{q}}]), d_2_{{v}},
-          fma(vec4f(a_1[{{q}}]), d_1_{{v}}, fma(vec4f(a_0[{{q}}]), d_0_{{v}}, sum_{{g}}_{{l}}_{{q}}_{{v}}))));
+        var sum_{{v}} = sum_{{g}}_{{l}}_{{q}}_{{v}};
+        //#for p in 0..POSITIONS
+        sum_{{v}} = fma(a_{{p}}, d_{{p}}_{{v}}, sum_{{v}});
         //#end
+        sum_{{g}}_{{l}}_{{q}}_{{v}} = sum_{{v}};
         //#end
       }
+      //#end
       //#end
       //#end
     }

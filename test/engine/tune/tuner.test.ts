@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { withoutGradients } from "../../../engine/autograd.ts";
 import { openDevice } from "../../../engine/device/device.ts";
+import { batchedMatmul } from "../../../engine/ops/batched.ts";
 import { contractWeight } from "../../../engine/ops/contract.ts";
 import { conv2d, conv2dInputGradient } from "../../../engine/ops/conv.ts";
 import { convNorm } from "../../../engine/ops/conv-norm.ts";
@@ -54,9 +56,21 @@ const forms: [string, () => Tensor][] = [
         padding: [1, 1],
       }),
   ],
+  ["batched matmul", () => batchedMatmul(tensor([3, 37, 10], 1), tensor([3, 10, 70], 2))],
+  [
+    "gradient of a batched matmul",
+    () => gradientOf((a) => batchedMatmul(tensor([3, 37, 10], 1), a), tensor([3, 10, 70], 2), tensor([3, 37, 70], 3)),
+  ],
 ];
 
-describe("ways to run a contraction", () => {
+function gradientOf(operation: (x: Tensor) => Tensor, x: Tensor, dy: Tensor): Tensor {
+  x.requiresGradient = true;
+  const { node } = operation(x);
+  const gradients = withoutGradients(() => node!.gradient(dy));
+  return gradients.find((gradient) => gradient !== undefined)!;
+}
+
+describe("ways to run an operation", () => {
   for (const [name, run] of forms) {
     test(`${name}: all give the same bits`, async () => {
       const bits = async () =>
