@@ -63,7 +63,9 @@ export function contract(x: Tensor, weight: Tensor, out: Tensor, shape: Contract
 /** Ways with the same bits: those with subgroup matrices where the device has some for this shape, else the plain ones. */
 function tilesFor(device: Device, shape: Contraction, rows: number, x: DataType, weight: DataType): Tile[] {
   const columns4 = shape.columns / 4;
-  const unit = matrixUnitFor(device, x, rows, shape.columns, shape.channels);
+  // The kernel with matrices has no entries.
+  const single = (shape.entries ?? 1) === 1;
+  const unit = single ? matrixUnitFor(device, x, rows, shape.columns, shape.channels) : undefined;
   const matrices = unit ? matrixTiles(device, unit, rows, columns4, [x, weight]) : [];
   return matrices.length > 0 ? matrices : contractionTiles(device, rows, columns4);
 }
