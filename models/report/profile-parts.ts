@@ -3,9 +3,10 @@ import type { Measured } from "../../engine/tune/measured.ts";
 import { escapeHtml } from "./page.ts";
 import { bytes, dash, decimals, percent } from "./report-parts.ts";
 
-/** "840 ns", "12.3 µs", "1.23 ms", "2.34 s". */
+/** "840 ns", "12.3 µs", "1.23 ms", "2.34 s"; a dash for what is not a number. */
 export function time(ms: number): string {
   const units = ["ns", "µs", "ms", "s"];
+  if (!Number.isFinite(ms)) return dash;
   let value = ms * 1e6;
   let unit = 0;
   // What rounds to a thousand belongs to the next unit.
@@ -42,10 +43,9 @@ interface Tile {
 export function tiles(profile: Profile): string {
   const { span, overhead, memory, kernels } = profile;
   const owner = memory.owners[0];
-  const atRoofs = kernels.reduce(
-    (sum, { roof, milliseconds }) => sum + milliseconds.total * Math.min(1, roof?.share ?? 1),
-    0,
-  );
+  const atRoofs = profile.roofs
+    ? kernels.reduce((sum, { roof, milliseconds }) => sum + milliseconds.total * Math.min(1, roof?.share ?? 1), 0)
+    : Number.NaN;
   const perDispatch = overhead.microsecondsPerDispatch;
   const all: Tile[] = [
     tile("GPU span", "gpuMs", span.gpuMs, time, `wall ${time(span.wallMs)}`, "from the first timestamp to the last"),
@@ -63,7 +63,7 @@ export function tiles(profile: Profile): string {
       "atRoofs",
       atRoofs,
       time,
-      `${percent(atRoofs, span.busyMs)} of busy`,
+      profile.roofs ? `${percent(atRoofs, span.busyMs)} of busy` : "no roofs measured",
       "what the same kernels would take if each reached the roof that binds it",
     ),
     tile(
@@ -87,7 +87,7 @@ export function tiles(profile: Profile): string {
       "peakBytes",
       memory.peakBytes,
       bytes,
-      owner ? `${owner.owner}: ${percent(owner.atPeakBytes, memory.peakBytes)}` : "",
+      owner ? `${percent(owner.atPeakBytes, memory.peakBytes)} ${owner.owner}` : "",
       "and who held most of it",
     ),
     tile(

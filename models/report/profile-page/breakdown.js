@@ -16,7 +16,7 @@ export function breakdown(store) {
   let all = false;
   const host = byId("breakdown");
   const draw = () => {
-    const groups = grouped(store.profile.kernels, by);
+    const groups = groupKernels(store.profile.kernels, by);
     const shown = all ? groups : groups.slice(0, most);
     const longest = groups[0]?.total ?? 0;
     const rows = shown.map((group) => row(group, longest, by, store));
@@ -55,7 +55,7 @@ export function breakdown(store) {
 /** @typedef {{ name: string, total: number, share: number, calls: number, phases: Map<string, number> }} Group */
 
 /** @param {readonly import("./state.js").Kernel[]} kernels @param {Grouping} by */
-function grouped(kernels, by) {
+function groupKernels(kernels, by) {
   /** @type {Map<string, Group>} */
   const groups = new Map();
   for (const kernel of kernels) {

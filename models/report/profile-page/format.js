@@ -17,6 +17,7 @@ export function grouped(value, decimals = 0) {
 
 /** "840 ns", "12.3 µs", "1.23 ms", "2.34 s". @param {number} ms */
 export function time(ms) {
+  if (ms === 0) return "0";
   return scaled(ms * 1e6, 1000, ["ns", "µs", "ms", "s"]);
 }
 

@@ -46,6 +46,7 @@ export function roofline(store) {
     const { x, y } = scales(plotted, roofs, width);
     marks = plotted.map((point) => pointMark(point, x, y, store));
     const group = drawing("g", { class: "points" }, ...marks);
+    const drawn = roofs ? drawRoofs(roofs, x, y) : { lines: [], names: [] };
     const svg = drawing(
       "svg",
       {
@@ -57,8 +58,9 @@ export function roofline(store) {
         onkeydown: (/** @type {KeyboardEvent} */ event) => step(event, plotted, store),
       },
       ...axes(x, y, width),
-      ...(roofs ? drawRoofs(roofs, x, y) : []),
+      ...drawn.lines,
       group,
+      ...drawn.names,
     );
     host.replaceChildren(svg);
     restyle();
@@ -181,59 +183,41 @@ function axes(x, y, width) {
   ];
 }
 
-/** @param {NonNullable<ReturnType<typeof roofLines>>} roofs @param {Scale} x @param {Scale} y */
+/** The roofs, and their names, which are legible above points. @param {NonNullable<ReturnType<typeof roofLines>>} roofs @param {Scale} x @param {Scale} y */
 function drawRoofs({ memory, arithmetic }, x, y) {
+  const lines = [];
+  const names = [];
   const slowest = Math.min(...memory.map(({ rate }) => rate));
   const fastest = Math.max(...memory.map(({ rate }) => rate));
   const top = Math.max(...arithmetic.map(({ rate }) => rate));
-  const nodes = [];
   for (const { rate, name, main } of arithmetic) {
     const start = Math.max(x.low, rate / fastest);
-    const style = main ? "roof" : "roof minor";
-    nodes.push(drawing("line", { class: style, x1: x.at(start), x2: x.at(x.high), y1: y.at(rate), y2: y.at(rate) }));
+    const ends = { x1: x.at(start), x2: x.at(x.high), y1: y.at(rate), y2: y.at(rate) };
+    lines.push(drawing("line", { class: main ? "roof" : "roof minor", ...ends }));
     const below = arithmetic.some((other) => other.rate > rate && y.at(rate) - y.at(other.rate) < 20);
-    nodes.push(
-      drawing(
-        "text",
-        { class: "roof-name", x: x.at(x.high) - 4, y: y.at(rate) + (below ? 14 : -5), "text-anchor": "end" },
-        `${name} ${significant(rate)} GFLOP/s`,
-      ),
-    );
+    const place = { x: x.at(x.high) - 4, y: y.at(rate) + (below ? 14 : -5), "text-anchor": "end" };
+    names.push(drawing("text", { class: "roof-name", ...place }, `${name} ${significant(rate)} GFLOP/s`));
   }
   for (const { rate, name, main } of memory) {
     const from = Math.max(x.low, y.low / rate);
-    const to = Math.min(x.high, top / rate);
+    const to = Math.min(x.high, (main ? (arithmetic[0]?.rate ?? top) : top) / rate);
     if (from >= to) continue;
-    nodes.push(
-      drawing("line", {
-        class: main ? "roof" : "roof minor",
-        x1: x.at(from),
-        y1: y.at(from * rate),
-        x2: x.at(to),
-        y2: y.at(to * rate),
-      }),
-    );
-    const angle = (Math.atan2(y.at(to * rate) - y.at(from * rate), x.at(to) - x.at(from)) * 180) / Math.PI;
+    const [left, right, low, high] = [x.at(from), x.at(to), y.at(from * rate), y.at(to * rate)];
+    lines.push(drawing("line", { class: main ? "roof" : "roof minor", x1: left, y1: low, x2: right, y2: high }));
+    const angle = (Math.atan2(high - low, right - left) * 180) / Math.PI;
     // Along the line: the faster one's name above it, the slower one's below, at different heights.
     const above = rate > slowest || memory.length === 1;
-    const share = memory.length === 1 ? 0.3 : above ? 0.24 : 0.3;
-    const [px, py] = [
-      x.at(from) + share * (x.at(to) - x.at(from)),
-      y.at(from * rate) + share * (y.at(to * rate) - y.at(from * rate)),
-    ];
-    nodes.push(
+    const share = above ? 0.3 : 0.42;
+    const place = `translate(${left + share * (right - left)} ${low + share * (high - low)}) rotate(${angle}) translate(0 ${above ? -6 : 14})`;
+    names.push(
       drawing(
         "text",
-        {
-          class: "roof-name",
-          "text-anchor": "middle",
-          transform: `translate(${px} ${py}) rotate(${angle}) translate(0 ${above ? -6 : 14})`,
-        },
+        { class: "roof-name", "text-anchor": "middle", transform: place },
         `${name} ${significant(rate)} GB/s`,
       ),
     );
   }
-  return nodes;
+  return { lines, names };
 }
 
 /** @param {{ kernel: import("./state.js").Kernel, index: number, x: number, y: number }} point @param {Scale} x @param {Scale} y @param {Store} store */

@@ -1,6 +1,6 @@
 import { columns, isText } from "./columns.js";
 import { byId, element } from "./dom.js";
-import { grouped, percent } from "./format.js";
+import { dash, grouped, percent } from "./format.js";
 
 /** @typedef {import("./state.js").Store} Store */
 /** @typedef {import("./columns.js").Column} Column */
@@ -71,6 +71,7 @@ class KernelTable {
   }
 
   #build() {
+    const largest = this.store.profile.kernels.reduce((most, { share }) => Math.max(most, share), 0);
     const visible = columns.filter(({ key }) => this.#shown.has(key));
     const heads = visible.map((column) =>
       element(
@@ -95,7 +96,7 @@ class KernelTable {
           tabindex: -1,
           onclick: () => this.store.set({ selected: this.store.choice.selected === index ? -1 : index }),
         },
-        ...visible.map((column) => cell(column, kernel)),
+        ...visible.map((column) => cell(column, kernel, largest)),
       ),
     );
     this.#table.replaceChildren(
@@ -164,9 +165,11 @@ class KernelTable {
     for (const place of foot) {
       const column = columns.find(({ key }) => key === place.dataset["sum"]);
       if (!column) continue;
+      const known = passing.some((kernel) => column.value(kernel) !== null);
       const sum = passing.reduce((total, kernel) => total + Number(column.value(kernel) ?? 0), 0);
-      place.textContent =
-        column.key === "share"
+      place.textContent = !known
+        ? dash
+        : column.key === "share"
           ? percent(sum)
           : grouped(sum, Number.isInteger(sum) && !column.title.endsWith("ms") ? 0 : 3);
       place.dataset["value"] = String(sum);
@@ -210,11 +213,11 @@ class KernelTable {
   }
 }
 
-/** @param {Column} column @param {import("./state.js").Kernel} kernel */
-function cell(column, kernel) {
+/** @param {Column} column @param {import("./state.js").Kernel} kernel @param {number} largest share of the time */
+function cell(column, kernel, largest) {
   const value = column.value(kernel);
   const text = column.text ? column.text(kernel) : String(value ?? "");
-  const bar = column.bar?.(kernel);
+  const bar = column.key === "share" ? kernel.share / Math.max(largest, 1e-12) : column.bar?.(kernel);
   const inner =
     column.key === "phase"
       ? [element("i", { class: "dot", style: `background:var(--${kernel.phase})` }), text]
