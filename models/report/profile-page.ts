@@ -5,6 +5,8 @@ import { escapeHtml } from "./page.ts";
 import { machineTable, markList, memoryOwners, roofTable, tiles, tuningLog } from "./profile-parts.ts";
 import { dateAndTime } from "./report-parts.ts";
 
+const styles = ["page", "charts", "table", "detail"] as const;
+
 /** The page's scripts, each before those that import it: they become one. */
 const scripts = [
   "format",
@@ -39,7 +41,7 @@ export function profilePage(profile: Profile): string {
 <meta name="color-scheme" content="light dark">
 <link rel="icon" href="data:,">
 <title>${escapeHtml(`Kernel profile: ${profile.command}`)}</title>
-<style>${pageFile("style.css")}</style>
+<style>${styles.map((name) => pageFile(`${name}.css`)).join("\n")}</style>
 </head>
 <body>
 <main>

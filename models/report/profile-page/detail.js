@@ -138,7 +138,7 @@ function launchFacts({ workgroup, grid, workgroupBytes, id }, store) {
   const invocations = workgroup.reduce((a, b) => a * b, 1);
   const groups = grid.reduce((a, b) => a * b, 1);
   const { subgroupSize } = store.profile.machine;
-  const subgroups = subgroupSize > 0 ? `, ${significant(invocations / subgroupSize)} subgroups` : "";
+  const subgroups = subgroupSize > 0 ? ` (${significant(invocations / subgroupSize, 1)} subgroups)` : "";
   return [
     ["workgroup", `${workgroup.join(" × ")} = ${grouped(invocations)}${subgroups}`],
     ["grid", `${grid.join(" × ")} = ${grouped(groups)}`],

@@ -272,17 +272,20 @@ function drag(target, moved, clicked) {
     /** @type {{ start?: number }} */
     const state = {};
     let far = false;
-    target.setPointerCapture(down.pointerId);
     const left = down.clientX - down.offsetX;
-    const move = (/** @type {PointerEvent} */ event) => {
-      far ||= Math.abs(event.clientX - down.clientX) > 3;
-      if (far) moved(down.offsetX, event.clientX - left, event, state);
-    };
-    const up = (/** @type {PointerEvent} */ event) => {
-      target.removeEventListener("pointermove", move);
-      if (!far) clicked(down.offsetX, event);
-    };
-    target.addEventListener("pointermove", move);
-    target.addEventListener("pointerup", up, { once: true });
+    const ended = new AbortController();
+    const { signal } = ended;
+    target.setPointerCapture(down.pointerId);
+    target.addEventListener(
+      "pointermove",
+      (event) => {
+        far ||= Math.abs(event.clientX - down.clientX) > 3;
+        if (far) moved(down.offsetX, event.clientX - left, event, state);
+      },
+      { signal },
+    );
+    target.addEventListener("pointerup", (event) => !far && clicked(down.offsetX, event), { signal });
+    // Comes after pointerup, and when the system takes the pointer away.
+    target.addEventListener("lostpointercapture", () => ended.abort(), { signal });
   });
 }

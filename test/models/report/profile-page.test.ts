@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Browser, Page } from "playwright-core";
+import type { Browser, Locator, Page } from "playwright-core";
 import { marks, type Profile } from "../../../engine/profile/profile.ts";
 import { profilePage } from "../../../models/report/profile-page.ts";
 import { sampleProfile } from "../../engine/profile/sample.ts";
@@ -51,6 +51,7 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     if (folder) await rm(folder, { recursive: true });
   });
 
+  const textOf = async (place: Locator) => (await place.textContent()) ?? "";
   const number = (text: string) => Number(text.replaceAll(",", ""));
   const rows = () => page.locator("#kernel-table tbody tr:visible");
   const column = (key: string) =>
@@ -77,15 +78,15 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     const tile = (key: string) => page.locator(`.tile [data-key=${key}]`);
     for (const [key, value] of Object.entries({ gpuMs: span.gpuMs, busyMs: span.busyMs, idleMs: span.idleMs })) {
       expect(Number(await tile(key).getAttribute("data-value"))).toBe(value);
-      const [amount, unit] = (await tile(key).innerText()).split(" ");
+      const [amount, unit] = (await textOf(tile(key))).split(" ");
       const ms = number(amount!) * { ns: 1e-6, µs: 1e-3, ms: 1, s: 1e3 }[unit!]!;
       expect(Math.abs(ms / value - 1)).toBeLessThan(0.006);
     }
-    expect(await tile("dispatches").innerText()).toBe("1,500");
+    expect(await textOf(tile("dispatches"))).toBe("1,500");
     expect(Number(await tile("hostEncodeMs").getAttribute("data-value"))).toBe(span.hostEncodeMs);
     expect(Number(await tile("peakBytes").getAttribute("data-value"))).toBe(memory.peakBytes);
     expect(Number(await tile("overheadMs").getAttribute("data-value"))).toBe(overhead.hostMs);
-    const text = await page.locator(".marks").innerText();
+    const text = await textOf(page.locator(".marks"));
     for (const mark of profile.marks) expect(text).toContain(`${mark}: ${marks[mark]}`);
   });
 
@@ -103,7 +104,7 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     expect(await column("roofShare")).toEqual(sorted.map(({ roof }) => `${(100 * roof!.share).toFixed(1)} %`));
     expect(await column("gflops")).toContain("–");
     const sum = page.locator('tfoot [data-sum="total"]');
-    expect(number(await sum.innerText())).toBeCloseTo(profile.span.busyMs, 2);
+    expect(number(await textOf(sum))).toBeCloseTo(profile.span.busyMs, 2);
   });
 
   test("sorts by any column, either way; what is not there comes last", async () => {
@@ -116,7 +117,7 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     expect(down.slice(known.length).every((rate) => rate === null)).toBe(true);
     await page.getByRole("button", { name: "GFLOP/s", exact: true }).click();
     expect((await rates()).slice(0, known.length)).toEqual([...known].sort((a, b) => a - b));
-    expect(await page.locator("th[aria-sort=ascending]").innerText()).toContain("GFLOP/s");
+    expect(await textOf(page.locator("th[aria-sort=ascending]"))).toContain("GFLOP/s");
     await page.locator("th button[data-key=op]").click();
     const ops = await column("op");
     expect(ops).toEqual([...ops].sort((a, b) => a.localeCompare(b, "en")));
@@ -134,7 +135,7 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     );
     expect(words.length).toBeGreaterThan(0);
     expect(await shown()).toEqual(words);
-    expect(await page.locator("#kernel-count").innerText()).toBe(`${words.length} of 120 kernels`);
+    expect(await textOf(page.locator("#kernel-count"))).toBe(`${words.length} of 120 kernels`);
     await page.locator("#filter-phase").selectOption("backward");
     expect(await shown()).toEqual(words.filter((index) => profile.kernels[index]!.phase === "backward"));
     await page.locator("#filter-phase").selectOption("");
@@ -182,7 +183,7 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
       .locator(".source li")
       .evaluateAll((all) => all.map((line) => (line.textContent ?? "").replace("\u200b", "")));
     expect(lines).toEqual(profile.sources[kernel.source]!.replace(/\n$/, "").split("\n"));
-    const text = await page.locator("#detail").innerText();
+    const text = await textOf(page.locator("#detail"));
     for (const part of [kernel.kernel, kernel.layer, kernel.workgroup.join(" × "), ...Object.values(kernel.shapes)])
       expect(text).toContain(part);
     await page.keyboard.press("ArrowDown");
@@ -226,7 +227,7 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     expect(from).toBeLessThanOrEqual(longest.startMs);
     expect(to).toBeGreaterThanOrEqual(longest.startMs + longest.durationMs);
     await canvas.hover({ position: { x: 64 + (1180 * (longest.startMs - from)) / (to - from) + 40, y: 100 } });
-    expect(await page.locator("#tip").innerText()).toContain(profile.kernels[longest.kernel]!.kernel);
+    expect(await textOf(page.locator("#tip"))).toContain(profile.kernels[longest.kernel]!.kernel);
   });
 
   test("the download is the profile", async () => {
