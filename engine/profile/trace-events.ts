@@ -38,6 +38,8 @@ export interface TraceFile {
 }
 
 type Slice = Extract<TraceEvent, { ph: "X" }>;
+/** What stands at a time. */
+type Timed = Exclude<TraceEvent, { ph: "M" }>;
 
 const host: Place = { pid: 1, tid: 1 };
 const gpuProcess = 2;
@@ -52,7 +54,7 @@ const firstGpuThread = 10;
 export function traceEvents(profile: Profile): TraceFile {
   const gpu = gpuSlices(profile);
   const recorded = hostSlices(profile);
-  const timed = [...recorded, ...gpu.slices, ...arrows(profile, gpu.slices), ...memory(profile)];
+  const timed: Timed[] = [...recorded, ...gpu.slices, ...arrows(profile, gpu.slices), ...memory(profile)];
   const lanes = Array.from({ length: gpu.lanes }, (_, lane) =>
     track({ pid: gpuProcess, tid: firstGpuThread + lane }, lane === 0 ? "kernels" : `kernels beside (${lane + 1})`),
   );
@@ -60,8 +62,8 @@ export function traceEvents(profile: Profile): TraceFile {
     displayTimeUnit: "ms",
     otherData: notes(profile),
     traceEvents: [
-      processName(host.pid, "host", 0),
-      processName(gpuProcess, `GPU: ${profile.machine.description || profile.machine.vendor}`, 1),
+      ...process(host.pid, "host", 0),
+      ...process(gpuProcess, `GPU: ${profile.machine.description || profile.machine.vendor}`, 1),
       ...track(host, "recording"),
       ...lanes.flat(),
       // What starts at the same time stays in order, the outer slice first and arrows behind their slices; an outer slice
@@ -71,11 +73,11 @@ export function traceEvents(profile: Profile): TraceFile {
   };
 }
 
-function rank({ ph }: TraceEvent): number {
+function rank({ ph }: Timed): number {
   return ph === "X" ? 0 : 1;
 }
 
-function lengthOf(event: TraceEvent): number {
+function lengthOf(event: Timed): number {
   return event.ph === "X" ? event.dur : 0;
 }
 
@@ -172,8 +174,8 @@ function hostSlices({ events, kernels, span }: Profile): Slice[] {
 }
 
 /** From the recording of each dispatch to its kernel. */
-function arrows({ events }: Profile, slices: readonly Slice[]): TraceEvent[] {
-  return events.flatMap(({ recordedMs }, id): TraceEvent[] => {
+function arrows({ events }: Profile, slices: readonly Slice[]): Timed[] {
+  return events.flatMap(({ recordedMs }, id): Timed[] => {
     const { pid, tid, ts } = slices[id]!;
     const arrow = { name: "dispatch", cat: "dispatch", id };
     return [
@@ -183,7 +185,7 @@ function arrows({ events }: Profile, slices: readonly Slice[]): TraceEvent[] {
   });
 }
 
-function memory({ memory: { timeline } }: Profile): TraceEvent[] {
+function memory({ memory: { timeline } }: Profile): Timed[] {
   return timeline.map(({ ms, bytes }) => ({
     pid: gpuProcess,
     tid: firstGpuThread,
@@ -209,9 +211,12 @@ function notes(profile: Profile): Record<string, string> {
   };
 }
 
-function processName(pid: number, name: string, index: number): TraceEvent {
-  // The index puts the host above the GPU.
-  return { pid, tid: 0, ph: "M", name: "process_name", args: { name, sort_index: index } };
+/** Processes stand in the order of their index. */
+function process(pid: number, name: string, index: number): TraceEvent[] {
+  return [
+    { pid, tid: 0, ph: "M", name: "process_name", args: { name } },
+    { pid, tid: 0, ph: "M", name: "process_sort_index", args: { sort_index: index } },
+  ];
 }
 
 function track(place: Place, name: string): TraceEvent[] {

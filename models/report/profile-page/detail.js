@@ -49,10 +49,10 @@ function stripOf(kernel, store) {
   ];
 }
 
-/** @param {Kernel} kernel @param {Store} store */
+/** @param {Kernel} kernel @param {Store} store @returns {Node[]} */
 function pane(kernel, store) {
   const source = store.profile.sources[kernel.source];
-  return [
+  const parts = [
     element("h3", {}, element("i", { class: "dot", style: `background:var(--${kernel.phase})` }), kernel.kernel),
     element(
       "p",
@@ -92,6 +92,7 @@ function pane(kernel, store) {
           sourceView(source),
         ),
   ];
+  return parts.filter((part) => part !== null);
 }
 
 /** @param {string} title @param {readonly (readonly [string, string])[]} pairs */

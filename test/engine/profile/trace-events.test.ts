@@ -34,11 +34,11 @@ function end({ ts, dur }: Slice): number {
 
 test("is a JSON document with named tracks and the marks explained", () => {
   expect(JSON.parse(JSON.stringify(file))).toEqual(file as never);
-  const names = events.filter(({ ph }) => ph === "M").map(({ name, args }: never) => [name, args["name"]]);
-  expect(names).toContainEqual(["process_name", "host"]);
-  expect(names).toContainEqual(["process_name", "GPU: Radeon RX 7600 (RADV NAVI33)"]);
-  expect(names).toContainEqual(["thread_name", "recording"]);
-  expect(names).toContainEqual(["thread_name", "kernels"]);
+  const names = events.flatMap((event) => (event.ph === "M" ? [`${event.name}: ${event.args["name"]}`] : []));
+  expect(names).toContain("process_name: host");
+  expect(names).toContain("process_name: GPU: Radeon RX 7600 (RADV NAVI33)");
+  expect(names).toContain("thread_name: recording");
+  expect(names).toContain("thread_name: kernels");
   expect(file.otherData["mark: quantised-clock"]).toContain("coarse steps");
   expect(file.otherData["command"]).toBe(profile.command);
 });
