@@ -21,6 +21,10 @@ function count(value: number): string {
   return value.toLocaleString("en-US");
 }
 
+function number(value: number, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
+}
+
 /** Why the figures need care; empty without a mark. */
 export function markList(profile: Profile): string {
   if (profile.marks.length === 0) return "";
@@ -79,7 +83,7 @@ export function tiles(profile: Profile): string {
       "dispatches",
       span.dispatches,
       count,
-      `${count(span.submits)} submits, ${count(kernels.length)} kernels`,
+      `${number(span.submits, "submit")}, ${number(kernels.length, "kernel")}`,
       "calls of kernels",
     ),
     tile(

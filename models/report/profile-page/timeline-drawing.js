@@ -163,11 +163,15 @@ function drawHost(context, ruler, paint) {
   });
 }
 
-/** Text where it fits whole. @param {CanvasRenderingContext2D} context @param {string} text @param {number} left @param {number} y @param {number} right @param {string} colour */
-function label(context, text, left, y, right, colour) {
-  if (right - left < 24 || context.measureText(text).width > right - left - 8) return false;
+/** Text between two places, cut where it is too long; none where little of it would be left. @param {CanvasRenderingContext2D} context @param {string} text @param {number} left @param {number} y @param {number} right @param {string} colour @param {boolean} [whole] never cut */
+function label(context, text, left, y, right, colour, whole = false) {
+  const room = right - left - 8;
+  if (room < 16) return false;
+  const width = context.measureText(text).width;
+  const kept = width <= room ? text.length : Math.floor((text.length * room) / width) - 1;
+  if (kept < (whole ? text.length : Math.min(4, text.length))) return false;
   context.fillStyle = colour;
-  context.fillText(text, left + 4, y);
+  context.fillText(kept === text.length ? text : `${text.slice(0, kept)}…`, left + 4, y);
   return true;
 }
 
@@ -215,7 +219,7 @@ function drawKernels(context, ruler, store, visible, paint) {
     if (!kernel) continue;
     const named = label(context, kernel.op, left, top + 16, right, paint.of("var(--on-colour)"));
     if (named && kernel.layer) label(context, kernel.layer, left, top + 32, right, paint.of("var(--on-colour)"));
-    if (named) label(context, time(event.durationMs), left, top + 48, right, paint.of("var(--on-colour)"));
+    if (named) label(context, time(event.durationMs), left, top + 48, right, paint.of("var(--on-colour)"), true);
   }
   context.globalAlpha = 1;
 }
@@ -255,11 +259,14 @@ function drawLink(context, ruler, { recordedMs, startMs, durationMs }, paint) {
   const [low, high] = [tracks.host.top + tracks.host.height, tracks.gpu.top];
   context.strokeStyle = paint.of("var(--ink)");
   context.lineWidth = 1.5;
-  context.beginPath();
-  context.moveTo(from, tracks.host.top + tracks.host.height / 2);
-  context.lineTo(from, low);
-  context.bezierCurveTo(from, (low + high) / 2, to, (low + high) / 2, to, high);
-  context.stroke();
+  // Recorded far outside the shown range, an arrow would be a line across everything.
+  if (from >= gutter) {
+    context.beginPath();
+    context.moveTo(from, tracks.host.top + tracks.host.height / 2);
+    context.lineTo(from, low);
+    context.bezierCurveTo(from, (low + high) / 2, to, (low + high) / 2, to, high);
+    context.stroke();
+  }
   context.strokeRect(to, tracks.gpu.top, Math.max(1, ruler.x(startMs + durationMs) - to), tracks.gpu.height);
 }
 

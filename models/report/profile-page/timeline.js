@@ -1,5 +1,5 @@
 import { byId, choiceButtons, drawOnResize, element, showTip } from "./dom.js";
-import { bytes, time } from "./format.js";
+import { bytes, grouped, time } from "./format.js";
 import { kernelLines } from "./state.js";
 import { drawOverview, drawTimeline, gutter, prepare, Ruler, timelineHeight, tracks } from "./timeline-drawing.js";
 import { TimelineModel } from "./timeline-model.js";
@@ -196,7 +196,7 @@ class Timeline {
     const ms = new Ruler(this.model, this.#width).ms(x);
     if (event) showTip(pointer, ...this.#lines(event));
     else if (x >= gutter && within(y, tracks.memory))
-      showTip(pointer, `${bytes(this.model.bytesAt(ms))} in use at ${time(ms)}`);
+      showTip(pointer, `${bytes(this.model.bytesAt(ms))} in use at ${grouped(ms, 3)} ms`);
   }
 
   /** @param {Placed} event */
@@ -204,7 +204,7 @@ class Timeline {
     const profile = this.store.profile.kernels[kernel];
     return [
       ...(profile ? kernelLines(profile) : []),
-      `this call: ${time(durationMs)} at ${time(startMs)}${cold ? ", just compiled" : ""}`,
+      `this call: ${time(durationMs)} at ${grouped(startMs, 3)} ms${cold ? ", just compiled" : ""}`,
       `dispatch ${index} of submit ${submit}, recorded ${startMs >= recordedMs ? `${time(startMs - recordedMs)} before` : `${time(recordedMs - startMs)} after`}`,
     ];
   }
@@ -249,7 +249,7 @@ class Timeline {
       this.#pointed,
     );
     const { start, end } = this.model;
-    this.#range.textContent = `${time(start)} to ${time(end)}: ${time(end - start)}`;
+    this.#range.textContent = `from ${grouped(start, 3)} ms, ${time(end - start)} long`;
     this.#canvas.dataset["start"] = String(start);
     this.#canvas.dataset["end"] = String(end);
   }
