@@ -17,6 +17,7 @@ const scripts = [
   "breakdown",
   "timeline-model",
   "timeline-drawing",
+  "timeline-overview",
   "timeline",
   "wgsl",
   "table",

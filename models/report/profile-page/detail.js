@@ -155,7 +155,8 @@ function callChart({ milliseconds }, store) {
   if (calls.length < 2) return null;
   const host = element("div", { class: "calls" });
   const warm = calls.filter(({ cold }) => !cold);
-  const most = Math.max(...(warm.length > 0 ? warm : calls).map(({ durationMs }) => durationMs)) * 1.15;
+  const most =
+    1.15 * (warm.length > 0 ? warm : calls).reduce((longest, { durationMs }) => Math.max(longest, durationMs), 1e-9);
   const end = calls.reduce((last, { startMs }) => Math.max(last, startMs), 0);
   const beyond = calls.filter(({ durationMs }) => durationMs > most).length;
   const note = `cold calls are rings${beyond > 0 ? `; ${beyond} beyond the scale, at the upper edge` : ""}`;
@@ -176,9 +177,16 @@ function callChart({ milliseconds }, store) {
             value === 0 ? "0" : time(value),
           ),
         ]),
-        ...calls.map(({ startMs, durationMs, cold }) =>
-          drawing("circle", { class: cold ? "cold" : "warm", cx: x(startMs), cy: y(durationMs), r: 2.5 }),
-        ),
+        drawing("path", {
+          class: "warm",
+          // Lines without length: their round ends are dots, however many there are.
+          d: warm.map(({ startMs, durationMs }) => `M${x(startMs).toFixed(1)} ${y(durationMs).toFixed(1)}h0`).join(""),
+        }),
+        ...calls
+          .filter(({ cold }) => cold)
+          .map(({ startMs, durationMs }) =>
+            drawing("circle", { class: "cold", cx: x(startMs), cy: y(durationMs), r: 2.5 }),
+          ),
       ),
     );
   });

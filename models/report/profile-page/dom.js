@@ -82,7 +82,7 @@ export function showTip(at, ...lines) {
   tip.style.top = `${Math.max(4, top)}px`;
 }
 
-/** Calls `draw` with the width of an element now and whenever it changes, and when the colours do. @param {HTMLElement} host @param {(width: number) => void} draw */
+/** Calls `draw` with the width of an element now and whenever it changes. @param {HTMLElement} host @param {(width: number) => void} draw */
 export function drawOnResize(host, draw) {
   let width = 0;
   const now = () => {
@@ -92,6 +92,5 @@ export function drawOnResize(host, draw) {
     draw(width);
   };
   new ResizeObserver(now).observe(host);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw(width));
   now();
 }

@@ -14,11 +14,7 @@ export class TimelineModel {
     /** By recording, positions in `events`. */
     this.recorded = this.events.map((_, at) => at).sort((a, b) => this.#recordedMs(a) - this.#recordedMs(b));
     this.memory = memory.timeline;
-    this.peakBytes = Math.max(
-      1,
-      memory.peakBytes,
-      ...[this.memory.reduce((most, { bytes }) => Math.max(most, bytes), 0)],
-    );
+    this.peakBytes = this.memory.reduce((most, { bytes }) => Math.max(most, bytes), Math.max(1, memory.peakBytes));
     const ends = this.events.map(({ startMs, durationMs }) => startMs + durationMs);
     /** The longest one bounds how far before a time an event that reaches it may start. */
     this.longest = this.events.reduce((most, { durationMs }) => Math.max(most, durationMs), 0);

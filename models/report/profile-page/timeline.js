@@ -1,8 +1,9 @@
 import { byId, choiceButtons, drawOnResize, element, showTip } from "./dom.js";
 import { bytes, grouped, time } from "./format.js";
 import { kernelLines } from "./state.js";
-import { drawOverview, drawTimeline, gutter, prepare, Ruler, timelineHeight, tracks } from "./timeline-drawing.js";
+import { drawTimeline, gutter, prepare, Ruler, timelineHeight, tracks } from "./timeline-drawing.js";
 import { TimelineModel } from "./timeline-model.js";
+import { drawOverview } from "./timeline-overview.js";
 
 /** @typedef {import("./state.js").Store} Store */
 /** @typedef {import("./timeline-drawing.js").Placed} Placed */
@@ -46,6 +47,8 @@ class Timeline {
       this.#width = width;
       this.#draw();
     });
+    // A canvas does not follow the colours of the page by itself.
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#later());
     store.subscribe((changed) => {
       if (["selected", "filter", "colour"].some((name) => changed.has(name))) this.#later();
     });
