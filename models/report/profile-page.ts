@@ -94,8 +94,8 @@ function timelineBody({ eventsLeftOut }: Profile): string {
 
 const kernelTools = `<div class="tools">
 <button type="button" id="filter-group" hidden title="show all groups"></button>
-<input type="search" id="filter-text" placeholder="filter: conv layer1 -backward" aria-label="filter kernels: words that must occur, with a minus words that must not" spellcheck="false">
-<select id="filter-phase" aria-label="phase"><option value="">all phases</option></select>
+<input type="search" id="filter-text" placeholder="filter: conv layer1 -backward" aria-label="filter kernels: words that must occur, with a minus words that must not" spellcheck="false" autocomplete="off">
+<select id="filter-phase" aria-label="phase" autocomplete="off"><option value="">all phases</option></select>
 <details class="columns"><summary>columns</summary><div id="column-choice"></div></details>
 <span class="note" id="kernel-count" aria-live="polite"></span>
 </div>`;

@@ -50,6 +50,8 @@ class KernelTable {
       ...columns.map(({ key, title, explanation }) => {
         const box = element("input", {
           type: "checkbox",
+          // A reload starts afresh, so the browser must not restore the boxes.
+          autocomplete: "off",
           checked: this.#shown.has(key),
           onchange: () => {
             if (box.checked) this.#shown.add(key);

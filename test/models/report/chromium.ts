@@ -32,11 +32,10 @@ export async function openWatched(browser: Browser, address: string, width = 128
   const page = await browser.newPage({ viewport: { width, height: 900 } });
   const watched: Watched = { page, requests: [], complaints: [] };
   await page.route("**/*", (route) => {
-    if (route.request().url() !== address) watched.requests.push(route.request().url());
+    const url = route.request().url();
+    // What is made in the page does not leave it.
+    if (url !== address && !/^(data|blob):/.test(url)) watched.requests.push(url);
     return route.continue();
-  });
-  page.on("request", (request) => {
-    if (!/^(data|blob):/.test(request.url()) && request.url() !== address) watched.requests.push(request.url());
   });
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) watched.complaints.push(message.text());
