@@ -13,6 +13,8 @@ export type Pair = readonly [number, number];
  * Matrix products, convolutions and their input gradients are all of this form.
  */
 export interface Contraction {
+  /** Contractions of this shape, one behind the other in x, weight and out; 1 unless given. Several have one image each. */
+  readonly entries?: number;
   readonly images: number;
   /** Rows of one image: positions (i, j). */
   readonly grid: Pair;
@@ -60,7 +62,8 @@ export function contract(x: Tensor, weight: Tensor, out: Tensor, shape: Contract
 function describe(shape: Contraction, rows: number): string {
   const { grid, channels, columns, taps, stride, scatter } = shape;
   const size = 2 ** Math.round(Math.log2(rows));
-  return `${size}x${columns} of ${taps.join("x")}x${channels}, lines of ${grid[1]}, stride ${stride.join()}${scatter ? ", scattered" : ""}`;
+  const batch = shape.entries === undefined ? "" : `${shape.entries} times `;
+  return `${batch}${size}x${columns} of ${taps.join("x")}x${channels}, lines of ${grid[1]}, stride ${stride.join()}${scatter ? ", scattered" : ""}`;
 }
 
 /** Arithmetic of one run of a trial, at most about: more says no more. */
@@ -73,15 +76,16 @@ function contractionTrial(
   types: readonly [DataType, DataType, DataType],
 ): Trial<Tile> {
   const { grid, input, channels, columns, taps } = shape;
-  const flops = 2 * grid[0] * grid[1] * taps[0] * taps[1] * channels * columns;
+  const { entries = 1 } = shape;
+  const flops = 2 * entries * grid[0] * grid[1] * taps[0] * taps[1] * channels * columns;
   const images = Math.min(shape.images, Math.max(1, Math.ceil(trialFlops / flops)));
   const target = shape.scatter?.output ?? grid;
   // A stride beyond the kernel leaves positions that no tap meets.
   const height = Math.max(1, shape.kernelStart[0] + (taps[0] - 1) * shape.kernelStep[0] + 1);
   const tensor = (extents: readonly number[], dtype: DataType) => Tensor.zeros(device, extents, dtype).keep();
-  const x = tensor([images, ...input, channels], types[0]);
-  const weight = tensor([height, shape.kernelWidth, channels, columns], types[1]);
-  const out = tensor([images, ...target, columns], types[2]);
+  const x = tensor([entries * images, ...input, channels], types[0]);
+  const weight = tensor([entries * height, shape.kernelWidth, channels, columns], types[1]);
+  const out = tensor([entries * images, ...target, columns], types[2]);
   return {
     run: (tile) => runContraction(tile, x, weight, out, { ...shape, images }, {}),
     dispose: () => {
@@ -99,6 +103,7 @@ function runContraction(
   { bias, norm, activation }: Epilogue,
 ): void {
   const { device } = x;
+  const { entries = 1 } = shape;
   const columns4 = shape.columns / 4;
   const imageRows = shape.grid[0] * shape.grid[1];
   const xImage = shape.input[0] * shape.input[1] * shape.channels;
@@ -119,9 +124,9 @@ function runContraction(
         SCATTER: shape.scatter !== undefined,
       },
       {
-        x: x.window(start * xImage, count * xImage),
+        x: x.window(start * xImage, entries * count * xImage),
         weight: weight.window(),
-        out: out.window(start * outImage, count * outImage),
+        out: out.window(start * outImage, entries * count * outImage),
         ...(bias && { bias: bias.window() }),
         ...(norm && { moments: norm.moments.window(), scale: norm.scale.window(), shift: norm.shift.window() }),
       },
@@ -151,8 +156,11 @@ function runContraction(
         out_stride_w: outStride[1],
         out_h0: outStart[0],
         out_w0: outStart[1],
+        x_entry: xImage / 4,
+        weight_entry: shape.taps[0] * shape.taps[1] * shape.channels * columns4,
+        out_entry: outImage / 4,
       },
-      [Math.ceil(columns4 / tile.columns4), Math.ceil(rows / tile.rows), 1],
+      [Math.ceil(columns4 / tile.columns4), Math.ceil(rows / tile.rows), entries],
     );
   }
 }

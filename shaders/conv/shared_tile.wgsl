@@ -36,6 +36,9 @@ struct Params {
   out_stride_w: u32,
   out_h0: u32,
   out_w0: u32,
+  x_entry: u32,
+  weight_entry: u32,
+  out_entry: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
@@ -66,6 +69,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
   let row0 = group.y * TILE_ROWS;
   let column0 = group.x * TILE_COLUMNS;
   let columns4 = params.columns4;
+  let x_start = group.z * params.x_entry;
+  let weight_start = group.z * params.weight_entry;
+  let out_start = group.z * params.out_entry;
   let channels4 = params.channels4;
   // Where the rows of x lie that this invocation brings in: number p of them is row p / DEPTH of the tile, vec4 p % DEPTH.
   //#for i in 0..X_LOADS
@@ -89,10 +95,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
       let ih_{{i}} = u32(h_{{i}} + i32(th) * params.step);
       let iw_{{i}} = u32(w_{{i}} + i32(tw) * params.step);
       let inside_{{i}} = ih_{{i}} < params.in_height && iw_{{i}} < params.in_width;
-      let base_{{i}} = ((image_{{i}} * params.in_height + ih_{{i}}) * params.in_width + iw_{{i}}) * channels4;
+      let base_{{i}} = x_start + ((image_{{i}} * params.in_height + ih_{{i}}) * params.in_width + iw_{{i}}) * channels4;
       //#end
       let tap = (params.kernel_h0 + th * params.kernel_step_h) * params.kernel_width + params.kernel_w0 + tw * params.kernel_step_w;
-      let weight_base = tap * channels4 * 4u * columns4;
+      let weight_base = weight_start + tap * channels4 * 4u * columns4;
       for (var c0 = 0u; c0 < channels4; c0 += DEPTH) {
         //#for i in 0..X_LOADS
         {
@@ -158,9 +164,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
       let image = line / params.grid_height;
       let at_h = (line - image * params.grid_height) * params.out_stride_h + params.out_h0;
       let at_w = (row - line * params.grid_width) * params.out_stride_w + params.out_w0;
-      let target_row = ((image * params.out_height + at_h) * params.out_width + at_w) * columns4;
+      let target_row = out_start + ((image * params.out_height + at_h) * params.out_width + at_w) * columns4;
       //#else
-      let target_row = row * columns4;
+      let target_row = out_start + row * columns4;
       //#end
       //#for v in 0..COLUMNS
       if (column_{{v}} < columns4) {

@@ -7,6 +7,8 @@
 // Layouts: x [images, in_height, in_width, C], weight [kernel_height, kernel_width, C, O], C and O multiples of 4.
 // A row is written at its own number, or, with SCATTER, at
 //   out[image, i·out_stride_h + out_h0, j·out_stride_w + out_w0, :]   of a picture out_height x out_width.
+// Workgroups (·, ·, e) make entry e of a batch of contractions: x, weight and out of the next one lie x_entry, weight_entry
+// and out_entry vec4s further.
 //
 // Before it is written, a row s goes through what follows it in a network, each step where its constant says so:
 //   BIAS: s + bias    NORM: scale · (s − mean) · inverse + shift
@@ -51,6 +53,9 @@ struct Params {
   out_stride_w: u32,
   out_h0: u32,
   out_w0: u32,
+  x_entry: u32,
+  weight_entry: u32,
+  out_entry: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
@@ -74,6 +79,9 @@ const ROWS = {{GROUPS}}u * ROW_LANES;
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let row0 = group.y * ROWS;
   let columns4 = params.columns4;
+  let x_start = group.z * params.x_entry;
+  let weight_start = group.z * params.weight_entry;
+  let out_start = group.z * params.out_entry;
   //#for v in 0..COLUMNS
   let column_{{v}} = (group.x * {{COLUMNS}}u + {{v}}u) * LANES + lane;
   let load_column_{{v}} = min(column_{{v}}, columns4 - 1u);
@@ -101,10 +109,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let ih_{{g}} = u32(h_{{g}} + i32(th) * params.step);
       let iw_{{g}} = u32(w_{{g}} + i32(tw) * params.step);
       let inside_{{g}} = ih_{{g}} < params.in_height && iw_{{g}} < params.in_width;
-      let base_{{g}} = select(0u, ((image_{{g}} * params.in_height + ih_{{g}}) * params.in_width + iw_{{g}}) * params.channels4, inside_{{g}});
+      let base_{{g}} = select(0u, x_start + ((image_{{g}} * params.in_height + ih_{{g}}) * params.in_width + iw_{{g}}) * params.channels4, inside_{{g}});
       //#end
       let tap = (params.kernel_h0 + th * params.kernel_step_h) * params.kernel_width + params.kernel_w0 + tw * params.kernel_step_w;
-      var weight_row = tap * params.channels4 * 4u * columns4;
+      var weight_row = weight_start + tap * params.channels4 * 4u * columns4;
       for (var c = 0u; c < params.channels4; c++) {
         //#for g in 0..GROUPS
         let x_{{g}} = select(vec4f(), x[base_{{g}} + c], inside_{{g}});
@@ -153,9 +161,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let image = line / params.grid_height;
       let at_h = (line - image * params.grid_height) * params.out_stride_h + params.out_h0;
       let at_w = (row - line * params.grid_width) * params.out_stride_w + params.out_w0;
-      let target_row = ((image * params.out_height + at_h) * params.out_width + at_w) * columns4;
+      let target_row = out_start + ((image * params.out_height + at_h) * params.out_width + at_w) * columns4;
       //#else
-      let target_row = row * columns4;
+      let target_row = out_start + row * columns4;
       //#end
       //#for v in 0..COLUMNS
       if (column_{{v}} < columns4) {

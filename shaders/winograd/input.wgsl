@@ -1,0 +1,93 @@
+// First of three steps of a 3x3 convolution by Winograd's minimal filtering F(m x m, 3x3), m = SIZE − 2 (Lavin and Gray,
+// "Fast Algorithms for Convolutional Neural Networks", 2016; points 0, ±1, ∞ and for m = 4 also ±2):
+//
+//   V[p·SIZE + q, tile, c] = (Bᵀ · d · B)[p, q],   d[i, j] = x[image, m·u + i + offset_h, m·v + j + offset_w, c]
+//
+// with tile = (image·tiles_h + u)·tiles_w + v, and zeros for positions of x outside the picture.
+// Layouts: x [images, in_height, in_width, C], V [SIZE², tiles, C], C a multiple of 4.
+// One invocation makes four channels of one tile, neighbours in c.
+//
+// SIZE: 4 or 6.   WORKGROUP: invocations.
+struct Params {
+  /** Number in x of the first tile that is made, and how many are. */
+  first_tile: u32,
+  tiles: u32,
+  tiles_h: u32,
+  tiles_w: u32,
+  in_height: u32,
+  in_width: u32,
+  channels4: u32,
+  offset_h: i32,
+  offset_w: i32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> transformed: array<vec4f>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+alias Line = array<vec4f, {{SIZE}}>;
+
+/** Bᵀ · d for one column d. */
+fn filtered(d: Line) -> Line {
+  //#if SIZE == 4
+  return Line(d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]);
+  //#else
+  let even = d[4] - 4.0 * d[2];
+  let odd = d[3] - 4.0 * d[1];
+  let even2 = d[4] - d[2];
+  let odd2 = 2.0 * (d[3] - d[1]);
+  return Line(
+    4.0 * d[0] - 5.0 * d[2] + d[4],
+    even + odd,
+    even - odd,
+    even2 + odd2,
+    even2 - odd2,
+    4.0 * d[1] - 5.0 * d[3] + d[5],
+  );
+  //#end
+}
+
+@compute @workgroup_size({{WORKGROUP}})
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let at = id.x + id.y * (groups.x * {{WORKGROUP}}u);
+  if (at >= params.tiles * params.channels4) {
+    return;
+  }
+  let tile = params.first_tile + at / params.channels4;
+  let c = at % params.channels4;
+  let line = tile / params.tiles_w;
+  let image = line / params.tiles_h;
+  let h = i32((line - image * params.tiles_h) * ({{SIZE}}u - 2u)) + params.offset_h;
+  let w = i32((tile - line * params.tiles_w) * ({{SIZE}}u - 2u)) + params.offset_w;
+  //#for j in 0..SIZE
+  let w_{{j}} = u32(w + {{j}});
+  let inside_w_{{j}} = w_{{j}} < params.in_width;
+  //#end
+  //#for i in 0..SIZE
+  let h_{{i}} = u32(h + {{i}});
+  let inside_h_{{i}} = h_{{i}} < params.in_height;
+  let base_{{i}} = (image * params.in_height + h_{{i}}) * params.in_width;
+  //#for j in 0..SIZE
+  let inside_{{i}}_{{j}} = inside_h_{{i}} && inside_w_{{j}};
+  let d_{{i}}_{{j}} = select(vec4f(), x[select(0u, (base_{{i}} + w_{{j}}) * params.channels4 + c, inside_{{i}}_{{j}})], inside_{{i}}_{{j}});
+  //#end
+  //#end
+  //#for j in 0..SIZE
+  let column_{{j}} = filtered(Line(
+    //#for i in 0..SIZE
+    d_{{i}}_{{j}},
+    //#end
+  ));
+  //#end
+  let next = params.tiles * params.channels4;
+  //#for i in 0..SIZE
+  let row_{{i}} = filtered(Line(
+    //#for j in 0..SIZE
+    column_{{j}}[{{i}}],
+    //#end
+  ));
+  //#for j in 0..SIZE
+  transformed[at + ({{i}}u * {{SIZE}}u + {{j}}u) * next] = row_{{i}}[{{j}}];
+  //#end
+  //#end
+}

@@ -1,0 +1,108 @@
+// Last step of a 3x3 convolution by Winograd's minimal filtering, see winograd/input.wgsl:
+//
+//   out[image, m·u + i, m·v + j, :] = (Aᵀ · M · A)[i, j],   M[p, q] = products[p·SIZE + q, tile, :],   m = SIZE − 2
+//
+// with tile = (image·tiles_h + u)·tiles_w + v; positions beyond the picture are not written. What follows the
+// convolution is applied as in conv/tile.wgsl: BIAS, NORM, ACTIVATION.
+// Layouts: products [SIZE², tiles, O], out [images, out_height, out_width, O], O a multiple of 4.
+// One invocation makes four channels of one tile, neighbours in o.
+//
+// SIZE: 4 or 6.   OUTPUTS: SIZE − 2.   BIAS, NORM: true or false.   ACTIVATION: none, relu, relu6.   WORKGROUP: invocations.
+struct Params {
+  /** Number in out of the first tile, and how many there are. */
+  first_tile: u32,
+  tiles: u32,
+  tiles_h: u32,
+  tiles_w: u32,
+  out_height: u32,
+  out_width: u32,
+  columns4: u32,
+}
+
+@group(0) @binding(0) var<storage, read> products: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> out: array<vec4f>;
+//#if BIAS
+@group(0) @binding(2) var<storage, read> bias: array<vec4f>;
+//#end
+//#if NORM
+@group(0) @binding(3) var<storage, read> moments: array<vec4f>;
+@group(0) @binding(4) var<storage, read> scale: array<vec4f>;
+@group(0) @binding(5) var<storage, read> shift: array<vec4f>;
+//#end
+@group(1) @binding(0) var<uniform> params: Params;
+
+alias Line = array<vec4f, {{SIZE}}>;
+alias Outputs = array<vec4f, {{OUTPUTS}}>;
+
+/** Aᵀ · m for one column m. */
+fn filtered(m: Line) -> Outputs {
+  let sum = m[1] + m[2];
+  let difference = m[1] - m[2];
+  //#if SIZE == 4
+  return Outputs(m[0] + sum, difference - m[3]);
+  //#else
+  let sum2 = m[3] + m[4];
+  let difference2 = m[3] - m[4];
+  return Outputs(
+    m[0] + sum + sum2,
+    difference + 2.0 * difference2,
+    sum + 4.0 * sum2,
+    difference + 8.0 * difference2 + m[5],
+  );
+  //#end
+}
+
+@compute @workgroup_size({{WORKGROUP}})
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let at = id.x + id.y * (groups.x * {{WORKGROUP}}u);
+  let next = params.tiles * params.columns4;
+  if (at >= next) {
+    return;
+  }
+  //#for j in 0..SIZE
+  let column_{{j}} = filtered(Line(
+    //#for i in 0..SIZE
+    products[at + ({{i}}u * {{SIZE}}u + {{j}}u) * next],
+    //#end
+  ));
+  //#end
+  let tile = params.first_tile + at / params.columns4;
+  let column = at % params.columns4;
+  let line = tile / params.tiles_w;
+  let image = line / params.tiles_h;
+  let h = (line - image * params.tiles_h) * {{OUTPUTS}}u;
+  let w = (tile - line * params.tiles_w) * {{OUTPUTS}}u;
+  //#if BIAS
+  let added = bias[column];
+  //#end
+  //#if NORM
+  let mean = moments[column];
+  let slope = moments[params.columns4 + column] * scale[column];
+  let shifted = shift[column];
+  //#end
+  //#for i in 0..OUTPUTS
+  let row_{{i}} = filtered(Line(
+    //#for j in 0..SIZE
+    column_{{j}}[{{i}}],
+    //#end
+  ));
+  //#for j in 0..OUTPUTS
+  if (h + {{i}}u < params.out_height && w + {{j}}u < params.out_width) {
+    var value = row_{{i}}[{{j}}];
+    //#if BIAS
+    value += added;
+    //#end
+    //#if NORM
+    value = fma(value - mean, slope, shifted);
+    //#end
+    //#if ACTIVATION == relu
+    value = max(value, vec4f());
+    //#end
+    //#if ACTIVATION == relu6
+    value = clamp(value, vec4f(), vec4f(6.0));
+    //#end
+    out[((image * params.out_height + h + {{i}}u) * params.out_width + w + {{j}}u) * params.columns4 + column] = value;
+  }
+  //#end
+  //#end
+}

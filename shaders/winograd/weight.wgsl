@@ -1,0 +1,72 @@
+// Second operand of a 3x3 convolution by Winograd's minimal filtering, see winograd/input.wgsl:
+//
+//   U[p·SIZE + q, c, o] = (G · g · Gᵀ)[p, q],   g[i, j] = weight[i, j, c, o]
+//
+// or, TURNED for the input gradient, U[p·SIZE + q, o, c] with g[i, j] = weight[2 − i, 2 − j, c, o].
+// Layouts: weight [3, 3, C, O], U [SIZE², C, O], TURNED [SIZE², O, C]; C and O multiples of 4.
+// One invocation makes four neighbours along the last axis of U.
+//
+// SIZE: 4 or 6.   TURNED: true or false.   WORKGROUP: invocations.
+struct Params {
+  /** Rows of one matrix of U, and its columns in vec4s. */
+  rows: u32,
+  columns4: u32,
+}
+
+//#if TURNED
+@group(0) @binding(0) var<storage, read> weight: array<f32>;
+//#else
+@group(0) @binding(0) var<storage, read> weight: array<vec4f>;
+//#end
+@group(0) @binding(1) var<storage, read_write> transformed: array<vec4f>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+alias Line = array<vec4f, {{SIZE}}>;
+
+/** G · g for one column g. */
+fn filtered(a: vec4f, b: vec4f, c: vec4f) -> Line {
+  //#if SIZE == 4
+  return Line(a, 0.5 * (a + b + c), 0.5 * (a - b + c), c);
+  //#else
+  let outer = -(a + c) / 6.0;
+  let outer2 = a / 24.0 + c / 6.0;
+  return Line(0.25 * a, outer - b / 6.0, outer + b / 6.0, outer2 + b / 12.0, outer2 - b / 12.0, c);
+  //#end
+}
+
+@compute @workgroup_size({{WORKGROUP}})
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let at = id.x + id.y * (groups.x * {{WORKGROUP}}u);
+  let next = params.rows * params.columns4;
+  if (at >= next) {
+    return;
+  }
+  //#if TURNED
+  let row = at / params.columns4;
+  let first = (at - row * params.columns4) * 4u * params.rows + row;
+  //#end
+  //#for i in 0..3
+  //#for j in 0..3
+  //#if TURNED
+  let place_{{i}}_{{j}} = first + (8u - {{i}}u * 3u - {{j}}u) * next * 4u;
+  let g_{{i}}_{{j}} = vec4f(
+    weight[place_{{i}}_{{j}}],
+    weight[place_{{i}}_{{j}} + params.rows],
+    weight[place_{{i}}_{{j}} + 2u * params.rows],
+    weight[place_{{i}}_{{j}} + 3u * params.rows],
+  );
+  //#else
+  let g_{{i}}_{{j}} = weight[at + ({{i}}u * 3u + {{j}}u) * next];
+  //#end
+  //#end
+  //#end
+  //#for j in 0..3
+  let column_{{j}} = filtered(g_0_{{j}}, g_1_{{j}}, g_2_{{j}});
+  //#end
+  //#for i in 0..SIZE
+  let row_{{i}} = filtered(column_0[{{i}}], column_1[{{i}}], column_2[{{i}}]);
+  //#for j in 0..SIZE
+  transformed[at + ({{i}}u * {{SIZE}}u + {{j}}u) * next] = row_{{i}}[{{j}}];
+  //#end
+  //#end
+}
