@@ -9,7 +9,7 @@
 //
 // SIZE: 4 or 6.   OUTPUTS: SIZE − 2.   BIAS, NORM: true or false.   ACTIVATION: none, relu, relu6.   WORKGROUP: invocations.
 struct Params {
-  /** Number in out of the first tile, and how many there are. */
+  // Number in out of the first tile, and how many there are.
   first_tile: u32,
   tiles: u32,
   tiles_h: u32,
@@ -34,20 +34,25 @@ struct Params {
 alias Line = array<vec4f, {{SIZE}}>;
 alias Outputs = array<vec4f, {{OUTPUTS}}>;
 
-/** Aᵀ · m for one column m. */
+//#if SIZE == 6
+const A = 0.625;
+const B = 1.5;
+//#end
+
+// Aᵀ · m for one column m. For m = 4 the column of a point p is (1, p, p², p³), that of ∞ (0, 0, 0, 1).
 fn filtered(m: Line) -> Outputs {
-  let sum = m[1] + m[2];
-  let difference = m[1] - m[2];
+  let even_a = m[1] + m[2];
+  let odd_a = m[1] - m[2];
   //#if SIZE == 4
-  return Outputs(m[0] + sum, difference - m[3]);
+  return Outputs(m[0] + even_a, odd_a - m[3]);
   //#else
-  let sum2 = m[3] + m[4];
-  let difference2 = m[3] - m[4];
+  let even_b = m[3] + m[4];
+  let odd_b = m[3] - m[4];
   return Outputs(
-    m[0] + sum + sum2,
-    difference + 2.0 * difference2,
-    sum + 4.0 * sum2,
-    difference + 8.0 * difference2 + m[5],
+    m[0] + even_a + even_b,
+    A * odd_a + B * odd_b,
+    (A * A) * even_a + (B * B) * even_b,
+    (A * A * A) * odd_a + (B * B * B) * odd_b + m[5],
   );
   //#end
 }

@@ -8,7 +8,7 @@
 //
 // SIZE: 4 or 6.   TURNED: true or false.   WORKGROUP: invocations.
 struct Params {
-  /** Rows of one matrix of U, and its columns in vec4s. */
+  // Rows of one matrix of U, and its columns in vec4s.
   rows: u32,
   columns4: u32,
 }
@@ -23,14 +23,22 @@ struct Params {
 
 alias Line = array<vec4f, {{SIZE}}>;
 
-/** G · g for one column g. */
-fn filtered(a: vec4f, b: vec4f, c: vec4f) -> Line {
+//#if SIZE == 6
+const A = 0.625;
+const B = 1.5;
+//#end
+
+// G · g for one column g. For m = 4 the row of a point p is (1, p, p²) / M'(p) with M = x (x² − A²) (x² − B²), hence
+// M'(0) = A² B², M'(±A) = 2 A² (A² − B²), M'(±B) = 2 B² (B² − A²).
+fn filtered(g0: vec4f, g1: vec4f, g2: vec4f) -> Line {
   //#if SIZE == 4
-  return Line(a, 0.5 * (a + b + c), 0.5 * (a - b + c), c);
+  return Line(g0, 0.5 * (g0 + g1 + g2), 0.5 * (g0 - g1 + g2), g2);
   //#else
-  let outer = -(a + c) / 6.0;
-  let outer2 = a / 24.0 + c / 6.0;
-  return Line(0.25 * a, outer - b / 6.0, outer + b / 6.0, outer2 + b / 12.0, outer2 - b / 12.0, c);
+  let even_a = (g0 + (A * A) * g2) / (2.0 * A * A * (A * A - B * B));
+  let odd_a = g1 / (2.0 * A * (A * A - B * B));
+  let even_b = (g0 + (B * B) * g2) / (2.0 * B * B * (B * B - A * A));
+  let odd_b = g1 / (2.0 * B * (B * B - A * A));
+  return Line(g0 / (A * A * B * B), even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, g2);
   //#end
 }
 
