@@ -31,7 +31,7 @@ const costOfNumber = 30;
 /** The transformed weight is taken to serve so many images. The real number must not count: see {@link tileSize}. */
 const imagesOfWeight = 4;
 /** Most bytes of one piece of transformed tiles, so that what one kernel writes is in a cache when the next one reads it. */
-const pieceBytes = 2 ** 23;
+const pieceBytes = 2 ** 22;
 
 /**
  * Which tiles a convolution is made with, or undefined where its sum over taps is cheaper. A function of sides and
