@@ -111,11 +111,11 @@ export function winograd(
           ...places,
           in_height: shape.input[0],
           in_width: shape.input[1],
-          channels4: channels / 4,
+          channels,
           offset_h: shape.offset[0],
           offset_w: shape.offset[1],
         },
-        flatGrid(device, (tiles * channels) / 4),
+        flatGrid(device, tiles * channels),
       );
       contract(pieces, kernels, products, matrixProducts(size ** 2, tiles, channels, columns));
       writeOutputs(size, products, out.window(start * outImage, count * outImage), shape, places, epilogue);
@@ -148,8 +148,8 @@ function writeOutputs(
       ...(bias && { bias: bias.window() }),
       ...(norm && { moments: norm.moments.window(), scale: norm.scale.window(), shift: norm.shift.window() }),
     },
-    { ...places, out_height: output[0], out_width: output[1], columns4: columns / 4 },
-    flatGrid(device, (places.tiles * columns) / 4),
+    { ...places, out_height: output[0], out_width: output[1], columns },
+    flatGrid(device, places.tiles * columns),
   );
 }
 
@@ -161,8 +161,8 @@ function transformedKernels(size: TileSize, weight: Tensor, [rows, columns]: Pai
     "winograd/weight",
     { SIZE: size, TURNED: turned, WORKGROUP: flatWorkgroup },
     { weight: weight.window(), transformed: transformed.window() },
-    { rows, columns4: columns / 4 },
-    flatGrid(device, (rows * columns) / 4),
+    { rows, columns },
+    flatGrid(device, rows * columns),
   );
   return transformed;
 }

@@ -5,8 +5,8 @@
 //   V[p·SIZE + q, tile, c] = (Bᵀ · d · B)[p, q],   d[i, j] = x[image, m·u + i + offset_h, m·v + j + offset_w, c]
 //
 // with tile = (image·tiles_h + u)·tiles_w + v, and zeros for positions of x outside the picture.
-// Layouts: x [images, in_height, in_width, C], V [SIZE², tiles, C], C a multiple of 4.
-// One invocation makes four channels of one tile, neighbours in c.
+// Layouts: x [images, in_height, in_width, C], V [SIZE², tiles, C].
+// One invocation makes one channel of one tile, neighbours in c: with four, drivers compile for many seconds.
 //
 // SIZE: 4 or 6.   WORKGROUP: invocations.
 struct Params {
@@ -17,16 +17,16 @@ struct Params {
   tiles_w: u32,
   in_height: u32,
   in_width: u32,
-  channels4: u32,
+  channels: u32,
   offset_h: i32,
   offset_w: i32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> transformed: array<vec4f>;
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> transformed: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-alias Line = array<vec4f, {{SIZE}}>;
+alias Line = array<f32, {{SIZE}}>;
 
 //#if SIZE == 6
 const A = 0.625;
@@ -56,11 +56,11 @@ fn filtered(d: Line) -> Line {
 @compute @workgroup_size({{WORKGROUP}})
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let at = id.x + id.y * (groups.x * {{WORKGROUP}}u);
-  if (at >= params.tiles * params.channels4) {
+  if (at >= params.tiles * params.channels) {
     return;
   }
-  let tile = params.first_tile + at / params.channels4;
-  let c = at % params.channels4;
+  let tile = params.first_tile + at / params.channels;
+  let c = at % params.channels;
   let line = tile / params.tiles_w;
   let image = line / params.tiles_h;
   let h = i32((line - image * params.tiles_h) * ({{SIZE}}u - 2u)) + params.offset_h;
@@ -75,7 +75,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let base_{{i}} = (image * params.in_height + h_{{i}}) * params.in_width;
   //#for j in 0..SIZE
   let inside_{{i}}_{{j}} = inside_h_{{i}} && inside_w_{{j}};
-  let d_{{i}}_{{j}} = select(vec4f(), x[select(0u, (base_{{i}} + w_{{j}}) * params.channels4 + c, inside_{{i}}_{{j}})], inside_{{i}}_{{j}});
+  let d_{{i}}_{{j}} = select(0.0, x[select(0u, (base_{{i}} + w_{{j}}) * params.channels + c, inside_{{i}}_{{j}})], inside_{{i}}_{{j}});
   //#end
   //#end
   //#for j in 0..SIZE
@@ -85,7 +85,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     //#end
   ));
   //#end
-  let next = params.tiles * params.channels4;
+  let next = params.tiles * params.channels;
   //#for i in 0..SIZE
   let row_{{i}} = filtered(Line(
     //#for j in 0..SIZE

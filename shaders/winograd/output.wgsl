@@ -4,8 +4,8 @@
 //
 // with tile = (image·tiles_h + u)·tiles_w + v; positions beyond the picture are not written. What follows the
 // convolution is applied as in conv/tile.wgsl: BIAS, NORM, ACTIVATION.
-// Layouts: products [SIZE², tiles, O], out [images, out_height, out_width, O], O a multiple of 4.
-// One invocation makes four channels of one tile, neighbours in o.
+// Layouts: products [SIZE², tiles, O], out [images, out_height, out_width, O].
+// One invocation makes one channel of one tile, neighbours in o.
 //
 // SIZE: 4 or 6.   OUTPUTS: SIZE − 2.   BIAS, NORM: true or false.   ACTIVATION: none, relu, relu6.   WORKGROUP: invocations.
 struct Params {
@@ -16,23 +16,23 @@ struct Params {
   tiles_w: u32,
   out_height: u32,
   out_width: u32,
-  columns4: u32,
+  columns: u32,
 }
 
-@group(0) @binding(0) var<storage, read> products: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(0) var<storage, read> products: array<f32>;
+@group(0) @binding(1) var<storage, read_write> out: array<f32>;
 //#if BIAS
-@group(0) @binding(2) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
 //#end
 //#if NORM
-@group(0) @binding(3) var<storage, read> moments: array<vec4f>;
-@group(0) @binding(4) var<storage, read> scale: array<vec4f>;
-@group(0) @binding(5) var<storage, read> shift: array<vec4f>;
+@group(0) @binding(3) var<storage, read> moments: array<f32>;
+@group(0) @binding(4) var<storage, read> scale: array<f32>;
+@group(0) @binding(5) var<storage, read> shift: array<f32>;
 //#end
 @group(1) @binding(0) var<uniform> params: Params;
 
-alias Line = array<vec4f, {{SIZE}}>;
-alias Outputs = array<vec4f, {{OUTPUTS}}>;
+alias Line = array<f32, {{SIZE}}>;
+alias Outputs = array<f32, {{OUTPUTS}}>;
 
 //#if SIZE == 6
 const A = 0.625;
@@ -60,7 +60,7 @@ fn filtered(m: Line) -> Outputs {
 @compute @workgroup_size({{WORKGROUP}})
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let at = id.x + id.y * (groups.x * {{WORKGROUP}}u);
-  let next = params.tiles * params.columns4;
+  let next = params.tiles * params.columns;
   if (at >= next) {
     return;
   }
@@ -71,8 +71,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     //#end
   ));
   //#end
-  let tile = params.first_tile + at / params.columns4;
-  let column = at % params.columns4;
+  let tile = params.first_tile + at / params.columns;
+  let column = at % params.columns;
   let line = tile / params.tiles_w;
   let image = line / params.tiles_h;
   let h = (line - image * params.tiles_h) * {{OUTPUTS}}u;
@@ -82,7 +82,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   //#end
   //#if NORM
   let mean = moments[column];
-  let slope = moments[params.columns4 + column] * scale[column];
+  let slope = moments[params.columns + column] * scale[column];
   let shifted = shift[column];
   //#end
   //#for i in 0..OUTPUTS
@@ -101,12 +101,12 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     value = fma(value - mean, slope, shifted);
     //#end
     //#if ACTIVATION == relu
-    value = max(value, vec4f());
+    value = max(value, 0.0);
     //#end
     //#if ACTIVATION == relu6
-    value = clamp(value, vec4f(), vec4f(6.0));
+    value = clamp(value, 0.0, 6.0);
     //#end
-    out[((image * params.out_height + h + {{i}}u) * params.out_width + w + {{j}}u) * params.columns4 + column] = value;
+    out[((image * params.out_height + h + {{i}}u) * params.out_width + w + {{j}}u) * params.columns + column] = value;
   }
   //#end
   //#end

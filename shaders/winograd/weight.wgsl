@@ -3,25 +3,21 @@
 //   U[p·SIZE + q, c, o] = (G · g · Gᵀ)[p, q],   g[i, j] = weight[i, j, c, o]
 //
 // or, TURNED for the input gradient, U[p·SIZE + q, o, c] with g[i, j] = weight[2 − i, 2 − j, c, o].
-// Layouts: weight [3, 3, C, O], U [SIZE², C, O], TURNED [SIZE², O, C]; C and O multiples of 4.
-// One invocation makes four neighbours along the last axis of U.
+// Layouts: weight [3, 3, C, O], U [SIZE², C, O], TURNED [SIZE², O, C].
+// One invocation makes one kernel, neighbours along the last axis of U.
 //
 // SIZE: 4 or 6.   TURNED: true or false.   WORKGROUP: invocations.
 struct Params {
-  // Rows of one matrix of U, and its columns in vec4s.
+  // Rows and columns of one matrix of U.
   rows: u32,
-  columns4: u32,
+  columns: u32,
 }
 
-//#if TURNED
 @group(0) @binding(0) var<storage, read> weight: array<f32>;
-//#else
-@group(0) @binding(0) var<storage, read> weight: array<vec4f>;
-//#end
-@group(0) @binding(1) var<storage, read_write> transformed: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> transformed: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-alias Line = array<vec4f, {{SIZE}}>;
+alias Line = array<f32, {{SIZE}}>;
 
 //#if SIZE == 6
 const A = 0.625;
@@ -30,7 +26,7 @@ const B = 1.5;
 
 // G · g for one column g. For m = 4 the row of a point p is (1, p, p²) / M'(p) with M = x (x² − A²) (x² − B²), hence
 // M'(0) = A² B², M'(±A) = 2 A² (A² − B²), M'(±B) = 2 B² (B² − A²).
-fn filtered(g0: vec4f, g1: vec4f, g2: vec4f) -> Line {
+fn filtered(g0: f32, g1: f32, g2: f32) -> Line {
   //#if SIZE == 4
   return Line(g0, 0.5 * (g0 + g1 + g2), 0.5 * (g0 - g1 + g2), g2);
   //#else
@@ -45,24 +41,18 @@ fn filtered(g0: vec4f, g1: vec4f, g2: vec4f) -> Line {
 @compute @workgroup_size({{WORKGROUP}})
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let at = id.x + id.y * (groups.x * {{WORKGROUP}}u);
-  let next = params.rows * params.columns4;
+  let next = params.rows * params.columns;
   if (at >= next) {
     return;
   }
   //#if TURNED
-  let row = at / params.columns4;
-  let first = (at - row * params.columns4) * 4u * params.rows + row;
+  let row = at / params.columns;
+  let turned = (at - row * params.columns) * params.rows + row;
   //#end
   //#for i in 0..3
   //#for j in 0..3
   //#if TURNED
-  let place_{{i}}_{{j}} = first + (8u - {{i}}u * 3u - {{j}}u) * next * 4u;
-  let g_{{i}}_{{j}} = vec4f(
-    weight[place_{{i}}_{{j}}],
-    weight[place_{{i}}_{{j}} + params.rows],
-    weight[place_{{i}}_{{j}} + 2u * params.rows],
-    weight[place_{{i}}_{{j}} + 3u * params.rows],
-  );
+  let g_{{i}}_{{j}} = weight[turned + (8u - {{i}}u * 3u - {{j}}u) * next];
   //#else
   let g_{{i}}_{{j}} = weight[at + ({{i}}u * 3u + {{j}}u) * next];
   //#end
