@@ -6,8 +6,9 @@ import { conv2d, conv2dInputGradient } from "../../../engine/ops/conv.ts";
 import { convNorm } from "../../../engine/ops/conv-norm.ts";
 import { cast } from "../../../engine/ops/elementwise.ts";
 import { type TileSize, tileSize, winograd } from "../../../engine/ops/winograd.ts";
-import { type Shape, Tensor } from "../../../engine/tensor.ts";
-import { checkGolden, type FormulaInput, formula, type GoldenCase, goldenCases, relativeError } from "../check.ts";
+import { Random } from "../../../engine/random.ts";
+import { type Shape, sizeOf, Tensor } from "../../../engine/tensor.ts";
+import { checkGolden, formula, type GoldenCase, goldenCases, relativeError } from "../check.ts";
 import { sharedDevice } from "../device.ts";
 
 /** A convolution with an input gradient by tiles of one size, whatever its shape. */
