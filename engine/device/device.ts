@@ -27,7 +27,7 @@ export interface OpenOptions extends FindGpuOptions {
   readonly checkNumbers?: boolean;
   /**
    * Make 3x3 convolutions by Winograd's method where their sides and channels let expect that it is faster. Results then
-   * differ from those without in their last bits, up to 2e-6 of the largest number of one convolution.
+   * differ from those without in their last bits, up to 4e-6 of the largest number of one convolution.
    * @default true unless the environment variable ACUTANCE_WINOGRAD is 0
    */
   readonly winograd?: boolean;
