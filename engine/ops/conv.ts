@@ -5,6 +5,7 @@ import { contract, contractWeight, type Epilogue, type Pair } from "./contract.t
 import { depthwise, widestDepthwise } from "./depthwise.ts";
 import { columnSums } from "./matmul.ts";
 import { transpose, upToFour, withColumns, withRowsAndColumns } from "./shape.ts";
+import { tileSize, winograd } from "./winograd.ts";
 
 export interface ConvOptions {
   /** One number for both axes, or [height, width]. */
@@ -111,26 +112,17 @@ const dense = {
   forward(x: Tensor, weight: Tensor, s: ConvShape, bias?: Tensor, then: Omit<Epilogue, "bias"> = {}): Tensor {
     const [channels, columns] = [upToFour(s.channels), upToFour(s.columns)];
     const out = Tensor.like(x, [s.images, ...s.output, columns]);
-    contract(
-      withColumns(x, channels),
-      withRowsAndColumns(weight, channels, columns),
-      out,
-      {
-        images: s.images,
-        grid: s.output,
-        input: s.input,
-        channels,
-        columns,
-        taps: s.kernel,
-        stride: s.stride,
-        step: 1,
-        offset: [-s.padding[0], -s.padding[1]],
-        kernelStart: [0, 0],
-        kernelStep: [1, 1],
-        kernelWidth: s.kernel[1],
-      },
-      { ...then, bias: bias && withColumns(bias, columns) },
-    );
+    const filled = withColumns(x, channels);
+    const kernels = withRowsAndColumns(weight, channels, columns);
+    const epilogue = { ...then, bias: bias && withColumns(bias, columns) };
+    const offset: Pair = [-s.padding[0], -s.padding[1]];
+    const size = tileSize(x.device, { ...s, channels, columns });
+    if (size) winograd(size, filled, kernels, out, { ...s, channels, columns, offset }, epilogue);
+    else {
+      const shape = { images: s.images, grid: s.output, input: s.input, channels, columns, taps: s.kernel, step: 1 };
+      const steps = { stride: s.stride, offset, kernelStart: [0, 0] as Pair, kernelStep: [1, 1] as Pair };
+      contract(filled, kernels, out, { ...shape, ...steps, kernelWidth: s.kernel[1] }, epilogue);
+    }
     return withColumns(out, s.columns);
   },
 
@@ -141,8 +133,17 @@ const dense = {
   inputGradient(dy: Tensor, weight: Tensor, s: ConvShape): Tensor {
     const [channels, columns] = [upToFour(s.channels), upToFour(s.columns)];
     const dx = Tensor.like(dy, [s.images, ...s.input, channels]);
-    const turned = transpose(withRowsAndColumns(weight, channels, columns));
+    const kernels = withRowsAndColumns(weight, channels, columns);
     const filled = withColumns(dy, columns);
+    const reversed = { images: s.images, input: s.output, channels: columns, output: s.input, columns: channels };
+    const size = tileSize(dy.device, { ...s, ...reversed });
+    if (size) {
+      // dx = dy, padded by 2 − padding, ⋆ the weight back to front
+      const offset: Pair = [s.padding[0] - 2, s.padding[1] - 2];
+      winograd(size, filled, kernels, dx, { ...reversed, offset }, { turned: true });
+      return withColumns(dx, s.channels);
+    }
+    const turned = transpose(kernels);
     const simple = s.stride[0] === 1 && s.stride[1] === 1;
     for (let a = 0; a < Math.min(s.stride[0], s.input[0]); a++) {
       for (let b = 0; b < Math.min(s.stride[1], s.input[1]); b++) {

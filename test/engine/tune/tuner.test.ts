@@ -31,6 +31,7 @@ const forms: [string, () => Tensor][] = [
   ["matmul 1x12x9", () => matmul(tensor([1, 12], 1), tensor([12, 9], 2))],
   ["matmul 130x8x260", () => matmul(tensor([130, 8], 1), tensor([8, 260], 2))],
   ["conv 3x3", () => conv2d(tensor([2, 9, 11, 20], 1), tensor([3, 3, 20, 72], 2), { padding: 1 })],
+  ["conv 3x3 by tiles", () => conv2d(tensor([1, 13, 14, 48], 1), tensor([3, 3, 48, 64], 2), { padding: 1 })],
   ["conv 5x3 stride 2", () => conv2d(tensor([3, 11, 8, 4], 1), tensor([5, 3, 4, 36], 2), { stride: 2, padding: 1 })],
   ["conv 3x3, batch norm, ReLU", () => normalised()],
   [
