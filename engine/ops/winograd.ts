@@ -43,6 +43,8 @@ const pieceBytes = 2 ** 22;
  */
 export function tileSize(device: Device, shape: WinogradChoice): TileSize | undefined {
   const { kernel, stride, output, channels, columns } = shape;
+  // Matrix units do the sum over taps in less time than the transforms take.
+  if (device.matrixUnits.length > 0) return undefined;
   if (!device.winograd || kernel.some((extent) => extent !== 3) || stride.some((step) => step !== 1)) return undefined;
   let least = 9 * output[0] * output[1];
   let best: TileSize | undefined;
