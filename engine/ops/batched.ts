@@ -37,6 +37,7 @@ function products(a: Tensor, b: Tensor): Tensor {
       { a: part(a), b: part(b), out: part(out) },
       { batch: count, rows, inner, columns: width },
       flatGrid(device, count * Math.ceil(rows / blockRows) * width),
+      { flops: 2 * count * rows * inner * columns },
     );
   }
   return out;

@@ -2,7 +2,7 @@ import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { type Shape, ShapeError, Tensor } from "../tensor.ts";
 import { contract, contractWeight, type Epilogue, type Pair } from "./contract.ts";
-import { depthwise, widestDepthwise } from "./depthwise.ts";
+import { depthwise, metTaps, widestDepthwise } from "./depthwise.ts";
 import { columnSums } from "./matmul.ts";
 import { transpose, upToFour, withColumns, withRowsAndColumns } from "./shape.ts";
 
@@ -121,6 +121,7 @@ const dense = {
         input: s.input,
         channels,
         columns,
+        filled: [s.channels, s.columns],
         taps: s.kernel,
         stride: s.stride,
         step: 1,
@@ -153,6 +154,7 @@ const dense = {
           input: s.output,
           channels: columns,
           columns: channels,
+          filled: [s.columns, s.channels],
           taps: [
             Math.max(0, Math.ceil((s.kernel[0] - start[0]) / s.stride[0])),
             Math.max(0, Math.ceil((s.kernel[1] - start[1]) / s.stride[1])),
@@ -172,8 +174,9 @@ const dense = {
 
   weightGradient(x: Tensor, dy: Tensor, s: ConvShape): Tensor {
     const [channels, columns] = [upToFour(s.channels), upToFour(s.columns)];
-    const filled = contractWeight(withColumns(x, channels), withColumns(dy, columns), { ...s, channels, columns });
-    return withRowsAndColumns(filled, s.channels, s.columns);
+    const shape = { ...s, channels, columns, filled: [s.channels, s.columns] as const };
+    const dweight = contractWeight(withColumns(x, channels), withColumns(dy, columns), shape);
+    return withRowsAndColumns(dweight, s.channels, s.columns);
   },
 };
 
@@ -198,6 +201,11 @@ function groupedParameters(s: ConvShape, images: number) {
   };
 }
 
+/** A multiply-add for every tap of every output, outside the picture too. */
+function groupedFlops({ output, columns, kernel, channels, groups }: ConvShape, images: number): number {
+  return 2 * images * output[0] * output[1] * columns * kernel[0] * kernel[1] * (channels / groups);
+}
+
 /** Convolution in groups: one invocation per element, for the narrow groups where a tile would be mostly empty. */
 const grouped = {
   forward(x: Tensor, weight: Tensor, s: ConvShape, bias?: Tensor): Tensor {
@@ -217,6 +225,7 @@ const grouped = {
         },
         groupedParameters(s, count),
         flatGrid(device, count * yImage),
+        { flops: groupedFlops(s, count) },
       );
     }
     return y;
@@ -238,6 +247,7 @@ const grouped = {
         },
         groupedParameters(s, count),
         flatGrid(device, count * dxImage),
+        { flops: 2 * count * s.channels * (s.columns / s.groups) * metTaps(s) },
       );
     }
     return dx;
@@ -262,6 +272,7 @@ const grouped = {
         },
         groupedParameters(s, count),
         flatGrid(device, count * size),
+        { flops: groupedFlops(s, count) },
       );
     }
     const flat = columnSums(perImage.alias([s.images, size]));

@@ -24,7 +24,7 @@ function expectRows(operation: string, x: Tensor): void {
 }
 
 /** Runs a kernel with one invocation for each row of tensors of equal shape; returns the last of them. */
-function overRows(kernel: string, log: boolean, tensors: Readonly<Record<string, Tensor>>): Tensor {
+function overRows(flopsPerElement: number, kernel: string, log: boolean, tensors: Readonly<Record<string, Tensor>>): Tensor {
   const last = Object.values(tensors).at(-1)!;
   const { device } = last;
   const length = last.shape.at(-1)!;
@@ -39,6 +39,7 @@ function overRows(kernel: string, log: boolean, tensors: Readonly<Record<string,
       Object.fromEntries(windows),
       { rows: count, columns: vector ? length / 4 : length },
       flatGrid(device, count),
+      { flops: flopsPerElement * count * length },
     );
   }
   return last;
