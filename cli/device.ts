@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { type Device, type OpenOptions, openDevice } from "../engine/device/device.ts";
 import { parseBytes } from "../engine/memory/report.ts";
+import { opened } from "./profile-hook.ts";
 import { restoreChoices, tuneAndStore } from "../engine/tune/choices.ts";
 
 /** What Dawn says of every adapter with generous limits; it concerns nobody. */
@@ -19,6 +20,7 @@ export async function openCommandDevice(options: OpenOptions = {}, tuning: Tunin
     const device = await openDevice(options);
     device.tuner.enabled = tuning.tune !== false;
     if (device.tuner.enabled && !tuning.retune) await restoreChoices(device, { onNote });
+    await opened.tell?.(device);
     return device;
   } finally {
     const lines = restore().split("\n");

@@ -261,9 +261,11 @@ export class Stream {
     const size = Math.ceil(bytes / 4) * 4;
     const staging = this.#takeStaging(size);
     source.lastUse = this.#submission;
+    this.labels.cut();
     this.#transfer("read-back", size, (encoder) =>
       encoder.copyBufferToBuffer(source.buffer, fromByte, staging, 0, size),
     );
+    this.labels.cut();
     this.flush();
     const draining = this.queue.drained();
     if (draining) await draining;

@@ -159,8 +159,7 @@ export function averagePool2d(x: Tensor, options: AveragePoolOptions): Tensor {
   const y = Tensor.like(x, [images, ...output, channels]);
   overImages({ x, y }, {}, ({ windows, grid }) => {
     const size = grid(output[1] * elements(shape), output[0]);
-    const flops = (windows["y"]!.sizeBytes / elementBytes[y.dtype]) * shape.kernel[0] * shape.kernel[1];
-    x.device.kernels.run("pool/average", constants, windows, windowParameters(shape), size, { flops });
+    x.device.kernels.run("pool/average", constants, windows, windowParameters(shape), size);
   });
   // dx[h, w] = Σ of dy / count over the windows that cover (h, w)
   return record("averagePool2d", [x], y, (dy) => {

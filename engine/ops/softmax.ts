@@ -23,8 +23,11 @@ function expectRows(operation: string, x: Tensor): void {
     throw new ShapeError(`${operation} takes floating-point rows […, m], found ${x.dtype} [${x.shape}]`);
 }
 
+/** Forward x − max, exp, Σ and the division; the gradients are of four operations too. */
+const flopsPerElement = 4;
+
 /** Runs a kernel with one invocation for each row of tensors of equal shape; returns the last of them. */
-function overRows(flopsPerElement: number, kernel: string, log: boolean, tensors: Readonly<Record<string, Tensor>>): Tensor {
+function overRows(kernel: string, log: boolean, tensors: Readonly<Record<string, Tensor>>): Tensor {
   const last = Object.values(tensors).at(-1)!;
   const { device } = last;
   const length = last.shape.at(-1)!;

@@ -52,10 +52,13 @@ export class WeightAverage {
       return 1 - (warmup ? Math.min(decay, (1 + t) / (10 + t)) : decay);
     };
     this.advance();
-    withoutGradients(() => {
-      for (const { named, average } of this.#pairs)
-        overElements("optim/average", {}, { average, x: named.tensor }, { share });
-    });
+    const { device } = this.#pairs[0]?.average ?? {};
+    const move = () =>
+      withoutGradients(() => {
+        for (const { named, average } of this.#pairs)
+          overElements("optim/average", {}, { average, x: named.tensor }, { share });
+      });
+    device?.labels.within({ phase: "optimiser", op: "average" }, move);
   }
 
   /** The host's part of an update: for one that a plan replays, before the replay. */

@@ -40,6 +40,11 @@ export class Labels {
     return this.#current;
   }
 
+  /** What was recorded so far belongs to no later operation. */
+  cut(): void {
+    if (this.#holders > 0) this.#current = blank(this.#context);
+  }
+
   /** Runs synchronous `work` whose dispatches are of that operation, layer or phase. */
   within<T>(context: LabelContext, work: () => T): T {
     if (this.#holders === 0) return work();
