@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { type Device, type OpenOptions, openDevice } from "../engine/device/device.ts";
 import { parseBytes } from "../engine/memory/report.ts";
-import { opened } from "./profile-hook.ts";
 import { restoreChoices, tuneAndStore } from "../engine/tune/choices.ts";
+import { opened } from "./profile-hook.ts";
 
 /** What Dawn says of every adapter with generous limits; it concerns nobody. */
 const noise = /^Warning: maxDynamic\w+ artificially reduced/;
@@ -82,7 +82,7 @@ export const memoryOption = [
 ] as const;
 
 /** Redirects file descriptor 2 to a file; the returned function undoes it and gives what was written. */
-async function collectStandardError(): Promise<() => string> {
+export async function collectStandardError(): Promise<() => string> {
   if (!process.versions["bun"] || !["linux", "darwin"].includes(process.platform)) return () => "";
   const { dlopen } = await import("bun:ffi");
   const integer = "i32" as const;

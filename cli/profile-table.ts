@@ -35,7 +35,7 @@ export function profileText(profile: Profile, options: TableOptions): string {
   const shown = rows.slice(0, options.top);
   const headers = [
     "op", "layer", "phase", "kernel", "shape", "variant", "grid", "calls", "median ms", "±", "%", "GFLOP/s", "GB/s", "roof", "binds", "FLOP/B", "wg B",
-  ]; // biome-ignore format: one row of a table
+  ];
   const parts = [
     table(headers, shown.map(cells)),
     ...(rows.length > shown.length ? [`… and ${rows.length - shown.length} more (--top, --filter)`] : []),
@@ -80,7 +80,11 @@ function mainShape({ shapes }: KernelProfile): string {
 function spanRows({ span, overhead }: Profile): Cell[][] {
   const share = (ms: number) => (span.gpuMs > 0 ? percent(ms / span.gpuMs) : "");
   return [
-    [`adapter busy: ${span.dispatches} dispatches and transfers in ${span.submits} submits`, figure(span.busyMs), share(span.busyMs)],
+    [
+      `adapter busy: ${span.dispatches} dispatches and transfers in ${span.submits} submits`,
+      figure(span.busyMs),
+      share(span.busyMs),
+    ],
     ["adapter idle, from the first to the last of them", figure(span.idleMs), share(span.idleMs)],
     ["adapter, all", figure(span.gpuMs), share(span.gpuMs)],
     ["host: recording and encoding", figure(span.hostEncodeMs), ""],
@@ -141,7 +145,9 @@ function footer({ machine, clock, marks: found, overhead, roofs, command, measur
   return [
     `${command}; ${machine.description || machine.vendor}, ${machine.provider}, ${machine.runtime}; ${measuredAt}`,
     `clock: ${step}${cost === null ? "" : `; a pass of its own adds ${cost.toFixed(1)} µs to a dispatch`}`,
-    roofs ? `roofs: ${figure(roofs.fmaGflops.most)} GFLOP/s, ${figure(Math.max(...roofs.copyGBps.map(({ rate }) => rate.most)))} GB/s in cache (acutance bench roofs)` : "",
+    roofs
+      ? `roofs: ${figure(roofs.fmaGflops.most)} GFLOP/s, ${figure(Math.max(...roofs.copyGBps.map(({ rate }) => rate.most)))} GB/s in cache (acutance bench roofs)`
+      : "",
     ...found.map((mark) => `note: ${marks[mark]}`),
   ]
     .filter(Boolean)
@@ -193,4 +199,3 @@ function figure(value: number): string {
   if (value === 0) return "0";
   return value >= 100 ? value.toFixed(0) : value >= 0.01 ? value.toPrecision(3) : value.toFixed(4);
 }
-

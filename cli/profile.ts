@@ -41,7 +41,10 @@ export function register(program: Command): void {
     .option("--csv <file>", "write one row a kernel; - for standard output")
     .option("--trace <file>", "write a trace for Perfetto (ui.perfetto.dev)")
     .option("--html <file>", "write a page to look at")
-    .option("--dump-wgsl <folder>", "write the specialised source and layout of every kernel, and what Dawn makes of it")
+    .option(
+      "--dump-wgsl <folder>",
+      "write the specialised source and layout of every kernel, and what Dawn makes of it",
+    )
     .option("--events <n>", "single dispatches that JSON, trace and page list", wholeNumber(0), 20_000)
     .option("--no-roofs", "do not measure the adapter's roofs when they are not known")
     .option("--schema", "print the JSON Schema of a profile and end")
@@ -59,7 +62,8 @@ async function run(words: string[], flags: ProfileFlags): Promise<void> {
     console.log(JSON.stringify(z.toJSONSchema(profileSchema), null, 2));
     return;
   }
-  if (words.length === 0) throw new Error("which command? for example: acutance profile -- score --model m.safetensors photos");
+  if (words.length === 0)
+    throw new Error("which command? for example: acutance profile -- score --model m.safetensors photos");
   if (words[0] === "profile") throw new Error("a profile of a profile says nothing; name another command");
   for (const form of ["trace", "html"] as const) {
     if (flags[form] && !forms[form]) throw new Error(`--${form} is not available`);
@@ -90,7 +94,11 @@ async function profiled(words: string[], { roofs: wanted, events }: ProfileFlags
   }
   const profiles: Profile[] = [];
   for (const { profiler, roofs } of running) {
-    profiles.push(await profiler.stop({ command: words.join(" "), roofs, eventLimit: events }));
+    try {
+      profiles.push(await profiler.stop({ command: words.join(" "), roofs, eventLimit: events }));
+    } catch (error) {
+      console.error(`note: a device has no profile: ${(error as Error).message}`);
+    }
   }
   return profiles;
 }

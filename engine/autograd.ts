@@ -1,4 +1,5 @@
 import type { Device } from "./device/device.ts";
+import { pathOf } from "./layer-paths.ts";
 import { addInto } from "./ops/elementwise.ts";
 import { type GradientNode, ShapeError, Tensor } from "./tensor.ts";
 
@@ -100,7 +101,10 @@ function spread(node: GradientNode, outputGradient: Tensor, pending: Map<Tensor,
 
 function collect(tensor: Tensor, gradient: Tensor): void {
   const sum = tensor.gradient;
-  tensor.gradient = sum ? addInto(sum, gradient).keep() : gradient.alias(tensor.shape).keep();
+  const context = { op: "accumulate", layer: pathOf(tensor.name) };
+  tensor.gradient = sum
+    ? tensor.device.labels.within(context, () => addInto(sum, gradient).keep())
+    : gradient.alias(tensor.shape).keep();
   tensor.device.memory.assign(tensor.gradient.allocation, "gradients");
 }
 

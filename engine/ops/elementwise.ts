@@ -32,7 +32,9 @@ export function overElements(
       Object.fromEntries(windows),
       { ...parameters, count4: count },
       flatGrid(device, count),
-      flopsPerElement === undefined ? undefined : { flops: flopsPerElement * Math.min(4 * count, first.size - 4 * start) },
+      flopsPerElement === undefined
+        ? undefined
+        : { flops: flopsPerElement * Math.min(4 * count, first.size - 4 * start) },
     );
   }
 }

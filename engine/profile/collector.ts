@@ -166,7 +166,10 @@ export class Collector implements StreamObserver {
       if (i > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
       let stamp = 0n;
       const encoder = gpu.createCommandEncoder();
-      encoder.beginComputePass({ timestampWrites: stamps.around((_, end) => void (stamp = end)) }).end();
+      const take = (_: bigint, end: bigint) => {
+        stamp = end;
+      };
+      encoder.beginComputePass({ timestampWrites: stamps.around(take) }).end();
       stamps.resolve(encoder);
       const commands = encoder.finish();
       const before = performance.now();

@@ -13,7 +13,7 @@ export function workgroupBytes({ wgsl }: KernelSource): number {
 
 function sizeOfType(type: string, text: string): number {
   const array = /^array<\s*(.+?)\s*,\s*([^,]+?)\s*>$/s.exec(type);
-  if (array) return sizeOfType(array[1]!, text) * valueOf(array[2]!, text);
+  if (array) return sizeOfType(array[1]!, text) * lengthOf(array[2]!, text);
   const alias = new RegExp(`alias\\s+${type}\\s*=\\s*([^;]+);`).exec(text);
   if (alias) return sizeOfType(alias[1]!.trim(), text);
   const vector = /^vec([234])(?:([fuih])|<\s*(\w+)\s*>)$/.exec(type);
@@ -25,13 +25,13 @@ function sizeOfType(type: string, text: string): number {
 }
 
 /** A product or sum of whole numbers and names of constants. */
-function valueOf(expression: string, text: string): number {
+function lengthOf(expression: string, text: string): number {
   const terms = expression.split("+").map((term) =>
     term.split("*").reduce((product, word) => {
       const name = word.trim().replace(/u$/, "");
       if (/^\d+$/.test(name)) return product * Number(name);
       const declared = new RegExp(`const\\s+${word.trim()}\\s*(?::\\s*\\w+\\s*)?=\\s*([^;]+);`).exec(text)?.[1];
-      return product * (declared === undefined ? 0 : valueOf(declared.replace(/[()]/g, ""), text));
+      return product * (declared === undefined ? 0 : lengthOf(declared.replace(/[()]/g, ""), text));
     }, 1),
   );
   return terms.reduce((sum, term) => sum + term, 0);

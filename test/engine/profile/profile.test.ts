@@ -48,7 +48,15 @@ async function train(on: Device, around: <T>(work: () => Promise<T>) => Promise<
 
 /** What is the same of every run: no times. */
 function still({ kernels }: Profile) {
-  return kernels.map(({ id, op, layer, phase, calls, flops, bytes }) => ({ id, op, layer, phase, calls, flops, bytes }));
+  return kernels.map(({ id, op, layer, phase, calls, flops, bytes }) => ({
+    id,
+    op,
+    layer,
+    phase,
+    calls,
+    flops,
+    bytes,
+  }));
 }
 
 async function trained(on: Device) {
@@ -80,7 +88,11 @@ describe("a profile", () => {
       ["relu", "after head", "forward", "elementwise", 1],
       ["read-back", "", "other", "read-back", 1],
     ]);
-    const [product, activation, copy] = found.kernels as [Profile["kernels"][0], Profile["kernels"][0], Profile["kernels"][0]];
+    const [product, activation, copy] = found.kernels as [
+      Profile["kernels"][0],
+      Profile["kernels"][0],
+      Profile["kernels"][0],
+    ];
     expect(product.shapes).toEqual({ x: "[6, 8] f32", weight: "[8, 4] f32", out: "[6, 4] f32" });
     expect(product.flops).toBe(2 * 6 * 8 * 4);
     expect(product.bytes).toBe(4 * (48 + 32 + 24));
@@ -127,7 +139,8 @@ describe("a profile", () => {
     // One after the other, and none before it was recorded (by the accuracy of the two clocks).
     for (const [i, event] of events.entries()) {
       expect(event.startMs).toBeGreaterThan(event.recordedMs - 1);
-      if (i > 0) expect(event.startMs).toBeGreaterThanOrEqual(events[i - 1]!.startMs + events[i - 1]!.durationMs - 1e-3);
+      if (i > 0)
+        expect(event.startMs).toBeGreaterThanOrEqual(events[i - 1]!.startMs + events[i - 1]!.durationMs - 1e-3);
     }
     expect(memory.owners.reduce((bytes, { atPeakBytes }) => bytes + atPeakBytes, 0)).toBe(memory.peakBytes);
     expect(memory.timeline.length).toBeGreaterThan(1);
@@ -169,13 +182,12 @@ describe("a profile", () => {
 
   test("ends with the work that throws, and does not run within another", async () => {
     const profiler = await Profiler.start(device);
-    expect(profile(device, () => {})).rejects.toThrow("being profiled already");
+    await expect(profile(device, () => {})).rejects.toThrow("being profiled already");
     await profiler.stop(withoutRoofs);
     const failing = profile(device, () => {
       throw new RangeError("no such thing");
     });
-    expect(failing).rejects.toThrow("no such thing");
-    await failing.catch(() => {});
+    await expect(failing).rejects.toThrow("no such thing");
     expect(device.stream.observer).toBeUndefined();
     using x = Tensor.from(device, [1, 2], [2]);
     expect(await sum(x).item()).toBe(3);
