@@ -24,7 +24,7 @@ export interface TableOptions {
 function chosen({ kernels }: Profile, { sort, filter }: Pick<TableOptions, "sort" | "filter">): KernelProfile[] {
   const text = filter?.toLowerCase();
   const searched = (row: KernelProfile) =>
-    [row.op, row.kernel, row.layer, row.phase, row.variant, ...Object.values(row.shapes)].join(" ").toLowerCase();
+    [row.op, row.kernel, row.phase, row.layer, row.variant, ...Object.values(row.shapes)].join(" ").toLowerCase();
   const rows = text ? kernels.filter((row) => searched(row).includes(text)) : kernels;
   return rows.toSorted((a, b) => orders[sort](b) - orders[sort](a));
 }
@@ -34,10 +34,26 @@ export function profileText(profile: Profile, options: TableOptions): string {
   const rows = chosen(profile, options);
   const shown = rows.slice(0, options.top);
   const headers = [
-    "op", "layer", "phase", "kernel", "shape", "variant", "grid", "calls", "median ms", "±", "%", "GFLOP/s", "GB/s", "roof", "binds", "FLOP/B", "wg B",
+    "op",
+    "layer",
+    "phase",
+    "kernel",
+    "shape",
+    "variant",
+    "grid",
+    "calls",
+    "median ms",
+    "±",
+    "%",
+    "GFLOP/s",
+    "GB/s",
+    "roof",
+    "binds",
+    "FLOP/B",
+    "wg B",
   ];
   const parts = [
-    table(headers, shown.map(cells)),
+    table(headers, shown.map((row) => cells(row, profile.sources))),
     ...(rows.length > shown.length ? [`… and ${rows.length - shown.length} more (--top, --filter)`] : []),
     table(["", "ms", "%"], spanRows(profile)),
     ...(["phase", "op", "layer"] as const).map((by) => totals(profile, by)),
@@ -48,14 +64,14 @@ export function profileText(profile: Profile, options: TableOptions): string {
   return parts.filter(Boolean).join("\n\n");
 }
 
-function cells(row: KernelProfile): Cell[] {
+function cells(row: KernelProfile, sources: Profile["sources"]): Cell[] {
   const { milliseconds, roof, coldCalls, calls } = row;
   return [
     row.op,
     row.layer,
     row.phase,
     row.kernel,
-    mainShape(row),
+    mainShape(row, sources),
     row.variant + (row.halves.length > 0 ? " f16" : ""),
     row.grid.join("x"),
     coldCalls > 0 ? `${calls} (${coldCalls} cold)` : calls,
@@ -71,10 +87,13 @@ function cells(row: KernelProfile): Cell[] {
   ];
 }
 
-/** The first argument and the last: as a rule an input and the output. */
-function mainShape({ shapes }: KernelProfile): string {
-  const list = Object.values(shapes).map((shape) => shape.replace(/ f32$/, "").replaceAll(", ", "x"));
-  return list.length < 2 ? (list[0] ?? "") : `${list[0]} → ${list.at(-1)}`;
+/** The first argument, and the first that is written. */
+function mainShape({ shapes, source }: KernelProfile, sources: Profile["sources"]): string {
+  const text = (name: string | undefined) => shapes[name ?? ""]?.replace(/ f32$/, "").replaceAll(", ", "x");
+  const [input] = Object.keys(shapes);
+  const written = [...(sources[source] ?? "").matchAll(/var<storage\s*,\s*read_write\s*>\s*(\w+)/g)].map(([, name]) => name);
+  const output = written.find((name) => name !== input);
+  return output ? `${text(input)} → ${text(output)}` : (text(input) ?? "");
 }
 
 function spanRows({ span, overhead }: Profile): Cell[][] {

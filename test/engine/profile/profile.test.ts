@@ -210,6 +210,8 @@ describe("a profile", () => {
     for (const part of ["adapter idle", "host: recording", "by phase", "by op", "by layer", "five steps", "and "])
       expect(text).toContain(part);
     expect(profileText(found, { ...options, filter: "adam" })).toMatch(/^adam /m);
+    // What a kernel writes, not its last argument, which is the bias here.
+    expect(profileText(found, { ...options, filter: "forward 2" })).toMatch(/^linear .* \[3x512\] → \[3x4\] /m);
 
     const rows = parse(profileCsv(found, { sort: "total" }), { columns: true }) as Record<string, string>[];
     expect(rows).toHaveLength(found.kernels.length);
