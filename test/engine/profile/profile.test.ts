@@ -4,12 +4,14 @@ import { z } from "zod";
 import { profileCsv, profileText } from "../../../cli/profile-table.ts";
 import { backward } from "../../../engine/autograd.ts";
 import { type Device, openDevice } from "../../../engine/device/device.ts";
+import { specialise } from "../../../engine/kernel/source.ts";
 import { nameTensors } from "../../../engine/nn/named.ts";
-import { relu } from "../../../engine/ops/elementwise.ts";
+import { addInto, cast, relu } from "../../../engine/ops/elementwise.ts";
 import { linear } from "../../../engine/ops/matmul.ts";
 import { sum } from "../../../engine/ops/reduce.ts";
 import { type Profile, profileSchema } from "../../../engine/profile/profile.ts";
 import { Profiler, profile } from "../../../engine/profile/profiler.ts";
+import { workgroupBytes } from "../../../engine/profile/workgroup-bytes.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { sharedDevice } from "../device.ts";
 import { SmallNet } from "../memory/net.ts";
@@ -106,6 +108,34 @@ describe("a profile", () => {
     expect(copy.bytes).toBe(2 * 96);
     expect(found.events.map(({ kernel }) => kernel)).toEqual([0, 1, 2]);
     for (const tensor of [x, weight]) tensor.dispose();
+  });
+
+  test("counts what a kernel reads and writes twice, and f16 as half", async () => {
+    const [a, b] = [Tensor.zeros(device, [64]), Tensor.zeros(device, [64])];
+    const half = device.features.has("shader-f16");
+    const work = () =>
+      device.scope(() => {
+        addInto(a, b);
+        if (half) relu(cast(a, "f16"));
+      });
+    const { profile: found } = await profile(device, work, withoutRoofs);
+    const bytes = (kernel: string) => found.kernels.filter((row) => row.kernel === kernel).map((row) => row.bytes);
+    expect(bytes("elementwise/accumulate")).toEqual([3 * 256]);
+    if (half) {
+      const row = found.kernels.find(({ op }) => op === "relu")!;
+      expect(row.bytes).toBe(2 * 128);
+      expect(row.halves).toEqual(["x", "y"]);
+      expect(row.shapes["x"]).toBe("[64] f16");
+    }
+    for (const tensor of [a, b]) tensor.dispose();
+  });
+
+  test("knows the workgroup memory of a tile", () => {
+    const tile = { THREADS_X: 16, THREADS_Y: 16, ROWS: 8, COLUMNS: 2, DEPTH: 4, X_LOADS: 2, WEIGHT_LOADS: 2 };
+    const epilogue = { BIAS: false, NORM: false, ACTIVATION: "none", SCATTER: false };
+    // 128 rows of 4 vec4s, and 16 channels of 32 vec4 columns
+    expect(workgroupBytes(specialise("conv/shared_tile", { ...tile, ...epilogue }))).toBe(16 * (128 * 4 + 16 * 32));
+    expect(workgroupBytes(specialise("elementwise/unary", { OP: "relu", WORKGROUP: 64 }))).toBe(0);
   });
 
   test("leaves the bits as they are, names replayed kernels as recorded ones, and goes without a trace", async () => {
