@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openDevice } from "../engine/device/device.ts";
 import type { Profile } from "../engine/profile/profile.ts";
-import { collectStandardError } from "./device.ts";
+import { collectOutput } from "./device.ts";
 
 /**
  * Writes the specialised source of every kernel of a profile, `<kernel>-<hash>.wgsl`, with the layout of its bindings at the
@@ -33,14 +33,16 @@ function heading(users: readonly Profile["kernels"][number][]): string {
   ].join("\n");
 }
 
-/** What Dawn writes of each source while it compiles it: on a device of its own, since it tells all or nothing. */
+/** What Dawn writes of each source to standard output while it compiles it: on a device of its own, since it tells all or nothing. */
 async function dawnDumps(sources: readonly string[]): Promise<string[]> {
-  const quiet = await collectStandardError();
+  // What the command has printed is out before anything is redirected.
+  await new Promise((resolve) => process.stdout.write("", resolve));
+  const quiet = await collectOutput(2);
   try {
     using device = await openDevice({ provider: "webgpu", toggles: { enable: ["dump_shaders"] } });
     const texts: string[] = [];
     for (const code of sources) {
-      const collected = await collectStandardError();
+      const collected = await collectOutput(1);
       try {
         const module = device.gpu.createShaderModule({ code });
         device.gpu.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main" } });

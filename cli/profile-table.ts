@@ -53,7 +53,10 @@ export function profileText(profile: Profile, options: TableOptions): string {
     "wg B",
   ];
   const parts = [
-    table(headers, shown.map((row) => cells(row, profile.sources))),
+    table(
+      headers,
+      shown.map((row) => cells(row, profile.sources)),
+    ),
     ...(rows.length > shown.length ? [`… and ${rows.length - shown.length} more (--top, --filter)`] : []),
     table(["", "ms", "%"], spanRows(profile)),
     ...(["phase", "op", "layer"] as const).map((by) => totals(profile, by)),
@@ -91,7 +94,9 @@ function cells(row: KernelProfile, sources: Profile["sources"]): Cell[] {
 function mainShape({ shapes, source }: KernelProfile, sources: Profile["sources"]): string {
   const text = (name: string | undefined) => shapes[name ?? ""]?.replace(/ f32$/, "").replaceAll(", ", "x");
   const [input] = Object.keys(shapes);
-  const written = [...(sources[source] ?? "").matchAll(/var<storage\s*,\s*read_write\s*>\s*(\w+)/g)].map(([, name]) => name);
+  const written = [...(sources[source] ?? "").matchAll(/var<storage\s*,\s*read_write\s*>\s*(\w+)/g)].map(
+    ([, name]) => name,
+  );
   const output = written.find((name) => name !== input);
   return output ? `${text(input)} → ${text(output)}` : (text(input) ?? "");
 }
