@@ -5,6 +5,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { type Device, type OpenOptions, openDevice } from "../engine/device/device.ts";
 import { parseBytes } from "../engine/memory/report.ts";
 import { restoreChoices, tuneAndStore } from "../engine/tune/choices.ts";
+import { opened } from "./profile-hook.ts";
 
 /** What Dawn says of every adapter with generous limits; it concerns nobody. */
 const noise = /^Warning: maxDynamic\w+ artificially reduced/;
@@ -14,7 +15,7 @@ const noise = /^Warning: maxDynamic\w+ artificially reduced/;
  * being opened they are collected, and all but the one about dynamic limits are printed afterwards.
  */
 export async function openCommandDevice(options: OpenOptions = {}, tuning: TuningFlags = {}): Promise<Device> {
-  const restore = await collectStandardError();
+  const restore = await collectOutput(2);
   try {
     const device = await openDevice({
       onNote,
@@ -23,6 +24,7 @@ export async function openCommandDevice(options: OpenOptions = {}, tuning: Tunin
     });
     device.tuner.enabled = tuning.tune !== false;
     if (device.tuner.enabled && !tuning.retune) await restoreChoices(device, { onNote });
+    await opened.tell?.(device);
     return device;
   } finally {
     const lines = restore().split("\n");
@@ -89,8 +91,8 @@ export const memoryOption = [
   },
 ] as const;
 
-/** Redirects file descriptor 2 to a file; the returned function undoes it and gives what was written. */
-async function collectStandardError(): Promise<() => string> {
+/** Redirects standard output (1) or error (2) of the process to a file; the returned function undoes it and gives what was written. */
+export async function collectOutput(descriptor: 1 | 2): Promise<() => string> {
   if (!process.versions["bun"] || !["linux", "darwin"].includes(process.platform)) return () => "";
   const { dlopen } = await import("bun:ffi");
   const integer = "i32" as const;
@@ -98,13 +100,13 @@ async function collectStandardError(): Promise<() => string> {
     dup: { args: [integer], returns: integer },
     dup2: { args: [integer, integer], returns: integer },
   });
-  const folder = mkdtempSync(join(tmpdir(), "acutance-stderr-"));
-  const path = join(folder, "stderr");
+  const folder = mkdtempSync(join(tmpdir(), "acutance-output-"));
+  const path = join(folder, "text");
   const file = openSync(path, "w");
-  const saved = symbols.dup(2);
-  symbols.dup2(file, 2);
+  const saved = symbols.dup(descriptor);
+  symbols.dup2(file, descriptor);
   return () => {
-    symbols.dup2(saved, 2);
+    symbols.dup2(saved, descriptor);
     closeSync(saved);
     closeSync(file);
     const text = readFileSync(path, "utf8");

@@ -1,47 +1,7 @@
 #!/usr/bin/env bun
-import { readFileSync } from "node:fs";
-import { Command, CommanderError } from "commander";
+import { CommanderError } from "commander";
+import { buildProgram } from "./program.ts";
 import { emphasis } from "./terminal.ts";
-
-interface CommandModule {
-  register(program: Command): void;
-}
-
-/** Every command with its one-line summary; a file is imported only when its command is asked for. */
-const commands: Record<string, { summary: string; load: () => Promise<CommandModule> }> = {
-  setup: {
-    summary: "make sure that a WebGPU adapter works, installing a software one if need be",
-    load: () => import("./setup.ts"),
-  },
-  doctor: {
-    summary: "show the WebGPU adapter, what it can do, and what is missing",
-    load: () => import("./doctor.ts"),
-  },
-  train: {
-    summary: "train a quality model from a folder of pictures and a CSV of scores",
-    load: () => import("./train.ts"),
-  },
-  evaluate: {
-    summary: "compare a model's scores with the MOS of a data set",
-    load: () => import("./evaluate.ts"),
-  },
-  score: {
-    summary: "score pictures with a trained model",
-    load: () => import("./score.ts"),
-  },
-  demo: {
-    summary: "train and test on degraded photographs in a few minutes, with a report",
-    load: () => import("./demo.ts"),
-  },
-  bench: {
-    summary: "measure the engine on this adapter",
-    load: () => import("./bench.ts"),
-  },
-  kernel: {
-    summary: "run, check and time a WGSL kernel of your own; show the engine's kernels",
-    load: () => import("./kernel.ts"),
-  },
-};
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -62,24 +22,6 @@ async function main(words: string[]): Promise<number> {
     printError(error);
     return 1;
   }
-}
-
-async function buildProgram(words: string[]): Promise<Command> {
-  const { version, description } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
-  const program = new Command("acutance")
-    .description(description)
-    .version(version)
-    .configureHelp({ showGlobalOptions: true })
-    .showSuggestionAfterError()
-    .enablePositionalOptions()
-    .exitOverride();
-  const wanted = words.filter((word) => !word.startsWith("-")).slice(0, 2);
-  const chosen = wanted[0] === "help" ? wanted[1] : wanted[0];
-  for (const [name, { summary, load }] of Object.entries(commands)) {
-    if (name === chosen) (await load()).register(program);
-    else program.command(name).description(summary);
-  }
-  return program;
 }
 
 function printError(error: unknown): void {

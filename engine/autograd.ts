@@ -1,4 +1,5 @@
 import type { Device } from "./device/device.ts";
+import { pathOf } from "./layer-paths.ts";
 import { addInto } from "./ops/elementwise.ts";
 import { type GradientNode, ShapeError, Tensor } from "./tensor.ts";
 
@@ -27,10 +28,12 @@ export function record(
   output: Tensor,
   gradient: GradientNode["gradient"],
 ): Tensor {
-  output.device.numbers?.examine(operation, "forward", inputs, output);
+  const { device } = output;
+  device.labels.record(operation, inputs, output);
+  device.numbers?.examine(operation, "forward", inputs, output);
   if (recording && inputs.some((input) => input.tracked)) {
     output.node = { operation, inputs, gradient };
-    const { device, allocation } = output;
+    const { allocation } = output;
     if (allocation.owner === "scratch" || allocation.owner === "other")
       device.memory.assign(allocation, `activations: ${operation}`);
   }
@@ -55,7 +58,8 @@ export function backward(loss: Tensor, seed: number | Tensor = 1): void {
       const outputGradient = pending.get(tensor);
       if (!outputGradient) continue;
       pending.delete(tensor);
-      if (tensor.node) spread(tensor.node, outputGradient, pending, examined);
+      const { node } = tensor;
+      if (node) loss.device.labels.gradient(node, () => spread(node, outputGradient, pending, examined));
       if (tensor.requiresGradient) collect(tensor, outputGradient);
       outputGradient.dispose();
     }
@@ -64,7 +68,9 @@ export function backward(loss: Tensor, seed: number | Tensor = 1): void {
 
 /** What `work` makes is counted for "backward" and, unless it is kept, gone at the end, should it throw too. */
 function inBackward(device: Device, work: () => void): void {
-  device.owned("backward", () => device.scope(() => withoutGradients(work)));
+  device.labels.within({ phase: "backward" }, () =>
+    device.owned("backward", () => device.scope(() => withoutGradients(work))),
+  );
 }
 
 function spread(node: GradientNode, outputGradient: Tensor, pending: Map<Tensor, Tensor>, examined: boolean): void {
@@ -95,7 +101,10 @@ function spread(node: GradientNode, outputGradient: Tensor, pending: Map<Tensor,
 
 function collect(tensor: Tensor, gradient: Tensor): void {
   const sum = tensor.gradient;
-  tensor.gradient = sum ? addInto(sum, gradient).keep() : gradient.alias(tensor.shape).keep();
+  const context = { op: "accumulate", layer: pathOf(tensor.name) };
+  tensor.gradient = sum
+    ? tensor.device.labels.within(context, () => addInto(sum, gradient).keep())
+    : gradient.alias(tensor.shape).keep();
   tensor.device.memory.assign(tensor.gradient.allocation, "gradients");
 }
 

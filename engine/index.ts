@@ -91,6 +91,8 @@ export {
   type Warmup,
   withWarmup,
 } from "./optim/schedule.ts";
+export type { KernelProfile, Mark, Phase, Profile } from "./profile/profile.ts";
+export { type ProfileOptions, Profiler, profile } from "./profile/profiler.ts";
 export { Random } from "./random.ts";
 export { type DataType, type Shape, ShapeError, Tensor } from "./tensor.ts";
 export { type BindingRoof, bindingRoof, type Cost } from "./tune/binding-roof.ts";

@@ -1,5 +1,6 @@
 import type { Device } from "./device/device.ts";
 import { flatWorkgroup, rowRanges } from "./kernel/grid.ts";
+import { LayerPaths, pathOf } from "./layer-paths.ts";
 import { Tensor } from "./tensor.ts";
 
 /** Where a tensor came up: from an operation, from its gradient, from an optimiser's update, or from outside. */
@@ -72,6 +73,7 @@ export class NumberCheck {
   #table: Tensor | undefined;
   #entries: Entry[] = [];
   #slotOf = new WeakMap<Tensor, number>();
+  readonly #layers = new LayerPaths();
   /** Rejects when an earlier filling of the table held a fault. */
   #earlier: Promise<void> = Promise.resolve();
 
@@ -94,7 +96,8 @@ export class NumberCheck {
       this.#count(input, { operation, pass: "input", layer: pathOf(name), name, shape, inputs: [] });
     }
     const inputSlots = looked.map((input) => this.#slotOf.get(input)!);
-    const layer = this.#layer(looked, inputSlots);
+    const layer = this.#layers.of(looked);
+    this.#layers.note(output, layer);
     this.#count(output, { operation, pass, layer, name, shape: output.shape, inputs: inputSlots });
   }
 
@@ -110,6 +113,10 @@ export class NumberCheck {
   }
 
   #count(tensor: Tensor, entry: Entry): void {
+    this.#device.labels.within({ phase: "other", op: "number check" }, () => this.#recordCount(tensor, entry));
+  }
+
+  #recordCount(tensor: Tensor, entry: Entry): void {
     this.#table ??= this.#device.owned("number check", () =>
       Tensor.zeros(this.#device, [this.#slots, slotBytes / 4], "u32").keep(),
     );
@@ -127,14 +134,6 @@ export class NumberCheck {
         [Math.ceil(invocations / flatWorkgroup), 1, 1],
       );
     }
-  }
-
-  /** Path of the layer whose tensors these are, or that what came before belongs to. */
-  #layer(inputs: readonly Tensor[], inputSlots: readonly number[]): string {
-    const name = inputs.find((input) => input.name)?.name;
-    if (name) return pathOf(name);
-    const before = inputSlots.map((slot) => this.#entries[slot]!.layer).find((layer) => layer !== "");
-    return before === undefined || before.startsWith("after ") ? (before ?? "") : `after ${before}`;
   }
 
   /** Starts reading the counts and makes the table anew. */
@@ -170,11 +169,6 @@ function countAt(entries: readonly Entry[], table: Uint32Array, slot: number): N
 function numberOf(order: number): number {
   const bits = order >= 0x80000000 ? order ^ 0x80000000 : ~order;
   return new Float32Array(Uint32Array.of(bits).buffer)[0]!;
-}
-
-/** "layer1.0.conv1.weight" → "layer1.0.conv1"; a name without a dot stays. */
-function pathOf(name: string | undefined): string {
-  return name?.replace(/\.[^.]*$/, "") ?? "";
 }
 
 function sentence(fault: NumberFault): string {

@@ -182,7 +182,8 @@ export class Tensor {
     if (offsetBytes % gpu.limits.minStorageBufferOffsetAlignment !== 0) {
       throw new ShapeError(`a window of a tensor cannot start at byte ${offsetBytes} on this adapter`);
     }
-    return { allocation: this.allocation, dtype: this.dtype, offsetBytes, sizeBytes };
+    const shape = start === 0 && count >= this.size ? this.shape : [count];
+    return { allocation: this.allocation, dtype: this.dtype, offsetBytes, sizeBytes, shape };
   }
 
   /** A second handle on the same elements under another shape of equal size. Not recorded on the tape. */

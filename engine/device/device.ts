@@ -7,6 +7,7 @@ import { formatBytes, type MemoryReport, memorySummary } from "../memory/report.
 import { ScopeStack } from "../memory/scope.ts";
 import { NumberCheck, NumericError } from "../numbers.ts";
 import { openChecked } from "../ops/matrix-check.ts";
+import type { Labels } from "../profile/labels.ts";
 import { Tuner } from "../tune/tuner.ts";
 import { DeviceLostError, GpuError, NoAdapterError, OutOfMemoryError } from "./errors.ts";
 import {
@@ -17,7 +18,7 @@ import {
   wantedMatrices,
 } from "./matrix-units.ts";
 import { looksLikeSoftware } from "./probe.ts";
-import { type FindGpuOptions, findGpu } from "./provider.ts";
+import { dawnToggles, type FindGpuOptions, findGpu } from "./provider.ts";
 
 /** Where the device comes from and what of it is used; of the GPU objects the first of {@link findGpu} is taken. */
 export interface OpenOptions extends FindGpuOptions {
@@ -100,6 +101,8 @@ export class Device {
   readonly numbers: NumberCheck | undefined;
   /** Ends the waits in progress when the device is lost. */
   readonly #waits = new Set<(failure: Error) => void>();
+  /** Dawn features that are switched on or off; undefined when the device is not the package's. */
+  readonly toggles: ReadonlyMap<string, boolean> | undefined;
   readonly #memoryLimitBytes: number | undefined;
   #memory: BufferPool;
   /** Plans that end when others need their memory. */
@@ -107,6 +110,8 @@ export class Device {
   #owner: string | undefined;
   #failure: Error | undefined;
   #closed = false;
+  /** Those who still need the GPU after a close. */
+  #holders = 0;
 
   constructor(
     gpu: GPUDevice,
@@ -127,6 +132,7 @@ export class Device {
     );
     this.maximumBindingBytes = Math.floor(binding / alignment) * alignment;
     this.stream = new Stream(gpu);
+    if (info.provider === "webgpu") this.toggles = dawnToggles(options, process.env["ACUTANCE_DAWN_TOGGLES"]);
     this.#memoryLimitBytes = options.memoryLimitBytes;
     this.#memory = new BufferPool(
       (size) => this.#createBuffer(size),
@@ -173,6 +179,11 @@ export class Device {
     return this.scopes.run(work);
   }
 
+  /** Says what recorded work is for, in profiles. */
+  get labels(): Labels {
+    return this.stream.labels;
+  }
+
   /** The pool that tensors take their buffers from. */
   get memory(): BufferPool {
     return this.#memory;
@@ -197,8 +208,7 @@ export class Device {
    */
   get memoryBudgetBytes(): number | undefined {
     if (this.#memoryLimitBytes !== undefined) return this.#memoryLimitBytes;
-    const { vendor, architecture, description, isFallbackAdapter } = this.info;
-    if (!isFallbackAdapter && !looksLikeSoftware(`${vendor} ${architecture} ${description}`)) return undefined;
+    if (!this.isSoftware) return undefined;
     const { usedBytes, freeBytes } = this.memoryUse;
     return usedBytes + freeBytes + hostBudgetBytes();
   }
@@ -266,9 +276,11 @@ export class Device {
     this.#memory.plan = memory;
     // A rehearsal counts the buffers of the plan and records nothing.
     if (!this.stream.silent) this.stream.recorder = recorder;
+    const unlabel = this.labels.hold();
     const end = () => {
       this.#memory.plan = undefined;
       this.stream.recorder = undefined;
+      unlabel();
     };
     const release = () => {
       this.stream.forget(recorder);
@@ -342,7 +354,21 @@ export class Device {
   /** Frees the device and all its tensors. */
   close(): void {
     this.#closed = true;
-    this.gpu.destroy();
+    if (this.#holders === 0) this.gpu.destroy();
+  }
+
+  /** Puts the end of the GPU objects at a close off until the returned function is called, for one who still reads from them. */
+  hold(): () => void {
+    this.#holders++;
+    return () => {
+      if (--this.#holders === 0 && this.#closed) this.gpu.destroy();
+    };
+  }
+
+  /** True when the adapter is a software driver, as far as its names tell. */
+  get isSoftware(): boolean {
+    const { vendor, architecture, description, isFallbackAdapter } = this.info;
+    return isFallbackAdapter || looksLikeSoftware(`${vendor} ${architecture} ${description}`);
   }
 
   [Symbol.dispose](): void {

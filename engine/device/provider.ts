@@ -45,11 +45,8 @@ export async function findGpu(options: FindGpuOptions = {}): Promise<FoundGpu> {
   return { gpu: pinnedGpu(await loadWebgpu(), words), provider: "webgpu" };
 }
 
-/**
- * The strings that the package's create() takes: defaults, then the caller's toggles, then those of `environment`, of which
- * each overrules those before. Exported for tests.
- */
-export function dawnOptions({ toggles, backend, adapter }: FindGpuOptions, environment = ""): string[] {
+/** Dawn features by name, on or off: defaults, then the caller's toggles, then those of `environment`, each overruling those before. */
+export function dawnToggles({ toggles }: FindGpuOptions, environment = ""): Map<string, boolean> {
   const states = new Map([
     // Dawn rounds timestamps to 65.5 µs unless told otherwise; a kernel profiler is useless with that.
     ["timestamp_quantization", false],
@@ -59,6 +56,13 @@ export function dawnOptions({ toggles, backend, adapter }: FindGpuOptions, envir
   for (const name of toggles?.enable ?? []) states.set(name, true);
   for (const name of toggles?.disable ?? []) states.set(name, false);
   for (const word of environment.split(/[\s,]+/).filter(Boolean)) states.set(word.replace(/^-/, ""), word[0] !== "-");
+  return states;
+}
+
+/** The strings that the package's create() takes, with the toggles of {@link dawnToggles}. Exported for tests. */
+export function dawnOptions(choice: FindGpuOptions, environment = ""): string[] {
+  const { backend, adapter } = choice;
+  const states = dawnToggles(choice, environment);
   const named = (state: boolean) => [...states].filter(([, value]) => value === state).map(([name]) => name);
   const [enabled, disabled] = [named(true), named(false)];
   const options: string[] = [];

@@ -1,4 +1,5 @@
 import type { Device } from "../device/device.ts";
+import type { CallCost } from "../kernel/call.ts";
 import type { KernelArgument } from "../kernel/dispatch.ts";
 import { flatGrid, flatWorkgroup } from "../kernel/grid.ts";
 import type { Constants } from "../kernel/template.ts";
@@ -11,7 +12,10 @@ export function overAll(
   constants: Constants,
   bindings: Readonly<Record<string, KernelArgument>>,
   parameters: Readonly<Record<string, number>>,
+  cost?: CallCost,
 ): void {
   const all = { ...constants, WORKGROUP: flatWorkgroup };
-  device.kernels.run(`graph/${kernel}`, all, bindings, parameters, flatGrid(device, count));
+  device.labels.within({ phase: "graph" }, () =>
+    device.kernels.run(`graph/${kernel}`, all, bindings, parameters, flatGrid(device, count), cost),
+  );
 }

@@ -1,4 +1,5 @@
 import type { Device } from "../device/device.ts";
+import type { CallCost } from "../kernel/call.ts";
 import { type RowRange, rowRanges } from "../kernel/grid.ts";
 import { contract } from "../ops/contract.ts";
 import { upToFour } from "../ops/shape.ts";
@@ -62,12 +63,14 @@ export function nearestNeighbours(features: Tensor, options: NeighbourOptions = 
       `nearestNeighbours: k = ${k} needs at least ${k + 1} points, there are ${points}; use a smaller k`,
     );
   }
-  return features.device.scope(() => {
+  const search = () => {
     // A few more than k: inner products may put points in the wrong order that are nearly equally far.
     const kept = upToFour(k + 4);
-    const candidates = search(features, kept, metric);
+    const candidates = findCandidates(features, kept, metric);
     return { metric, ...rank(candidates, pairValues(features, candidates, metric), k, metric) };
-  });
+  };
+  const { device } = features;
+  return device.labels.within({ phase: "graph", op: "nearestNeighbours" }, () => device.scope(search));
 }
 
 /**
@@ -75,7 +78,7 @@ export function nearestNeighbours(features: Tensor, options: NeighbourOptions = 
  * symmetric to the bit, so that only tiles on and above the diagonal are made: one of blocks a < b gives the points of a
  * candidates from b, and those of b candidates from a. Taken line by line, every point meets its candidates in their order.
  */
-function search(features: Tensor, kept: number, metric: Metric): Tensor {
+function findCandidates(features: Tensor, kept: number, metric: Metric): Tensor {
   const { device } = features;
   const [points, channels] = features.shape as [number, number];
   const padded = upToFour(channels);
@@ -112,7 +115,7 @@ function search(features: Tensor, kept: number, metric: Metric): Tensor {
     pack(features, shift, above, lines, false);
     for (const right of blocks.slice(i)) {
       pack(features, shift, right, columns, true);
-      contract(lines.y, columns.y, tile, products(upToFour(above.count), padded, side));
+      contract(lines.y, columns.y, tile, products(upToFour(above.count), padded, side, [channels, right.count]));
       merge(above, right, columns.bias, false);
       if (right !== above) merge(right, above, lines.bias, true);
     }
@@ -180,7 +183,7 @@ function pack(
 }
 
 /** A matrix product in the terms of a contraction. */
-function products(rows: number, channels: number, columns: number) {
+function products(rows: number, channels: number, columns: number, filled: readonly [number, number]) {
   const one = [1, 1] as const;
   const none = [0, 0] as const;
   return {
@@ -189,6 +192,7 @@ function products(rows: number, channels: number, columns: number) {
     input: one,
     channels,
     columns,
+    filled,
     taps: one,
     stride: one,
     step: 1,
@@ -228,10 +232,16 @@ function pairValues(features: Tensor, indices: Tensor, metric: Metric): Tensor {
           first: candidates.start,
           points: candidates.count,
         },
+        pairCost(count, channels, metric),
       );
     }
   }
   return values;
+}
+
+/** Σ (a − b)² or a · b, a² and b² of each listed pair; its points are read, wherever they lie. */
+function pairCost(pairs: number, channels: number, metric: Metric): CallCost {
+  return { flops: (metric === "euclidean" ? 3 : 6) * pairs * channels, bytes: 4 * pairs * (2 * channels + 2) };
 }
 
 /** The k best of the candidates, best first. */

@@ -1,4 +1,5 @@
 import type { Device } from "../device/device.ts";
+import type { CallCost } from "../kernel/call.ts";
 import type { KernelArgument } from "../kernel/dispatch.ts";
 import { rowRanges } from "../kernel/grid.ts";
 import type { Constants } from "../kernel/template.ts";
@@ -184,7 +185,9 @@ class Panel {
     const { rowStart, columns, values } = this.#matrix;
     const matrix = { row_start: rowStart.window(), columns: columns.window(), values: values.window() };
     const factor = this.#scalars.factor.window();
-    this.#overParts("product", {}, { ...matrix, p: p.window(), q: q.window() }, { gamma: this.#gamma });
+    // A multiply-add for every entry and column, and two a row: p − gamma · (…), and the sum of p · q.
+    const flops = 2 * (values.size + 2 * this.#matrix.size) * 4 * this.#columns4;
+    this.#overParts("product", {}, { ...matrix, p: p.window(), q: q.window() }, { gamma: this.#gamma }, { flops });
     this.#factor("alpha");
     const vectors = { z: z.window(), r: r.window(), p: p.window(), q: q.window() };
     this.#overParts("advance", { MOVE: true }, { ...vectors, factor }, {});
@@ -215,6 +218,7 @@ class Panel {
     constants: Constants,
     bindings: Readonly<Record<string, KernelArgument>>,
     parameters: Readonly<Record<string, number>>,
+    cost?: CallCost,
   ): void {
     overAll(
       this.#device,
@@ -229,6 +233,7 @@ class Panel {
         parts: this.#parts,
         rows_per_part: this.#rowsPerPart,
       },
+      cost,
     );
   }
 

@@ -2,6 +2,7 @@ import type { Device } from "../device/device.ts";
 import { GpuError } from "../device/errors.ts";
 import type { Allocation } from "../memory/pool.ts";
 import type { DataType } from "../tensor.ts";
+import { type CallCost, describeCall } from "./call.ts";
 import { type KernelSource, specialise } from "./source.ts";
 import { parameterBytes } from "./stream.ts";
 import type { Constants } from "./template.ts";
@@ -14,6 +15,8 @@ export interface KernelArgument {
   /** Start of the window in bytes; a multiple of the adapter's storage offset alignment. */
   readonly offsetBytes: number;
   readonly sizeBytes: number;
+  /** As far as it is known, for profiles. */
+  readonly shape?: readonly number[];
 }
 
 /** A number for a kernel; a function is asked again at every replay of a plan. */
@@ -27,6 +30,8 @@ interface Pipeline {
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
   readonly id: number;
+  /** Its first call is yet to come. */
+  cold: boolean;
 }
 
 /** Bind groups kept; when there are more, all are dropped and made again as needed. */
@@ -56,6 +61,7 @@ export class Dispatcher {
    * @param constants what the file is specialised with
    * @param bindings one argument for every storage variable of the file, by its name there
    * @param parameters one number for every field of its `struct Params`
+   * @param cost what the call does at least, for profiles
    */
   run(
     name: string,
@@ -63,6 +69,7 @@ export class Dispatcher {
     bindings: Readonly<Record<string, KernelArgument>>,
     parameters: Readonly<Record<string, Parameter>>,
     grid: Grid,
+    cost?: CallCost,
   ): void {
     const device = this.#device;
     device.check();
@@ -71,23 +78,31 @@ export class Dispatcher {
       if (!(extent >= 1 && extent <= limit))
         throw new GpuError(`${name}: grid ${grid.join(" x ")} is not within 1..${limit}`);
     }
-    if (device.stream.silent) return;
+    const { stream } = device;
+    if (stream.silent) return;
+    const { observer, recorder } = stream;
+    const start = observer ? performance.now() : 0;
     const kernel = this.#pipeline(name, constants, bindings);
     const args = kernel.source.bindings.map((slot) => {
       const argument = bindings[slot.name];
       if (!argument) throw new GpuError(`${name}: no argument for "${slot.name}"`);
       return argument;
     });
-    const { stream } = device;
     const group = this.#group(kernel, args);
     const used = args.map((argument) => argument.allocation);
     const write = (view: DataView) => pack(kernel.source, parameters, view);
-    const written = stream.dispatch(kernel.pipeline, group, used, grid, write);
-    if (!stream.recorder) return;
+    const call =
+      observer || recorder
+        ? describeCall(name, kernel.source, constants, args, grid, cost, stream.labels.current)
+        : undefined;
+    const written = stream.dispatch(kernel.pipeline, group, used, grid, write, call, kernel.cold);
+    kernel.cold = false;
+    observer?.encoded(performance.now() - start);
+    if (!recorder) return;
     const vary = Object.values(parameters).some((value) => typeof value === "function");
     const bind = (buffer: GPUBuffer) => this.#bind(kernel, args, buffer);
-    stream.recorder.dispatch(
-      { kind: "dispatch", pipeline: kernel.pipeline, bind, grid },
+    recorder.dispatch(
+      { kind: "dispatch", pipeline: kernel.pipeline, bind, grid, call: call! },
       used,
       written,
       vary ? write : undefined,
@@ -130,7 +145,7 @@ export class Dispatcher {
       },
       () => {}, // the device went away; its own loss is reported
     );
-    return { source, pipeline, layout, id: this.#pipelines.size };
+    return { source, pipeline, layout, id: this.#pipelines.size, cold: true };
   }
 
   #layout(source: KernelSource): GPUBindGroupLayout {

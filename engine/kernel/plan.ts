@@ -1,5 +1,7 @@
 import { GpuError } from "../device/errors.ts";
 import type { Allocation } from "../memory/pool.ts";
+import type { Label } from "../profile/labels.ts";
+import type { Call } from "./call.ts";
 import type { Grid } from "./dispatch.ts";
 
 /** One call of a kernel. */
@@ -9,20 +11,24 @@ export interface DispatchCommand {
   /** Makes the bind group with this buffer of parameters, reached by a dynamic offset. */
   readonly bind: (parameters: GPUBuffer) => GPUBindGroup;
   readonly grid: Grid;
+  /** For profiles. */
+  readonly call: Call;
 }
 
-/** What the command stream did, in order. */
-export type Command =
-  | DispatchCommand
+/** A copy between buffers, or zeros for one. */
+export type TransferCommand = { readonly bytes: number; readonly label: Label } & (
   | {
       readonly kind: "copy";
       readonly from: GPUBuffer;
       readonly fromByte: number;
       readonly to: GPUBuffer;
       readonly toByte: number;
-      readonly bytes: number;
     }
-  | { readonly kind: "clear"; readonly target: GPUBuffer; readonly bytes: number };
+  | { readonly kind: "clear"; readonly target: GPUBuffer }
+);
+
+/** What the command stream did, in order. */
+export type Command = DispatchCommand | TransferCommand;
 
 /** Fills the parameters of one dispatch. */
 export type WriteParameters = (view: DataView) => void;
@@ -94,13 +100,13 @@ export class PlanRecorder {
     this.#note(used);
   }
 
-  copy(from: Allocation, fromByte: number, to: Allocation, toByte: number, bytes: number): void {
-    this.commands.push({ kind: "copy", from: from.buffer, fromByte, to: to.buffer, toByte, bytes });
+  copy(from: Allocation, fromByte: number, to: Allocation, toByte: number, bytes: number, label: Label): void {
+    this.commands.push({ kind: "copy", from: from.buffer, fromByte, to: to.buffer, toByte, bytes, label });
     this.#note([from, to]);
   }
 
-  clear(target: Allocation, bytes: number): void {
-    this.commands.push({ kind: "clear", target: target.buffer, bytes });
+  clear(target: Allocation, bytes: number, label: Label): void {
+    this.commands.push({ kind: "clear", target: target.buffer, bytes, label });
     this.#note([target]);
   }
 

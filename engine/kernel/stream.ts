@@ -1,6 +1,9 @@
 import { Ledger } from "../memory/ledger.ts";
 import type { Allocation } from "../memory/pool.ts";
-import type { PlanRecorder, WriteParameters } from "./plan.ts";
+import { Labels } from "../profile/labels.ts";
+import { type Call, describeTransfer } from "./call.ts";
+import { DirectQueue, type StreamObserver, type WorkQueue } from "./observer.ts";
+import type { PlanRecorder, TransferCommand, WriteParameters } from "./plan.ts";
 
 /** Numeric values of the WebGPU usage flags (fixed by the specification), since not every runtime has the globals. */
 export const bufferUsage = { mapRead: 1, copySource: 4, copyDestination: 8, uniform: 64, storage: 128 } as const;
@@ -48,11 +51,18 @@ export class Stream {
   recorder: PlanRecorder | undefined;
   /** Told of every handing-over of work, by those who measure how long the adapter has any. */
   onSubmit: (() => void) | undefined;
+  /** Watches what is recorded, for a profile. */
+  observer: StreamObserver | undefined;
+  /** What is recorded for which operation, while somebody wants to know. */
+  readonly labels = new Labels();
+  /** Where recorded work goes. */
+  queue: WorkQueue;
   /** Staging buffers of reads. */
   readonly readBack = new Ledger();
 
   constructor(device: GPUDevice) {
     this.#device = device;
+    this.queue = new DirectQueue(device.queue);
     this.#slotBytes = Math.max(device.limits.minUniformBufferOffsetAlignment, parameterBytes);
     this.#arenaData = new ArrayBuffer(this.#slotBytes * dispatchesPerSubmit);
     this.parameters = device.createBuffer({
@@ -69,8 +79,15 @@ export class Stream {
     used: readonly Allocation[],
     grid: readonly [number, number, number],
     write: WriteParameters,
+    call?: Call,
+    cold = false,
   ): Uint8Array {
     if (this.#slots === dispatchesPerSubmit) this.flush();
+    const { observer } = this;
+    if (observer && call) {
+      this.#endPass();
+      this.#pass = observer.pass(this.#commands(), call, cold);
+    }
     this.#pass ??= this.#commands().beginComputePass();
     const offset = this.#slots++ * this.#slotBytes;
     write(new DataView(this.#arenaData, offset, parameterBytes));
@@ -79,25 +96,39 @@ export class Stream {
     this.#pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
     for (const allocation of used) allocation.lastUse = this.#submission;
     this.dispatches++;
+    if (observer) this.#endPass();
+    if (observer?.alone) this.flush();
     return new Uint8Array(this.#arenaData, offset, parameterBytes);
   }
 
   copy(from: Allocation, fromByte: number, to: Allocation, toByte: number, bytes: number): void {
     if (this.silent) return;
-    this.#endPass();
-    this.#commands().copyBufferToBuffer(from.buffer, fromByte, to.buffer, toByte, bytes);
     from.lastUse = to.lastUse = this.#submission;
-    this.recorder?.copy(from, fromByte, to, toByte, bytes);
+    this.#transfer("copy", bytes, (encoder) =>
+      encoder.copyBufferToBuffer(from.buffer, fromByte, to.buffer, toByte, bytes),
+    );
+    this.recorder?.copy(from, fromByte, to, toByte, bytes, this.labels.current);
   }
 
   /** Fills the first `bytes` (rounded up to 4) of a buffer with zeros. */
   clear(target: Allocation, bytes: number): void {
     if (this.silent) return;
-    this.#endPass();
     const whole = Math.ceil(bytes / 4) * 4;
-    this.#commands().clearBuffer(target.buffer, 0, whole);
     target.lastUse = this.#submission;
-    this.recorder?.clear(target, whole);
+    this.#transfer("clear", whole, (encoder) => encoder.clearBuffer(target.buffer, 0, whole));
+    this.recorder?.clear(target, whole, this.labels.current);
+  }
+
+  #transfer(kind: "copy" | "clear" | "read-back", bytes: number, work: (encoder: GPUCommandEncoder) => void): void {
+    this.#endPass();
+    const encoder = this.#commands();
+    const { observer } = this;
+    if (!observer) {
+      work(encoder);
+      return;
+    }
+    observer.transfer(encoder, describeTransfer(kind, bytes, this.labels.current), () => work(encoder));
+    if (observer.alone) this.flush();
   }
 
   /** Copies host data into a buffer. Recorded work that still uses the buffer under an earlier owner is submitted first. */
@@ -105,17 +136,19 @@ export class Stream {
     if (this.silent) return;
     if (target.lastUse === this.#submission) this.flush();
     const whole = data.byteLength & ~3;
-    if (whole > 0) this.#device.queue.writeBuffer(target.buffer, atByte, data.buffer, data.byteOffset, whole);
+    if (whole > 0) this.queue.write(target.buffer, atByte, data.buffer, data.byteOffset, whole);
     if (whole < data.byteLength) {
       const tail = new Uint8Array(4);
       tail.set(new Uint8Array(data.buffer, data.byteOffset + whole, data.byteLength - whole));
-      this.#device.queue.writeBuffer(target.buffer, atByte + whole, tail);
+      this.queue.write(target.buffer, atByte + whole, tail);
     }
   }
 
   /** Does again what a recorder took down, after everything recorded before, and hands it over. */
   replay(plan: PlanRecorder): void {
     this.flush();
+    const { observer } = this;
+    const start = observer ? performance.now() : 0;
     const arena = this.#arenaOf(plan);
     const finished: GPUCommandBuffer[] = [];
     let encoder = this.#device.createCommandEncoder();
@@ -126,33 +159,40 @@ export class Stream {
       pass?.end();
       pass = pipeline = undefined;
     };
+    const close = () => {
+      endPass();
+      observer?.close(encoder);
+      finished.push(encoder.finish());
+      encoder = this.#device.createCommandEncoder();
+    };
     for (const command of plan.commands) {
       if (command.kind === "dispatch") {
+        if (observer) {
+          endPass();
+          pass = observer.pass(encoder, command.call, false);
+        }
         pass ??= encoder.beginComputePass();
         if (pipeline !== command.pipeline) pass.setPipeline(command.pipeline);
         pipeline = command.pipeline;
         pass.setBindGroup(0, arena.groups[slot]!, [slot++ * this.#slotBytes]);
         pass.dispatchWorkgroups(command.grid[0], command.grid[1], command.grid[2]);
-        if (slot % dispatchesPerReplaySubmit > 0) continue;
-        endPass();
-        finished.push(encoder.finish());
-        encoder = this.#device.createCommandEncoder();
+        if (slot % dispatchesPerReplaySubmit === 0 || observer?.alone) close();
         continue;
       }
       endPass();
-      if (command.kind === "clear") encoder.clearBuffer(command.target, 0, command.bytes);
-      else {
-        const { from, fromByte, to, toByte, bytes } = command;
-        encoder.copyBufferToBuffer(from, fromByte, to, toByte, bytes);
-      }
+      const work = () => encodeTransfer(encoder, command);
+      if (observer) observer.transfer(encoder, describeTransfer(command.kind, command.bytes, command.label), work);
+      else work();
+      if (observer?.alone) close();
     }
-    endPass();
-    finished.push(encoder.finish());
+    close();
     // Handed over when all is recorded: a software adapter that is at work takes the cores from the host.
-    for (const commands of finished) this.#device.queue.submit([commands]);
+    for (const commands of finished) this.queue.submit(commands);
     this.dispatches += slot;
     this.#submission++;
     this.onSubmit?.();
+    observer?.submitted();
+    observer?.encoded(performance.now() - start);
   }
 
   /** Frees what {@link replay} keeps for a recorder. */
@@ -175,7 +215,7 @@ export class Stream {
         size: data.byteLength,
         usage: bufferUsage.uniform | bufferUsage.copyDestination,
       });
-      this.#device.queue.writeBuffer(buffer, 0, data);
+      this.queue.write(buffer, 0, data);
       const groups = plan.commands.flatMap((command) => (command.kind === "dispatch" ? command.bind(buffer) : []));
       arena = { data, buffer, groups };
       this.#arenas.set(plan, arena);
@@ -186,7 +226,7 @@ export class Stream {
     if (varying.length > 0) {
       const first = varying[0]!.slot * this.#slotBytes;
       const size = (varying.at(-1)!.slot + 1) * this.#slotBytes - first;
-      this.#device.queue.writeBuffer(arena.buffer, first, arena.data, first, size);
+      this.queue.write(arena.buffer, first, arena.data, first, size);
     }
     return arena;
   }
@@ -196,21 +236,23 @@ export class Stream {
     this.#endPass();
     if (this.#encoder) {
       if (this.#slots > 0) {
-        this.#device.queue.writeBuffer(this.parameters, 0, this.#arenaData, 0, this.#slots * this.#slotBytes);
+        this.queue.write(this.parameters, 0, this.#arenaData, 0, this.#slots * this.#slotBytes);
       }
-      this.#device.queue.submit([this.#encoder.finish()]);
+      this.observer?.close(this.#encoder);
+      this.queue.submit(this.#encoder.finish());
       this.#encoder = undefined;
       this.#slots = 0;
       this.#submission++;
       this.onSubmit?.();
+      this.observer?.submitted();
     }
-    for (const buffer of this.#doomed.splice(0)) buffer.destroy();
+    for (const buffer of this.#doomed.splice(0)) this.queue.destroy(buffer);
   }
 
   /** Destroys a buffer once the recorded work that may use it has been submitted. */
   destroyLater(buffer: GPUBuffer): void {
     if (this.#encoder) this.#doomed.push(buffer);
-    else buffer.destroy();
+    else this.queue.destroy(buffer);
   }
 
   /** Copies `bytes` from a buffer to the host; everything recorded before is done when the promise resolves. */
@@ -218,10 +260,15 @@ export class Stream {
     if (this.silent) return new ArrayBuffer(bytes);
     const size = Math.ceil(bytes / 4) * 4;
     const staging = this.#takeStaging(size);
-    this.#endPass();
-    this.#commands().copyBufferToBuffer(source.buffer, fromByte, staging, 0, size);
     source.lastUse = this.#submission;
+    this.labels.cut();
+    this.#transfer("read-back", size, (encoder) =>
+      encoder.copyBufferToBuffer(source.buffer, fromByte, staging, 0, size),
+    );
+    this.labels.cut();
     this.flush();
+    const draining = this.queue.drained();
+    if (draining) await draining;
     await staging.mapAsync(mapModeRead, 0, size);
     const copy = staging.getMappedRange(0, size).slice(0, bytes);
     staging.unmap();
@@ -232,6 +279,8 @@ export class Stream {
   /** Resolves when everything recorded so far has run. */
   async finish(): Promise<void> {
     this.flush();
+    const draining = this.queue.drained();
+    if (draining) await draining;
     await this.#device.queue.onSubmittedWorkDone();
   }
 
@@ -267,4 +316,9 @@ export class Stream {
     this.readBack.remove("read-back", smallest.size);
     smallest.destroy();
   }
+}
+
+function encodeTransfer(encoder: GPUCommandEncoder, command: TransferCommand): void {
+  if (command.kind === "clear") encoder.clearBuffer(command.target, 0, command.bytes);
+  else encoder.copyBufferToBuffer(command.from, command.fromByte, command.to, command.toByte, command.bytes);
 }

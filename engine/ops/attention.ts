@@ -151,6 +151,14 @@ function* runs(tensors: readonly Tensor[], batch: number) {
   }
 }
 
+/**
+ * Operations of one product of all queries with all keys. The forward pass makes two of them (q·kᵀ, P·v), the gradient of
+ * the queries three (q·kᵀ again, dY·Vᵀ, dS·K), that of keys and values four (the first two again, dSᵀ·Q, Pᵀ·dY).
+ */
+function product({ queries, keys, heads, width }: Layout, batch: number): number {
+  return 2 * batch * heads * queries * keys * 4 * width;
+}
+
 function forward([q, k, v]: Triple, layout: Layout) {
   const { device } = q;
   const { batch, queries, heads, width } = layout;
@@ -164,6 +172,7 @@ function forward([q, k, v]: Triple, layout: Layout) {
       { q: part(q), k: part(k), v: part(v), y: part(y), log_sums: part(logSums) },
       parameters(device, layout),
       [Math.ceil(queries / config.LANES), heads, count],
+      { flops: 2 * product(layout, count) },
     );
   }
   return { y, logSums };
@@ -184,6 +193,7 @@ function backward([q, k, v]: Triple, y: Tensor, dy: Tensor, logSums: Tensor, [dq
       { y: part(y), dy: part(dy), delta: part(delta) },
       { rows, queries, heads, width, sums_stride: sumsStride(device, layout) },
       flatGrid(device, rows),
+      { flops: 2 * rows * 4 * width },
     );
     const operands = {
       q: part(q),
@@ -193,17 +203,21 @@ function backward([q, k, v]: Triple, y: Tensor, dy: Tensor, logSums: Tensor, [dq
       log_sums: part(logSums),
       delta: part(delta),
     };
-    device.kernels.run("attention/query_gradient", config, { ...operands, dq: part(dq) }, parameters(device, layout), [
-      Math.ceil(queries / config.LANES),
-      heads,
-      count,
-    ]);
+    device.kernels.run(
+      "attention/query_gradient",
+      config,
+      { ...operands, dq: part(dq) },
+      parameters(device, layout),
+      [Math.ceil(queries / config.LANES), heads, count],
+      { flops: 3 * product(layout, count) },
+    );
     device.kernels.run(
       "attention/key_gradient",
       { ...config, FUSED: fused },
       { ...operands, ...(fused ? { dqkv: part(dq) } : { dk: part(dk), dv: part(dv) }) },
       parameters(device, layout),
       [Math.ceil(keys / config.LANES), heads, count],
+      { flops: 4 * product(layout, count) },
     );
   }
 }

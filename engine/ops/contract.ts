@@ -22,6 +22,8 @@ export interface Contraction {
   readonly input: Pair;
   readonly channels: number;
   readonly columns: number;
+  /** Channels and columns that hold numbers, where the others are zeros to fill up; all unless given. */
+  readonly filled?: Pair;
   readonly taps: Pair;
   readonly stride: Pair;
   /** Distance in x between taps, 1 or −1. */
@@ -33,6 +35,12 @@ export interface Contraction {
   readonly kernelWidth: number;
   /** Size of the picture that is written, and where a row (i, j) goes in it; absent when rows are written in order. */
   readonly scatter?: { readonly output: Pair; readonly stride: Pair; readonly start: Pair };
+}
+
+/** A multiply-add for every tap, channel and column of every row; taps that fall outside the picture count too. */
+export function contractionFlops({ entries = 1, images, grid, channels, columns, taps, filled }: Contraction): number {
+  const [inner, outer] = filled ?? [channels, columns];
+  return 2 * entries * images * grid[0] * grid[1] * taps[0] * taps[1] * inner * outer;
 }
 
 /** What a contraction ends with, before it is written: y = activation(norm(x · weight + bias)). */
@@ -182,6 +190,10 @@ export function runContraction(
         out_entry: outSize / 4,
       },
       [Math.ceil(columns4 / tile.columns4), Math.ceil(rows / tile.rows), single ? 1 : count],
+      {
+        flops: contractionFlops({ ...shape, ...(single ? { images: count } : { entries: count }) }),
+        variant: tile.name,
+      },
     );
   }
 }
@@ -193,11 +205,19 @@ export interface WeightContraction {
   readonly channels: number;
   readonly output: Pair;
   readonly columns: number;
+  /** Channels and columns that hold numbers, where the others are zeros to fill up; all unless given. */
+  readonly filled?: Pair;
   readonly kernel: Pair;
   readonly stride: Pair;
   readonly padding: Pair;
   /** Each image has a weight of its own, hence a gradient, of this type: nothing is summed over images. */
   readonly apart?: DataType;
+}
+
+/** A multiply-add for every position and every number of the weight; taps that fall outside the picture count too. */
+export function weightFlops({ images, output, kernel, channels, columns, filled }: WeightContraction): number {
+  const [inner, outer] = filled ?? [channels, columns];
+  return 2 * images * output[0] * output[1] * kernel[0] * kernel[1] * inner * outer;
 }
 
 /** Workgroups wanted in flight, and lines that a part should at least have: both only bound how the sum is split. */
@@ -293,6 +313,7 @@ function runWeightContraction(tile: Tile, x: Tensor, dy: Tensor, shape: WeightCo
         first_part: shape.apart ? 0 : firstPart,
       },
       [Math.ceil(columns4 / tile.columns4), Math.ceil(rows4 / tile.rows), shape.kernel[0] * call.parts],
+      { flops: weightFlops({ ...shape, images: call.count }), variant: tile.name },
     );
     firstPart += call.parts;
   }

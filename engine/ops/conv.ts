@@ -2,7 +2,7 @@ import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { type Shape, ShapeError, Tensor } from "../tensor.ts";
 import { contract, contractWeight, type Epilogue, type Pair } from "./contract.ts";
-import { depthwise, widestDepthwise } from "./depthwise.ts";
+import { depthwise, metTaps, widestDepthwise } from "./depthwise.ts";
 import { columnSums } from "./matmul.ts";
 import { transpose, upToFour, withColumns, withRowsAndColumns } from "./shape.ts";
 import { tileSize, winograd } from "./winograd.ts";
@@ -121,7 +121,13 @@ const dense = {
     else {
       const shape = { images: s.images, grid: s.output, input: s.input, channels, columns, taps: s.kernel, step: 1 };
       const steps = { stride: s.stride, offset, kernelStart: [0, 0] as Pair, kernelStep: [1, 1] as Pair };
-      contract(filled, kernels, out, { ...shape, ...steps, kernelWidth: s.kernel[1] }, epilogue);
+      contract(
+        filled,
+        kernels,
+        out,
+        { ...shape, ...steps, filled: [s.channels, s.columns], kernelWidth: s.kernel[1] },
+        epilogue,
+      );
     }
     return withColumns(out, s.columns);
   },
@@ -154,6 +160,7 @@ const dense = {
           input: s.output,
           channels: columns,
           columns: channels,
+          filled: [s.columns, s.channels],
           taps: [
             Math.max(0, Math.ceil((s.kernel[0] - start[0]) / s.stride[0])),
             Math.max(0, Math.ceil((s.kernel[1] - start[1]) / s.stride[1])),
@@ -173,8 +180,9 @@ const dense = {
 
   weightGradient(x: Tensor, dy: Tensor, s: ConvShape): Tensor {
     const [channels, columns] = [upToFour(s.channels), upToFour(s.columns)];
-    const filled = contractWeight(withColumns(x, channels), withColumns(dy, columns), { ...s, channels, columns });
-    return withRowsAndColumns(filled, s.channels, s.columns);
+    const shape = { ...s, channels, columns, filled: [s.channels, s.columns] as const };
+    const dweight = contractWeight(withColumns(x, channels), withColumns(dy, columns), shape);
+    return withRowsAndColumns(dweight, s.channels, s.columns);
   },
 };
 
@@ -199,6 +207,11 @@ function groupedParameters(s: ConvShape, images: number) {
   };
 }
 
+/** A multiply-add for every tap of every output, outside the picture too. */
+function groupedFlops({ output, columns, kernel, channels, groups }: ConvShape, images: number): number {
+  return 2 * images * output[0] * output[1] * columns * kernel[0] * kernel[1] * (channels / groups);
+}
+
 /** Convolution in groups: one invocation per element, for the narrow groups where a tile would be mostly empty. */
 const grouped = {
   forward(x: Tensor, weight: Tensor, s: ConvShape, bias?: Tensor): Tensor {
@@ -218,6 +231,7 @@ const grouped = {
         },
         groupedParameters(s, count),
         flatGrid(device, count * yImage),
+        { flops: groupedFlops(s, count) },
       );
     }
     return y;
@@ -239,6 +253,7 @@ const grouped = {
         },
         groupedParameters(s, count),
         flatGrid(device, count * dxImage),
+        { flops: 2 * count * s.channels * (s.columns / s.groups) * metTaps(s) },
       );
     }
     return dx;
@@ -263,6 +278,7 @@ const grouped = {
         },
         groupedParameters(s, count),
         flatGrid(device, count * size),
+        { flops: groupedFlops(s, count) },
       );
     }
     const flat = columnSums(perImage.alias([s.images, size]));

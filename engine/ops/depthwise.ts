@@ -23,7 +23,8 @@ function forward(x: Tensor, weight: Tensor, s: WeightContraction, bias?: Tensor)
     REACH: 0,
     INPUT_COLUMNS: (tileColumns - 1) * s.stride[1] + s.kernel[1],
   };
-  overRows(s, { x, weight, y, ...(bias && { bias }) }, tiling, Math.ceil(s.output[1] / tileColumns));
+  const flops = 2 * s.channels * s.output[0] * s.output[1] * s.kernel[0] * s.kernel[1];
+  overRows(s, { x, weight, y, ...(bias && { bias }) }, tiling, Math.ceil(s.output[1] / tileColumns), flops);
   return y;
 }
 
@@ -33,8 +34,25 @@ function inputGradient(dy: Tensor, weight: Tensor, s: WeightContraction): Tensor
   const reach = Math.floor((s.kernel[1] - 1) / s.stride[1]);
   const columns = steps * s.stride[1];
   const tiling = { TRANSPOSED: true, COLUMNS: columns, REACH: reach, INPUT_COLUMNS: reach + steps };
-  overRows(s, { x: dy, weight, y: dx }, tiling, Math.ceil((s.input[1] + s.padding[1]) / columns));
+  const flops = 2 * s.channels * metTaps(s);
+  overRows(s, { x: dy, weight, y: dx }, tiling, Math.ceil((s.input[1] + s.padding[1]) / columns), flops);
   return dx;
+}
+
+/**
+ * Pairs of a position of one input picture and a tap that meets a step of the stride there, on outputs beyond the picture
+ * too: what an input gradient multiplies for each pair of channels.
+ */
+export function metTaps({ input, kernel, stride, padding }: Omit<WeightContraction, "images" | "columns">): number {
+  const along = (axis: 0 | 1) => {
+    let met = 0;
+    for (let at = 0; at < input[axis]; at++) {
+      const first = (at + padding[axis]) % stride[axis];
+      met += Math.max(0, Math.ceil((kernel[axis] - first) / stride[axis]));
+    }
+    return met;
+  };
+  return along(0) * along(1);
 }
 
 function overRows(
@@ -42,6 +60,7 @@ function overRows(
   { x, weight, y, bias }: Readonly<{ x: Tensor; weight: Tensor; y: Tensor; bias?: Tensor }>,
   tiling: Readonly<Record<string, number | boolean>>,
   tiles: number,
+  imageFlops: number,
 ): void {
   const { device } = x;
   const [xImage, yImage] = [x.size / s.images, y.size / s.images];
@@ -58,6 +77,7 @@ function overRows(
       },
       { ...parameters(s, x, y), images: count, tiles },
       flatGrid(device, count * y.shape[1]! * tiles * channels),
+      { flops: count * imageFlops },
     );
   }
 }
@@ -91,6 +111,7 @@ function weightGradient(x: Tensor, dy: Tensor, s: WeightContraction): Tensor {
       },
       { ...parameters(s, x, dy), lines: call.lines, lines_per_part: call.linesPerPart, first_part: firstPart },
       flatGrid(device, call.parts * s.kernel[0] * channels),
+      { flops: 2 * call.lines * s.output[1] * s.channels * s.kernel[0] * s.kernel[1] },
     );
     firstPart += call.parts;
   }

@@ -9,6 +9,7 @@ type Binary = "add" | "subtract" | "multiply" | "divide" | "relu_gradient";
 /**
  * Runs a kernel over all elements of equally long tensors, in windows where one binding does not hold them; tensors in
  * `whole` are bound as they are in every window.
+ * @param flopsPerElement operations of one element, where they are counted
  */
 export function overElements(
   kernel: string,
@@ -16,6 +17,7 @@ export function overElements(
   tensors: Readonly<Record<string, Tensor>>,
   parameters: Readonly<Record<string, Parameter>> = {},
   whole: Readonly<Record<string, Tensor>> = {},
+  flopsPerElement?: number,
 ): void {
   const first = Object.values(tensors)[0]!;
   const { device } = first;
@@ -30,6 +32,9 @@ export function overElements(
       Object.fromEntries(windows),
       { ...parameters, count4: count },
       flatGrid(device, count),
+      flopsPerElement === undefined
+        ? undefined
+        : { flops: flopsPerElement * Math.min(4 * count, first.size - 4 * start) },
     );
   }
 }
@@ -43,7 +48,7 @@ function unary(op: Unary, x: Tensor, factor = 0): Tensor {
 function binary(op: Binary, a: Tensor, b: Tensor): Tensor {
   expectSameShape(op, a, b);
   const y = Tensor.like(a);
-  overElements("elementwise/binary", { OP: op }, { a, b, y });
+  overElements("elementwise/binary", { OP: op }, { a, b, y }, {}, {}, op === "relu_gradient" ? 0 : 1);
   return y;
 }
 

@@ -57,6 +57,8 @@ function forward(x: Tensor, scale: Tensor, shift: Tensor, epsilon: number): { y:
       },
       { rows: count, columns, length: channels, epsilon },
       flatGrid(device, count),
+      // Σ x, Σ (x − mean)², and scale · (x − mean) · inverse + shift
+      { flops: 8 * count * channels },
     );
   }
   return { y, moments };

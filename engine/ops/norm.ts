@@ -86,6 +86,8 @@ function batchMoments(x: Tensor, state: BatchNormState, epsilon: number, momentu
       { x: x.window(start * channels, count * channels), blocks: blocks.window() },
       { rows: count, channels: width, first_block: firstBlock },
       flatGrid(device, Math.ceil(count / block) * width),
+      // x − shift, its sum, and the multiply-add of its square
+      { flops: 4 * count * channels },
     );
     firstBlock += Math.ceil(count / block);
   }
@@ -143,6 +145,8 @@ function apply(x: Tensor, moments: Tensor, state: BatchNormState, relu: boolean,
       },
       { rows: count, channels: width },
       flatGrid(device, Math.ceil(count / block) * width),
+      // (x − mean) · factor + shift, and the residual
+      { flops: (residual ? 4 : 3) * count * channels },
     );
   }
   return y;
@@ -164,6 +168,8 @@ function gradientSums(x: Tensor, dy: Tensor, y: Tensor, moments: Tensor, relu: b
       { x: part(x), dy: part(dy), moments: moments.window(), sums: blocks.window(), ...(relu && { y: part(y) }) },
       { rows: count, channels: width, first_block: firstBlock },
       flatGrid(device, Math.ceil(count / block) * width),
+      // Σ dz, and Σ dz · (x − mean)
+      { flops: 4 * count * channels },
     );
     firstBlock += Math.ceil(count / block);
   }
@@ -231,6 +237,8 @@ function gradient(
       },
       { rows: count, channels: width, all_rows: rows },
       flatGrid(device, Math.ceil(count / block) * width),
+      // slope · (dz − mean(dz) − (x − mean) · tilt), or slope · dz
+      { flops: (training ? 5 : 1) * count * channels },
     );
   }
   return { dx, dresidual: residual ? (split ?? dy) : undefined };

@@ -50,6 +50,7 @@ export function partSums(x: Tensor, outer: number, axis: number, inner: number):
         all_parts: allParts,
       },
       flatGrid(device, rows * parts * width),
+      { flops: rows * length * inner },
     );
     if (alongAxis) firstPart += parts;
   }

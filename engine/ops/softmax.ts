@@ -23,6 +23,9 @@ function expectRows(operation: string, x: Tensor): void {
     throw new ShapeError(`${operation} takes floating-point rows […, m], found ${x.dtype} [${x.shape}]`);
 }
 
+/** Forward x − max, exp, Σ and the division; the gradients are of four operations too. */
+const flopsPerElement = 4;
+
 /** Runs a kernel with one invocation for each row of tensors of equal shape; returns the last of them. */
 function overRows(kernel: string, log: boolean, tensors: Readonly<Record<string, Tensor>>): Tensor {
   const last = Object.values(tensors).at(-1)!;
@@ -39,6 +42,7 @@ function overRows(kernel: string, log: boolean, tensors: Readonly<Record<string,
       Object.fromEntries(windows),
       { rows: count, columns: vector ? length / 4 : length },
       flatGrid(device, count),
+      { flops: flopsPerElement * count * length },
     );
   }
   return last;

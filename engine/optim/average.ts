@@ -52,10 +52,12 @@ export class WeightAverage {
       return 1 - (warmup ? Math.min(decay, (1 + t) / (10 + t)) : decay);
     };
     this.advance();
-    withoutGradients(() => {
-      const parts = this.#pairs.map(({ named, average }) => ({ tensors: { average, x: named.tensor } }));
-      if (parts[0]) overParts(parts[0].tensors.average.device, "optim/average", {}, parts, { share });
-    });
+    const parts = this.#pairs.map(({ named, average }) => ({ tensors: { average, x: named.tensor } }));
+    const device = parts[0]?.tensors.average.device;
+    if (!device) return;
+    device.labels.within({ phase: "optimiser", op: "average" }, () =>
+      withoutGradients(() => overParts(device, "optim/average", {}, parts, { share })),
+    );
   }
 
   /** The host's part of an update: for one that a plan replays, before the replay. */

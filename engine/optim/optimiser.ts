@@ -75,7 +75,8 @@ export class Optimiser {
    */
   step(rateFactor = 1): void {
     this.advance(rateFactor);
-    this.#record();
+    const device = this.#parameters()[0]?.tensor.device;
+    device?.labels.within({ phase: "optimiser", op: this.#options.kind }, () => this.#record());
   }
 
   /** The host's part of a step: for one that a plan replays, before the replay. */

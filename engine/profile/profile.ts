@@ -33,13 +33,13 @@ const timesSchema = z.strictObject({
 });
 
 export const kernelSchema = z.strictObject({
-  /** Identity across runs: kernel, op, phase, layer, shapes and variant, hashed. */
+  /** Identity across runs: kernel, op, phase, layer, shapes, variant, constants, halves and operations, hashed. */
   id: z.string(),
-  /** Path below `shaders/` without `.wgsl`. */
+  /** Path below `shaders/` without `.wgsl`; "copy", "clear" or "read-back" for a transfer, which has neither grid nor source. */
   kernel: z.string(),
   /** Operation that recorded it, `conv2d` say; the kernel's name where none did. */
   op: z.string(),
-  /** Path of the layer by its named tensors, `layer1.0.conv1`; empty where none is known. */
+  /** Path of the layer by its named tensors, `layer1.0.conv1`; "after …" the layer it follows; empty where none is known. */
   layer: z.string(),
   phase: z.enum(phases),
   /** Shapes of the arguments by the kernel's own names, e.g. `x [8, 56, 56, 64] f32`; elements in a row where only a buffer is known. */
@@ -68,7 +68,7 @@ export const kernelSchema = z.strictObject({
   intensity: amount.nullable(),
   /** The roof that binds, and the least possible time by it divided by the median time. */
   roof: z.strictObject({ binds: z.enum(["arithmetic", "memory", "dispatch"]), share: amount }).nullable(),
-  /** The specialised WGSL, by hash into `sources`. */
+  /** The specialised WGSL, by hash into `sources`; empty for a transfer. */
   source: z.string(),
 });
 export type KernelProfile = z.infer<typeof kernelSchema>;
@@ -98,9 +98,9 @@ export const profileSchema = z.strictObject({
     wallMs: amount,
     /** From the first timestamp to the last. */
     gpuMs: amount,
-    /** Sum over all kernels. */
+    /** Sum over all kernels and transfers. */
     busyMs: amount,
-    /** Time of `gpuMs` in which no kernel ran. */
+    /** Time of `gpuMs` in which nothing ran; without timestamps the host's time between two commands is in it. */
     idleMs: amount,
     /** Host time spent in recording and encoding dispatches. */
     hostEncodeMs: amount,

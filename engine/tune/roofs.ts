@@ -120,6 +120,11 @@ export interface RoofsOptions extends MeasureOptions {
 /** Version of the cached form; raised when what is measured, or how, changes. */
 export const roofsVersion = 1;
 
+/** The roofs of the device's adapter as measured earlier, undefined when they were not. */
+export function knownRoofs(device: Device): Promise<Roofs | undefined> {
+  return new Cache({ name: "roofs", version: roofsVersion, schema: roofsSchema }).read(deviceKey(device));
+}
+
 /** The roofs of the device's adapter: those measured earlier, on disk, or else measured now and stored. */
 export async function roofsOf(device: Device, options: RoofsOptions = {}): Promise<Roofs> {
   const cache = new Cache({ name: "roofs", version: roofsVersion, schema: roofsSchema, onNote: options.onNote });

@@ -113,7 +113,9 @@ export class Tuner {
     try {
       const timing = async (way: Way, repeats: number) => {
         const start = performance.now();
-        for (let i = 0; i < repeats; i++) run(way);
+        this.#device.labels.within({ phase: "other", op: "tuning" }, () => {
+          for (let i = 0; i < repeats; i++) run(way);
+        });
         await this.#device.finish();
         return (performance.now() - start) / repeats;
       };

@@ -87,6 +87,6 @@ export class Forward {
   /** Centre crops of resized pictures as one batch. */
   #centre(pictures: readonly Tensor[]): Tensor {
     const { crop } = this.#model.options;
-    return centerCrop(stack(pictures), crop, crop);
+    return this.#model.device.labels.within({ phase: "input" }, () => centerCrop(stack(pictures), crop, crop));
   }
 }

@@ -126,18 +126,20 @@ export class Stepper {
   /** The tensors that steps read: pictures as the network sees them, and labels. */
   #inputs(pictures: LoadedBatch["pictures"], labels: BatchLabels): StepInputs {
     const { device } = this;
-    return device.owned("pictures", () => ({
+    const make = () => ({
       pictures: device.scope(() => this.#cropped(pictures)).keep(),
       labels: new LabelTensors(device, labels, this.#options).keep(),
-    }));
+    });
+    return device.labels.within({ phase: "input" }, () => device.owned("pictures", make));
   }
 
   #refill(inputs: StepInputs, pictures: LoadedBatch["pictures"], labels: BatchLabels): void {
     const { device } = this;
-    device.scope(() => {
+    const refill = () => {
       const { allocation, sizeBytes } = this.#cropped(pictures);
       device.stream.copy(allocation, 0, inputs.pictures.allocation, 0, sizeBytes);
-    });
+    };
+    device.labels.within({ phase: "input" }, () => device.scope(refill));
     inputs.labels.write(labels);
   }
 

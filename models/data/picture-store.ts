@@ -102,5 +102,5 @@ export function upload(device: Device, picture: Picture, side: number): Tensor {
     const whole = unpackRgb(device, picture.pixels, picture.height, picture.width);
     return resize(whole, { height: side, width: side, filter: "bilinear", antialias: true });
   };
-  return device.owned("pictures", () => device.scope(resized)).keep();
+  return device.labels.within({ phase: "input" }, () => device.owned("pictures", () => device.scope(resized))).keep();
 }

@@ -1,0 +1,135 @@
+import { mkdir } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { type Command, Option } from "commander";
+import { z } from "zod";
+import type { Device } from "../engine/device/device.ts";
+import { type Profile, profileSchema } from "../engine/profile/profile.ts";
+import { Profiler } from "../engine/profile/profiler.ts";
+import { traceEvents } from "../engine/profile/trace-events.ts";
+import type { Roofs } from "../engine/tune/roofs.ts";
+import { writeFileAtomically } from "../engine/weights/atomic.ts";
+import { profilePage } from "../models/report/profile-page.ts";
+import { commandRoofs } from "./bench-roofs.ts";
+import { wholeNumber } from "./data-options.ts";
+import { registerCompare } from "./profile-compare.ts";
+import { dumpSources } from "./profile-dump.ts";
+import { opened } from "./profile-hook.ts";
+import { orders, profileCsv, profileText, type TableOptions } from "./profile-table.ts";
+import { buildProgram } from "./program.ts";
+
+interface ProfileFlags extends TableOptions {
+  readonly json?: string;
+  readonly csv?: string;
+  readonly trace?: string;
+  readonly html?: string;
+  readonly dumpWgsl?: string;
+  readonly events: number;
+  readonly roofs: boolean;
+  readonly schema?: boolean;
+}
+
+/** Further forms of a profile, by the flag that asks for them: the text of a file. */
+const forms: { readonly [form in "trace" | "html"]: (profile: Profile) => string } = {
+  trace: (profile) => JSON.stringify(traceEvents(profile)),
+  html: profilePage,
+};
+
+export function register(program: Command): void {
+  const profile = program
+    .command("profile")
+    .description("run an acutance command and show what each kernel of it cost, against the roofs of this adapter")
+    .argument("[command...]", "the command to run, e.g. score --model m.safetensors photos")
+    .passThroughOptions()
+    .addOption(new Option("--sort <figure>", "order of the kernels").choices(Object.keys(orders)).default("total"))
+    .option("--filter <text>", "only kernels with this text in op, kernel, layer, phase, variant or shapes")
+    .option("--top <n>", "kernels in the table", wholeNumber(1), 30)
+    .option("--json <file>", "write the profile, as --schema describes it; - for standard output")
+    .option("--csv <file>", "write one row a kernel; - for standard output")
+    .option("--trace <file>", "write a trace for Perfetto (ui.perfetto.dev)")
+    .option("--html <file>", "write a page to look at")
+    .option(
+      "--dump-wgsl <folder>",
+      "write the specialised source and layout of every kernel, and what Dawn makes of it",
+    )
+    .option("--events <n>", "single dispatches that JSON, trace and page list", wholeNumber(0), 20_000)
+    .option("--no-roofs", "do not measure the adapter's roofs when they are not known")
+    .option("--schema", "print the JSON Schema of a profile and end")
+    .addHelpText("after", notes)
+    .enablePositionalOptions()
+    .action(run);
+  registerCompare(profile);
+}
+
+const notes = `
+Every dispatch gets a pass of its own with timestamps; results stay the same. A kernel's first call, in which drivers
+compile, is marked cold and kept out of its median, unless there is no other; run more of the same work for figures
+without it (score several batches, train several steps). Kernels that the tuner tries are counted as op "tuning".`;
+
+async function run(words: string[], flags: ProfileFlags): Promise<void> {
+  if (flags.schema) {
+    console.log(JSON.stringify(z.toJSONSchema(profileSchema), null, 2));
+    return;
+  }
+  if (words.length === 0)
+    throw new Error("which command? for example: acutance profile -- score --model m.safetensors photos");
+  if (words[0] === "profile") throw new Error("a profile of a profile says nothing; name another command");
+  const profiles = await profiled(words, flags);
+  // After the loss of a device there are several.
+  const profile = profiles.reduce<Profile | undefined>(
+    (most, next) => (most && most.span.dispatches >= next.span.dispatches ? most : next),
+    undefined,
+  );
+  if (!profile) throw new Error(`"${words.join(" ")}" opened no device: there is nothing to profile`);
+  if (profiles.length > 1) console.error(`note: ${profiles.length} devices were opened; this is the one that did most`);
+  await write(profile, flags);
+}
+
+/** Runs a command in this process and profiles every device that it opens. */
+async function profiled(words: string[], { roofs: wanted, events }: ProfileFlags): Promise<Profile[]> {
+  const running: { profiler: Profiler; roofs: Roofs | null }[] = [];
+  opened.tell = async (device: Device) => {
+    const roofs = wanted ? await commandRoofs(device) : null;
+    running.push({ profiler: await Profiler.start(device), roofs });
+  };
+  try {
+    const program = await buildProgram(words);
+    await program.parseAsync(words, { from: "user" });
+  } finally {
+    opened.tell = undefined;
+  }
+  const profiles: Profile[] = [];
+  for (const { profiler, roofs } of running) {
+    try {
+      profiles.push(await profiler.stop({ command: words.join(" "), roofs, eventLimit: events }));
+    } catch (error) {
+      console.error(`note: a device has no profile: ${(error as Error).message}`);
+    }
+  }
+  return profiles;
+}
+
+async function write(profile: Profile, flags: ProfileFlags): Promise<void> {
+  const { json, csv, dumpWgsl } = flags;
+  const onStandardOutput = json === "-" || csv === "-";
+  if (json) await put(json, `${JSON.stringify(profile)}\n`);
+  if (csv) await put(csv, profileCsv(profile, flags));
+  for (const form of ["trace", "html"] as const) {
+    const file = flags[form];
+    if (file) await put(file, forms[form](profile));
+  }
+  if (dumpWgsl) {
+    const { kernels, dumps } = await dumpSources(profile, dumpWgsl);
+    const extra = dumps > 0 ? `, ${dumps} with what Dawn made of them` : "";
+    console.error(`${kernels} specialised kernels in ${dumpWgsl}${extra}`);
+  }
+  if (!onStandardOutput) console.log(`\n${profileText(profile, flags)}`);
+}
+
+async function put(file: string, text: string): Promise<void> {
+  if (file === "-") {
+    process.stdout.write(text);
+    return;
+  }
+  await mkdir(dirname(resolve(file)), { recursive: true });
+  await writeFileAtomically(file, text);
+}
