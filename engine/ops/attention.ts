@@ -2,6 +2,7 @@ import { record } from "../autograd.ts";
 import type { Device } from "../device/device.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
+import { type AttentionWay, attentionWays } from "./attention-ways.ts";
 
 export interface AttentionOptions {
   /** Factor of q·k before the softmax; 1/√D unless given. */
@@ -23,6 +24,12 @@ interface Layout {
   readonly keyStride: number;
   readonly offsets: readonly [q: number, k: number, v: number];
   readonly scale: number;
+}
+
+/** Where the rows of one operand lie, in vec4s. */
+interface Place {
+  readonly stride: number;
+  readonly offset: number;
 }
 
 type Triple = readonly [q: Tensor, k: Tensor, v: Tensor];
@@ -108,36 +115,10 @@ function rowWidth(dimensions: number): number {
   return dimensions / 4;
 }
 
-/** Invocations of a workgroup where the subgroup size is not known or rows are not whole subgroups of vec4s. */
-const plainLanes = 32;
-
-function variant(device: Device, width: number) {
-  const lanes = device.subgroupSize;
-  return lanes > 0 && width % lanes === 0
-    ? { BROADCAST: true, LANES: lanes, ROW_LANES: lanes, GROUPS: width / lanes }
-    : { BROADCAST: false, LANES: lanes || plainLanes, ROW_LANES: 1, GROUPS: width };
-}
-
 /** Numbers kept for each entry of the batch, heads · queries of them, filled up so that any entry can start a window. */
 function sumsStride(device: Device, { heads, queries }: Layout): number {
   const aligned = device.gpu.limits.minStorageBufferOffsetAlignment / 4;
   return Math.ceil((heads * queries) / aligned) * aligned;
-}
-
-function parameters(device: Device, layout: Layout) {
-  const { queries, keys, heads, qStride, keyStride, offsets, scale } = layout;
-  return {
-    queries,
-    keys,
-    heads,
-    q_stride: qStride,
-    q_offset: offsets[0],
-    key_stride: keyStride,
-    k_offset: offsets[1],
-    v_offset: offsets[2],
-    sums_stride: sumsStride(device, layout),
-    scale,
-  };
 }
 
 /** Cuts the batch into runs that fit the adapter's bindings and grid. */
@@ -159,33 +140,86 @@ function product({ queries, keys, heads, width }: Layout, batch: number): number
   return 2 * batch * heads * queries * keys * 4 * width;
 }
 
+/** What the time of a kernel depends on. */
+function describe(what: string, { batch, queries, keys, heads, width }: Layout, { dtype }: Tensor): string {
+  return `attention ${what} ${batch}x${heads} of ${queries}x${keys}x${4 * width} ${dtype}`;
+}
+
+/** Arithmetic of one run of a trial, at most about. */
+const trialFlops = 2e8;
+
+/** The layout of a trial: fewer entries of the batch when there is much to do. */
+function trialLayout(layout: Layout): Layout {
+  const { batch, queries, keys, heads, width } = layout;
+  const flops = 32 * queries * keys * heads * width;
+  return { ...layout, batch: Math.min(batch, Math.max(1, Math.ceil(trialFlops / flops))) };
+}
+
+/** Zeros of the shapes and types of `models`, in a batch of another size; the same tensor for the same model. */
+function trialTensors(models: readonly Tensor[], batch: number): Tensor[] {
+  const made = new Map<Tensor, Tensor>();
+  return models.map((model) => {
+    const known = made.get(model);
+    if (known) return known;
+    const tensor = Tensor.zeros(model.device, [batch, ...model.shape.slice(1)], model.dtype).keep();
+    made.set(model, tensor);
+    return tensor;
+  });
+}
+
+function dispose(tensors: readonly Tensor[]): void {
+  for (const tensor of new Set(tensors)) tensor.dispose();
+}
+
 function forward([q, k, v]: Triple, layout: Layout) {
   const { device } = q;
   const { batch, queries, heads, width } = layout;
   const y = Tensor.like(q, [batch, queries, heads, 4 * width]);
   const logSums = Tensor.empty(device, [batch, sumsStride(device, layout)]);
-  const config = variant(device, width);
-  for (const { count, part } of runs([q, k, v, y, logSums], batch)) {
+  const operands = [q, k, v, y, logSums];
+  const way = device.tuner.choose(describe("forward", layout, q), attentionWays(device, width), () => {
+    const small = trialLayout(layout);
+    const own = trialTensors(operands, small.batch);
+    return { run: (tried) => runForward(tried, own, small), dispose: () => dispose(own) };
+  });
+  runForward(way, operands, layout);
+  return { y, logSums };
+}
+
+function runForward(way: AttentionWay, tensors: readonly Tensor[], layout: Layout): void {
+  const { device } = tensors[0]!;
+  const { batch, queries, keys, heads, width, qStride, keyStride, offsets, scale } = layout;
+  for (const { count, part } of runs(tensors, batch)) {
+    const [q, k, v, y, logSums] = tensors.map(part);
     device.kernels.run(
       "attention/forward",
-      config,
-      { q: part(q), k: part(k), v: part(v), y: part(y), log_sums: part(logSums) },
-      parameters(device, layout),
-      [Math.ceil(queries / config.LANES), heads, count],
-      { flops: 2 * product(layout, count) },
+      way.constants,
+      { q: q!, k: k!, v: v!, y: y!, log_sums: logSums! },
+      {
+        queries,
+        keys,
+        heads,
+        q_stride: qStride,
+        q_offset: offsets[0],
+        key_stride: keyStride,
+        k_offset: offsets[1],
+        v_offset: offsets[2],
+        sums_stride: sumsStride(device, layout),
+        width,
+        scale,
+      },
+      [Math.ceil(queries / way.rows), heads, count],
+      { flops: 2 * product(layout, count), variant: way.name },
     );
   }
-  return { y, logSums };
 }
 
 /** Writes the gradients; they are one tensor three times when q, k and v are. */
 function backward([q, k, v]: Triple, y: Tensor, dy: Tensor, logSums: Tensor, [dq, dk, dv]: Triple, layout: Layout) {
   const { device } = q;
-  const { batch, queries, keys, heads, width } = layout;
-  const config = variant(device, width);
-  const fused = dq === dk;
+  const { batch, queries, heads, width } = layout;
   using delta = Tensor.like(logSums);
-  for (const { count, part } of runs([q, k, v, y, logSums], batch)) {
+  for (const { count, part } of runs([y, dy, delta], batch)) {
     const rows = count * queries * heads;
     device.kernels.run(
       "attention/delta",
@@ -195,29 +229,63 @@ function backward([q, k, v]: Triple, y: Tensor, dy: Tensor, logSums: Tensor, [dq
       flatGrid(device, rows),
       { flops: 2 * rows * 4 * width },
     );
-    const operands = {
-      q: part(q),
-      k: part(k),
-      v: part(v),
-      dy: part(dy),
-      log_sums: part(logSums),
-      delta: part(delta),
-    };
+  }
+  gradient("query", [q, dy, k, v, logSums, delta, dq], layout);
+  gradient("key", [k, v, q, dy, logSums, delta, dk, dv], layout);
+}
+
+type Side = "query" | "key";
+
+/** One pass of shaders/attention/gradient.wgsl over a, b, c, d, log_sums, delta, da and, for keys, db. */
+function gradient(side: Side, tensors: readonly Tensor[], layout: Layout): void {
+  const [a] = tensors as [Tensor];
+  const { device } = a;
+  const way = device.tuner.choose(describe(`${side} gradient`, layout, a), attentionWays(device, layout.width), () => {
+    const small = trialLayout(layout);
+    const own = trialTensors(tensors, small.batch);
+    return { run: (tried) => runGradient(tried, side, own, small), dispose: () => dispose(own) };
+  });
+  runGradient(way, side, tensors, layout);
+}
+
+function runGradient(way: AttentionWay, side: Side, tensors: readonly Tensor[], layout: Layout): void {
+  const { device } = tensors[0]!;
+  const { batch, queries, keys, heads, width, qStride, keyStride, offsets, scale } = layout;
+  const places = {
+    q: { stride: qStride, offset: offsets[0] },
+    k: { stride: keyStride, offset: offsets[1] },
+    v: { stride: keyStride, offset: offsets[2] },
+    dy: { stride: heads * width, offset: 0 },
+  };
+  const { own, walked, products, order } = {
+    query: { own: queries, walked: keys, products: 3, order: ["q", "dy", "k", "v"] as const },
+    key: { own: keys, walked: queries, products: 4, order: ["k", "v", "q", "dy"] as const },
+  }[side];
+  const [a, b, c, d] = order.map((name) => places[name]) as [Place, Place, Place, Place];
+  const fused = tensors[6] === tensors[7];
+  for (const { count, part } of runs(tensors, batch)) {
+    const names = ["a", "b", "c", "d", "log_sums", "delta", "da", ...(side === "key" && !fused ? ["db"] : [])];
     device.kernels.run(
-      "attention/query_gradient",
-      config,
-      { ...operands, dq: part(dq) },
-      parameters(device, layout),
-      [Math.ceil(queries / config.LANES), heads, count],
-      { flops: 3 * product(layout, count) },
-    );
-    device.kernels.run(
-      "attention/key_gradient",
-      { ...config, FUSED: fused },
-      { ...operands, ...(fused ? { dqkv: part(dq) } : { dk: part(dk), dv: part(dv) }) },
-      parameters(device, layout),
-      [Math.ceil(keys / config.LANES), heads, count],
-      { flops: 4 * product(layout, count) },
+      "attention/gradient",
+      { ...way.constants, OWN: side === "query" ? "queries" : "keys", FUSED: fused },
+      Object.fromEntries(names.map((name, i) => [name, part(tensors[i]!)])),
+      {
+        own,
+        walked,
+        a_stride: a.stride,
+        a_offset: a.offset,
+        b_stride: b.stride,
+        b_offset: b.offset,
+        c_stride: c.stride,
+        c_offset: c.offset,
+        d_stride: d.stride,
+        d_offset: d.offset,
+        sums_stride: sumsStride(device, layout),
+        width,
+        scale,
+      },
+      [Math.ceil(own / way.rows), heads, count],
+      { flops: products * product(layout, count), variant: way.name },
     );
   }
 }

@@ -33,6 +33,9 @@ function swapLast(x: Tensor): Tensor {
   return y;
 }
 
+/** vec4s that an invocation of shaders/shape/columns.wgsl makes. */
+const vectors = 4;
+
 /**
  * x seen as rows of its last axis, each cut or filled with zeros to `columns`. Kernels that load vec4s take their
  * operands through this when the last axis is not a multiple of 4. Not recorded.
@@ -46,10 +49,10 @@ export function withColumns(x: Tensor, columns: number): Tensor {
   for (const { start, count } of rowRanges(device, rows, [from, columns])) {
     device.kernels.run(
       "shape/columns",
-      { WORKGROUP: flatWorkgroup },
+      { WORKGROUP: flatWorkgroup, VECTORS: vectors, ALIGNED: columns % 4 === 0 },
       { x: x.window(start * from, count * from), y: y.window(start * columns, count * columns) },
       { rows: count, x_columns: from, y_columns: columns },
-      flatGrid(device, count * columns),
+      flatGrid(device, Math.ceil((count * columns) / (4 * vectors))),
     );
   }
   return y;

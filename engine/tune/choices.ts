@@ -6,7 +6,14 @@ import { Cache, type CacheKey, deviceKey } from "./cache.ts";
 import type { TuneOptions } from "./tuner.ts";
 
 /** Kernels among whose specialisations the tuner chooses: choices hold as long as their texts. */
-const tunedKernels = ["conv/tile", "conv/shared_tile", "conv/matrix_tile", "conv/weight_gradient"];
+const tunedKernels = [
+  "conv/tile",
+  "conv/shared_tile",
+  "conv/matrix_tile",
+  "conv/weight_gradient",
+  "attention/forward",
+  "attention/gradient",
+];
 
 export interface ChoiceOptions {
   /** Takes one sentence about a cache that cannot be used. */

@@ -1,17 +1,21 @@
 // y_i = Σ_j e^(s_ij − m_i) v_j / Σ_j e^(s_ij − m_i)    s_ij = scale · q_i·k_j    m_i = max_j s_ij
 // log_sums_i = m_i + ln Σ_j e^(s_ij − m_i)
 //
-// One invocation makes one query row of one head: it walks the keys with a running maximum and sum, so that
+// One invocation makes ROWS query rows of one head: it walks the keys with a running maximum and sum, so that
 // the matrix of s is never stored (Dao et al. 2022). Workgroup (block of queries; head; batch entry).
-// With BROADCAST the workgroup is one subgroup: each lane loads a part of a key or value row and broadcasts it. Without,
-// every invocation loads every row; the address is the same for all.
+// SOURCE says how the rows of keys and values come to all invocations of a workgroup, and changes no bit:
+//   subgroup   the workgroup is one subgroup; lane l loads vec4s l, l + ROW_LANES, … of a row and broadcasts them
+//   workgroup  all invocations bring TILE rows into workgroup memory
+//   storage    every invocation loads every row; the address is the same for all
 //
-// LANES: invocations; the adapter's subgroup size with BROADCAST.   ROW_LANES: LANES with BROADCAST, else 1.
-// GROUPS: vec4s of a row / ROW_LANES; a row of one head has up to 32 vec4s.
+// LANES: invocations; the adapter's subgroup size with subgroup.   ROWS: 1, 2.   TILE: rows in workgroup memory, else 0.
+// GROUPS · ROW_LANES: vec4s of a row of one head, up to 32; ROW_LANES is at most LANES with subgroup, else 1.
+// BOUND: of loops over a row: params.width, or WIDTH for compilers that shall unroll them. Fully unrolled, software adapters
+// compile for ten seconds: each access of their invocations is many branches, past which all the sums live.
 // Layouts, in vec4s: row t of head h of q starts at (batch · queries + t) · q_stride + q_offset + h · GROUPS · ROW_LANES;
 // k and v alike with keys, key_stride, k_offset and v_offset. y [batch, queries, heads, row], log_sums [batch, sums_stride],
 // of which [heads, queries] are used.
-//#if BROADCAST
+//#if SOURCE == subgroup
 enable subgroups;
 //#end
 
@@ -25,6 +29,7 @@ struct Params {
   k_offset: u32,
   v_offset: u32,
   sums_stride: u32,
+  width: u32, // GROUPS · ROW_LANES
   scale: f32,
 }
 
@@ -40,66 +45,108 @@ const ROW_LANES = {{ROW_LANES}}u;
 const WIDTH = {{GROUPS}}u * ROW_LANES;
 const LOWEST = -3e38;
 
+//#if SOURCE == workgroup
+var<workgroup> k_tile: array<vec4f, {{TILE}}u * WIDTH>;
+var<workgroup> v_tile: array<vec4f, {{TILE}}u * WIDTH>;
+//#end
+
 @compute @workgroup_size({{LANES}})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let head = group.y;
   let batch = group.z;
-  let query = group.x * LANES + lane;
-  let row = min(query, params.queries - 1u);
-  let q_row = (batch * params.queries + row) * params.q_stride + params.q_offset + head * WIDTH;
-  //#for g in 0..GROUPS
-  //#for l in 0..ROW_LANES
-  let q_{{g}}_{{l}} = params.scale * q[q_row + {{g}}u * ROW_LANES + {{l}}u];
-  var sum_{{g}}_{{l}} = vec4f();
+  //#for r in 0..ROWS
+  let query_{{r}} = (group.x * {{ROWS}}u + {{r}}u) * LANES + lane;
+  let token_{{r}} = batch * params.queries + min(query_{{r}}, params.queries - 1u);
+  let q_row_{{r}} = token_{{r}} * params.q_stride + params.q_offset + head * WIDTH;
+  var largest_{{r}} = LOWEST;
+  var total_{{r}} = 0.0;
+  var q_{{r}}: array<vec4f, WIDTH>;
+  var sum_{{r}}: array<vec4f, WIDTH>;
+  for (var c = 0u; c < {{BOUND}}; c++) {
+    q_{{r}}[c] = params.scale * q[q_row_{{r}} + c];
+    sum_{{r}}[c] = vec4f();
+  }
   //#end
-  //#end
-  var largest = LOWEST;
-  var total = 0.0;
-  //#if BROADCAST
-  let first = batch * params.keys * params.key_stride + head * WIDTH + lane;
-  //#else
-  let first = batch * params.keys * params.key_stride + head * WIDTH;
-  //#end
+  let first_key = batch * params.keys;
 
   for (var j = 0u; j < params.keys; j++) {
-    let at = first + j * params.key_stride;
-    var product = vec4f();
-    //#for g in 0..GROUPS
-    let k_{{g}} = k[at + params.k_offset + {{g}}u * ROW_LANES];
-    let v_{{g}} = v[at + params.v_offset + {{g}}u * ROW_LANES];
-    //#for l in 0..ROW_LANES
-    //#if BROADCAST
-    product = fma(q_{{g}}_{{l}}, subgroupBroadcast(k_{{g}}, {{l}}u), product);
+    //#if SOURCE == workgroup
+    if (j % {{TILE}}u == 0u) {
+      workgroupBarrier();
+      for (var i = lane; i < {{TILE}}u * WIDTH; i += LANES) {
+        let row = i / WIDTH;
+        let at = (first_key + min(j + row, params.keys - 1u)) * params.key_stride + head * WIDTH + i - row * WIDTH;
+        k_tile[i] = k[at + params.k_offset];
+        v_tile[i] = v[at + params.v_offset];
+      }
+      workgroupBarrier();
+    }
+    let at = (j % {{TILE}}u) * WIDTH;
     //#else
-    product = fma(q_{{g}}_{{l}}, k_{{g}}, product);
+    let k_at = (first_key + j) * params.key_stride + params.k_offset + head * WIDTH;
+    let v_at = (first_key + j) * params.key_stride + params.v_offset + head * WIDTH;
+    //#for g in 0..GROUPS
+    let k_{{g}} = k[k_at + {{g}}u * ROW_LANES + lane % ROW_LANES];
+    let v_{{g}} = v[v_at + {{g}}u * ROW_LANES + lane % ROW_LANES];
     //#end
     //#end
+    //#for r in 0..ROWS
+    var product_{{r}} = vec4f();
     //#end
-    let score = dot(product, vec4f(1));
-    let next = max(largest, score);
-    let shrink = exp(largest - next);
-    let weight = exp(score - next);
-    largest = next;
-    total = fma(total, shrink, weight);
     //#for g in 0..GROUPS
     //#for l in 0..ROW_LANES
-    //#if BROADCAST
-    sum_{{g}}_{{l}} = fma(vec4f(weight), subgroupBroadcast(v_{{g}}, {{l}}u), shrink * sum_{{g}}_{{l}});
-    //#else
-    sum_{{g}}_{{l}} = fma(vec4f(weight), v_{{g}}, shrink * sum_{{g}}_{{l}});
+    {
+      //#if SOURCE == subgroup
+      let numbers = subgroupBroadcast(k_{{g}}, {{l}}u);
+      //#end
+      //#if SOURCE == workgroup
+      let numbers = k_tile[at + {{g}}u];
+      //#end
+      //#if SOURCE == storage
+      let numbers = k_{{g}};
+      //#end
+      //#for r in 0..ROWS
+      product_{{r}} = fma(q_{{r}}[{{g}}u * ROW_LANES + {{l}}u], numbers, product_{{r}});
+      //#end
+    }
     //#end
+    //#end
+    //#for r in 0..ROWS
+    let score_{{r}} = dot(product_{{r}}, vec4f(1));
+    let next_{{r}} = max(largest_{{r}}, score_{{r}});
+    let shrink_{{r}} = exp(largest_{{r}} - next_{{r}});
+    let weight_{{r}} = exp(score_{{r}} - next_{{r}});
+    largest_{{r}} = next_{{r}};
+    total_{{r}} = fma(total_{{r}}, shrink_{{r}}, weight_{{r}});
+    //#end
+    //#for g in 0..GROUPS
+    //#for l in 0..ROW_LANES
+    {
+      //#if SOURCE == subgroup
+      let numbers = subgroupBroadcast(v_{{g}}, {{l}}u);
+      //#end
+      //#if SOURCE == workgroup
+      let numbers = v_tile[at + {{g}}u];
+      //#end
+      //#if SOURCE == storage
+      let numbers = v_{{g}};
+      //#end
+      //#for r in 0..ROWS
+      sum_{{r}}[{{g}}u * ROW_LANES + {{l}}u] = fma(vec4f(weight_{{r}}), numbers, shrink_{{r}} * sum_{{r}}[{{g}}u * ROW_LANES + {{l}}u]);
+      //#end
+    }
     //#end
     //#end
   }
 
-  if (query < params.queries) {
-    let y_row = ((batch * params.queries + query) * params.heads + head) * WIDTH;
-    let inverse = 1.0 / total;
-    //#for g in 0..GROUPS
-    //#for l in 0..ROW_LANES
-    y[y_row + {{g}}u * ROW_LANES + {{l}}u] = inverse * sum_{{g}}_{{l}};
-    //#end
-    //#end
-    log_sums[batch * params.sums_stride + head * params.queries + query] = largest + log(total);
+  //#for r in 0..ROWS
+  if (query_{{r}} < params.queries) {
+    let y_row = ((batch * params.queries + query_{{r}}) * params.heads + head) * WIDTH;
+    let inverse = 1.0 / total_{{r}};
+    for (var c = 0u; c < {{BOUND}}; c++) {
+      y[y_row + c] = inverse * sum_{{r}}[c];
+    }
+    log_sums[batch * params.sums_stride + head * params.queries + query_{{r}}] = largest_{{r}} + log(total_{{r}});
   }
+  //#end
 }

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { withoutGradients } from "../../../engine/autograd.ts";
 import { openDevice } from "../../../engine/device/device.ts";
+import { attention, selfAttention } from "../../../engine/ops/attention.ts";
+import { attentionWays } from "../../../engine/ops/attention-ways.ts";
 import { batchedMatmul } from "../../../engine/ops/batched.ts";
 import { contractWeight } from "../../../engine/ops/contract.ts";
 import { conv2d, conv2dInputGradient } from "../../../engine/ops/conv.ts";
@@ -62,6 +64,12 @@ const forms: [string, () => Tensor][] = [
     "gradient of a batched matmul",
     () => gradientOf((a) => batchedMatmul(tensor([3, 37, 10], 1), a), tensor([3, 10, 70], 2), tensor([3, 37, 70], 3)),
   ],
+  [
+    "attention, 10 vec4s a row",
+    () => attention(tensor([2, 45, 2, 40], 1), tensor([2, 38, 2, 40], 2), tensor([2, 38, 2, 40], 3)),
+  ],
+  ["attention, 16 vec4s a row", () => selfAttention(tensor([1, 45, 3, 2, 64], 1))],
+  ["attention gradients", () => gradientOf(selfAttention, tensor([2, 45, 3, 2, 32], 1), tensor([2, 45, 2, 32], 2))],
 ];
 
 function gradientOf(operation: (x: Tensor) => Tensor, x: Tensor, dy: Tensor): Tensor {
@@ -104,6 +112,28 @@ describe("ways to run an operation", () => {
       }
     }
   });
+});
+
+test("attention gives the same bits with and without subgroups", async () => {
+  const results: number[][] = [];
+  for (const other of [device, await openDevice({ withoutFeatures: ["subgroups"] })]) {
+    const { reads } = other.scope(() => {
+      const make = (shape: number[], seed: number) => Tensor.from(other, formula({ shape, seed }), shape);
+      const x = make([2, 45, 3, 2, 64], 1);
+      return { reads: [selfAttention(x).read(), gradientOf(selfAttention, x, make([2, 45, 2, 64], 2)).read()] };
+    });
+    results.push((await Promise.all(reads)).flatMap((read) => [...read]));
+  }
+  expect(results[1]).toEqual(results[0]!);
+});
+
+test("attention has several ways on every adapter, with each vec4 of a row loaded once", () => {
+  for (const width of [1, 5, 10, 16, 31, 32]) {
+    const ways = attentionWays(device, width);
+    expect(ways.length).toBeGreaterThan(1);
+    expect(new Set(ways.map(({ name }) => name)).size).toBe(ways.length);
+    for (const { constants } of ways) expect(Number(constants["ROW_LANES"]) * Number(constants["GROUPS"])).toBe(width);
+  }
 });
 
 describe("the tuner", () => {
