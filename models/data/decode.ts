@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import sharp, { type Metadata, type SharpOptions } from "sharp";
+import sharp, { type Metadata, type Sharp, type SharpOptions } from "sharp";
 import { PictureError, type PictureReason, pictureErrorFrom } from "./picture-error.ts";
 
 /** A decoded picture, upright, opaque, in sRGB. */
@@ -45,23 +45,16 @@ const NOT_PHOTOGRAPHS = new Set(["svg", "pdf", "magick", "openslide", "raw"]);
 /**
  * Decodes a picture file to upright 8-bit sRGB: EXIF orientation applied, embedded ICC profile converted, grey and CMYK
  * turned into RGB, 16 bits reduced to 8, transparency flattened on a background, first frame of an animation.
- * @param source a path, or the bytes of a file
+ * @param source a path, the bytes of a file, or a pipeline of sharp, whose result is taken and which stays as it was
  * @throws PictureError with path, reason and advice for every way a picture can fail; Error or RangeError for an option
  * that means nothing, such as an unknown colour
  */
-export async function decode(source: string | Uint8Array, options: DecodeOptions = {}): Promise<Picture> {
+export async function decode(source: string | Uint8Array | Sharp, options: DecodeOptions = {}): Promise<Picture> {
   const path = typeof source === "string" ? source : (options.name ?? "(bytes)");
   const maxPixels = options.maxPixels ?? DEFAULT_MAX_PIXELS;
-  const bytes = typeof source === "string" ? await readBytes(source) : source;
-  if (bytes.length === 0) throw new PictureError(path, "empty", "The file has no bytes.");
-  if (bytes[0] === 0x42 && bytes[1] === 0x4d) throw new PictureError(path, "unsupported", "It is a BMP file.");
-  const input: SharpOptions = {
-    failOn: options.strictness ?? "warning",
-    limitInputPixels: maxPixels,
-    autoOrient: true,
-  };
+  const opened = isPipeline(source) ? source.clone().autoOrient() : await openFile(source, path, options);
   // Built outside the try block: a wrong option is the caller's mistake, not the picture's.
-  const image = sharp(bytes, input)
+  const image = opened
     .flatten({ background: options.background ?? "white" })
     .toColourspace("srgb")
     .raw({ depth: "uchar" });
@@ -100,6 +93,26 @@ export async function checkPicture(source: string | Uint8Array, options: DecodeO
     if (error instanceof PictureError) return { ok: false, error };
     throw error;
   }
+}
+
+/** True for a pipeline of sharp, of whichever copy of the package. */
+export function isPipeline(source: unknown): source is Sharp {
+  if (typeof source !== "object" || source === null) return false;
+  return ["metadata", "toBuffer", "clone", "autoOrient"].every(
+    (name) => typeof Reflect.get(source, name) === "function",
+  );
+}
+
+async function openFile(source: string | Uint8Array, path: string, options: DecodeOptions): Promise<Sharp> {
+  const bytes = typeof source === "string" ? await readBytes(source) : source;
+  if (bytes.length === 0) throw new PictureError(path, "empty", "The file has no bytes.");
+  if (bytes[0] === 0x42 && bytes[1] === 0x4d) throw new PictureError(path, "unsupported", "It is a BMP file.");
+  const input: SharpOptions = {
+    failOn: options.strictness ?? "warning",
+    limitInputPixels: options.maxPixels ?? DEFAULT_MAX_PIXELS,
+    autoOrient: true,
+  };
+  return sharp(bytes, input);
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {
