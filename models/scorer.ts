@@ -1,7 +1,7 @@
 import { basename, extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Device, openDevice } from "../engine/device/device.ts";
-import { DeviceLostError, OutOfMemoryError } from "../engine/device/errors.ts";
+import { OutOfMemoryError } from "../engine/device/errors.ts";
 import type { DeviceSource } from "../engine/device/source.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { restoreChoices } from "../engine/tune/choices.ts";
@@ -12,6 +12,7 @@ import { Limit, whenAborted } from "./data/prefetch.ts";
 import { explanationOf, type QualityMap, tilesOf } from "./scoring/explain.ts";
 import { type BatchReport, Network } from "./scoring/network.ts";
 import { contentOf, type OpenedPicture, openPicture, type PictureSource } from "./scoring/picture-source.ts";
+import { Supply } from "./scoring/supply.ts";
 
 /** How {@link openScorer} opens a scorer. */
 export interface ScorerOptions extends Pick<DecodeOptions, "background" | "maxPixels" | "strictness"> {
@@ -71,9 +72,6 @@ export class ScorerClosedError extends Error {
   override name = "ScorerClosedError";
 }
 
-/** Losses of the device after which one picture is given up. */
-const mostLosses = 3;
-
 /**
  * Opens a trained model, ready to score pictures from any number of callers at once.
  * @throws SafetensorsError when the file is no model of `acutance train` or is damaged; NoAdapterError; OutOfMemoryError when
@@ -93,7 +91,11 @@ export async function openScorer(options: ScorerOptions): Promise<Scorer> {
   };
   if (!(settings.latencyMs >= 0)) throw new RangeError(`latencyMs must be 0 or more, got ${settings.latencyMs}`);
   const load = () => Network.load(settings.device, path, { ...settings, onBatch: options.onBatch ?? (() => {}) });
-  return new Scorer(settings, await load(), load);
+  const supply = new Supply(await load(), {
+    reload: typeof settings.device === "function" ? load : undefined,
+    onDeviceLost: options.onDeviceLost ?? (() => {}),
+  });
+  return new Scorer(settings, supply);
 }
 
 type Settings = Omit<ScorerOptions, "model"> &
@@ -119,28 +121,21 @@ const scored: Cut<{ readonly width: number; readonly height: number }> = (model,
 /** A model that scores pictures; made by {@link openScorer}. Calls that run at the same time share batches. */
 export class Scorer {
   readonly #settings: Settings;
-  readonly #load: () => Promise<Network>;
+  readonly #supply: Supply;
   readonly #decoders: Limit;
   readonly #pending = new Set<Promise<unknown>>();
-  #network: Network;
-  /** Replacements by the network that they replace: all pictures that were lost with one share its replacement. */
-  readonly #replacements = new WeakMap<Network, Promise<void>>();
-  #replacing = false;
-  #scored = 0;
-  #closed = false;
+  #closed: Promise<void> | undefined;
 
   /** Use {@link openScorer}. */
-  constructor(settings: Settings, network: Network, load: () => Promise<Network>) {
+  constructor(settings: Settings, supply: Supply) {
     this.#settings = settings;
-    this.#network = network;
-    this.#load = load;
+    this.#supply = supply;
     this.#decoders = new Limit(settings.decoders);
-    this.#watch(network);
   }
 
   /** What the weights file says about the model. */
   get card(): ModelCard {
-    return this.#network.card;
+    return this.#supply.network.card;
   }
 
   /** Name of the model in results. */
@@ -150,12 +145,12 @@ export class Scorer {
 
   /** The device in use; another one after a loss. */
   get device(): Device {
-    return this.#network.device;
+    return this.#supply.network.device;
   }
 
   /** The most pictures in one batch. */
   get batch(): number {
-    return this.#network.batch;
+    return this.#supply.network.batch;
   }
 
   /** Pictures that were given and have no result yet. */
@@ -165,7 +160,7 @@ export class Scorer {
 
   /** False while there is no device to score on, and once closed. */
   get ready(): boolean {
-    return !this.#closed && !this.#replacing && !this.#network.broken;
+    return !this.#closed && this.#supply.ready;
   }
 
   /**
@@ -229,21 +224,16 @@ export class Scorer {
 
   /** Opens a new device now when the present one is lost, instead of with the next picture. @throws as opening does */
   async recover(): Promise<void> {
-    await this.#usable();
+    await this.#supply.usable();
   }
 
   /**
    * Waits for the pictures that were given, takes no more, and ends the model, and the device when the scorer opened it.
    * Closing again waits for the same.
    */
-  async close(): Promise<void> {
-    const isFirst = !this.#closed;
-    this.#closed = true;
-    while (this.#pending.size > 0) await Promise.allSettled(this.#pending);
-    await this.#replacements.get(this.#network)?.catch(() => {});
-    if (!isFirst) return;
-    this.#network.dispose();
-    if (typeof this.#settings.device === "function") this.device.close();
+  close(): Promise<void> {
+    this.#closed ??= this.#end();
+    return this.#closed;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -252,7 +242,7 @@ export class Scorer {
 
   /** Takes a picture to its distributions, again on another device where one is lost. */
   async #see<Kept>(source: PictureSource, cut: Cut<Kept>, { signal, name }: ScoreOptions): Promise<Seen<Kept>> {
-    if (this.#closed) throw this.#closedError();
+    if (this.#closed) throw new ScorerClosedError(`the scorer of ${this.#settings.path} is closed; open another`);
     signal?.throwIfAborted();
     const { maxBytes } = this.#settings;
     const work = async () => {
@@ -261,7 +251,8 @@ export class Scorer {
         ...(signal && { signal }),
         ...(name !== undefined && { name }),
       });
-      return this.#throughLosses(opened, cut, signal);
+      const isFinal = (error: unknown) => error instanceof PictureError || signal?.aborted === true;
+      return this.#supply.run((network) => this.#once(network, opened, cut, signal), isFinal);
     };
     const aborted = signal && whenAborted(signal);
     const seeing = work();
@@ -274,24 +265,6 @@ export class Scorer {
       const ended = () => this.#pending.delete(seeing);
       if (signal?.aborted) seeing.then(ended, ended);
       else ended();
-    }
-  }
-
-  async #throughLosses<Kept>(opened: OpenedPicture, cut: Cut<Kept>, signal?: AbortSignal): Promise<Seen<Kept>> {
-    let scoredAtLoss = -1;
-    for (let losses = 1; ; losses++) {
-      const network = await this.#usable();
-      try {
-        const seen = await this.#once(network, opened, cut, signal);
-        this.#scored++;
-        return seen;
-      } catch (error) {
-        const isLoss = network.broken && !signal?.aborted && !(error instanceof PictureError);
-        const canRepeat = losses < mostLosses && this.#scored !== scoredAtLoss;
-        if (!isLoss || !canRepeat || typeof this.#settings.device !== "function") throw error;
-        scoredAtLoss = this.#scored;
-        await this.#replacement(network);
-      }
     }
   }
 
@@ -322,60 +295,9 @@ export class Scorer {
     }
   }
 
-  /** The network, once there is one on a device that works. */
-  async #usable(): Promise<Network> {
-    for (;;) {
-      const network = this.#network;
-      if (typeof this.#settings.device !== "function" || (!network.broken && !this.#replacing)) return network;
-      if (!this.#replacing) this.#replacements.delete(network); // the last attempt has failed
-      await this.#replacement(network);
-    }
-  }
-
-  /** Loads the model on a new device, once for all that ran on `lost`. */
-  #replacement(lost: Network): Promise<void> {
-    let replacement = this.#replacements.get(lost);
-    if (!replacement) {
-      this.#replacing = true;
-      replacement = this.#replace(lost).finally(() => {
-        this.#replacing = false;
-      });
-      this.#replacements.set(lost, replacement);
-    }
-    return replacement;
-  }
-
-  async #replace(lost: Network): Promise<void> {
-    const network = await this.#load().catch((cause: unknown) => {
-      if (cause instanceof DeviceLostError) throw cause;
-      const message = cause instanceof Error ? cause.message : String(cause);
-      throw new DeviceLostError(`and none could be opened in its place: ${message}`, undefined, { cause });
-    });
-    const hasChanged = JSON.stringify(network.card) !== JSON.stringify(this.card);
-    if (hasChanged || (this.#closed && this.pending === 0)) {
-      network.device.close();
-      if (!hasChanged) throw this.#closedError();
-      throw new Error(`${this.#settings.path} has changed since it was opened and cannot be loaded on a new device`);
-    }
-    lost.device.close();
-    this.#network = network;
-    this.#watch(network);
-  }
-
-  /** Reports the loss of a network's device, and replaces one that was in use without waiting for the next picture. */
-  #watch(network: Network): void {
-    const scoredBefore = this.#scored;
-    network.device.gpu.lost.then(() => {
-      if (this.#closed && this.pending === 0) return;
-      this.#settings.onDeviceLost?.(failureOf(network));
-      // Not when it has scored nothing: devices that are lost at once would be opened without end.
-      const wasUsed = this.#scored > scoredBefore;
-      if (typeof this.#settings.device === "function" && wasUsed) this.#replacement(network).catch(() => {});
-    });
-  }
-
-  #closedError(): ScorerClosedError {
-    return new ScorerClosedError(`the scorer of ${this.#settings.path} is closed; open another`);
+  async #end(): Promise<void> {
+    while (this.#pending.size > 0) await Promise.allSettled(this.#pending);
+    await this.#supply.close();
   }
 }
 
@@ -393,15 +315,6 @@ function cutOf<Kept>(network: Network, picture: Picture, cut: Cut<Kept>, name: s
     if (!(error instanceof OutOfMemoryError) || network.broken) throw error;
     const detail = `Its ${picture.width} x ${picture.height} pixels do not fit the device: ${error.message}.`;
     throw new PictureError(name, "too-large", detail, { cause: error });
-  }
-}
-
-function failureOf(network: Network): Error {
-  try {
-    network.device.check();
-    return new Error("the device was lost");
-  } catch (error) {
-    return error as Error;
   }
 }
 

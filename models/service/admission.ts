@@ -5,8 +5,8 @@ import { Problem } from "./problem.ts";
 export interface Place extends Disposable {
   /** Asks for more pictures. @throws Problem 429 when the queue is full */
   take(pictures: number): void;
-  /** Lets go of body bytes that were not needed. */
-  keepBytes(bytes: number): void;
+  /** Sets so many bytes aside for the body. @throws Problem 429 when others hold too many */
+  hold(bytes: number): void;
 }
 
 /** Bounds what all requests together hold: pictures that wait, bytes of bodies. */
@@ -34,26 +34,23 @@ export class Admission {
 
   /**
    * A place for a request with one picture at least, before its body is read.
-   * @throws Problem 429 when the queue or the memory for bodies is full
+   * @throws Problem 429 when the queue is full
    */
-  enter(bytes: number): Place {
-    const { maxHeldBytes } = this.#limits;
-    // A body alone may always come in.
-    if (this.#bytes > 0 && this.#bytes + bytes > maxHeldBytes) {
-      throw this.#full(`bodies of ${maxHeldBytes} bytes are held`);
-    }
-    let [held, taken] = [bytes, 0];
-    const take = (pictures: number) => {
-      this.#take(pictures);
-      taken += pictures;
-    };
-    take(1);
-    this.#bytes += bytes;
+  enter(): Place {
+    this.#take(1);
+    let [held, taken] = [0, 1];
     return {
-      take,
-      keepBytes: (kept) => {
-        this.#bytes += kept - held;
-        held = kept;
+      take: (pictures) => {
+        this.#take(pictures);
+        taken += pictures;
+      },
+      hold: (bytes) => {
+        const others = this.#bytes - held;
+        const { maxHeldBytes } = this.#limits;
+        // A body alone may always come in.
+        if (others > 0 && others + bytes > maxHeldBytes) throw this.#full(`${others} bytes of other bodies are held`);
+        this.#bytes = others + bytes;
+        held = bytes;
       },
       [Symbol.dispose]: () => {
         this.#bytes -= held;

@@ -9,17 +9,10 @@ export interface SentPicture {
   readonly content: Uint8Array | Blob;
 }
 
-/** Bytes to set aside for a request's body. @throws Problem 413 when it says itself that it is too long */
-export function announcedBytes(request: Request, { maxBodyBytes }: Limits): number {
-  const header = request.headers.get("content-length");
-  const bytes = header === null ? maxBodyBytes : Number(header);
-  if (bytes > maxBodyBytes) throw tooLong(maxBodyBytes);
-  return bytes;
-}
-
 /**
  * The whole body.
- * @throws Problem 413 when it is too long, 408 when it comes too slowly, 400 when it breaks off
+ * @param hold told of the bytes that it needs, as soon as they are known; may refuse them
+ * @throws Problem 413 when it is too long, 408 when it comes too slowly, 400 when it breaks off; what `hold` throws
  */
 export async function readBody(
   request: Request,
@@ -41,6 +34,7 @@ export async function readBody(
       if (next.done) break;
       length += next.value.byteLength;
       if (length > maxBodyBytes) throw tooLong(maxBodyBytes);
+      if (length > announced) hold(length);
       chunks.push(next.value);
     }
   } catch (error) {

@@ -1,9 +1,5 @@
-import { createRoute, type RouteConfig, z } from "@hono/zod-openapi";
+import { createRoute, z } from "@hono/zod-openapi";
 import { problemSchema } from "./problem.ts";
-
-/** A part of the document that nothing here validates by: the bytes of pictures are the decoder's to judge. */
-type SchemaObject = NonNullable<Extract<ContentSchema, { type?: unknown; format?: unknown; anyOf?: unknown }>>;
-type ContentSchema = NonNullable<NonNullable<NonNullable<RouteConfig["request"]>["body"]>["content"]>[string]["schema"];
 
 const rangeSchema = z.tuple([z.number(), z.number()]).openapi({
   description: "Ends of the scale of scores, the lowest quality first",
@@ -80,10 +76,11 @@ const modelQuery = {
   model: z.string().optional().openapi({ description: "Name of the model; the first one unless given" }),
 };
 
-const file: SchemaObject = { type: "string", format: "binary" };
+// What nothing here validates by: the bytes of pictures are the decoder's to judge.
+const file = { type: "string" as const, format: "binary" };
 const rawBody = { "image/*": { schema: file }, "application/octet-stream": { schema: file } };
-const files: SchemaObject = { anyOf: [file, { type: "array", items: file }] };
-const form = { "multipart/form-data": { schema: { type: "object", additionalProperties: files } as SchemaObject } };
+const files = { anyOf: [file, { type: "array" as const, items: file }] };
+const form = { "multipart/form-data": { schema: { type: "object" as const, additionalProperties: files } } };
 
 const problem = (description: string) => ({
   description,

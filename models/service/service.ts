@@ -3,12 +3,11 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import packageJson from "../../package.json" with { type: "json" };
 import { openScorer, type Scorer, type ScorerOptions } from "../scorer.ts";
-import { Admission, type Place } from "./admission.ts";
-import { announcedBytes, expectPictures, picturesOf, readBody, type SentPicture } from "./body.ts";
 import { Metrics } from "./metrics.ts";
 import { type Limits, type LimitsInput, type LogEntry, limitsSchema } from "./options.ts";
 import { Problem, problemOf } from "./problem.ts";
 import { routes } from "./schemas.ts";
+import { type Account, mutable, Work } from "./work.ts";
 
 /** How {@link openService} opens a service. */
 export interface ServiceOptions {
@@ -21,19 +20,7 @@ export interface ServiceOptions {
   readonly log?: (entry: LogEntry) => void;
 }
 
-/** What a request is found to be as it is answered. */
-interface Account {
-  readonly id: string;
-  route: string;
-  pictures: number;
-  failed: number;
-  bytes: number;
-  /** Resolves when the last byte of a streamed answer is handed over. */
-  streaming?: Promise<void>;
-}
-
 type Environment = { Variables: { account: Account } };
-type Row = Record<string, unknown> & { readonly index: number; readonly name: string };
 
 /**
  * Opens the models and the HTTP service over them. It listens nowhere: give {@link Service.fetch} to a server, or mount it in an
@@ -57,7 +44,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
 export class Service {
   readonly limits: Limits;
   readonly #scorers = new Map<string, Scorer>();
-  readonly #admission: Admission;
+  readonly #work: Work;
   readonly #metrics: Metrics;
   readonly #log: (entry: LogEntry) => void;
   readonly #tokenHash: Buffer | undefined;
@@ -70,12 +57,13 @@ export class Service {
     this.limits = limits;
     this.#log = log;
     this.#tokenHash = token === undefined ? undefined : hashOf(token);
-    this.#admission = new Admission(limits, () => this.#metrics.secondsAPicture);
     this.#metrics = new Metrics({
-      queue: () => this.#admission.pictures,
-      heldBytes: () => this.#admission.bytes,
+      queue: () => this.#work.admission.pictures,
+      heldBytes: () => this.#work.admission.bytes,
       ready: () => this.#readiness(),
     });
+    const onFailure = (entry: Account, error: unknown) => this.#logFailure(entry, error);
+    this.#work = new Work({ limits, metrics: this.#metrics, onFailure });
     this.#app = this.#routed();
   }
 
@@ -172,15 +160,26 @@ export class Service {
     });
     app.openapi(routes.score, async (context) => {
       const { model } = context.req.valid("query");
-      return this.#whole(context, this.#scorer(model));
+      const answer = await this.#work.score(context.req.raw, this.#scorer(model), account(context, routes.score.path));
+      return context.json(answer, 200);
     });
     app.openapi(routes.stream, async (context) => {
       const { model } = context.req.valid("query");
-      return this.#stream(context, this.#scorer(model));
+      const lines = await this.#work.stream(context.req.raw, this.#scorer(model), account(context, routes.stream.path));
+      // The types know no bodies of several documents.
+      return context.body(lines, 200, { "content-type": "application/x-ndjson" }) as never;
     });
     app.openapi(routes.explain, async (context) => {
       const { model, tiles, format } = context.req.valid("query");
-      return this.#explain(context, this.#scorer(model), tiles, format);
+      const scorer = this.#scorer(model);
+      const map = await this.#work.explain(context.req.raw, scorer, account(context, routes.explain.path), tiles);
+      if (format === "png") return context.body(new Uint8Array(await map.draw()), 200, { "content-type": "image/png" });
+      const { rows, columns, tile, width, height } = map;
+      const scores = map.scores.map((row) => [...row]);
+      return context.json(
+        { model: scorer.name, rows, columns, scores, tile, range: mutable(map.range), width, height },
+        200,
+      );
     });
     app.openapi(routes.models, (context) => {
       account(context, routes.models.path);
@@ -244,107 +243,6 @@ export class Service {
     return Object.fromEntries([...this.#scorers].map(([name, { ready }]) => [name, ready]));
   }
 
-  async #whole(context: Context<Environment>, scorer: Scorer) {
-    const entry = account(context, routes.score.path);
-    using place = this.#enter(context.req.raw, true);
-    const { pictures, isForm } = await this.#read(context.req.raw, place, entry);
-    const rows: Row[] = [];
-    for (const row of this.#rows(scorer, pictures, context.req.raw.signal, entry)) {
-      const { error, ...rest } = await row;
-      if (!error) rows.push(rest as Row);
-      else if (isForm && error.status < 500) rows.push({ ...rest, error: error.document } as Row);
-      else throw error;
-    }
-    const { name, card } = scorer;
-    const answer = { model: name, range: card.range, direction: "higher is better", pictures: rows };
-    return context.json(answer as never, 200);
-  }
-
-  async #stream(context: Context<Environment>, scorer: Scorer) {
-    const entry = account(context, routes.stream.path);
-    const place = this.#enter(context.req.raw, true);
-    let rows: Promise<ScoredRow>[];
-    const gone = new AbortController();
-    try {
-      const { pictures } = await this.#read(context.req.raw, place, entry);
-      rows = this.#rows(scorer, pictures, AbortSignal.any([context.req.raw.signal, gone.signal]), entry);
-    } catch (error) {
-      place[Symbol.dispose]();
-      throw error;
-    }
-    const ended = Promise.withResolvers<void>();
-    entry.streaming = ended.promise;
-    const end = () => {
-      place[Symbol.dispose]();
-      ended.resolve();
-    };
-    let next = 0;
-    const encoder = new TextEncoder();
-    const body = new ReadableStream<Uint8Array>({
-      async pull(controller) {
-        const { error, ...row } = await rows[next++]!;
-        const line = error ? { ...row, error: error.document } : row;
-        controller.enqueue(encoder.encode(`${JSON.stringify(line)}\n`));
-        if (next < rows.length) return;
-        controller.close();
-        end();
-      },
-      cancel() {
-        gone.abort();
-        end();
-      },
-    });
-    return context.body(body, 200, { "content-type": "application/x-ndjson" });
-  }
-
-  async #explain(context: Context<Environment>, scorer: Scorer, tiles: number, format: "json" | "png") {
-    const entry = account(context, routes.explain.path);
-    using place = this.#enter(context.req.raw, false);
-    place.take(tiles - 1);
-    const { pictures } = await this.#read(context.req.raw, place, entry);
-    const map = await scorer.explain(pictures[0]!.content, { tiles, signal: this.#timed(context.req.raw.signal) });
-    const { rows, columns, scores, tile, range, width, height } = map;
-    if (format === "png") return context.body(new Uint8Array(await map.draw()), 200, { "content-type": "image/png" });
-    return context.json({ model: scorer.name, rows, columns, scores, tile, range, width, height } as never, 200);
-  }
-
-  #enter(request: Request, formsToo: boolean): Place {
-    expectPictures(request, formsToo);
-    return this.#admission.enter(announcedBytes(request, this.limits));
-  }
-
-  async #read(request: Request, place: Place, entry: Account) {
-    const body = await readBody(request, this.limits);
-    place.keepBytes(body.byteLength);
-    entry.bytes = body.byteLength;
-    const found = await picturesOf(request, body, this.limits);
-    place.take(found.pictures.length - 1);
-    entry.pictures = found.pictures.length;
-    return found;
-  }
-
-  /** The pictures' rows, all being made; none rejects. */
-  #rows(scorer: Scorer, pictures: readonly SentPicture[], gone: AbortSignal, entry: Account): Promise<ScoredRow>[] {
-    const signal = this.#timed(gone);
-    return pictures.map(async ({ name, content }, index) => {
-      try {
-        const score = await scorer.score(content, { signal, name });
-        this.#metrics.picture("scored");
-        return { index, name, ...score };
-      } catch (thrown) {
-        const error = problemOf(thrown);
-        entry.failed++;
-        this.#metrics.picture(error.document.code);
-        if (error.status === 500) this.#logFailure(entry, thrown);
-        return { index, name, error };
-      }
-    });
-  }
-
-  #timed(signal: AbortSignal): AbortSignal {
-    return AbortSignal.any([signal, AbortSignal.timeout(1000 * this.limits.scoreSeconds)]);
-  }
-
   #failed(error: unknown, { account: entry }: { readonly account: Account }): Response {
     const problem = problemOf(error);
     if (problem.status === 500 && !(error instanceof Problem)) this.#logFailure(entry, error);
@@ -357,12 +255,6 @@ export class Service {
   }
 }
 
-interface ScoredRow {
-  readonly index: number;
-  readonly name: string;
-  readonly error?: Problem;
-}
-
 /** The account of a request, which is found to be of this route. */
 function account(context: Context<Environment>, route: string): Account {
   const entry = context.get("account");
@@ -373,7 +265,7 @@ function account(context: Context<Environment>, route: string): Account {
 function describe(scorer: Scorer) {
   const { backbone, resize, crop, levels } = scorer.card.options;
   const { name, batch, ready } = scorer;
-  const range: [number, number] = [scorer.card.range[0], scorer.card.range[1]];
+  const range = mutable(scorer.card.range);
   return { name, range, direction: "higher is better" as const, backbone, resize, crop, levels, batch, ready };
 }
 

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { crc32, deflateSync } from "node:zlib";
 import sharp from "sharp";
 import { type Device, openDevice } from "../../../engine/device/device.ts";
 import { Random } from "../../../engine/random.ts";
@@ -33,7 +34,9 @@ export async function noisePictures(count: number): Promise<Uint8Array[]> {
 export async function badPictures(): Promise<Record<string, { bytes: Uint8Array; reason: string }>> {
   const [png, jpeg] = await noisePictures(2);
   const flat = { create: { width: 20_000, height: 20_000, channels: 3, background: "grey" } } as const;
-  const bomb = await sharp({ ...flat, limitInputPixels: false }).png({ compressionLevel: 9, palette: true }).toBuffer();
+  const bomb = await sharp({ ...flat, limitInputPixels: false })
+    .png({ compressionLevel: 9, palette: true })
+    .toBuffer();
   const damaged = png!.slice();
   damaged.fill(0x55, 60, 120);
   return {
@@ -41,12 +44,32 @@ export async function badPictures(): Promise<Record<string, { bytes: Uint8Array;
     "a text": { bytes: new TextEncoder().encode("no picture at all, only words"), reason: "not-a-picture" },
     "a truncated JPEG": { bytes: jpeg!.subarray(0, jpeg!.length - 300), reason: "truncated" },
     "a damaged PNG": { bytes: damaged, reason: "damaged" },
-    "a small file of giant size": { bytes: new Uint8Array(bomb), reason: "too-large" },
+    "a small file of giant size": { bytes: blackPng(12_000), reason: "too-large" },
     "an SVG": {
       bytes: new TextEncoder().encode('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
       reason: "unsupported",
     },
   };
+}
+
+/** A whole PNG of side x side black pixels, a bit each: a few kilobytes. */
+function blackPng(side: number): Uint8Array {
+  const chunk = (type: string, data: Uint8Array) => {
+    const named = Buffer.concat([Buffer.from(type), data]);
+    const [length, check] = [Buffer.alloc(4), Buffer.alloc(4)];
+    length.writeUInt32BE(data.length);
+    check.writeUInt32BE(crc32(named));
+    return Buffer.concat([length, named, check]);
+  };
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(side, 0);
+  header.writeUInt32BE(side, 4);
+  header[8] = 1;
+  const rows = deflateSync(Buffer.alloc(side * (1 + Math.ceil(side / 8))));
+  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+  return new Uint8Array(
+    Buffer.concat([signature, chunk("IHDR", header), chunk("IDAT", rows), chunk("IEND", new Uint8Array())]),
+  );
 }
 
 /** Opens real devices and can lose the last one. */

@@ -84,8 +84,12 @@ describe("a picture", () => {
     const [width, height] = [40, 40];
     const frames = Buffer.concat([Buffer.alloc(width * height * 3, 40), Buffer.alloc(width * height * 3, 200)]);
     const raw = { width, height: 2 * height, channels: 3, pageHeight: height } as const;
-    const animated = await sharp(frames, { raw }).gif({ loop: 0, delay: [50, 50] }).toBuffer();
-    const first = await sharp(Buffer.alloc(width * height * 3, 40), { raw: { width, height, channels: 3 } }).png().toBuffer();
+    const animated = await sharp(frames, { raw })
+      .gif({ loop: 0, delay: [50, 50] })
+      .toBuffer();
+    const first = await sharp(Buffer.alloc(width * height * 3, 40), { raw: { width, height, channels: 3 } })
+      .png()
+      .toBuffer();
     expect((await sharp(animated).metadata()).pages).toBe(2);
     expect((await scorer.score(animated)).histogram).toEqual((await scorer.score(first)).histogram);
     const source = sharp(pictures[0]);
@@ -185,6 +189,7 @@ describe("scoreMany", () => {
       expect(taken - seen).toBeLessThanOrEqual(3 * 2 + 2 + 1);
       if (++seen === 40) break;
     }
+    await narrow.close();
     expect(narrow.pending).toBe(0);
   });
 
@@ -222,7 +227,12 @@ describe("a lost device", () => {
   test("is replaced under load: every caller gets the right score", async () => {
     const source = devices();
     const lost: Error[] = [];
-    await using own = await openScorer({ model, device: source.open, batch: 4, onDeviceLost: (error) => lost.push(error) });
+    await using own = await openScorer({
+      model,
+      device: source.open,
+      batch: 4,
+      onDeviceLost: (error) => lost.push(error),
+    });
     await own.score(pictures[0]!);
     const calls = Array.from({ length: 40 }, async (_, i) => {
       const score = await own.score(pictures[i % 12]!);
@@ -305,7 +315,11 @@ describe("explain", () => {
     const bytes = await sharp(pictures[0]).resize(100, 64).png().toBuffer();
     const map = await own.explain(bytes);
     expect(map).toMatchObject({ rows: 3, columns: 6, tile: 32, width: 100, height: 64, range: [0, 100] });
-    for (const [row, column] of [[0, 0], [1, 2], [2, 5]] as const) {
+    for (const [row, column] of [
+      [0, 0],
+      [1, 2],
+      [2, 5],
+    ] as const) {
       const place = { left: Math.round((column * 68) / 5), top: row * 16, width: 32, height: 32 };
       const { score } = await own.score(await sharp(bytes).extract(place).png().toBuffer());
       expect(map.scores[row]![column]).toBe(score);

@@ -49,8 +49,11 @@ async function open(options: Partial<ServiceOptions> = {}): Promise<Service> {
   return openService({ models: [{ model, device: await sharedDevice() }], ...options });
 }
 
-const post = (path: string, body: BodyInit, headers: Record<string, string> = { "content-type": "image/png" }) =>
-  new Request(`http://localhost${path}`, { method: "POST", body, headers });
+const post = (
+  path: string,
+  body: Uint8Array<ArrayBuffer> | ReadableStream | FormData | string,
+  headers: Record<string, string> = { "content-type": "image/png" },
+) => new Request(`http://localhost${path}`, { method: "POST", body, headers });
 const get = (path: string, headers: Record<string, string> = {}) => new Request(`http://localhost${path}`, { headers });
 
 function form(files: readonly Uint8Array<ArrayBuffer>[]): Request {
@@ -126,11 +129,15 @@ describe("pictures", () => {
     const source = sharp(pictures[0]);
     const raw = { width: 40, height: 80, channels: 3, pageHeight: 40 } as const;
     const files = [
-      await sharp(Buffer.alloc(40 * 80 * 3, 90), { raw }).gif({ loop: 0, delay: [9, 9] }).toBuffer(),
+      await sharp(Buffer.alloc(40 * 80 * 3, 90), { raw })
+        .gif({ loop: 0, delay: [9, 9] })
+        .toBuffer(),
       await source.clone().toColourspace("rgb16").png().toBuffer(),
       await source.clone().toColourspace("cmyk").jpeg().toBuffer(),
     ];
-    const answer = answerSchema.parse(await (await service.fetch(form(files.map((file) => new Uint8Array(file))))).json());
+    const answer = answerSchema.parse(
+      await (await service.fetch(form(files.map((file) => new Uint8Array(file))))).json(),
+    );
     for (const row of answer.pictures) expect(row).toHaveProperty("score");
   });
 
@@ -175,7 +182,11 @@ describe("what is refused", () => {
     ];
     for (const [request, status, code] of cases) {
       const document = await problem(await service.fetch(request));
-      expect({ url: request.url, status: document.status, code: document.code }).toEqual({ url: request.url, status, code });
+      expect({ url: request.url, status: document.status, code: document.code }).toEqual({
+        url: request.url,
+        status,
+        code,
+      });
     }
   });
 
@@ -212,16 +223,18 @@ describe("what is refused", () => {
   test("429 while the queue or the memory for bodies is full, and not afterwards", async () => {
     await using narrow = await open({ limits: { maxQueue: 3, maxHeldBytes: 30_000, maxBodyBytes: 20_000 } });
     const first = held(pictures[0]!);
-    const waiting = narrow.fetch(post("/v1/score", first.body));
+    // They say how long they will be, so that much is set aside: another does not fit.
+    const headers = { "content-type": "image/png", "content-length": "20000" };
+    const waiting = narrow.fetch(post("/v1/score", first.body, headers));
     await sleep(10);
-    // Its length is unknown, so all that it may have is set aside: another does not fit.
-    const second = await narrow.fetch(post("/v1/score", held(pictures[1]!).body));
+    const second = await narrow.fetch(post("/v1/score", held(pictures[1]!).body, headers));
     expect(await problem(second)).toMatchObject({ status: 429, code: "queue-full" });
     expect(Number(second.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
     first.release();
     expect((await waiting).status).toBe(200);
     expect(await problem(await narrow.fetch(form(pictures.slice(0, 4))))).toMatchObject({ status: 429 });
     expect((await narrow.fetch(form(pictures.slice(0, 3)))).status).toBe(200);
+    expect(await (await narrow.fetch(get("/metrics"))).text()).toContain("acutance_held_bytes 0");
   });
 
   test("whoever has not the token, on all routes but three", async () => {
@@ -296,12 +309,17 @@ test("draining answers what was accepted and refuses what comes", async () => {
   const last = held(pictures[2]!);
   const accepted = [...pictures.map((picture) => post("/v1/score", picture)), post("/v1/score", last.body)];
   const streamed = form(pictures);
-  const answers = [...accepted, new Request("http://localhost/v1/score/stream", streamed)].map((request) => own.fetch(request));
+  const answers = [...accepted, new Request("http://localhost/v1/score/stream", streamed)].map((request) =>
+    own.fetch(request),
+  );
   const closing = own.close();
   const refused = await own.fetch(post("/v1/score", pictures[0]!));
   expect(refused.headers.get("connection")).toBe("close");
   expect(await problem(refused)).toMatchObject({ status: 503, code: "closing" });
-  expect(readySchema.parse(await (await own.fetch(get("/ready"))).json())).toMatchObject({ ready: false, draining: true });
+  expect(readySchema.parse(await (await own.fetch(get("/ready"))).json())).toMatchObject({
+    ready: false,
+    draining: true,
+  });
   last.release();
   const texts = await Promise.all(answers.map(async (answer) => [(await answer).status, await (await answer).text()]));
   expect(texts.map(([status]) => status)).toEqual(Array(14).fill(200));
@@ -310,16 +328,30 @@ test("draining answers what was accepted and refuses what comes", async () => {
   expect(own.active).toBe(0);
 });
 
+type OpenApi = { paths: Record<string, { post?: { responses: object } }> };
+
 describe("what it says of itself", () => {
   test("its OpenAPI document is valid and names every route", async () => {
-    const document = await (await service.fetch(get("/openapi.json"))).json();
+    const document = (await (await service.fetch(get("/openapi.json"))).json()) as OpenApi;
     const result = await new Validator().validate(document);
     expect(result).toMatchObject({ valid: true });
     expect(Object.keys(document.paths).sort()).toEqual(
       ["/health", "/metrics", "/ready", "/v1/explain", "/v1/models", "/v1/score", "/v1/score/stream"].sort(),
     );
-    const { responses } = document.paths["/v1/score"].post;
-    expect(Object.keys(responses)).toEqual(["200", "400", "401", "404", "408", "413", "415", "422", "429", "500", "503"]);
+    const { responses } = document.paths["/v1/score"]!.post!;
+    expect(Object.keys(responses)).toEqual([
+      "200",
+      "400",
+      "401",
+      "404",
+      "408",
+      "413",
+      "415",
+      "422",
+      "429",
+      "500",
+      "503",
+    ]);
   });
 
   test("its models, its health, its metrics", async () => {
@@ -367,7 +399,10 @@ describe("what it says of itself", () => {
   test("a service without a model, or with two of one name, is not opened", async () => {
     const device = await sharedDevice();
     await expect(open({ models: [] })).rejects.toThrow("at least one model");
-    const twice = [{ model, device }, { model, device }];
+    const twice = [
+      { model, device },
+      { model, device },
+    ];
     await expect(open({ models: twice })).rejects.toThrow('two models are called "small"');
   });
 });
