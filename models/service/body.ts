@@ -17,7 +17,11 @@ export interface SentPicture {
 export async function readBody(
   request: Request,
   { maxBodyBytes, bodySeconds }: Limits,
+  hold: (bytes: number) => void,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const announced = Number(request.headers.get("content-length")) || 0;
+  if (announced > maxBodyBytes) throw tooLong(maxBodyBytes);
+  hold(announced);
   const chunks: Uint8Array[] = [];
   let length = 0;
   const reader = request.body?.getReader();
