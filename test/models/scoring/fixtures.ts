@@ -5,6 +5,7 @@ import { type Device, openDevice } from "../../../engine/device/device.ts";
 import { Random } from "../../../engine/random.ts";
 import { CplModel, saveModel } from "../../../models/cpl/model.ts";
 import { type CplOptionsInput, cplOptions } from "../../../models/cpl/options.ts";
+import type { PictureReason } from "../../../models/data/index.ts";
 import { sharedDevice } from "../../engine/device.ts";
 
 /** Writes a small model with drawn weights and returns its path. */
@@ -31,7 +32,7 @@ export async function noisePictures(count: number): Promise<Uint8Array[]> {
 }
 
 /** Pictures that cannot be scored, by the reason that their PictureError gives. */
-export async function badPictures(): Promise<Record<string, { bytes: Uint8Array; reason: string }>> {
+export async function badPictures(): Promise<Record<string, { bytes: Uint8Array; reason: PictureReason }>> {
   const [png, jpeg] = await noisePictures(2);
   const damaged = png!.slice();
   damaged.fill(0x55, png!.length / 2, png!.length / 2 + 60);
