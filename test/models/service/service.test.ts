@@ -49,11 +49,12 @@ async function open(options: Partial<ServiceOptions> = {}): Promise<Service> {
   return openService({ models: [{ model, device: await sharedDevice() }], ...options });
 }
 
+/** Node wants to be told that a body may be a stream (`duplex`). */
 const post = (
   path: string,
   body: Uint8Array<ArrayBuffer> | ReadableStream | FormData | string,
   headers: Record<string, string> = { "content-type": "image/png" },
-) => new Request(`http://localhost${path}`, { method: "POST", body, headers });
+) => new Request(`http://localhost${path}`, { method: "POST", body, headers, duplex: "half" } as RequestInit);
 const get = (path: string, headers: Record<string, string> = {}) => new Request(`http://localhost${path}`, { headers });
 
 function form(files: readonly Uint8Array<ArrayBuffer>[]): Request {
