@@ -90,6 +90,8 @@ function describe(shape: Contraction, rows: number): string {
 
 /** Arithmetic of one run of a trial, at most about: more says no more. */
 const trialFlops = 2e8;
+/** Enough images or entries that operands do not stay in the cache where those of the real run would not. */
+const wideTrialFlops = 6e8;
 
 /** A contraction of the same shape on tensors of its own, with fewer images when it is large. */
 function contractionTrial(
@@ -100,7 +102,7 @@ function contractionTrial(
   const { grid, input, channels, pixel = channels, columns, taps } = shape;
   const flops = 2 * grid[0] * grid[1] * taps[0] * taps[1] * channels * columns;
   const images = Math.min(shape.images, Math.max(1, Math.ceil(trialFlops / flops)));
-  const entries = Math.min(shape.entries ?? 1, Math.max(1, Math.ceil(trialFlops / (flops * images))));
+  const entries = Math.min(shape.entries ?? 1, Math.max(1, Math.ceil(wideTrialFlops / (flops * images))));
   const target = shape.scatter?.output ?? grid;
   // A stride beyond the kernel leaves positions that no tap meets.
   const height = Math.max(1, shape.kernelStart[0] + (taps[0] - 1) * shape.kernelStep[0] + 1);
@@ -245,14 +247,11 @@ export function contractWeight(x: Tensor, dy: Tensor, shape: WeightContraction):
   return runWeightContraction(tile, x, dy, shape);
 }
 
-/** Enough images in a trial that x and dy do not stay in the cache where those of the real sum would not. */
-const weightTrialFlops = 6e8;
-
 /** A weight gradient of the same shape on tensors of its own, with fewer images when it is large. */
 function weightTrial(device: Device, shape: WeightContraction, types: readonly [DataType, DataType]): Trial<Tile> {
   const { input, channels, output, columns, kernel } = shape;
   const flops = 2 * output[0] * output[1] * kernel[0] * kernel[1] * channels * columns;
-  const images = Math.min(shape.images, Math.max(1, Math.ceil(weightTrialFlops / flops)));
+  const images = Math.min(shape.images, Math.max(1, Math.ceil(wideTrialFlops / flops)));
   const x = Tensor.zeros(device, [images, ...input, channels], types[0]).keep();
   const dy = Tensor.zeros(device, [images, ...output, columns], types[1]).keep();
   return {

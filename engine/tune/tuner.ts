@@ -31,8 +31,11 @@ interface Untried {
   readonly trial: () => Trial<Way>;
 }
 
-/** Timed rounds over all ways, after one that compiles. */
+/** Timed rounds over all ways, after one that compiles: so many at least, and no more than that. */
 const rounds = 5;
+const mostRounds = 20;
+/** A least time is believed when the second least is within this factor of it; else there are further rounds. */
+const confirmed = 1.05;
 /** Calls in one timing are repeated until they take about so long: shorter ones drown in the latency of waiting. */
 const leastMs = 4;
 /** The default stays unless another way takes less than this share of its time. */
@@ -129,8 +132,11 @@ export class Tuner {
       const fastest = Math.min(...entries.map(({ times }) => times[0]!));
       // In turn, so that what else the machine does meets all alike; ways that are far behind are not waited for.
       const contenders = entries.filter(({ times }) => times[0]! < 2 * fastest);
-      for (let round = 0; round < rounds; round++) {
-        for (const entry of contenders) entry.times.push(await timing(entry.way, entry.repeats));
+      // What disturbs one way alone would decide between them: its quiet moments are waited for.
+      for (let round = 0; round < mostRounds; round++) {
+        const open = round < rounds ? contenders : contenders.filter(({ times }) => !isConfirmed(times));
+        if (open.length === 0) break;
+        for (const entry of open) entry.times.push(await timing(entry.way, entry.repeats));
       }
       const results = entries.map(({ way, times }) => {
         const sorted = times.toSorted((a, b) => a - b);
@@ -144,4 +150,9 @@ export class Tuner {
       dispose();
     }
   }
+}
+
+function isConfirmed(times: readonly number[]): boolean {
+  const [least, second] = times.toSorted((a, b) => a - b) as [number, number];
+  return second <= confirmed * least;
 }
