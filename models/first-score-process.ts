@@ -1,5 +1,5 @@
 // The process that firstScore() starts: scores one picture with a model, prints what took how long as one line of JSON.
-import { openDevice } from "../engine/device/device.ts";
+import { openDevice } from "../engine/device/open.ts";
 import { restoreChoices } from "../engine/tune/choices.ts";
 import { decode } from "./data/index.ts";
 import { openScorer } from "./scorer.ts";

@@ -1,7 +1,8 @@
 import { basename, extname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Device, openDevice } from "../engine/device/device.ts";
+import type { Device } from "../engine/device/device.ts";
 import { OutOfMemoryError } from "../engine/device/errors.ts";
+import { openDevice } from "../engine/device/open.ts";
 import type { DeviceSource } from "../engine/device/source.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { restoreChoices } from "../engine/tune/choices.ts";

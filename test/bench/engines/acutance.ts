@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { backward, withoutGradients } from "../../../engine/autograd.ts";
-import { type Device, openDevice } from "../../../engine/device/device.ts";
+import type { Device } from "../../../engine/device/device.ts";
+import { openDevice } from "../../../engine/device/open.ts";
 import { parameter as learnt } from "../../../engine/nn/named.ts";
 import { gelu } from "../../../engine/ops/activation.ts";
 import { attention, selfAttention } from "../../../engine/ops/attention.ts";

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { record } from "../../../engine/autograd.ts";
-import { type Device, openDevice } from "../../../engine/device/device.ts";
+import type { Device } from "../../../engine/device/device.ts";
+import { openDevice } from "../../../engine/device/open.ts";
 import type { Pair } from "../../../engine/ops/contract.ts";
 import { conv2d, conv2dInputGradient } from "../../../engine/ops/conv.ts";
 import { convNorm } from "../../../engine/ops/conv-norm.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { withoutGradients } from "../../../engine/autograd.ts";
-import { openDevice } from "../../../engine/device/device.ts";
+import { openDevice } from "../../../engine/device/open.ts";
 import { batchedMatmul } from "../../../engine/ops/batched.ts";
 import { contractWeight } from "../../../engine/ops/contract.ts";
 import { conv2d, conv2dInputGradient } from "../../../engine/ops/conv.ts";

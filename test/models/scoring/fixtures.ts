@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { crc32, deflateSync } from "node:zlib";
 import sharp from "sharp";
-import { type Device, openDevice } from "../../../engine/device/device.ts";
+import type { Device } from "../../../engine/device/device.ts";
+import { openDevice } from "../../../engine/device/open.ts";
 import { Random } from "../../../engine/random.ts";
 import { CplModel, saveModel } from "../../../models/cpl/model.ts";
 import { type CplOptionsInput, cplOptions } from "../../../models/cpl/options.ts";
