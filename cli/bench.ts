@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type BenchResult, benchmarks } from "../engine/bench.ts";
+import { type Benchmark, type BenchResult, benchmarks } from "../engine/bench.ts";
 import { transformerBenchmarks } from "../engine/bench-transformer.ts";
 import { memoryTable } from "../engine/memory/report.ts";
 import { type BindingRoof, bindingRoof } from "../engine/tune/binding-roof.ts";
@@ -16,6 +16,8 @@ interface BenchFlags extends TuningFlags {
   readonly runs: number;
   readonly batch: number;
   readonly size: number;
+  readonly match?: string;
+  readonly list?: boolean;
   readonly json?: boolean;
   readonly memory?: number;
 }
@@ -29,6 +31,8 @@ export function register(program: Command): void {
     .option("--runs <n>", "timed runs of each, after one warm-up", wholeNumber(1), 5)
     .option("--batch <n>", "pictures in the training step", wholeNumber(2), 8)
     .option("--size <n>", "side of the pictures in the training step", wholeNumber(32), 224)
+    .option("--match <text>", "only benchmarks with this in their name")
+    .option("--list", "print the names of the benchmarks and end")
     .option("--json", "print one JSON document")
     .option(...memoryOption)
     .enablePositionalOptions()
@@ -45,20 +49,22 @@ interface BoundResult extends BenchResult {
   readonly shareOfRoof?: number;
 }
 
-async function run({ runs, batch, size, json, memory, tune, retune, subgroupMatrices }: BenchFlags): Promise<void> {
+async function run(flags: BenchFlags): Promise<void> {
+  const { runs, batch, size, json, memory, tune, retune, subgroupMatrices } = flags;
+  const list = chosen(
+    [...benchmarks, ...transformerBenchmarks, vitBenchmark, replayBenchmark, trainingStepBenchmark(batch, size)],
+    flags.match,
+  );
+  if (flags.list) {
+    for (const { name } of list) console.log(name);
+    return;
+  }
   using device = await openCommandDevice(deviceOptions(memory === undefined ? {} : { memory }), {
     ...(tune !== undefined && { tune }),
     ...(retune && { retune }),
     ...(subgroupMatrices && { subgroupMatrices }),
   });
   const roofs = await commandRoofs(device);
-  const list = [
-    ...benchmarks,
-    ...transformerBenchmarks,
-    vitBenchmark,
-    replayBenchmark,
-    trainingStepBenchmark(batch, size),
-  ];
   const bar = progress("measuring", list.length);
   const results: BoundResult[] = [];
   for (const benchmark of list) {
@@ -86,6 +92,21 @@ async function run({ runs, batch, size, json, memory, tune, retune, subgroupMatr
     if (memory) console.log(`\ndevice memory, ${name}\n${memoryTable(memory)}`);
   }
   console.log(`\n${machine}; wall time from recording to completion; roofs: acutance bench roofs`);
+}
+
+/**
+ * Those with the text in their name; an indented one, such as a gradient, goes with the one above it.
+ * @throws Error when there is none
+ */
+function chosen(all: readonly Benchmark[], match = ""): Benchmark[] {
+  let parent = "";
+  const found = all.filter(({ name }) => {
+    const indented = name.startsWith(" ");
+    if (!indented) parent = name;
+    return (indented ? parent + name : name).toLowerCase().includes(match.toLowerCase());
+  });
+  if (found.length === 0) throw new Error(`no benchmark has "${match}" in its name; --list shows them all`);
+  return found;
 }
 
 function bounded(result: BenchResult, roofs: Roofs): BoundResult {

@@ -2,7 +2,8 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
-import { type Device, type OpenOptions, openDevice } from "../engine/device/device.ts";
+import type { Device, OpenOptions } from "../engine/device/device.ts";
+import { openDevice } from "../engine/device/open.ts";
 import { parseBytes } from "../engine/memory/report.ts";
 import { restoreChoices, tuneAndStore } from "../engine/tune/choices.ts";
 import { opened } from "./profile-hook.ts";

@@ -5,7 +5,7 @@ import { stringify } from "csv-stringify/sync";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import { ratedRows } from "../models/data/index.ts";
 import { evaluate } from "../models/metrics/index.ts";
-import { Scorer } from "../models/scorer.ts";
+import { openScorer } from "../models/scorer.ts";
 import { addDataOptions, type DataOptions, openDataset } from "./data-options.ts";
 import { deviceSource, memoryOption } from "./device.ts";
 import { progress } from "./terminal.ts";
@@ -42,13 +42,13 @@ async function run(flags: EvaluateFlags): Promise<void> {
   const chosen = flags.split ? await partNames(flags.split, flags.part) : undefined;
   const rows = ratedRows(dataset.rows).filter(({ name }) => chosen?.has(name) ?? true);
   if (rows.length < 3) throw new Error(`only ${rows.length} rated pictures to evaluate on; at least 3 are needed`);
-  using scorer = await Scorer.open(deviceSource(flags), flags.model);
+  await using scorer = await openScorer({ model: flags.model, device: deviceSource(flags) });
   const bar = progress("scoring", rows.length);
   const mos = new Map(rows.map((row) => [row.path, row]));
   const scored: { name: string; mos: number; score: number; standardDeviation: number; confidence: number }[] = [];
   for await (const result of scorer.scoreMany(mos.keys())) {
     bar.advance();
-    const row = mos.get(result.path)!;
+    const row = mos.get(result.picture)!;
     if ("error" in result) console.error(`left out: ${row.name}: ${result.error.message}`);
     else {
       const { score, standardDeviation, confidence } = result;

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { openDevice } from "../engine/device/device.ts";
+import { openDevice } from "../engine/device/open.ts";
 import type { Profile } from "../engine/profile/profile.ts";
 import { collectOutput } from "./device.ts";
 

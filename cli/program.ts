@@ -27,6 +27,10 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: "score pictures with a trained model",
     load: () => import("./score.ts"),
   },
+  serve: {
+    summary: "score pictures over HTTP",
+    load: () => import("./serve.ts"),
+  },
   demo: {
     summary: "train and test on degraded photographs in a few minutes, with a report",
     load: () => import("./demo.ts"),

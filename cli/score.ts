@@ -5,7 +5,7 @@ import { stringify } from "csv-stringify/sync";
 import { glob, isDynamicPattern } from "tinyglobby";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import { loadFolder } from "../models/data/index.ts";
-import { type ScoredPicture, Scorer } from "../models/scorer.ts";
+import { openScorer, type ScoredPicture, type Scorer } from "../models/scorer.ts";
 import { addTuningOptions, checkNumbersOption, deviceSource, memoryOption, type TuningFlags } from "./device.ts";
 import { progress, table } from "./terminal.ts";
 
@@ -38,15 +38,15 @@ export function register(program: Command): void {
 
 async function run(arguments_: string[], flags: ScoreFlags): Promise<void> {
   const paths = await pictures(arguments_);
-  using scorer = await Scorer.open(deviceSource(flags), flags.model);
+  await using scorer = await openScorer({ model: flags.model, device: deviceSource(flags) });
   const bar = progress("scoring", paths.length);
-  const results: ScoredPicture[] = [];
+  const results: ScoredPicture<string>[] = [];
   for await (const result of scorer.scoreMany(paths)) {
     results.push(result);
     bar.advance();
   }
   bar.stop();
-  const rank = (result: ScoredPicture) => ("error" in result ? Number.NEGATIVE_INFINITY : result.score);
+  const rank = (result: ScoredPicture<string>) => ("error" in result ? Number.NEGATIVE_INFINITY : result.score);
   if (flags.sort) results.sort((a, b) => rank(b) - rank(a));
   const text = format(results, scorer, flags);
   if (flags.out) await writeFileAtomically(flags.out, text);
@@ -76,28 +76,37 @@ async function pictures(patterns: readonly string[]): Promise<string[]> {
   return unique;
 }
 
-function format(results: readonly ScoredPicture[], scorer: Scorer, { json, csv, model, out }: ScoreFlags): string {
+/** A result as JSON and CSV tell it. */
+function row(result: ScoredPicture<string>): Record<string, string | number> {
+  if ("error" in result) return { path: result.picture, error: result.error.message };
+  const { picture: path, score, standardDeviation, confidence } = result;
+  return { path, score, standardDeviation, confidence };
+}
+
+function format(results: readonly ScoredPicture<string>[], scorer: Scorer, flags: ScoreFlags): string {
+  const { json, csv, model, out } = flags;
   const [low, high] = scorer.card.range;
   if (json || out?.endsWith(".json")) {
-    const pictures = results.map((result) =>
-      "error" in result ? { path: result.path, error: result.error.message } : result,
-    );
+    const pictures = results.map(row);
     return `${JSON.stringify({ model, range: [low, high], direction: "higher is better", pictures }, null, 2)}\n`;
   }
   if (csv || out) {
-    const rows = results.map((result) =>
-      "error" in result ? { path: result.path, error: result.error.message } : result,
-    );
     const columns = ["path", "score", "low", "high", "standardDeviation", "confidence", "error"];
     return stringify(
-      rows.map((row) => ({ low, high, ...row })),
+      results.map((result) => ({ low, high, ...row(result) })),
       { header: true, columns },
     );
   }
   const rows = results.map((result) =>
     "error" in result
-      ? [result.path, "", "", "", result.error.message]
-      : [result.path, result.score.toFixed(2), result.standardDeviation.toFixed(2), result.confidence.toFixed(3), ""],
+      ? [result.picture, "", "", "", result.error.message]
+      : [
+          result.picture,
+          result.score.toFixed(2),
+          result.standardDeviation.toFixed(2),
+          result.confidence.toFixed(3),
+          "",
+        ],
   );
   const withErrors = rows.some((row) => row[4]);
   const headers = ["picture", `score (${low}-${high})`, "sd", "confidence", ...(withErrors ? ["error"] : [])];

@@ -1,7 +1,8 @@
 export { backward, isRecording, withoutGradients } from "./autograd.ts";
-export { Device, type DeviceInfo, type OpenOptions, openDevice } from "./device/device.ts";
+export { Device, type DeviceInfo, type OpenOptions } from "./device/device.ts";
 export { DeviceLostError, GpuError, NoAdapterError, OutOfMemoryError } from "./device/errors.ts";
 export type { MatrixConfig, MatrixUnit, SubgroupMatrixOptions } from "./device/matrix-units.ts";
+export { openDevice } from "./device/open.ts";
 export type { DeviceSource } from "./device/source.ts";
 export { type AffinityKind, type AffinityOptions, affinity } from "./graph/affinity.ts";
 export { type Metric, type NeighbourOptions, type Neighbours, nearestNeighbours } from "./graph/neighbours.ts";

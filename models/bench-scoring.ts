@@ -5,11 +5,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import type { Device } from "../engine/device/device.ts";
+import { Forward } from "./cpl/forward.ts";
 import { CplModel, saveModel } from "./cpl/model.ts";
-import { cplOptions } from "./cpl/options.ts";
-import { fittingBatch, predict } from "./cpl/predict.ts";
-import { decode, PictureStore, prefetch } from "./data/index.ts";
+import { type CplOptions, cplOptions } from "./cpl/options.ts";
+import { distributions } from "./cpl/predict.ts";
+import { decode, prefetch, upload } from "./data/index.ts";
 import { photographPath } from "./demo.ts";
+import { openScorer } from "./scorer.ts";
 
 /** What scoring a folder reached. */
 export interface ScoringResult {
@@ -57,38 +59,63 @@ export async function withPictures<T>(
 
 /** Scores files with a fresh ResNet-18 and measures what bounds it. */
 export async function scoringBenchmark(device: Device, paths: readonly string[]): Promise<ScoringResult> {
-  const options = cplOptions({});
-  const model = new CplModel(device, options);
-  const batch = fittingBatch(model);
-  const rows = paths.map((path) => ({ path }));
-  const stores = [0, paths.length * options.resize ** 2 * 12].map(
-    (bytes) => new PictureStore(device, options.resize, batch, bytes),
-  ) as [PictureStore, PictureStore];
-  const walk = async (store: PictureStore) => {
-    for await (const outcome of predict(model, rows, store, options)) if ("error" in outcome) throw outcome.error;
-  };
+  const folder = await mkdtemp(join(tmpdir(), "acutance-bench-"));
   try {
-    await walk(stores[1]); // kernels are compiled, the second store is filled
+    await using scorer = await openScorer({ device, model: await freshModel(device, folder) });
+    const walk = async () => {
+      for await (const picture of scorer.scoreMany(paths)) if ("error" in picture) throw picture.error;
+    };
+    await walk(); // kernels are compiled
     const decodingMs = await milliseconds(async () => {
-      const read = prefetch(rows, ({ path }) => decode(path), { ahead: 16, concurrency: 3 });
+      const read = prefetch(paths, (path) => decode(path), { ahead: 16, concurrency: 4 });
       for await (const picture of read) if (!picture.ok) throw picture.error;
     });
-    const networkMs = await milliseconds(() => walk(stores[1]));
+    const networkMs = await networkMilliseconds(device, scorer.card.options, paths[0]!, scorer.batch);
     let busyMs = 0;
     const filesMs = await milliseconds(async () => {
-      busyMs = await whileBusy(device, () => walk(stores[0]));
+      busyMs = await whileBusy(device, walk);
     });
-    const rate = (ms: number) => (1000 * paths.length) / ms;
     return {
       pictures: paths.length,
-      batch,
-      rates: { files: rate(filesMs), decoding: rate(decodingMs), network: rate(networkMs) },
+      batch: scorer.batch,
+      rates: {
+        files: (1000 * paths.length) / filesMs,
+        decoding: (1000 * paths.length) / decodingMs,
+        network: 1000 / networkMs,
+      },
       busy: busyMs / filesMs,
     };
   } finally {
-    for (const store of stores) store.dispose();
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** Milliseconds a picture of full batches that are on the device already. */
+async function networkMilliseconds(device: Device, options: CplOptions, path: string, batch: number): Promise<number> {
+  const model = new CplModel(device, options);
+  const picture = upload(device, await decode(path), options.resize);
+  using forward = new Forward(model, batch, distributions);
+  const run = () => forward.run(Array(batch).fill(picture), (output) => output.read());
+  const runs = 2;
+  try {
+    for (let i = 0; i < 2; i++) await run(); // recorded, traced
+    return (
+      (await milliseconds(async () => void (await Promise.all(Array.from({ length: runs }, run))))) / (runs * batch)
+    );
+  } finally {
+    picture.dispose();
     model.dispose();
   }
+}
+
+/** Writes a ResNet-18 with drawn weights and returns the path. */
+async function freshModel(device: Device, folder: string): Promise<string> {
+  const path = join(folder, "model.safetensors");
+  const options = cplOptions({});
+  const model = new CplModel(device, options);
+  await saveModel(path, model, { options, range: [0, 100], history: ["fresh weights, for a benchmark"], fresh: [] });
+  model.dispose();
+  return path;
 }
 
 async function milliseconds(work: () => Promise<void>): Promise<number> {
@@ -122,11 +149,7 @@ async function whileBusy(device: Device, work: () => Promise<void>): Promise<num
  * @throws Error with what the process printed when it fails
  */
 export async function firstScore(device: Device, folder: string, picture: string, cold: boolean): Promise<FirstScore> {
-  const path = join(folder, "model.safetensors");
-  const options = cplOptions({});
-  const model = new CplModel(device, options);
-  await saveModel(path, model, { options, range: [0, 100], history: ["fresh weights, for a benchmark"], fresh: [] });
-  model.dispose();
+  const path = await freshModel(device, folder);
   const program = fileURLToPath(new URL("first-score-process.ts", import.meta.url));
   const { status, stdout, stderr } = spawnSync(process.execPath, [program, path, picture], {
     encoding: "utf8",

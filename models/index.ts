@@ -30,4 +30,15 @@ export {
 } from "./cpl/training.ts";
 export * from "./data/index.ts";
 export * from "./metrics/index.ts";
-export { type ScoredPicture, Scorer } from "./scorer.ts";
+export {
+  openScorer,
+  type PictureScore,
+  type ScoredPicture,
+  type ScoreOptions,
+  type Scorer,
+  ScorerClosedError,
+  type ScorerOptions,
+} from "./scorer.ts";
+export type { DrawOptions, QualityMap } from "./scoring/explain.ts";
+export type { BatchReport } from "./scoring/network.ts";
+export type { PictureSource } from "./scoring/picture-source.ts";

@@ -1,134 +1,325 @@
+import { basename, extname } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Device } from "../engine/device/device.ts";
-import { DeviceLostError } from "../engine/device/errors.ts";
+import { OutOfMemoryError } from "../engine/device/errors.ts";
+import { openDevice } from "../engine/device/open.ts";
 import type { DeviceSource } from "../engine/device/source.ts";
-import { type CplModel, type ModelCard, openModel } from "./cpl/model.ts";
-import { fittingBatch, predict, type Score, scoreOf } from "./cpl/predict.ts";
-import { PictureStore } from "./data/index.ts";
+import type { Tensor } from "../engine/tensor.ts";
+import { restoreChoices } from "../engine/tune/choices.ts";
+import type { CplModel, ModelCard } from "./cpl/model.ts";
+import { evaluationBatch, evaluationViews, meanOf, type Score, scoreOf } from "./cpl/predict.ts";
+import { type DecodeOptions, decode, type MosRange, type Picture, PictureError, prefetch } from "./data/index.ts";
+import { Limit, whenAborted } from "./data/prefetch.ts";
+import { explanationOf, type QualityMap, tilesOf } from "./scoring/explain.ts";
+import { type BatchReport, Network } from "./scoring/network.ts";
+import { contentOf, type OpenedPicture, openPicture, type PictureSource } from "./scoring/picture-source.ts";
+import { Supply } from "./scoring/supply.ts";
 
-/** The score of one picture, or why it has none. */
-export type ScoredPicture = ({ readonly path: string } & Score) | { readonly path: string; readonly error: Error };
+/** How {@link openScorer} opens a scorer. */
+export interface ScorerOptions extends Pick<DecodeOptions, "background" | "maxPixels" | "strictness"> {
+  /** A model made by `acutance train`: path or `file:` URL of its safetensors file. */
+  readonly model: string | URL;
+  /**
+   * The host's own device, which several scorers may share, or how to open one: then the scorer closes it, and replaces one
+   * that was lost. @default the best adapter at hand
+   */
+  readonly device?: DeviceSource;
+  /** The most pictures taken through the network at once; fewer where they do not fit the memory. @default 32 */
+  readonly batch?: number;
+  /** How long a picture may wait, while the adapter is idle, for others that are being decoded. @default 10 */
+  readonly latencyMs?: number;
+  /** Pictures decoded at a time. @default 4 */
+  readonly decoders?: number;
+  /** Blobs, bodies and streams that are longer are refused, bytes. @default 268435456 (256 MiB) */
+  readonly maxBytes?: number;
+  /** Name of the model in results. @default the file's name without its extension */
+  readonly name?: string;
+  /** Told of every batch that was run. */
+  readonly onBatch?: (report: BatchReport) => void;
+  /** Told of every loss of the device. */
+  readonly onDeviceLost?: (error: Error) => void;
+}
 
-/** A trained model, ready to score picture files. */
+/** The score of one picture, higher is better, with what it was made from. */
+export interface PictureScore extends Score {
+  /** Ends of the scale of `score`, the lowest quality first. */
+  readonly range: MosRange;
+  /** Predicted probability of each member of the score set, which is spread evenly over the range from its low end on. */
+  readonly histogram: readonly number[];
+  /** Pixels, upright. */
+  readonly width: number;
+  readonly height: number;
+  /** Name of the model. */
+  readonly model: string;
+  /** From the call to the result, waiting included. */
+  readonly milliseconds: number;
+}
+
+/** One picture of {@link Scorer.scoreMany} with its score, or why it has none. */
+export type ScoredPicture<Source = PictureSource> = { readonly picture: Source; readonly index: number } & (
+  | PictureScore
+  | { readonly error: PictureError | TypeError }
+);
+
+export interface ScoreOptions {
+  /** Ends the call with the signal's reason; a picture that waits leaves the queue. */
+  readonly signal?: AbortSignal;
+  /** Stands for the picture in errors. @default its path, name or URL */
+  readonly name?: string;
+}
+
+/** A scorer was used after it was closed. */
+export class ScorerClosedError extends Error {
+  override name = "ScorerClosedError";
+}
+
+/**
+ * Opens a trained model, ready to score pictures from any number of callers at once.
+ * @throws SafetensorsError when the file is no model of `acutance train` or is damaged; NoAdapterError; OutOfMemoryError when
+ * not one picture fits; RangeError for an option that means nothing
+ */
+export async function openScorer(options: ScorerOptions): Promise<Scorer> {
+  const path = options.model instanceof URL ? fileURLToPath(options.model) : options.model;
+  const settings: Settings = {
+    ...options,
+    device: options.device ?? openTuned,
+    path,
+    name: options.name ?? basename(path, extname(path)),
+    batch: atLeastOne("batch", options.batch ?? evaluationBatch),
+    decoders: atLeastOne("decoders", options.decoders ?? 4),
+    maxBytes: atLeastOne("maxBytes", options.maxBytes ?? 2 ** 28),
+    latencyMs: options.latencyMs ?? 10,
+  };
+  if (!(settings.latencyMs >= 0)) throw new RangeError(`latencyMs must be 0 or more, got ${settings.latencyMs}`);
+  const load = () => Network.load(settings.device, path, { ...settings, onBatch: options.onBatch ?? (() => {}) });
+  const supply = new Supply(await load(), {
+    reload: typeof settings.device === "function" ? load : undefined,
+    onDeviceLost: options.onDeviceLost ?? (() => {}),
+  });
+  return new Scorer(settings, supply);
+}
+
+type Settings = Omit<ScorerOptions, "model"> &
+  Required<Pick<ScorerOptions, "device" | "batch" | "decoders" | "maxBytes" | "latencyMs" | "name">> & {
+    readonly path: string;
+  };
+
+/** Cuts out of a picture what goes through the network, [1, crop, crop, 3] each, and says what is kept of it meanwhile. */
+type Cut<Kept> = (model: CplModel, picture: Picture) => { readonly views: Tensor[]; readonly kept: Kept };
+
+/** What is kept of a picture, and the distributions of its views. */
+interface Seen<Kept> {
+  readonly kept: Kept;
+  readonly distributions: readonly Float32Array[];
+}
+
+/** What makes the score of a picture; its pixels are let go. */
+const scored: Cut<{ readonly width: number; readonly height: number }> = (model, picture) => ({
+  views: evaluationViews(model, picture),
+  kept: { width: picture.width, height: picture.height },
+});
+
+/** A model that scores pictures; made by {@link openScorer}. Calls that run at the same time share batches. */
 export class Scorer {
-  readonly card: ModelCard;
-  readonly #path: string;
-  readonly #source: DeviceSource;
-  #model: CplModel;
-  /** A replacement on its way, shared by all walks that lost the same device. */
-  #replacing: Promise<void> | undefined;
-  #disposed = false;
+  readonly #settings: Settings;
+  readonly #supply: Supply;
+  readonly #decoders: Limit;
+  readonly #pending = new Set<Promise<unknown>>();
+  #closed: Promise<void> | undefined;
 
-  private constructor(source: DeviceSource, path: string, model: CplModel, card: ModelCard) {
-    this.#source = source;
-    this.#path = path;
-    this.#model = model;
-    this.card = card;
+  /** Use {@link openScorer}. */
+  constructor(settings: Settings, supply: Supply) {
+    this.#settings = settings;
+    this.#supply = supply;
+    this.#decoders = new Limit(settings.decoders);
   }
 
-  /**
-   * @param source a device, or how to open one, such as `openDevice`: then the scorer replaces a device that was lost,
-   * and closes its own when it is disposed of
-   * @throws SafetensorsError when the file is no model of `acutance train` or is damaged
-   */
-  static async open(source: DeviceSource, path: string): Promise<Scorer> {
-    const { model, card } = await openOn(source, path);
-    return new Scorer(source, path, model, card);
+  /** What the weights file says about the model. */
+  get card(): ModelCard {
+    return this.#supply.network.card;
+  }
+
+  /** Name of the model in results. */
+  get name(): string {
+    return this.#settings.name;
   }
 
   /** The device in use; another one after a loss. */
   get device(): Device {
-    return this.#model.device;
+    return this.#supply.network.device;
+  }
+
+  /** The most pictures in one batch. */
+  get batch(): number {
+    return this.#supply.network.batch;
+  }
+
+  /** Pictures that were given and have no result yet. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /** False while there is no device to score on, and once closed. */
+  get ready(): boolean {
+    return !this.#closed && this.#supply.ready;
   }
 
   /**
-   * Scores files in their order, decoding ahead. Scores are on `card.range`, higher is better, and do not depend on the
-   * other pictures. A picture that cannot be decoded comes with its error and stops nothing. When the device is lost, the
-   * model is loaded on a new one and the batch in hand is repeated: every picture comes once.
-   * @throws DeviceLostError when no new device can be opened because the lost one was given open, or when no picture was
-   * scored between two losses
+   * Scores one picture. Its score does not depend on others that are scored at the same time.
+   *
+   * When the device is lost, the model is loaded on a new one and the picture is repeated, as long as other pictures get their
+   * scores between losses and at most twice.
+   * @throws PictureError when it cannot be read or decoded; TypeError when it is no picture; the signal's reason;
+   * DeviceLostError when the device was the host's own, too many were lost, or no new one can be opened; ScorerClosedError
    */
-  async *scoreMany(paths: Iterable<string>): AsyncGenerator<ScoredPicture, void, undefined> {
-    const list = Array.from(paths);
-    let done = 0;
-    let scored = 0;
-    let scoredAtLoss = -1;
-    for (;;) {
-      const model = this.#model;
-      try {
-        for await (const picture of this.#walk(model, list.slice(done))) {
-          done++;
-          if (!("error" in picture)) scored++;
-          yield picture;
-        }
-        return;
-      } catch (error) {
-        const isLoss = error instanceof DeviceLostError && typeof this.#source === "function";
-        if (!isLoss || scored === scoredAtLoss) throw error;
-        scoredAtLoss = scored;
-        await this.#replace(model);
-      }
+  async score(picture: PictureSource, options: ScoreOptions = {}): Promise<PictureScore> {
+    const start = performance.now();
+    const { range } = this.card;
+    const { kept, distributions } = await this.#see(picture, scored, options);
+    const distribution = meanOf(distributions);
+    return {
+      ...scoreOf(distribution, range),
+      range,
+      histogram: [...distribution],
+      ...kept,
+      model: this.name,
+      milliseconds: performance.now() - start,
+    };
+  }
+
+  /**
+   * Scores pictures in their order, some batches ahead of the one that is handed out and no further. A picture that cannot be
+   * scored comes with its error and stops nothing. Ending the walk early gives up those that were begun.
+   * @throws what is no picture's fault, as {@link score} does
+   */
+  async *scoreMany<Source extends PictureSource>(
+    pictures: Iterable<Source> | AsyncIterable<Source>,
+    { signal }: Pick<ScoreOptions, "signal"> = {},
+  ): AsyncGenerator<ScoredPicture<Source>, void, undefined> {
+    // Two batches at the adapter, one that gathers.
+    const ahead = 3 * this.batch + this.#settings.decoders;
+    const score = (picture: Source, wanted: AbortSignal) => this.score(picture, { signal: wanted });
+    for await (const result of prefetch(pictures, score, { ahead, concurrency: ahead, ...(signal && { signal }) })) {
+      const { item: picture, index } = result;
+      if (result.ok) yield { picture, index, ...result.value };
+      else if (result.error instanceof PictureError || result.error instanceof TypeError) {
+        yield { picture, index, error: result.error };
+      } else throw result.error;
     }
   }
 
-  /** Ends the model, and the device when the scorer opened it. */
-  dispose(): void {
-    this.#disposed = true;
-    this.#model.dispose();
-    if (typeof this.#source === "function") this.device.close();
+  /**
+   * Which parts of a picture look better than others: its tiles of the network's input size at original resolution, half
+   * overlapping, each scored like a picture of its own in shared batches. At most `tiles` of them (32 by default); in a larger
+   * picture they lie further apart. The model was trained on whole pictures, so compare tiles with each other, not with
+   * scores of pictures. A picture smaller than a tile is enlarged to one.
+   * @throws as {@link score}; RangeError when tiles is not a whole number of at least 1
+   */
+  async explain(picture: PictureSource, options: ScoreOptions & { readonly tiles?: number } = {}): Promise<QualityMap> {
+    const most = atLeastOne("tiles", options.tiles ?? 32);
+    const { crop } = this.card.options;
+    const tiled: Cut<Picture> = (model, whole) => ({ views: tilesOf(model, whole, most), kept: whole });
+    const { kept, distributions } = await this.#see(picture, tiled, options);
+    return explanationOf(kept, distributions, { crop, most, range: this.card.range });
   }
 
-  [Symbol.dispose](): void {
-    this.dispose();
+  /** Opens a new device now when the present one is lost, instead of with the next picture. @throws as opening does */
+  async recover(): Promise<void> {
+    await this.#supply.usable();
   }
 
-  async *#walk(model: CplModel, paths: readonly string[]): AsyncGenerator<ScoredPicture, void, undefined> {
-    const { options, range } = this.card;
-    const store = new PictureStore(model.device, options.resize, fittingBatch(model), 0);
+  /**
+   * Waits for the pictures that were given, takes no more, and ends the model, and the device when the scorer opened it.
+   * Closing again waits for the same.
+   */
+  close(): Promise<void> {
+    this.#closed ??= this.#end();
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Takes a picture to its distributions, again on another device where one is lost. */
+  async #see<Kept>(source: PictureSource, cut: Cut<Kept>, { signal, name }: ScoreOptions): Promise<Seen<Kept>> {
+    if (this.#closed) throw new ScorerClosedError(`the scorer of ${this.#settings.path} is closed; open another`);
+    signal?.throwIfAborted();
+    const { maxBytes } = this.#settings;
+    const work = async () => {
+      const opened = await openPicture(source, {
+        maxBytes,
+        ...(signal && { signal }),
+        ...(name !== undefined && { name }),
+      });
+      const isFinal = (error: unknown) => error instanceof PictureError || signal?.aborted === true;
+      return this.#supply.run((network) => this.#once(network, opened, cut, signal), isFinal);
+    };
+    const aborted = signal && whenAborted(signal);
+    const seeing = work();
+    this.#pending.add(seeing);
     try {
-      const rows = paths.map((path) => ({ path }));
-      for await (const outcome of predict(model, rows, store, options)) {
-        const { path } = outcome.row;
-        if ("error" in outcome) {
-          yield { path, error: outcome.error instanceof Error ? outcome.error : new Error(String(outcome.error)) };
-        } else {
-          yield { path, ...scoreOf(outcome.value, range) };
-        }
-      }
+      return await (aborted ? Promise.race([seeing, aborted.promise]) : seeing);
     } finally {
-      store.dispose();
+      aborted?.release();
+      // A decoder that was abandoned still has to end before the scorer does.
+      const ended = () => this.#pending.delete(seeing);
+      if (signal?.aborted) seeing.then(ended, ended);
+      else ended();
     }
   }
 
-  /** Loads the model on a new device, once for all walks that ran on `lost`. */
-  async #replace(lost: CplModel): Promise<void> {
-    if (this.#model !== lost) return;
-    this.#replacing ??= this.#load(lost).finally(() => {
-      this.#replacing = undefined;
-    });
-    await this.#replacing;
+  async #once<Kept>(
+    network: Network,
+    opened: OpenedPicture,
+    cut: Cut<Kept>,
+    signal?: AbortSignal,
+  ): Promise<Seen<Kept>> {
+    const { maxPixels, background, strictness } = this.#settings;
+    const arrived = network.announce();
+    try {
+      const { kept, distributions } = await this.#decoders.run(async () => {
+        signal?.throwIfAborted();
+        const content = await contentOf(opened);
+        const picture = await decode(content, { name: opened.name, maxPixels, background, strictness });
+        await network.place();
+        signal?.throwIfAborted();
+        const { views, kept } = cutOf(network, picture, cut, opened.name);
+        const distributions = network.score(views, signal);
+        distributions.catch(() => {}); // awaited below, once the decoder is free for the next
+        return { kept, distributions };
+      });
+      arrived();
+      return { kept, distributions: await distributions };
+    } finally {
+      arrived();
+    }
   }
 
-  async #load(lost: CplModel): Promise<void> {
-    const { model, card } = await openOn(this.#source, this.#path);
-    if (this.#disposed || JSON.stringify(card) !== JSON.stringify(this.card)) {
-      model.device.close();
-      throw new Error(
-        `${this.#path} ${this.#disposed ? "was closed while it was" : "has changed since it was opened and cannot be"} loaded on a new device`,
-      );
-    }
-    lost.device.close();
-    this.#model = model;
+  async #end(): Promise<void> {
+    while (this.#pending.size > 0) await Promise.allSettled(this.#pending);
+    await this.#supply.close();
   }
 }
 
-/** Opens a model; a device that was opened for it is closed when that fails. */
-async function openOn(source: DeviceSource, path: string): Promise<{ model: CplModel; card: ModelCard }> {
-  if (typeof source !== "function") return openModel(source, path);
-  const device = await source();
+/** The device and its tuned kernels, as the command line opens it. */
+async function openTuned(): Promise<Device> {
+  const device = await openDevice();
+  await restoreChoices(device);
+  return device;
+}
+
+function cutOf<Kept>(network: Network, picture: Picture, cut: Cut<Kept>, name: string): ReturnType<Cut<Kept>> {
   try {
-    return await openModel(device, path);
+    return cut(network.model, picture);
   } catch (error) {
-    device.close();
-    throw error;
+    if (!(error instanceof OutOfMemoryError) || network.broken) throw error;
+    const detail = `Its ${picture.width} x ${picture.height} pixels do not fit the device: ${error.message}.`;
+    throw new PictureError(name, "too-large", detail, { cause: error });
   }
+}
+
+function atLeastOne(name: string, value: number): number {
+  if (Number.isInteger(value) && value >= 1) return value;
+  throw new RangeError(`${name} must be a whole number of at least 1, got ${value}`);
 }

@@ -1,6 +1,6 @@
 // The process that superviseRuns() starts: takes a request on stdin, prints one line of JSON for what it begins and ends.
 // A kernel that never ends, or takes the driver down, ends this process and not the user's.
-import { openDevice } from "../device/device.ts";
+import { openDevice } from "../device/open.ts";
 import { TemplateError } from "../kernel/template.ts";
 import { ShapeError } from "../tensor.ts";
 import { openWeights } from "../weights/open.ts";

@@ -21,6 +21,8 @@ export interface Contraction {
   readonly grid: Pair;
   readonly input: Pair;
   readonly channels: number;
+  /** Numbers from one position of x to the next in its line, a multiple of 4; the channels unless given. Fewer overlap. */
+  readonly pixel?: number;
   readonly columns: number;
   /** Channels and columns that hold numbers, where the others are zeros to fill up; all unless given. */
   readonly filled?: Pair;
@@ -80,14 +82,16 @@ function tilesFor(device: Device, shape: Contraction, rows: number, x: DataType,
 
 /** What the time of a contraction depends on; numbers of rows that differ by less than a factor of two are alike. */
 function describe(shape: Contraction, rows: number): string {
-  const { entries = 1, grid, channels, columns, taps, stride, scatter } = shape;
+  const { entries = 1, grid, channels, pixel = channels, columns, taps, stride, scatter } = shape;
   const size = 2 ** Math.round(Math.log2(rows));
   const times = entries > 1 ? `${2 ** Math.round(Math.log2(entries))} times ` : "";
-  return `${times}${size}x${columns} of ${taps.join("x")}x${channels}, lines of ${grid[1]}, stride ${stride.join()}${scatter ? ", scattered" : ""}`;
+  return `${times}${size}x${columns} of ${taps.join("x")}x${channels}${pixel < channels ? ` every ${pixel}` : ""}, lines of ${grid[1]}, stride ${stride.join()}${scatter ? ", scattered" : ""}`;
 }
 
 /** Arithmetic of one run of a trial, at most about: more says no more. */
 const trialFlops = 2e8;
+/** Enough images or entries that operands do not stay in the cache where those of the real run would not. */
+const wideTrialFlops = 6e8;
 
 /** A contraction of the same shape on tensors of its own, with fewer images when it is large. */
 function contractionTrial(
@@ -95,15 +99,15 @@ function contractionTrial(
   shape: Contraction,
   types: readonly [DataType, DataType, DataType],
 ): Trial<Tile> {
-  const { grid, input, channels, columns, taps } = shape;
+  const { grid, input, channels, pixel = channels, columns, taps } = shape;
   const flops = 2 * grid[0] * grid[1] * taps[0] * taps[1] * channels * columns;
   const images = Math.min(shape.images, Math.max(1, Math.ceil(trialFlops / flops)));
-  const entries = Math.min(shape.entries ?? 1, Math.max(1, Math.ceil(trialFlops / (flops * images))));
+  const entries = Math.min(shape.entries ?? 1, Math.max(1, Math.ceil(wideTrialFlops / (flops * images))));
   const target = shape.scatter?.output ?? grid;
   // A stride beyond the kernel leaves positions that no tap meets.
   const height = Math.max(1, shape.kernelStart[0] + (taps[0] - 1) * shape.kernelStep[0] + 1);
   const tensor = (extents: readonly number[], dtype: DataType) => Tensor.zeros(device, extents, dtype).keep();
-  const x = tensor([entries, images, ...input, channels], types[0]);
+  const x = tensor([entries, images, ...input, pixel], types[0]);
   const weight = tensor([entries, height, shape.kernelWidth, channels, columns], types[1]);
   const out = tensor([entries, images, ...target, columns], types[2]);
   return {
@@ -126,7 +130,8 @@ export function runContraction(
   const { device } = x;
   const columns4 = shape.columns / 4;
   const imageRows = shape.grid[0] * shape.grid[1];
-  const xImage = shape.input[0] * shape.input[1] * shape.channels;
+  const { pixel = shape.channels } = shape;
+  const xImage = shape.input[0] * shape.input[1] * pixel;
   const target = shape.scatter?.output ?? shape.grid;
   const outImage = target[0] * target[1] * shape.columns;
   const { start: outStart = [0, 0], stride: outStride = [1, 1] } = shape.scatter ?? {};
@@ -166,6 +171,7 @@ export function runContraction(
         in_height: shape.input[0],
         in_width: shape.input[1],
         channels4: shape.channels / 4,
+        pixel4: pixel / 4,
         columns4,
         taps_h: shape.taps[0],
         taps_w: shape.taps[1],
@@ -241,14 +247,11 @@ export function contractWeight(x: Tensor, dy: Tensor, shape: WeightContraction):
   return runWeightContraction(tile, x, dy, shape);
 }
 
-/** Enough images in a trial that x and dy do not stay in the cache where those of the real sum would not. */
-const weightTrialFlops = 6e8;
-
 /** A weight gradient of the same shape on tensors of its own, with fewer images when it is large. */
 function weightTrial(device: Device, shape: WeightContraction, types: readonly [DataType, DataType]): Trial<Tile> {
   const { input, channels, output, columns, kernel } = shape;
   const flops = 2 * output[0] * output[1] * kernel[0] * kernel[1] * channels * columns;
-  const images = Math.min(shape.images, Math.max(1, Math.ceil(weightTrialFlops / flops)));
+  const images = Math.min(shape.images, Math.max(1, Math.ceil(wideTrialFlops / flops)));
   const x = Tensor.zeros(device, [images, ...input, channels], types[0]).keep();
   const dy = Tensor.zeros(device, [images, ...output, columns], types[1]).keep();
   return {

@@ -108,26 +108,67 @@ function convShape(x: Shape, weight: Shape, options: ConvOptions): ConvShape {
   return { images, input: [height, width], channels, output, columns, kernel: [kh, kw], stride, padding, groups };
 }
 
+/** With so many channels or fewer, what a tap costs beside its products is worth saving. */
+const fewChannels = 8;
+
+/**
+ * Pictures [N, H, W, C] with `before` zeros in front of each line, cut or filled to `width` pixels of `channels`. Not
+ * recorded.
+ */
+function withMargins(x: Tensor, before: number, width: number, channels: number): Tensor {
+  const { device } = x;
+  const [images, height, fromWidth, fromChannels] = x.shape as [number, number, number, number];
+  const y = Tensor.like(x, [images, height, width, channels]);
+  const lines = images * height;
+  const [from, to] = [fromWidth * fromChannels, width * channels];
+  for (const { start, count } of rowRanges(device, lines, [from, to])) {
+    device.kernels.run(
+      "conv/lines",
+      { WORKGROUP: flatWorkgroup },
+      { x: x.window(start * from, count * from), y: y.window(start * to, count * to) },
+      {
+        lines: count,
+        x_width: fromWidth,
+        y_width: width,
+        before,
+        channels: fromChannels,
+        channels4: channels / 4,
+      },
+      flatGrid(device, (count * to) / 4),
+    );
+  }
+  return y;
+}
+
 const dense = {
   forward(x: Tensor, weight: Tensor, s: ConvShape, bias?: Tensor, then: Omit<Epilogue, "bias"> = {}): Tensor {
     const [channels, columns] = [upToFour(s.channels), upToFour(s.columns)];
     const out = Tensor.like(x, [s.images, ...s.output, columns]);
-    const filled = withColumns(x, channels);
     const kernels = withRowsAndColumns(weight, channels, columns);
     const epilogue = { ...then, bias: bias && withColumns(bias, columns) };
     const offset: Pair = [-s.padding[0], -s.padding[1]];
     const size = tileSize(x.device, { ...s, channels, columns });
-    if (size) winograd(size, filled, kernels, out, { ...s, channels, columns, offset }, epilogue);
-    else {
-      const shape = { images: s.images, grid: s.output, input: s.input, channels, columns, taps: s.kernel, step: 1 };
-      const steps = { stride: s.stride, offset, kernelStart: [0, 0] as Pair, kernelStep: [1, 1] as Pair };
-      contract(
-        filled,
-        kernels,
-        out,
-        { ...shape, ...steps, filled: [s.channels, s.columns], kernelWidth: s.kernel[1] },
-        epilogue,
-      );
+    // Pixels of a line that the kernel meets, with the zeros around it.
+    const width = (s.output[1] - 1) * s.stride[1] + s.kernel[1];
+    const shape = { images: s.images, grid: s.output, columns, step: 1, stride: s.stride };
+    const steps = { kernelStart: [0, 0] as Pair, kernelStep: [1, 1] as Pair };
+    if (size) winograd(size, withColumns(x, channels), kernels, out, { ...s, channels, columns, offset }, epilogue);
+    else if (
+      channels <= fewChannels &&
+      s.kernel[1] > 1 &&
+      s.input[0] * width * channels * 4 < x.device.maximumBindingBytes
+    ) {
+      // A line of the kernel over all its channels is one tap: enough work in the innermost loop.
+      const lines = withMargins(x, s.padding[1], width, channels);
+      const line = { input: [s.input[0], width] as Pair, channels: s.kernel[1] * channels, pixel: channels };
+      const taps = { taps: [s.kernel[0], 1] as Pair, kernelWidth: 1, offset: [offset[0], 0] as Pair };
+      const filled: Pair = [s.kernel[1] * s.channels, s.columns];
+      contract(lines, kernels, out, { ...shape, ...steps, ...line, ...taps, filled }, epilogue);
+    } else {
+      const taps = { taps: s.kernel, kernelWidth: s.kernel[1], offset };
+      const filled: Pair = [s.channels, s.columns];
+      const whole = { input: s.input, channels, filled };
+      contract(withColumns(x, channels), kernels, out, { ...shape, ...steps, ...whole, ...taps }, epilogue);
     }
     return withColumns(out, s.columns);
   },

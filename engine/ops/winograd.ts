@@ -27,9 +27,9 @@ export interface WinogradChoice {
 }
 
 /** What one transformed number costs, in multiply-adds of a matrix product. Measured on software adapters. */
-const costOfNumber = 30;
+const costOfNumber = 60;
 /** The transformed weight is taken to serve so many images. The real number must not count: see {@link tileSize}. */
-const imagesOfWeight = 4;
+const imagesOfWeight = 8;
 /** Most bytes of one piece of transformed tiles, so that what one kernel writes is in a cache when the next one reads it. */
 const pieceBytes = 2 ** 22;
 

@@ -16,7 +16,10 @@ export interface Trial<W> {
 export interface Tuning {
   readonly key: string;
   readonly chosen: string;
-  /** `spread`: how much longer than the least time the median one was, as a share of it. */
+  /**
+   * `milliseconds`: of the default the median over all rounds, of the others the same times the median of their ratio to the
+   * default in the same round. `spread`: half the distance between the 16th and the 84th percentile of that ratio.
+   */
   readonly times: readonly { readonly way: string; readonly milliseconds: number; readonly spread: number }[];
 }
 
@@ -32,7 +35,7 @@ interface Untried {
 }
 
 /** Timed rounds over all ways, after one that compiles. */
-const rounds = 5;
+const rounds = 9;
 /** Calls in one timing are repeated until they take about so long: shorter ones drown in the latency of waiting. */
 const leastMs = 4;
 /** The default stays unless another way takes less than this share of its time. */
@@ -127,15 +130,18 @@ export class Tuner {
         entries.push({ way, repeats: Math.min(100, Math.max(1, Math.ceil(leastMs / once))), times: [once] });
       }
       const fastest = Math.min(...entries.map(({ times }) => times[0]!));
-      // In turn, so that what else the machine does meets all alike; ways that are far behind are not waited for.
-      const contenders = entries.filter(({ times }) => times[0]! < 2 * fastest);
+      // In turn, and compared within a round: what else the machine does, and for how long, meets all alike. Ways that are
+      // far behind are not waited for.
+      const [first] = entries;
+      const contenders = entries.filter((entry) => entry === first || entry.times[0]! < 3 * fastest);
       for (let round = 0; round < rounds; round++) {
         for (const entry of contenders) entry.times.push(await timing(entry.way, entry.repeats));
       }
+      const defaultMs = quantile(first!.times, 0.5);
       const results = entries.map(({ way, times }) => {
-        const sorted = times.toSorted((a, b) => a - b);
-        const least = sorted[0]!;
-        return { way: way.name, milliseconds: least, spread: sorted[Math.floor(sorted.length / 2)]! / least - 1 };
+        const ratios = times.map((ms, round) => ms / first!.times[round]!);
+        const spread = (quantile(ratios, 0.84) - quantile(ratios, 0.16)) / 2;
+        return { way: way.name, milliseconds: defaultMs * quantile(ratios, 0.5), spread };
       });
       const best = results.reduce((a, b) => (b.milliseconds < a.milliseconds ? b : a));
       const chosen = best.milliseconds < clearlyFaster * results[0]!.milliseconds ? best : results[0]!;
@@ -144,4 +150,9 @@ export class Tuner {
       dispose();
     }
   }
+}
+
+/** The element of rank `share` of the way from the least to the greatest. */
+function quantile(values: readonly number[], share: number): number {
+  return values.toSorted((a, b) => a - b)[Math.round(share * (values.length - 1))]!;
 }

@@ -6,8 +6,8 @@ import { gelu } from "../../engine/ops/activation.ts";
 import { selfAttention } from "../../engine/ops/attention.ts";
 import { resizeBicubic } from "../../engine/ops/bicubic.ts";
 import { add } from "../../engine/ops/broadcast.ts";
-import { concat, permute, slice } from "../../engine/ops/join.ts";
-import { linear } from "../../engine/ops/matmul.ts";
+import { conv2d } from "../../engine/ops/conv.ts";
+import { concat, slice } from "../../engine/ops/join.ts";
 import { reshape } from "../../engine/ops/shape.ts";
 import type { Random } from "../../engine/random.ts";
 import { ShapeError, Tensor } from "../../engine/tensor.ts";
@@ -173,15 +173,17 @@ export class ViT extends Backbone {
     return this.#norm.forward(this.#blocks.reduce((tokens, block) => block.forward(tokens), placed));
   }
 
-  /** A convolution with the patch as kernel and stride, as one matrix product: [N, patches, features]. */
+  /**
+   * A convolution with the patch as kernel and stride: [N, patches, features]. A line of a patch, with its channels, lies
+   * together and is one pixel of a picture that is a patch as wide, so that nothing is moved.
+   */
   #patches(x: Tensor): Tensor {
     const [images, height, width] = x.shape as [number, number, number];
     const { patch, features } = this;
     const [rows, columns] = [height / patch, width / patch];
-    const lines = permute(reshape(x, [images, rows, patch, columns, patch * 3]), [0, 1, 3, 2, 4]);
-    const inputs = patch * patch * 3;
-    const flat = reshape(lines, [images * rows * columns, inputs]);
-    const embedded = linear(flat, reshape(this.#patchWeight, [inputs, features]), this.#patchBias);
+    const lines = reshape(x, [images, height, columns, patch * 3]);
+    const weight = reshape(this.#patchWeight, [patch, 1, patch * 3, features]);
+    const embedded = conv2d(lines, weight, { bias: this.#patchBias, stride: [patch, 1] });
     return reshape(embedded, [images, rows * columns, features]);
   }
 

@@ -1,6 +1,6 @@
 import { withoutGradients } from "../../engine/autograd.ts";
 import { largestFit } from "../../engine/memory/largest-fit.ts";
-import { cropAndFlip, stack, unpackRgb } from "../../engine/ops/image.ts";
+import { type CropWindow, centerCrop, cropAndFlip, stack, unpackRgb } from "../../engine/ops/image.ts";
 import { softmax } from "../../engine/ops/softmax.ts";
 import { Random } from "../../engine/random.ts";
 import { Tensor } from "../../engine/tensor.ts";
@@ -59,7 +59,8 @@ export function fittingBatch(model: CplModel): number {
   return batch;
 }
 
-const distributions = ({ logits }: { readonly logits: Tensor }) => softmax(logits);
+/** Logits → distributions over the score set, [N, m]. */
+export const distributions = ({ logits }: { readonly logits: Tensor }) => softmax(logits);
 
 type Outcome<Row, Value> =
   | { readonly row: Row; readonly value: Value }
@@ -75,7 +76,7 @@ export async function* predict<Row extends { readonly path: string }>(
   store: PictureStore,
   options: CplOptions,
 ): AsyncGenerator<Outcome<Row, Float32Array>, void, undefined> {
-  if (options.testCrops > 1) return yield* predictCrops(model, rows, options);
+  if (options.testCrops > 1) return yield* predictCrops(model, rows);
   const most = fittingBatch(model);
   using forward = new Forward(model, most, distributions);
   const { levels } = options;
@@ -166,39 +167,76 @@ export async function features<Row extends { readonly path: string }>(
 async function* predictCrops<Row extends { readonly path: string }>(
   model: CplModel,
   rows: Iterable<Row>,
-  options: CplOptions,
 ): AsyncGenerator<Outcome<Row, Float32Array>, void, undefined> {
   for await (const decoded of prefetch(rows, (row) => decode(row.path))) {
     const { item: row } = decoded;
-    if (decoded.ok) yield { row, value: await meanOverCrops(model, decoded.value, options) };
+    if (decoded.ok) yield { row, value: await meanOverCrops(model, decoded.value) };
     else yield { row, error: decoded.error };
   }
 }
 
-async function meanOverCrops(model: CplModel, picture: Picture, options: CplOptions): Promise<Float32Array> {
+async function meanOverCrops(model: CplModel, picture: Picture): Promise<Float32Array> {
   const { device } = model;
-  const { crop, testCrops, levels } = options;
-  const random = new Random(options.seed, "test crops");
   const { read } = device.scope(() =>
     withoutGradients(() => {
-      // A picture smaller than a crop is enlarged to one.
-      const small = Math.min(picture.width, picture.height) < crop;
-      const whole = small
-        ? upload(device, picture, crop)
-        : unpackRgb(device, picture.pixels, picture.height, picture.width);
-      const [, height, width] = whole.shape as [number, number, number, number];
-      const crops = Array.from({ length: testCrops }, () => {
-        const window = { top: random.integer(height - crop + 1), left: random.integer(width - crop + 1) };
-        return cropAndFlip(whole, [window], crop, crop);
-      });
-      if (small) whole.dispose();
-      return { read: softmax(model.forward(stack(crops), false).logits).read() };
+      const crops = evaluationViews(model, picture);
+      const output = distributions(model.forward(stack(crops), false));
+      for (const crop of crops) crop.dispose();
+      return { read: output.read() };
     }),
   );
   const all = await read;
-  return Float32Array.from({ length: levels }, (_, j) => {
+  const { testCrops, levels } = model.options;
+  return meanOf(Array.from({ length: testCrops }, (_, i) => all.subarray(i * levels, (i + 1) * levels)));
+}
+
+/**
+ * What the network sees of a picture in evaluation, [1, crop, crop, 3] in [0, 1] each: the centre of the resized picture, or
+ * with `testCrops` above 1 so many parts at original size, at places drawn from the seed alone. They are in no scope.
+ */
+export function evaluationViews(model: CplModel, picture: Picture): Tensor[] {
+  const { device, options } = model;
+  const { crop, testCrops } = options;
+  if (testCrops === 1) {
+    using resized = upload(device, picture, options.resize);
+    return [device.owned("pictures", () => centerCrop(resized, crop, crop)).keep()];
+  }
+  const random = new Random(options.seed, "test crops");
+  return cutViews(model, picture, ({ height, width }) =>
+    Array.from({ length: testCrops }, () => ({
+      top: random.integer(height - crop + 1),
+      left: random.integer(width - crop + 1),
+    })),
+  );
+}
+
+/**
+ * Parts of crop x crop pixels of a picture at original size, in no scope. A picture that is smaller than one is enlarged to one.
+ * @param places of the parts, for the size of the picture that they are cut from
+ */
+export function cutViews(
+  model: CplModel,
+  picture: Picture,
+  places: (size: { readonly height: number; readonly width: number }) => readonly CropWindow[],
+): Tensor[] {
+  const { device, options } = model;
+  const { crop } = options;
+  const isSmall = Math.min(picture.width, picture.height) < crop;
+  const cut = () => {
+    using whole = isSmall
+      ? upload(device, picture, crop)
+      : unpackRgb(device, picture.pixels, picture.height, picture.width);
+    const [, height, width] = whole.shape as [number, number, number, number];
+    return places({ height, width }).map((place) => cropAndFlip(whole, [place], crop, crop));
+  };
+  return device.owned("pictures", () => device.scope(cut)).map((view) => view.keep());
+}
+
+/** Mean of distributions, element by element. */
+export function meanOf(distributions: readonly Float32Array[]): Float32Array {
+  return Float32Array.from(distributions[0]!, (_, j) => {
     let sum = 0;
-    for (let i = 0; i < testCrops; i++) sum += all[i * levels + j]!;
-    return sum / testCrops;
+    for (const distribution of distributions) sum += distribution[j]!;
+    return sum / distributions.length;
   });
 }

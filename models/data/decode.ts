@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
-import sharp, { type Metadata, type SharpOptions } from "sharp";
+import sharp, { type Metadata, type Sharp, type SharpOptions } from "sharp";
+import { Gate } from "./exclusive.ts";
 import { PictureError, type PictureReason, pictureErrorFrom } from "./picture-error.ts";
 
 /** A decoded picture, upright, opaque, in sRGB. */
@@ -45,13 +46,18 @@ const NOT_PHOTOGRAPHS = new Set(["svg", "pdf", "magick", "openslide", "raw"]);
 /**
  * Decodes a picture file to upright 8-bit sRGB: EXIF orientation applied, embedded ICC profile converted, grey and CMYK
  * turned into RGB, 16 bits reduced to 8, transparency flattened on a background, first frame of an animation.
- * @param source a path, or the bytes of a file
+ * @param source a path, the bytes of a file, or a pipeline of sharp, whose result is taken and which stays as it was
  * @throws PictureError with path, reason and advice for every way a picture can fail; Error or RangeError for an option
  * that means nothing, such as an unknown colour
  */
-export async function decode(source: string | Uint8Array, options: DecodeOptions = {}): Promise<Picture> {
+export async function decode(source: string | Uint8Array | Sharp, options: DecodeOptions = {}): Promise<Picture> {
   const path = typeof source === "string" ? source : (options.name ?? "(bytes)");
   const maxPixels = options.maxPixels ?? DEFAULT_MAX_PIXELS;
+  if (isPipeline(source)) {
+    return attempt(render(source.clone().autoOrient(), options), path, options).catch((error: unknown) => {
+      throw pictureErrorFrom(path, error);
+    });
+  }
   const bytes = typeof source === "string" ? await readBytes(source) : source;
   if (bytes.length === 0) throw new PictureError(path, "empty", "The file has no bytes.");
   if (bytes[0] === 0x42 && bytes[1] === 0x4d) throw new PictureError(path, "unsupported", "It is a BMP file.");
@@ -60,27 +66,43 @@ export async function decode(source: string | Uint8Array, options: DecodeOptions
     limitInputPixels: maxPixels,
     autoOrient: true,
   };
-  // Built outside the try block: a wrong option is the caller's mistake, not the picture's.
-  const image = sharp(bytes, input)
-    .flatten({ background: options.background ?? "white" })
-    .toColourspace("srgb")
-    .raw({ depth: "uchar" });
+  const image = () => render(sharp(bytes, input), options);
+  // Outside of what is caught below: a wrong option is the caller's mistake, not the picture's.
+  const first = image();
+  const outcome = await decoders.beside(() => attempt(first, path, options));
+  if ("value" in outcome) return outcome.value;
+  if (!outcome.mixed || outcome.error instanceof PictureError) throw pictureErrorFrom(path, outcome.error);
   try {
-    const metadata = await image.metadata();
-    refuseOddities(path, metadata, maxPixels);
-    const shrunk = shrunkSize(metadata, options.shrinkToShorterSide);
-    if (shrunk) image.resize({ ...shrunk, fit: "fill", kernel: "cubic" });
-    // libvips brings 16-bit pictures with a profile to Display P3, not sRGB, unless the output profile is named.
-    if (metadata.hasProfile && metadata.space === "rgb16") image.withIccProfile("srgb");
-    const { data, info } = await image.toBuffer({ resolveWithObject: true });
-    if (info.channels !== 3) {
-      throw new PictureError(path, "unsupported", `It decodes to ${info.channels} channels instead of 3.`);
-    }
-    const pixels = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    return { width: info.width, height: info.height, pixels };
+    return await decoders.alone(() => attempt(image(), path, options));
   } catch (error) {
     throw pictureErrorFrom(path, error);
   }
+}
+
+/**
+ * libvips keeps the words of its errors in one place for the whole process, so that those of pictures decoded at the same time
+ * mix: a picture that failed among others is decoded again alone, to hear what is wrong with it.
+ */
+const decoders = new Gate();
+
+function render(image: Sharp, { background = "white" }: DecodeOptions): Sharp {
+  return image.flatten({ background }).toColourspace("srgb").raw({ depth: "uchar" });
+}
+
+/** @throws PictureError for what is refused here, else what the decoder throws */
+async function attempt(image: Sharp, path: string, options: DecodeOptions): Promise<Picture> {
+  const metadata = await image.metadata();
+  refuseOddities(path, metadata, options.maxPixels ?? DEFAULT_MAX_PIXELS);
+  const shrunk = shrunkSize(metadata, options.shrinkToShorterSide);
+  if (shrunk) image.resize({ ...shrunk, fit: "fill", kernel: "cubic" });
+  // libvips brings 16-bit pictures with a profile to Display P3, not sRGB, unless the output profile is named.
+  if (metadata.hasProfile && metadata.space === "rgb16") image.withIccProfile("srgb");
+  const { data, info } = await image.toBuffer({ resolveWithObject: true });
+  if (info.channels !== 3) {
+    throw new PictureError(path, "unsupported", `It decodes to ${info.channels} channels instead of 3.`);
+  }
+  const pixels = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return { width: info.width, height: info.height, pixels };
 }
 
 /** Outcome of `checkPicture`: the upright size, or why the picture cannot be used. */
@@ -100,6 +122,14 @@ export async function checkPicture(source: string | Uint8Array, options: DecodeO
     if (error instanceof PictureError) return { ok: false, error };
     throw error;
   }
+}
+
+/** True for a pipeline of sharp, of whichever copy of the package. */
+export function isPipeline(source: unknown): source is Sharp {
+  if (typeof source !== "object" || source === null) return false;
+  return ["metadata", "toBuffer", "clone", "autoOrient"].every(
+    (name) => typeof Reflect.get(source, name) === "function",
+  );
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {

@@ -13,7 +13,7 @@ export {
   ratedRows,
   unratedRows,
 } from "./dataset.ts";
-export { checkPicture, type DecodeOptions, decode, type Picture, type PictureCheck } from "./decode.ts";
+export { checkPicture, type DecodeOptions, decode, isPipeline, type Picture, type PictureCheck } from "./decode.ts";
 export { pictureExtensions } from "./folder.ts";
 export { PictureError, type PictureReason } from "./picture-error.ts";
 export { type Loaded, PictureStore, upload } from "./picture-store.ts";

@@ -22,7 +22,7 @@ export interface PrefetchOptions {
  * iterator of `items` throws
  */
 export async function* prefetch<Item, Value>(
-  items: Iterable<Item>,
+  items: Iterable<Item> | AsyncIterable<Item>,
   load: (item: Item, signal: AbortSignal) => Promise<Value> | Value,
   options: PrefetchOptions = {},
 ): AsyncGenerator<Prefetched<Item, Value>, void, undefined> {
@@ -35,7 +35,7 @@ export async function* prefetch<Item, Value>(
   const stop = new AbortController();
   const limit = new Limit(Math.min(concurrency, ahead));
   const window: Promise<Prefetched<Item, Value>>[] = [];
-  const source = items[Symbol.iterator]();
+  const source = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
   let index = 0;
   let exhausted = false;
 
@@ -50,11 +50,20 @@ export async function* prefetch<Item, Value>(
       return { ok: false, index: at, item, error };
     }
   };
+  /** The next item of an asynchronous source; stays when it rejects, to be thrown where it is awaited. */
+  let pulling: Promise<undefined> | undefined;
+  const take = (next: IteratorResult<Item>): undefined => {
+    pulling = undefined;
+    if (next.done) exhausted = true;
+    else window.push(start(next.value, index++));
+  };
   const fill = () => {
-    while (!exhausted && window.length < ahead) {
+    while (!exhausted && !pulling && window.length < ahead) {
       const next = source.next();
-      if (next.done) exhausted = true;
-      else window.push(start(next.value, index++));
+      if (next instanceof Promise) {
+        pulling = next.then(take);
+        pulling.catch(() => {});
+      } else take(next);
     }
   };
 
@@ -63,33 +72,44 @@ export async function* prefetch<Item, Value>(
     for (;;) {
       signal?.throwIfAborted();
       fill();
-      const first = window[0];
-      if (!first) return;
-      const result = aborted ? await Promise.race([first, aborted.promise]) : await first;
+      const [first] = window;
+      if (!first && !pulling) return;
+      const result =
+        first && !pulling && !aborted
+          ? await first
+          : await soonest<Prefetched<Item, Value> | undefined>([first, pulling, aborted?.promise]);
+      if (!result) continue; // an item has come
       window.shift();
       yield result;
     }
   } finally {
     aborted?.release();
     stop.abort();
-    if (!exhausted) source.return?.();
+    // An asynchronous source answers when its item in hand has come, which may be never.
+    if (!exhausted) Promise.resolve(source.return?.()).catch(() => {});
     await Promise.all(window);
   }
 }
 
+/** What the first of the promises gives. */
+function soonest<T>(promises: readonly (Promise<T> | undefined)[]): Promise<T> {
+  return Promise.race(promises.filter((promise) => promise !== undefined));
+}
+
 /** A promise that rejects with the signal's reason; `release` takes the listener off. */
-function whenAborted(signal: AbortSignal): { promise: Promise<never>; release: () => void } {
+export function whenAborted(signal: AbortSignal): { promise: Promise<never>; release: () => void } {
   let listener = () => {};
   const promise = new Promise<never>((_, reject) => {
     listener = () => reject(signal.reason);
     signal.addEventListener("abort", listener, { once: true });
+    if (signal.aborted) listener();
   });
   promise.catch(() => {}); // an abort between two requests is thrown at the next one
   return { promise, release: () => signal.removeEventListener("abort", listener) };
 }
 
 /** Runs at most `slots` tasks at a time, first come first served. */
-class Limit {
+export class Limit {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 

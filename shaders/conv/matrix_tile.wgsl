@@ -33,6 +33,7 @@ struct Params {
   in_height: u32,
   in_width: u32,
   channels4: u32,
+  pixel4: u32,
   columns4: u32,
   taps_h: u32,
   taps_w: u32,
@@ -167,7 +168,7 @@ fn main(
       let ih_{{i}} = u32(h_{{i}} + i32(th) * params.step);
       let iw_{{i}} = u32(w_{{i}} + i32(tw) * params.step);
       let inside_{{i}} = place_{{i}} < TILE_ROWS * DEPTH4 && ih_{{i}} < params.in_height && iw_{{i}} < params.in_width;
-      let base_{{i}} = ((image_{{i}} * params.in_height + ih_{{i}}) * params.in_width + iw_{{i}}) * channels4;
+      let base_{{i}} = ((image_{{i}} * params.in_height + ih_{{i}}) * params.in_width + iw_{{i}}) * params.pixel4;
       //#end
       let tap = (params.kernel_h0 + th * params.kernel_step_h) * params.kernel_width + params.kernel_w0 + tw * params.kernel_step_w;
       let weight_base = tap * channels4 * 4u * columns4;

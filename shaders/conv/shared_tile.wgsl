@@ -17,6 +17,7 @@ struct Params {
   in_height: u32,
   in_width: u32,
   channels4: u32,
+  pixel4: u32,
   columns4: u32,
   taps_h: u32,
   taps_w: u32,
@@ -92,7 +93,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
       let ih_{{i}} = u32(h_{{i}} + i32(th) * params.step);
       let iw_{{i}} = u32(w_{{i}} + i32(tw) * params.step);
       let inside_{{i}} = ih_{{i}} < params.in_height && iw_{{i}} < params.in_width;
-      let base_{{i}} = group.z * params.x_entry + ((image_{{i}} * params.in_height + ih_{{i}}) * params.in_width + iw_{{i}}) * channels4;
+      let base_{{i}} = group.z * params.x_entry + ((image_{{i}} * params.in_height + ih_{{i}}) * params.in_width + iw_{{i}}) * params.pixel4;
       //#end
       let tap = (params.kernel_h0 + th * params.kernel_step_h) * params.kernel_width + params.kernel_w0 + tw * params.kernel_step_w;
       let weight_base = group.z * params.weight_entry + tap * channels4 * 4u * columns4;

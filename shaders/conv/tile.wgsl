@@ -33,6 +33,7 @@ struct Params {
   in_height: u32,
   in_width: u32,
   channels4: u32,
+  pixel4: u32,
   columns4: u32,
   taps_h: u32,
   taps_w: u32,
@@ -105,7 +106,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let ih_{{g}} = u32(h_{{g}} + i32(th) * params.step);
       let iw_{{g}} = u32(w_{{g}} + i32(tw) * params.step);
       let inside_{{g}} = ih_{{g}} < params.in_height && iw_{{g}} < params.in_width;
-      let base_{{g}} = group.z * params.x_entry + select(0u, ((image_{{g}} * params.in_height + ih_{{g}}) * params.in_width + iw_{{g}}) * params.channels4, inside_{{g}});
+      let base_{{g}} = group.z * params.x_entry + select(0u, ((image_{{g}} * params.in_height + ih_{{g}}) * params.in_width + iw_{{g}}) * params.pixel4, inside_{{g}});
       //#end
       let tap = (params.kernel_h0 + th * params.kernel_step_h) * params.kernel_width + params.kernel_w0 + tw * params.kernel_step_w;
       var weight_row = group.z * params.weight_entry + tap * params.channels4 * 4u * columns4;

@@ -1,4 +1,5 @@
-import { type Device, openDevice } from "../../engine/device/device.ts";
+import type { Device } from "../../engine/device/device.ts";
+import { openDevice } from "../../engine/device/open.ts";
 
 let opened: Promise<Device> | undefined;
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { backward } from "../../engine/autograd.ts";
-import { openDevice } from "../../engine/device/device.ts";
 import { DeviceLostError, GpuError } from "../../engine/device/errors.ts";
+import { openDevice } from "../../engine/device/open.ts";
 import { BufferPool, sizeClass } from "../../engine/memory/pool.ts";
 import { conv2d } from "../../engine/ops/conv.ts";
 import { add, relu, scale } from "../../engine/ops/elementwise.ts";

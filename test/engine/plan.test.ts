@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { backward } from "../../engine/autograd.ts";
-import { openDevice } from "../../engine/device/device.ts";
+import { openDevice } from "../../engine/device/open.ts";
 import { add, scale } from "../../engine/ops/elementwise.ts";
 import { normalise } from "../../engine/ops/image.ts";
 import { matmul } from "../../engine/ops/matmul.ts";

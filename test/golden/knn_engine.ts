@@ -1,6 +1,6 @@
 /** Neighbours of the points of `points.py`, for `knn_compare.py`: bun knn_engine.ts POINTS CHANNELS COPIES K METRIC FILE. */
 import { writeFileSync } from "node:fs";
-import { openDevice } from "../../engine/device/device.ts";
+import { openDevice } from "../../engine/device/open.ts";
 import { type Metric, nearestNeighbours } from "../../engine/graph/neighbours.ts";
 import { Tensor } from "../../engine/tensor.ts";
 import { hashedPoints } from "../engine/graph/reference.ts";

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { type Device, openDevice } from "../../engine/device/device.ts";
+import type { Device } from "../../engine/device/device.ts";
+import { openDevice } from "../../engine/device/open.ts";
 import { Linear } from "../../engine/nn/layers.ts";
 import { cutout, cutoutWindows, dropout, stochasticDepth } from "../../engine/ops/dropout.ts";
 import { cropAndFlip, stack } from "../../engine/ops/image.ts";

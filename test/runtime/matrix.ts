@@ -42,6 +42,8 @@ const smokeFiles = [
   "test/engine/ops/softmax.test.ts",
   "test/engine/optim/optimiser.test.ts",
   "test/engine/weights/safetensors.test.ts",
+  "test/models/scoring/scorer.test.ts",
+  "test/models/service/service.test.ts",
 ];
 
 process.exitCode = await matrix(process.argv.slice(2));

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { type Device, openDevice } from "../../../engine/device/device.ts";
+import type { Device } from "../../../engine/device/device.ts";
+import { openDevice } from "../../../engine/device/open.ts";
 import { affinity } from "../../../engine/graph/affinity.ts";
 import { type Metric, nearestNeighbours } from "../../../engine/graph/neighbours.ts";
 import { symmetricGraph } from "../../../engine/graph/sparse.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { backward } from "../../../engine/autograd.ts";
-import { openDevice } from "../../../engine/device/device.ts";
 import { OutOfMemoryError } from "../../../engine/device/errors.ts";
+import { openDevice } from "../../../engine/device/open.ts";
 import { largestFit } from "../../../engine/memory/largest-fit.ts";
 import { relu, scale } from "../../../engine/ops/elementwise.ts";
 import { sum } from "../../../engine/ops/reduce.ts";

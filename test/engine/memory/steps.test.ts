@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { backward } from "../../../engine/autograd.ts";
 import type { Device } from "../../../engine/device/device.ts";
-import { openDevice } from "../../../engine/device/device.ts";
+import { openDevice } from "../../../engine/device/open.ts";
 import { relu, scale } from "../../../engine/ops/elementwise.ts";
 import { sum } from "../../../engine/ops/reduce.ts";
 import { Tensor } from "../../../engine/tensor.ts";

@@ -1,11 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { Device, openDevice } from "../../../engine/device/device.ts";
+import { Device } from "../../../engine/device/device.ts";
 import {
   type MatrixConfig,
   type MatrixUnit,
   matrixUnits,
   wantedMatrices,
 } from "../../../engine/device/matrix-units.ts";
+import { openDevice } from "../../../engine/device/open.ts";
 import { findGpu } from "../../../engine/device/provider.ts";
 import { specialise } from "../../../engine/kernel/source.ts";
 import { conv2d } from "../../../engine/ops/conv.ts";

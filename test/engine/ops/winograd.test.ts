@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { record } from "../../../engine/autograd.ts";
-import { type Device, openDevice } from "../../../engine/device/device.ts";
+import type { Device } from "../../../engine/device/device.ts";
+import { openDevice } from "../../../engine/device/open.ts";
 import type { Pair } from "../../../engine/ops/contract.ts";
 import { conv2d, conv2dInputGradient } from "../../../engine/ops/conv.ts";
 import { convNorm } from "../../../engine/ops/conv-norm.ts";
@@ -79,6 +80,7 @@ describe("where it is chosen", () => {
     expect(tileSize(device, square(28, 128, 128))).toBe(6);
     expect(tileSize(device, square(14, 256, 256))).toBe(6);
     expect(tileSize(device, square(7, 512, 512))).toBe(4);
+    expect(tileSize(device, square(14, 64, 64))).toBeUndefined();
     expect(tileSize(device, square(224, 4, 64))).toBeUndefined();
     expect(tileSize(device, square(4, 512, 512))).toBeUndefined();
     expect(tileSize(device, { ...square(56, 64, 64), stride: [1, 2] })).toBeUndefined();

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openDevice } from "../../../engine/device/device.ts";
+import { openDevice } from "../../../engine/device/open.ts";
 import { matmul } from "../../../engine/ops/matmul.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { restoreChoices, storeChoices, tuneAndStore } from "../../../engine/tune/choices.ts";

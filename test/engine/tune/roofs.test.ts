@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openDevice } from "../../../engine/device/device.ts";
+import { openDevice } from "../../../engine/device/open.ts";
 import { findGpu } from "../../../engine/device/provider.ts";
 import { sum } from "../../../engine/ops/reduce.ts";
 import { Tensor } from "../../../engine/tensor.ts";

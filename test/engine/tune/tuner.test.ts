@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { withoutGradients } from "../../../engine/autograd.ts";
-import { openDevice } from "../../../engine/device/device.ts";
+import { openDevice } from "../../../engine/device/open.ts";
 import { attention, selfAttention } from "../../../engine/ops/attention.ts";
 import { attentionWays } from "../../../engine/ops/attention-ways.ts";
 import { batchedMatmul } from "../../../engine/ops/batched.ts";

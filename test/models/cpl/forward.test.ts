@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from "bun:test";
 import { noise } from "../../../engine/bench.ts";
-import { openDevice } from "../../../engine/device/device.ts";
+import { openDevice } from "../../../engine/device/open.ts";
 import { centerCrop, stack } from "../../../engine/ops/image.ts";
 import { Forward } from "../../../models/cpl/forward.ts";
 import { CplModel } from "../../../models/cpl/model.ts";

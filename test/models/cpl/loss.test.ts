@@ -2,12 +2,13 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Device, openDevice } from "../../../engine/device/device.ts";
+import type { Device } from "../../../engine/device/device.ts";
 import { DeviceLostError } from "../../../engine/device/errors.ts";
+import { openDevice } from "../../../engine/device/open.ts";
 import type { CplOptionsInput } from "../../../models/cpl/options.ts";
 import { resumeCpl, trainCpl } from "../../../models/cpl/train.ts";
 import type { RatedRow, TrainingData, TrainingHooks } from "../../../models/cpl/training.ts";
-import { type ScoredPicture, Scorer } from "../../../models/scorer.ts";
+import { openScorer, type ScoredPicture } from "../../../models/scorer.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { blurredPictures } from "./pictures.ts";
 
@@ -165,22 +166,22 @@ describe("a scorer", () => {
 
   async function collect(walk: AsyncIterable<ScoredPicture>, each: (count: number) => void = () => {}) {
     const scored: ScoredPicture[] = [];
-    for await (const picture of walk) each(scored.push(picture));
+    for await (const picture of walk) each(scored.push({ ...picture, milliseconds: 0 }));
     return scored;
   }
 
   test("repeats the batch in hand on a new device: every picture once, with the same scores", async () => {
-    using undisturbed = await Scorer.open(await sharedDevice(), model());
+    await using undisturbed = await openScorer({ device: await sharedDevice(), model: model() });
     const expected = await collect(undisturbed.scoreMany(paths()));
     expect(expected).toHaveLength(151);
-    expect(expected.map(({ path }) => path)).toEqual(paths());
+    expect(expected.map(({ picture }) => picture)).toEqual(paths());
     expect(expected.flatMap((picture, i) => ("error" in picture ? [i] : []))).toEqual([20]);
     const source = devices();
-    using scorer = await Scorer.open(source.open, model());
+    await using scorer = await openScorer({ device: source.open, model: model() });
     let losses = 0;
     const found = await collect(scorer.scoreMany(paths()), (count) => {
-      // With two batches in flight, and again at the first picture of the device that came for it.
-      if ((losses === 0 && count === 5) || (losses === 1 && source.opened.length === 2)) {
+      // With two batches in flight, and again when no picture that was begun on the first device is left.
+      if ((losses === 0 && count === 5) || (losses === 1 && count === 120)) {
         losses++;
         source.lose();
       }
@@ -192,7 +193,7 @@ describe("a scorer", () => {
 
   test("replaces the device once for two walks", async () => {
     const source = devices();
-    using scorer = await Scorer.open(source.open, model());
+    await using scorer = await openScorer({ device: source.open, model: model() });
     source.lose();
     const walks = [scorer.scoreMany(paths()), scorer.scoreMany(paths().toReversed())].map((walk) => collect(walk));
     const [forth, back] = await Promise.all(walks);
@@ -209,7 +210,7 @@ describe("a scorer", () => {
       if (source.opened.length > 1) device.gpu.destroy();
       return device;
     };
-    using scorer = await Scorer.open(open, model());
+    await using scorer = await openScorer({ device: open, model: model() });
     const scored: ScoredPicture[] = [];
     const walk = async () => {
       for await (const picture of scorer.scoreMany(paths())) if (scored.push(picture) === 5) source.lose();
@@ -217,12 +218,12 @@ describe("a scorer", () => {
     await expect(walk()).rejects.toThrow(DeviceLostError);
     expect(source.opened).toHaveLength(2);
     // The batch that was read back before the loss is handed out, nothing after it.
-    expect(scored.map(({ path }) => path)).toEqual(paths().slice(0, scored.length));
+    expect(scored.map(({ picture }) => picture)).toEqual(paths().slice(0, scored.length));
   });
 
   test("ends with the loss on a device of the host's own", async () => {
     const device = await openDevice();
-    using scorer = await Scorer.open(device, model());
+    await using scorer = await openScorer({ device, model: model() });
     device.gpu.destroy();
     await expect(collect(scorer.scoreMany(paths()))).rejects.toThrow(DeviceLostError);
   });

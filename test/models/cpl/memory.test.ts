@@ -3,8 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { backward } from "../../../engine/autograd.ts";
-import { openDevice } from "../../../engine/device/device.ts";
 import { OutOfMemoryError } from "../../../engine/device/errors.ts";
+import { openDevice } from "../../../engine/device/open.ts";
 import { Optimiser } from "../../../engine/optim/optimiser.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { LabelTensors } from "../../../models/cpl/loss.ts";
@@ -13,7 +13,7 @@ import { type CplOptionsInput, cplOptions } from "../../../models/cpl/options.ts
 import { evaluationBatch, fittingBatch } from "../../../models/cpl/predict.ts";
 import { trainCpl } from "../../../models/cpl/train.ts";
 import type { RatedRow, TrainingData } from "../../../models/cpl/training.ts";
-import { type ScoredPicture, Scorer } from "../../../models/scorer.ts";
+import { openScorer, type ScoredPicture } from "../../../models/scorer.ts";
 import { blurredPictures } from "./pictures.ts";
 
 const options: CplOptionsInput = {
@@ -113,9 +113,10 @@ test("scoring takes fewer pictures at once when memory is short, with the same s
   expect(result.progress.results).toHaveLength(1);
   const score = async (memoryLimitBytes: number) => {
     using device = await openDevice({ memoryLimitBytes });
-    using scorer = await Scorer.open(device, join(folder, "run", "stage1.safetensors"));
+    await using scorer = await openScorer({ device, model: join(folder, "run", "stage1.safetensors") });
     const scores: ScoredPicture[] = [];
-    for await (const scored of scorer.scoreMany(rows.slice(0, 40).map(({ path }) => path))) scores.push(scored);
+    for await (const scored of scorer.scoreMany(rows.slice(0, 40).map(({ path }) => path)))
+      scores.push({ ...scored, milliseconds: 0 });
     return { scores, peakBytes: device.memoryUse.peakBytes };
   };
   const roomy = await score(2 ** 30);

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runArguments } from "../../../engine/device/check.ts";
-import { openDevice } from "../../../engine/device/device.ts";
+import { openDevice } from "../../../engine/device/open.ts";
 import { NumericError } from "../../../engine/numbers.ts";
 import { openSafetensors, toFloat32, writeSafetensors } from "../../../engine/weights/safetensors.ts";
 import type { CplOptionsInput } from "../../../models/cpl/options.ts";

@@ -8,7 +8,7 @@ import { openModel } from "../../../models/cpl/model.ts";
 import { type CplOptionsInput, cplOptions, OptionError } from "../../../models/cpl/options.ts";
 import { resumeCpl, trainCpl } from "../../../models/cpl/train.ts";
 import { type RatedRow, type TrainingData, TrainingInterrupted } from "../../../models/cpl/training.ts";
-import { Scorer } from "../../../models/scorer.ts";
+import { openScorer } from "../../../models/scorer.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { blurredPictures } from "./pictures.ts";
 
@@ -59,12 +59,12 @@ describe("training", () => {
     expect(losses.filter(({ stage }) => stage === 2)).toHaveLength(4);
     expect(lines.join("\n")).toContain("stage 2: test SRCC");
 
-    using scorer = await Scorer.open(device, join(run("whole"), "model.safetensors"));
+    await using scorer = await openScorer({ device, model: join(run("whole"), "model.safetensors") });
     const paths = [...data.test.map(({ path }) => path), join(folder, "absent.jpg")];
     const scored: unknown[] = [];
     for await (const picture of scorer.scoreMany(paths)) scored.push(picture);
     predictions.forEach((row, i) => {
-      expect(scored[i]).toMatchObject({ path: row.path, score: row.score });
+      expect(scored[i]).toMatchObject({ picture: row.path, score: row.score });
     });
     expect(scored.at(-1)).toHaveProperty("error.name", "PictureError");
     result.model.dispose();

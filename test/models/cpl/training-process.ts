@@ -3,7 +3,7 @@
  * JSON file with data and options. Prints a line after every step.
  */
 import { readFileSync } from "node:fs";
-import { openDevice } from "../../../engine/device/device.ts";
+import { openDevice } from "../../../engine/device/open.ts";
 import { resumeCpl, trainCpl } from "../../../models/cpl/train.ts";
 import type { TrainingHooks } from "../../../models/cpl/training.ts";
 

@@ -7,6 +7,7 @@ import sharp from "sharp";
 import { Random } from "../../../engine/random.ts";
 import { checkPicture, decode, type Picture } from "../../../models/data/decode.ts";
 import { PictureError } from "../../../models/data/picture-error.ts";
+import { badPictures } from "../scoring/fixtures.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -241,4 +242,18 @@ describe.skipIf(!existsSync(samples))("camera and phone JPEGs (skipped without .
       }
     }
   });
+});
+
+test("pictures that are decoded at the same time get their own reasons", async () => {
+  const good = new Uint8Array(await busy(64, 64).png().toBuffer());
+  const kinds = Object.values(await badPictures());
+  const calls = Array.from({ length: 40 }, (_, i) => [kinds[i % kinds.length]!, decode(good)] as const);
+  const reasons = await Promise.all(
+    calls.map(async ([{ bytes }]) => {
+      const check = await checkPicture(bytes, { maxPixels: 1e6 });
+      return check.ok ? "none" : check.error.reason;
+    }),
+  );
+  expect(reasons).toEqual(calls.map(([{ reason }]) => reason));
+  for (const [, decoded] of calls) expect((await decoded).width).toBe(64);
 });

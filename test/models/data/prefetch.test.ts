@@ -53,6 +53,31 @@ describe("prefetch", () => {
     expect(seen).toEqual(["0", "at once", "2", "later", "4"]);
   });
 
+  test("an asynchronous source is waited for, but not with what is loaded already", async () => {
+    const gate = Promise.withResolvers<void>();
+    async function* slow() {
+      yield 1;
+      yield 2;
+      await gate.promise;
+      yield 3;
+    }
+    const seen: number[] = [];
+    for await (const result of prefetch(slow(), (n) => n * 10)) {
+      if (result.ok) seen.push(result.value);
+      if (seen.length === 2) gate.resolve();
+    }
+    expect(seen).toEqual([10, 20, 30]);
+
+    async function* failing() {
+      yield 1;
+      throw new Error("no more");
+    }
+    const walk = async () => {
+      for await (const result of prefetch(failing(), (n) => n)) if (result.ok) seen.push(result.value);
+    };
+    await expect(walk()).rejects.toThrow("no more");
+  });
+
   test("an early return waits for running loads, starts no other, and closes the source", async () => {
     let started = 0;
     let ended = 0;

@@ -1,0 +1,66 @@
+import type { Service } from "../models/service/index.ts";
+
+/** A service that can be reached. */
+export interface Listening {
+  readonly url: string;
+  /** Takes no more connections, waits until every request that came is answered, and ends what is left of connections. */
+  stop(): Promise<void>;
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+}
+
+/** Seconds in which a connection must send something while it is not waiting for scores. */
+const idleSeconds = 30;
+
+/** Puts a service on a port, under Bun by its own server, elsewhere by that of Node. @throws Error when the port is taken */
+export function listen(service: Service, options: ListenOptions): Promise<Listening> {
+  return process.versions["bun"] ? listenInBun(service, options) : listenInNode(service, options);
+}
+
+async function listenInBun(service: Service, { host, port }: ListenOptions): Promise<Listening> {
+  const server = Bun.serve({
+    hostname: host,
+    port,
+    idleTimeout: idleSeconds,
+    // Beyond what the service allows, so that it refuses with a problem document what is too long.
+    maxRequestBodySize: 2 * service.limits.maxBodyBytes,
+    fetch: (request, bun) => {
+      // The service has its own limits for bodies that come slowly and scores that take long.
+      bun.timeout(request, 0);
+      return service.fetch(request);
+    },
+  });
+  return {
+    url: server.url.href.replace(/\/$/, ""),
+    async stop() {
+      void server.stop();
+      await service.drain();
+      while (server.pendingRequests > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+      await server.stop(true);
+    },
+  };
+}
+
+async function listenInNode(service: Service, { host, port }: ListenOptions): Promise<Listening> {
+  const { createAdaptorServer } = await import("@hono/node-server");
+  const { once } = await import("node:events");
+  const server = createAdaptorServer({ fetch: service.fetch }) as import("node:http").Server;
+  server.headersTimeout = 1000 * idleSeconds;
+  server.listen(port, host);
+  await once(server, "listening");
+  const address = server.address() as import("node:net").AddressInfo;
+  const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
+  return {
+    url: `http://${name}:${address.port}`,
+    async stop() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      await service.drain();
+      server.closeIdleConnections();
+      await closed;
+    },
+  };
+}

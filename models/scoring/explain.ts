@@ -1,0 +1,119 @@
+import sharp from "sharp";
+import type { Tensor } from "../../engine/tensor.ts";
+import type { CplModel } from "../cpl/model.ts";
+import { cutViews, scoreOf } from "../cpl/predict.ts";
+import type { MosRange, Picture } from "../data/index.ts";
+
+/** Local quality of a picture on a grid of tiles. */
+export interface QualityMap {
+  readonly rows: number;
+  readonly columns: number;
+  /** Scores of the tiles by rows, from the upper left; higher is better. */
+  readonly scores: readonly (readonly number[])[];
+  /** Side of a tile, pixels of the upright picture; more than the picture's shorter side when that was enlarged to one. */
+  readonly tile: number;
+  /** Ends of the scale of `scores`. */
+  readonly range: MosRange;
+  /** Pixels of the upright picture. */
+  readonly width: number;
+  readonly height: number;
+  /** The map drawn over the picture as a PNG file. */
+  draw(options?: DrawOptions): Promise<Buffer>;
+}
+
+export interface DrawOptions {
+  /** The drawing is made smaller until its longer side has at most so many pixels. @default 1024 */
+  readonly longerSide?: number;
+  /** How much the colours cover the picture, 0..1. @default 0.55 */
+  readonly opacity?: number;
+  /** Scores of the lowest and the highest colour. @default the least and the greatest of the map */
+  readonly between?: MosRange;
+}
+
+/** Rows and columns of tiles on a picture. */
+interface Grid {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** Half overlapping tiles, or fewer, at most `most`. */
+function gridOf(width: number, height: number, crop: number, most: number): Grid {
+  const along = (length: number) => Math.max(1, Math.ceil((2 * (length - crop)) / crop) + 1);
+  if (Math.min(width, height) < crop) return { rows: 1, columns: 1 };
+  let [rows, columns] = [along(height), along(width)];
+  while (rows * columns > most) {
+    if (columns * height >= rows * width && columns > 1) columns--;
+    else if (rows > 1) rows--;
+    else columns--;
+  }
+  return { rows, columns };
+}
+
+/** Tiles of the network's input size at original resolution, by rows; the outer ones touch the picture's edges. */
+export function tilesOf(model: CplModel, picture: Picture, most: number): Tensor[] {
+  const { crop } = model.options;
+  const { rows, columns } = gridOf(picture.width, picture.height, crop, most);
+  return cutViews(model, picture, ({ height, width }) =>
+    Array.from({ length: rows * columns }, (_, i) => ({
+      top: start(Math.floor(i / columns), rows, height - crop),
+      left: start(i % columns, columns, width - crop),
+    })),
+  );
+}
+
+/** Where tile `i` of `count` starts when so many pixels are to spare; a single one lies in the middle. */
+function start(i: number, count: number, spare: number): number {
+  return count === 1 ? Math.floor(spare / 2) : Math.round((i * spare) / (count - 1));
+}
+
+/** The map of a picture whose {@link tilesOf} have these distributions. */
+export function explanationOf(
+  picture: Picture,
+  distributions: readonly Float32Array[],
+  { crop, most, range }: { readonly crop: number; readonly most: number; readonly range: MosRange },
+): QualityMap {
+  const { width, height } = picture;
+  const { rows, columns } = gridOf(width, height, crop, most);
+  const all = distributions.map((distribution) => scoreOf(distribution, range).score);
+  const scores = Array.from({ length: rows }, (_, row) => all.slice(row * columns, (row + 1) * columns));
+  const draw = (options: DrawOptions = {}) => drawn(picture, scores, options);
+  return { rows, columns, scores, tile: crop, range, width, height, draw };
+}
+
+/** Cividis at five places, from low to high: even steps of brightness, told apart by people who are colour-blind. */
+const colours = [
+  [0, 34, 78],
+  [66, 78, 108],
+  [124, 123, 120],
+  [187, 173, 108],
+  [254, 232, 56],
+] as const;
+
+function colourAt(share: number): number[] {
+  const place = Math.min(1, Math.max(0, share)) * (colours.length - 1);
+  const below = Math.min(colours.length - 2, Math.floor(place));
+  return [0, 1, 2].map((channel) => {
+    const [low, high] = [colours[below]![channel]!, colours[below + 1]![channel]!];
+    return Math.round(low + (place - below) * (high - low));
+  });
+}
+
+async function drawn(picture: Picture, scores: readonly (readonly number[])[], options: DrawOptions): Promise<Buffer> {
+  const { longerSide = 1024, opacity = 0.55 } = options;
+  const all = scores.flat();
+  const [low, high] = options.between ?? [Math.min(...all), Math.max(...all)];
+  const [rows, columns] = [scores.length, scores[0]!.length];
+  const cells = Uint8Array.from(all.flatMap((score) => colourAt(high > low ? (score - low) / (high - low) : 0.5)));
+  const shrink = Math.min(1, longerSide / Math.max(picture.width, picture.height));
+  const [width, height] = [picture.width, picture.height].map((side) => Math.max(1, Math.round(side * shrink)));
+  const map = await sharp(cells, { raw: { width: columns, height: rows, channels: 3 } })
+    .resize(width, height, { fit: "fill", kernel: "linear" })
+    .ensureAlpha(Math.min(1, Math.max(0, opacity)))
+    .png()
+    .toBuffer();
+  return sharp(picture.pixels, { raw: { width: picture.width, height: picture.height, channels: 3 } })
+    .resize(width, height, { fit: "fill" })
+    .composite([{ input: map }])
+    .png()
+    .toBuffer();
+}

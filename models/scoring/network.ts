@@ -1,0 +1,216 @@
+import type { Device } from "../../engine/device/device.ts";
+import type { DeviceSource } from "../../engine/device/source.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { Forward } from "../cpl/forward.ts";
+import { type CplModel, type ModelCard, openModel } from "../cpl/model.ts";
+import { distributions, fittingBatch } from "../cpl/predict.ts";
+
+/** One run of the network. */
+export interface BatchReport {
+  /** Views taken through the network at once: pictures, or parts of them. */
+  readonly size: number;
+  /** From when the adapter was free for it until its distributions were read, by the host's clock. */
+  readonly milliseconds: number;
+}
+
+export interface NetworkOptions {
+  /** The most views at once; fewer where they do not fit the memory. */
+  readonly batch: number;
+  /** How long a view waits for others that are on their way while the adapter is idle. */
+  readonly latencyMs: number;
+  readonly onBatch: (report: BatchReport) => void;
+}
+
+interface Waiting {
+  readonly view: Tensor;
+  readonly since: number;
+  readonly resolve: (distribution: Float32Array) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** So many runs are handed over to the adapter at a time: it works on one while the host prepares the next. */
+const mostRunning = 2;
+
+/**
+ * A model on one device, and the views that wait to go through it. Views of all callers share batches: while a batch runs
+ * the next one gathers, and when none runs the first view waits for those announced, up to the latency budget.
+ * Once its device has failed, everything waiting ends with the failure.
+ */
+export class Network {
+  readonly model: CplModel;
+  readonly card: ModelCard;
+  readonly #options: NetworkOptions;
+  /** Views of a full batch. */
+  readonly batch: number;
+  readonly #forward: Forward;
+  #waiting: Waiting[] = [];
+  readonly #forPlace: (() => void)[] = [];
+  #announced = 0;
+  #running = 0;
+  #lastDone = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  private constructor(model: CplModel, card: ModelCard, options: NetworkOptions) {
+    this.model = model;
+    this.card = card;
+    this.#options = options;
+    this.batch = Math.min(options.batch, fittingBatch(model));
+    this.#forward = new Forward(model, this.batch, distributions);
+  }
+
+  /**
+   * Loads a model. A device that was opened for it is closed when that fails.
+   * @throws SafetensorsError when the file is no model; OutOfMemoryError when not one picture fits
+   */
+  static async load(source: DeviceSource, path: string, options: NetworkOptions): Promise<Network> {
+    const device = typeof source === "function" ? await source() : source;
+    let model: CplModel | undefined;
+    try {
+      const opened = await openModel(device, path);
+      model = opened.model;
+      return new Network(model, opened.card, options);
+    } catch (error) {
+      model?.dispose();
+      if (typeof source === "function") device.close();
+      throw error;
+    }
+  }
+
+  get device(): Device {
+    return this.model.device;
+  }
+
+  /** True once the device cannot be used any more. */
+  get broken(): boolean {
+    try {
+      this.device.check();
+      return false;
+    } catch {
+      return true;
+    }
+  }
+
+  /** Views that wait for their batch. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Says that a picture is on its way; the returned function, that it has come or will not come. */
+  announce(): () => void {
+    this.#announced++;
+    let isPending = true;
+    return () => {
+      if (!isPending) return;
+      isPending = false;
+      this.#announced--;
+      this.#pump();
+    };
+  }
+
+  /** Resolves when fewer views wait than make a batch: what waits is bounded by those who come through here. */
+  async place(): Promise<void> {
+    while (this.#waiting.length >= this.batch) await new Promise<void>((resolve) => this.#forPlace.push(resolve));
+  }
+
+  /**
+   * Distributions over the score set of views [1, crop, crop, 3], in order; each has the bits it would have alone. The views
+   * are the network's from now on. An abort takes those that wait out of the queue.
+   * @throws the signal's reason; DeviceLostError; what else went wrong on the device
+   */
+  async score(views: readonly Tensor[], signal?: AbortSignal): Promise<Float32Array[]> {
+    const entries: Waiting[] = [];
+    const since = performance.now();
+    const results = views.map(
+      (view) =>
+        new Promise<Float32Array>((resolve, reject) => {
+          entries.push({ view, since, resolve, reject });
+        }),
+    );
+    this.#waiting.push(...entries);
+    const abort = () => {
+      this.#drop(entries);
+      for (const { reject } of entries) reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted) abort();
+    else this.#pump();
+    try {
+      return await Promise.all(results);
+    } finally {
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+
+  /** Ends the model; nothing may be waiting or running. */
+  dispose(): void {
+    clearTimeout(this.#timer);
+    this.#drop(this.#waiting);
+    this.#forward.dispose();
+    this.model.dispose();
+  }
+
+  #drop(entries: readonly Waiting[]): void {
+    const dropped = new Set(entries);
+    const isDropped = (entry: Waiting) => dropped.has(entry);
+    for (const { view } of this.#waiting.filter(isDropped)) view.dispose();
+    this.#waiting = this.#waiting.filter((entry) => !isDropped(entry));
+    this.#givePlaces();
+  }
+
+  #pump(): void {
+    while (this.#running < mostRunning && this.#waiting.length >= this.batch) this.#start();
+    const [first] = this.#waiting;
+    if (!first || this.#running > 0) return;
+    const leftMs = first.since + this.#options.latencyMs - performance.now();
+    if (this.#announced === 0 || leftMs <= 0) {
+      this.#start();
+      return;
+    }
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#pump();
+    }, leftMs);
+  }
+
+  #start(): void {
+    const entries = this.#waiting.splice(0, this.batch);
+    const views = entries.map(({ view }) => view);
+    const began = performance.now();
+    this.#running++;
+    void this.#run(views)
+      .then(
+        (all) => {
+          const { levels } = this.model.options;
+          const done = performance.now();
+          const milliseconds = done - Math.max(began, this.#lastDone);
+          this.#lastDone = done;
+          this.#options.onBatch({ size: entries.length, milliseconds });
+          entries.forEach(({ resolve }, i) => {
+            resolve(all.slice(i * levels, (i + 1) * levels));
+          });
+        },
+        (error: unknown) => {
+          for (const { reject } of entries) reject(error);
+        },
+      )
+      .finally(() => {
+        this.#running--;
+        this.#pump();
+      });
+    this.#givePlaces();
+  }
+
+  async #run(views: readonly Tensor[]): Promise<Float32Array> {
+    let read: Promise<Float32Array>;
+    try {
+      read = this.#forward.run(views, (output) => output.read());
+    } finally {
+      for (const view of views) view.dispose();
+    }
+    return read;
+  }
+
+  #givePlaces(): void {
+    for (const resolve of this.#forPlace.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,141 @@
+import { fileURLToPath } from "node:url";
+import type { Sharp } from "sharp";
+import { isPipeline, PictureError } from "../data/index.ts";
+
+/**
+ * A picture to be scored: the path or `file:` URL of a file, its bytes, a Blob or File, a Response with it as body, a stream of
+ * its bytes (web or node), or a pipeline of sharp, whose result is taken.
+ */
+export type PictureSource =
+  | string
+  | URL
+  | Uint8Array
+  | ArrayBuffer
+  | Blob
+  | Response
+  | ReadableStream<Uint8Array>
+  | AsyncIterable<Uint8Array>
+  | Sharp;
+
+/** A picture in a form that can be decoded any number of times. */
+export interface OpenedPicture {
+  /** Stands for the picture in errors. */
+  readonly name: string;
+  /** A path, the bytes of a file, a handle that gives them, or a pipeline. */
+  readonly content: string | Uint8Array | Blob | Sharp;
+}
+
+export interface OpenPictureOptions {
+  /** Bodies and streams that are longer are refused, bytes. */
+  readonly maxBytes: number;
+  /** Stands for the picture in errors. */
+  readonly name?: string;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Reads bodies and streams, which can be read only once, into memory.
+ * @throws PictureError "unreadable" when the body fails or the response is not a success, "too-many-bytes" when it is longer
+ * than allowed; TypeError for anything that is no {@link PictureSource}; the signal's reason
+ */
+export async function openPicture(source: PictureSource, options: OpenPictureOptions): Promise<OpenedPicture> {
+  const { name = nameOf(source) } = options;
+  if (typeof source === "string" || source instanceof Uint8Array) return { name, content: source };
+  if (source instanceof URL) {
+    if (source.protocol === "file:") return { name, content: fileURLToPath(source) };
+    throw new TypeError(`${source} is not a file: URL; fetch it and pass the Response`);
+  }
+  if (source instanceof ArrayBuffer) return { name, content: new Uint8Array(source) };
+  if (source instanceof Blob) {
+    if (source.size > options.maxBytes) throw tooLong(name, options.maxBytes);
+    return { name, content: source };
+  }
+  if (isPipeline(source)) return { name, content: source };
+  if (source instanceof Response) {
+    if (!source.ok) throw new PictureError(name, "unreadable", `The server answered ${source.status}.`);
+    if (!source.body) throw new PictureError(name, "empty", "The response has no body.");
+    return { name, content: await readStream(source.body, name, options) };
+  }
+  if (typeof source === "object" && source !== null && Symbol.asyncIterator in source) {
+    return { name, content: await readStream(source, name, options) };
+  }
+  const kind = source === null ? "null" : typeof source;
+  throw new TypeError(
+    `a picture is a path, URL, Uint8Array, ArrayBuffer, Blob, Response, stream of bytes or sharp pipeline; got ${kind}`,
+  );
+}
+
+/** The bytes of a picture, or what stands for it, for the decoder. @throws PictureError when they cannot be read */
+export async function contentOf({ name, content }: OpenedPicture): Promise<string | Uint8Array | Sharp> {
+  if (!(content instanceof Blob)) return content;
+  try {
+    return new Uint8Array(await content.arrayBuffer());
+  } catch (cause) {
+    throw new PictureError(name, "unreadable", messageOf(cause), { cause });
+  }
+}
+
+function nameOf(source: PictureSource): string {
+  if (typeof source === "string") return source;
+  if (source instanceof URL) return source.href;
+  if (source instanceof Response) return source.url || "(response)";
+  if (source instanceof Blob) return (source as Partial<File>).name ?? "(blob)";
+  if (source instanceof Uint8Array || source instanceof ArrayBuffer) return "(bytes)";
+  return isPipeline(source) ? "(sharp)" : "(stream)";
+}
+
+async function readStream(
+  stream: ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>,
+  name: string,
+  { maxBytes, signal }: OpenPictureOptions,
+): Promise<Uint8Array> {
+  const iterator = (stream as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  const next = async () => {
+    try {
+      return await iterator.next();
+    } catch (cause) {
+      throw new PictureError(name, "unreadable", messageOf(cause), { cause });
+    }
+  };
+  const aborted = Promise.withResolvers<never>();
+  aborted.promise.catch(() => {});
+  const onAbort = () => aborted.reject(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    signal?.throwIfAborted();
+    for (;;) {
+      const { done, value } = await Promise.race([next(), aborted.promise]);
+      if (done) break;
+      if (!(value instanceof Uint8Array)) throw new TypeError(`${name}: a stream of bytes gives Uint8Array chunks`);
+      length += value.byteLength;
+      if (length > maxBytes) throw tooLong(name, maxBytes);
+      chunks.push(value);
+    }
+  } catch (error) {
+    // The source is told, and not waited for: a stalled one may never answer.
+    Promise.resolve(iterator.return?.()).catch(() => {});
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+  }
+  const [only] = chunks;
+  if (only && chunks.length === 1) return only;
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return bytes;
+}
+
+function tooLong(name: string, maxBytes: number): PictureError {
+  return new PictureError(name, "too-many-bytes", `It has more than ${maxBytes} bytes.`);
+}
+
+function messageOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return /[.!?]$/.test(message) ? message : `${message}.`;
+}

@@ -1,0 +1,4 @@
+export type { LimitsInput, LogEntry } from "./options.ts";
+export { type ProblemDocument, problemSchema } from "./problem.ts";
+export { answerSchema, failureSchema, mapSchema, modelsSchema, readySchema, scoreSchema } from "./schemas.ts";
+export { openService, type Service, type ServiceOptions } from "./service.ts";

@@ -1,0 +1,31 @@
+import { z } from "zod";
+
+const count = z.int().min(1);
+
+/** What one request and all of them together may take. */
+export const limitsSchema = z.object({
+  /** Bytes of a request's body. */
+  maxBodyBytes: count.default(64 * 2 ** 20),
+  /** Bytes of all bodies that are held at a time. */
+  maxHeldBytes: count.default(2 ** 30),
+  /** Pixels of a picture, looked up before it is decoded. */
+  maxPixels: count.default(50_000_000),
+  /** Pictures in a request. */
+  maxPictures: count.default(64),
+  /** Pictures accepted and not yet answered, of all requests together. */
+  maxQueue: count.default(1024),
+  /** Seconds in which a body must have arrived. */
+  bodySeconds: z.number().positive().default(30),
+  /** Seconds in which its pictures must have been scored. */
+  scoreSeconds: z.number().positive().default(120),
+});
+
+/** Limits as a caller gives them. */
+export type LimitsInput = z.input<typeof limitsSchema>;
+export type Limits = z.output<typeof limitsSchema>;
+
+/** One line of the log: what happened, never what a picture shows or is called. */
+export type LogEntry = Readonly<Record<string, string | number | boolean | undefined>> & {
+  readonly level: "info" | "warn" | "error";
+  readonly event: string;
+};

@@ -1,0 +1,198 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { problemSchema } from "./problem.ts";
+
+const rangeSchema = z.tuple([z.number(), z.number()]).openapi({
+  description: "Ends of the scale of scores, the lowest quality first",
+  example: [0, 100],
+});
+
+/** A picture's score: what `Scorer.score` gives, and which picture it is. */
+export const scoreSchema = z
+  .object({
+    index: z.int().min(0).openapi({ description: "Place among the pictures of the request" }),
+    name: z.string(),
+    score: z.number().openapi({ description: "Expected quality on the scale of the range; higher is better" }),
+    range: rangeSchema,
+    standardDeviation: z.number().openapi({ description: "Of the predicted distribution, on the same scale" }),
+    confidence: z.number().min(0).max(1),
+    histogram: z.array(z.number()).openapi({
+      description: "Predicted probability of each member of the score set, evenly spread over the range",
+    }),
+    width: z.int(),
+    height: z.int(),
+    model: z.string(),
+    milliseconds: z.number(),
+  })
+  .openapi("Score");
+
+/** A picture of several that has no score. */
+export const failureSchema = z
+  .object({ index: z.int().min(0), name: z.string(), error: problemSchema })
+  .openapi("Failure");
+
+export const answerSchema = z
+  .object({
+    model: z.string(),
+    range: rangeSchema,
+    direction: z.literal("higher is better"),
+    pictures: z.array(z.union([scoreSchema, failureSchema])),
+  })
+  .openapi("Answer");
+
+export const modelSchema = z
+  .object({
+    name: z.string(),
+    range: rangeSchema,
+    direction: z.literal("higher is better"),
+    backbone: z.string(),
+    resize: z.int().openapi({ description: "Side to which pictures are resized, pixels" }),
+    crop: z.int().openapi({ description: "Side of the part in their middle that is scored, pixels" }),
+    levels: z.int().openapi({ description: "Members of the score set" }),
+    batch: z.int().openapi({ description: "The most pictures taken through the network at once" }),
+    ready: z.boolean(),
+  })
+  .openapi("Model");
+
+export const modelsSchema = z.object({ models: z.array(modelSchema) }).openapi("Models");
+export const healthSchema = z.object({ status: z.literal("ok") }).openapi("Health");
+export const readySchema = z
+  .object({ ready: z.boolean(), draining: z.boolean(), models: z.record(z.string(), z.boolean()) })
+  .openapi("Ready");
+
+export const mapSchema = z
+  .object({
+    model: z.string(),
+    rows: z.int(),
+    columns: z.int(),
+    scores: z.array(z.array(z.number())).openapi({ description: "Scores of the tiles by rows, from the upper left" }),
+    tile: z.int().openapi({ description: "Side of a tile, pixels" }),
+    range: rangeSchema,
+    width: z.int(),
+    height: z.int(),
+  })
+  .openapi("QualityMap");
+
+const modelQuery = {
+  model: z.string().optional().openapi({ description: "Name of the model; the first one unless given" }),
+};
+
+// What nothing here validates by: the bytes of pictures are the decoder's to judge.
+const file = { type: "string" as const, format: "binary" };
+const rawBody = { "image/*": { schema: file }, "application/octet-stream": { schema: file } };
+const files = { anyOf: [file, { type: "array" as const, items: file }] };
+const form = { "multipart/form-data": { schema: { type: "object" as const, additionalProperties: files } } };
+
+const problem = (description: string) => ({
+  description,
+  content: { "application/problem+json": { schema: problemSchema } },
+});
+const refusals = {
+  400: problem("The body or the form is broken"),
+  401: problem("The bearer token is missing or wrong"),
+  404: problem("There is no such model"),
+  408: problem("The body came too slowly"),
+  413: problem("The body, the number of pictures or a picture is too large"),
+  415: problem("The body is no picture, or of a kind that cannot be decoded"),
+  422: problem("A picture is empty, truncated or damaged, or the request makes no sense"),
+  429: problem("The queue is full; Retry-After says when to come again"),
+  500: problem("The service failed"),
+  503: problem("The device was lost, time ran out, or the service is being shut down"),
+};
+
+const security = [{ bearer: [] }];
+
+/** The routes, as they validate requests and as `/openapi.json` describes them. */
+export const routes = {
+  score: createRoute({
+    method: "post",
+    path: "/v1/score",
+    summary: "Score pictures",
+    description:
+      "One picture as the body, or several as files of a form. A picture of a form that cannot be scored becomes a row with a problem; a body that cannot is answered with the problem itself.",
+    security,
+    request: { query: z.object(modelQuery), body: { required: true, content: { ...rawBody, ...form } } },
+    responses: {
+      200: {
+        description: "The scores, in the order of the pictures",
+        content: { "application/json": { schema: answerSchema } },
+      },
+      ...refusals,
+    },
+  }),
+  stream: createRoute({
+    method: "post",
+    path: "/v1/score/stream",
+    summary: "Score pictures, a line of JSON for each as soon as those before it are scored",
+    security,
+    request: { query: z.object(modelQuery), body: { required: true, content: { ...rawBody, ...form } } },
+    responses: {
+      200: {
+        description: "A Score or a Failure a line, in the order of the pictures",
+        content: { "application/x-ndjson": { schema: z.union([scoreSchema, failureSchema]) } },
+      },
+      ...refusals,
+    },
+  }),
+  explain: createRoute({
+    method: "post",
+    path: "/v1/explain",
+    summary: "Score the tiles of a picture: which parts look better than others",
+    security,
+    request: {
+      query: z.object({
+        ...modelQuery,
+        tiles: z.coerce.number().int().min(1).max(64).default(32).openapi({ description: "The most tiles" }),
+        format: z
+          .enum(["json", "png"])
+          .default("json")
+          .openapi({ description: "The map, or the map drawn over the picture" }),
+      }),
+      body: { required: true, content: rawBody },
+    },
+    responses: {
+      200: {
+        description: "The map",
+        content: { "application/json": { schema: mapSchema }, "image/png": { schema: file } },
+      },
+      ...refusals,
+    },
+  }),
+  models: createRoute({
+    method: "get",
+    path: "/v1/models",
+    summary: "The models that pictures can be scored with",
+    security,
+    responses: {
+      200: { description: "The models", content: { "application/json": { schema: modelsSchema } } },
+      401: refusals[401],
+    },
+  }),
+  health: createRoute({
+    method: "get",
+    path: "/health",
+    summary: "Whether the process answers",
+    responses: { 200: { description: "It does", content: { "application/json": { schema: healthSchema } } } },
+  }),
+  ready: createRoute({
+    method: "get",
+    path: "/ready",
+    summary: "Whether pictures can be scored now",
+    responses: {
+      200: { description: "They can", content: { "application/json": { schema: readySchema } } },
+      503: {
+        description: "The device is being opened again, or the service is being shut down",
+        content: { "application/json": { schema: readySchema } },
+      },
+    },
+  }),
+  metrics: createRoute({
+    method: "get",
+    path: "/metrics",
+    summary: "Figures for Prometheus",
+    security,
+    responses: {
+      200: { description: "The exposition format", content: { "text/plain": { schema: z.string() } } },
+      401: refusals[401],
+    },
+  }),
+};

@@ -1,0 +1,274 @@
+import { createHash, randomUUID, timingSafeEqual } from "node:crypto";
+import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import packageJson from "../../package.json" with { type: "json" };
+import { openScorer, type Scorer, type ScorerOptions } from "../scorer.ts";
+import { Metrics } from "./metrics.ts";
+import { type Limits, type LimitsInput, type LogEntry, limitsSchema } from "./options.ts";
+import { Problem, problemOf } from "./problem.ts";
+import { routes } from "./schemas.ts";
+import { type Account, mutable, Work } from "./work.ts";
+
+/** How {@link openService} opens a service. */
+export interface ServiceOptions {
+  /** Its models, at least one; the first is taken where a request names none. The limits of the service set their `maxPixels`. */
+  readonly models: readonly ScorerOptions[];
+  readonly limits?: LimitsInput;
+  /** What clients must send as bearer token, to all routes but `/health`, `/ready` and `/openapi.json`. None unless given. */
+  readonly token?: string;
+  /** Takes the log: what happened, never what a picture shows or is called. */
+  readonly log?: (entry: LogEntry) => void;
+}
+
+type Environment = { Variables: { account: Account } };
+
+/**
+ * Opens the models and the HTTP service over them. It listens nowhere: give {@link Service.fetch} to a server, or mount it in an
+ * application.
+ * @throws as `openScorer`; ZodError for limits that mean nothing; RangeError without a model or with two of one name
+ */
+export async function openService(options: ServiceOptions): Promise<Service> {
+  const limits = limitsSchema.parse(options.limits ?? {});
+  if (options.models.length === 0) throw new RangeError("a service needs at least one model");
+  const service = new Service(limits, options);
+  try {
+    for (const model of options.models) await service.add(model);
+  } catch (error) {
+    await service.close();
+    throw error;
+  }
+  return service;
+}
+
+/** Scores pictures over HTTP; made by {@link openService}. */
+export class Service {
+  readonly limits: Limits;
+  readonly #scorers = new Map<string, Scorer>();
+  readonly #work: Work;
+  readonly #metrics: Metrics;
+  readonly #log: (entry: LogEntry) => void;
+  readonly #tokenHash: Buffer | undefined;
+  readonly #app: OpenAPIHono<Environment>;
+  readonly #active = new Set<Promise<unknown>>();
+  #draining = false;
+
+  /** Use {@link openService}. */
+  constructor(limits: Limits, { token, log = () => {} }: ServiceOptions) {
+    this.limits = limits;
+    this.#log = log;
+    this.#tokenHash = token === undefined ? undefined : hashOf(token);
+    this.#metrics = new Metrics({
+      queue: () => this.#work.admission.pictures,
+      heldBytes: () => this.#work.admission.bytes,
+      ready: () => this.#readiness(),
+    });
+    const onFailure = (entry: Account, error: unknown) => this.#logFailure(entry, error);
+    this.#work = new Work({ limits, metrics: this.#metrics, onFailure });
+    this.#app = this.#routed();
+  }
+
+  /** Answers a request. Never rejects. */
+  readonly fetch = async (request: Request): Promise<Response> => {
+    const account: Account = { id: randomUUID(), route: "(none)", pictures: 0, failed: 0, bytes: 0 };
+    const start = performance.now();
+    const answering = this.#answer(request, account);
+    this.#active.add(answering);
+    const response = await answering;
+    const end = () => {
+      this.#active.delete(answering);
+      this.#record(request, account, response.status, performance.now() - start);
+    };
+    if (account.streaming) {
+      this.#active.add(account.streaming);
+      account.streaming.finally(() => this.#active.delete(account.streaming!)).then(end, end);
+    } else end();
+    return response;
+  };
+
+  /** Requests that have come and are not answered completely. */
+  get active(): number {
+    return this.#active.size;
+  }
+
+  /** Refuses further requests and waits until all that came are answered. Scores what was accepted. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    while (this.#active.size > 0) await Promise.allSettled(this.#active);
+  }
+
+  /** Drains, then ends the models. */
+  async close(): Promise<void> {
+    await this.drain();
+    await Promise.all([...this.#scorers.values()].map((scorer) => scorer.close()));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Opens one more model. @throws as `openScorer`; RangeError when there is one of its name */
+  async add(options: ScorerOptions): Promise<void> {
+    let name = "";
+    const scorer = await openScorer({
+      ...options,
+      maxPixels: this.limits.maxPixels,
+      onBatch: (report) => {
+        this.#metrics.batch(name, report);
+        options.onBatch?.(report);
+      },
+      onDeviceLost: (error) => {
+        this.#metrics.loss(name);
+        this.#log({ level: "error", event: "device-lost", model: name, message: error.message });
+        options.onDeviceLost?.(error);
+      },
+    });
+    name = scorer.name;
+    if (this.#scorers.has(name)) {
+      await scorer.close();
+      throw new RangeError(`two models are called ${JSON.stringify(name)}; name one of them otherwise`);
+    }
+    this.#scorers.set(name, scorer);
+  }
+
+  async #answer(request: Request, account: Account): Promise<Response> {
+    const response = await this.#app.fetch(request, { account });
+    response.headers.set("x-request-id", account.id);
+    if (this.#draining) response.headers.set("connection", "close");
+    return response;
+  }
+
+  #record(request: Request, account: Account, status: number, milliseconds: number): void {
+    const { id, route, pictures, failed, bytes } = account;
+    this.#metrics.request(route, status, milliseconds / 1000);
+    const level = status >= 500 ? "error" : status >= 400 ? "warn" : "info";
+    const { method } = request;
+    this.#log({ level, event: "request", id, method, route, status, milliseconds, pictures, failed, bytes });
+  }
+
+  #routed(): OpenAPIHono<Environment> {
+    const app = new OpenAPIHono<Environment>({
+      defaultHook: (result) => {
+        if (result.success) return;
+        const detail = result.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; ");
+        return new Problem(422, "query", `The query makes no sense: ${detail}.`).response();
+      },
+    });
+    app.use(async (context, next) => {
+      context.set("account", (context.env as { account: Account }).account);
+      this.#guard(context);
+      await next();
+    });
+    app.openapi(routes.score, async (context) => {
+      const { model } = context.req.valid("query");
+      const answer = await this.#work.score(context.req.raw, this.#scorer(model), account(context, routes.score.path));
+      return context.json(answer, 200);
+    });
+    app.openapi(routes.stream, async (context) => {
+      const { model } = context.req.valid("query");
+      const lines = await this.#work.stream(context.req.raw, this.#scorer(model), account(context, routes.stream.path));
+      // The types know no bodies of several documents.
+      return context.body(lines, 200, { "content-type": "application/x-ndjson" }) as never;
+    });
+    app.openapi(routes.explain, async (context) => {
+      const { model, tiles, format } = context.req.valid("query");
+      const scorer = this.#scorer(model);
+      const map = await this.#work.explain(context.req.raw, scorer, account(context, routes.explain.path), tiles);
+      if (format === "png") return context.body(new Uint8Array(await map.draw()), 200, { "content-type": "image/png" });
+      const { rows, columns, tile, width, height } = map;
+      const scores = map.scores.map((row) => [...row]);
+      return context.json(
+        { model: scorer.name, rows, columns, scores, tile, range: mutable(map.range), width, height },
+        200,
+      );
+    });
+    app.openapi(routes.models, (context) => {
+      account(context, routes.models.path);
+      return context.json({ models: [...this.#scorers.values()].map(describe) }, 200);
+    });
+    app.openapi(routes.health, (context) => {
+      account(context, routes.health.path);
+      return context.json({ status: "ok" as const }, 200);
+    });
+    app.openapi(routes.ready, (context) => {
+      account(context, routes.ready.path);
+      for (const scorer of this.#scorers.values()) if (!scorer.ready) scorer.recover().catch(() => {});
+      const models = this.#readiness();
+      const ready = !this.#draining && Object.values(models).every(Boolean);
+      return context.json({ ready, draining: this.#draining, models }, ready ? 200 : 503);
+    });
+    app.openapi(routes.metrics, async (context) => {
+      account(context, routes.metrics.path);
+      const { text, type } = await this.#metrics.text();
+      return context.text(text, 200, { "content-type": type });
+    });
+    this.#document(app);
+    app.notFound(({ req }) => new Problem(404, "no-route", `There is no ${req.method} ${req.path}.`).response());
+    app.onError((error, context) => this.#failed(error, context.env as { account: Account }));
+    return app;
+  }
+
+  #document(app: OpenAPIHono<Environment>): void {
+    app.openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer" });
+    const { version, description } = packageJson;
+    app.doc31("/openapi.json", { openapi: "3.1.0", info: { title: "Acutance", version, description } });
+  }
+
+  /** @throws Problem 401 without the token, 503 for work while the service is shut down */
+  #guard({ req }: Context<Environment>): void {
+    const isOpen = [routes.health.path, routes.ready.path, "/openapi.json"].includes(req.path);
+    if (!isOpen && this.#tokenHash) {
+      const [, given = ""] = /^bearer +(.+)$/i.exec(req.header("authorization") ?? "") ?? [];
+      // Hashes have one length, whatever was sent.
+      if (!timingSafeEqual(hashOf(given), this.#tokenHash)) {
+        throw new Problem(401, "token", "The bearer token is missing or wrong.", {
+          headers: { "www-authenticate": "Bearer" },
+        });
+      }
+    }
+    if (this.#draining && req.method === "POST") {
+      throw new Problem(503, "closing", "The service is being shut down.", { headers: { "retry-after": "5" } });
+    }
+  }
+
+  #scorer(name: string | undefined): Scorer {
+    const scorer = name === undefined ? [...this.#scorers.values()][0] : this.#scorers.get(name);
+    if (scorer) return scorer;
+    const names = [...this.#scorers.keys()].join(", ");
+    throw new Problem(404, "no-model", `There is no model ${JSON.stringify(name)}.`, {
+      advice: `There are: ${names}.`,
+    });
+  }
+
+  #readiness(): Record<string, boolean> {
+    return Object.fromEntries([...this.#scorers].map(([name, { ready }]) => [name, ready]));
+  }
+
+  #failed(error: unknown, { account: entry }: { readonly account: Account }): Response {
+    const problem = problemOf(error);
+    if (problem.status === 500 && !(error instanceof Problem)) this.#logFailure(entry, error);
+    return problem.response();
+  }
+
+  #logFailure({ id, route }: Account, error: unknown): void {
+    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#log({ level: "error", event: "failure", id, route, message });
+  }
+}
+
+/** The account of a request, which is found to be of this route. */
+function account(context: Context<Environment>, route: string): Account {
+  const entry = context.get("account");
+  entry.route = route;
+  return entry;
+}
+
+function describe(scorer: Scorer) {
+  const { backbone, resize, crop, levels } = scorer.card.options;
+  const { name, batch, ready } = scorer;
+  const range = mutable(scorer.card.range);
+  return { name, range, direction: "higher is better" as const, backbone, resize, crop, levels, batch, ready };
+}
+
+function hashOf(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}

@@ -1,0 +1,91 @@
+import { join } from "node:path";
+import { crc32, deflateSync } from "node:zlib";
+import sharp from "sharp";
+import type { Device } from "../../../engine/device/device.ts";
+import { openDevice } from "../../../engine/device/open.ts";
+import { Random } from "../../../engine/random.ts";
+import { CplModel, saveModel } from "../../../models/cpl/model.ts";
+import { type CplOptionsInput, cplOptions } from "../../../models/cpl/options.ts";
+import type { PictureReason } from "../../../models/data/index.ts";
+import { sharedDevice } from "../../engine/device.ts";
+
+/** Writes a small model with drawn weights and returns its path. */
+export async function smallModel(folder: string, name = "small", input: CplOptionsInput = {}): Promise<string> {
+  const options = cplOptions({ stages: 1, embedding: 16, levels: 20, resize: 36, crop: 32, ...input });
+  const model = new CplModel(await sharedDevice(), options);
+  const path = join(folder, `${name}.safetensors`);
+  await saveModel(path, model, { options, range: [0, 100], history: ["drawn weights"], fresh: [] });
+  model.dispose();
+  return path;
+}
+
+/** Files of noise, each of its own blur and size: PNG and JPEG by turns. */
+export async function noisePictures(count: number): Promise<Uint8Array[]> {
+  const random = new Random(11, "noise");
+  return Promise.all(
+    Array.from({ length: count }, async (_, i) => {
+      const [width, height] = [40 + (i % 7), 44 - (i % 5)];
+      const pixels = Uint8Array.from({ length: width * height * 3 }, () => random.integer(256));
+      const image = sharp(pixels, { raw: { width, height, channels: 3 } }).blur(0.3 + 0.2 * i);
+      return new Uint8Array(await (i % 2 === 0 ? image.png() : image.jpeg({ quality: 90 })).toBuffer());
+    }),
+  );
+}
+
+/** Pictures that cannot be scored, by the reason that their PictureError gives. */
+export async function badPictures(): Promise<Record<string, { bytes: Uint8Array; reason: PictureReason }>> {
+  const [png, jpeg] = await noisePictures(2);
+  const damaged = png!.slice();
+  damaged.fill(0x55, png!.length / 2, png!.length / 2 + 60);
+  return {
+    "zero bytes": { bytes: new Uint8Array(), reason: "empty" },
+    "a text": { bytes: new TextEncoder().encode("no picture at all, only words"), reason: "not-a-picture" },
+    "a truncated JPEG": { bytes: jpeg!.subarray(0, jpeg!.length - 300), reason: "truncated" },
+    "a damaged PNG": { bytes: damaged, reason: "damaged" },
+    "a small file of giant size": { bytes: blackPng(12_000), reason: "too-large" },
+    "an SVG": {
+      bytes: new TextEncoder().encode('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
+      reason: "unsupported",
+    },
+  };
+}
+
+/** A whole PNG of side x side black pixels, a bit each: a few kilobytes. */
+function blackPng(side: number): Uint8Array {
+  const chunk = (type: string, data: Uint8Array) => {
+    const named = Buffer.concat([Buffer.from(type), data]);
+    const [length, check] = [Buffer.alloc(4), Buffer.alloc(4)];
+    length.writeUInt32BE(data.length);
+    check.writeUInt32BE(crc32(named));
+    return Buffer.concat([length, named, check]);
+  };
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(side, 0);
+  header.writeUInt32BE(side, 4);
+  header[8] = 1;
+  const rows = deflateSync(Buffer.alloc(side * (1 + Math.ceil(side / 8))));
+  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+  return new Uint8Array(
+    Buffer.concat([signature, chunk("IHDR", header), chunk("IDAT", rows), chunk("IEND", new Uint8Array())]),
+  );
+}
+
+/** Opens real devices and can lose the last one. */
+export function devices() {
+  const opened: Device[] = [];
+  return {
+    opened,
+    open: async () => {
+      const device = await openDevice();
+      opened.push(device);
+      return device;
+    },
+    lose: () => opened.at(-1)!.gpu.destroy(),
+  };
+}
+
+/** A score without the part that is never the same. */
+export function lasting<T extends { milliseconds: number }>({ milliseconds, ...score }: T): Omit<T, "milliseconds"> {
+  if (!(milliseconds > 0)) throw new Error(`a score took ${milliseconds} ms`);
+  return score;
+}

@@ -1,0 +1,409 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Validator } from "@seriousme/openapi-schema-validator";
+import { Hono } from "hono";
+import sharp from "sharp";
+import { openScorer } from "../../../models/scorer.ts";
+import {
+  answerSchema,
+  failureSchema,
+  type LogEntry,
+  mapSchema,
+  modelsSchema,
+  openService,
+  problemSchema,
+  readySchema,
+  type Service,
+  type ServiceOptions,
+  scoreSchema,
+} from "../../../models/service/index.ts";
+import { sharedDevice } from "../../engine/device.ts";
+import { badPictures, devices, noisePictures, smallModel } from "../scoring/fixtures.ts";
+
+let folder = "";
+let model = "";
+let pictures: Uint8Array<ArrayBuffer>[] = [];
+/** The pictures' scores by the library, each alone. */
+const expected: number[] = [];
+const log: LogEntry[] = [];
+let service: Service;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "acutance-service-"));
+  model = await smallModel(folder);
+  pictures = (await noisePictures(12)) as Uint8Array<ArrayBuffer>[];
+  await using scorer = await openScorer({ model, device: await sharedDevice() });
+  for (const picture of pictures) expected.push((await scorer.score(picture)).score);
+  service = await open({ log: (entry) => log.push(entry) });
+});
+
+afterAll(async () => {
+  await service.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function open(options: Partial<ServiceOptions> = {}): Promise<Service> {
+  return openService({ models: [{ model, device: await sharedDevice() }], ...options });
+}
+
+/** Node wants to be told that a body may be a stream (`duplex`). */
+const post = (
+  path: string,
+  body: Uint8Array<ArrayBuffer> | ReadableStream | FormData | string,
+  headers: Record<string, string> = { "content-type": "image/png" },
+) => new Request(`http://localhost${path}`, { method: "POST", body, headers, duplex: "half" } as RequestInit);
+const get = (path: string, headers: Record<string, string> = {}) => new Request(`http://localhost${path}`, { headers });
+
+function form(files: readonly Uint8Array<ArrayBuffer>[]): Request {
+  const data = new FormData();
+  files.forEach((bytes, i) => {
+    data.append("pictures", new File([bytes], `${i}.image`));
+  });
+  return new Request("http://localhost/v1/score", { method: "POST", body: data });
+}
+
+/** The problem that a response is. */
+async function problem(response: Response) {
+  expect(response.headers.get("content-type")).toBe("application/problem+json");
+  const document = problemSchema.parse(await response.json());
+  expect(document.status).toBe(response.status);
+  return document;
+}
+
+/** A body that waits until it is let go. */
+function held(bytes: Uint8Array<ArrayBuffer>) {
+  const gate = Promise.withResolvers<void>();
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      await gate.promise;
+      controller.enqueue(bytes);
+      controller.close();
+    },
+  });
+  return { body, release: () => gate.resolve() };
+}
+
+describe("pictures", () => {
+  test("one as the body, several as a form, a line each in a stream: the scores of the library", async () => {
+    const raw = answerSchema.parse(await (await service.fetch(post("/v1/score", pictures[0]!))).json());
+    expect(raw).toMatchObject({ model: "small", range: [0, 100], pictures: [{ index: 0, score: expected[0] }] });
+    const response = await service.fetch(form(pictures));
+    expect(response.status).toBe(200);
+    const answer = answerSchema.parse(await response.json());
+    expect(answer.pictures.map((row) => [row.index, row.name, "score" in row && row.score])).toEqual(
+      expected.map((score, i) => [i, `${i}.image`, score]),
+    );
+    const stream = form(pictures);
+    const streamed = await service.fetch(new Request("http://localhost/v1/score/stream?model=small", stream));
+    expect(streamed.headers.get("content-type")).toBe("application/x-ndjson");
+    const lines = (await streamed.text()).trimEnd().split("\n");
+    expect(lines.map((line) => scoreSchema.parse(JSON.parse(line)).score)).toEqual(expected);
+  });
+
+  test("that are bad: a status each alone, rows with problems among others", async () => {
+    const status: Record<string, number> = {
+      empty: 422,
+      "not-a-picture": 415,
+      truncated: 422,
+      damaged: 422,
+      "too-large": 413,
+      unsupported: 415,
+    };
+    const bad = Object.entries(await badPictures());
+    for (const [what, { bytes, reason }] of bad) {
+      const response = await service.fetch(post("/v1/score", bytes as Uint8Array<ArrayBuffer>));
+      expect({ what, status: response.status }).toEqual({ what, status: status[reason]! });
+      expect((await problem(response)).code).toBe(reason);
+    }
+    const files = [pictures[3]!, ...bad.map(([, { bytes }]) => bytes as Uint8Array<ArrayBuffer>), pictures[4]!];
+    const answer = answerSchema.parse(await (await service.fetch(form(files))).json());
+    const [first, ...rest] = answer.pictures;
+    expect(first).toMatchObject({ score: expected[3] });
+    expect(rest.pop()).toMatchObject({ score: expected[4] });
+    expect(rest.map((row) => failureSchema.parse(row).error.code)).toEqual(bad.map(([, { reason }]) => reason));
+  });
+
+  test("animated, 16-bit and CMYK ones are scored", async () => {
+    const source = sharp(pictures[0]);
+    const raw = { width: 40, height: 80, channels: 3, pageHeight: 40 } as const;
+    const files = [
+      await sharp(Buffer.alloc(40 * 80 * 3, 90), { raw })
+        .gif({ loop: 0, delay: [9, 9] })
+        .toBuffer(),
+      await source.clone().toColourspace("rgb16").png().toBuffer(),
+      await source.clone().toColourspace("cmyk").jpeg().toBuffer(),
+    ];
+    const answer = answerSchema.parse(
+      await (await service.fetch(form(files.map((file) => new Uint8Array(file))))).json(),
+    );
+    for (const row of answer.pictures) expect(row).toHaveProperty("score");
+  });
+
+  test("of 32 requests at the same time: every answer is that of its own picture", async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 32 }, async (_, i) => {
+        const response = await service.fetch(post("/v1/score", pictures[(i * 5) % 12]!));
+        const [row] = answerSchema.parse(await response.json()).pictures;
+        return "score" in row! && row.score;
+      }),
+    );
+    expect(answers).toEqual(Array.from({ length: 32 }, (_, i) => expected[(i * 5) % 12]!));
+  });
+
+  test("are explained as a map and as a drawing", async () => {
+    const big = new Uint8Array(await sharp(pictures[0]).resize(96, 64).png().toBuffer());
+    const map = mapSchema.parse(await (await service.fetch(post("/v1/explain?tiles=6", big))).json());
+    expect(map.scores).toHaveLength(map.rows);
+    expect(map.rows * map.columns).toBeLessThanOrEqual(6);
+    const drawn = await service.fetch(post("/v1/explain?format=png", big));
+    expect(drawn.headers.get("content-type")).toBe("image/png");
+    expect(await sharp(await drawn.arrayBuffer()).metadata()).toMatchObject({ format: "png", width: 96, height: 64 });
+    expect((await problem(await service.fetch(post("/v1/explain?tiles=0", big)))).status).toBe(422);
+  });
+});
+
+describe("what is refused", () => {
+  test("by kind: media types, forms, models, routes", async () => {
+    const text = new FormData();
+    text.append("note", "hello");
+    const broken = { "content-type": "multipart/form-data; boundary=x" };
+    const cases: [Request, number, string][] = [
+      [post("/v1/score", "{}", { "content-type": "application/json" }), 415, "media-type"],
+      [post("/v1/score", pictures[0]!, {}), 415, "media-type"],
+      [post("/v1/explain", new FormData(), {}), 415, "media-type"],
+      [form([]), 422, "no-picture"],
+      [new Request("http://localhost/v1/score", { method: "POST", body: text }), 422, "not-a-file"],
+      [post("/v1/score", "no form", broken), 400, "broken-form"],
+      [post("/v1/score?model=other", pictures[0]!), 404, "no-model"],
+      [get("/v2"), 404, "no-route"],
+      [get("/v1/score"), 404, "no-route"],
+    ];
+    for (const [request, status, code] of cases) {
+      const document = await problem(await service.fetch(request));
+      expect({ url: request.url, status: document.status, code: document.code }).toEqual({
+        url: request.url,
+        status,
+        code,
+      });
+    }
+  });
+
+  test("by size: bodies that say so, bodies that do not, pictures, pixels", async () => {
+    await using strict = await open({ limits: { maxBodyBytes: 20_000, maxPictures: 2, maxPixels: 40 * 44 - 1 } });
+    const long = new Uint8Array(20_001);
+    const endless = new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(9_000)) });
+    const codes = [
+      await strict.fetch(post("/v1/score", long, { "content-type": "image/png", "content-length": "20001" })),
+      await strict.fetch(post("/v1/score", endless)),
+      await strict.fetch(form(pictures.slice(0, 3))),
+      await strict.fetch(post("/v1/score", pictures[0]!)),
+    ].map(async (response) => [response.status, (await problem(response)).code]);
+    expect(await Promise.all(codes)).toEqual([
+      [413, "body-too-long"],
+      [413, "body-too-long"],
+      [413, "too-many-pictures"],
+      [413, "too-large"],
+    ]);
+  });
+
+  test("by time: a body that does not come, scores that take too long", async () => {
+    await using hasty = await open({ limits: { bodySeconds: 0.1 } });
+    const slow = await hasty.fetch(post("/v1/score", new ReadableStream({})));
+    expect(slow.headers.get("connection")).toBe("close");
+    expect(await problem(slow)).toMatchObject({ status: 408, code: "slow-body" });
+    expect((await hasty.fetch(post("/v1/score", pictures[0]!))).status).toBe(200);
+    await using impatient = await open({ limits: { scoreSeconds: 0.001 } });
+    const late = await impatient.fetch(form(pictures));
+    expect(late.headers.get("retry-after")).toBeTruthy();
+    expect(await problem(late)).toMatchObject({ status: 503, code: "timeout" });
+  });
+
+  test("429 while the queue or the memory for bodies is full, and not afterwards", async () => {
+    await using narrow = await open({ limits: { maxQueue: 3, maxHeldBytes: 30_000, maxBodyBytes: 20_000 } });
+    const first = held(pictures[0]!);
+    // They say how long they will be, so that much is set aside: another does not fit.
+    const headers = { "content-type": "image/png", "content-length": "20000" };
+    const waiting = narrow.fetch(post("/v1/score", first.body, headers));
+    await sleep(10);
+    const second = await narrow.fetch(post("/v1/score", held(pictures[1]!).body, headers));
+    expect(await problem(second)).toMatchObject({ status: 429, code: "queue-full" });
+    expect(Number(second.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
+    first.release();
+    expect((await waiting).status).toBe(200);
+    expect(await problem(await narrow.fetch(form(pictures.slice(0, 4))))).toMatchObject({ status: 429 });
+    expect((await narrow.fetch(form(pictures.slice(0, 3)))).status).toBe(200);
+    expect(await (await narrow.fetch(get("/metrics"))).text()).toContain("acutance_held_bytes 0");
+  });
+
+  test("whoever has not the token, on all routes but three", async () => {
+    await using closed = await open({ token: "open sesame" });
+    for (const headers of [{}, { authorization: "Bearer open" }, { authorization: "Basic open sesame" }]) {
+      for (const path of ["/v1/models", "/metrics", "/v2"]) {
+        const response = await closed.fetch(get(path, headers as Record<string, string>));
+        expect(response.headers.get("www-authenticate")).toBe("Bearer");
+        expect(await problem(response)).toMatchObject({ status: 401, code: "token" });
+      }
+    }
+    for (const path of ["/health", "/ready", "/openapi.json"]) expect((await closed.fetch(get(path))).status).toBe(200);
+    const authorization = "Bearer open sesame";
+    expect((await closed.fetch(get("/v1/models", { authorization }))).status).toBe(200);
+    const scored = await closed.fetch(post("/v1/score", pictures[0]!, { "content-type": "image/png", authorization }));
+    expect(scored.status).toBe(200);
+  });
+});
+
+describe("a lost device", () => {
+  test("under load: all are answered, with the right scores, and the service is ready again", async () => {
+    const source = devices();
+    await using own = await open({ models: [{ model, device: source.open, batch: 4 }] });
+    await own.fetch(post("/v1/score", pictures[0]!));
+    const requests = Array.from({ length: 32 }, (_, i) => own.fetch(post("/v1/score", pictures[i % 12]!)));
+    await requests[5];
+    source.lose();
+    const statuses = await Promise.all(
+      requests.map(async (request, i) => {
+        const response = await request;
+        if (response.status !== 200) return response.status;
+        const [row] = answerSchema.parse(await response.json()).pictures;
+        expect(row).toMatchObject({ score: expected[i % 12] });
+        return 200;
+      }),
+    );
+    expect(statuses).toEqual(Array(32).fill(200));
+    expect((await own.fetch(get("/ready"))).status).toBe(200);
+    expect(await (await own.fetch(get("/metrics"))).text()).toContain('acutance_device_losses_total{model="small"} 1');
+  });
+
+  test("that cannot be replaced: 503 with Retry-After, not ready; ready once it can", async () => {
+    const source = devices();
+    let refuse = false;
+    const device = async () => {
+      if (refuse) throw new Error("no adapter today");
+      return source.open();
+    };
+    const entries: LogEntry[] = [];
+    await using own = await open({ models: [{ model, device }], log: (entry) => entries.push(entry) });
+    refuse = true;
+    source.lose();
+    const responses = await Promise.all(pictures.map((picture) => own.fetch(post("/v1/score", picture))));
+    for (const response of responses) {
+      expect(response.headers.get("retry-after")).toBeTruthy();
+      expect(await problem(response)).toMatchObject({ status: 503, code: "device" });
+    }
+    const ready = await own.fetch(get("/ready"));
+    expect(ready.status).toBe(503);
+    expect(readySchema.parse(await ready.json())).toEqual({ ready: false, draining: false, models: { small: false } });
+    expect(entries.some(({ event, level }) => event === "device-lost" && level === "error")).toBe(true);
+    refuse = false;
+    // Nobody sends pictures: being asked is enough.
+    for (let i = 0; i < 500 && (await own.fetch(get("/ready"))).status !== 200; i++) await sleep(10);
+    expect((await own.fetch(get("/ready"))).status).toBe(200);
+    expect((await own.fetch(post("/v1/score", pictures[0]!))).status).toBe(200);
+  });
+});
+
+test("draining answers what was accepted and refuses what comes", async () => {
+  const own = await open();
+  const last = held(pictures[2]!);
+  const accepted = [...pictures.map((picture) => post("/v1/score", picture)), post("/v1/score", last.body)];
+  const streamed = form(pictures);
+  const answers = [...accepted, new Request("http://localhost/v1/score/stream", streamed)].map((request) =>
+    own.fetch(request),
+  );
+  const closing = own.close();
+  const refused = await own.fetch(post("/v1/score", pictures[0]!));
+  expect(refused.headers.get("connection")).toBe("close");
+  expect(await problem(refused)).toMatchObject({ status: 503, code: "closing" });
+  expect(readySchema.parse(await (await own.fetch(get("/ready"))).json())).toMatchObject({
+    ready: false,
+    draining: true,
+  });
+  last.release();
+  const texts = await Promise.all(answers.map(async (answer) => [(await answer).status, await (await answer).text()]));
+  expect(texts.map(([status]) => status)).toEqual(Array(14).fill(200));
+  expect((texts.at(-1)![1] as string).trimEnd().split("\n")).toHaveLength(12);
+  await closing;
+  expect(own.active).toBe(0);
+});
+
+type OpenApi = { paths: Record<string, { post?: { responses: object } }> };
+
+describe("what it says of itself", () => {
+  test("its OpenAPI document is valid and names every route", async () => {
+    const document = (await (await service.fetch(get("/openapi.json"))).json()) as OpenApi;
+    const result = await new Validator().validate(document);
+    expect(result).toMatchObject({ valid: true });
+    expect(Object.keys(document.paths).sort()).toEqual(
+      ["/health", "/metrics", "/ready", "/v1/explain", "/v1/models", "/v1/score", "/v1/score/stream"].sort(),
+    );
+    const { responses } = document.paths["/v1/score"]!.post!;
+    expect(Object.keys(responses)).toEqual([
+      "200",
+      "400",
+      "401",
+      "404",
+      "408",
+      "413",
+      "415",
+      "422",
+      "429",
+      "500",
+      "503",
+    ]);
+  });
+
+  test("its models, its health, its metrics", async () => {
+    const { models } = modelsSchema.parse(await (await service.fetch(get("/v1/models"))).json());
+    expect(models).toMatchObject([{ name: "small", resize: 36, crop: 32, levels: 20, ready: true }]);
+    expect(await (await service.fetch(get("/health"))).json()).toEqual({ status: "ok" });
+    const response = await service.fetch(get("/metrics"));
+    expect(response.headers.get("content-type")).toContain("text/plain");
+    const text = await response.text();
+    for (const name of [
+      'acutance_requests_total{route="/v1/score",status="200"}',
+      'acutance_request_seconds_bucket{le="0.1",route="/v1/score"}',
+      'acutance_pictures_total{outcome="scored"}',
+      'acutance_pictures_total{outcome="not-a-picture"}',
+      'acutance_batch_size_bucket{le="32",model="small"}',
+      'acutance_gpu_seconds_total{model="small"}',
+      'acutance_ready{model="small"} 1',
+      "acutance_queue_pictures 0",
+      "acutance_held_bytes 0",
+      "process_resident_memory_bytes",
+    ]) {
+      expect(text).toContain(name);
+    }
+  });
+
+  test("its log has a line for each request and no name of a picture", async () => {
+    const response = await service.fetch(form(pictures.slice(0, 2)));
+    const entry = log.at(-1)!;
+    expect(entry).toMatchObject({ level: "info", event: "request", method: "POST", route: "/v1/score", pictures: 2 });
+    expect(entry["id"]).toBe(response.headers.get("x-request-id")!);
+    expect(JSON.stringify(log)).not.toContain(".image");
+  });
+
+  test("it can be mounted in another application", async () => {
+    const host = new Hono().get("/", (context) => context.text("the host's own")).mount("/quality", service.fetch);
+    expect(await (await host.request("/")).text()).toBe("the host's own");
+    const response = await host.request("/quality/v1/score", {
+      method: "POST",
+      body: pictures[1]!,
+      headers: { "content-type": "image/jpeg" },
+    });
+    expect(answerSchema.parse(await response.json()).pictures[0]).toMatchObject({ score: expected[1] });
+  });
+
+  test("a service without a model, or with two of one name, is not opened", async () => {
+    const device = await sharedDevice();
+    await expect(open({ models: [] })).rejects.toThrow("at least one model");
+    const twice = [
+      { model, device },
+      { model, device },
+    ];
+    await expect(open({ models: twice })).rejects.toThrow('two models are called "small"');
+  });
+});
