@@ -93,14 +93,14 @@ describe("where it is chosen", () => {
   });
 
   const works: [string, (device: Device) => Tensor][] = [
-    ["conv2d", (d) => conv2d(tensor(d, [2, 14, 13, 48], 1), tensor(d, [3, 3, 48, 64], 2), { padding: 1 })],
+    ["conv2d", (d) => conv2d(tensor(d, [2, 28, 27, 48], 1), tensor(d, [3, 3, 48, 64], 2), { padding: 1 })],
     // Filled up to 52 and 48 channels.
-    ["conv2d of 50 to 47 channels", (d) => conv2d(tensor(d, [1, 15, 14, 50], 1), tensor(d, [3, 3, 50, 47], 2))],
+    ["conv2d of 50 to 47 channels", (d) => conv2d(tensor(d, [1, 30, 30, 50], 1), tensor(d, [3, 3, 50, 47], 2))],
     [
       "the input gradient",
       (d) => {
-        const x: Shape = [2, 14, 13, 48];
-        return conv2dInputGradient(tensor(d, [2, 14, 13, 64], 1), tensor(d, [3, 3, 48, 64], 2), x, { padding: 1 });
+        const x: Shape = [2, 28, 27, 48];
+        return conv2dInputGradient(tensor(d, [2, 28, 27, 64], 1), tensor(d, [3, 3, 48, 64], 2), x, { padding: 1 });
       },
     ],
     [
@@ -113,7 +113,7 @@ describe("where it is chosen", () => {
           runningVariance: tensor(d, [64], 6, 0.5),
         };
         const options = { training: false, padding: 1, activation: "relu", bias: tensor(d, [64], 7) } as const;
-        return convNorm(tensor(d, [2, 14, 13, 48], 1), tensor(d, [3, 3, 48, 64], 2), state, options);
+        return convNorm(tensor(d, [2, 28, 27, 48], 1), tensor(d, [3, 3, 48, 64], 2), state, options);
       },
     ],
   ];
@@ -128,7 +128,7 @@ describe("where it is chosen", () => {
   test("f16 is stored, sums are f32", async () => {
     if (!(await sharedDevice()).features.has("shader-f16")) return;
     const { found, expected } = await both((d) => {
-      const x = cast(tensor(d, [2, 14, 13, 48], 1), "f16");
+      const x = cast(tensor(d, [2, 28, 27, 48], 1), "f16");
       return conv2d(x, cast(tensor(d, [3, 3, 48, 64], 2), "f16"), { padding: 1 });
     });
     expect(relativeError(found, expected)).toBeLessThan(1e-3);
