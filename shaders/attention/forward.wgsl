@@ -10,8 +10,8 @@
 //
 // LANES: invocations; the adapter's subgroup size with subgroup.   ROWS: 1, 2.   TILE: rows in workgroup memory, else 0.
 // GROUPS · ROW_LANES: vec4s of a row of one head, up to 32; ROW_LANES is at most LANES with subgroup, else 1.
-// BOUND: of loops over a row: params.width, or WIDTH for compilers that shall unroll them. Fully unrolled, software adapters
-// compile for ten seconds: each access of their invocations is many branches, past which all the sums live.
+// BOUND: of loops over a row: params.width, or WIDTH for compilers that shall unroll them. Where they are unrolled, the
+// compilers of software adapters need ten times as long.
 // Layouts, in vec4s: row t of head h of q starts at (batch · queries + t) · q_stride + q_offset + h · GROUPS · ROW_LANES;
 // k and v alike with keys, key_stride, k_offset and v_offset. y [batch, queries, heads, row], log_sums [batch, sums_stride],
 // of which [heads, queries] are used.
@@ -85,9 +85,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     //#else
     let k_at = (first_key + j) * params.key_stride + params.k_offset + head * WIDTH;
     let v_at = (first_key + j) * params.key_stride + params.v_offset + head * WIDTH;
+    //#if SOURCE == storage
+    var k_held: array<vec4f, WIDTH>;
+    var v_held: array<vec4f, WIDTH>;
+    for (var i = 0u; i < {{BOUND}}; i++) {
+      k_held[i] = k[k_at + i];
+      v_held[i] = v[v_at + i];
+    }
+    //#else
     //#for g in 0..GROUPS
     let k_{{g}} = k[k_at + {{g}}u * ROW_LANES + lane % ROW_LANES];
     let v_{{g}} = v[v_at + {{g}}u * ROW_LANES + lane % ROW_LANES];
+    //#end
     //#end
     //#end
     //#for r in 0..ROWS
@@ -103,7 +112,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let numbers = k_tile[at + {{g}}u];
       //#end
       //#if SOURCE == storage
-      let numbers = k_{{g}};
+      let numbers = k_held[{{g}}];
       //#end
       //#for r in 0..ROWS
       product_{{r}} = fma(q_{{r}}[{{g}}u * ROW_LANES + {{l}}u], numbers, product_{{r}});
@@ -129,7 +138,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let numbers = v_tile[at + {{g}}u];
       //#end
       //#if SOURCE == storage
-      let numbers = v_{{g}};
+      let numbers = v_held[{{g}}];
       //#end
       //#for r in 0..ROWS
       sum_{{r}}[{{g}}u * ROW_LANES + {{l}}u] = fma(vec4f(weight_{{r}}), numbers, shrink_{{r}} * sum_{{r}}[{{g}}u * ROW_LANES + {{l}}u]);

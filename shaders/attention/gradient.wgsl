@@ -106,9 +106,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     //#else
     let c_at = (first_row + j) * params.c_stride + params.c_offset + head * WIDTH;
     let d_at = (first_row + j) * params.d_stride + params.d_offset + head * WIDTH;
+    //#if SOURCE == storage
+    var c_held: array<vec4f, WIDTH>;
+    var d_held: array<vec4f, WIDTH>;
+    for (var i = 0u; i < {{BOUND}}; i++) {
+      c_held[i] = c[c_at + i];
+      d_held[i] = d[d_at + i];
+    }
+    //#else
     //#for g in 0..GROUPS
     let c_{{g}} = c[c_at + {{g}}u * ROW_LANES + lane % ROW_LANES];
     let d_{{g}} = d[d_at + {{g}}u * ROW_LANES + lane % ROW_LANES];
+    //#end
     //#end
     //#end
     //#for r in 0..ROWS
@@ -125,7 +134,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let c_row = c_tile[at + {{g}}u];
       //#end
       //#if SOURCE == storage
-      let c_row = c_{{g}};
+      let c_row = c_held[{{g}}];
       //#end
       //#if SOURCE == subgroup
       let d_row = subgroupBroadcast(d_{{g}}, {{l}}u);
@@ -134,7 +143,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let d_row = d_tile[at + {{g}}u];
       //#end
       //#if SOURCE == storage
-      let d_row = d_{{g}};
+      let d_row = d_held[{{g}}];
       //#end
       //#for r in 0..ROWS
       score_{{r}} = fma(a_{{r}}[{{g}}u * ROW_LANES + {{l}}u], c_row, score_{{r}});
@@ -166,7 +175,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let c_row = c_tile[at + {{g}}u];
       //#end
       //#if SOURCE == storage
-      let c_row = c_{{g}};
+      let c_row = c_held[{{g}}];
       //#end
       //#if OWN == keys
       //#if SOURCE == subgroup
@@ -176,7 +185,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let d_row = d_tile[at + {{g}}u];
       //#end
       //#if SOURCE == storage
-      let d_row = d_{{g}};
+      let d_row = d_held[{{g}}];
       //#end
       //#end
       //#for r in 0..ROWS
