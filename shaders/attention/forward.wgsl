@@ -141,7 +141,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let numbers = v_held[{{g}}];
       //#end
       //#for r in 0..ROWS
-      sum_{{r}}[{{g}}u * ROW_LANES + {{l}}u] = fma(vec4f(weight_{{r}}), numbers, shrink_{{r}} * sum_{{r}}[{{g}}u * ROW_LANES + {{l}}u]);
+      {
+        let at = {{g}}u * ROW_LANES + {{l}}u;
+        sum_{{r}}[at] = fma(vec4f(weight_{{r}}), numbers, shrink_{{r}} * sum_{{r}}[at]);
+      }
       //#end
     }
     //#end
