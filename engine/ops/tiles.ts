@@ -17,9 +17,15 @@ export interface Tile {
  * of an output in the same order, so that the choice changes the time and not one bit of the result.
  */
 export function contractionTiles(device: Device, rows: number, columns4: number): Tile[] {
-  const tiles = device.subgroupSize > 0 ? broadcastTiles(device.subgroupSize, rows, columns4) : registerTiles(rows);
-  return [...tiles, ...sharedTiles(device, rows, columns4)];
+  const lanes = device.subgroupSize;
+  const tiles = lanes > 0 ? broadcastTiles(lanes, rows, columns4) : [];
+  // A subgroup makes as many rows as it has lanes; where there are few, most of them would be for nothing.
+  const few = rows <= fewRows || lanes === 0 ? registerTiles(rows) : [];
+  return [...few, ...tiles, ...sharedTiles(device, rows, columns4)];
 }
+
+/** Rows, one for every picture of a small batch say, that are made without broadcasts. */
+const fewRows = 4;
 
 /** Rows of x are loaded once in a subgroup and broadcast; no workgroup memory. */
 function broadcastTiles(lanes: number, rows: number, columns4: number): Tile[] {

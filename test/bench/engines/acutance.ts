@@ -19,18 +19,46 @@ import { reshape } from "../../../engine/ops/shape.ts";
 import { Optimiser } from "../../../engine/optim/optimiser.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { type Case, descent, type Mode } from "../cases.ts";
-import { channelsLastOrder, inverse, isLearnt, permuted, permutedShape } from "../data.ts";
+import { channelsLastOrder, inverse, isLearnt, permuted, permutedShape, relativeError } from "../data.ts";
 import type { Engine, Prepared } from "../engine.ts";
 import { inputData, seedData, targetData, weightData } from "../inputs.ts";
 import { batchEpsilon, layerEpsilon, type Operations, parametersOf, patch } from "../networks.ts";
 
 export async function open(): Promise<Engine> {
   const device = await openDevice();
+  const direct = await openDevice({ winograd: false });
   const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8"));
   return {
     version,
     adapter: device.info.description || device.info.vendor,
-    prepare: async (wanted) => tuned(device, prepare(device, wanted)),
+    note: `where there are gradients, others are compared with its sums over taps and not with Winograd's method, whose outputs differ in the sixth digit: that turns a few ReLUs in a million, which the root of squares shows (up to ${winogradTolerance} is let pass)`,
+    prepare: async (wanted) => {
+      const timed = prepare(device, wanted);
+      return wanted.mode === "forward" ? tuned(device, timed) : tuned(device, compared(timed, prepare(direct, wanted)));
+    },
+  };
+}
+
+/** Largest relative error of our own gradients by Winograd's method against those without. */
+const winogradTolerance = 5e-3;
+
+/** Makes the outputs of the first run, which others are compared with, by sums over taps. */
+function compared(timed: Prepared, exact: Prepared): Prepared {
+  let first = true;
+  return {
+    ...timed,
+    async run() {
+      const outputs = await timed.run();
+      if (!first) return outputs;
+      first = false;
+      const expected = await exact.run();
+      exact.release();
+      const there = timed.canonical(expected);
+      const errors = timed.canonical(outputs).map((output, i) => relativeError(output, there[i]!));
+      const worst = Math.max(...errors);
+      if (!(worst <= winogradTolerance)) throw new Error(`with and without Winograd's method differ by ${worst}`);
+      return expected;
+    },
   };
 }
 
