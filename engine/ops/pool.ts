@@ -4,6 +4,7 @@ import { elementBytes, ShapeError, Tensor } from "../tensor.ts";
 import { batchShape, overImages } from "./batch.ts";
 import type { Pair } from "./contract.ts";
 import { pair } from "./conv.ts";
+import { coveredPlaces } from "./covered.ts";
 
 export interface PoolOptions {
   /** Extents of the window; one number for both axes, or [height, width]. */
@@ -96,15 +97,8 @@ function poolBytes(s: PoolShape, images: number, bytesOfX: number, bytesOfY: num
 
 /** Places of an axis of x that lie in some window. */
 function coveredExtent({ input, output, kernel, stride, padding }: PoolShape, axis: 0 | 1): number {
-  let covered = 0;
-  let next = 0;
-  for (let i = 0; i < output[axis]; i++) {
-    const first = Math.max(next, i * stride[axis] - padding[axis]);
-    const end = Math.min(i * stride[axis] - padding[axis] + kernel[axis], input[axis]);
-    covered += Math.max(0, end - first);
-    next = Math.max(next, end);
-  }
-  return covered;
+  const windows = { count: output[axis], stride: stride[axis], taps: kernel[axis], first: -padding[axis] };
+  return coveredPlaces(input[axis], windows);
 }
 
 /** Windows that cover some place of an axis, of all its places, those beside the picture left out. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { conv2d } from "../../../engine/ops/conv.ts";
 import { gatherRows } from "../../../engine/ops/gather.ts";
 import { cropAndFlip, resize } from "../../../engine/ops/image.ts";
 import { concat, permute, slice } from "../../../engine/ops/join.ts";
@@ -52,6 +53,33 @@ describe.each(devices)("declared operations of maps and bytes of parts, %s", (_,
     const all = await declaredBy(device, "globalAveragePool", () => globalAveragePool(x));
     expect(all.forward.flops(/pool/)).toBe(x.size + images * p.channels);
     expect(all.backward.flops(/pool/)).toBe(images * p.channels);
+  });
+
+  test.each([
+    { size: [7, 6], kernel: 1, stride: 2, padding: 0 },
+    { size: [7, 6], kernel: 3, stride: 2, padding: 1 },
+    { size: [9, 7], kernel: 2, stride: 3, padding: 0 },
+  ] as const)("conv2d of $size, kernel $kernel, stride $stride: the pixels that are looked at", async (p) => {
+    const [images, [height, width], channels, columns] = [2, p.size, 4, 8];
+    const x = tracked(device, [images, height, width, channels]);
+    const weight = tracked(device, [p.kernel, p.kernel, channels, columns]);
+    const [rows, across] = [height, width].map((n) => Math.floor((n + 2 * p.padding - p.kernel) / p.stride) + 1);
+    const looked = new Set<number>();
+    for (let i = 0; i < rows!; i++)
+      for (let j = 0; j < across!; j++)
+        for (let th = 0; th < p.kernel; th++)
+          for (let tw = 0; tw < p.kernel; tw++) {
+            const [h, w] = [i * p.stride - p.padding + th, j * p.stride - p.padding + tw];
+            if (h >= 0 && w >= 0 && h < height && w < width) looked.add(h * width + w);
+          }
+    const found = await declaredBy(device, "conv2d", () => conv2d(x, weight, p));
+    const moved = 4 * images * (looked.size * channels + rows! * across! * columns);
+    const convolution = /^conv\/(?!lines)/;
+    expect(found.forward.bytes(convolution)).toBe(moved + found.forward.calls(convolution) * weight.sizeBytes);
+    const gradient = found.backward.bytes(/weight_gradient/) - moved;
+    // Beside them the parts of the sum, each as large as the weight.
+    expect(gradient).toBeGreaterThan(0);
+    expect(gradient % weight.sizeBytes).toBe(0);
   });
 
   test("resampling: a multiply-add for every weight of both axes", async () => {
