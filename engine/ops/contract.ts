@@ -47,7 +47,13 @@ export function contractionFlops({ entries = 1, images, grid, channels, columns,
 }
 
 /** Bytes of x under the taps, of the taps of the weight, of the rows that are written, and of the epilogue. */
-function contractionBytes(x: Tensor, weight: Tensor, out: Tensor, shape: Contraction, { bias, norm }: Epilogue): number {
+function contractionBytes(
+  x: Tensor,
+  weight: Tensor,
+  out: Tensor,
+  shape: Contraction,
+  { bias, norm }: Epilogue,
+): number {
   const { entries = 1, images, grid, channels, columns, taps } = shape;
   const [bytesOfX, bytesOfWeight, bytesOfOut] = [x, weight, out].map(({ dtype }) => elementBytes[dtype]);
   const inner = taps[0] * taps[1] * channels;
