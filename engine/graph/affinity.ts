@@ -50,6 +50,8 @@ export function affinity(neighbours: Neighbours, options: AffinityOptions = {}):
           ...(variance && { variance: variance.window() }),
         },
         { count4: count, power },
+        // exp of a quotient, or a power of a maximum
+        { flops: 2 * Math.min(4 * count, values.size - 4 * start) },
       );
     }
     return weights;

@@ -110,6 +110,8 @@ function findCandidates(features: Tensor, kept: number, metric: Metric): Tensor 
         candidates4: Math.ceil(candidates.count / 4),
         columns4: side / 4,
       },
+      // A product and the bias of the candidate
+      { flops: owners.count * candidates.count },
     );
   for (const [i, above] of blocks.entries()) {
     pack(features, shift, above, lines, false);
@@ -147,6 +149,7 @@ function origin(features: Tensor): Tensor {
     {},
     { x: features.window(0, count * channels), shift: shift.window() },
     { samples: Math.ceil(count / stride), stride, channels },
+    { flops: Math.ceil(count / stride) * channels, bytes: 4 * (Math.ceil(count / stride) + 1) * channels },
   );
   return shift;
 }
@@ -179,6 +182,8 @@ function pack(
       ...(shift && { shift: shift.window() }),
     },
     { rows: range.count, lines, channels, padded: upToFour(channels) },
+    // The difference from the shift, or the factor, and Σ x²
+    { flops: 3 * range.count * channels },
   );
 }
 
@@ -232,16 +237,17 @@ function pairValues(features: Tensor, indices: Tensor, metric: Metric): Tensor {
           first: candidates.start,
           points: candidates.count,
         },
-        pairCost(count, channels, metric),
+        pairCost(rows.count, Math.min(count, candidates.count), count, channels, metric),
       );
     }
   }
   return values;
 }
 
-/** Σ (a − b)² or a · b, a² and b² of each listed pair; its points are read, wherever they lie. */
-function pairCost(pairs: number, channels: number, metric: Metric): CallCost {
-  return { flops: (metric === "euclidean" ? 3 : 6) * pairs * channels, bytes: 4 * pairs * (2 * channels + 2) };
+/** Σ (a − b)² or a · b, a² and b² of each listed pair of so many points with so many others. */
+function pairCost(points: number, others: number, pairs: number, channels: number, metric: Metric): CallCost {
+  const flops = (metric === "euclidean" ? 3 : 6) * pairs * channels;
+  return { flops, bytes: 4 * ((points + others) * channels + 2 * pairs) };
 }
 
 /** The k best of the candidates, best first. */

@@ -126,6 +126,8 @@ function finish(z: Tensor, y: Tensor, label: Tensor, threshold: number, divideBy
         summary: summary.window(),
       },
       { rows: count, columns, threshold },
+      // As if no row had a label: a maximum, Σ, a share, and Σ share · ln share. A row of z or y is read, one of z written.
+      { flops: 6 * count * columns, bytes: 4 * (2 * count * columns + 2 * count + 4) },
     );
   }
   if (divideByMaximum) {
@@ -137,6 +139,7 @@ function finish(z: Tensor, y: Tensor, label: Tensor, threshold: number, divideBy
         {},
         { confidence: confidence.window(start, count), label: label.window(start, count), summary: summary.window() },
         { rows: count },
+        { flops: count },
       );
     }
   }

@@ -176,7 +176,8 @@ class Panel {
     const { r, p } = this.#vectors;
     this.#copy(this.#y, this.#first, r, 0, this.#columns4 * 4);
     this.#device.stream.copy(r.allocation, 0, p.allocation, 0, r.sizeBytes);
-    this.#overParts("advance", { MOVE: false }, { r: r.window() }, {});
+    const elements = this.#matrix.size * this.#used;
+    this.#overParts("advance", { MOVE: false }, { r: r.window() }, {}, { flops: 2 * elements });
     this.#factor("start");
   }
 
@@ -186,11 +187,13 @@ class Panel {
     const matrix = { row_start: rowStart.window(), columns: columns.window(), values: values.window() };
     const factor = this.#scalars.factor.window();
     // A multiply-add for every entry and column, and two a row: p − gamma · (…), and the sum of p · q.
-    const flops = 2 * (values.size + 2 * this.#matrix.size) * 4 * this.#columns4;
+    const flops = 2 * (values.size + 2 * this.#matrix.size) * this.#used;
+    const elements = this.#matrix.size * this.#used;
     this.#overParts("product", {}, { ...matrix, p: p.window(), q: q.window() }, { gamma: this.#gamma }, { flops });
     this.#factor("alpha");
     const vectors = { z: z.window(), r: r.window(), p: p.window(), q: q.window() };
-    this.#overParts("advance", { MOVE: true }, { ...vectors, factor }, {});
+    // r − α · q, z + α · p, and the sum of r²
+    this.#overParts("advance", { MOVE: true }, { ...vectors, factor }, {}, { flops: 6 * elements });
     this.#factor("beta");
     const count4 = p.size / 4;
     overAll(
@@ -200,6 +203,7 @@ class Panel {
       {},
       { p: p.window(), r: r.window(), factor },
       { count4, columns4: this.#columns4 },
+      { flops: 2 * elements },
     );
   }
 
@@ -252,6 +256,7 @@ class Panel {
         residual: residual.window(),
       },
       { columns4: this.#columns4, parts: this.#parts, tolerance: this.#tolerance },
+      { flops: this.#parts * this.#used },
     );
   }
 
@@ -275,6 +280,7 @@ class Panel {
           y_stride: yStride,
           y_first: yFirst,
         },
+        { bytes: 4 * count * (Math.min(width, this.#used) + width) },
       );
     }
   }

@@ -62,6 +62,8 @@ export function symmetricGraph(indices: Tensor, weights: Tensor): SparseMatrix {
           values: values.window(),
         },
         { count: count * degree, degree, first_row: start, points: size },
+        // An index and a weight become a column and a value twice, at places that the rows' starts and counters give.
+        { bytes: 4 * (6 * count * degree + 3 * size) },
       );
     }
     normalise(device, size, rowStart, columns, values);
@@ -112,6 +114,6 @@ function normalise(device: Device, size: number, rowStart: Tensor, columns: Tens
     values: values.window(),
     scale: scale.window(),
   };
-  overAll(device, size, "sort", {}, windows, { rows: size });
-  overAll(device, size, "normalise", {}, windows, { rows: size });
+  overAll(device, size, "sort", {}, windows, { rows: size }, { flops: values.size });
+  overAll(device, size, "normalise", {}, windows, { rows: size }, { flops: 2 * values.size });
 }

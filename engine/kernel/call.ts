@@ -4,11 +4,24 @@ import type { Grid, KernelArgument } from "./dispatch.ts";
 import type { KernelSource } from "./source.ts";
 import type { Constants } from "./template.ts";
 
-/** What one call of a kernel does at least, as its operation declares it. */
+/**
+ * What one call of a kernel does at least, as its operation declares it.
+ *
+ * *FLOPs* are those of the formula, for every element: one for each addition, subtraction, multiplication and division, for
+ * each max and min (a clamp is two), and for each elementary function (√, exp, ln, pow, sin, tanh, erf); a multiply-add is
+ * two, σ(x) = 1/(1 + e^−x) three, and a sum of n terms has n additions. Nothing count: integers, signs and absolute values,
+ * conversions, comparisons that only select, values that are computed again though they were known, channels that only fill
+ * up a vec4, what is done once for a row, channel or call beside the work on its elements, and what a contraction does to
+ * its results before it stores them (bias, norm, activation). Taps outside a picture count as those inside. What depends on the data
+ * counts as in the usual case that its operation names. A kernel that only moves, selects, sorts, counts or draws declares no FLOPs.
+ *
+ * *Bytes* are those that must be moved however good the caches: what is read, once, and what is written, once. Gathered
+ * rows count as often as they are asked for, but not more rows than there are.
+ */
 export interface CallCost {
-  /** Floating-point operations, a multiply-add counted as two. */
+  /** Floating-point operations, as above. */
   readonly flops?: number;
-  /** Traffic, when it is not that of all arguments read or written once. */
+  /** Traffic, when it is not that of all arguments read or written once: a call that reads a part of an argument gives it. */
   readonly bytes?: number;
   /** Name of the form of the kernel among its fellows. */
   readonly variant?: string;

@@ -4,20 +4,46 @@ import { overElements } from "./elementwise.ts";
 
 type Activation = "gelu" | "gelu_tanh" | "silu" | "sigmoid" | "tanh" | "relu6" | "hardswish" | "pow";
 
+/** Floating-point operations of f(x) and of dy · f′(x), by the formulas below. */
+const flops: Readonly<Record<Activation, readonly [forward: number, gradient: number]>> = {
+  gelu: [5, 11],
+  gelu_tanh: [9, 18],
+  silu: [4, 8],
+  sigmoid: [3, 6],
+  tanh: [1, 4],
+  relu6: [2, 0],
+  hardswish: [5, 4],
+  pow: [1, 3],
+};
+
 /** Whole exponents up to this are taken by multiplication, which is exact to rounding and knows negative numbers. */
 const largestWholeExponent = 64;
 
 function activation(op: Activation, x: Tensor, exponent = 0): Tensor {
   if (!x.isFloat) throw new ShapeError(`${op} takes floating-point elements, found ${x.dtype} [${x.shape}]`);
   const y = Tensor.like(x);
-  overElements("elementwise/activation", constants(op, false, exponent), { x, y }, { exponent, factor: 1 });
+  overElements(
+    "elementwise/activation",
+    constants(op, false, exponent),
+    { x, y },
+    { exponent, factor: 1 },
+    {},
+    flops[op][0],
+  );
   return y;
 }
 
 /** dy · f′(x). */
 function slope(op: Activation, x: Tensor, dy: Tensor, exponent = 0, factor = 1): Tensor {
   const y = Tensor.like(x);
-  overElements("elementwise/activation", constants(op, true, exponent), { x, y, dy }, { exponent, factor });
+  overElements(
+    "elementwise/activation",
+    constants(op, true, exponent),
+    { x, y, dy },
+    { exponent, factor },
+    {},
+    flops[op][1],
+  );
   return y;
 }
 

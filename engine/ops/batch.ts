@@ -17,6 +17,8 @@ export function batchShape(operation: string, x: Tensor): BatchShape {
 export interface BatchCall {
   readonly windows: Readonly<Record<string, KernelArgument>>;
   readonly firstImage: number;
+  /** How many of them. */
+  readonly images: number;
   /** Grid for invocations (x; line; image), `x` of them in a line. */
   readonly grid: (x: number, lines: number) => Grid;
 }
@@ -46,6 +48,11 @@ export function overImages(
       windows[name] = tensor.window(start * perImage[i]!, count * perImage[i]!);
     });
     for (const [name, tensor] of Object.entries(whole)) windows[name] = tensor.window();
-    run({ windows, firstImage: start, grid: (x, lines) => [Math.ceil(x / flatWorkgroup), lines, count] });
+    run({
+      windows,
+      firstImage: start,
+      images: count,
+      grid: (x, lines) => [Math.ceil(x / flatWorkgroup), lines, count],
+    });
   }
 }

@@ -101,6 +101,7 @@ function combine(op: Binary, a: Tensor, b: Tensor): Tensor {
       { a: part(a, rowA), b: part(b, rowB), y: part(y, rowY) },
       parameters,
       flatGrid(device, (count * rowY) / width),
+      { flops: count * rowY },
     );
   }
   return y;

@@ -1,7 +1,8 @@
 import type { Device } from "../device/device.ts";
 import { rowRanges } from "../kernel/grid.ts";
-import { type DataType, sizeOf, Tensor } from "../tensor.ts";
+import { type DataType, elementBytes, sizeOf, Tensor } from "../tensor.ts";
 import type { Trial } from "../tune/tuner.ts";
+import { coveredPlaces } from "./covered.ts";
 import { matrixTiles, matrixUnitFor } from "./matrix-tiles.ts";
 import { sumParts } from "./reduce.ts";
 import { contractionTiles, type Tile, weightTiles } from "./tiles.ts";
@@ -43,6 +44,33 @@ export interface Contraction {
 export function contractionFlops({ entries = 1, images, grid, channels, columns, taps, filled }: Contraction): number {
   const [inner, outer] = filled ?? [channels, columns];
   return 2 * entries * images * grid[0] * grid[1] * taps[0] * taps[1] * inner * outer;
+}
+
+/** Bytes of x under the taps, of the taps of the weight, of the rows that are written, and of the epilogue. */
+function contractionBytes(
+  x: Tensor,
+  weight: Tensor,
+  out: Tensor,
+  shape: Contraction,
+  { bias, norm }: Epilogue,
+): number {
+  const { entries = 1, images, grid, channels, columns, taps } = shape;
+  const [bytesOfX, bytesOfWeight, bytesOfOut] = [x, weight, out].map(({ dtype }) => elementBytes[dtype]);
+  const inner = taps[0] * taps[1] * channels;
+  const perImage = pixelsUnderTaps(shape) * (shape.pixel ?? channels) * bytesOfX!;
+  const rows = images * grid[0] * grid[1];
+  const epilogue = 4 * columns * ((bias ? 1 : 0) + (norm ? 4 : 0));
+  return entries * (images * perImage + inner * columns * bytesOfWeight! + rows * columns * bytesOfOut!) + epilogue;
+}
+
+/** Pixels of one image that some tap meets. Those that lie closer than they are long overlap: then all. */
+function pixelsUnderTaps({ input, grid, channels, pixel = channels, taps, stride, step, offset }: Contraction): number {
+  if (pixel !== channels) return input[0] * input[1];
+  const along = (axis: 0 | 1) => {
+    const first = offset[axis] + Math.min(0, (taps[axis] - 1) * step);
+    return coveredPlaces(input[axis], { count: grid[axis], stride: stride[axis], taps: taps[axis], first });
+  };
+  return along(0) * along(1);
 }
 
 /** What a contraction ends with, before it is written: y = activation(norm(x · weight + bias)). */
@@ -148,6 +176,7 @@ export function runContraction(
     : rowRanges(device, entries, [xSize, weightSize, outSize], most);
   for (const { start, count } of ranges) {
     const rows = (single ? count : images) * imageRows;
+    const part = { ...shape, ...(single ? { images: count } : { entries: count }) };
     device.kernels.run(
       tile.kernel,
       {
@@ -197,7 +226,8 @@ export function runContraction(
       },
       [Math.ceil(columns4 / tile.columns4), Math.ceil(rows / tile.rows), single ? 1 : count],
       {
-        flops: contractionFlops({ ...shape, ...(single ? { images: count } : { entries: count }) }),
+        flops: contractionFlops(part),
+        bytes: contractionBytes(x, weight, out, part, { bias, norm }),
         variant: tile.name,
       },
     );
@@ -275,6 +305,16 @@ function runWeightContraction(tile: Tile, x: Tensor, dy: Tensor, shape: WeightCo
 
   const xImage = shape.input[0] * shape.input[1] * shape.channels;
   const dyImage = shape.output[0] * shape.output[1] * shape.columns;
+  const { input, output, kernel, stride, padding } = shape;
+  const [high, wide] = ([0, 1] as const).map((axis) =>
+    coveredPlaces(input[axis], {
+      count: output[axis],
+      stride: stride[axis],
+      taps: kernel[axis],
+      first: -padding[axis],
+    }),
+  ) as [number, number];
+  const pixels = high * wide;
   const most = device.gpu.limits.maxComputeWorkgroupsPerDimension;
   const ranges = shape.apart
     ? rowRanges(device, shape.images, [xImage, dyImage, weightSize], Math.floor(most / shape.kernel[0]))
@@ -316,7 +356,13 @@ function runWeightContraction(tile: Tile, x: Tensor, dy: Tensor, shape: WeightCo
         first_part: shape.apart ? 0 : firstPart,
       },
       [Math.ceil(columns4 / tile.columns4), Math.ceil(rows4 / tile.rows), shape.kernel[0] * call.parts],
-      { flops: weightFlops({ ...shape, images: call.count }), variant: tile.name },
+      {
+        flops: weightFlops({ ...shape, images: call.count }),
+        bytes:
+          call.count * (pixels * shape.channels * elementBytes[x.dtype] + dyImage * elementBytes[dy.dtype]) +
+          call.parts * weightSize * elementBytes[parts.dtype],
+        variant: tile.name,
+      },
     );
     firstPart += call.parts;
   }

@@ -73,6 +73,7 @@ function drop(x: Tensor, rate: number, words: RandomWords): Tensor {
       { x: x.window(start * 4, count * 4), y: y.window(start * 4, count * 4) },
       { count4: count, ...philoxParameters(words, (words.offset ?? 0) + start), threshold, factor: 1 / (1 - rate) },
       flatGrid(device, count),
+      { flops: Math.min(4 * count, x.size - 4 * start) },
     );
   }
   return y;

@@ -9,7 +9,7 @@ type Binary = "add" | "subtract" | "multiply" | "divide" | "relu_gradient";
 /**
  * Runs a kernel over all elements of equally long tensors, in windows where one binding does not hold them; tensors in
  * `whole` are bound as they are in every window.
- * @param flopsPerElement operations of one element, where they are counted
+ * @param flopsPerElement floating-point operations of one element, where there are any
  */
 export function overElements(
   kernel: string,
@@ -41,7 +41,7 @@ export function overElements(
 
 function unary(op: Unary, x: Tensor, factor = 0): Tensor {
   const y = Tensor.like(x);
-  overElements("elementwise/unary", { OP: op }, { x, y }, { factor });
+  overElements("elementwise/unary", { OP: op }, { x, y }, { factor }, {}, 1);
   return y;
 }
 
@@ -84,7 +84,7 @@ export function cast(x: Tensor, dtype: "f32" | "f16"): Tensor {
 function converted(x: Tensor, dtype: DataType): Tensor {
   if (x.dtype === dtype) return x.alias();
   const y = Tensor.empty(x.device, x.shape, dtype);
-  overElements("elementwise/unary", { OP: "scale" }, { x, y }, { factor: 1 });
+  overElements("elementwise/unary", { OP: "scale" }, { x, y }, { factor: 1 }, {}, 0);
   return y;
 }
 
@@ -152,10 +152,10 @@ export function divide(a: Tensor, b: Tensor): Tensor {
 export function addInto(sum: Tensor, x: Tensor): Tensor {
   if (sum.shared) {
     const total = Tensor.like(sum);
-    overElements("elementwise/binary", { OP: "add" }, { a: sum, b: x, y: total });
+    overElements("elementwise/binary", { OP: "add" }, { a: sum, b: x, y: total }, {}, {}, 1);
     sum.dispose();
     return total;
   }
-  overElements("elementwise/accumulate", {}, { sum, x });
+  overElements("elementwise/accumulate", {}, { sum, x }, {}, {}, 1);
   return sum;
 }

@@ -1,6 +1,6 @@
 import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
-import { type Shape, ShapeError, Tensor } from "../tensor.ts";
+import { elementBytes, type Shape, ShapeError, Tensor } from "../tensor.ts";
 import { movedElement } from "./join.ts";
 
 /**
@@ -23,8 +23,12 @@ function rowsOf(table: Tensor, indices: Tensor): Tensor {
   const y = Tensor.like(table, [...indices.shape, columns]);
   const vector = columns % 4 === 0;
   const width = vector ? columns / 4 : columns;
+  const rowBytes = elementBytes[table.dtype] * columns;
   for (const { start, count } of rowRanges(device, indices.size, [1, columns])) {
     for (const part of rowRanges(device, tableRows, [columns])) {
+      // As many indices as rows lie in a window of the table; those of other windows leave y as it is.
+      const found = Math.round((count * part.count) / tableRows);
+      const moved = Math.min(found, part.count) + (part.start === 0 ? count : found);
       device.kernels.run(
         "gather/rows",
         { FIRST: part.start === 0, ELEMENT: movedElement(table, vector), WORKGROUP: flatWorkgroup },
@@ -35,6 +39,7 @@ function rowsOf(table: Tensor, indices: Tensor): Tensor {
         },
         { rows: count, columns: width, first_row: part.start, table_rows: part.count },
         flatGrid(device, count * width),
+        { bytes: 4 * count + moved * rowBytes },
       );
     }
   }
@@ -51,6 +56,9 @@ function scatterAdd(dy: Tensor, indices: Tensor, shape: Shape): Tensor {
   const width = vector ? columns / 4 : columns;
   for (const { start, count } of rowRanges(device, tableRows, [columns])) {
     for (const part of rowRanges(device, indices.size, [columns])) {
+      // The share of the window's places that belong to these rows, if all rows are asked for alike.
+      const added = Math.round((part.count * count) / tableRows);
+      const sums = (part.start === 0 ? 1 : 2) * count * columns;
       device.kernels.run(
         "gather/rows_gradient",
         { FIRST: part.start === 0, VECTOR: vector, WORKGROUP: flatWorkgroup },
@@ -62,6 +70,10 @@ function scatterAdd(dy: Tensor, indices: Tensor, shape: Shape): Tensor {
         },
         { rows: count, columns: width, first_row: start, first_place: part.start, place_count: part.count },
         flatGrid(device, count * width),
+        {
+          flops: added * columns,
+          bytes: 4 * (count + 1 + added) + elementBytes[dy.dtype] * added * columns + 4 * sums,
+        },
       );
     }
   }
@@ -192,6 +204,7 @@ function scan(x: Tensor, reverse: boolean): Tensor {
       { x: x.window(start * columns, count * columns), y: y.window(start * columns, count * columns) },
       { rows: count, columns },
       flatGrid(device, count),
+      { flops: count * columns },
     );
   }
   return y;

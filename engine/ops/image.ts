@@ -1,7 +1,7 @@
 import { record } from "../autograd.ts";
 import type { Device } from "../device/device.ts";
 import { flatGrid, flatWorkgroup, greatestCommonDivisor, rowRanges } from "../kernel/grid.ts";
-import { ShapeError, Tensor } from "../tensor.ts";
+import { elementBytes, ShapeError, Tensor } from "../tensor.ts";
 import { batchShape, overImages } from "./batch.ts";
 import { concat } from "./join.ts";
 import { antialiased, interpolated, resample } from "./resample.ts";
@@ -26,6 +26,7 @@ export function unpackRgb(device: Device, pixels: Uint8Array, height: number, wi
       { bytes: bytes.window(start, count), y: y.window(4 * start, 4 * count) },
       { count4: count },
       flatGrid(device, count),
+      { flops: Math.min(4 * count, y.size - 4 * start) },
     );
   }
   return y;
@@ -98,7 +99,13 @@ function copyWindows(x: Tensor, height: number, width: number, places: readonly 
   const numbers = Int32Array.from(places.flatMap(([row, column, step]) => [row!, column!, step!, 0]));
   using table = Tensor.from(device, new Uint32Array(numbers.buffer), [images, 4]);
   const y = Tensor.like(x, [images, height, width, channels]);
-  overImages({ x, y }, { places: table }, ({ windows, grid, firstImage }) => {
+  overImages({ x, y }, { places: table }, ({ windows, grid, firstImage, images }) => {
+    const read = places.slice(firstImage, firstImage + images).reduce((sum, [row, column, step]) => {
+      const rows = within(row!, row! + height, inHeight);
+      const first = step! > 0 ? column! : column! - width + 1;
+      return sum + rows * within(first, first + width, inWidth) * channels;
+    }, 0);
+    const written = images * height * width * channels;
     device.kernels.run(
       "image/window",
       { VECTOR: vector, WORKGROUP: flatWorkgroup },
@@ -112,9 +119,15 @@ function copyWindows(x: Tensor, height: number, width: number, places: readonly 
         first_image: firstImage,
       },
       grid(width * elements, height),
+      { bytes: elementBytes[x.dtype] * (read + written) + table.sizeBytes },
     );
   });
   return y;
+}
+
+/** Places from `start` to before `end` that lie within 0 … extent − 1. */
+function within(start: number, end: number, extent: number): number {
+  return Math.max(0, Math.min(end, extent) - Math.max(start, 0));
 }
 
 /** Mirrors pictures [N, H, W, C] left to right: all of them, or those for which `flips` is true. */
@@ -166,6 +179,7 @@ function perChannel(x: Tensor, means: readonly number[], factors: readonly numbe
       { x: x.window(4 * start, 4 * count), table: table.window(), y: y.window(4 * start, 4 * count) },
       { count4: count, phase: start % period },
       flatGrid(device, count),
+      { flops: 2 * Math.min(4 * count, x.size - 4 * start) },
     );
   }
   return y;

@@ -85,6 +85,11 @@ function strided(x: Tensor, axes: readonly StridedAxis[], value = 0): Tensor {
       parameters[`from${d}`] = (outermost ? axis.from - low : axis.from) / (innermost ? width : 1);
       parameters[`stride${d}`] = innermost ? axis.stride : axis.stride / width;
     });
+    // Elements of x that y shows; the others of y are filled.
+    const shown = axes.reduce((product, { extent, before, from }, d) => {
+      const [begin, end] = d === 0 ? [start, start + count] : [0, extent];
+      return product * Math.max(0, Math.min(end, before + from) - Math.max(begin, before));
+    }, 1);
     device.kernels.run(
       "shape/strided",
       {
@@ -96,6 +101,7 @@ function strided(x: Tensor, axes: readonly StridedAxis[], value = 0): Tensor {
       { x: whole ? x.window() : x.window(low * rowX, rows * rowX), y: y.window(start * rowY, count * rowY) },
       parameters,
       flatGrid(device, (count * rowY) / width),
+      { bytes: elementBytes[x.dtype] * (shown + count * rowY) },
     );
   }
   return y;
@@ -238,6 +244,7 @@ function place(x: Tensor, y: Tensor, rows: number, columnsX: number, columnsY: n
       { x: x.window(start * columnsX, count * columnsX), y: y.window(start * columnsY, count * columnsY) },
       { rows: count, x_columns: columnsX / width, y_columns: columnsY / width, first: first / width },
       flatGrid(device, (count * columnsX) / width),
+      { bytes: 2 * elementBytes[x.dtype] * count * columnsX },
     );
   }
 }

@@ -82,6 +82,8 @@ function inputGradient(x: Tensor, dy: Tensor, scale: Tensor, moments: Tensor): T
       },
       { rows: count, columns, length: channels },
       flatGrid(device, count),
+      // g = dy · scale, x̂ = (x − m) · r, Σ g and Σ g · x̂, and r · (g − mean − x̂ · mean)
+      { flops: 10 * count * channels },
     );
   }
   return dx;
@@ -109,6 +111,8 @@ function parameterGradients(x: Tensor, dy: Tensor, moments: Tensor): [Tensor, Te
       },
       { rows: count, columns, first_block: firstBlock },
       flatGrid(device, Math.ceil(count / block) * columns),
+      // x̂ = (x − m) · r, Σ dy · x̂ and Σ dy
+      { flops: 5 * count * channels },
     );
     firstBlock += Math.ceil(count / block);
   }

@@ -12,9 +12,20 @@ interface Against {
   readonly scores?: Tensor;
 }
 
+/**
+ * Floating-point operations of an element. Each begins with the maximum, x − max, exp and Σ; the divergence of the
+ * distributions has the gradient of the cross-entropy.
+ */
+const flops: Readonly<Record<RowLoss, readonly [forward: number, gradient: number]>> = {
+  cross_entropy: [7, 9],
+  kl_divergence: [9, 9],
+  earth_movers: [9, 16],
+  expectation: [6, 10],
+};
+
 /** Runs loss/rows or its gradient over the batch; [B] vectors are bound whole, logits and targets in windows of rows. */
 function overRows(
-  kernel: string,
+  kernel: "loss/rows" | "loss/rows_gradient",
   loss: RowLoss,
   rows: Readonly<Record<string, Tensor>>,
   whole: Readonly<Record<string, Tensor>>,
@@ -33,6 +44,7 @@ function overRows(
       bindings,
       { rows: count, columns, first_row: start },
       flatGrid(device, count),
+      { flops: flops[loss][kernel === "loss/rows" ? 0 : 1] * count * columns },
     );
   }
 }
@@ -124,7 +136,7 @@ export function weightedMean(rows: Tensor, weights: Tensor, divisor = rows.size)
   const { device, size: count } = rows;
   const y = Tensor.empty(device, [1]);
   const windows = { rows: rows.window(), weights: weights.window(), y: y.window() };
-  device.kernels.run("loss/weighted_mean", {}, windows, { count, divisor }, [1, 1, 1]);
+  device.kernels.run("loss/weighted_mean", {}, windows, { count, divisor }, [1, 1, 1], { flops: 2 * count });
   // drows_i = dy · w_i / divisor
   return record("weightedMean", [rows], y, (dy) => {
     const drows = Tensor.like(rows);
@@ -134,6 +146,7 @@ export function weightedMean(rows: Tensor, weights: Tensor, divisor = rows.size)
       { weights: weights.window(), dy: dy.window(), drows: drows.window() },
       { count, divisor },
       flatGrid(device, count),
+      { flops: 2 * count },
     );
     return [drows];
   });

@@ -4,6 +4,13 @@ import { overElements } from "./elementwise.ts";
 
 type Operation = "abs" | "clamp" | "signed_sqrt";
 
+/** Floating-point operations of f(x) and of dy · f′(x). */
+const flops: Readonly<Record<Operation, readonly [forward: number, gradient: number]>> = {
+  abs: [0, 1],
+  clamp: [2, 0],
+  signed_sqrt: [3, 4],
+};
+
 /** Ends of `clamp`; `low` is also what `signed_sqrt` adds below the root. */
 interface Bounds {
   readonly low: number;
@@ -13,11 +20,18 @@ interface Bounds {
 function recorded(op: Operation, x: Tensor, bounds: Bounds = { low: 0, high: 0 }): Tensor {
   if (!x.isFloat) throw new ShapeError(`${op} takes floating-point elements, found ${x.dtype} [${x.shape}]`);
   const y = Tensor.like(x);
-  overElements("elementwise/magnitude", { OP: op, GRADIENT: false }, { x, y }, { ...bounds });
+  overElements("elementwise/magnitude", { OP: op, GRADIENT: false }, { x, y }, { ...bounds }, {}, flops[op][0]);
   // dx = dy · f′(x), f′ as in shaders/elementwise/magnitude.wgsl
   return record(op, [x], y, (dy) => {
     const dx = Tensor.like(x);
-    overElements("elementwise/magnitude", { OP: op, GRADIENT: true }, { x, y: dx, dy }, { ...bounds });
+    overElements(
+      "elementwise/magnitude",
+      { OP: op, GRADIENT: true },
+      { x, y: dx, dy },
+      { ...bounds },
+      {},
+      flops[op][1],
+    );
     return [dx];
   });
 }

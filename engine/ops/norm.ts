@@ -103,6 +103,8 @@ function batchMoments(x: Tensor, state: BatchNormState, epsilon: number, momentu
     },
     { rows, window_rows: ranges[0]!.count, channels, epsilon, momentum },
     flatGrid(device, channels),
+    // δ = mean − mean so far, squares += block + δ² · count · (n / (n + count)), mean += δ · (count / (n + count))
+    { flops: (11 * blocks.size) / 2 },
   );
   blocks.dispose();
   return moments;
@@ -122,6 +124,8 @@ export function runningMoments(device: Device, state: BatchNormState, channels: 
     },
     { channels, epsilon },
     flatGrid(device, channels),
+    // 1 / √(variance + ε)
+    { flops: 3 * channels },
   );
   return moments;
 }
@@ -145,8 +149,8 @@ function apply(x: Tensor, moments: Tensor, state: BatchNormState, relu: boolean,
       },
       { rows: count, channels: width },
       flatGrid(device, Math.ceil(count / block) * width),
-      // (x − mean) · factor + shift, and the residual
-      { flops: (residual ? 4 : 3) * count * channels },
+      // (x − mean) · factor + shift, the residual, and the maximum
+      { flops: (3 + (residual ? 1 : 0) + (relu ? 1 : 0)) * count * channels },
     );
   }
   return y;
@@ -183,6 +187,7 @@ function gradientSums(x: Tensor, dy: Tensor, y: Tensor, moments: Tensor, relu: b
     { parts: parts.window(), sums: sums.window(), dshift: dshift.window(), dscale: dscale.window() },
     { parts: parts.shape[0]!, channels: width },
     flatGrid(device, width),
+    { flops: parts.size },
   );
   parts.dispose();
   return { sums, dshift, dscale };

@@ -20,6 +20,8 @@ function overRows(gradient: boolean, epsilon: number, tensors: Readonly<Record<s
       Object.fromEntries(windows),
       { rows: count, columns: vector ? length / 4 : length, epsilon },
       flatGrid(device, count),
+      // Σ x² and y = x / ‖x‖; then Σ y · dy and (dy − y · Σ) / ‖x‖
+      { flops: (gradient ? 8 : 3) * count * length },
     );
   }
   return last;

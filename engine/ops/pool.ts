@@ -1,9 +1,10 @@
 import { isRecording, record } from "../autograd.ts";
 import { flatWorkgroup } from "../kernel/grid.ts";
-import { ShapeError, Tensor } from "../tensor.ts";
+import { elementBytes, ShapeError, Tensor } from "../tensor.ts";
 import { batchShape, overImages } from "./batch.ts";
 import type { Pair } from "./contract.ts";
 import { pair } from "./conv.ts";
+import { coveredPlaces } from "./covered.ts";
 
 export interface PoolOptions {
   /** Extents of the window; one number for both axes, or [height, width]. */
@@ -88,6 +89,28 @@ function windowConstants(s: PoolShape) {
   };
 }
 
+/** Bytes of so many images of the tensors of x and y; positions of x that no window covers are not looked at. */
+function poolBytes(s: PoolShape, images: number, bytesOfX: number, bytesOfY: number): number {
+  const covered = [0, 1].map((axis) => coveredExtent(s, axis as 0 | 1)) as [number, number];
+  return images * s.channels * (covered[0] * covered[1] * bytesOfX + s.output[0] * s.output[1] * bytesOfY);
+}
+
+/** Places of an axis of x that lie in some window. */
+function coveredExtent({ input, output, kernel, stride, padding }: PoolShape, axis: 0 | 1): number {
+  const windows = { count: output[axis], stride: stride[axis], taps: kernel[axis], first: -padding[axis] };
+  return coveredPlaces(input[axis], windows);
+}
+
+/** Windows that cover some place of an axis, of all its places, those beside the picture left out. */
+function insideTaps({ input, output, kernel, stride, padding }: PoolShape, axis: 0 | 1): number {
+  let taps = 0;
+  for (let i = 0; i < output[axis]; i++) {
+    const first = i * stride[axis] - padding[axis];
+    taps += Math.min(first + kernel[axis], input[axis]) - Math.max(first, 0);
+  }
+  return taps;
+}
+
 /** Channels as the kernels count them. */
 function elements(s: PoolShape): number {
   return s.vector ? s.channels / 4 : s.channels;
@@ -109,7 +132,8 @@ export function maxPool2d(x: Tensor, options: PoolOptions): Tensor {
   const y = Tensor.like(x, [images, ...output, channels]);
   const keepIndex = isRecording() && x.tracked;
   const index = keepIndex ? Tensor.empty(x.device, [images, ...output, elements(shape)], "u32") : undefined;
-  overImages({ x, y, ...(index && { index }) }, {}, ({ windows, grid }) => {
+  const perImage = output[0] * output[1] * channels;
+  overImages({ x, y, ...(index && { index }) }, {}, ({ windows, grid, images: count }) => {
     const constants = { ...windowConstants(shape), INDEX: keepIndex };
     x.device.kernels.run(
       "pool/max",
@@ -117,6 +141,12 @@ export function maxPool2d(x: Tensor, options: PoolOptions): Tensor {
       windows,
       windowParameters(shape),
       grid(output[1] * elements(shape), output[0]),
+      {
+        flops: count * perImage * shape.kernel[0] * shape.kernel[1],
+        bytes:
+          poolBytes(shape, count, elementBytes[x.dtype], elementBytes[y.dtype]) +
+          (index ? 4 * count * output[0] * output[1] * elements(shape) : 0),
+      },
     );
   });
   // dx[h, w] = Σ of dy over the windows whose maximum lies at (h, w)
@@ -135,7 +165,7 @@ function maxPoolGradient(dy: Tensor, index: Tensor, shape: PoolShape): Tensor {
     WINDOWS_HEIGHT: Math.ceil(kernel[0] / stride[0]),
     WINDOWS_WIDTH: Math.ceil(kernel[1] / stride[1]),
   };
-  overImages({ dy, index, dx }, {}, ({ windows, grid }) => {
+  overImages({ dy, index, dx }, {}, ({ windows, grid, images: count }) => {
     const parameters = { ...windowParameters(shape), blocks_w: blocks[1] };
     dy.device.kernels.run(
       "pool/max_gradient",
@@ -143,6 +173,8 @@ function maxPoolGradient(dy: Tensor, index: Tensor, shape: PoolShape): Tensor {
       windows,
       parameters,
       grid(blocks[1] * elements(shape), blocks[0]),
+      // Each element of dy goes to one place.
+      { flops: (count * dy.size) / images },
     );
   });
   return dx;
@@ -157,16 +189,21 @@ export function averagePool2d(x: Tensor, options: AveragePoolOptions): Tensor {
   const { images, input, output, channels } = shape;
   const constants = { ...windowConstants(shape), COUNT_PADDING: options.countPadding ?? true };
   const y = Tensor.like(x, [images, ...output, channels]);
-  overImages({ x, y }, {}, ({ windows, grid }) => {
+  overImages({ x, y }, {}, ({ windows, grid, images: count }) => {
     const size = grid(output[1] * elements(shape), output[0]);
-    x.device.kernels.run("pool/average", constants, windows, windowParameters(shape), size);
+    // Σ over the taps, and a division
+    const flops = ((count * y.size) / images) * (shape.kernel[0] * shape.kernel[1] + 1);
+    const bytes = poolBytes(shape, count, elementBytes[x.dtype], elementBytes[y.dtype]);
+    x.device.kernels.run("pool/average", constants, windows, windowParameters(shape), size, { flops, bytes });
   });
   // dx[h, w] = Σ of dy / count over the windows that cover (h, w)
   return record("averagePool2d", [x], y, (dy) => {
     const dx = Tensor.like(x);
-    overImages({ dy, dx }, {}, ({ windows, grid }) => {
+    overImages({ dy, dx }, {}, ({ windows, grid, images: count }) => {
       const size = grid(input[1] * elements(shape), input[0]);
-      dy.device.kernels.run("pool/average_gradient", constants, windows, windowParameters(shape), size);
+      // A quotient for every element of dy, and one addition for every tap inside the picture
+      const flops = (count * dy.size) / images + count * channels * insideTaps(shape, 0) * insideTaps(shape, 1);
+      dy.device.kernels.run("pool/average_gradient", constants, windows, windowParameters(shape), size, { flops });
     });
     return [dx];
   });
@@ -180,14 +217,19 @@ export function globalAveragePool(x: Tensor): Tensor {
   const parameters = { height, width, channels: vector ? channels / 4 : channels };
   const { device } = x;
   const y = Tensor.like(x, [images, channels]);
-  overImages({ x }, { y }, ({ windows, grid, firstImage }) => {
+  overImages({ x }, { y }, ({ windows, grid, firstImage, images: count }) => {
     const size = grid(parameters.channels, 1);
-    device.kernels.run("pool/global_average", constants, windows, { ...parameters, first_image: firstImage }, size);
+    const all = { ...parameters, first_image: firstImage };
+    // Σ, and a division
+    device.kernels.run("pool/global_average", constants, windows, all, size, {
+      flops: count * channels * (height * width + 1),
+      bytes: count * channels * (height * width * elementBytes[x.dtype] + elementBytes[y.dtype]),
+    });
   });
   // dx = dy / (H · W) at every position
   return record("globalAveragePool", [x], y, (dy) => {
     const dx = Tensor.like(x);
-    overImages({ dx }, { dy }, ({ windows, grid, firstImage }) => {
+    overImages({ dx }, { dy }, ({ windows, grid, firstImage, images: count }) => {
       const size = grid(parameters.channels, height);
       device.kernels.run(
         "pool/global_average_gradient",
@@ -195,6 +237,10 @@ export function globalAveragePool(x: Tensor): Tensor {
         windows,
         { ...parameters, first_image: firstImage },
         size,
+        {
+          flops: count * channels,
+          bytes: count * channels * (height * width * elementBytes[dx.dtype] + elementBytes[dy.dtype]),
+        },
       );
     });
     return [dx];

@@ -83,6 +83,7 @@ function expand(y: Tensor, model: Tensor, outer: number, axis: number, inner: nu
       },
       { outer: alongAxis ? 1 : count, axis: alongAxis ? count : axis, inner, factor },
       flatGrid(device, count * rowSize),
+      { flops: factor === 1 ? 0 : count * rowSize },
     );
   }
   return x;

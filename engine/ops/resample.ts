@@ -1,7 +1,7 @@
 import { record } from "../autograd.ts";
 import type { Device } from "../device/device.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
-import { ShapeError, sizeOf, Tensor } from "../tensor.ts";
+import { elementBytes, ShapeError, sizeOf, Tensor } from "../tensor.ts";
 import { batchShape } from "./batch.ts";
 
 /** A linear map along one axis: output i is Σ_t weights[i][t] · input[first[i] + t]. */
@@ -77,6 +77,10 @@ interface Table {
   readonly weights: Tensor;
   readonly taps: number;
   readonly outputs: number;
+  /** Weights in all spans together. */
+  readonly entries: number;
+  /** Inputs that some span holds. */
+  readonly looked: number;
 }
 
 /** Tables kept for each device; the oldest makes room. */
@@ -97,6 +101,8 @@ function uploadTable(device: Device, { first, weights }: Resampling): Table {
     weights: Tensor.constant(device, flat, [outputs, taps]).keep(),
     taps,
     outputs,
+    entries: weights.reduce((sum, row) => sum + row.length, 0),
+    looked: new Set(weights.flatMap((row, i) => row.map((_, t) => first[i]! + t))).size,
   };
 }
 
@@ -183,6 +189,13 @@ function resampleAxis(x: Tensor, { axis, inputs, outputs }: Pass, filter: Filter
       },
       { outer: count, length, out_length: table.outputs, inner: width, taps: table.taps },
       flatGrid(device, count * table.outputs * width),
+      {
+        flops: 2 * count * table.entries * inner,
+        bytes:
+          elementBytes[x.dtype] * count * (table.looked + table.outputs) * inner +
+          table.spans.sizeBytes +
+          4 * table.entries,
+      },
     );
   }
   return y;

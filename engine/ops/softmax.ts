@@ -23,11 +23,14 @@ function expectRows(operation: string, x: Tensor): void {
     throw new ShapeError(`${operation} takes floating-point rows […, m], found ${x.dtype} [${x.shape}]`);
 }
 
-/** Forward x − max, exp, Σ and the division; the gradients are of four operations too. */
-const flopsPerElement = 4;
+/**
+ * Floating-point operations of an element. Forward: the maximum, x − max, exp, Σ, and a division or, of the logarithm, a
+ * difference. Gradient: a product, Σ, a difference, a product; of the logarithm Σ, exp, a product, a difference.
+ */
+const flops = { "softmax/rows": 5, "softmax/rows_gradient": 4 };
 
 /** Runs a kernel with one invocation for each row of tensors of equal shape; returns the last of them. */
-function overRows(kernel: string, log: boolean, tensors: Readonly<Record<string, Tensor>>): Tensor {
+function overRows(kernel: keyof typeof flops, log: boolean, tensors: Readonly<Record<string, Tensor>>): Tensor {
   const last = Object.values(tensors).at(-1)!;
   const { device } = last;
   const length = last.shape.at(-1)!;
@@ -42,7 +45,7 @@ function overRows(kernel: string, log: boolean, tensors: Readonly<Record<string,
       Object.fromEntries(windows),
       { rows: count, columns: vector ? length / 4 : length },
       flatGrid(device, count),
-      { flops: flopsPerElement * count * length },
+      { flops: flops[kernel] * count * length },
     );
   }
   return last;

@@ -1,6 +1,6 @@
 import type { Device } from "../device/device.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
-import { Tensor } from "../tensor.ts";
+import { elementBytes, Tensor } from "../tensor.ts";
 import { contract, type Epilogue, type Pair } from "./contract.ts";
 
 /** A convolution as Winograd's method sees it. Channels and columns are multiples of 4. */
@@ -58,6 +58,25 @@ export function tileSize(device: Device, shape: WinogradChoice): TileSize | unde
     best = size;
   }
   return best;
+}
+
+/** Floating-point operations of `filtered` in the three kernels: on a line of x, of the kernel, of the products. */
+const lineFlops = {
+  4: { input: 4, weight: 6, output: 4 },
+  6: { input: 22, weight: 13, output: 16 },
+} as const;
+
+/**
+ * Floating-point operations of the transforms of one channel: Bᵀ · d · B of a tile goes through `size` columns and as many
+ * rows, G · g · Gᵀ of a kernel through 3 columns and `size` rows, Aᵀ · M · A through `size` columns and `size` − 2 rows.
+ */
+export function transformFlops(size: TileSize): {
+  readonly input: number;
+  readonly weight: number;
+  readonly output: number;
+} {
+  const { input, weight, output } = lineFlops[size];
+  return { input: 2 * size * input, weight: (3 + size) * weight, output: (size + size - 2) * output };
 }
 
 /** Arithmetic of the matrix products for one image. */
@@ -118,9 +137,14 @@ export function winograd(
           offset_w: shape.offset[1],
         },
         flatGrid(device, tiles * channels),
+        {
+          flops: transformFlops(size).input * tiles * channels,
+          bytes: (tiles / all) * count * xImage * elementBytes[x.dtype] + 4 * size ** 2 * tiles * channels,
+        },
       );
       contract(pieces, kernels, products, matrixProducts(size ** 2, tiles, channels, columns));
-      writeOutputs(size, products, out.window(start * outImage, count * outImage), shape, places, epilogue);
+      const written = (tiles / all) * count * outImage * elementBytes[out.dtype];
+      writeOutputs(size, products, out.window(start * outImage, count * outImage), shape, places, written, epilogue);
     }
   }
 }
@@ -131,6 +155,7 @@ function writeOutputs(
   out: ReturnType<Tensor["window"]>,
   { output, columns }: WinogradShape,
   places: { readonly first_tile: number; readonly tiles: number; readonly tiles_h: number; readonly tiles_w: number },
+  writtenBytes: number,
   { bias, norm, activation }: Epilogue,
 ): void {
   const { device } = products;
@@ -152,6 +177,10 @@ function writeOutputs(
     },
     { ...places, out_height: output[0], out_width: output[1], columns },
     flatGrid(device, places.tiles * columns),
+    {
+      flops: transformFlops(size).output * places.tiles * columns,
+      bytes: 4 * (size ** 2 * places.tiles + (bias ? 1 : 0) + (norm ? 4 : 0)) * columns + writtenBytes,
+    },
   );
 }
 
@@ -165,6 +194,7 @@ function transformedKernels(size: TileSize, weight: Tensor, [rows, columns]: Pai
     { weight: weight.window(), transformed: transformed.window() },
     { rows, columns },
     flatGrid(device, rows * columns),
+    { flops: transformFlops(size).weight * rows * columns },
   );
   return transformed;
 }

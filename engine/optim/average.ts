@@ -56,7 +56,7 @@ export class WeightAverage {
     const device = parts[0]?.tensors.average.device;
     if (!device) return;
     device.labels.within({ phase: "optimiser", op: "average" }, () =>
-      withoutGradients(() => overParts(device, "optim/average", {}, parts, { share })),
+      withoutGradients(() => overParts(device, "optim/average", {}, parts, { share }, {}, 3)),
     );
   }
 

@@ -100,6 +100,8 @@ export class GradientState {
         growth_interval: this.#scaling.interval,
       },
       [1, 1, 1],
+      // √Σ and 1 / scale; norm + 1e-6, a division, a minimum and a product; a product and a clamp
+      { flops: 2 + (this.#options.clipNorm === undefined ? 0 : 4) + (this.#options.lossScale ? 3 : 0) },
     );
   }
 
@@ -139,12 +141,15 @@ function squaredSums(gradients: readonly Tensor[], state: Tensor): Tensor {
   let firstSlice = 0;
   for (const { gradient, start, count } of windows) {
     const slices = slicesOf(count);
+    const elements = Math.min(count * 4, gradient.size - start * 4);
     device.kernels.run(
       "optim/squared_sum",
       { WORKGROUP: flatWorkgroup },
       { x: gradient.window(start * 4, count * 4), state: state.window(), sums: sums.window() },
-      { count: Math.min(count * 4, gradient.size - start * 4), slices, first_slice: firstSlice },
+      { count: elements, slices, first_slice: firstSlice },
       flatGrid(device, slices),
+      // x / scale, its square, Σ
+      { flops: 3 * elements },
     );
     firstSlice += slices;
   }

@@ -91,9 +91,11 @@ export class Optimiser {
     withoutGradients(() => {
       this.gradientState?.update(this.#parameters().flatMap(({ tensor }) => tensor.gradient ?? []));
       const options = this.#options;
-      const { kernel, constants, shared } = this.#rule();
+      const { kernel, constants, shared, flops } = this.#rule();
       const state = this.gradientState && { state: this.gradientState.tensor };
-      overParts(device, kernel, { ...constants, STATE: state !== undefined }, this.#parts(), shared, state);
+      const all = { ...constants, STATE: state !== undefined };
+      // With a state, the gradient is multiplied with its factor.
+      overParts(device, kernel, all, this.#parts(), shared, state, flops + (state ? 1 : 0));
       for (const { name, tensor } of this.#parameters()) {
         if (!tensor.gradient) continue;
         // A gradient that overflowed by the loss scale is no fault: the kernel has skipped the update.
@@ -143,11 +145,12 @@ export class Optimiser {
   }
 
   /** The kernel of the update rule, and the numbers that all parameters share. */
-  #rule(): { kernel: string; constants: Constants; shared: Record<string, Parameter> } {
+  #rule(): { kernel: string; constants: Constants; shared: Record<string, Parameter>; flops: number } {
     const options = this.#options;
     if (options.kind === "sgd") {
       const { momentum = 0.9, nesterov = false } = options;
-      return { kernel: "optim/sgd", constants: { NESTEROV: nesterov }, shared: { momentum } };
+      // Three multiply-adds: decay, momentum, rate; a fourth looks ahead.
+      return { kernel: "optim/sgd", constants: { NESTEROV: nesterov }, shared: { momentum }, flops: nesterov ? 8 : 6 };
     }
     const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
     // With a gradient state only the adapter knows how many steps were taken.
@@ -155,7 +158,8 @@ export class Optimiser {
       ? { log_beta1: finiteLog(beta1), log_beta2: finiteLog(beta2) }
       : { correction1: () => 1 - beta1 ** this.steps, correction2: () => 1 - beta2 ** this.steps };
     const constants = { DECOUPLED: options.kind === "adamw" };
-    return { kernel: "optim/adam", constants, shared: { beta1, beta2, epsilon, ...corrections } };
+    // Decay 2, first moment 3, second moment 4, and rate · (m / c₁) / (√(v / c₂) + ε) from the parameter 7.
+    return { kernel: "optim/adam", constants, shared: { beta1, beta2, epsilon, ...corrections }, flops: 16 };
   }
 }
 

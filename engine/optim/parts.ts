@@ -21,6 +21,7 @@ const mostParts = 8;
  * several parts.
  * @param shared parameters that all parts have in common
  * @param whole tensors that are bound as they are in every dispatch
+ * @param flopsPerElement floating-point operations of one element
  */
 export function overParts(
   device: Device,
@@ -29,6 +30,7 @@ export function overParts(
   parts: readonly Part[],
   shared: Readonly<Record<string, Parameter>> = {},
   whole: Readonly<Record<string, Tensor>> = {},
+  flopsPerElement?: number,
 ): void {
   if (parts.length === 0) return;
   const windows = parts.flatMap((part) => windowsOf(device, part));
@@ -39,10 +41,12 @@ export function overParts(
     const bindings: Record<string, KernelArgument> = { ...wholeWindows };
     const parameters: Record<string, Parameter> = { ...shared };
     let groups = 0;
+    let elements = 0;
     chunk.forEach((window, t) => {
       for (const name in window.bindings) bindings[`${name}${t}`] = window.bindings[name]!;
       for (const name in window.parameters) parameters[`${name}${t}`] = window.parameters[name]!;
       groups += Math.ceil(window.count4 / flatWorkgroup);
+      elements += window.elements;
       parameters[`count${t}`] = window.count4;
       parameters[`end${t}`] = groups;
     });
@@ -52,6 +56,7 @@ export function overParts(
       bindings,
       parameters,
       flatGrid(device, groups * flatWorkgroup),
+      flopsPerElement === undefined ? undefined : { flops: flopsPerElement * elements },
     );
   }
 }
@@ -62,15 +67,22 @@ interface PartWindow {
   readonly parameters: Readonly<Record<string, Parameter>>;
   /** Elements in vec4s. */
   readonly count4: number;
+  readonly elements: number;
 }
 
 function windowsOf(device: Device, { tensors, parameters = {} }: Part): PartWindow[] {
-  const vectors = Math.ceil(Object.values(tensors)[0]!.size / 4);
+  const { size } = Object.values(tensors)[0]!;
+  const vectors = Math.ceil(size / 4);
   return rowRanges(device, vectors, [4]).map(({ start, count }) => {
     const windows = Object.entries(tensors).map(
       ([name, tensor]) => [name, tensor.window(start * 4, count * 4)] as const,
     );
-    return { bindings: Object.fromEntries(windows), parameters, count4: count };
+    return {
+      bindings: Object.fromEntries(windows),
+      parameters,
+      count4: count,
+      elements: Math.min(4 * count, size - 4 * start),
+    };
   });
 }
 

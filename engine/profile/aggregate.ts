@@ -5,7 +5,7 @@ import { providerVersion } from "../device/probe.ts";
 import type { Call } from "../kernel/call.ts";
 import type { KernelSource } from "../kernel/source.ts";
 import type { MemoryReport } from "../memory/report.ts";
-import { bindingRoof } from "../tune/binding-roof.ts";
+import { type BindingRoof, bindingRoof, memoryGBps } from "../tune/binding-roof.ts";
 import type { Roofs } from "../tune/roofs.ts";
 import type { Tuning } from "../tune/tuner.ts";
 import type { CallEvent, Collector } from "./collector.ts";
@@ -122,8 +122,8 @@ function grouped(events: readonly CallEvent[]): Map<string, Group> {
 }
 
 /** What makes two calls the same. */
-function identity({ kernel, label, shapes, variant, constants, halves, flops }: Call): string {
-  return JSON.stringify([kernel, label.op, label.phase, label.layer, shapes, variant, constants, halves, flops]);
+function identity({ kernel, label, shapes, variant, constants, halves, flops, bytes }: Call): string {
+  return JSON.stringify([kernel, label.op, label.phase, label.layer, shapes, variant, constants, halves, flops, bytes]);
 }
 
 function rowOf(
@@ -139,7 +139,7 @@ function rowOf(
   const total = calls.reduce((sum, event) => sum + duration(event), 0);
   const flops = call.flops ?? null;
   const rate = (amount: number) => (median > 0 ? amount / median / 1e6 : 0);
-  const bound = roofs && median > 0 ? bindingRoof({ flops: flops ?? 0, bytes }, roofs) : undefined;
+  const bound = roofs && median > 0 ? roofOfCall(call, roofs) : undefined;
   return {
     id: createHash("sha256").update(identity(call)).digest("hex").slice(0, 16),
     kernel,
@@ -171,6 +171,14 @@ function rowOf(
     roof: bound ? { binds: bound.roof, share: bound.leastMs / median } : null,
     source: source ? keepSource(source, sources) : "",
   };
+}
+
+/** A transfer is no dispatch; for one that only writes no roof is measured. */
+function roofOfCall({ kernel, source, flops = 0, bytes }: Call, roofs: Roofs): BindingRoof | undefined {
+  if (source) return bindingRoof({ flops, bytes }, roofs);
+  if (kernel === "clear") return undefined;
+  const GBps = Math.max(memoryGBps(bytes, roofs), roofs.bufferCopyGBps.most);
+  return { roof: "memory", leastMs: bytes / GBps / 1e6 };
 }
 
 const hashes = new WeakMap<KernelSource, string>();

@@ -66,7 +66,10 @@ export const kernelSchema = z.strictObject({
   GBps: amount,
   /** flops / bytes. */
   intensity: amount.nullable(),
-  /** The roof that binds, and the least possible time by it divided by the median time. */
+  /**
+   * The roof that binds, and the least possible time by it divided by the median time. None without roofs or a time, and
+   * none of a clear: no roof of writing alone is measured.
+   */
   roof: z.strictObject({ binds: z.enum(["arithmetic", "memory", "dispatch"]), share: amount }).nullable(),
   /** The specialised WGSL, by hash into `sources`; empty for a transfer. */
   source: z.string(),

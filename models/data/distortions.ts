@@ -105,6 +105,7 @@ function filter(x: Tensor, kernel: Float32Array<ArrayBuffer>): Tensor {
     { x: x.window(), kernel: weights.window(), y: y.window() },
     { height, width, channels, side: Math.sqrt(kernel.length) },
     flatGrid(device, x.size),
+    { flops: 2 * kernel.length * x.size },
   );
   weights.dispose();
   return y;
@@ -119,6 +120,8 @@ function noise(x: Tensor, kind: "white" | "impulse", amount: number, seed: numbe
     { x: x.window(), words: words.window(), y: y.window() },
     { count: x.size, amount },
     flatGrid(x.device, x.size),
+    // Two uniform numbers (3); √(−2 ln u) · cos 2πv (6), its factor, the sum and the clamp (4)
+    { flops: (kind === "white" ? 13 : 3) * x.size },
   );
   words.dispose();
   return y;
@@ -126,7 +129,7 @@ function noise(x: Tensor, kind: "white" | "impulse", amount: number, seed: numbe
 
 function curve(x: Tensor, middle: number): Tensor {
   const y = Tensor.empty(x.device, x.shape);
-  overElements("distort/curve", {}, { x, y }, { middle });
+  overElements("distort/curve", {}, { x, y }, { middle }, {}, 6);
   return y;
 }
 
@@ -141,6 +144,7 @@ function pixelate(x: Tensor, share: number): Tensor {
     { x: x.window(), y: y.window() },
     { height, width, channels, small_height: small(height), small_width: small(width) },
     flatGrid(device, x.size),
+    { bytes: 4 * (small(height) * small(width) * channels + x.size) },
   );
   return y;
 }

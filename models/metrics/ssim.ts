@@ -35,6 +35,8 @@ export function ssim(a: Tensor, b: Tensor): Tensor {
       },
       { height, width, side },
       flatGrid(device, map.size),
+      // At each tap two lumas (10), their shift (2) and five weighted sums (10); then the shift (10) and the quotient (24)
+      { flops: map.size * (22 * side ** 2 + 34) },
     );
     return mean(map);
   });

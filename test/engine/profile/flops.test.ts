@@ -131,10 +131,15 @@ describe.each(devices)("declared operations, %s", (_, device) => {
   test("softmax and batchNorm, by element", async () => {
     const x = ones(6, 10);
     const rows = await declared("softmax", () => softmax(x), /^softmax\//);
-    expect(rows("forward")).toBe(4 * 60);
+    // A maximum, a difference, an exponential, a sum and a quotient; a product, a sum, a difference and a product.
+    expect(rows("forward")).toBe(5 * 60);
     expect(rows("backward")).toBe(4 * 60);
     const state = { scale: ones(10), shift: ones(10), runningMean: ones(10), runningVariance: ones(10) };
-    const norm = await declared("batchNorm", () => batchNorm(x, state, { training: true }), /moments|apply|gradient/);
+    const norm = await declared(
+      "batchNorm",
+      () => batchNorm(x, state, { training: true }),
+      /moments|apply|gradient(_sums)?$/,
+    );
     expect(norm("forward")).toBe((4 + 3) * 60);
     expect(norm("backward")).toBe((4 + 5) * 60);
   });
@@ -184,5 +189,15 @@ describe.each(devices)("declared operations, %s", (_, device) => {
     for (let i = 0; i < points; i++) for (let c = 0; c < columns; c++) product += 2 + 2;
     expect(iterations).toBeGreaterThan(2);
     expect(total("graph/product")).toBe(iterations * product);
+    // A row's sum of its entries, and two scales for each of them.
+    let [degrees, scaled] = [0, 0];
+    for (let e = 0; e < 2 * points * k; e++) [degrees, scaled] = [degrees + 1, scaled + 2];
+    expect(total("graph/sort")).toBe(degrees);
+    expect(total("graph/normalise")).toBe(scaled);
+    // Σ r² at the start; then r − α q, z + α p, Σ r² and r + β p in each iteration.
+    let [start, moved, turned] = [0, 0, 0];
+    for (let i = 0; i < points * columns; i++) [start, moved, turned] = [start + 2, moved + 6, turned + 2];
+    expect(total("graph/advance")).toBe(start + iterations * moved);
+    expect(total("graph/direction")).toBe(iterations * turned);
   });
 });
