@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { inlineScript } from "../report/inline-script.ts";
 import type { Limits } from "./options.ts";
 
+const styles = ["page", "cards", "dialogs"] as const;
+
 /** The page's scripts, each before those that import it. */
 const scripts = [
   "dom",
@@ -33,7 +35,7 @@ export interface ServicePage {
  */
 export function servicePage({ maxBodyBytes, maxPictures, maxQueue }: Limits): ServicePage {
   const script = inlineScript(scripts.map((name) => pageFile(`${name}.js`)));
-  const style = pageFile("page.css");
+  const style = styles.map((name) => pageFile(`${name}.css`)).join("");
   const policy = [
     "default-src 'none'",
     `script-src 'sha256-${hashOf(script)}'`,

@@ -26,8 +26,7 @@ export const state = {
 
 /** @type {(() => void)[]} */
 const listeners = [];
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let soon;
+let isComing = false;
 
 /** Calls `listener` soon after changes, once for many. @param {() => void} listener */
 export function onChange(listener) {
@@ -36,8 +35,10 @@ export function onChange(listener) {
 
 /** Says that something has changed. */
 export function changed() {
-  soon ??= setTimeout(() => {
-    soon = undefined;
+  if (isComing) return;
+  isComing = true;
+  setTimeout(() => {
+    isComing = false;
     for (const listener of listeners) listener();
   }, 80);
 }
