@@ -108,7 +108,7 @@ async function compared({ device, model, paths, clients, seconds }: Compared) {
 
 async function known(model: string, device: Device, paths: readonly string[]): Promise<KnownPicture[]> {
   await using scorer = await openScorer({ model, device });
-  return scored(scorer, paths);
+  return await scored(scorer, paths);
 }
 
 /** The pictures with their scores, each scored alone. */

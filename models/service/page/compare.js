@@ -6,11 +6,11 @@ import { newView, viewer } from "./viewer.js";
 
 /** @typedef {import("./state.js").Picture} Picture */
 
-const dialog = /** @type {HTMLDialogElement} */ (byId("compare"));
+const compareDialog = /** @type {HTMLDialogElement} */ (byId("compare"));
 
 export function startCompare() {
-  byId("compare-close").addEventListener("click", () => dialog.close());
-  dialog.addEventListener("close", () => byId("compare-sides").replaceChildren());
+  byId("compare-close").addEventListener("click", () => compareDialog.close());
+  compareDialog.addEventListener("close", () => byId("compare-sides").replaceChildren());
 }
 
 /** Opens the two that are chosen. */
@@ -18,13 +18,13 @@ export function openCompare() {
   const [a, b] = state.chosen;
   if (!a || !b) return;
   const view = newView();
-  byId("compare-sides").replaceChildren(side(a, view), side(b, view));
+  byId("compare-sides").replaceChildren(sideOf(a, view), sideOf(b, view));
   setText(byId("compare-words"), verdict(a, b));
-  dialog.showModal();
+  compareDialog.showModal();
 }
 
 /** @param {Picture} picture @param {import("./viewer.js").View} view */
-function side(picture, view) {
+function sideOf(picture, view) {
   const { frame } = viewer(picture, view);
   const { score, problem } = picture;
   const words = score

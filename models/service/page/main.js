@@ -12,7 +12,7 @@ import { addPictures, changed, forgetPictures, onChange, state } from "./state.j
 /** @typedef {import("./files.js").Found} Found */
 
 /** @param {{ found: Found[], leftOut: number }} files */
-function take({ found, leftOut }) {
+function takeFiles({ found, leftOut }) {
   addPictures(found);
   setText(
     byId("left-out"),
@@ -35,10 +35,10 @@ function startTaking() {
   window.addEventListener("drop", (event) => {
     event.preventDefault();
     over(-depth);
-    if (event.dataTransfer) void filesOfDrop(event.dataTransfer).then(take);
+    if (event.dataTransfer) void filesOfDrop(event.dataTransfer).then(takeFiles);
   });
   window.addEventListener("paste", ({ clipboardData }) => {
-    if (clipboardData?.files.length) take(filesOfInput(clipboardData.files));
+    if (clipboardData?.files.length) takeFiles(filesOfInput(clipboardData.files));
   });
   for (const [button, id] of [
     ["choose-files", "files"],
@@ -47,7 +47,7 @@ function startTaking() {
     const input = /** @type {HTMLInputElement} */ (byId(id ?? ""));
     byId(button ?? "").addEventListener("click", () => input.click());
     input.addEventListener("change", () => {
-      if (input.files) take(filesOfInput(input.files));
+      if (input.files) takeFiles(filesOfInput(input.files));
       input.value = "";
     });
   }

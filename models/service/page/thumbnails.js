@@ -3,7 +3,7 @@ import { element } from "./dom.js";
 
 /** @typedef {import("./state.js").Picture} Picture */
 
-const side = 360;
+const thumbnailSide = 360;
 const atATime = 3;
 
 /** @type {{ picture: Picture, frame: Element }[]} */
@@ -51,8 +51,8 @@ async function thumbnail({ file }) {
   const whole = await createImageBitmap(file);
   const shrink = Math.min(
     1,
-    side / Math.min(whole.width, whole.height),
-    (2 * side) / Math.max(whole.width, whole.height),
+    thumbnailSide / Math.min(whole.width, whole.height),
+    (2 * thumbnailSide) / Math.max(whole.width, whole.height),
   );
   const canvas = element("canvas", {
     width: Math.max(1, Math.round(whole.width * shrink)),
