@@ -11,6 +11,8 @@ import { type KnownPicture, type Load, load, quantile, residentBytes } from "./s
 export interface ServiceBenchOptions {
   /** A trained model; a ResNet-18 with drawn weights unless given. */
   readonly model?: string;
+  /** The most pictures taken through the network at once, by library and service. */
+  readonly batch?: number;
   readonly seconds: number;
   /** Numbers of clients at the same time. */
   readonly clients: readonly number[];
@@ -71,18 +73,18 @@ type Compared = ServiceBenchOptions & {
   readonly paths: readonly string[];
 };
 
-async function compared({ device, model, paths, clients, seconds }: Compared) {
-  await using scorer = await openScorer({ model, device });
+async function compared({ device, model, paths, clients, seconds, batch }: Compared) {
+  await using scorer = await openScorer({ model, device, batch });
   const pictures = await scored(scorer, paths);
   const libraryMs = await aloneMs(paths, (path) => scorer.score(path));
   const networkMs = await networkMilliseconds(device, scorer.card.options, paths[0]!, scorer.batch);
   const before = await scoreManyRate(scorer, paths, seconds / 2);
-  const serving = await startServing([process.execPath], ["--model", model]);
+  const serving = await startServing([process.execPath], ["--model", model, "--batch", String(scorer.batch)]);
   const loads: Load[] = [];
   let serviceMs = 0;
   try {
-    // All kernels are compiled and all batch sizes traced before anything is measured.
-    await load(serving.url, pictures, { clients: Math.max(...clients), goesOn: (sent) => sent < 2 * pictures.length });
+    // Kernels are compiled before anything is measured.
+    await load(serving.url, pictures, { clients: Math.max(...clients), goesOn: (sent) => sent < pictures.length });
     serviceMs = await aloneMs(pictures, (picture) => {
       let left = 1;
       return load(serving.url, [picture], { clients: 1, goesOn: () => left-- > 0 });

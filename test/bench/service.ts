@@ -5,6 +5,7 @@ import { measureService, type ServiceBench } from "./service-measure.ts";
 const { values } = parseArgs({
   options: {
     model: { type: "string" },
+    batch: { type: "string" },
     seconds: { type: "string", default: "60" },
     clients: { type: "string", default: "16,256" },
     pictures: { type: "string", default: "64" },
@@ -20,6 +21,7 @@ const result = await measureService(
     ? quick
     : {
         ...(values.model && { model: values.model }),
+        ...(values.batch && { batch: number("batch", values.batch) }),
         seconds: number("seconds", values.seconds),
         clients: values.clients.split(",").map((text) => number("clients", text)),
         pictures: number("pictures", values.pictures),

@@ -49,8 +49,7 @@ function verdict(a, b) {
   const difference = Math.abs(a.score.score - b.score.score);
   const better = a.score.score > b.score.score ? a : b;
   const text = scoreText(difference);
-  if (Number(text) === 0) return "They have the same score.";
-  const spread = Math.hypot(a.score.standardDeviation, b.score.standardDeviation);
-  const share = (difference / spread).toFixed(difference < 0.095 * spread ? 2 : 1);
-  return `${better.name} scores ${text} higher: ${share} of the spread of their difference (${scoreText(spread)}).`;
+  if (Number(text) === 0) return "Their scores are the same in the digits shown.";
+  const spread = scoreText(Math.hypot(a.score.standardDeviation, b.score.standardDeviation));
+  return `${better.name} scores ${text} higher; the spread of the difference is ${spread}.`;
 }
