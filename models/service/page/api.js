@@ -63,8 +63,8 @@ function askForToken(wasWrong) {
   field.value = "";
   dialog.showModal();
   return new Promise((resolve) => {
-    // Without a token nothing works: a question that is closed comes again.
-    dialog.addEventListener("cancel", (event) => event.preventDefault());
+    // Without a token nothing works: the question cannot be waved away.
+    dialog.oncancel = (event) => event.preventDefault();
     byId("token-form").addEventListener(
       "submit",
       () => {

@@ -4,7 +4,7 @@ import { distribution } from "./charts.js";
 import { byId, element, setText } from "./dom.js";
 import { focusOn } from "./grid.js";
 import { boundsOf, drawHeat, scoreAt } from "./heat.js";
-import { choose, percent, scoreText, shown, state } from "./state.js";
+import { choose, onChange, percent, scoreText, shown, state } from "./state.js";
 import { newView, viewer } from "./viewer.js";
 
 /** @typedef {import("./state.js").Picture} Picture */
@@ -15,7 +15,7 @@ const opacity = /** @type {HTMLInputElement} */ (byId("heat-opacity"));
 /** @type {WeakMap<import("./state.js").Score, import("./api.js").QualityMap>} */
 const maps = new WeakMap();
 
-/** @type {{ picture: Picture, canvas: HTMLCanvasElement, image: HTMLImageElement, leave: AbortController } | undefined} */
+/** @type {{ picture: Picture, canvas: HTMLCanvasElement, image: HTMLImageElement, leave: AbortController, stage: string } | undefined} */
 let open;
 
 export function startDetail() {
@@ -28,6 +28,12 @@ export function startDetail() {
   });
   heatSwitch.addEventListener("change", () => void showHeat());
   opacity.addEventListener("input", applyOpacity);
+  onChange(() => {
+    if (!open || open.stage === open.picture.stage) return;
+    open.stage = open.picture.stage;
+    fillFacts(open.picture);
+    void showHeat();
+  });
   dialog.addEventListener("keydown", (event) => {
     if (event.target === opacity) return;
     if (event.key === "ArrowLeft") step(-1);
@@ -45,7 +51,7 @@ export function startDetail() {
 export function openDetail(picture) {
   open?.leave.abort();
   const { frame, canvas, image } = viewer(picture, newView());
-  open = { picture, canvas, image, leave: new AbortController() };
+  open = { picture, canvas, image, leave: new AbortController(), stage: picture.stage };
   byId("detail-view").replaceChildren(frame);
   setText(byId("detail-name"), picture.name);
   frame.addEventListener("pointermove", showValue);

@@ -70,10 +70,11 @@ function pictureOf(node) {
 export function updateGrid() {
   const all = shown();
   const wanted = new Set(all);
+  const kept = new Set(state.pictures);
   const focused = pictureOf(document.activeElement);
   for (const [picture, card] of cards) {
     if (!wanted.has(picture)) card.root.remove();
-    if (!state.pictures.includes(picture)) cards.delete(picture);
+    if (!kept.has(picture)) cards.delete(picture);
   }
   all.forEach((picture, i) => {
     const card = cards.get(picture) ?? newCard(picture);
