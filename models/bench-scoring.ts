@@ -91,7 +91,12 @@ export async function scoringBenchmark(device: Device, paths: readonly string[])
 }
 
 /** Milliseconds a picture of full batches that are on the device already. */
-async function networkMilliseconds(device: Device, options: CplOptions, path: string, batch: number): Promise<number> {
+export async function networkMilliseconds(
+  device: Device,
+  options: CplOptions,
+  path: string,
+  batch: number,
+): Promise<number> {
   const model = new CplModel(device, options);
   const picture = upload(device, await decode(path), options.resize);
   using forward = new Forward(model, batch, distributions);
@@ -108,10 +113,9 @@ async function networkMilliseconds(device: Device, options: CplOptions, path: st
   }
 }
 
-/** Writes a ResNet-18 with drawn weights and returns the path. */
-async function freshModel(device: Device, folder: string): Promise<string> {
+/** Writes a model with drawn weights, a ResNet-18 unless told otherwise, and returns the path. */
+export async function freshModel(device: Device, folder: string, options = cplOptions({})): Promise<string> {
   const path = join(folder, "model.safetensors");
-  const options = cplOptions({});
   const model = new CplModel(device, options);
   await saveModel(path, model, { options, range: [0, 100], history: ["fresh weights, for a benchmark"], fresh: [] });
   model.dispose();

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Profile } from "../../engine/profile/profile.ts";
+import { inlineScript } from "./inline-script.ts";
 import { escapeHtml } from "./page.ts";
 import { machineTable, markList, memoryOwners, roofTable, tiles, tuningLog } from "./profile-parts.ts";
 import { dateAndTime } from "./report-parts.ts";
@@ -30,7 +31,7 @@ const scripts = [
  * policy forbids any request. Everything that came from the profile is escaped.
  */
 export function profilePage(profile: Profile): string {
-  const script = pageScript();
+  const script = inlineScript(scripts.map((name) => pageFile(`${name}.js`)));
   const hash = createHash("sha256").update(script).digest("base64");
   const { machine } = profile;
   return `<!doctype html>
@@ -104,21 +105,6 @@ const kernelBody = `<div class="box"><table id="kernel-table"></table></div><p c
 
 function clockText({ clock }: Profile): string {
   return clock.source === "wall" ? "the host's clock" : `timestamps in steps of ${clock.stepNanoseconds} ns`;
-}
-
-/**
- * The modules of `profile-page/` as one script: an inline script cannot import. They share one scope, so a name that two of
- * them declare is a syntax error at once.
- */
-function pageScript(): string {
-  const modules = scripts.map((name) =>
-    pageFile(`${name}.js`)
-      .replaceAll(/^import [^;]*;\n/gm, "")
-      .replaceAll(/^export /gm, ""),
-  );
-  const script = `\n${modules.join("\n")}`;
-  if (/<\/script|<!--/i.test(script)) throw new Error("a script of the profile page would end its own element");
-  return script;
 }
 
 function pageFile(name: string): string {

@@ -5,6 +5,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { openScorer, type Scorer, type ScorerOptions } from "../scorer.ts";
 import { Metrics } from "./metrics.ts";
 import { type Limits, type LimitsInput, type LogEntry, limitsSchema } from "./options.ts";
+import { servicePage } from "./page.ts";
 import { Problem, problemOf } from "./problem.ts";
 import { routes } from "./schemas.ts";
 import { type Account, mutable, Work } from "./work.ts";
@@ -14,7 +15,7 @@ export interface ServiceOptions {
   /** Its models, at least one; the first is taken where a request names none. The limits of the service set their `maxPixels`. */
   readonly models: readonly ScorerOptions[];
   readonly limits?: LimitsInput;
-  /** What clients must send as bearer token, to all routes but `/health`, `/ready` and `/openapi.json`. None unless given. */
+  /** What clients must send as bearer token, to all routes but `/` (a page without data), `/health`, `/ready` and `/openapi.json`. None unless given. */
   readonly token?: string;
   /** Takes the log: what happened, never what a picture shows or is called. */
   readonly log?: (entry: LogEntry) => void;
@@ -158,6 +159,11 @@ export class Service {
       this.#guard(context);
       await next();
     });
+    const page = servicePage(this.limits);
+    app.get("/", (context) => {
+      account(context, "/");
+      return context.body(page.html, 200, page.headers);
+    });
     app.openapi(routes.score, async (context) => {
       const { model } = context.req.valid("query");
       const answer = await this.#work.score(context.req.raw, this.#scorer(model), account(context, routes.score.path));
@@ -215,7 +221,7 @@ export class Service {
 
   /** @throws Problem 401 without the token, 503 for work while the service is shut down */
   #guard({ req }: Context<Environment>): void {
-    const isOpen = [routes.health.path, routes.ready.path, "/openapi.json"].includes(req.path);
+    const isOpen = ["/", routes.health.path, routes.ready.path, "/openapi.json"].includes(req.path);
     if (!isOpen && this.#tokenHash) {
       const [, given = ""] = /^bearer +(.+)$/i.exec(req.header("authorization") ?? "") ?? [];
       // Hashes have one length, whatever was sent.

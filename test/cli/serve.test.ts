@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { openScorer } from "../../models/scorer.ts";
 import { answerSchema, problemSchema } from "../../models/service/index.ts";
 import { sharedDevice } from "../engine/device.ts";
 import { noisePictures, smallModel } from "../models/scoring/fixtures.ts";
 import { findRuntimes, type Runtime } from "../runtime/runtimes.ts";
+import { startServing } from "./serving.ts";
 
 const main = new URL("../../cli/main.ts", import.meta.url).pathname;
 const runtimes = findRuntimes().filter(
@@ -37,29 +37,10 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-type Line = Record<string, unknown> & { event: string };
-
-/** A service in a process of its own, once it listens, with the lines of its log. */
 async function serve({ command, run }: Pick<Runtime, "command" | "run">, ...words: string[]) {
-  const [program, ...before] = command;
-  const child = spawn(program!, [...before, ...run, main, "serve", "--model", model, "--port", "0", ...words], {
-    env: { ...process.env, NO_COLOR: "1" },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  running.push(child);
-  const lines: Line[] = [];
-  let complaints = "";
-  child.stderr.on("data", (data) => (complaints += data));
-  const exit = once(child, "exit").then(([code]) => code as number | null);
-  const listening = Promise.withResolvers<Line>();
-  exit.then((code) => listening.reject(new Error(`it ended with ${code}: ${complaints}`)));
-  createInterface({ input: child.stdout }).on("line", (text) => {
-    const line = JSON.parse(text) as Line;
-    lines.push(line);
-    if (line.event === "listening") listening.resolve(line);
-  });
-  const { url, pid } = await listening.promise;
-  return { url: url as string, pid: pid as number, lines, exit };
+  const serving = await startServing([...command, ...run], ["--model", model, ...words]);
+  running.push(serving.child);
+  return serving;
 }
 
 function post(url: string, body: Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}): Promise<Response> {

@@ -238,7 +238,7 @@ describe("what is refused", () => {
     expect(await (await narrow.fetch(get("/metrics"))).text()).toContain("acutance_held_bytes 0");
   });
 
-  test("whoever has not the token, on all routes but three", async () => {
+  test("whoever has not the token, on all routes but four", async () => {
     await using closed = await open({ token: "open sesame" });
     for (const headers of [{}, { authorization: "Bearer open" }, { authorization: "Basic open sesame" }]) {
       for (const path of ["/v1/models", "/metrics", "/v2"]) {
@@ -247,7 +247,8 @@ describe("what is refused", () => {
         expect(await problem(response)).toMatchObject({ status: 401, code: "token" });
       }
     }
-    for (const path of ["/health", "/ready", "/openapi.json"]) expect((await closed.fetch(get(path))).status).toBe(200);
+    for (const path of ["/", "/health", "/ready", "/openapi.json"])
+      expect((await closed.fetch(get(path))).status).toBe(200);
     const authorization = "Bearer open sesame";
     expect((await closed.fetch(get("/v1/models", { authorization }))).status).toBe(200);
     const scored = await closed.fetch(post("/v1/score", pictures[0]!, { "content-type": "image/png", authorization }));

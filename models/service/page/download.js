@@ -1,0 +1,41 @@
+// Results as files.
+import { element } from "./dom.js";
+import { shown, state } from "./state.js";
+
+/** A field of CSV (RFC 4180). @param {unknown} value */
+function field(value) {
+  const text = value === undefined ? "" : String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** What is shown, in its order, numbers as the service gave them. */
+export function csvText() {
+  const heads = ["name", "score", "standardDeviation", "confidence", "width", "height", "model", "error"];
+  const rows = finished().map(({ name, score, problem }) => [
+    name,
+    ...[score?.score, score?.standardDeviation, score?.confidence, score?.width, score?.height, score?.model],
+    problem?.detail,
+  ]);
+  return [heads, ...rows].map((row) => `${row.map(field).join(",")}\r\n`).join("");
+}
+
+/** The same as the service's own answer would be. */
+export function jsonText() {
+  const pictures = finished().map(({ name, score, problem }, index) =>
+    score ? { ...score, index, name } : { index, name, error: problem },
+  );
+  const { name, range } = state.model ?? {};
+  return `${JSON.stringify({ model: name, range, direction: "higher is better", pictures }, null, 2)}\n`;
+}
+
+function finished() {
+  return shown().filter(({ stage }) => stage === "scored" || stage === "failed");
+}
+
+/** @param {string} name @param {string} type @param {string} text */
+export function download(name, type, text) {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  element("a", { href: url, download: name }).click();
+  // The browser takes it after this turn.
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}

@@ -1,0 +1,106 @@
+// What the page knows: pictures, their scores, and what was chosen.
+
+/** @typedef {{ score: number, standardDeviation: number, confidence: number, histogram: number[], range: [number, number], width: number, height: number, model: string, milliseconds: number, index: number, name: string }} Score */
+/** @typedef {{ status: number, code: string, title: string, detail: string, advice?: string }} Problem */
+/** @typedef {{ id: number, file: File, name: string, stage: "waiting" | "sent" | "scored" | "failed", score?: Score, problem?: Problem, url?: string }} Picture */
+/** @typedef {{ name: string, range: [number, number], backbone: string, crop: number, ready: boolean }} Model */
+
+/** What the service allows in a request. @type {{ maxBodyBytes: number, maxPictures: number, maxQueue: number }} */
+export const limits = JSON.parse(document.getElementById("limits")?.textContent ?? "{}");
+
+export const state = {
+  /** @type {Picture[]} in the order in which they came */
+  pictures: [],
+  /** @type {Model | undefined} */
+  model: undefined,
+  /** @type {Picture[]} two at most, the one chosen last at the end */
+  chosen: [],
+  /** @type {keyof typeof orders} */
+  order: "best",
+  /** Only scores from here to there are shown. @type {[number, number] | undefined} */
+  between: undefined,
+  paused: false,
+  /** What the service makes one wait for. */
+  notice: "",
+};
+
+/** @type {(() => void)[]} */
+const listeners = [];
+let isComing = false;
+
+/** Calls `listener` soon after changes, once for many. @param {() => void} listener */
+export function onChange(listener) {
+  listeners.push(listener);
+}
+
+/** Says that something has changed. */
+export function changed() {
+  if (isComing) return;
+  isComing = true;
+  setTimeout(() => {
+    isComing = false;
+    for (const listener of listeners) listener();
+  }, 80);
+}
+
+let nextId = 0;
+
+/** @param {readonly { file: File, name: string }[]} files */
+export function addPictures(files) {
+  for (const { file, name } of files) state.pictures.push({ id: nextId++, file, name, stage: "waiting" });
+  changed();
+}
+
+/** The address of a picture inside the page, for the elements that show it. @param {Picture} picture */
+export function addressOf(picture) {
+  picture.url ??= URL.createObjectURL(picture.file);
+  return picture.url;
+}
+
+export function forgetPictures() {
+  for (const { url } of state.pictures) if (url) URL.revokeObjectURL(url);
+  state.pictures = [];
+  state.chosen = [];
+  state.between = undefined;
+  changed();
+}
+
+/** Chooses a picture for comparison or lets it go; of three the first goes. @param {Picture} picture */
+export function choose(picture) {
+  const others = state.chosen.filter((other) => other !== picture);
+  state.chosen = others.length < state.chosen.length ? others : [...others, picture].slice(-2);
+  changed();
+}
+
+const orders = {
+  best: (/** @type {Picture} */ a, /** @type {Picture} */ b) => (b.score?.score ?? 0) - (a.score?.score ?? 0),
+  worst: (/** @type {Picture} */ a, /** @type {Picture} */ b) => (a.score?.score ?? 0) - (b.score?.score ?? 0),
+  sure: (/** @type {Picture} */ a, /** @type {Picture} */ b) => (b.score?.confidence ?? 0) - (a.score?.confidence ?? 0),
+  unsure: (/** @type {Picture} */ a, /** @type {Picture} */ b) =>
+    (a.score?.confidence ?? 0) - (b.score?.confidence ?? 0),
+  name: (/** @type {Picture} */ a, /** @type {Picture} */ b) => names.compare(a.name, b.name),
+  added: () => 0,
+};
+const names = new Intl.Collator(undefined, { numeric: true });
+
+/** What is shown, in its order: by score and confidence those that have none come last. @returns {Picture[]} */
+export function shown() {
+  const { order, between } = state;
+  const compare = orders[order];
+  const byScore = order !== "name" && order !== "added";
+  const last = (/** @type {Picture} */ { stage }) => (stage === "scored" ? 0 : stage === "failed" ? 1 : 2);
+  return state.pictures
+    .filter(({ score }) => !between || (score && score.score >= between[0] && score.score < between[1]))
+    .sort((a, b) => (byScore ? last(a) - last(b) : 0) || compare(a, b) || a.id - b.id);
+}
+
+/** A number on the scale of scores, as many digits as the scale deserves. @param {number} value */
+export function scoreText(value) {
+  const [low, high] = state.model?.range ?? [0, 100];
+  return value.toFixed(Math.min(6, Math.max(0, 3 - Math.ceil(Math.log10(high - low)))));
+}
+
+/** @param {number} share 0..1 */
+export function percent(share) {
+  return `${Math.round(100 * share)} %`;
+}

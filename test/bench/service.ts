@@ -1,0 +1,80 @@
+// `bun run bench:service`: a service under load beside the library on the same files. Prints Markdown, or JSON with --json.
+import { parseArgs } from "node:util";
+import { measureService, type ServiceBench } from "./service-measure.ts";
+
+const { values } = parseArgs({
+  options: {
+    model: { type: "string" },
+    batch: { type: "string" },
+    seconds: { type: "string", default: "60" },
+    clients: { type: "string", default: "16,256" },
+    pictures: { type: "string", default: "64" },
+    requests: { type: "string", default: "10000" },
+    quick: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+  },
+});
+
+const quick = { seconds: 2, clients: [4, 16], pictures: 12, requests: 200, quick: true };
+const result = await measureService(
+  values.quick
+    ? quick
+    : {
+        ...(values.model && { model: values.model }),
+        ...(values.batch && { batch: number("batch", values.batch) }),
+        seconds: number("seconds", values.seconds),
+        clients: values.clients.split(",").map((text) => number("clients", text)),
+        pictures: number("pictures", values.pictures),
+        requests: number("requests", values.requests),
+        quick: false,
+      },
+);
+console.log(values.json ? JSON.stringify(result, null, 2) : report(result));
+const unanswered = [...result.loads, result.memory.load].some(({ wrong, lost }) => wrong + lost > 0);
+process.exitCode = unanswered ? 1 : 0;
+
+function number(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new Error(`--${name} must be above 0, got ${JSON.stringify(text)}`);
+  return value;
+}
+
+function report(measured: ServiceBench): string {
+  const { machine, model, pictures, differentScores, scoreMany, networkMs, aloneMs, loads, memory } = measured;
+  const library = (scoreMany[0] + scoreMany[1]) / 2;
+  const rows = loads.map((load) => [
+    load.clients,
+    load.right,
+    load.perSecond.toFixed(1),
+    `${((100 * load.perSecond) / library).toFixed(0)} %`,
+    ...[load.p50Ms, load.p95Ms, load.p99Ms].map((ms) => ms.toFixed(0)),
+    (1000 / load.perSecond - networkMs).toFixed(2),
+    load.wrong,
+    load.lost,
+    Object.entries(load.refused)
+      .map(([status, count]) => `${count} x ${status}`)
+      .join(", ") || 0,
+  ]);
+  const heads = [
+    "clients",
+    "right",
+    "pictures/s",
+    "of scoreMany",
+    "p50 ms",
+    "p95 ms",
+    "p99 ms",
+    "ms a picture above the network",
+    "wrong",
+    "lost",
+    "refused",
+  ];
+  const table = [heads, heads.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n");
+  const mebibytes = (bytes: number) => (bytes / 2 ** 20).toFixed(1);
+  const growth = 100 * (memory.atEnd / memory.afterWarmUp - 1);
+  return `${table}
+
+- ${model}; ${pictures} JPEG files of 500 x 500, ${differentScores} different scores; ${machine}.
+- \`scoreMany\` in the same run, before and after: ${scoreMany.map((rate) => rate.toFixed(1)).join(" and ")} pictures/s; the network alone ${networkMs.toFixed(1)} ms a picture.
+- One picture after another: ${aloneMs.library.toFixed(1)} ms by the library, ${aloneMs.service.toFixed(1)} ms by the service.
+- Memory of the process (a small model, ${memory.load.right} right answers, ${memory.load.wrong} wrong, ${memory.load.lost} lost): ${mebibytes(memory.afterWarmUp)} MiB after warm-up, ${mebibytes(memory.atEnd)} MiB at the end, ${growth >= 0 ? "+" : ""}${growth.toFixed(1)} %.`;
+}

@@ -1,0 +1,313 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import sharp from "sharp";
+import { type Listening, listen } from "../../../cli/listen.ts";
+import { answerSchema, openService, type Service, type ServiceOptions } from "../../../models/service/index.ts";
+import { sharedDevice } from "../../engine/device.ts";
+import { chromiumPath, launch } from "../report/chromium.ts";
+import { smallModel } from "../scoring/fixtures.ts";
+import { realPictures } from "./real-pictures.ts";
+
+/** Where screenshots are put when it is set; none are made otherwise. */
+const screenshots = process.env["ACUTANCE_SCREENSHOTS"];
+
+let folder = "";
+let model = "";
+let pictures: Awaited<ReturnType<typeof realPictures>> = [];
+let browser: Browser;
+let service: Service;
+let listening: Listening;
+
+const open = async (options: Partial<ServiceOptions> = {}) =>
+  openService({ models: [{ model, device: await sharedDevice() }], ...options });
+
+test("the page is sent to whoever asks, with a policy that lets it ask for nothing elsewhere", async () => {
+  folder = await mkdtemp(join(tmpdir(), "acutance-page-"));
+  model = await smallModel(folder);
+  await using closed = await open({ token: "open sesame" });
+  const response = await closed.fetch(new Request("http://localhost/"));
+  expect(response.status).toBe(200);
+  expect(response.headers.get("content-type")).toBe("text/html; charset=utf-8");
+  const policy = response.headers.get("content-security-policy")!;
+  expect(policy).toContain("default-src 'none'");
+  expect(policy).toContain("connect-src 'self'");
+  expect(policy).not.toContain("unsafe");
+  const html = await response.text();
+  expect(html.replaceAll("http://www.w3.org/2000/svg", "")).not.toMatch(/\b(?:src|href)="(?!data:,|#)|https?:\/\//);
+  // A name that two of its scripts declare is a syntax error.
+  expect(() => new Function(/<script type="module">(.*)<\/script>/s.exec(html)![1]!)).not.toThrow();
+  await rm(folder, { recursive: true });
+});
+
+// Without a browser the page is not looked at: the tests below show up as skipped.
+describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
+  let page: Page;
+  let strange: string[] = [];
+  let complaints: string[] = [];
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "acutance-page-"));
+    model = await smallModel(folder);
+    pictures = await realPictures(20);
+    service = await open();
+    listening = await listen(service, { host: "127.0.0.1", port: 0 });
+    browser = await launch();
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await listening?.stop();
+    await service?.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  beforeEach(async () => {
+    page = await visit(listening.url);
+  });
+
+  afterEach(async () => {
+    expect({ strange, complaints }).toEqual({ strange: [], complaints: [] });
+    await page.close();
+  });
+
+  async function visit(url: string, width = 1280, scheme: "light" | "dark" = "light"): Promise<Page> {
+    [strange, complaints] = [[], []];
+    const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme: scheme });
+    const visited = await context.newPage();
+    visited.on("request", (request) => {
+      if (!request.url().startsWith(url) && !/^(data|blob):/.test(request.url())) strange.push(request.url());
+    });
+    visited.on("console", (message) => {
+      if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+    });
+    visited.on("pageerror", (error) => complaints.push(error.message));
+    await visited.goto(url);
+    return visited;
+  }
+
+  /** Drops files on the page as a browser would. */
+  async function drop(files: readonly { name: string; bytes: Uint8Array }[], type = "image/jpeg", on = page) {
+    const sent = files.map(({ name, bytes }) => ({ name, text: Buffer.from(bytes).toString("base64") }));
+    const transfer = await on.evaluateHandle(`(() => {
+      const data = new DataTransfer();
+      for (const { name, text } of ${JSON.stringify(sent)}) {
+        const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+        data.items.add(new File([bytes], name, { type: ${JSON.stringify(type)} }));
+      }
+      return data;
+    })()`);
+    await on.dispatchEvent("#drop", "drop", { dataTransfer: transfer });
+  }
+
+  const done = (count: number, on = page) => on.getByText(new RegExp(`^${count} pictures? scored`)).waitFor();
+  /** Waits until there are so many. */
+  async function cards(count: number, which = ".card") {
+    for (let i = 0; i < 100 && (await page.locator(which).count()) !== count; i++) await page.waitForTimeout(20);
+    expect(await page.locator(which).count()).toBe(count);
+  }
+  const firstIs = (name: string) => page.locator(".card").first().filter({ hasText: name }).waitFor();
+  const names = (on = page) => on.locator(".card .name").allTextContents();
+
+  /** What the API says of the pictures. */
+  async function answers() {
+    const form = new FormData();
+    for (const { name, bytes } of pictures) form.append("pictures", new File([bytes], name));
+    const response = await fetch(`${listening.url}/v1/score`, { method: "POST", body: form });
+    return answerSchema.parse(await response.json()).pictures.map((row) => {
+      if ("error" in row) throw new Error(row.error.detail);
+      return row;
+    });
+  }
+
+  async function saved(button: string) {
+    const [file] = await Promise.all([page.waitForEvent("download"), page.click(button)]);
+    return readFile(await file.path(), "utf8");
+  }
+
+  test("20 dropped pictures are sorted by score; CSV and JSON are what the API says", async () => {
+    await drop(pictures);
+    await done(20);
+    const rows = await answers();
+    const best = rows.toSorted((a, b) => b.score - a.score || a.index - b.index);
+    expect(await names()).toEqual(best.map(({ name }) => name));
+    expect(await page.locator(".card .score").allTextContents()).toEqual(best.map(({ score }) => score.toFixed(1)));
+    const label = await page.locator(".card").first().getAttribute("aria-label");
+    expect(label).toContain(`${best[0]!.name}: score ${best[0]!.score.toFixed(1)}, spread`);
+    const csv = best.map((row) =>
+      [row.name, row.score, row.standardDeviation, row.confidence, row.width, row.height, row.model, ""].join(","),
+    );
+    const heads = "name,score,standardDeviation,confidence,width,height,model,error";
+    expect(await saved("#csv")).toBe(`${[heads, ...csv].join("\r\n")}\r\n`);
+    const json = answerSchema.parse(JSON.parse(await saved("#json")));
+    const plain = ({ milliseconds, index, ...row }: (typeof rows)[number]) => row;
+    expect(json.pictures.map((row) => plain(row as (typeof rows)[number]))).toEqual(best.map(plain));
+    await page.selectOption("#order", "worst");
+    await firstIs(best.at(-1)!.name);
+    await page.selectOption("#order", "name");
+    const collator = new Intl.Collator("en", { numeric: true });
+    const byName = rows.map(({ name }) => name).toSorted(collator.compare);
+    await firstIs(byName[0]!);
+    expect(await names()).toEqual(byName);
+  });
+
+  test("a bar of the histogram shows its pictures; all bars together are all pictures", async () => {
+    await drop(pictures);
+    await done(20);
+    const bars = await page.locator("#histogram button").evaluateAll((all) => all.map((bar) => bar.ariaLabel ?? ""));
+    const counts = bars.map((words) => Number(/: (\d+) /.exec(words)![1]));
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(20);
+    const scores = (await answers()).map(({ score }) => score);
+    for (const [i, words] of bars.entries()) {
+      const [from, to] = words.split(":")[0]!.split(" to ").map(Number) as [number, number];
+      expect(scores.filter((score) => score >= from && score < to)).toHaveLength(counts[i]!);
+    }
+    const fullest = counts.indexOf(Math.max(...counts));
+    await page.locator("#histogram button").nth(fullest).click();
+    await cards(counts[fullest]!);
+    await page.click("#show-all");
+    await cards(20);
+  });
+
+  test("with the keyboard: from card to card, two chosen, compared, one looked at with its heat map", async () => {
+    await drop(pictures);
+    await done(20);
+    const order = await names();
+    const focused = () => page.evaluate<string>("document.activeElement.querySelector('.name').textContent");
+    await page.locator(".card[tabindex='0']").focus();
+    expect(await page.locator(".card[tabindex='0']").count()).toBe(1);
+    await page.keyboard.press("Home");
+    await page.keyboard.press("Space");
+    await page.keyboard.press("ArrowRight");
+    expect(await focused()).toBe(order[1]!);
+    await page.keyboard.press("End");
+    expect(await focused()).toBe(order[19]!);
+    await page.keyboard.press("Space");
+    await cards(2, ".card[aria-selected=true]");
+    await page.click("#open-compare");
+    expect(await page.locator("#compare h3").allTextContents()).toEqual([order[0]!, order[19]!]);
+    expect(await page.locator("#compare-words").textContent()).toStartWith(`${order[0]!} scores `);
+    await page.locator("#compare .viewer").first().focus();
+    await page.keyboard.press("+");
+    const places = await page
+      .locator("#compare .stage")
+      .evaluateAll((all) => all.map((stage) => stage.getAttribute("style")));
+    expect(places[0]).toContain("scale(1.5)");
+    expect(places[1]).toBe(places[0]!);
+    await page.keyboard.press("Escape");
+
+    await page.locator(".card").nth(1).focus();
+    await page.keyboard.press("Enter");
+    await page.locator("#detail-name", { hasText: order[1]! }).waitFor();
+    await page.locator("#heat").check();
+    await page.locator("#heat-legend").waitFor();
+    const file = pictures.find(({ name }) => name === order[1])!;
+    const headers = { "content-type": "image/jpeg" };
+    const explained = await fetch(`${listening.url}/v1/explain`, { method: "POST", body: file.bytes, headers });
+    const { scores, rows, columns } = (await explained.json()) as { scores: number[][]; rows: number; columns: number };
+    expect(await page.locator("#heat-note").textContent()).toStartWith(`${rows * columns} parts`);
+    expect(await page.locator("#heat-low").textContent()).toBe(Math.min(...scores.flat()).toFixed(1));
+    const [colours, shape, pictureShape] = await page.evaluate<[number, number, number]>(`(() => {
+      const [canvas, image] = document.querySelectorAll("#detail canvas, #detail img").values().toArray().reverse();
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      const shape = canvas.width / canvas.height;
+      return [new Set(new Uint32Array(data.buffer)).size, shape, image.naturalWidth / image.naturalHeight];
+    })()`);
+    expect(colours).toBeGreaterThan(20);
+    expect(shape).toBeCloseTo(pictureShape, 1);
+    await page.keyboard.press("Escape");
+    expect(await focused()).toBe(order[1]!);
+  });
+
+  test("what is no picture says why, in words, and stops nothing", async () => {
+    const broken = { name: 'notes, "old".jpg', bytes: new TextEncoder().encode("only words") };
+    const cut = { name: "cut.jpg", bytes: pictures[0]!.bytes.subarray(0, 3000) };
+    await drop([broken, ...pictures.slice(0, 2), cut]);
+    await page.getByText("2 pictures scored, 2 without a score").waitFor();
+    const bad = page.locator(".card[data-stage=failed]");
+    expect(await bad.count()).toBe(2);
+    expect(await bad.first().locator(".aside").textContent()).not.toBe("");
+    expect(await saved("#csv")).toContain('"notes, ""old"".jpg",,,,,,,');
+    await page.click("#clear");
+    await page.locator("#grid").waitFor({ state: "hidden" });
+  });
+
+  test("a folder is walked; what is no picture in it is left out and counted", async () => {
+    const inner = join(folder, "album", "inner");
+    await mkdir(inner, { recursive: true });
+    await writeFile(join(folder, "album", "notes.txt"), "words");
+    for (const { name, bytes } of pictures.slice(0, 3)) await writeFile(join(inner, name), bytes);
+    await page.setInputFiles("#folder", join(folder, "album"));
+    await done(3);
+    expect((await names()).toSorted()).toEqual(
+      pictures
+        .slice(0, 3)
+        .map(({ name }) => `album/inner/${name}`)
+        .toSorted(),
+    );
+    expect(await page.locator("#left-out").textContent()).toBe("1 file that is no picture was left out.");
+  });
+
+  test("1,000 pictures: all are scored, and few of them are drawn before they are looked at", async () => {
+    const bytes = await sharp(pictures[0]!.bytes).resize(64).jpeg().toBuffer();
+    await drop(Array.from({ length: 1000 }, (_, i) => ({ name: `${i}.jpg`, bytes })));
+    await done(1000);
+    expect(await page.locator(".card").count()).toBe(1000);
+    expect(await page.locator(".card canvas").count()).toBeLessThan(200);
+    await page.locator(".card[tabindex='0']").focus();
+    await page.keyboard.press("End");
+    await page.locator(".card").last().locator("canvas").waitFor();
+  }, 60_000);
+
+  test("a service with a token asks for it, again when it was wrong", async () => {
+    await using guarded = await open({ token: "open sesame" });
+    const at = await listen(guarded, { host: "127.0.0.1", port: 0 });
+    const visited = await visit(at.url);
+    for (const token of ["wrong", "open sesame"]) {
+      await visited.locator("#token-dialog[open]").waitFor();
+      await visited.fill("#token", token);
+      await visited.keyboard.press("Enter");
+    }
+    await visited.locator("#about-model", { hasText: "small" }).waitFor();
+    await drop(pictures.slice(0, 2), "image/jpeg", visited);
+    await done(2, visited);
+    // Chromium itself says on the console that a request was answered with 401.
+    expect(complaints.every((text) => text.includes("401"))).toBe(true);
+    complaints = [];
+    await visited.context().close();
+    await at.stop();
+  });
+
+  test.skipIf(!screenshots)("screenshots", async () => {
+    for (const [width, scheme] of [
+      [1280, "light"],
+      [1280, "dark"],
+      [420, "light"],
+      [420, "dark"],
+    ] as const) {
+      const visited = await visit(listening.url, width, scheme);
+      const shot = (what: string) => visited.screenshot({ path: join(screenshots!, `${what}-${width}-${scheme}.png`) });
+      await shot("empty");
+      await drop(pictures, "image/jpeg", visited);
+      await drop([{ name: "notes.jpg", bytes: new TextEncoder().encode("only words") }], "image/jpeg", visited);
+      await done(20, visited);
+      await visited.waitForTimeout(300);
+      await shot("grid");
+      await visited.locator(".card .pick").nth(1).click({ force: true });
+      await visited.locator(".card .pick").nth(4).click({ force: true });
+      await visited.waitForTimeout(150);
+      await shot("chosen");
+      await visited.click("#open-compare");
+      await visited.waitForTimeout(200);
+      await shot("compare");
+      await visited.click("#compare-close");
+      await visited.locator(".card .frame").nth(2).click();
+      await visited.locator("#heat").check();
+      await visited.locator("#heat-legend").waitFor();
+      await shot("detail");
+      await visited.context().close();
+    }
+  });
+});
