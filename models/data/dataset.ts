@@ -213,7 +213,7 @@ class RowReader {
     const warnings: string[] = [];
     if (mos !== undefined && /dmos/i.test(mos) && !this.#turned) {
       warnings.push(
-        `Column "${mos}" is taken as it is, higher meaning better; where lower is better, set lowerIsBetter.`,
+        `Column "${mos}" is taken as it is, higher meaning better; in some data sets DMOS runs the other way: set lowerIsBetter.`,
       );
     }
     if (mos !== undefined && this.#unrated > 0) {

@@ -64,7 +64,8 @@ export class PictureFinder {
     const slashed = relative(this.#folder, resolve(this.#folder, name)).split(sep).join("/");
     if (this.#names.has(slashed)) return this.pathOf(slashed);
     const lower = slashed.toLowerCase();
-    const similar = this.#byKey.get(lower) ?? (lower.endsWith(".bmp") ? this.#byKey.get(stem(lower)) : undefined);
+    const converted = lower.endsWith(".bmp") && !this.#byKey.has(lower);
+    const similar = this.#byKey.get(converted ? stem(lower) : lower);
     if (typeof similar === "string") return this.pathOf(similar);
     if (similar === null) return { why: `several pictures below ${this.#folder} have this name; give the path.` };
     return { why: `there is no such picture in ${this.#folder}.` };

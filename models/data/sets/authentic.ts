@@ -95,7 +95,7 @@ export const bid: SetDescription = {
   range: [0, 5],
   direction: "higher is better",
   source: "http://www.lps.ufrj.br/profs/eduardo/ImageDatabase.htm",
-  terms: "research",
+  terms: "see the page of its authors",
   layout: "DatabaseGrades.xlsx; DatabaseImage0001.JPG and so on",
   async read(files) {
     const path = files.need("DatabaseGrades.xlsx", "DatabaseGrades.csv");
@@ -117,7 +117,7 @@ export const nnid: SetDescription = {
   rated: "photographs taken at night",
   direction: "higher is better",
   source: "https://sites.google.com/site/xiangtaooo/",
-  terms: "research",
+  terms: "see the page of its authors",
   layout: "mos512_with_names.txt, mos1024_with_names.txt, mos2048_with_names.txt; sub512/, sub1024/, Sub2048/",
   async read(files) {
     const lists = await Promise.all(
@@ -145,7 +145,7 @@ export const cid2013: SetDescription = {
   direction: "higher is better",
   groups: "the scene",
   source: "https://zenodo.org/record/2647033",
-  terms: "research",
+  terms: "see the page of its authors",
   layout: "CID2013 data - version 12112014.xlsx; IS1/ to IS6/",
   async read(files) {
     const path = files.need("CID2013 data - version 12112014.xlsx");
@@ -163,7 +163,7 @@ const flivePictures = {
   direction: "higher is better",
   groups: "the picture (with its patches)",
   source: "https://github.com/niu-haoran/FLIVE_Database; split: github.com/baidut/PaQ-2-PiQ",
-  terms: "research; pictures under the terms of the collections they come from",
+  terms: "see the page of its authors; pictures come from several collections",
 } as const;
 
 /** FLIVE, also PaQ-2-PiQ (Ying et al. 2020), whole pictures. */

@@ -3,7 +3,8 @@ import { entriesOf, readSheetOrCsv, readWords } from "./files.ts";
 
 /**
  * KADID-10k (Lin et al. 2019). Its column is called dmos, but higher is better in it: [1, 5], and pictures of level 1 are the
- * best. Its column var holds the standard deviation of the opinions (as its values for whole grades show), read as such.
+ * best. Its column var holds standard deviations: the roots of some of its values would exceed what grades
+ * from 1 to 5 with that mean can deviate by.
  */
 export const kadid: SetDescription = {
   title: "KADID-10k",
@@ -40,7 +41,7 @@ export const tid2013: SetDescription = {
   direction: "higher is better",
   groups: "the reference picture",
   source: "http://www.ponomarenko.info/tid2013.htm",
-  terms: "research and education",
+  terms: "see the page of its authors",
   layout: "mos_with_names.txt; distorted_images/ (BMP: convert to PNG)",
   pictureFolders: ["distorted_images"],
   async read(files) {
