@@ -62,6 +62,40 @@ describe("acutance data", () => {
     expect(JSON.parse(broken.out).problems[0]).toMatchObject({ kind: "picture", name: "broken.png" });
   });
 
+  test("train takes a known set and keeps its groups together", async () => {
+    const rows = await blurredPictures(join(folder, "grouped", "images"), 12);
+    const lines = rows.map(({ name }, i) => `${name},I0${i % 4}.png,${1 + i / 3},0.5`);
+    await writeFile(join(folder, "grouped", "dmos.csv"), `dist_img,ref_img,dmos,var\n${lines.join("\n")}\n`);
+    const small = "--stages 1 --embedding 16 --levels 10 --resize 36 --crop 32 --stage-one-batch 3".split(" ");
+    const epochs = "--stage-one-epochs 1 --stage-two-epochs 0 --ratio 2:1:1 --no-check --no-tune --out run".split(" ");
+    const { status, err } = acutance("train", "cpl", "--dataset", "kadid", "--data", "grouped", ...small, ...epochs);
+    expect(err).toContain("6 labelled, 3 unlabelled, 3 test pictures");
+    expect(status).toBe(0);
+    const part = new Map(
+      (await readFile(join(folder, "run", "split.csv"), "utf8"))
+        .split("\n")
+        .map((line) => line.split(",") as [string, string]),
+    );
+    rows.forEach(({ name }, i) => {
+      expect(part.get(name)).toBe(part.get(rows[i % 4]!.name)!);
+    });
+    const inspected = acutance(
+      "data",
+      "inspect",
+      "--dataset",
+      "kadid",
+      "--data",
+      "grouped",
+      "--split",
+      "run/split.csv",
+      "--json",
+    );
+    expect(JSON.parse(inspected.out)).toMatchObject({
+      dividedGroups: [],
+      parts: { labelled: 6, unlabelled: 3, test: 3 },
+    });
+  }, 120_000);
+
   test.each([
     [["data", "inspect", "--data", "kadid"], 2, "--data and --dataset"],
     [["data", "inspect", "--data", "kadid", "--dataset", "kadid10k"], 2, "koniq"],

@@ -3,8 +3,8 @@ import { entriesOf, readSheetOrCsv, readWords } from "./files.ts";
 
 /**
  * KADID-10k (Lin et al. 2019). Its column is called dmos, but higher is better in it: [1, 5], and pictures of level 1 are the
- * best. Its column var holds standard deviations: the roots of some of its values would exceed what grades
- * from 1 to 5 with that mean can deviate by.
+ * best. Its column var holds standard deviations: the roots of some of its values are more than grades from 1 to 5 with that
+ * mean can deviate by.
  */
 export const kadid: SetDescription = {
   title: "KADID-10k",

@@ -30,7 +30,7 @@ export class SetFiles {
       throw new DatasetError(`The folder ${folder} cannot be read: ${error.message}. ${advice}`, { cause: error });
     });
     if (!info.isDirectory()) throw new DatasetError(`${folder} is a file; the folder of the data set is expected.`);
-    const pattern = "**/*.{csv,txt,mat,xlsx,xls}";
+    const pattern = "**/*.{csv,txt,mat,xlsx}";
     const found = await glob(pattern, { cwd: folder, deep: deepest, absolute: true, caseSensitiveMatch: false });
     return new SetFiles(folder, found.sort(), advice);
   }
@@ -89,9 +89,6 @@ function withoutConverted(names: readonly string[]): string[] {
  */
 export async function readSheetOrCsv(path: string, sheet?: string): Promise<Table> {
   if (/\.(csv|txt)$/i.test(path)) return readTable(path);
-  if (/\.xls$/i.test(path)) {
-    throw new DatasetError(`${path} is in the old .xls format; save it as .xlsx or CSV under the same name.`);
-  }
   const { readSheet } = await import("read-excel-file/node");
   let rows: readonly (readonly unknown[])[];
   try {

@@ -16,7 +16,7 @@ const path = (name: string) => join(folder, name);
 /** A picture of smooth random blobs, unlike those of other seeds. */
 function blobs(seed: number, width = 96, height = 64) {
   const random = new Random(seed, "blobs");
-  const small = Uint8Array.from({ length: 6 * 6 * 3 }, () => Math.floor(256 * random.next()));
+  const small = Uint8Array.from({ length: 6 * 6 * 3 }, () => Math.floor(256 * random.uniform()));
   return sharp(small, { raw: { width: 6, height: 6, channels: 3 } }).resize(width, height, {
     fit: "fill",
     kernel: "cubic",
@@ -125,13 +125,13 @@ describe("duplicates by bands", () => {
     const random = new Random(5, "hashes");
     const prints: Fingerprint[] = [];
     for (let i = 0; i < 400; i++) {
-      const parent = prints[Math.floor(random.next() * prints.length)];
+      const parent = prints[Math.floor(random.uniform() * prints.length)];
       const hash =
-        parent && random.next() < 0.6
+        parent && random.uniform() < 0.6
           ? parent.hash.slice()
-          : Uint32Array.from({ length: 4 }, () => random.next() * 2 ** 32);
-      for (let flips = Math.floor(random.next() * 10); flips > 0; flips--) {
-        const bit = Math.floor(random.next() * 128);
+          : Uint32Array.from({ length: 4 }, () => random.uniform() * 2 ** 32);
+      for (let flips = Math.floor(random.uniform() * 10); flips > 0; flips--) {
+        const bit = Math.floor(random.uniform() * 128);
         hash[bit >> 5]! ^= 1 << (bit & 31);
       }
       prints.push({ width: 1, height: 1, format: "png", sha256: String(i), hash, thumbnail });
