@@ -1,12 +1,23 @@
-import { type Command, InvalidArgumentError } from "commander";
-import { type Dataset, loadDataset, type MosRange, type Row, scan } from "../models/data/index.ts";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import {
+  type Dataset,
+  type DatasetOptions,
+  knownSets,
+  loadDataset,
+  loadKnownSet,
+  type MosRange,
+  type Row,
+  scan,
+} from "../models/data/index.ts";
 import { progress } from "./terminal.ts";
 
 /** Options that name a data set; the same for every command that reads one. */
 export interface DataOptions {
   readonly data: string;
-  readonly csv: string;
+  readonly csv?: string;
+  readonly dataset?: string;
   readonly range?: MosRange;
+  readonly lowerIsBetter?: boolean;
   readonly exclude?: { readonly column: string; readonly value: string };
   readonly nameColumn?: string;
   readonly mosColumn?: string;
@@ -19,17 +30,31 @@ export function addDataOptions(command: Command): Command {
   return command
     .option("--data <folder>", "folder that holds the pictures")
     .option("--csv <file>", "CSV file with a header: names of pictures and their MOS")
+    .addOption(
+      new Option(
+        "--dataset <name>",
+        "instead of --csv: a known data set, unpacked in --data (see `acutance data list`)",
+      )
+        .choices(Object.keys(knownSets))
+        .conflicts(["csv", "lowerIsBetter"]),
+    )
     .option(
       "--range <low:high>",
       "nominal ends of the MOS scale, e.g. 0:100 (default: those found in the CSV)",
       parseRange,
     )
+    .option("--lower-is-better", "the scores are a DMOS: turn them round within --range")
     .option("--exclude <column=value>", "leave out the rows whose column holds the value", parseExclusion)
     .option("--name-column <column>", "CSV column of picture names, when it is not recognised")
     .option("--mos-column <column>", "CSV column of the MOS")
     .option("--sd-column <column>", "CSV column of the standard deviation")
     .option("--group-column <column>", "CSV column of the group (scene, reference)")
     .option("--split-column <column>", "CSV column of the part a picture belongs to");
+}
+
+/** Whether the options say where the scores are. */
+export function namesData({ data, csv, dataset }: Partial<DataOptions>): boolean {
+  return Boolean(data && (csv || dataset));
 }
 
 export function parseRange(text: string): MosRange {
@@ -61,10 +86,19 @@ export function wholeNumber(least: number) {
  * @throws DatasetError when nothing usable is found
  */
 export async function openDataset(options: DataOptions, check: boolean): Promise<Dataset> {
-  const { nameColumn, mosColumn, sdColumn, groupColumn, splitColumn } = options;
-  let dataset = await loadDataset({
-    folder: options.data,
-    csv: options.csv,
+  let dataset = options.dataset
+    ? await loadKnownSet(options.dataset, options.data, rangeAndExclusion(options))
+    : await loadDataset(csvOptions(options));
+  if (check) dataset = await checkPictures(dataset);
+  reportDataset(dataset);
+  return dataset;
+}
+
+function csvOptions(options: DataOptions): DatasetOptions {
+  const { data, csv = "", nameColumn, mosColumn, sdColumn, groupColumn, splitColumn, lowerIsBetter } = options;
+  return {
+    folder: data,
+    csv,
     columns: {
       ...(nameColumn && { name: nameColumn }),
       ...(mosColumn && { mos: mosColumn }),
@@ -72,12 +106,13 @@ export async function openDataset(options: DataOptions, check: boolean): Promise
       ...(groupColumn && { group: groupColumn }),
       ...(splitColumn && { split: splitColumn }),
     },
-    ...(options.range && { range: options.range }),
-    ...(options.exclude && { exclude: options.exclude }),
-  });
-  if (check) dataset = await checkPictures(dataset);
-  reportDataset(dataset);
-  return dataset;
+    ...rangeAndExclusion(options),
+    ...(lowerIsBetter && { lowerIsBetter }),
+  };
+}
+
+function rangeAndExclusion({ range, exclude }: DataOptions): Pick<DatasetOptions, "range" | "exclude"> {
+  return { ...(range && { range }), ...(exclude && { exclude }) };
 }
 
 /** Decodes every picture once and leaves out the broken ones. */

@@ -6,7 +6,7 @@ import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import { ratedRows } from "../models/data/index.ts";
 import { evaluate } from "../models/metrics/index.ts";
 import { openScorer } from "../models/scorer.ts";
-import { addDataOptions, type DataOptions, openDataset } from "./data-options.ts";
+import { addDataOptions, type DataOptions, namesData, openDataset } from "./data-options.ts";
 import { deviceSource, memoryOption } from "./device.ts";
 import { progress } from "./terminal.ts";
 import { resultTable } from "./train.ts";
@@ -32,7 +32,9 @@ export function register(program: Command): void {
     .option("--predictions <file>", "write name, MOS, score and uncertainty of every picture as CSV")
     .option(...memoryOption)
     .action(async (flags: EvaluateFlags) => {
-      if (!flags.data || !flags.csv) command.error("error: --data and --csv are needed", { exitCode: 2 });
+      if (!namesData(flags)) {
+        command.error("error: --data and --csv are needed (or --data and --dataset)", { exitCode: 2 });
+      }
       await run(flags);
     });
 }

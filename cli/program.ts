@@ -31,6 +31,10 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: "score pictures over HTTP",
     load: () => import("./serve.ts"),
   },
+  data: {
+    summary: "list the data sets known by name; inspect one before training",
+    load: () => import("./data.ts"),
+  },
   demo: {
     summary: "train and test on degraded photographs in a few minutes, with a report",
     load: () => import("./demo.ts"),

@@ -16,7 +16,15 @@ import {
 import { loadFolder, parseRatio, ratedRows, split, unratedRows } from "../models/data/index.ts";
 import { type Evaluation, evaluate } from "../models/metrics/index.ts";
 import type { RunRecord } from "../models/report/run-record.ts";
-import { addDataOptions, checkPictures, type DataOptions, openDataset, rangeOf, wholeNumber } from "./data-options.ts";
+import {
+  addDataOptions,
+  checkPictures,
+  type DataOptions,
+  namesData,
+  openDataset,
+  rangeOf,
+  wholeNumber,
+} from "./data-options.ts";
 import {
   addTuningOptions,
   checkNumbersOption,
@@ -69,6 +77,7 @@ Examples:
   acutance train cpl --data photos --csv mos.csv --range 0:100 --init resnet18.safetensors
   acutance train cpl --data photos --csv mos.csv --stage-two-epochs 0        stage 1 alone
   acutance train cpl --data photos --csv mos.csv --stage-one-epochs 0 --from runs/cpl/stage1.safetensors
+  acutance train cpl --dataset koniq --data koniq10k --init resnet18.safetensors
   acutance train cpl --resume runs/cpl`;
 
 /** Options of the schema that the data options already use in another meaning. */
@@ -100,8 +109,8 @@ export function methodOptions(flags: Readonly<Record<string, unknown>>): CplOpti
 }
 
 async function run(flags: TrainFlags & Record<string, unknown>, command: Command): Promise<void> {
-  if (!flags.resume && (!flags.data || !flags.csv))
-    command.error("error: --data and --csv are needed, or --resume", { exitCode: 2 });
+  if (!flags.resume && !namesData(flags))
+    command.error("error: --data and --csv are needed (or --data and --dataset), or --resume", { exitCode: 2 });
   const options = methodOptions(flags);
   const stop = new AbortController();
   const interrupt = () => {
@@ -146,8 +155,11 @@ async function run(flags: TrainFlags & Record<string, unknown>, command: Command
 async function trainingData(flags: TrainFlags): Promise<TrainingData> {
   const shares = parseRatio(flags.ratio);
   const dataset = await openDataset(flags, flags.check);
-  const by = flags.groupColumn ? "group" : "image";
-  const parts = split(ratedRows(dataset.rows), { parts: shares, seed: flags.splitSeed, by });
+  const rated = ratedRows(dataset.rows);
+  // Groups of a known data set are there to be kept together; those of a CSV when asked for.
+  const grouped = flags.groupColumn || (flags.dataset && rated.every(({ group }) => group !== undefined));
+  const by = grouped ? "group" : "image";
+  const parts = split(rated, { parts: shares, seed: flags.splitSeed, by });
   const extra = [...unratedRows(dataset.rows), ...(await extraPictures(flags))];
   const how = `${flags.ratio} by ${by}, seed ${flags.splitSeed}`;
   const data = { ...parts, unlabelled: [...parts.unlabelled, ...extra], range: rangeOf(dataset), split: how };

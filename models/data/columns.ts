@@ -8,6 +8,8 @@ export interface Columns {
   readonly sd?: string;
   readonly group?: string;
   readonly split?: string;
+  /** Columns of the counts of grades, worst first. */
+  readonly histogram?: readonly string[];
 }
 
 /** Column names given by the user; a field left out is recognised, `false` is not read. */
@@ -19,7 +21,7 @@ export interface ColumnChoice {
   readonly split?: string | false;
 }
 
-type Field = keyof Columns;
+type Field = Exclude<keyof Columns, "histogram">;
 
 // Compared in lower case without spaces, dashes and underscores; the first that is present wins.
 const CANDIDATES: Record<Field, readonly string[]> = {
@@ -80,7 +82,15 @@ export function chooseColumns(table: Table, choice: ColumnChoice, csv: string): 
       `No column of ${csv} is recognised as ${what}; it has ${found}. Say which one it is with columns.${field}.${unrated}`,
     );
   }
-  return { ...chosen, name: chosen.name! };
+  const histogram = gradeColumns(table);
+  return { ...chosen, name: chosen.name!, ...(histogram && { histogram }) };
+}
+
+/** Columns c1, c2, … of a table, as in KonIQ-10k; undefined for fewer than two. */
+function gradeColumns(table: Table): string[] | undefined {
+  const columns: string[] = [];
+  for (let grade = 1; table.header.includes(`c${grade}`); grade++) columns.push(`c${grade}`);
+  return columns.length > 1 ? columns : undefined;
 }
 
 function recognise(table: Table, field: Field): string | undefined {

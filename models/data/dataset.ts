@@ -16,6 +16,8 @@ export interface Row {
   readonly mos?: number;
   /** Standard deviation of the opinions, same units. */
   readonly sd?: number;
+  /** How often each grade was given, worst first: counts or shares, at least one above 0. */
+  readonly histogram?: readonly number[];
   /** Pictures of one group (scene, reference) belong in the same part of a split. */
   readonly group?: string;
   /** The part the authors of the data set put it in. */
@@ -54,6 +56,8 @@ export interface DatasetOptions {
   readonly columns?: ColumnChoice;
   /** Ends of the nominal MOS scale, e.g. [0, 100]. A MOS outside is reported and its row left out. */
   readonly range?: MosRange;
+  /** The scores are a DMOS, or another measure of which lower is better: each is turned into low + high − score. */
+  readonly lowerIsBetter?: boolean;
   readonly exclude?: Exclusion | readonly Exclusion[];
 }
 
@@ -62,15 +66,33 @@ export interface DatasetOptions {
  * decoded, or in `scan`. Rows with a missing picture, a MOS that is not a number, or a name seen before are left out and
  * reported in `problems`; an empty MOS makes an unrated row.
  * @throws DatasetError when folder or CSV cannot be read, a column is not recognised, or no row is left;
- * RangeError when the given range is none
+ * RangeError when the given range is none, or lower is better and no range is given
  */
 export async function loadDataset(options: DatasetOptions): Promise<Dataset> {
   if (options.range) checkRange(options.range);
   const table = await readTable(options.csv);
   const columns = chooseColumns(table, options.columns ?? {}, options.csv);
   const finder = new PictureFinder(options.folder, await listPictures(options.folder));
-  const keep = exclusionTest(table, options.exclude ?? [], options.csv);
-  const reader = new RowReader(table, columns, finder, options.range);
+  return datasetFrom({ ...options, table, columns, finder, source: options.csv });
+}
+
+/** A table of scores with the folder its pictures are in. */
+export interface TableSource extends Pick<DatasetOptions, "range" | "exclude" | "lowerIsBetter"> {
+  readonly table: Table;
+  readonly columns: Columns;
+  readonly finder: PictureFinder;
+  /** Stands for the table in messages. */
+  readonly source: string;
+}
+
+/** The rows of a table whose pictures exist; see `loadDataset`, which it is the second half of. */
+export function datasetFrom(given: TableSource): Dataset {
+  const { table, columns, range, source, lowerIsBetter = false } = given;
+  if (lowerIsBetter && !range) {
+    throw new RangeError("Scores of which lower is better can be turned round only on a known range; pass range.");
+  }
+  const keep = exclusionTest(table, given.exclude ?? [], source);
+  const reader = new RowReader(table, columns, given.finder, range, lowerIsBetter);
   const rows: Row[] = [];
   const problems: Problem[] = [...table.problems];
   let excluded = 0;
@@ -86,10 +108,10 @@ export async function loadDataset(options: DatasetOptions): Promise<Dataset> {
   if (rows.length === 0) {
     const first = problems[0] ? ` The first problem: ${problems[0].detail}` : "";
     throw new DatasetError(
-      `No usable row is left of ${options.csv}: ${excluded} excluded, ${problems.length} with problems.${first}`,
+      `No usable row is left of ${source}: ${excluded} excluded, ${problems.length} with problems.${first}`,
     );
   }
-  const scale = scaleOf(rows, options.range);
+  const scale = scaleOf(rows, range);
   return { rows, problems, columns, excluded, ...scale, warnings: [...scale.warnings, ...reader.warnings()] };
 }
 
@@ -131,15 +153,17 @@ class RowReader {
   readonly #index: (column: string | undefined) => number;
   readonly #finder: PictureFinder;
   readonly #range: MosRange | undefined;
+  readonly #turned: boolean;
   readonly #seenAt = new Map<string, number>();
   #unrated = 0;
   #badSd = 0;
 
-  constructor(table: Table, columns: Columns, finder: PictureFinder, range: MosRange | undefined) {
+  constructor(table: Table, columns: Columns, finder: PictureFinder, range: MosRange | undefined, turned: boolean) {
     this.#columns = columns;
     this.#index = (column) => (column === undefined ? -1 : columnIndex(table, column));
     this.#finder = finder;
     this.#range = range;
+    this.#turned = turned;
   }
 
   read(fields: readonly string[], line: number): Row | Problem {
@@ -169,13 +193,16 @@ class RowReader {
     const sd = sdText === "" ? undefined : parseNumber(sdText);
     const sdIsGood = sd === undefined || sd >= 0;
     if (!sdIsGood) this.#badSd++;
+    const histogram = this.#columns.histogram?.map((column) => parseNumber(field(column)));
+    if (this.#turned) histogram?.reverse();
     const group = field(this.#columns.group);
     const split = field(this.#columns.split);
     return {
       name,
       path,
-      ...(mos === undefined ? {} : { mos }),
+      ...(mos === undefined ? {} : { mos: this.#turned ? this.#range![0] + this.#range![1] - mos : mos }),
       ...(sd === undefined || !sdIsGood ? {} : { sd }),
+      ...(isHistogram(histogram) ? { histogram } : {}),
       ...(group === "" ? {} : { group }),
       ...(split === "" ? {} : { split }),
     };
@@ -184,9 +211,9 @@ class RowReader {
   warnings(): string[] {
     const { mos, sd } = this.#columns;
     const warnings: string[] = [];
-    if (mos !== undefined && /dmos/i.test(mos)) {
+    if (mos !== undefined && /dmos/i.test(mos) && !this.#turned) {
       warnings.push(
-        `Column "${mos}" is taken as it is, higher meaning better; in some data sets DMOS runs the other way.`,
+        `Column "${mos}" is taken as it is, higher meaning better; in some data sets DMOS runs the other way: set lowerIsBetter.`,
       );
     }
     if (mos !== undefined && this.#unrated > 0) {
@@ -197,6 +224,10 @@ class RowReader {
     }
     return warnings;
   }
+}
+
+function isHistogram(counts: readonly number[] | undefined): counts is readonly number[] {
+  return counts?.every((count) => count >= 0) === true && counts.some((count) => count > 0);
 }
 
 function exclusionTest(

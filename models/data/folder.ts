@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { basename, join, relative, resolve, sep } from "node:path";
+import { join, relative, resolve, sep } from "node:path";
 import { glob } from "tinyglobby";
 import { DatasetError } from "./problems.ts";
 
@@ -41,9 +41,12 @@ export class PictureFinder {
     this.#names = new Set(names);
     for (const name of names) {
       const lower = name.toLowerCase();
-      for (const key of new Set([lower, basename(lower), stem(lower), stem(basename(lower))])) {
-        // null marks a key that more than one file answers to.
-        this.#byKey.set(key, this.#byKey.has(key) ? null : name);
+      for (let tail = lower; ; tail = tail.slice(tail.indexOf("/") + 1)) {
+        for (const key of new Set([tail, stem(tail)])) {
+          // null marks a key that more than one file answers to.
+          this.#byKey.set(key, this.#byKey.has(key) ? null : name);
+        }
+        if (!tail.includes("/")) break;
       }
     }
   }
@@ -55,12 +58,14 @@ export class PictureFinder {
 
   /**
    * Path of the picture called `name`: exactly, or else the only one that differs in case, lacks the extension in the
-   * name, or lies in a subfolder.
+   * name, or lies in a subfolder. For a BMP, which cannot be decoded, a copy in another container is found.
    */
   find(name: string): string | { readonly why: string } {
     const slashed = relative(this.#folder, resolve(this.#folder, name)).split(sep).join("/");
     if (this.#names.has(slashed)) return this.pathOf(slashed);
-    const similar = this.#byKey.get(slashed.toLowerCase());
+    const lower = slashed.toLowerCase();
+    const converted = lower.endsWith(".bmp") && !this.#byKey.has(lower);
+    const similar = this.#byKey.get(converted ? stem(lower) : lower);
     if (typeof similar === "string") return this.pathOf(similar);
     if (similar === null) return { why: `several pictures below ${this.#folder} have this name; give the path.` };
     return { why: `there is no such picture in ${this.#folder}.` };

@@ -15,9 +15,18 @@ export {
 } from "./dataset.ts";
 export { checkPicture, type DecodeOptions, decode, isPipeline, type Picture, type PictureCheck } from "./decode.ts";
 export { pictureExtensions } from "./folder.ts";
+export {
+  type DuplicatePair,
+  type Inspection,
+  type InspectOptions,
+  inspect,
+  isSound,
+  type Summary,
+} from "./inspect/inspect.ts";
 export { PictureError, type PictureReason } from "./picture-error.ts";
 export { type Loaded, PictureStore, upload } from "./picture-store.ts";
 export { type Prefetched, type PrefetchOptions, prefetch } from "./prefetch.ts";
 export { type MosRange, observedRange } from "./range.ts";
 export { type ScanOptions, scan } from "./scan.ts";
+export { type KnownSetOptions, knownSets, loadKnownSet, type SetDescription } from "./sets/index.ts";
 export { officialSplit, parseRatio, type SplitOptions, type Splittable, split } from "./split.ts";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { machineText } from "../../cli/bench-roofs.ts";
-import { openDevice } from "../../engine/device/device.ts";
+import { openDevice } from "../../engine/device/open.ts";
 import { restoreChoices } from "../../engine/tune/choices.ts";
 import { freshModel, networkMilliseconds, withPictures } from "../../models/bench-scoring.ts";
 import { cplOptions } from "../../models/cpl/options.ts";
