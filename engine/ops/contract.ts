@@ -301,7 +301,8 @@ function runWeightContraction(tile: Tile, x: Tensor, dy: Tensor, shape: WeightCo
   // How the sum is cut decides its bits: by the shape alone, not by the tile.
   const weightShape = [...shape.kernel, shape.channels, shape.columns];
   const weightSize = sizeOf(weightShape);
-  const wantedParts = Math.ceil((wantedWorkgroups * partArea) / (columns4 * rows4 * shape.kernel[0]));
+  const wanted = Math.ceil((wantedWorkgroups * partArea) / (columns4 * rows4 * shape.kernel[0]));
+  const wantedParts = Math.min(wanted, Math.floor(device.maximumBindingBytes / (4 * weightSize)));
 
   const xImage = shape.input[0] * shape.input[1] * shape.channels;
   const dyImage = shape.output[0] * shape.output[1] * shape.columns;
