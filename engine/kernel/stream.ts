@@ -16,7 +16,7 @@ export const parameterBytes = 128;
 const dispatchesPerSubmit = 48;
 
 /** The same for a replay, whose recording costs the host next to nothing; bounds how long the adapter is busy at a stretch. */
-const dispatchesPerReplaySubmit = 128;
+const dispatchesPerReplaySubmit = 384;
 
 /** Parameters of a plan, on the host and on the adapter. */
 interface PlanArena {
