@@ -56,7 +56,8 @@ export const vitBenchmark: Benchmark = {
     const [images, tokens, width, patch] = [8, 197, 192, 3 * 16 * 16];
     const model = new ViT(device, new Random(1, "ViT"));
     const pictures = noise(device, [images, 224, 224, 3]);
-    const parameters = model.tensors("").map(({ tensor }) => tensor);
+    // Names, for profiles.
+    const parameters = model.tensors("").map(({ name, tensor }) => Object.assign(tensor, { name }));
     // Weights of a block: qkv, projection, and the two of the MLP; scores and their sums over the tokens.
     const block = 2 * tokens * 12 * width ** 2 + 4 * tokens ** 2 * width;
     const flops = images * (2 * (tokens - 1) * patch * width + 12 * block);
