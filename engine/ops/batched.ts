@@ -1,6 +1,6 @@
 import { record } from "../autograd.ts";
 import { type DataType, ShapeError, Tensor } from "../tensor.ts";
-import { contract, contractWeight } from "./contract.ts";
+import { contract, contractWeight, matrixProduct } from "./contract.ts";
 import { transpose, upToFour, withColumns, withRowsAndColumns } from "./shape.ts";
 
 /**
@@ -29,22 +29,8 @@ function products(a: Tensor, b: Tensor): Tensor {
   const [k, n] = [upToFour(inner), upToFour(columns)];
   return device.scope(() => {
     const out = Tensor.like(a, [entries, rows, n]);
-    contract(withColumns(a, k), withRowsAndColumns(b, k, n), out, {
-      entries,
-      images: rows,
-      grid: [1, 1],
-      input: [1, 1],
-      channels: k,
-      columns: n,
-      filled: [inner, columns],
-      taps: [1, 1],
-      stride: [1, 1],
-      step: 1,
-      offset: [0, 0],
-      kernelStart: [0, 0],
-      kernelStep: [1, 1],
-      kernelWidth: 1,
-    });
+    const shape = matrixProduct({ entries, rows, channels: k, columns: n, filled: [inner, columns] });
+    contract(withColumns(a, k), withRowsAndColumns(b, k, n), out, shape);
     return withColumns(out, columns);
   });
 }

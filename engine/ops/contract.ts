@@ -40,6 +40,19 @@ export interface Contraction {
   readonly scatter?: { readonly output: Pair; readonly stride: Pair; readonly start: Pair };
 }
 
+/** Matrix products [rows, channels] · [channels, columns], `entries` of them: contractions without taps. */
+export function matrixProduct(
+  shape: Pick<Contraction, "entries" | "channels" | "columns" | "filled"> & { readonly rows: number },
+): Contraction {
+  const { rows, ...rest } = shape;
+  const [one, none]: [Pair, Pair] = [
+    [1, 1],
+    [0, 0],
+  ];
+  const still = { grid: one, input: one, taps: one, stride: one, step: 1, offset: none };
+  return { ...rest, ...still, images: rows, kernelStart: none, kernelStep: one, kernelWidth: 1 };
+}
+
 /** A multiply-add for every tap, channel and column of every row; taps that fall outside the picture count too. */
 export function contractionFlops({ entries = 1, images, grid, channels, columns, taps, filled }: Contraction): number {
   const [inner, outer] = filled ?? [channels, columns];

@@ -1,7 +1,7 @@
 import { record } from "../autograd.ts";
 import { greatestCommonDivisor } from "../kernel/grid.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
-import { contract, contractWeight } from "./contract.ts";
+import { contract, contractWeight, matrixProduct } from "./contract.ts";
 import { sumAxis } from "./reduce.ts";
 import { transpose, upToFour, withColumns, withRowsAndColumns } from "./shape.ts";
 
@@ -17,21 +17,7 @@ function product(a: Tensor, b: Tensor, bias?: Tensor): Tensor {
       withColumns(a, k),
       withRowsAndColumns(b, k, n),
       out,
-      {
-        images: rows,
-        grid: [1, 1],
-        input: [1, 1],
-        channels: k,
-        columns: n,
-        filled: [inner, columns],
-        taps: [1, 1],
-        stride: [1, 1],
-        step: 1,
-        offset: [0, 0],
-        kernelStart: [0, 0],
-        kernelStep: [1, 1],
-        kernelWidth: 1,
-      },
+      matrixProduct({ rows, channels: k, columns: n, filled: [inner, columns] }),
       { bias: bias && withColumns(bias, n) },
     );
     return withColumns(out, columns);

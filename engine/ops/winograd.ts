@@ -1,7 +1,7 @@
 import type { Device } from "../device/device.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { elementBytes, Tensor } from "../tensor.ts";
-import { contract, type Epilogue, type Pair } from "./contract.ts";
+import { contract, type Epilogue, matrixProduct, type Pair } from "./contract.ts";
 
 /** A convolution as Winograd's method sees it. Channels and columns are multiples of 4. */
 export interface WinogradShape {
@@ -142,7 +142,7 @@ export function winograd(
           bytes: (tiles / all) * count * xImage * elementBytes[x.dtype] + 4 * size ** 2 * tiles * channels,
         },
       );
-      contract(pieces, kernels, products, matrixProducts(size ** 2, tiles, channels, columns));
+      contract(pieces, kernels, products, matrixProduct({ entries: size ** 2, rows: tiles, channels, columns }));
       const written = (tiles / all) * count * outImage * elementBytes[out.dtype];
       writeOutputs(size, products, out.window(start * outImage, count * outImage), shape, places, written, epilogue);
     }
@@ -197,13 +197,4 @@ function transformedKernels(size: TileSize, weight: Tensor, [rows, columns]: Pai
     { flops: transformFlops(size).weight * rows * columns },
   );
   return transformed;
-}
-
-/** `entries` products [rows, channels] · [channels, columns]: contractions without taps. */
-function matrixProducts(entries: number, rows: number, channels: number, columns: number) {
-  const ones: Pair = [1, 1];
-  const none: Pair = [0, 0];
-  const line: Pair = [1, rows];
-  const shape = { images: 1, grid: line, input: line, channels, columns, taps: ones, stride: ones, step: 1 };
-  return { ...shape, entries, offset: none, kernelStart: none, kernelStep: ones, kernelWidth: 1 };
 }
