@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { type Command, InvalidArgumentError } from "commander";
+import { SharedDevice } from "../engine/device/shared.ts";
 import { parseBytes } from "../engine/memory/report.ts";
 import { type LogEntry, openService } from "../models/service/index.ts";
 import { wholeNumber } from "./data-options.ts";
@@ -62,7 +63,7 @@ async function run(flags: ServeFlags): Promise<void> {
   if (!token && !isLoopback(flags.host)) {
     throw new Error(`whoever reaches ${flags.host} could send pictures: give a bearer token with --token-file`);
   }
-  const device = deviceSource(flags);
+  const device = new SharedDevice(deviceSource(flags));
   const { batch, latency, maxPixels, maxPictures, maxQueue, bodySeconds, scoreSeconds } = flags;
   await using service = await openService({
     models: flags.model.map((model) => ({ model, device, latencyMs: latency, ...(batch && { batch }) })),
