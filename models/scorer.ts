@@ -158,6 +158,11 @@ export class Scorer {
     return this.#supply.network.batch;
   }
 
+  /** Pictures that a caller who wants full batches should give at a time: two batches at the adapter, one that gathers. */
+  get ahead(): number {
+    return 3 * this.batch + this.#settings.decoders;
+  }
+
   /** Pictures that were given and have no result yet. */
   get pending(): number {
     return this.#pending.size;
@@ -200,8 +205,7 @@ export class Scorer {
     pictures: Iterable<Source> | AsyncIterable<Source>,
     { signal }: Pick<ScoreOptions, "signal"> = {},
   ): AsyncGenerator<ScoredPicture<Source>, void, undefined> {
-    // Two batches at the adapter, one that gathers.
-    const ahead = 3 * this.batch + this.#settings.decoders;
+    const { ahead } = this;
     const score = (picture: Source, wanted: AbortSignal) => this.score(picture, { signal: wanted });
     for await (const result of prefetch(pictures, score, { ahead, concurrency: ahead, ...(signal && { signal }) })) {
       const { item: picture, index } = result;
