@@ -95,7 +95,12 @@ function log(entry: LogEntry): void {
 /** Resolves at the first signal to end; a second one ends the process at once. */
 function ended(): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
+  const signals = ["SIGTERM", "SIGINT"] as const;
+  const end = (signal: string) => {
+    for (const each of signals) process.off(each, end);
+    resolve(signal);
+  };
+  for (const signal of signals) process.on(signal, end);
   return promise;
 }
 
