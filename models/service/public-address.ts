@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import ipaddr from "ipaddr.js";
 
@@ -8,7 +9,7 @@ import ipaddr from "ipaddr.js";
  * @param address IPv4 or IPv6; anything else is not public
  */
 export function isPublicAddress(address: string): boolean {
-  if (!ipaddr.isValid(address)) return false;
+  if (isIP(address) === 0) return false;
   const parsed = ipaddr.parse(address);
   if (parsed.range() !== "unicast") return false;
   // All of IPv6 that is given out so far; the library takes for public what it knows nothing of.
