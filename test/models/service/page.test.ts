@@ -10,6 +10,7 @@ import { sharedDevice } from "../../engine/device.ts";
 import { chromiumPath, launch } from "../report/chromium.ts";
 import { smallModel } from "../scoring/fixtures.ts";
 import { realPictures } from "./real-pictures.ts";
+import { drawnPictures } from "./scenes.ts";
 
 /** Where screenshots are put when it is set; none are made otherwise. */
 const screenshots = process.env["ACUTANCE_SCREENSHOTS"];
@@ -276,6 +277,24 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     // Chromium itself says on the console that a request was answered with 401.
     expect(complaints.every((text) => text.includes("401"))).toBe(true);
     complaints = [];
+    await visited.context().close();
+    await at.stop();
+  });
+
+  test.skipIf(process.env["ACUTANCE_SCREENSHOT"] !== "1")("the screenshot of README.md", async () => {
+    const shown = process.env["ACUTANCE_SCREENSHOT_MODEL"] ?? model;
+    await using own = await openService({ models: [{ model: shown, device: await sharedDevice() }] });
+    const at = await listen(own, { host: "127.0.0.1", port: 0 });
+    const visited = await visit(at.url, 1180);
+    await drop(await drawnPictures(20), "image/jpeg", visited);
+    await done(20, visited);
+    await visited.waitForTimeout(300);
+    await visited.setViewportSize({ width: 1180, height: 860 });
+    const shot = await sharp(await visited.screenshot())
+      .png({ palette: true, colours: 192, effort: 10 })
+      .toBuffer();
+    expect(shot.length).toBeLessThan(200_000);
+    await writeFile(new URL("../../../models/service/page.png", import.meta.url), shot);
     await visited.context().close();
     await at.stop();
   });
