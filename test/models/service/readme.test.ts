@@ -2,11 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { answerSchema, mapSchema, scoreSchema } from "../../../models/service/index.ts";
 import { startServing, withParent } from "../../cli/serving.ts";
+import { atLeast } from "../../runtime/runtimes.ts";
 import { smallModel } from "../scoring/fixtures.ts";
 import { realPictures } from "./real-pictures.ts";
 
@@ -35,7 +36,7 @@ afterAll(async () => {
 });
 
 describe.skipIf(!hasBun)("code", () => {
-  const [embedding, upload, mounted, ...others] = snippets("ts");
+  const [embedding, sharing, upload, mounted, ...others] = snippets("ts");
 
   async function start(code: string) {
     const path = join(folder, `${running.length}.ts`);
@@ -67,6 +68,12 @@ describe.skipIf(!hasBun)("code", () => {
     expect(lines[1]).toBe(`photo.jpg ${lines[0]!.split(" ")[0]}`);
     expect(lines[2]).toStartWith("missing.jpg ");
     expect(lines[2]).not.toMatch(/^missing\.jpg [\d.]+$/);
+  });
+
+  test("of a shared device opens one", async () => {
+    const { lines, exit } = await start(sharing!);
+    expect(await exit).toBe(0);
+    expect(lines).toEqual(["true 2"]);
   });
 
   test("of the upload path answers pictures with scores and others with 422", async () => {
@@ -102,7 +109,7 @@ describe.skipIf(!hasBun)("commands", () => {
       encoding: "utf8",
     }).stdout;
     const served = text.split("\n").filter((line) => /\bserve\b.* --model|"serve".*"--model"/.test(line));
-    expect(served).toHaveLength(3);
+    expect(served).toHaveLength(4);
     for (const option of served.join("\n").match(/--[a-z-]+/g)!) expect(help).toContain(`${option} `);
   });
 
@@ -131,6 +138,25 @@ describe.skipIf(!hasBun)("commands", () => {
   });
 });
 
+describe.skipIf(!hasBun || !has("curl"))("URLs", () => {
+  test("are taken where they are allowed, and this machine's own are refused", async () => {
+    const words = ["--model", join(folder, "model.safetensors"), "--allow-urls"];
+    const serving = await startServing([process.execPath], words);
+    running.push(serving.child);
+    const [, line] = snippets("sh")
+      .find((code) => code.includes("--allow-urls"))!
+      .trim()
+      .split("\n");
+    const command = line!
+      .replace("http://127.0.0.1:8080", serving.url)
+      .replace("https://example.org/photo.jpg", `${serving.url}/photo.jpg`);
+    const answer = spawnSync("bash", ["-c", command], { cwd: folder, encoding: "utf8" }).stdout;
+    expect(answerSchema.parse(JSON.parse(answer)).pictures).toMatchObject([{ error: { code: "url-refused" } }]);
+    serving.child.kill("SIGTERM");
+    expect(await serving.exit).toBe(0);
+  });
+});
+
 describe("deployment", () => {
   test.skipIf(!has("systemd-analyze"))("the unit is one of systemd", async () => {
     const path = join(folder, "acutance.service");
@@ -143,17 +169,51 @@ describe("deployment", () => {
     });
   });
 
-  test("the Dockerfile copies what there is, and its command is a list", () => {
-    const instructions = snippets("dockerfile")[0]!.replaceAll("\\\n", " ").trim().split("\n");
+  const dockerfile = snippets("dockerfile")[0]!.replaceAll("\\\n", " ").trim().split("\n");
+  const words = (instruction: string) =>
+    dockerfile.filter((line) => line.startsWith(`${instruction} `)).map((line) => line.slice(instruction.length + 1));
+
+  test("the Dockerfile copies what there is, and its command is a list", async () => {
     const known = ["FROM", "RUN", "WORKDIR", "COPY", "USER", "ENV", "EXPOSE", "ENTRYPOINT", "CMD"];
-    const copied: string[] = [];
-    for (const instruction of instructions) {
-      const [word, ...rest] = instruction.split(/\s+/);
-      expect(known).toContain(word!);
-      if (word === "COPY") copied.push(...rest.slice(0, -1));
-      if (word === "RUN") expect(spawnSync("bash", ["-n", "-c", rest.join(" ")]).status).toBe(0);
-      if (word === "CMD" || word === "ENTRYPOINT") expect(JSON.parse(rest.join(" "))).toBeArray();
-    }
+    for (const line of dockerfile) expect(known).toContain(line.split(" ")[0]!);
+    const copied = words("COPY").flatMap((line) => line.split(/\s+/).slice(0, -1));
     for (const path of copied) expect({ path, exists: existsSync(join(root, path)) }).toEqual({ path, exists: true });
+    for (const command of words("RUN")) expect(spawnSync("bash", ["-n", "-c", command]).status).toBe(0);
+    const [program, script] = JSON.parse(words("ENTRYPOINT")[0]!) as string[];
+    expect([program, JSON.parse(words("CMD")[0]!)[0]]).toEqual(["bun", "serve"]);
+    expect(copied).toContain(script!.split("/")[0]!);
+    expect(existsSync(join(root, script!))).toBe(true);
+    // What is packed for others is what is copied here.
+    const { files, engines } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+    const rooms = (files as string[]).filter((file) => !file.startsWith("!") && file !== "dist");
+    expect(copied.toSorted()).toEqual([...rooms, "bun.lock", "package.json"].toSorted());
+    const version = /bun@([\d.]+)/.exec(words("RUN").join(" "))![1]!;
+    expect(await readFile(join(root, ".ci/run"), "utf8")).toContain(`bun@${version}`);
+    expect(atLeast(version, engines.bun.replace(">=", ""))).toBe(true);
+  });
+
+  test("ports, folders and times agree with the service's own", async () => {
+    const { stdout: help } = spawnSync(process.execPath, [join(root, "cli/main.ts"), "serve", "--help"], {
+      encoding: "utf8",
+      env: { ...process.env, COLUMNS: "200" },
+    });
+    const ofService = (option: string) => Number(new RegExp(`--${option} [^]*?default:\\s+(\\d+)`).exec(help)![1]);
+    const port = ofService("port");
+    expect(words("EXPOSE")).toEqual([String(port)]);
+    const published = [...text.matchAll(/--publish 127\.0\.0\.1:(\d+):(\d+)/g)];
+    expect(published.map(([, outer, inner]) => [Number(outer), Number(inner)])).toEqual(Array(3).fill([port, port]));
+    expect([...(text.match(/127\.0\.0\.1:\d+\/v1/g) ?? [])]).toEqual(Array(4).fill(`127.0.0.1:${port}/v1`));
+    const longest = ofService("body-seconds") + ofService("score-seconds") + 5;
+    for (const [, seconds] of text.matchAll(/(?:TimeoutStopSec=|--stop-timeout )(\d+)/g)) {
+      expect(Number(seconds)).toBeGreaterThan(longest);
+    }
+    const [cache] = words("ENV")[0]!.split("=");
+    expect(await readFile(join(root, "engine/tune/cache.ts"), "utf8")).toContain(cache!);
+  });
+
+  test("the screenshot is there and small", async () => {
+    const [, path] = /!\[[^\]]+\]\(([^)]+)\)/.exec(text)!;
+    const { size } = await stat(join(root, "models/service", path!));
+    expect(size).toBeLessThan(200_000);
   });
 });
