@@ -1,9 +1,9 @@
 import { Random } from "../../engine/random.ts";
-import { type Dataset, DatasetError, type Row, ratedRows, unratedRows } from "./dataset.ts";
+import { DatasetError, type Row } from "./dataset.ts";
 import type { MosRange } from "./range.ts";
 import { officialSplit, parseRatio, split } from "./split.ts";
 
-type Rated = Row & { readonly mos: number };
+type Rated<R extends Row> = R & { readonly mos: number };
 
 /** How a data set becomes parts. */
 export interface ProtocolOptions {
@@ -22,12 +22,12 @@ export interface ProtocolOptions {
 }
 
 /** The parts of a data set. Rows without a MOS are unlabelled. */
-export interface Parts {
-  readonly labelled: readonly Rated[];
-  readonly unlabelled: readonly Row[];
+export interface Parts<R extends Row> {
+  readonly labelled: readonly Rated<R>[];
+  readonly unlabelled: readonly R[];
   /** Neither trained on nor tested on. */
-  readonly validation: readonly Rated[];
-  readonly test: readonly Rated[];
+  readonly validation: readonly Rated<R>[];
+  readonly test: readonly Rated<R>[];
   /** How they came about, e.g. "1:3:1 by image, seed 1". */
   readonly description: string;
 }
@@ -35,40 +35,44 @@ export interface Parts {
 /**
  * Divides a data set by a protocol. The validation part of an official split stays one, beside what `validationShare` holds
  * out of the labelled part.
- * @throws DatasetError when a part would be empty, a row says no part or an unknown one; RangeError for a wrong ratio
+ * @throws DatasetError when a part would be empty, a rated row says no part of the official split or an unknown one;
+ * RangeError for a wrong ratio
  */
-export function divide(dataset: Pick<Dataset, "rows">, options: ProtocolOptions): Parts {
+export function divide<R extends Row>(rows: readonly R[], options: ProtocolOptions): Parts<R> {
   const { protocol = "random", ratio, seed, by, validationShare = 0 } = options;
-  const three = ratio.split(":").length === 3;
-  const names = three ? (["labelled", "unlabelled", "test"] as const) : (["labelled", "test"] as const);
-  const shares: Record<string, number> = parseRatio<string>(ratio, names);
-  const { rated, unrated, ...drawn } =
-    protocol === "official" ? official(dataset.rows) : { ...byMos(dataset.rows), validation: [], test: undefined };
-  if (drawn.test) delete shares["test"];
-  const whole = { labelled: rated, unlabelled: [], test: drawn.test ?? [] };
-  const parts = { ...whole, ...(Object.keys(shares).length > 1 && split(rated, { parts: shares, seed, by })) };
-  const held = holdOut(parts.labelled, { share: validationShare, seed, by });
-  const how = protocol === "official" ? `official, training part ${three ? ratio.replace(/:[^:]*$/, "") : "all labelled"}` : ratio;
-  const validated = validationShare > 0 ? `, ${validationShare} of the labelled held out` : "";
+  const numbers = ratio.split(":").length;
+  const names = numbers === 2 ? ["labelled", "test"] : ["labelled", "unlabelled", "test"];
+  const { test: testShare, ...trainingShares } = parseRatio<string>(ratio, names);
+  const unrated = rows.filter(({ mos }) => mos === undefined);
+  const made = protocol === "official" ? officialParts(rows) : undefined;
+  const shares = made ? trainingShares : { ...trainingShares, test: testShare! };
+  const drawn: Record<string, Rated<R>[]> = split(made?.training ?? rated(rows), { parts: shares, seed, by });
+  const labelled = drawn["labelled"]!;
+  const held =
+    validationShare === 0
+      ? { kept: labelled, out: [] }
+      : split(labelled, { parts: { kept: 1 - validationShare, out: validationShare }, seed, by });
+  const how = made ? `official, training part ${Object.values(shares).join(":")}` : ratio;
+  const heldOut = validationShare === 0 ? "" : `, ${validationShare} of the labelled held out`;
   return {
     labelled: held.kept,
-    unlabelled: [...parts.unlabelled, ...unrated],
-    validation: [...drawn.validation, ...held.out],
-    test: parts.test,
-    description: `${how} by ${by}, seed ${seed}${validated}`,
+    unlabelled: [...(drawn["unlabelled"] ?? []), ...unrated],
+    validation: [...(made?.validation ?? []), ...held.out],
+    test: made?.test ?? drawn["test"]!,
+    description: `${how} by ${by}, seed ${seed}${heldOut}`,
   };
 }
 
-function byMos(rows: readonly Row[]) {
-  return { rated: ratedRows(rows), unrated: unratedRows(rows) };
+function rated<R extends Row>(rows: readonly R[]): Rated<R>[] {
+  return rows.filter((row): row is Rated<R> => row.mos !== undefined);
 }
 
-/** Words that files use for the parts of an official split. */
+/** How files call the parts of an official split. */
 const partWords = { training: /^train/i, validation: /^(val|dev)/i, test: /^test/i };
 
-function official(rows: readonly Row[]) {
-  const parts = { training: [] as Row[], validation: [] as Row[], test: [] as Row[] };
-  for (const [word, members] of officialSplit(rows)) {
+function officialParts<R extends Row>(rows: readonly R[]) {
+  const parts = { training: [] as Rated<R>[], validation: [] as Rated<R>[], test: [] as Rated<R>[] };
+  for (const [word, members] of officialSplit(rated(rows))) {
     const part = (Object.keys(partWords) as (keyof typeof partWords)[]).find((name) => partWords[name].test(word));
     if (!part) {
       throw new DatasetError(
@@ -80,14 +84,7 @@ function official(rows: readonly Row[]) {
   for (const part of ["training", "test"] as const) {
     if (parts[part].length === 0) throw new DatasetError(`The official split has no ${part} part.`);
   }
-  return { ...byMos(parts.training), validation: ratedRows(parts.validation), test: ratedRows(parts.test) };
-}
-
-function holdOut(rows: readonly Rated[], { share, seed, by }: { share: number; seed: number; by: "image" | "group" }) {
-  if (!(share >= 0 && share < 1)) throw new RangeError(`The validation share must be from 0 to below 1, got ${share}.`);
-  if (share === 0) return { kept: rows, out: [] };
-  const { kept, out } = split(rows, { parts: { kept: 1 - share, out: share }, seed, by });
-  return { kept, out };
+  return parts;
 }
 
 /**
@@ -110,7 +107,7 @@ export function shareOf<R extends { readonly name: string }>(
  * alone.
  * @param noise mean and standard deviation in MOS units
  */
-export function withLabelNoise<R extends Rated>(
+export function withLabelNoise<R extends Rated<Row>>(
   rows: readonly R[],
   noise: { readonly mean: number; readonly sd: number },
   { seed, range }: { readonly seed: number; readonly range: MosRange },

@@ -136,7 +136,17 @@ export function checkRecipe(said: unknown, from: string): Omit<Recipe, "name"> {
       );
     }
   }
-  return recipe;
+  // Parsing puts keys in the order of the schema; names and combinations go by that of the file.
+  const written = said as { readonly vary?: readonly object[]; readonly grid?: object };
+  return {
+    ...recipe,
+    vary: recipe.vary.map((row, i) => inOrderOf(row, written.vary![i]!)),
+    grid: inOrderOf(recipe.grid, written.grid ?? {}),
+  };
+}
+
+function inOrderOf<T extends object>(parsed: T, written: object): T {
+  return Object.fromEntries(Object.keys(written).map((key) => [key, parsed[key as keyof T]])) as T;
 }
 
 function problemsOf(error: z.ZodError, said: unknown, from: string): string {

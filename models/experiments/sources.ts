@@ -3,8 +3,17 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { type Dataset, DatasetError, checkPicture, loadDataset, loadFolder, loadKnownSet, prefetch, type Row } from "../data/index.ts";
 import type { ProgressSink } from "../cpl/training.ts";
+import {
+  checkPicture,
+  type Dataset,
+  DatasetError,
+  loadDataset,
+  loadFolder,
+  loadKnownSet,
+  prefetch,
+  type Row,
+} from "../data/index.ts";
 import { RecipeError, type Source } from "./recipe.ts";
 import type { ExperimentStore } from "./store.ts";
 
@@ -39,7 +48,9 @@ export async function openSource(
   if (rows.length === 0) throw new DatasetError(`None of the pictures of ${called} can be decoded.`);
   const problems = [...dataset.problems, ...broken];
   const scale = dataset.range ? `, MOS scale [${dataset.range.join(", ")}] (${dataset.rangeSource})` : "";
-  hooks.log?.(`${called}: ${rows.length} pictures${scale}${problems.length > 0 ? `, ${problems.length} left out` : ""}`);
+  hooks.log?.(
+    `${called}: ${rows.length} pictures${scale}${problems.length > 0 ? `, ${problems.length} left out` : ""}`,
+  );
   for (const { name, detail } of problems.slice(0, shownProblems)) hooks.log?.(`left out: ${name}: ${detail}`);
   for (const warning of dataset.warnings) hooks.log?.(`note: ${warning}`);
   const grouped = source.columns?.group !== undefined || source.dataset !== undefined;
@@ -57,7 +68,8 @@ async function load(called: string, { dataset, folder, csv, ...rest }: Source): 
   }
   const { range, exclude, lowerIsBetter, columns } = rest;
   const common = { ...(range && { range }), ...(exclude && { exclude }) };
-  if (dataset && csv) throw new RecipeError(`${called} names both the data set ${dataset} and the CSV ${csv}; give one`);
+  if (dataset && csv)
+    throw new RecipeError(`${called} names both the data set ${dataset} and the CSV ${csv}; give one`);
   if (dataset) return loadKnownSet(dataset, folder, common);
   if (!csv) return loadFolder(folder);
   const chosen = Object.fromEntries(Object.entries(columns ?? {}).filter(([, name]) => name !== undefined));
@@ -68,7 +80,10 @@ async function hashed(called: string, all: readonly Row[], store: ExperimentStor
   const rows: HashedRow[] = [];
   const broken: Dataset["problems"][number][] = [];
   let bar: ProgressSink | undefined;
-  for await (const { item: row, ...read } of prefetch(all, (row) => contentOf(row.path, store), { ahead: 8, concurrency: 4 })) {
+  for await (const { item: row, ...read } of prefetch(all, (row) => contentOf(row.path, store), {
+    ahead: 8,
+    concurrency: 4,
+  })) {
     if (!read.ok) throw read.error;
     const { sha256, problem, fresh } = read.value;
     if (fresh) {
