@@ -30,6 +30,7 @@ interface ExperimentFlags extends Partial<DataOptions>, TuningFlags {
   readonly seeds?: readonly number[];
   readonly only?: readonly string[];
   readonly store: string;
+  readonly featureFolder?: string;
   readonly dryRun?: boolean;
   readonly print?: boolean;
   readonly checkpointSeconds: number;
@@ -50,6 +51,7 @@ export function register(program: Command): void {
     .option("--seeds <list>", "repeats: seeds of split and training, such as 1,2,3", seedList)
     .option("--only <variant>", "run this variant; repeatable, the first is the baseline", append)
     .option("--store <folder>", "where trainings and results are kept, for all experiments", "runs/experiments")
+    .option("--feature-folder <folder>", "where the output of frozen sections is kept (default: the user's cache)")
     .option("--dry-run", "say which runs there are and what of them is done, and train nothing")
     .option("--print", "print the recipe with every default filled in as JSON, and do nothing")
     .option("--checkpoint-seconds <n>", "longest time between two checkpoints", wholeNumber(0), 300)
@@ -94,6 +96,7 @@ async function run(word: string, flags: ExperimentFlags): Promise<void> {
     onRun: announce,
     signal: stop.signal,
     checkpointSeconds: flags.checkpointSeconds,
+    ...(flags.featureFolder && { featureFolder: flags.featureFolder }),
     command: `acutance ${process.argv.slice(2).join(" ")}`,
   };
   try {

@@ -34,7 +34,8 @@ export function isDone(store: ExperimentStore, training: PlannedTraining, needsM
   return store.training(training.key)?.status === "finished" && (!needsModel || existsSync(modelPath(store, training)));
 }
 
-export interface PlannedHooks extends Pick<TrainingHooks, "signal" | "tune" | "checkpointSeconds" | "command"> {
+export interface PlannedHooks
+  extends Pick<TrainingHooks, "signal" | "tune" | "checkpointSeconds" | "featureFolder" | "command"> {
   /** A bar for the whole training. */
   readonly progress?: (label: string, total: number) => ProgressSink;
   /** Names the training on its bar. */
@@ -63,7 +64,12 @@ export async function trainPlanned(
       ...passed,
       folder,
       log: logTo(join(folder, "log.txt")),
-      ...(bar && { progress: (doing) => partOf(bar, doing) }),
+      ...(progress &&
+        bar && {
+          // What is computed once for many trainings is no part of this one's length.
+          progress: (doing, total) =>
+            doing === "frozen sections" ? progress(`${label}, ${doing}`, total) : partOf(bar, doing),
+        }),
     };
     const start = from ? { from: modelPath(store, from) } : init ? { init } : {};
     const run = async () =>
