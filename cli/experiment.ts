@@ -26,6 +26,7 @@ interface ExperimentFlags extends Partial<DataOptions>, TuningFlags {
   readonly folder?: Readonly<Record<string, string>>;
   readonly unlabelled?: string;
   readonly init?: string;
+  readonly weights?: Readonly<Record<string, string>>;
   readonly set?: Readonly<Record<string, unknown>>;
   readonly seeds?: readonly number[];
   readonly only?: readonly string[];
@@ -44,9 +45,10 @@ export function register(program: Command): void {
     .argument("<recipe>", "a built-in recipe (see `acutance experiment list`), or a .toml or .json file")
     .addHelpText("after", examples);
   addDataOptions(experiment)
-    .option("--folder <name=folder>", "where a further data set of the recipe lies; repeatable", namedFolder)
+    .option("--folder <name=folder>", "where a further data set of the recipe lies; repeatable", namedFile)
     .option("--unlabelled <folder>", "further pictures without scores, for every variant")
     .option("--init <file>", "weights that backbones start from")
+    .option("--weights <backbone=file>", "weights that this backbone starts from; repeatable", namedFile)
     .option("--set <key=value>", "a setting of all variants that do not set it themselves; repeatable", setting)
     .option("--seeds <list>", "repeats: seeds of split and training, such as 1,2,3", seedList)
     .option("--only <variant>", "run this variant; repeatable, the first is the baseline", append)
@@ -163,7 +165,7 @@ async function list(): Promise<void> {
 
 /** The recipe with what the flags say in place of what it says. */
 function overridden(recipe: Recipe, flags: ExperimentFlags): Recipe {
-  const { seeds, folder = {}, unlabelled: further, init, set } = flags;
+  const { seeds, folder = {}, unlabelled: further, init, weights, set } = flags;
   const at = (sources: Readonly<Record<string, Source>>) =>
     Object.fromEntries(
       Object.entries(sources).map(([name, source]) => [
@@ -185,6 +187,7 @@ function overridden(recipe: Recipe, flags: ExperimentFlags): Recipe {
     data: sourceOf(recipe.data, flags),
     unlabelled: { ...at(recipe.unlabelled), ...added },
     crossData: at(recipe.crossData),
+    weights: { ...recipe.weights, ...weights },
     ...(seeds && { seeds: [...seeds] }),
     base: { ...recipe.base, ...(more.length > 0 && { moreUnlabelled: more }), ...(init && { init }), ...set },
   };
@@ -229,8 +232,8 @@ function chosenVariants(recipe: Recipe, only: readonly string[] = []): Recipe {
   return { ...recipe, vary, grid: {} };
 }
 
-function namedFolder(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
-  const [name, value] = parted(text, "name=folder");
+function namedFile(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const [name, value] = parted(text, "name=path");
   return { ...before, [name]: value };
 }
 

@@ -14,7 +14,7 @@ export interface Variant {
  * The variants of a recipe: its rows, then every combination of its grid; the base alone when it has neither.
  * @throws RecipeError when two have one name, one has settings that do not go together, or one trains nothing
  */
-export function variantsOf({ name: recipe, base, vary, grid }: Recipe): Variant[] {
+export function variantsOf({ name: recipe, base, vary, grid, weights }: Recipe): Variant[] {
   const rows = vary.map(({ name, ...changes }) => ({ name: (name as string) ?? titleOf(changes), changes }));
   const points = combinations(grid as Record<string, unknown[]>).map((changes) => ({
     name: titleOf(changes),
@@ -28,7 +28,9 @@ export function variantsOf({ name: recipe, base, vary, grid }: Recipe): Variant[
       throw new RecipeError(`${recipe}: two variants are called "${name}"; give each a name of its own`);
     seen.add(name);
     try {
-      const settings = settingsOf({ ...base, ...changes } as Changes);
+      const said: Changes = { ...base, ...changes };
+      const own = weights[settingsOf(said).backbone];
+      const settings = settingsOf(said.init === undefined && own ? { ...said, init: own } : said);
       if (settings.stageOneEpochs + settings.stageTwoEpochs === 0) {
         throw new RecipeError("stageOneEpochs and stageTwoEpochs are both 0: nothing would be trained");
       }

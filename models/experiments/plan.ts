@@ -92,7 +92,15 @@ export async function planExperiment(
     }
   }
   const runs = repeats.flatMap((repeat) =>
-    variants.map((variant) => planRun(variant, repeat, sources, { ...surroundings, hashes })),
+    variants.map((variant) => {
+      try {
+        return planRun(variant, repeat, sources, { ...surroundings, hashes });
+      } catch (error) {
+        throw new RecipeError(`variant "${variant.name}", split ${repeat.split}: ${(error as Error).message}`, {
+          cause: error,
+        });
+      }
+    }),
   );
   return { recipe, variants, repeats, sources, runs };
 }
@@ -145,7 +153,7 @@ function planRun(
   if (settings.stageTwoEpochs > 0 && data.unlabelled.length > 0) add(2, data);
   else if (settings.stageTwoEpochs > 0) notes.push("there are no unlabelled pictures, so stage 1 is all of it");
   if (trainings.length === 0) {
-    throw new RecipeError(`variant "${variant.name}" skips stage 1 and has no unlabelled pictures for stage 2`);
+    throw new RecipeError("it skips stage 1 and has no unlabelled pictures for stage 2");
   }
   return { variant, repeat, data, noisy, trainings, notes };
 }

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { basename, dirname, extname, resolve } from "node:path";
 import { parse as parseToml } from "smol-toml";
 import { z } from "zod";
+import { backboneNames } from "../backbones/index.ts";
 import { knownSets } from "../data/index.ts";
 import { settingFields } from "./settings.ts";
 
@@ -54,6 +55,10 @@ export const recipeSchema = z.strictObject({
     .record(z.string(), source)
     .default({})
     .describe("rated data sets that every final model is tested on as it is"),
+  weights: z
+    .partialRecord(z.enum(backboneNames), z.string())
+    .default({})
+    .describe("weights file of each backbone, for variants that do not set init"),
   seeds: z
     .array(
       z.union([seed, z.strictObject({ split: seed, training: seed })], {
@@ -222,6 +227,7 @@ function atFolder(recipe: Omit<Recipe, "name">, folder: string): Omit<Recipe, "n
     data: placed(recipe.data),
     unlabelled: all(recipe.unlabelled),
     crossData: all(recipe.crossData),
+    weights: Object.fromEntries(Object.entries(recipe.weights).map(([name, path]) => [name, place(path)])),
     base: started(recipe.base),
     vary: recipe.vary.map(started),
     grid:
