@@ -82,7 +82,7 @@ async function run(word: string, flags: ExperimentFlags): Promise<void> {
   const recipe = chosenVariants(overridden(await findRecipe(word), flags), flags.only);
   variantsOf(recipe);
   repeatsOf(recipe);
-  if (flags.print) return console.log(JSON.stringify(recipe, null, 2));
+  if (flags.print) return console.log(JSON.stringify({ ...recipe, name: undefined }, null, 2));
   const stop = new AbortController();
   const interrupt = () => {
     if (stop.signal.aborted) process.exit(130);
