@@ -46,13 +46,15 @@ export function planEpoch(
     return batches.filter((batch) => batch.length > 1);
   }
   const unlabelled = cycle(parts.unlabelled, random.fork("unlabelled"));
-  const { labelledBatch, unlabelledBatch } = options;
-  const passes = [Math.ceil(parts.unlabelled.length / unlabelledBatch)];
-  if (options.stageTwoEpoch === "all") passes.push(Math.ceil(parts.labelled.length / labelledBatch));
-  const steps = Math.max(...passes);
+  const { labelledBatch, unlabelledBatch, stageTwoEpoch } = options;
+  const passes = {
+    labelled: Math.ceil(parts.labelled.length / labelledBatch),
+    unlabelled: Math.ceil(parts.unlabelled.length / unlabelledBatch),
+  };
+  const steps = stageTwoEpoch === "all" ? Math.max(passes.labelled, passes.unlabelled) : passes[stageTwoEpoch];
   return Array.from({ length: steps }, (_, step) => {
     const left = parts.unlabelled.length - step * unlabelledBatch;
-    const count = options.stageTwoEpoch === "all" ? unlabelledBatch : Math.min(left, unlabelledBatch);
+    const count = stageTwoEpoch === "unlabelled" ? Math.min(left, unlabelledBatch) : unlabelledBatch;
     return [
       ...labelled.take(labelledBatch).map(({ row, index }) => plan(row, index, true)),
       ...unlabelled.take(count).map(({ row, index }) => plan(row, index, false)),

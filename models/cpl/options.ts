@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { backboneNames } from "../backbones/index.ts";
-import { LABEL_MODES } from "./labels.ts";
+import { LABEL_MODES, ONE_HOT_LEVELS } from "./labels.ts";
 
 const count = z.number().int().min(1);
 const positive = z.number().positive();
@@ -15,6 +15,9 @@ export const cplOptionsSchema = z.strictObject({
   embedding: count.default(256).describe("length of the feature that the graph is built on"),
   levels: z.number().int().min(2).default(100).describe("m, the size of the score set"),
   labelMode: z.enum(LABEL_MODES).default("adjacent").describe("how a score becomes a distribution (Eq. 2)"),
+  labelDeviation: positive
+    .default(10)
+    .describe("with the label mode gauss: standard deviation of a label, on the scale 1 to 100"),
   range: z
     .enum(["nominal", "observed"])
     .default("nominal")
@@ -74,9 +77,15 @@ export const cplOptionsSchema = z.strictObject({
   labelledBatch: count.default(8).describe("B_L, labelled pictures in a batch of stage 2"),
   unlabelledBatch: count.default(56).describe("B_U, unlabelled pictures in a batch of stage 2"),
   stageTwoEpoch: z
-    .enum(["unlabelled", "all"])
+    .enum(["unlabelled", "labelled", "all"])
     .default("unlabelled")
-    .describe("length of a stage-2 epoch: one pass over the unlabelled pictures, or over all"),
+    .describe(
+      "length of a stage-2 epoch: one pass over the unlabelled pictures, over the labelled ones, or as many batches as both need; the others are gone through again and again",
+    ),
+  refresh: z
+    .enum(["epoch", "once"])
+    .default("epoch")
+    .describe("when pseudo-labels are made: before every epoch of stage 2, or only before its first"),
   neighbours: z.number().int().min(1).max(64).default(10).describe("k, neighbours of a picture in the graph (Eq. 3)"),
   affinity: z.enum(["rbf", "cos"]).default("rbf").describe("weight of an edge (Eq. 3)"),
   affinityPower: positive.default(3).describe("exponent of the affinity cos"),
@@ -88,9 +97,11 @@ export const cplOptionsSchema = z.strictObject({
     .describe("weight of a pseudo-label: Eq. 8, 1, or the mean of Eq. 8 for all"),
   divideByMaximum: z.boolean().default(true).describe("divide the confidences by the largest"),
   target: z
-    .enum(["vector", "reconverted"])
+    .enum(["vector", "reconverted", "one-hot"])
     .default("vector")
-    .describe("train on the propagated vector, or on its expectation converted anew by Eq. 2"),
+    .describe(
+      "train on the propagated vector, on its expectation converted anew by the label mode, or on its largest entry alone",
+    ),
   testCrops: count
     .default(1)
     .describe(
@@ -129,6 +140,11 @@ export function cplOptions(input: CplOptionsInput = {}): CplOptions {
     );
   }
   if (options.crop < 32) throw new OptionError(`crop ${options.crop}: the backbone needs at least 32 pixels`);
+  if (options.labelMode === "onehot5" && options.levels !== ONE_HOT_LEVELS) {
+    throw new OptionError(
+      `labelMode onehot5 has one level for each fifth of the scale, levels is ${options.levels}; give --levels ${ONE_HOT_LEVELS}`,
+    );
+  }
   if (options.stages < 4 && !options.backbone.startsWith("resnet")) {
     throw new OptionError(
       `stages ${options.stages}: only ResNets can be cut to fewer stages, ${options.backbone} cannot`,
