@@ -7,7 +7,7 @@ import { ratedRows } from "../models/data/index.ts";
 import { evaluate } from "../models/metrics/index.ts";
 import { openScorer } from "../models/scorer.ts";
 import { addDataOptions, type DataOptions, namesData, openDataset } from "./data-options.ts";
-import { deviceSource, memoryOption } from "./device.ts";
+import { checkNumbersOption, deviceSource, memoryOption } from "./device.ts";
 import { progress } from "./terminal.ts";
 import { resultTable } from "./train.ts";
 
@@ -18,6 +18,7 @@ interface EvaluateFlags extends DataOptions {
   readonly json?: boolean;
   readonly predictions?: string;
   readonly memory?: number;
+  readonly checkNumbers?: boolean;
 }
 
 export function register(program: Command): void {
@@ -30,6 +31,7 @@ export function register(program: Command): void {
     .option("--part <name>", "the part, with --split: labelled, unlabelled or test", "test")
     .option("--json", "print one JSON document")
     .option("--predictions <file>", "write name, MOS, score and uncertainty of every picture as CSV")
+    .option(...checkNumbersOption)
     .option(...memoryOption)
     .action(async (flags: EvaluateFlags) => {
       if (!namesData(flags)) {
