@@ -1,6 +1,5 @@
 import type { Device } from "../../engine/device/device.ts";
 import { Linear } from "../../engine/nn/layers.ts";
-import { globalAveragePool } from "../../engine/ops/pool.ts";
 import type { Random } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { Backbone } from "./backbone.ts";
@@ -62,9 +61,6 @@ export class MobileNetV2 extends Backbone {
   protected readonly kind = "a MobileNetV2 with torchvision's names";
   protected readonly sections: readonly Section[];
   protected override readonly head;
-  readonly #stem: ConvNorm;
-  readonly #stages: readonly InvertedResidual[][];
-  readonly #last: ConvNorm;
 
   /**
    * Convolutions start by He's fan-out rule, the head normal with deviation 0.01.
@@ -78,37 +74,34 @@ export class MobileNetV2 extends Backbone {
         padding: (options.kernel - 1) / 2,
         activation: "relu6",
       });
-    this.#stem = outer(0, { in: 3, out: 32 }, { kernel: 3, stride: 2 });
-    const sections: Section[] = [{ title: "the stem", layers: [["", this.#stem]] }];
+    const single = (title: string, layer: ConvNorm): Section => {
+      return { title, layers: [["", layer]], forward: (x, training) => layer.forward(x, training) };
+    };
+    const sections = [single("the stem", outer(0, { in: 3, out: 32 }, { kernel: 3, stride: 2 }))];
     let inputs = 32;
-    this.#stages = stages.map(([expansion, outputs, count, stride], stage) =>
-      Array.from({ length: count }, (_, i) => {
+    for (const [stage, [expansion, outputs, count, stride]] of stages.entries()) {
+      for (let i = 0; i < count; i++) {
         const prefix = `features.${sections.length}`;
         const shape = { inputs, outputs, stride: i === 0 ? stride : 1, expansion };
         const block = new InvertedResidual(device, random?.fork(prefix), shape);
         inputs = outputs;
-        sections.push({ title: `stage ${stage + 1}`, layers: block.layers.map((layer) => [prefix, layer] as const) });
-        return block;
-      }),
-    );
-    this.#last = outer(sections.length, { in: inputs, out: this.features }, { kernel: 1 });
-    this.sections = [...sections, { title: "the last convolution", layers: [["", this.#last]] }];
+        sections.push({
+          title: `stage ${stage + 1}`,
+          layers: block.layers.map((layer) => [prefix, layer] as const),
+          forward: (x, training) => block.forward(x, training),
+        });
+      }
+    }
+    const last = outer(sections.length, { in: inputs, out: this.features }, { kernel: 1 });
+    this.sections = [...sections, single("the last convolution", last)];
     const name = "classifier.1";
     this.head = classes
       ? [[name, new Linear(device, random?.fork(name), { in: this.features, out: classes }, 0.01)] as const]
       : [];
   }
 
-  forward(x: Tensor, training: boolean): Tensor {
-    return globalAveragePool(this.stages(x, training).at(-1)!);
-  }
-
   /** Feature maps after the stem, after each of the seven stages, and after the last convolution. */
   stages(x: Tensor, training: boolean): Tensor[] {
-    const maps = [this.#stem.forward(x, training)];
-    for (const blocks of this.#stages) {
-      maps.push(blocks.reduce((map, block) => block.forward(map, training), maps.at(-1)!));
-    }
-    return [...maps, this.#last.forward(maps.at(-1)!, training)];
+    return this.mapsAfter([1, ...stages.map(([, , blocks]) => blocks), 1], x, training);
   }
 }

@@ -34,6 +34,8 @@ export interface VitOptions {
   readonly pixels?: number;
   /** Height and width of a patch in pixels; 16 unless given. */
   readonly patch?: number;
+  /** How many of its blocks there are; the tokens of fewer know more of fine detail. Their last norm is fresh, `fc_norm`. */
+  readonly blocks?: number;
   /** Classes of the head; without it there is no head. */
   readonly classes?: number;
 }
@@ -92,6 +94,7 @@ export class ViT extends Backbone {
   /** Length of the feature: the class token's. */
   readonly features: number;
   /** Mean and deviation 0.5, as timm's AugReg weights want it. */
+  protected override readonly standardIsMean = false;
   override readonly normalisation = { mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5] };
   protected readonly kind: string;
   protected readonly sections: readonly Section[];
@@ -104,8 +107,6 @@ export class ViT extends Backbone {
   readonly #patchBias: Tensor;
   readonly #classToken: Tensor;
   readonly #positions: Tensor;
-  readonly #blocks: readonly Block[];
-  readonly #norm: LayerNorm;
 
   /**
    * Linear layers and patches start uniform within ±1/√in, positions and class token normal with deviation 0.02.
@@ -117,6 +118,9 @@ export class ViT extends Backbone {
     const { size = "tiny", pixels = 224, patch = 16, classes } = options;
     const extents = typeof size === "string" ? sizes[size] : size;
     const { width, depth, heads } = extents;
+    const { blocks: count = depth } = options;
+    if (!(Number.isInteger(count) && count >= 1 && count <= depth))
+      throw new ShapeError(`ViT: ${count} blocks of the ${depth} that there are; give 1 to ${depth}`);
     if (pixels % patch !== 0) throw new ShapeError(`ViT: ${pixels} pixels are not whole patches of ${patch}`);
     if (width % heads !== 0) throw new ShapeError(`ViT: width ${width} cannot be split into ${heads} heads`);
     this.features = width;
@@ -133,33 +137,51 @@ export class ViT extends Backbone {
     };
     this.#classToken = normal("cls_token", 1);
     this.#positions = normal("pos_embed", 1 + this.#grid ** 2);
-    this.#blocks = Array.from({ length: depth }, (_, i) => new Block(device, random?.fork(`blocks.${i}`), extents));
-    this.#norm = new LayerNorm(device, width, epsilon);
+    const blocks = Array.from({ length: count }, (_, i) => new Block(device, random?.fork(`blocks.${i}`), extents));
+    const norm = new LayerNorm(device, width, epsilon);
     this.head = classes
       ? [["head", new Linear(device, random?.fork("head"), { in: width, out: classes })] as const]
       : [];
     this.kind = `a vision transformer of ${depth} blocks with timm's names`;
-    const title = `all ${depth} blocks`;
+    const title = count === depth ? `all ${depth} blocks` : `the first ${count} blocks`;
     this.sections = [
-      { title, layers: [["", { tensors: (prefix) => this.#embeddings(prefix) }]] },
-      ...this.#blocks.map((block, i): Section => ({ title, layers: [[`blocks.${i}`, block]] })),
-      { title, layers: [["norm", this.#norm]] },
+      {
+        title,
+        layers: [["", { tensors: (prefix) => this.#embeddings(prefix) }]],
+        forward: (x) => this.#embedded(x),
+      },
+      ...blocks.map(
+        (block, i): Section => ({ title, layers: [[`blocks.${i}`, block]], forward: (x) => block.forward(x) }),
+      ),
+      count === depth
+        ? { title, layers: [["norm", norm]], forward: (x) => norm.forward(x) }
+        : { title: "its norm", layers: [["fc_norm", norm]], forward: (x) => norm.forward(x) },
     ];
   }
 
-  /**
-   * Pictures [N, H, W, 3], normalised as the weights want them (mean and deviation 0.5 for timm's AugReg weights) → the
-   * class token after the last norm, [N, features]. Sizes other than the learnt one resize the position embedding.
-   * @throws ShapeError when H or W is not a multiple of the patch
-   */
-  forward(x: Tensor): Tensor {
-    const tokens = this.tokens(x);
+  /** The class token after the last norm. */
+  protected override standard(tokens: Tensor): Tensor {
     const [images, , width] = tokens.shape as [number, number, number];
     return reshape(slice(tokens, [0, 0, 0], [images, 1, width]), [images, width]);
   }
 
+  /** All tokens but the class token's. */
+  protected override places(tokens: Tensor): Tensor {
+    const [images, count, width] = tokens.shape as [number, number, number];
+    return slice(tokens, [0, 1, 0], [images, count, width]);
+  }
+
   /** Class token and patches in rows, after the last norm: [N, 1 + H/patch · W/patch, features]. */
   tokens(x: Tensor): Tensor {
+    return this.through(x, false);
+  }
+
+  /**
+   * Pictures [N, H, W, 3], normalised as the weights want them (mean and deviation 0.5 for timm's AugReg weights) → tokens at
+   * their places. Sizes other than the learnt one resize the position embedding.
+   * @throws ShapeError when H or W is not a multiple of the patch
+   */
+  #embedded(x: Tensor): Tensor {
     const [, height, width, channels] = x.shape;
     if (x.rank !== 4 || channels !== 3 || height! % this.patch !== 0 || width! % this.patch !== 0) {
       throw new ShapeError(
@@ -169,8 +191,7 @@ export class ViT extends Backbone {
     const images = x.shape[0]!;
     const rows = Tensor.zeros(x.device, [images, 1, this.features]);
     const withClass = concat([add(rows, this.#classToken), this.#patches(x)], 1);
-    const placed = add(withClass, this.#positionsFor(height! / this.patch, width! / this.patch));
-    return this.#norm.forward(this.#blocks.reduce((tokens, block) => block.forward(tokens), placed));
+    return add(withClass, this.#positionsFor(height! / this.patch, width! / this.patch));
   }
 
   /**
