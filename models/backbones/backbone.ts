@@ -31,12 +31,10 @@ export type Pooling = (typeof poolings)[number];
 
 /** A network that turns pictures into features, with the names of its tensors in published weight files. */
 export abstract class Backbone implements Layer {
-  /** Length of the feature with standard pooling. */
-  abstract readonly features: number;
   /** What the network expects to be done to pictures. */
   readonly normalisation: Normalisation = imagenet;
   /** From the input on; each section is one depth. */
-  protected abstract readonly sections: readonly Section[];
+  protected abstract sections: readonly Section[];
   /** Linear layers from the features to the logits; none where no number of classes was given. */
   protected readonly head: readonly (readonly [prefix: string, layer: Linear])[] = [];
   /** What errors call the network. */
@@ -64,7 +62,7 @@ export abstract class Backbone implements Layer {
     });
   }
 
-  /** The map after the last section → features, [N, {@link lengthOf}]; f32 with `statistics`. */
+  /** The map after a section → features, [N, {@link lengthOf}]; f32 with `statistics`. */
   pool(map: Tensor, pooling: Pooling = "standard"): Tensor {
     const standard = this.standard(map);
     if (pooling === "standard") return standard;
@@ -81,10 +79,26 @@ export abstract class Backbone implements Layer {
     );
   }
 
-  /** Length of the feature that {@link pool} gives. */
-  lengthOf(pooling: Pooling): number {
-    if (pooling === "standard") return this.features;
-    return this.features * (this.standardIsMean ? 2 : 3);
+  /** Length of the feature with standard pooling. */
+  get features(): number {
+    return this.lengthOf(this.layers);
+  }
+
+  /** Length of the feature that {@link pool} makes of the map after `depth` sections. */
+  lengthOf(depth: number, pooling: Pooling = "standard"): number {
+    const { width } = this.sections[depth - 1]!;
+    if (pooling === "standard") return width;
+    return width * (this.standardIsMean ? 2 : 3);
+  }
+
+  /** Leaves out the sections after the first `depth`, and their tensors. @throws RangeError when there are not so many */
+  cut(depth: number): void {
+    if (!Number.isInteger(depth) || depth < 1 || depth > this.layers)
+      throw new RangeError(`${this.kind} has the depths 1 to ${this.layers}, got ${depth}`);
+    const left = this.sections.slice(depth).flatMap(({ layers }) => layers);
+    for (const { tensor } of left.flatMap(([prefix, layer]) => layer.tensors(prefix))) tensor.dispose();
+    this.sections = this.sections.slice(0, depth);
+    this.#depths = undefined;
   }
 
   /** Standard pooling of the last map, [N, features]. */

@@ -11,8 +11,6 @@ export interface BackboneOptions {
   readonly classes?: number;
   /** Of a ResNet: how many of its four stages there are. */
   readonly stages?: number;
-  /** Of a vision transformer: how many of its blocks there are, from the input on. */
-  readonly blocks?: number;
   /** Of a vision transformer: height and width in pixels for which its positions are learnt. */
   readonly pixels?: number;
 }
@@ -26,8 +24,8 @@ const resnet =
 
 const vit =
   (size: VitOptions["size"]): Make =>
-  (device, random, { classes, pixels, blocks }) =>
-    new ViT(device, random, { size, classes, pixels, blocks });
+  (device, random, { classes, pixels }) =>
+    new ViT(device, random, { size, classes, pixels });
 
 const makers = {
   resnet18: resnet(18),
@@ -64,9 +62,6 @@ export function createBackbone(
   }
   if (options.stages !== undefined && !name.startsWith("resnet")) {
     throw new RangeError(`${name} has no option \`stages\`; only ResNets can be cut to fewer stages`);
-  }
-  if (options.blocks !== undefined && !name.startsWith("vit")) {
-    throw new RangeError(`${name} has no option \`blocks\`; only vision transformers can be cut to fewer blocks`);
   }
   if (options.pixels !== undefined && !name.startsWith("vit")) {
     throw new RangeError(`${name} has no option \`pixels\`; it takes pictures of any size`);

@@ -26,6 +26,8 @@ export interface Section {
   /** What the log calls it; sections of one title start from a file together or not at all. */
   readonly title: string;
   readonly layers: readonly NamedLayer[];
+  /** Channels of its map, or length of its tokens. */
+  readonly width: number;
   /** What the section makes of the map of the one before it; the first takes normalised pictures. */
   readonly forward: (x: Tensor, training: boolean) => Tensor;
 }

@@ -50,6 +50,9 @@ const stages = [
   [6, 320, 1, 1],
 ] as const;
 
+/** Channels of the last convolution. */
+const lastWidth = 1280;
+
 export interface MobileNetV2Options {
   /** Classes of the head `classifier.1`; without it there is no head. */
   readonly classes?: number;
@@ -57,9 +60,8 @@ export interface MobileNetV2Options {
 
 /** MobileNetV2 of width 1.0 (Sandler et al. 2018), with torchvision's tensor names. */
 export class MobileNetV2 extends Backbone {
-  readonly features = 1280;
   protected readonly kind = "a MobileNetV2 with torchvision's names";
-  protected readonly sections: readonly Section[];
+  protected sections: readonly Section[];
   protected override readonly head;
 
   /**
@@ -74,10 +76,10 @@ export class MobileNetV2 extends Backbone {
         padding: (options.kernel - 1) / 2,
         activation: "relu6",
       });
-    const single = (title: string, layer: ConvNorm): Section => {
-      return { title, layers: [["", layer]], forward: (x, training) => layer.forward(x, training) };
+    const single = (title: string, width: number, layer: ConvNorm): Section => {
+      return { title, layers: [["", layer]], width, forward: (x, training) => layer.forward(x, training) };
     };
-    const sections = [single("the stem", outer(0, { in: 3, out: 32 }, { kernel: 3, stride: 2 }))];
+    const sections = [single("the stem", 32, outer(0, { in: 3, out: 32 }, { kernel: 3, stride: 2 }))];
     let inputs = 32;
     for (const [stage, [expansion, outputs, count, stride]] of stages.entries()) {
       for (let i = 0; i < count; i++) {
@@ -88,12 +90,13 @@ export class MobileNetV2 extends Backbone {
         sections.push({
           title: `stage ${stage + 1}`,
           layers: block.layers.map((layer) => [prefix, layer] as const),
+          width: outputs,
           forward: (x, training) => block.forward(x, training),
         });
       }
     }
-    const last = outer(sections.length, { in: inputs, out: this.features }, { kernel: 1 });
-    this.sections = [...sections, single("the last convolution", last)];
+    const last = outer(sections.length, { in: inputs, out: lastWidth }, { kernel: 1 });
+    this.sections = [...sections, single("the last convolution", lastWidth, last)];
     const name = "classifier.1";
     this.head = classes
       ? [[name, new Linear(device, random?.fork(name), { in: this.features, out: classes }, 0.01)] as const]

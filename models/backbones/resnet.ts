@@ -68,9 +68,8 @@ export interface ResNetOptions {
 
 /** ResNet-18, -34, -50 or -101 (He et al. 2016), with torchvision's tensor names. */
 export class ResNet extends Backbone {
-  readonly features: number;
   protected readonly kind: string;
-  protected readonly sections: readonly Section[];
+  protected sections: readonly Section[];
   protected override readonly head;
   readonly #stem: ConvNorm;
   readonly #stages: readonly Block[][];
@@ -98,11 +97,11 @@ export class ResNet extends Backbone {
       }),
     );
     this.kind = `a ResNet-${depth} with torchvision's names`;
-    this.features = 64 * 2 ** (stages - 1) * expansion;
     this.sections = [
       {
         title: "the stem",
         layers: [["", this.#stem]],
+        width: 64,
         forward: (x, training) => maxPool2d(this.#stem.forward(x, training), { kernel: 3, stride: 2, padding: 1 }),
       },
       ...this.#stages.flatMap((blocks, stage) =>
@@ -111,6 +110,7 @@ export class ResNet extends Backbone {
           return {
             title: `stage ${stage + 1}`,
             layers: block.layers().map((layer) => [prefix, layer] as const),
+            width: 64 * 2 ** stage * expansion,
             forward: (x, training) => block.forward(x, training),
           };
         }),

@@ -34,9 +34,8 @@ export interface VggOptions {
 
 /** VGG-16 (Simonyan & Zisserman 2015), with torchvision's tensor names. */
 export class Vgg16 extends Backbone {
-  readonly features = 512;
   protected readonly kind: string;
-  protected readonly sections: readonly Section[];
+  protected sections: readonly Section[];
   protected override readonly head;
 
   /**
@@ -63,6 +62,7 @@ export class Vgg16 extends Backbone {
         return {
           title: `stage ${stage + 1}`,
           layers: [["", layer]],
+          width: out,
           forward: (x, training) => layer.forward(isPooled ? pooled(x) : x, training),
         };
       });

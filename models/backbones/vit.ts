@@ -34,8 +34,6 @@ export interface VitOptions {
   readonly pixels?: number;
   /** Height and width of a patch in pixels; 16 unless given. */
   readonly patch?: number;
-  /** How many of its blocks there are; the tokens of fewer know more of fine detail. Their last norm is fresh, `fc_norm`. */
-  readonly blocks?: number;
   /** Classes of the head; without it there is no head. */
   readonly classes?: number;
 }
@@ -91,18 +89,18 @@ class Block implements Layer {
 
 /** Vision transformer with a class token and learnt positions (Dosovitskiy et al. 2021), with timm's tensor names. */
 export class ViT extends Backbone {
-  /** Length of the feature: the class token's. */
-  readonly features: number;
   /** Mean and deviation 0.5, as timm's AugReg weights want it. */
   protected override readonly standardIsMean = false;
   override readonly normalisation = { mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5] };
   protected readonly kind: string;
-  protected readonly sections: readonly Section[];
+  protected sections: readonly Section[];
   protected override readonly head;
   /** Height and width of a patch; pictures are whole patches. */
   readonly patch: number;
   /** Patches along one side for which the position embedding is learnt. */
   readonly #grid: number;
+  /** Length of a token. */
+  readonly #width: number;
   readonly #patchWeight: Tensor;
   readonly #patchBias: Tensor;
   readonly #classToken: Tensor;
@@ -118,12 +116,9 @@ export class ViT extends Backbone {
     const { size = "tiny", pixels = 224, patch = 16, classes } = options;
     const extents = typeof size === "string" ? sizes[size] : size;
     const { width, depth, heads } = extents;
-    const { blocks: count = depth } = options;
-    if (!(Number.isInteger(count) && count >= 1 && count <= depth))
-      throw new ShapeError(`ViT: ${count} blocks of the ${depth} that there are; give 1 to ${depth}`);
     if (pixels % patch !== 0) throw new ShapeError(`ViT: ${pixels} pixels are not whole patches of ${patch}`);
     if (width % heads !== 0) throw new ShapeError(`ViT: width ${width} cannot be split into ${heads} heads`);
-    this.features = width;
+    this.#width = width;
     this.patch = patch;
     this.#grid = pixels / patch;
     const inputs = patch * patch * 3;
@@ -137,25 +132,24 @@ export class ViT extends Backbone {
     };
     this.#classToken = normal("cls_token", 1);
     this.#positions = normal("pos_embed", 1 + this.#grid ** 2);
-    const blocks = Array.from({ length: count }, (_, i) => new Block(device, random?.fork(`blocks.${i}`), extents));
+    const blocks = Array.from({ length: depth }, (_, i) => new Block(device, random?.fork(`blocks.${i}`), extents));
     const norm = new LayerNorm(device, width, epsilon);
     this.head = classes
       ? [["head", new Linear(device, random?.fork("head"), { in: width, out: classes })] as const]
       : [];
     this.kind = `a vision transformer of ${depth} blocks with timm's names`;
-    const title = count === depth ? `all ${depth} blocks` : `the first ${count} blocks`;
+    const title = "embeddings and blocks";
     this.sections = [
       {
         title,
         layers: [["", { tensors: (prefix) => this.#embeddings(prefix) }]],
+        width,
         forward: (x) => this.#embedded(x),
       },
       ...blocks.map(
-        (block, i): Section => ({ title, layers: [[`blocks.${i}`, block]], forward: (x) => block.forward(x) }),
+        (block, i): Section => ({ title, layers: [[`blocks.${i}`, block]], width, forward: (x) => block.forward(x) }),
       ),
-      count === depth
-        ? { title, layers: [["norm", norm]], forward: (x) => norm.forward(x) }
-        : { title: "its norm", layers: [["fc_norm", norm]], forward: (x) => norm.forward(x) },
+      { title, layers: [["norm", norm]], width, forward: (x) => norm.forward(x) },
     ];
   }
 
@@ -189,7 +183,7 @@ export class ViT extends Backbone {
       );
     }
     const images = x.shape[0]!;
-    const rows = Tensor.zeros(x.device, [images, 1, this.features]);
+    const rows = Tensor.zeros(x.device, [images, 1, this.#width]);
     const withClass = concat([add(rows, this.#classToken), this.#patches(x)], 1);
     return add(withClass, this.#positionsFor(height! / this.patch, width! / this.patch));
   }
@@ -200,7 +194,8 @@ export class ViT extends Backbone {
    */
   #patches(x: Tensor): Tensor {
     const [images, height, width] = x.shape as [number, number, number];
-    const { patch, features } = this;
+    const { patch } = this;
+    const features = this.#width;
     const [rows, columns] = [height / patch, width / patch];
     const lines = reshape(x, [images, height, columns, patch * 3]);
     const weight = reshape(this.#patchWeight, [patch, 1, patch * 3, features]);
@@ -211,7 +206,7 @@ export class ViT extends Backbone {
   /** The position embedding for a grid of patches, resized as timm does it: bicubic with antialias. */
   #positionsFor(rows: number, columns: number): Tensor {
     if (rows === this.#grid && columns === this.#grid) return this.#positions;
-    const { features } = this;
+    const features = this.#width;
     const learnt = 1 + this.#grid ** 2;
     const first = slice(this.#positions, [0, 0, 0], [1, 1, features]);
     const rest = slice(this.#positions, [0, 1, 0], [1, learnt, features]);

@@ -1,4 +1,4 @@
-import type { PictureStore } from "../data/index.ts";
+import type { Inputs } from "./inputs.ts";
 import type { CplModel, ModelCard } from "./model.ts";
 import { predict, scoreOf } from "./predict.ts";
 import type { Progress, RatedRow } from "./training.ts";
@@ -15,7 +15,7 @@ export interface ScoredPair {
 export async function testScores(
   model: CplModel,
   test: readonly RatedRow[],
-  store: PictureStore,
+  inputs: Inputs,
   options: {
     readonly card: ModelCard;
     /** Whether the scores are also those of stage 1. */
@@ -27,7 +27,7 @@ export async function testScores(
   const { card, before } = options;
   const rows = new Map(before.map((row) => [row.name, row]));
   const pairs: ScoredPair[] = [];
-  for await (const outcome of predict(model, test, store, card.options)) {
+  for await (const outcome of predict(model, test, inputs, card.options)) {
     options.onScored();
     if ("error" in outcome) continue;
     const { row, value } = outcome;
