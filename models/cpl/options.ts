@@ -99,6 +99,13 @@ export const cplOptionsSchema = z.strictObject({
     ),
   resize: count.default(256).describe("pictures are resized to a square of this side, pixels"),
   crop: count.default(224).describe("side of the square that the network sees, pixels"),
+  cropFrom: z
+    .enum(["resized", "original"])
+    .default("resized")
+    .describe(
+      "what crops are cut from: the square that a picture is resized to, or the picture at its own size (enlarged to a crop when it is smaller)",
+    ),
+  trainCrops: count.default(1).describe("random crops of each picture in an epoch of training"),
   flip: z.boolean().default(true).describe("mirror pictures at random in training"),
   stageOneEpochs: z.number().int().min(0).default(5).describe("passes over the labelled pictures; 0 skips stage 1"),
   stageTwoEpochs: z.number().int().min(0).default(5).describe("epochs with pseudo-labels; 0 skips stage 2"),
@@ -134,7 +141,15 @@ export const cplOptionsSchema = z.strictObject({
   testCrops: count
     .default(1)
     .describe(
-      "crops that a test score is the mean of: 1 is the centre of the resized picture, more are at original size",
+      "crops that a test score is the mean of: 1 is the centre of what cropFrom says, more are random ones at original size",
+    ),
+  testTiles: z
+    .number()
+    .int()
+    .min(0)
+    .default(0)
+    .describe(
+      "a test score is the mean over a grid of at most so many tiles at original size that covers the picture; larger pictures are reduced until it does; 0 for testCrops",
     ),
   seed: z.number().int().min(0).default(1).describe("seed of every random choice in training"),
 });
@@ -158,9 +173,14 @@ export function cplOptions(input: CplOptionsInput = {}): CplOptions {
     throw new OptionError(`wrong training options: ${lines.join("; ")}`);
   }
   const options = result.data;
-  if (options.crop > options.resize) {
+  if (options.crop > options.resize && options.cropFrom === "resized") {
     throw new OptionError(
       `crop ${options.crop} is larger than resize ${options.resize}; pictures are cropped after they are resized`,
+    );
+  }
+  if (options.testTiles > 0 && options.testCrops > 1) {
+    throw new OptionError(
+      `testTiles ${options.testTiles} and testCrops ${options.testCrops} both say what a test score is the mean of; give one`,
     );
   }
   if (options.warmupSteps > 0 && options.warmupShare > 0) {

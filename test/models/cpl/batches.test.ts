@@ -40,6 +40,28 @@ describe("an epoch of stage 2", () => {
     expect(uses(few, { stageTwoEpoch: "labelled" }).batches).toHaveLength(2);
   });
 
+  test("several crops of each picture make it as many times longer", () => {
+    const epoch = uses(few, { trainCrops: 3 });
+    expect(epoch.unlabelled).toEqual(Array(10).fill(3));
+    expect(epoch.batches).toEqual([6, 6, 6, 6, 6, 6, 6, 4]);
+    expect(uses(many, { trainCrops: 2, stageTwoEpoch: "labelled" }).labelled).toEqual(Array(9).fill(2));
+    const parts = { labelled: rows(5), unlabelled: [] };
+    const first = planEpoch(1, 0, parts, cplOptions({ stageOneBatch: 4, trainCrops: 2 }));
+    expect(first.map((batch) => batch.length)).toEqual([4, 4, 2]);
+    for (let i = 0; i < 5; i++) expect(first.flat().filter(({ index }) => index === i)).toHaveLength(2);
+    const places = first.flat().map(({ window: { top, left, flip } }) => `${top} ${left} ${flip}`);
+    expect(new Set(places).size).toBe(10);
+  });
+
+  test("crops at original size lie at shares of what they leave", () => {
+    const parts = { labelled: rows(200), unlabelled: [] };
+    const windows = planEpoch(1, 0, parts, cplOptions({ cropFrom: "original", stageOneBatch: 200 }))[0]!;
+    const tops = windows.map(({ window }) => window.top);
+    expect(Math.min(...tops)).toBeWithin(0, 0.05);
+    expect(Math.max(...tops)).toBeWithin(0.95, 1);
+    expect(new Set(tops).size).toBeGreaterThan(190);
+  });
+
   test("all: every picture of both parts at least once", () => {
     expect(uses(few, { stageTwoEpoch: "all" }).batches).toEqual([6, 6, 6]);
     const epoch = uses(many, { stageTwoEpoch: "all" });
