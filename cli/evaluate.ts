@@ -29,7 +29,7 @@ export function register(program: Command): void {
     .requiredOption("--model <file>", "model made by `acutance train`");
   addDataOptions(command)
     .option("--split <file>", "split.csv of a training run: evaluate on one part of it")
-    .option("--part <name>", "the part, with --split: labelled, unlabelled or test", "test")
+    .option("--part <name>", "the part, with --split: labelled, unlabelled, validation or test", "test")
     .option("--json", "print one JSON document")
     .option("--predictions <file>", "write name, MOS, score and uncertainty of every picture as CSV")
     .option(...tilesOption)

@@ -19,6 +19,10 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: "train a quality model from a folder of pictures and a CSV of scores",
     load: () => import("./train.ts"),
   },
+  experiment: {
+    summary: "compare variants of CPL-IQA by a recipe, over several splits",
+    load: () => import("./experiment.ts"),
+  },
   evaluate: {
     summary: "compare a model's scores with the MOS of a data set",
     load: () => import("./evaluate.ts"),
