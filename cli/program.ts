@@ -36,7 +36,7 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
     load: () => import("./serve.ts"),
   },
   data: {
-    summary: "list the data sets known by name; inspect one before training",
+    summary: "list the data sets known by name; inspect one before training; degrade pictures",
     load: () => import("./data.ts"),
   },
   demo: {

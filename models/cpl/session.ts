@@ -66,11 +66,11 @@ export class Session {
     this.#data = data;
     this.#hooks = hooks;
     this.#inputs = inputs;
-    const { labelMode: mode, levels } = card.options;
+    const { labelMode: mode, levels, labelDeviation: deviation } = card.options;
     this.#labels = Float32Array.from(
       convert(
         data.labelled.map(({ mos }) => normaliseMos(mos, card.range)),
-        { mode, levels },
+        { mode, levels, deviation },
       ),
     );
     this.#position = { ...from.position };
@@ -158,15 +158,16 @@ export class Session {
   async #stage(stage: 1 | 2, epochs: number): Promise<void> {
     const position = this.#position;
     if (position.epoch < epochs) this.#expectFit(stage);
-    for (; position.epoch < epochs; position.epoch++, position.step = 0, this.#pseudo = undefined) {
+    for (; position.epoch < epochs; position.epoch++, position.step = 0) {
       if (this.#hooks.signal?.aborted) await this.#interrupt();
       if (stage === 2 && !this.#pseudo) {
         await this.#refresh();
         if (this.#checkpointIsDue) await this.checkpoint();
       }
       await this.#epoch(stage, epochs);
+      if (this.#options.refresh === "epoch") this.#pseudo = undefined;
       if (position.epoch + 1 < epochs)
-        await this.#checkpointAt({ stage, epoch: position.epoch + 1, step: 0 }, undefined);
+        await this.#checkpointAt({ stage, epoch: position.epoch + 1, step: 0 }, this.#pseudo);
     }
   }
 

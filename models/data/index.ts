@@ -14,6 +14,7 @@ export {
   unratedRows,
 } from "./dataset.ts";
 export { checkPicture, type DecodeOptions, decode, isPipeline, type Picture, type PictureCheck } from "./decode.ts";
+export { type Degraded, type DegradedPicture, type DegradeOptions, degradeFolder } from "./degrade.ts";
 export { pictureExtensions } from "./folder.ts";
 export {
   type DuplicatePair,

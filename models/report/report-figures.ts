@@ -143,7 +143,9 @@ export function pseudoLabels(record: RunRecord): Section {
       ? `${unsolved} of ${refreshes.length} solves did not converge within the iterations allowed`
       : "every solve converged";
     blocks.push(
-      paragraph(`The pseudo-labels are refreshed before each epoch of stage 2; ${solved}.`),
+      paragraph(
+        `The pseudo-labels are made before ${record.options.refresh === "once" ? "the first" : "each"} epoch of stage 2; ${solved}.`,
+      ),
       ...refreshTables(refreshes),
     );
   }
