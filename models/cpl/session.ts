@@ -285,14 +285,18 @@ export class Session {
     if (test.length === 0) return;
     const clock = this.#clock("test");
     const bar = this.#hooks.progress?.(`${name}: test`, test.length);
-    const { predictions, pairs } = await testScores(this.#model, this.#data.test, this.#store, {
+    const { predictions, pairs, spread } = await testScores(this.#model, this.#data.test, this.#store, {
       card,
+      name,
+      range: this.#data.range,
       stageOne: column === "stageOne",
       before: this.#progress.predictions,
       onScored: () => bar?.advance(),
     }).finally(() => bar?.stop());
     clock();
     this.#progress.predictions = predictions;
+    this.#progress.reliability = [...(this.#progress.reliability ?? []), ...spread.reliability];
+    this.#progress.distributions = [...(this.#progress.distributions ?? []), ...spread.distributions];
     if (pairs.length < 3) return;
     const evaluation = evaluate(
       pairs.map((pair) => pair.predicted),
