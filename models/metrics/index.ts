@@ -12,10 +12,10 @@ export { mae, plcc, rmse, slope } from "./linear.ts";
 export { MetricError, type Scores } from "./pairs.ts";
 export { averageRanks, krcc, srcc } from "./rank.ts";
 export {
+  binnedErrors,
   type Coverage,
   coverage,
   type ErrorBin,
-  errorByConfidence,
   type Reliability,
   reliability,
   type SpreadOfPrediction,

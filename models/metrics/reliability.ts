@@ -80,35 +80,35 @@ export function reliability(pictures: readonly SpreadOfPrediction[]): Reliabilit
   };
 }
 
-/** Pictures of about the same confidence. */
+/** Pictures of about the same confidence, or whatever should foretell the error. */
 export interface ErrorBin {
   readonly n: number;
-  readonly meanConfidence: number;
+  readonly meanPredictor: number;
   readonly meanError: number;
 }
 
 /**
- * Mean absolute error by confidence: pictures in order of confidence, cut into bins of equally many. Equal confidences stay in
- * one bin.
+ * Mean absolute error by confidence, or by something else that should foretell it: pictures in order of it, cut into bins of
+ * equally many, at least 5. Equal ones stay in one bin.
  * @param bins most bins
- * @returns bins in order of confidence; one when all confidences are equal
+ * @returns bins in order; one when all are equal
  * @throws MetricError on different lengths, no pictures or numbers that are not finite
  */
-export function errorByConfidence(confidences: Scores, absoluteErrors: Scores, bins = 8): ErrorBin[] {
-  checkPairs(confidences, absoluteErrors, 1);
-  const n = confidences.length;
-  const order = Uint32Array.from({ length: n }, (_, i) => i).sort((a, b) => confidences[a]! - confidences[b]!);
-  const number = isConstant(confidences) ? 1 : Math.max(1, Math.min(bins, Math.floor(n / 5)));
+export function binnedErrors(predictor: Scores, absoluteErrors: Scores, bins = 8): ErrorBin[] {
+  checkPairs(predictor, absoluteErrors, 1);
+  const n = predictor.length;
+  const order = Uint32Array.from({ length: n }, (_, i) => i).sort((a, b) => predictor[a]! - predictor[b]!);
+  const number = isConstant(predictor) ? 1 : Math.max(1, Math.min(bins, Math.floor(n / 5)));
   const found: ErrorBin[] = [];
   let start = 0;
   for (let bin = 1; bin <= number; bin++) {
     let end = bin === number ? n : Math.round((bin * n) / number);
-    while (end > start && end < n && confidences[order[end]!] === confidences[order[end - 1]!]) end++;
+    while (end > start && end < n && predictor[order[end]!] === predictor[order[end - 1]!]) end++;
     if (end <= start) continue;
     const members = order.subarray(start, end);
     found.push({
       n: members.length,
-      meanConfidence: mean(Array.from(members, (i) => confidences[i]!)),
+      meanPredictor: mean(Array.from(members, (i) => predictor[i]!)),
       meanError: mean(Array.from(members, (i) => absoluteErrors[i]!)),
     });
     start = end;

@@ -55,6 +55,7 @@ export function renderPage({ title, summary, sections }: Page): string {
 <h1>${escapeHtml(title)}</h1>
 ${summary ? `<p class="summary">${escapeHtml(summary)}</p>` : ""}
 </header>
+${renderContents(sections)}
 ${sections.map(renderSection).join("\n")}
 </main>
 </body>
@@ -72,8 +73,17 @@ export function escapeHtml(text: string): string {
     .replaceAll("'", "&#39;");
 }
 
-function renderSection({ title, blocks }: Section): string {
-  return `<section>\n<h2>${escapeHtml(title)}</h2>\n${inRows(blocks).join("\n")}\n</section>`;
+/** Sections from which a page has links to each. */
+const manySections = 5;
+
+function renderContents(sections: readonly Section[]): string {
+  if (sections.length < manySections) return "";
+  const links = sections.map(({ title }, index) => `<a href="#section-${index + 1}">${escapeHtml(title)}</a>`);
+  return `<nav aria-label="Sections">${links.join("\n")}</nav>`;
+}
+
+function renderSection({ title, blocks }: Section, index: number): string {
+  return `<section id="section-${index + 1}">\n<h2>${escapeHtml(title)}</h2>\n${inRows(blocks).join("\n")}\n</section>`;
 }
 
 /** Figures that follow each other stand side by side where the window is wide enough. */
@@ -122,7 +132,7 @@ function renderTable(headers: readonly string[], rows: readonly (readonly Cell[]
 }
 
 function isNumeric(cell: Cell): boolean {
-  return typeof cell !== "string" || /^([-+−]?[\d.,]+( ?[%\w/µ]{1,5})?|-|–)?$/.test(cell);
+  return typeof cell !== "string" || /^([-+−]?[\d.,]+( ?[%\w/µ]{1,5}| \/ [-+−]?[\d.,]+)?|-|–)?$/.test(cell);
 }
 
 function renderPicture({ data, type, caption, alternative = caption }: Picture): string {
@@ -152,15 +162,19 @@ header{border-bottom:1px solid var(--line);margin-bottom:2rem}
 h1{font-size:1.9rem;line-height:1.2;margin:0 0 .5rem}
 h2{font-size:1.3rem;line-height:1.3;margin:2.5rem 0 .75rem}
 p{max-width:48rem;margin:.6rem 0}
+nav{display:flex;flex-wrap:wrap;gap:.3rem 1.1rem;font-size:.9375rem}
+a{color:var(--accent);text-underline-offset:.2em}
+a:focus-visible,.scroll:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
 .summary{color:var(--muted);margin-bottom:1.25rem}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums}
 caption,figcaption{color:var(--muted);font-size:.875rem;text-align:left}
 caption{padding-bottom:.4rem}
 th,td{padding:.4rem .9rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
-th{font-weight:600;border-bottom-width:2px;white-space:nowrap}
+th{font-weight:600;border-bottom-width:2px;vertical-align:bottom}
 th:first-child,td:first-child{padding-left:0}
-.number{text-align:right;white-space:nowrap}
+.number{text-align:right}
+td.number{white-space:nowrap}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,28rem),1fr));gap:1rem;margin:1.25rem 0}
 .chart{margin:0;max-width:38rem;min-width:0;padding:.75rem;background:var(--card);border:1px solid var(--line);border-radius:.5rem}
 .chart svg{display:block;width:100%;min-width:24rem;height:auto}

@@ -18,7 +18,7 @@ export interface RunRecord {
   /** Ends of the MOS scale of the data set. */
   range: [number, number];
   /** Pictures in each part of the split. */
-  parts: { labelled: number; unlabelled: number; test: number };
+  parts: { labelled: number; unlabelled: number; validation?: number; test: number };
   phases: { name: string; seconds: number }[];
   /** `gradientNorm`: of all gradients together before clipping, when they were clipped and finite. */
   losses: { stage: 1 | 2; epoch: number; step: number; loss: number; gradientNorm?: number }[];
@@ -37,7 +37,8 @@ export interface RunRecord {
   }[];
   /** Last refresh, on the scale of the data set. */
   pseudoLabels: { name: string; pseudo: number; confidence: number; mos?: number }[];
-  results: { name: string; evaluation: Evaluation }[];
+  /** Of the test part, or of the part that is named. */
+  results: { name: string; part?: "validation"; evaluation: Evaluation }[];
   /** The test part; `stageOne` is the score after stage 1, `score` the final one. */
   predictions: {
     name: string;

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { Random } from "../../../engine/random.ts";
 import {
+  binnedErrors,
   coverage,
   cumulativeShare,
-  errorByConfidence,
   MetricError,
   normalOnScores,
   reliability,
@@ -52,30 +52,30 @@ test("coverage counts shares by their distance from the middle", () => {
 
 test("bins by confidence hold equally many, in order, and keep equal confidences together", () => {
   const confidences = Array.from({ length: 40 }, (_, i) => (i * 7) % 40);
-  const bins = errorByConfidence(
+  const bins = binnedErrors(
     confidences,
     confidences.map((value) => 100 - value),
     4,
   );
   expect(bins.map(({ n }) => n)).toEqual([10, 10, 10, 10]);
-  expect(bins.map(({ meanConfidence }) => meanConfidence)).toEqual([4.5, 14.5, 24.5, 34.5]);
+  expect(bins.map(({ meanPredictor }) => meanPredictor)).toEqual([4.5, 14.5, 24.5, 34.5]);
   expect(bins.map(({ meanError }) => meanError)).toEqual([95.5, 85.5, 75.5, 65.5]);
 
-  const tied = errorByConfidence([1, 1, 1, 1, 1, 1, 1, 2, 2, 2], [1, 1, 1, 1, 1, 1, 1, 4, 4, 4], 2);
+  const tied = binnedErrors([1, 1, 1, 1, 1, 1, 1, 2, 2, 2], [1, 1, 1, 1, 1, 1, 1, 4, 4, 4], 2);
   expect(tied).toEqual([
-    { n: 7, meanConfidence: 1, meanError: 1 },
-    { n: 3, meanConfidence: 2, meanError: 4 },
+    { n: 7, meanPredictor: 1, meanError: 1 },
+    { n: 3, meanPredictor: 2, meanError: 4 },
   ]);
-  expect(errorByConfidence(Array(50).fill(0.3), Array(50).fill(2))).toEqual([
-    { n: 50, meanConfidence: expect.closeTo(0.3, 12), meanError: 2 },
+  expect(binnedErrors(Array(50).fill(0.3), Array(50).fill(2))).toEqual([
+    { n: 50, meanPredictor: expect.closeTo(0.3, 12), meanError: 2 },
   ]);
-  expect(errorByConfidence([0.1, 0.2], [3, 5], 8)).toEqual([
-    { n: 2, meanConfidence: expect.closeTo(0.15, 12), meanError: 4 },
+  expect(binnedErrors([0.1, 0.2], [3, 5], 8)).toEqual([
+    { n: 2, meanPredictor: expect.closeTo(0.15, 12), meanError: 4 },
   ]);
 });
 
 test("lists that do not pair up are refused", () => {
-  expect(() => errorByConfidence([], [])).toThrow(MetricError);
-  expect(() => errorByConfidence([1, 2], [1])).toThrow(MetricError);
+  expect(() => binnedErrors([], [])).toThrow(MetricError);
+  expect(() => binnedErrors([1, 2], [1])).toThrow(MetricError);
   expect(() => reliability(predictions(1).slice(0, 1))).toThrow(MetricError);
 });
