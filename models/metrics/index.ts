@@ -8,6 +8,7 @@ export {
   wasserstein,
 } from "./distributions.ts";
 export { type Evaluation, evaluate } from "./evaluate.ts";
+export { type MeanInterval, meanInterval } from "./interval.ts";
 export { mae, plcc, rmse, slope } from "./linear.ts";
 export { MetricError, type Scores } from "./pairs.ts";
 export { averageRanks, krcc, srcc } from "./rank.ts";

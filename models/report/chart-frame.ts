@@ -102,6 +102,28 @@ export function valueAxis({ label, minimum, maximum, logarithmic = false, whole 
   };
 }
 
+/** @param labelWidth CSS pixels; longer names are broken */
+export function categoryAxis(names: readonly string[], labelWidth: number) {
+  return {
+    type: "category" as const,
+    data: [...names],
+    axisLabel: { color: ink, fontSize, interval: 0, width: labelWidth, overflow: "break" as const },
+    axisLine: { lineStyle: { color: grid } },
+    axisTick: { show: false },
+  };
+}
+
+/** Categories downwards, and the grid that leaves room for their names. */
+export function rowAxis(names: readonly string[], width: number, hasLegend: boolean) {
+  // Without a browser, text widths are estimates that run short: leave 8 px a letter, and break longer names.
+  const longest = 8 * Math.max(0, ...names.map((name) => name.length));
+  const room = Math.min(longest, width * 0.38);
+  return {
+    axis: { ...categoryAxis(names, room), inverse: true },
+    grid: { left: room + 20, right: 22, top: hasLegend ? 48 : 14, bottom: 52, outerBoundsMode: "none" as const },
+  };
+}
+
 /** None for a single series. */
 export function legend(names: readonly string[]) {
   if (names.length < 2) return undefined;

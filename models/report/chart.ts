@@ -2,18 +2,17 @@ import type { EChartsOption } from "echarts";
 import {
   type Axis,
   type ChartOptions,
+  categoryAxis,
   colors,
   defaultWidth,
   draw,
   equality,
-  fontSize,
-  grid,
-  ink,
   legend,
   line,
   marked,
   type Named,
   type Point,
+  rowAxis,
   seriesColor,
   valueAxis,
 } from "./chart-frame.ts";
@@ -58,6 +57,8 @@ export interface BarsOptions extends ChartOptions {
   readonly series: readonly Named<readonly number[]>[];
   /** Categories downwards: better for long names. */
   readonly horizontal?: boolean;
+  /** The values of a category end to end in one bar. */
+  readonly stacked?: boolean;
 }
 
 /** Points with, if given, a fitted curve and the diagonal. Returns SVG. */
@@ -140,25 +141,14 @@ export function histogram(options: HistogramOptions): string {
 
 /** One group of bars per category. Returns SVG. */
 export function bars(options: BarsOptions): string {
-  const { categories, series, horizontal = false, width = defaultWidth } = options;
-  // Without a browser, text widths are estimates that run short: leave 8 px a letter, and break longer names.
-  const longest = 8 * Math.max(0, ...categories.map((name) => name.length));
-  const labelRoom = horizontal ? Math.min(longest, width * 0.38) : (width - 80) / Math.max(1, categories.length);
-  const category = {
-    type: "category" as const,
-    data: [...categories],
-    inverse: horizontal,
-    axisLabel: { color: ink, fontSize, interval: 0, width: labelRoom, overflow: "break" as const },
-    axisLine: { lineStyle: { color: grid } },
-    axisTick: { show: false },
-  };
+  const { categories, series, horizontal = false, stacked = false, width = defaultWidth } = options;
+  const downwards = horizontal ? rowAxis(categories, width, series.length > 1) : undefined;
+  const category = downwards?.axis ?? categoryAxis(categories, (width - 80) / Math.max(1, categories.length));
   const value = valueAxis(options.y, horizontal ? "x" : "y");
   // Bars tell lengths, so their axis starts at nought unless the caller or a negative value says otherwise.
   const scaled = { ...value, scale: false };
   return draw(options, {
-    ...(horizontal && {
-      grid: { left: labelRoom + 20, right: 22, top: series.length > 1 ? 48 : 14, bottom: 52, outerBoundsMode: "none" },
-    }),
+    ...(downwards && { grid: downwards.grid }),
     xAxis: horizontal ? scaled : category,
     yAxis: horizontal ? category : scaled,
     legend: legend(series.map(({ name }) => name)),
@@ -168,6 +158,7 @@ export function bars(options: BarsOptions): string {
       data: values.map((number) => (Number.isFinite(number) ? number : "-")),
       itemStyle: { color: seriesColor(index) },
       barMaxWidth: 36,
+      ...(stacked && { stack: "all" }),
     })),
   });
 }
