@@ -27,6 +27,8 @@ export interface Named<Values> {
   readonly values: Values;
 }
 
+/** CSS pixels between the names of a legend. */
+const legendGap = 26;
 /** CSS pixels. */
 export const defaultWidth = 560;
 export const fontSize = 13;
@@ -59,7 +61,7 @@ export function draw(options: ChartOptions, chart: EChartsOption): string {
   const { width = defaultWidth, height = 360, description } = options;
   const instance = echarts.init(null, null, { renderer: "svg", ssr: true, width, height });
   try {
-    const hasLegend = chart.legend !== undefined;
+    const { data: names = [] } = (chart.legend ?? {}) as { data?: string[] };
     instance.setOption({
       animation: false,
       backgroundColor: "transparent",
@@ -67,7 +69,7 @@ export function draw(options: ChartOptions, chart: EChartsOption): string {
       grid: {
         left: 14,
         right: 22,
-        top: hasLegend ? 48 : 22,
+        top: 22 + legendHeight(names, width),
         bottom: 14,
         outerBoundsMode: "same",
         outerBoundsContain: "all",
@@ -114,14 +116,36 @@ export function categoryAxis(names: readonly string[], labelWidth: number) {
 }
 
 /** Categories downwards, and the grid that leaves room for their names. */
-export function rowAxis(names: readonly string[], width: number, hasLegend: boolean) {
+export function rowAxis(names: readonly string[], width: number, legendNames: readonly string[]) {
   // Without a browser, text widths are estimates that run short: leave 8 px a letter, and break longer names.
   const longest = 8 * Math.max(0, ...names.map((name) => name.length));
   const room = Math.min(longest, width * 0.38);
   return {
     axis: { ...categoryAxis(names, room), inverse: true },
-    grid: { left: room + 20, right: 22, top: hasLegend ? 48 : 14, bottom: 52, outerBoundsMode: "none" as const },
+    grid: {
+      left: room + 20,
+      right: 22,
+      top: 14 + legendHeight(legendNames, width),
+      bottom: 52,
+      outerBoundsMode: "none" as const,
+    },
   };
+}
+
+/** CSS pixels that the legend of a chart takes, as its names fill rows of the width. */
+export function legendHeight(names: readonly string[], width: number): number {
+  if (names.length < 2) return 0;
+  let rows = 1;
+  let filled = 0;
+  for (const name of names) {
+    const item = 18 + 5 + 7.5 * name.length;
+    if (filled > 0 && filled + item > width - 30) {
+      rows++;
+      filled = 0;
+    }
+    filled += item + legendGap;
+  }
+  return 6 + 23 * rows;
 }
 
 /** None for a single series. */
@@ -131,7 +155,7 @@ export function legend(names: readonly string[]) {
     data: [...names],
     top: 4,
     left: 8,
-    itemGap: 26,
+    itemGap: legendGap,
     itemWidth: 18,
     itemHeight: 10,
     icon: "roundRect",

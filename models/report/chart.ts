@@ -142,7 +142,13 @@ export function histogram(options: HistogramOptions): string {
 /** One group of bars per category. Returns SVG. */
 export function bars(options: BarsOptions): string {
   const { categories, series, horizontal = false, stacked = false, width = defaultWidth } = options;
-  const downwards = horizontal ? rowAxis(categories, width, series.length > 1) : undefined;
+  const downwards = horizontal
+    ? rowAxis(
+        categories,
+        width,
+        series.map(({ name }) => name),
+      )
+    : undefined;
   const category = downwards?.axis ?? categoryAxis(categories, (width - 80) / Math.max(1, categories.length));
   const value = valueAxis(options.y, horizontal ? "x" : "y");
   // Bars tell lengths, so their axis starts at nought unless the caller or a negative value says otherwise.

@@ -6,6 +6,7 @@ import {
   draw,
   ink,
   legend,
+  legendHeight,
   muted,
   rowAxis,
   seriesColor,
@@ -45,7 +46,7 @@ export function dotPlot(options: DotPlotOptions): string {
   const { axis, grid } = rowAxis(
     rows.map(({ name }) => name),
     width,
-    names.length > 1,
+    names,
   );
   const gap = Math.min(lane, 16 / repeats.length);
   const series: EChartsOption["series"] & object[] = [
@@ -88,7 +89,7 @@ export function dotPlot(options: DotPlotOptions): string {
     });
   }
   return draw(
-    { height: (names.length > 1 ? 104 : 70) + 32 * rows.length, ...options },
+    { height: 70 + legendHeight(names, width) + 32 * rows.length, ...options },
     { grid, xAxis: valueAxis(x, "x"), yAxis: axis, legend: legend(names), series },
   );
 }

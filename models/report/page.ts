@@ -138,7 +138,8 @@ function renderTable(headers: readonly string[], rows: readonly (readonly Cell[]
 }
 
 function isNumeric(cell: Cell): boolean {
-  return typeof cell !== "string" || /^([-+−]?[\d.,]+( ?[%\w/µ]{1,5}| \/ [-+−]?[\d.,]+)?|-|–)?$/.test(cell);
+  if (typeof cell !== "string" || /^\d+ (?:h|min) \d\d (?:min|s)$/.test(cell)) return true;
+  return /^([-+−]?[\d.,]+( ?[%\w/µ]{1,5}| \/ [-+−]?[\d.,]+)?|-|–)?$/.test(cell);
 }
 
 function renderPicture({ data, type, caption, alternative = caption }: Picture): string {
@@ -173,24 +174,26 @@ a{color:var(--accent);text-underline-offset:.2em}
 a:focus-visible,pre:focus-visible,.scroll:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
 .summary{color:var(--muted);margin-bottom:1.25rem}
 .scroll{overflow-x:auto}
-table{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums}
+table{border-collapse:collapse;margin:1rem 0;font-size:.9375rem;font-variant-numeric:tabular-nums}
 caption,figcaption{color:var(--muted);font-size:.875rem;text-align:left}
-caption{padding-bottom:.4rem}
-th,td{padding:.4rem .9rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
+caption{padding-bottom:.4rem;position:sticky;left:0;max-width:min(48rem,calc(100vw - 2.5rem))}
+th,td{padding:.4rem .6rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
 th{font-weight:600;border-bottom-width:2px;vertical-align:bottom}
 th:first-child,td:first-child{padding-left:0}
+td:first-child:not(.number){min-width:8rem}
 .number{text-align:right}
 td.number{white-space:nowrap}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,28rem),1fr));gap:1rem;margin:1.25rem 0}
 .chart{margin:0;max-width:38rem;min-width:0;padding:.75rem;background:var(--card);border:1px solid var(--line);border-radius:.5rem}
 .chart svg{display:block;width:100%;min-width:24rem;height:auto}
 .wide{grid-column:1/-1;max-width:none}
+.wide svg{min-width:50rem}
 pre{max-height:32rem;overflow:auto;margin:1rem 0;padding:.9rem 1rem;background:var(--card);border:1px solid var(--line);border-radius:.5rem;font:.8125rem/1.5 ui-monospace,monospace;tab-size:2}
 figcaption{margin-top:.5rem}
 .pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,9.5rem),1fr));gap:1rem;margin:1.25rem 0}
 .pictures figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:.5rem;overflow:hidden}
 .pictures img{display:block;width:100%;aspect-ratio:4/3;object-fit:contain;background:var(--paper)}
 .pictures figcaption{margin:0;padding:.5rem .7rem;white-space:pre-line;overflow-wrap:anywhere}
-@media(max-width:56rem){th,td{padding:.4rem .55rem}}
+
 @media(max-width:40rem){main{padding:1.25rem .9rem 3rem}h1{font-size:1.5rem}.chart{padding:.5rem}}
 `;

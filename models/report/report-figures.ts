@@ -86,7 +86,7 @@ const isPositive = ({ evaluation: { srcc, krcc, plcc } }: RunRecord["results"][n
   [srcc, krcc, plcc].every((value) => numberOf(value) >= 0);
 
 /** Predicted against true scores of the test part, by stage. */
-export function agreement(record: RunRecord): Section {
+export function agreement(record: Pick<RunRecord, "predictions" | "range">): Section {
   const { predictions } = record;
   const one = { name: "stage 1", pairs: pairsOf(predictions, ({ stageOne }) => stageOne) };
   const two = { name: "stage 2", pairs: pairsOf(predictions, ({ score }) => score) };
