@@ -44,6 +44,7 @@ interface TrainFlags extends DataOptions, TuningFlags {
   readonly from?: string;
   readonly resume?: string;
   readonly check: boolean;
+  readonly featureFolder?: string;
   readonly checkpointSeconds?: number;
   readonly checkNumbers?: boolean;
   readonly memory?: number;
@@ -63,6 +64,7 @@ export function register(program: Command): void {
     .option("--init <file>", "weights of the backbone, safetensors or PyTorch (.pth), with torchvision's names")
     .option("--from <file>", "go on from a model, such as the stage1.safetensors of an earlier run")
     .option("--resume <folder>", "continue an interrupted run; takes all options from its checkpoint")
+    .option("--feature-folder <folder>", "where the output of frozen sections is kept (default: the user's cache)")
     .option("--checkpoint-seconds <n>", "longest time between two checkpoints", wholeNumber(0), 300)
     .option("--no-check", "do not decode every picture before the split")
     .option(...memoryOption)
@@ -90,9 +92,10 @@ function addMethodOptions(command: Command): void {
     const values =
       "options" in field.unwrap() ? ` (${(field.unwrap() as { options: string[] }).options.join(", ")})` : "";
     const initial = field.parse(undefined);
-    const text = `${field.description}${values} (default: ${initial})`;
+    const isList = Array.isArray(initial);
+    const text = `${field.description}${values} (default: ${isList && initial.length === 0 ? "none" : initial})`;
     if (initial === true) command.option(`--no-${flag}`, `do not: ${field.description}`);
-    else command.option(`--${flag} <${typeof initial === "number" ? "n" : "word"}>`, text);
+    else command.option(`--${flag} <${isList ? "n,n,…" : typeof initial === "number" ? "n" : "word"}>`, text);
   }
 }
 
@@ -103,7 +106,9 @@ export function methodOptions(flags: Readonly<Record<string, unknown>>): CplOpti
     const key = (flagNames[name] ?? name).replace(/-([a-z])/g, (_, letter) => letter.toUpperCase());
     const value = flags[key];
     if (value === undefined) continue;
-    given[name] = typeof field.parse(undefined) === "number" ? Number(value) : value;
+    const initial = field.parse(undefined);
+    if (Array.isArray(initial)) given[name] = String(value).split(",").map(Number);
+    else given[name] = typeof initial === "number" ? Number(value) : value;
   }
   return cplOptions(given as CplOptionsInput);
 }
@@ -129,6 +134,7 @@ async function run(flags: TrainFlags & Record<string, unknown>, command: Command
     log: (line) => console.error(line),
     signal: stop.signal,
     ...(flags.checkpointSeconds !== undefined && { checkpointSeconds: flags.checkpointSeconds }),
+    ...(flags.featureFolder && { featureFolder: flags.featureFolder }),
     command: `acutance ${process.argv.slice(2).join(" ")}`,
   };
   try {

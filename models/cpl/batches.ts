@@ -1,7 +1,9 @@
 import { Random } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import type { PictureStore, Row } from "../data/index.ts";
+import type { Row } from "../data/index.ts";
+import type { Inputs } from "./inputs.ts";
 import type { CplOptions } from "./options.ts";
+import { viewWindows } from "./views.ts";
 
 /** One picture of a training batch before it is loaded. */
 export interface PlannedPicture {
@@ -24,16 +26,19 @@ export function planEpoch(
   const random = new Random(options.seed, `stage ${stage}, epoch ${epoch}`);
   const windows = random.fork("windows");
   const most = options.resize - options.crop + 1;
+  const views = options.frozen > 0 ? viewWindows(options) : undefined;
+  const draw = () =>
+    views?.[windows.integer(views.length)] ?? {
+      top: windows.integer(most),
+      left: windows.integer(most),
+      flip: windows.integer(2) === 1 && options.flip,
+    };
   const plan = (row: Row, index: number, labelled: boolean): PlannedPicture => ({
     path: row.path,
     name: row.name,
     index,
     labelled,
-    window: {
-      top: windows.integer(most),
-      left: windows.integer(most),
-      flip: windows.integer(2) === 1 && options.flip,
-    },
+    window: draw(),
   });
   const labelled = cycle(parts.labelled, random.fork("labelled"));
   if (stage === 1) {
@@ -83,13 +88,13 @@ export interface LoadedBatch {
 /** Loads planned batches in order, decoding ahead of their use. */
 export async function* loadBatches(
   batches: readonly PlannedPicture[][],
-  store: PictureStore,
+  inputs: Inputs,
 ): AsyncGenerator<LoadedBatch, void, undefined> {
   const sizes = batches.map((batch) => batch.length).values();
   let size = sizes.next().value;
   let pictures: LoadedBatch["pictures"][number][] = [];
   let errors: LoadedBatch["errors"][number][] = [];
-  for await (const loaded of store.load(batches.flat(), { ahead: 64, concurrency: 3 })) {
+  for await (const loaded of inputs.load(batches.flat(), { ahead: 64, concurrency: 3 })) {
     if ("error" in loaded) errors.push({ planned: loaded.row, error: loaded.error });
     else pictures.push({ planned: loaded.row, tensor: loaded.tensor });
     if (pictures.length + errors.length < size!) continue;

@@ -1,10 +1,11 @@
 import type { Device } from "../../engine/device/device.ts";
-import { Linear } from "../../engine/nn/layers.ts";
+import { BatchNorm, Linear } from "../../engine/nn/layers.ts";
 import { type Layer, loadTensors, type NamedTensor, nameTensors, storable } from "../../engine/nn/named.ts";
-import { cast, relu } from "../../engine/ops/elementwise.ts";
+import { relu } from "../../engine/ops/elementwise.ts";
 import { normalise } from "../../engine/ops/image.ts";
+import { reshape } from "../../engine/ops/shape.ts";
 import { Random } from "../../engine/random.ts";
-import type { Tensor } from "../../engine/tensor.ts";
+import type { Shape, Tensor } from "../../engine/tensor.ts";
 import { openWeights } from "../../engine/weights/open.ts";
 import {
   openSafetensors,
@@ -15,6 +16,7 @@ import {
 import { type Backbone, createBackbone, type InitReport } from "../backbones/index.ts";
 import type { MosRange } from "../data/index.ts";
 import { type CplOptions, cplOptions } from "./options.ts";
+import { Trunk } from "./trunk.ts";
 
 /** What a weights file says about its model, beside the tensors. */
 export interface ModelCard {
@@ -30,11 +32,21 @@ export interface ModelCard {
 
 const format = "acutance-cpl";
 
+/** What the network makes of a batch. */
+export interface Outputs {
+  /** Feature [N, 256] that the graph is built on. */
+  readonly embedding: Tensor;
+  /** Logits [N, m] over the score set. */
+  readonly logits: Tensor;
+}
+
 /** Backbone → 256-d feature → m logits: the network of CPL-IQA (head: [U] in detail; ReLU after the feature). */
 export class CplModel implements Layer {
   readonly device: Device;
   readonly backbone: Backbone;
   readonly options: CplOptions;
+  readonly #trunk: Trunk;
+  readonly #norm: BatchNorm | undefined;
   readonly #embed: Linear;
   readonly #classify: Linear;
 
@@ -43,10 +55,14 @@ export class CplModel implements Layer {
     const random = weights === "drawn" ? new Random(options.seed, "weights") : undefined;
     this.device = device;
     this.options = options;
-    this.backbone = createBackbone(options.backbone, device, random, {
+    const backbone = createBackbone(options.backbone, device, random, {
       ...(options.stages < 4 && { stages: options.stages }),
     });
-    this.#embed = new Linear(device, random?.fork("embedding"), { in: this.backbone.features, out: options.embedding });
+    this.backbone = backbone;
+    this.#trunk = new Trunk(backbone, options);
+    const { features } = this.#trunk;
+    if (options.featureNorm === "batch") this.#norm = new BatchNorm(device, features);
+    this.#embed = new Linear(device, random?.fork("embedding"), { in: features, out: options.embedding });
     this.#classify = new Linear(device, random?.fork("logits"), { in: options.embedding, out: options.levels });
     nameTensors(this.tensors());
   }
@@ -55,12 +71,42 @@ export class CplModel implements Layer {
    * Pictures [N, H, W, 3] in [0, 1], sRGB → feature [N, 256] that the graph is built on, and logits [N, m] over the
    * score set. With the option `precision` f16 the maps of the backbone are f16 in training; the head is always f32.
    */
-  forward(pictures: Tensor, training: boolean): { embedding: Tensor; logits: Tensor } {
+  forward(pictures: Tensor, training: boolean): Outputs {
+    const precision = training ? this.options.precision : "f32";
+    return this.#head(this.#trunk.forward(this.#normalised(pictures), training, precision), training);
+  }
+
+  /** Pictures [N, H, W, 3] → what the frozen sections make of them in evaluation mode, a row each: [N, L]. */
+  prefix(pictures: Tensor): Tensor {
+    return this.#trunk.prefix(this.#normalised(pictures));
+  }
+
+  /** Shape of the map of one picture of such a size after the frozen sections, where others follow. */
+  prefixMap(pictures: Tensor): Shape | undefined {
+    return this.#trunk.mapShape(this.#normalised(pictures));
+  }
+
+  /** {@link forward} from the rows that {@link prefix} gave, `mapShape` being what {@link prefixMap} gave. */
+  forwardRows(rows: Tensor, mapShape: Shape | undefined, training: boolean): Outputs {
+    const precision = training ? this.options.precision : "f32";
+    return this.#head(this.#trunk.fromRows(rows, mapShape, training, precision), training);
+  }
+
+  #normalised(pictures: Tensor): Tensor {
     const { mean, deviation } = this.backbone.normalisation;
-    const input = normalise(pictures, mean, deviation);
-    const pooled = this.backbone.forward(cast(input, training ? this.options.precision : "f32"), training);
-    const embedding = relu(this.#embed.forward(cast(pooled, "f32")));
+    return normalise(pictures, mean, deviation);
+  }
+
+  #head(feature: Tensor, training: boolean): Outputs {
+    const embedding = relu(this.#embed.forward(this.#norm ? normed(this.#norm, feature, training) : feature));
     return { embedding, logits: this.#classify.forward(embedding) };
+  }
+
+  /** Names of the tensors that never learn, by the option `frozen`. */
+  get frozenNames(): ReadonlySet<string> {
+    const { frozen } = this.options;
+    const names = this.backbone.tensors("").map(({ name }) => name);
+    return new Set(names.filter((name) => this.backbone.depthOf(name) < frozen));
   }
 
   /** Depth of a tensor, the backbone's own and then the head. @throws RangeError when there is no such tensor */
@@ -82,6 +128,7 @@ export class CplModel implements Layer {
     const head = prefix ? `${prefix}.head` : "head";
     return [
       ...this.backbone.tensors(prefix),
+      ...(this.#norm?.tensors(`${head}.norm`) ?? []),
       ...this.#embed.tensors(`${head}.embedding`),
       ...this.#classify.tensors(`${head}.logits`),
     ];
@@ -99,6 +146,12 @@ export class CplModel implements Layer {
   freezeNorms(names: readonly string[]): void {
     for (const [name, norm] of this.backbone.norms()) if (names.includes(name)) norm.freeze();
   }
+}
+
+/** Batch normalisation of rows [N, C]. */
+function normed(norm: BatchNorm, x: Tensor, training: boolean): Tensor {
+  const [rows, channels] = x.shape as [number, number];
+  return reshape(norm.forward(reshape(x, [rows, 1, 1, channels]), training), [rows, channels]);
 }
 
 /** The card as the text entries of a safetensors header. */
@@ -151,12 +204,17 @@ export async function saveModel(path: string, model: CplModel, card: ModelCard):
 
 /**
  * Opens a model that {@link saveModel} wrote.
+ * @param optionsFor its card, the options that it is opened with; those of its card unless given
  * @throws SafetensorsError when it is another kind of file, damaged, or a tensor's shape does not fit
  */
-export async function openModel(device: Device, path: string): Promise<{ model: CplModel; card: ModelCard }> {
+export async function openModel(
+  device: Device,
+  path: string,
+  optionsFor: (card: ModelCard) => CplOptions = ({ options }) => options,
+): Promise<{ model: CplModel; card: ModelCard }> {
   await using file = await openSafetensors(path);
   const { frozenNorms, ...card } = readCard(file);
-  const model = new CplModel(device, card.options, "zero");
+  const model = new CplModel(device, optionsFor(card), "zero");
   await loadTensors(file, model.tensors());
   nameTensors(model.tensors());
   model.freezeNorms(frozenNorms);

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { backboneNames } from "../backbones/index.ts";
+import { backboneNames, poolings } from "../backbones/index.ts";
 import { LABEL_MODES } from "./labels.ts";
 
 const count = z.number().int().min(1);
@@ -12,6 +12,35 @@ const positive = z.number().positive();
 export const cplOptionsSchema = z.strictObject({
   backbone: z.enum(backboneNames).default("resnet18").describe("network below the head"),
   stages: z.number().int().min(1).max(4).default(4).describe("stages of a ResNet that are used, 1 to 4"),
+  featureDepths: z
+    .array(count)
+    .default([])
+    .describe(
+      "sections of the backbone after which its map is pooled, all pooled maps being the feature; sections after the deepest are left out; none for the last alone. A section is the stem or embedding, or a block",
+    ),
+  pooling: z
+    .enum(poolings)
+    .default("standard")
+    .describe(
+      "how a map is pooled: class token (ViT) or mean over the places (others), or with mean and standard deviation over the places beside it",
+    ),
+  featureNorm: z
+    .enum(["none", "batch"])
+    .default("none")
+    .describe("batch normalisation of the pooled feature, for features of very different sizes"),
+  frozen: z
+    .number()
+    .int()
+    .min(0)
+    .default(0)
+    .describe(
+      "sections of the backbone, from the input on, that keep their start weights; what they make of a picture is computed once and kept on disk",
+    ),
+  views: count
+    .default(2)
+    .describe(
+      "with frozen sections: crops of a picture that are computed: the centre, its mirror image, then others; training draws among them",
+    ),
   embedding: count.default(256).describe("length of the feature that the graph is built on"),
   levels: z.number().int().min(2).default(100).describe("m, the size of the score set"),
   labelMode: z.enum(LABEL_MODES).default("adjacent").describe("how a score becomes a distribution (Eq. 2)"),
@@ -133,6 +162,9 @@ export function cplOptions(input: CplOptionsInput = {}): CplOptions {
     throw new OptionError(
       `stages ${options.stages}: only ResNets can be cut to fewer stages, ${options.backbone} cannot`,
     );
+  }
+  if (options.featureDepths.some((depth, i) => i > 0 && depth <= options.featureDepths[i - 1]!)) {
+    throw new OptionError(`featureDepths ${options.featureDepths}: give each depth once, in ascending order`);
   }
   if (options.crop % 16 !== 0 && options.backbone.startsWith("vit")) {
     throw new OptionError(`crop ${options.crop}: ${options.backbone} takes whole patches of 16 pixels`);

@@ -1,21 +1,15 @@
 import { withoutGradients } from "../../engine/autograd.ts";
+import type { Device } from "../../engine/device/device.ts";
 import { largestFit } from "../../engine/memory/largest-fit.ts";
 import { type CropWindow, centerCrop, cropAndFlip, stack, unpackRgb } from "../../engine/ops/image.ts";
 import { softmax } from "../../engine/ops/softmax.ts";
 import { Random } from "../../engine/random.ts";
 import { Tensor } from "../../engine/tensor.ts";
-import {
-  decode,
-  type Loaded,
-  type MosRange,
-  type Picture,
-  type PictureStore,
-  prefetch,
-  upload,
-} from "../data/index.ts";
-import { Forward } from "./forward.ts";
+import { decode, type Loaded, type MosRange, type Picture, prefetch, upload } from "../data/index.ts";
+import { Forward, type Pass } from "./forward.ts";
+import { type InputItem, type Inputs, inputPass } from "./inputs.ts";
 import { confidence, denormaliseScore, expectation, HIGHEST, LOWEST, standardDeviation } from "./labels.ts";
-import type { CplModel } from "./model.ts";
+import type { CplModel, Outputs } from "./model.ts";
 import type { CplOptions } from "./options.ts";
 
 /** A quality score with its uncertainty. */
@@ -41,18 +35,16 @@ export function scoreOf(distribution: ArrayLike<number>, range: MosRange): Score
 export const evaluationBatch = 32;
 
 /**
- * Pictures taken through the network at once on the model's device as it is now: {@link evaluationBatch}, or fewer that fit.
+ * Items taken through a network at once on the device as it is now: {@link evaluationBatch}, or fewer that fit.
+ * @param item makes one on the device
  * @throws OutOfMemoryError when not even one fits
  */
-export function fittingBatch(model: CplModel): number {
-  const { device, options } = model;
+export function fittingBatch<Item>(device: Device, item: () => Item, pass: Pass<Item>): number {
   const work = (batch: number) => {
-    const { resize } = options;
-    const picture = () => Tensor.empty(device, [1, resize, resize, 3]);
-    const pictures = device.owned("pictures", () => Array.from({ length: batch }, picture));
-    using forward = new Forward(model, batch, distributions);
+    const items = device.owned("pictures", () => Array.from({ length: batch }, item));
+    using forward = new Forward(device, batch, pass);
     // The first is recorded, the second makes a plan, the third replays it.
-    for (let pass = 0; pass < 3; pass++) forward.run(pictures, () => {});
+    for (let time = 0; time < 3; time++) forward.run(items, () => {});
   };
   const batch = largestFit(device, 1, evaluationBatch, work);
   if (batch === 0) device.rehearse(() => work(1));
@@ -73,16 +65,16 @@ type Outcome<Row, Value> =
 export async function* predict<Row extends { readonly path: string }>(
   model: CplModel,
   rows: Iterable<Row>,
-  store: PictureStore,
+  inputs: Inputs,
   options: CplOptions,
 ): AsyncGenerator<Outcome<Row, Float32Array>, void, undefined> {
   if (options.testCrops > 1) return yield* predictCrops(model, rows);
-  const most = fittingBatch(model);
-  using forward = new Forward(model, most, distributions);
+  const { most, pass } = fittingPass(model, inputs, distributions);
+  using forward = new Forward(model.device, most, pass);
   const { levels } = options;
   /** What was loaded since the last batch, and its pictures. */
   let entries: Loaded<Row>[] = [];
-  let pictures: Tensor[] = [];
+  let pictures: InputItem[] = [];
   const start = (): Promise<Outcome<Row, Float32Array>[]> => {
     const loaded = entries;
     const read =
@@ -102,9 +94,9 @@ export async function* predict<Row extends { readonly path: string }>(
   };
   // The adapter works on one batch while the next is decoded, uploaded and handed over.
   let running: Promise<Outcome<Row, Float32Array>[]> | undefined;
-  for await (const loaded of store.load(rows)) {
+  for await (const loaded of inputs.load(rows)) {
     entries.push(loaded);
-    if ("tensor" in loaded) pictures.push(loaded.tensor);
+    if ("tensor" in loaded) pictures.push({ tensor: loaded.tensor });
     if (pictures.length < most) continue;
     const next = start();
     if (running) yield* await running;
@@ -113,6 +105,13 @@ export async function* predict<Row extends { readonly path: string }>(
   const last = start();
   if (running) yield* await running;
   yield* await last;
+}
+
+/** A pass over inputs in evaluation mode, and the batch that fits the memory. */
+function fittingPass(model: CplModel, inputs: Inputs, output: (outputs: Outputs) => Tensor) {
+  const { device } = model;
+  const pass = inputPass(inputs, output);
+  return { most: fittingBatch(device, () => ({ tensor: Tensor.empty(device, inputs.shape) }), pass), pass };
 }
 
 /** The promise, whose rejection is no failure of the process when nobody comes to wait for it. */
@@ -125,15 +124,15 @@ function handled<T>(promise: Promise<T>): Promise<T> {
 export async function features<Row extends { readonly path: string }>(
   model: CplModel,
   rows: readonly Row[],
-  store: PictureStore,
+  inputs: Inputs,
   onProgress: (done: number) => void = () => {},
 ): Promise<{ features: Tensor; rows: Row[] }> {
   const { device, options } = model;
   const all = device.owned("graph", () => Tensor.empty(device, [rows.length, options.embedding]).keep());
-  const most = fittingBatch(model);
-  using forward = new Forward(model, most, ({ embedding }) => embedding);
+  const { most, pass } = fittingPass(model, inputs, ({ embedding }) => embedding);
+  using forward = new Forward(device, most, pass);
   const kept: Row[] = [];
-  let batch: Tensor[] = [];
+  let batch: InputItem[] = [];
   let running: { readonly done: Promise<void>; readonly count: number } | undefined;
   const start = () => {
     const at = (kept.length - batch.length) * options.embedding * 4;
@@ -143,10 +142,10 @@ export async function features<Row extends { readonly path: string }>(
     batch = [];
     return { done: handled(device.finish()), count: kept.length };
   };
-  for await (const loaded of store.load(rows)) {
+  for await (const loaded of inputs.load(rows)) {
     if ("error" in loaded) continue;
     kept.push(loaded.row);
-    batch.push(loaded.tensor);
+    batch.push({ tensor: loaded.tensor });
     if (batch.length < most) continue;
     const next = start();
     await running?.done;

@@ -1,18 +1,17 @@
 import { join } from "node:path";
-import type { Device } from "../../engine/device/device.ts";
 import { memorySummary } from "../../engine/memory/report.ts";
 import type { Schedule } from "../../engine/optim/schedule.ts";
-import { PictureStore } from "../data/index.ts";
 import { evaluate } from "../metrics/index.ts";
 import { type LoadedBatch, loadBatches, planEpoch } from "./batches.ts";
 import { type Checkpoint, loadCheckpoint, type Position, writeCheckpoint } from "./checkpoint.ts";
+import type { Inputs } from "./inputs.ts";
 import { labelStep, refreshSentence } from "./label-step.ts";
 import { convert, denormaliseScore, normaliseMos } from "./labels.ts";
 import type { BatchLabels } from "./loss.ts";
 import { expectFit } from "./memory.ts";
 import { type CplModel, type ModelCard, saveModel } from "./model.ts";
 import type { CplOptions } from "./options.ts";
-import { evaluationBatch, features } from "./predict.ts";
+import { features } from "./predict.ts";
 import { expectations, type PseudoLabels, pseudoLabelQuality } from "./pseudo-labels.ts";
 import { Stepper, type StepReport, stageSchedule } from "./stepper.ts";
 import { testScores } from "./test-scores.ts";
@@ -20,6 +19,7 @@ import {
   checkpointFile,
   modelFile,
   type Progress,
+  type ProgressSink,
   stageOneFile,
   type TrainingData,
   TrainingError,
@@ -37,7 +37,7 @@ export class Session {
   readonly #card: ModelCard;
   readonly #data: TrainingData;
   readonly #hooks: TrainingHooks;
-  readonly #store: PictureStore;
+  readonly #inputs: Inputs;
   readonly #labels: Float32Array<ArrayBuffer>;
   readonly #position: Position;
   readonly #progress: Progress;
@@ -52,8 +52,8 @@ export class Session {
   #pseudo: PseudoLabels | undefined;
 
   constructor(
-    device: Device,
     model: CplModel,
+    inputs: Inputs,
     card: ModelCard,
     data: TrainingData,
     hooks: TrainingHooks,
@@ -64,9 +64,7 @@ export class Session {
     this.#card = card;
     this.#data = data;
     this.#hooks = hooks;
-    const { resize, stageOneBatch, labelledBatch, unlabelledBatch } = card.options;
-    const batch = Math.max(stageOneBatch, labelledBatch + unlabelledBatch, evaluationBatch);
-    this.#store = new PictureStore(device, resize, batch);
+    this.#inputs = inputs;
     const { labelMode: mode, levels } = card.options;
     this.#labels = Float32Array.from(
       convert(
@@ -81,7 +79,7 @@ export class Session {
     const schedule = (stage: 1 | 2, epochs: number) =>
       stageSchedule(card.options, stage, epochs === 0 ? 0 : planEpoch(stage, 0, data, card.options).length);
     this.#schedules = { 1: schedule(1, card.options.stageOneEpochs), 2: schedule(2, card.options.stageTwoEpochs) };
-    this.#stepper = new Stepper(model, card, from.optimiserSteps);
+    this.#stepper = new Stepper(model, inputs, card, from.optimiserSteps);
   }
 
   /** The next step to do. */
@@ -96,6 +94,7 @@ export class Session {
   async run(): Promise<TrainingResult> {
     try {
       const { stageOneEpochs, stageTwoEpochs } = this.#options;
+      if (this.#position.stage < 3) await this.#prepare();
       if (this.#position.stage === 1) {
         await this.#stage(1, stageOneEpochs);
         if (stageOneEpochs > 0) await this.#endStage("stage 1", stageOneFile, "stageOne");
@@ -119,8 +118,32 @@ export class Session {
       this.#model.dispose();
       throw error;
     } finally {
-      this.#store.dispose();
+      this.#inputs.dispose();
       this.#stepper.dispose();
+    }
+  }
+
+  /** What is done once for all steps, such as the output of frozen sections. */
+  async #prepare(): Promise<void> {
+    const { labelled, unlabelled, test } = this.#data;
+    const { signal, progress } = this.#hooks;
+    const clock = this.#clock("frozen sections");
+    let bar: ProgressSink | undefined;
+    const started = (views: number) => {
+      bar = progress?.("frozen sections", views);
+      return { advance: (done: number) => bar?.advance(done) };
+    };
+    try {
+      await this.#inputs.prepare(
+        { trained: [...labelled, ...unlabelled], others: test },
+        { signal, progress: started },
+      );
+    } catch (error) {
+      if (!signal?.aborted) throw error;
+      await this.#interrupt();
+    } finally {
+      bar?.stop();
+      if (this.#options.frozen > 0) clock();
     }
   }
 
@@ -128,7 +151,7 @@ export class Session {
     Object.assign(this.#position, { stage, epoch: 0, step: 0 });
     this.#pseudo = undefined;
     this.#stepper.dispose();
-    this.#stepper = new Stepper(this.#model, this.#card);
+    this.#stepper = new Stepper(this.#model, this.#inputs, this.#card);
   }
 
   async #stage(stage: 1 | 2, epochs: number): Promise<void> {
@@ -157,7 +180,7 @@ export class Session {
     bar?.advance(batches.slice(0, position.step).flat().length);
     const clock = this.#clock(`stage ${stage} training`);
     try {
-      for await (const batch of loadBatches(batches.slice(position.step), this.#store)) {
+      for await (const batch of loadBatches(batches.slice(position.step), this.#inputs)) {
         this.#report(batch);
         if (batch.pictures.length > 1) {
           const factor = this.#schedules[stage](position.epoch * batches.length + position.step);
@@ -191,7 +214,7 @@ export class Session {
       stage === 1
         ? Math.min(stageOneBatch, labelled.length)
         : labelledBatch + Math.min(unlabelledBatch, unlabelled.length);
-    expectFit(this.#stepper, this.#store, this.#options, {
+    expectFit(this.#stepper, this.#inputs, this.#options, {
       stage,
       batch,
       pictures: labelled.length + unlabelled.length + test.length,
@@ -243,7 +266,7 @@ export class Session {
     const bar = this.#hooks.progress?.(`stage 2, epoch ${this.#position.epoch + 1}: features`, rows.length);
     let shown = 0;
     const featureClock = this.#clock("stage 2 features");
-    const found = await features(this.#model, rows, this.#store, (done) => {
+    const found = await features(this.#model, rows, this.#inputs, (done) => {
       bar?.advance(done - shown);
       shown = done;
     }).finally(() => bar?.stop());
@@ -285,7 +308,7 @@ export class Session {
     if (test.length === 0) return;
     const clock = this.#clock("test");
     const bar = this.#hooks.progress?.(`${name}: test`, test.length);
-    const { predictions, pairs, spread } = await testScores(this.#model, this.#data.test, this.#store, {
+    const { predictions, pairs, spread } = await testScores(this.#model, this.#data.test, this.#inputs, {
       card,
       name,
       range: this.#data.range,

@@ -1,4 +1,5 @@
-import type { MosRange, PictureStore } from "../data/index.ts";
+import type { MosRange } from "../data/index.ts";
+import type { Inputs } from "./inputs.ts";
 import type { CplModel, ModelCard } from "./model.ts";
 import { predict, scoreOf } from "./predict.ts";
 import { compareDistributions, type PredictedDistribution, shareBelow, spreadReliability } from "./predicted-spread.ts";
@@ -22,7 +23,7 @@ type SpreadOfTest = Required<Pick<Progress, "reliability" | "distributions">>;
 export async function testScores(
   model: CplModel,
   test: readonly RatedRow[],
-  store: PictureStore,
+  inputs: Inputs,
   options: {
     readonly card: ModelCard;
     /** Of the model. */
@@ -39,7 +40,7 @@ export async function testScores(
   const rows = new Map(before.map((row) => [row.name, row]));
   const pairs: ScoredPair[] = [];
   const predicted: PredictedDistribution[] = [];
-  for await (const outcome of predict(model, test, store, card.options)) {
+  for await (const outcome of predict(model, test, inputs, card.options)) {
     options.onScored();
     if ("error" in outcome) continue;
     const { row, value } = outcome;

@@ -35,6 +35,8 @@ export interface TrainingHooks {
   readonly signal?: AbortSignal;
   /** A step that ends so long after the last checkpoint leaves another. @default 300 */
   readonly checkpointSeconds?: number;
+  /** Where the output of frozen sections is kept, for this run and others. @default features/ in the user's cache */
+  readonly featureFolder?: string;
   /** What the user typed, for the record. */
   readonly command?: string;
 }

@@ -24,7 +24,7 @@ export {
   type Summary,
 } from "./inspect/inspect.ts";
 export { PictureError, type PictureReason } from "./picture-error.ts";
-export { type Loaded, PictureStore, upload } from "./picture-store.ts";
+export { type Loaded, PictureStore, TensorStore, upload } from "./picture-store.ts";
 export { type Prefetched, type PrefetchOptions, prefetch } from "./prefetch.ts";
 export { type MosRange, observedRange } from "./range.ts";
 export { type ScanOptions, scan } from "./scan.ts";
