@@ -16,7 +16,7 @@ export function register(program: Command): void {
     .command("report")
     .description("write the page of a training run or an experiment again, from its record")
     .argument("<record>", "run.json, experiment.json, or the folder that holds one")
-    .option("--out <file>", "the page (default: report.html beside the record)")
+    .option("--out <file>", "the page (default: report.html or experiment.html beside the record)")
     .option("--pictures <folder>", "folder of the pictures, when they are no longer where the record says")
     .option("--no-pictures", "leave small copies of pictures out of the page")
     .addHelpText("after", examples)
@@ -31,7 +31,7 @@ Examples:
 
 async function run(given: string, flags: ReportFlags): Promise<void> {
   const opened = await readRecord(given);
-  const out = flags.out ?? join(dirname(opened.path), "report.html");
+  const out = flags.out ?? join(dirname(opened.path), opened.kind === "run" ? "report.html" : "experiment.html");
   // The plotting library is large: it is loaded when there is something to plot.
   if (opened.kind === "experiment") {
     const { experimentReport } = await import("../models/report/experiment-report.ts");

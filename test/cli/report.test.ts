@@ -92,11 +92,11 @@ describe("acutance report", () => {
   });
 
   test("makes the page of an experiment, from its folder or its file", async () => {
-    expect(acutance("report", "experiment").out).toBe("report: experiment/report.html\n");
+    expect(acutance("report", "experiment").out).toBe("report: experiment/experiment.html\n");
     expect(acutance("report", "both/experiment.json", "--out", "both.html").status).toBe(0);
     const html = await page("both.html");
     expect(html).toContain("Differences to stage 2");
-    expect(html).toBe(await page("experiment/report.html"));
+    expect(html).toBe(await page("experiment/experiment.html"));
   });
 
   test("says what is wrong with what it was given", async () => {
