@@ -74,6 +74,9 @@ function results(record: ExperimentRecord, part: string): Section {
     width: wholeWidth,
   });
   const range = record.ranges[part] ?? record.range;
+  const counts = known.map((variant) => measured(variant, part, "srcc").filter(Number.isFinite).length);
+  // A column of equal numbers would only take room.
+  const uneven = counts.some((count) => count < repeats.length);
   return {
     title: part === "test" ? "Results on the test part" : "Results on validation",
     blocks: [
@@ -81,10 +84,10 @@ function results(record: ExperimentRecord, part: string): Section {
       { kind: "figure", svg, caption: "SRCC of each repeat (discs) and the median (bar).", wide: true },
       {
         kind: "table",
-        headers: ["variant", "repeats", ...shownMeasures.map((name) => headerOf[name])],
-        rows: known.map((variant) => [
+        headers: ["variant", ...(uneven ? ["repeats"] : []), ...shownMeasures.map((name) => headerOf[name])],
+        rows: known.map((variant, i) => [
           titleOf(variant, record),
-          measured(variant, part, "srcc").filter(Number.isFinite).length,
+          ...(uneven ? [counts[i]] : []),
           ...shownMeasures.map((name) => medianAndEnds(measured(variant, part, name), digitsOf(name, range))),
         ]),
         caption: `Median over the repeats, lowest and highest in brackets. Correlations: higher is better; RMSE in MOS units (${range.join(" to ")}) and MAE: lower is better; slope of predicted on true: 1 keeps the scale. "Fitted": after the logistic that was fitted on the part.`,
@@ -94,6 +97,8 @@ function results(record: ExperimentRecord, part: string): Section {
 }
 
 const shownMeasures = ["srcc", "plcc", "plccFitted", "krcc", "rmse", "mae", "slope"] as const;
+/** On other data sets, whose scale the model does not know. */
+const crossMeasures = ["srcc", "plcc", "plccFitted", "krcc", "rmse"] as const;
 
 const headerOf: Record<MeasureName, string> = {
   srcc: "SRCC",
@@ -116,9 +121,12 @@ function medianAndEnds(values: readonly number[], digits: number): string {
   const low = finite.reduce((a, b) => Math.min(a, b));
   const high = finite.reduce((a, b) => Math.max(a, b));
   // Held together, so that a narrow cell breaks between median and ends.
-  const ends = [low, high].map((end) => decimals(end, digits)).join(low < 0 ? "\u00a0to\u00a0" : "\u2060–\u2060");
-  return `${decimals(medianOf(finite), digits)} (${ends})`;
+  const ends = [low, high].map((end) => minusSign(decimals(end, digits))).join("\u2060–\u2060");
+  return `${minusSign(decimals(medianOf(finite), digits))} (${ends})`;
 }
+
+/** A minus that does not pass for a dash. */
+const minusSign = (text: string) => text.replace("-", "−");
 
 /** Each variant minus the baseline with the same seeds. */
 function differences(record: ExperimentRecord): Section {
@@ -210,7 +218,7 @@ function paired(
 
 function signed(value: unknown): string {
   const text = decimals(value, 3);
-  return numberOf(value) > 0 && Number(text) !== 0 ? `+${text}` : text.replace("-", "−");
+  return numberOf(value) > 0 && Number(text) !== 0 ? `+${text}` : minusSign(text);
 }
 
 /** Data sets that no model was trained or fitted on. */
@@ -226,7 +234,7 @@ function crossData(record: ExperimentRecord): Section {
           part,
           titleOf(variant, record),
           decimals(n, 0),
-          ...shownMeasures.map((name) => medianAndEnds(measured(variant, part, name), digitsOf(name, range))),
+          ...crossMeasures.map((name) => medianAndEnds(measured(variant, part, name), digitsOf(name, range))),
         ];
       }),
   );
@@ -237,7 +245,7 @@ function crossData(record: ExperimentRecord): Section {
       paragraph("The final models as they are on other data sets; nothing was refitted. Median, lowest to highest."),
       {
         kind: "table",
-        headers: ["data set", "variant", "pictures", ...shownMeasures.map((name) => headerOf[name])],
+        headers: ["data set", "variant", "pictures", ...crossMeasures.map((name) => headerOf[name])],
         rows,
       },
     ],

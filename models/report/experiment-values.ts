@@ -41,11 +41,8 @@ export function repeatName({ split, training }: Repeat): string {
   return split === training ? `seed ${split}` : `split ${split}, training ${training}`;
 }
 
-/** Name of a variant with what it is: the baseline, the chosen one. */
+/** Name of a variant with what it is: the baseline, and an asterisk after the one that was chosen on validation. */
 export function titleOf(variant: ExperimentVariant, { baseline, selection, variants }: ExperimentRecord): string {
-  const marks = [
-    ...(variant.name === baseline && variants.length > 1 ? ["baseline"] : []),
-    ...(variant.name === selection.chosen ? ["chosen on validation"] : []),
-  ];
-  return marks.length ? `${variant.name} (${marks.join(", ")})` : variant.name;
+  const base = variant.name === baseline && variants.length > 1 ? " (baseline)" : "";
+  return `${variant.name}${base}${variant.name === selection.chosen ? " *" : ""}`;
 }

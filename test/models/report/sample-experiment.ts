@@ -52,7 +52,7 @@ export function sampleExperiment({ repeats = 3, text = "" } = {}): ExperimentRec
     baseline: made[0]!.name,
     variants: made,
     selection: {
-      sentence: `The row with the highest median SRCC on validation is ${made[3]!.name}.`,
+      sentence: `The row with the highest median SRCC on validation is marked with *: ${made[3]!.name}.`,
       chosen: made[3]!.name,
     },
     notes: [`labelled pictures are clipped to the range${text}`],
