@@ -19,6 +19,10 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: "train a quality model from a folder of pictures and a CSV of scores",
     load: () => import("./train.ts"),
   },
+  experiment: {
+    summary: "compare variants of CPL-IQA by a recipe, over several splits",
+    load: () => import("./experiment.ts"),
+  },
   evaluate: {
     summary: "compare a model's scores with the MOS of a data set",
     load: () => import("./evaluate.ts"),
@@ -36,7 +40,7 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
     load: () => import("./serve.ts"),
   },
   data: {
-    summary: "list the data sets known by name; inspect one before training",
+    summary: "list the data sets known by name; inspect one before training; degrade pictures",
     load: () => import("./data.ts"),
   },
   demo: {

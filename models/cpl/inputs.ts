@@ -5,7 +5,7 @@ import type { PrefetchOptions } from "../data/prefetch.ts";
 import type { Pass } from "./forward.ts";
 import type { CplModel, Outputs } from "./model.ts";
 
-/** A picture that is wanted; without a window in evaluation, which sees the centre. */
+/** A picture that is wanted; without a window in evaluation, which sees the centre. What a window says, the inputs define. */
 export interface Wanted {
   readonly path: string;
   readonly window?: CropWindow;
@@ -69,9 +69,10 @@ export class PictureInputs extends PictureStore implements Inputs {
   readonly shape: Shape;
   readonly #model: CplModel;
 
-  constructor(model: CplModel, inUse: number) {
+  /** @param inUse, cacheBytes as of {@link PictureStore} */
+  constructor(model: CplModel, inUse: number, cacheBytes?: number) {
     const { resize } = model.options;
-    super(model.device, resize, inUse);
+    super(model.device, resize, inUse, cacheBytes);
     this.shape = [1, resize, resize, 3];
     this.#model = model;
   }

@@ -162,11 +162,15 @@ export function cardMetadata(model: CplModel, card: ModelCard): Record<string, s
     options: JSON.stringify(card.options),
     score_range: JSON.stringify(card.range),
     score_direction: "higher is better",
-    input: `${card.options.crop}x${card.options.crop} of ${card.options.resize}x${card.options.resize}, RGB`,
+    input: inputOf(card.options),
     history: JSON.stringify(card.history),
     fresh: JSON.stringify(card.fresh),
     frozen_norms: JSON.stringify(model.frozenNorms),
   };
+}
+
+function inputOf({ crop, resize, cropFrom }: CplOptions): string {
+  return `${crop}x${crop} of ${cropFrom === "resized" ? `${resize}x${resize}` : "the picture at its own size"}, RGB`;
 }
 
 /** @throws SafetensorsError when the file was not written by {@link saveModel} */

@@ -8,10 +8,11 @@ import { type Shape, Tensor } from "../../engine/tensor.ts";
 import { deviceKey } from "../../engine/tune/cache.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
 import packageJson from "../../package.json" with { type: "json" };
-import { PictureStore, TensorStore } from "../data/index.ts";
+import { TensorStore } from "../data/index.ts";
 import { prefetch } from "../data/prefetch.ts";
+import { pictureInputs } from "./crop-inputs.ts";
 import { Forward, type Pass } from "./forward.ts";
-import { cut, type InputItem, type Inputs, type PrepareHooks, type Wanted, type WantedPictures } from "./inputs.ts";
+import type { InputItem, Inputs, PrepareHooks, Wanted, WantedPictures } from "./inputs.ts";
 import type { CplModel, Outputs } from "./model.ts";
 import { evaluationBatch, fittingBatch } from "./predict.ts";
 import { viewWindows, windowName } from "./views.ts";
@@ -86,16 +87,15 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
     const missing = await this.#missing(views);
     if (missing.length === 0) return;
     const bar = progress(missing.length);
-    const { device, options } = this.#model;
+    const { device } = this.#model;
+    const store = pictureInputs(this.#model, 2 * evaluationBatch, 0);
     const pass: Pass<InputItem> = {
-      assemble: (items) => cut(items, options.crop),
+      assemble: (items) => store.assemble(items),
       run: (input) => this.#model.prefix(input),
     };
-    const { resize } = options;
-    const item = () => ({ tensor: Tensor.empty(device, [1, resize, resize, 3]), window: windows[0]! });
+    const item = () => ({ tensor: Tensor.empty(device, store.shape), window: windows[0]! });
     const most = fittingBatch(device, item, pass);
     using forward = new Forward(device, most, pass);
-    const store = new PictureStore(device, resize, 2 * evaluationBatch, 0);
     let batch: (InputItem & { readonly view: View })[] = [];
     let running = Promise.resolve();
     const start = () => {
@@ -191,10 +191,11 @@ function contentHash(hashes: Map<string, Promise<string>>, path: string): Promis
 
 /** Everything that a row depends on beside the picture. */
 async function prefixKey(model: CplModel): Promise<string> {
-  const { backbone, stages, featureDepths, pooling, frozen, resize, crop } = model.options;
+  const { backbone, stages, featureDepths, pooling, frozen, resize, crop, cropFrom } = model.options;
   const pooled = featureDepths.filter((depth) => depth <= frozen);
   const hash = createHash("sha256");
-  const network = { backbone, stages, pooled, pooling, frozen, resize, crop };
+  const shown = cropFrom === "resized" ? { resize, crop } : { cropFrom, crop };
+  const network = { backbone, stages, pooled, pooling, frozen, ...shown };
   hash.update(JSON.stringify({ version: packageJson.version, device: deviceKey(model.device), network }));
   const names = model.frozenNames;
   for (const { name, data } of await storable(model.tensors().filter((tensor) => names.has(tensor.name)))) {

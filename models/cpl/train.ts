@@ -6,7 +6,8 @@ import { cacheFolder } from "../../engine/tune/cache.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
 import { observedRange } from "../data/index.ts";
 import { loadCheckpoint, readCheckpoint } from "./checkpoint.ts";
-import { type Inputs, PictureInputs } from "./inputs.ts";
+import { pictureInputs } from "./crop-inputs.ts";
+import type { Inputs } from "./inputs.ts";
 import { CplModel, type ModelCard, openModel } from "./model.ts";
 import { type CplOptions, type CplOptionsInput, cplOptions } from "./options.ts";
 import { evaluationBatch } from "./predict.ts";
@@ -116,7 +117,7 @@ async function resumeSession(device: Device, hooks: TrainingHooks): Promise<Sess
 async function openInputs(model: CplModel, { featureFolder }: TrainingHooks): Promise<Inputs> {
   const { stageOneBatch, labelledBatch, unlabelledBatch, frozen } = model.options;
   const inUse = Math.max(stageOneBatch, labelledBatch + unlabelledBatch, evaluationBatch);
-  if (frozen === 0) return new PictureInputs(model, inUse);
+  if (frozen === 0) return pictureInputs(model, inUse);
   return PrefixInputs.open(model, inUse, featureFolder ?? join(cacheFolder(), "features"));
 }
 

@@ -10,6 +10,8 @@ export type RatedRow = Row & { readonly mos: number };
 export interface TrainingData {
   readonly labelled: readonly RatedRow[];
   readonly unlabelled: readonly Row[];
+  /** Held out of training to select on; scored after each stage. */
+  readonly validation?: readonly RatedRow[];
   /** Never trained on and never selected on. */
   readonly test: readonly RatedRow[];
   /** Nominal ends of the MOS scale. */

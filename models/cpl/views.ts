@@ -2,12 +2,14 @@ import type { CropWindow } from "../../engine/ops/image.ts";
 import type { CplOptions } from "./options.ts";
 
 /**
- * The windows of resized pictures that rows are computed of: the centre, its mirror image (with the option `flip`), then
- * corners and their mirror images, then others.
+ * The windows of pictures that rows are computed of: the centre, its mirror image (with the option `flip`), then corners and
+ * their mirror images. In pixels of the resized picture or, with `cropFrom` original, in shares of what a crop leaves.
  */
-export function viewWindows({ resize, crop, flip, views }: CplOptions): (CropWindow & { readonly flip: boolean })[] {
-  const most = resize - crop;
-  const centre = Math.floor(most / 2);
+export function viewWindows(options: CplOptions): (CropWindow & { readonly flip: boolean })[] {
+  const { resize, crop, cropFrom, flip, views } = options;
+  const isResized = cropFrom === "resized";
+  const most = isResized ? resize - crop : 1;
+  const centre = isResized ? Math.floor(most / 2) : 0.5;
   const places = [
     [centre, centre],
     [0, 0],

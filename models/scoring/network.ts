@@ -55,9 +55,9 @@ export class Network {
     this.card = card;
     this.#options = options;
     const { device } = model;
-    const { resize } = model.options;
+    const { crop } = model.options;
     const pass = centrePass(model, distributions);
-    const picture = () => Tensor.empty(device, [1, resize, resize, 3]);
+    const picture = () => Tensor.empty(device, [1, crop, crop, 3]);
     this.batch = Math.min(options.batch, fittingBatch(device, picture, pass));
     this.#forward = new Forward(device, this.batch, pass);
   }

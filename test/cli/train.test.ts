@@ -110,6 +110,18 @@ describe("a user trains, evaluates and scores", () => {
     expect(whole.err).toContain("1 of 31 pictures could not be scored");
     const table = await acutance(["score", "--model", "run/model.safetensors", "pictures/3.png"]);
     expect(table.out).toContain("score (0-100)");
+    const tiled = await acutance([
+      "score",
+      "--model",
+      "run/model.safetensors",
+      "pictures/2.png",
+      "--json",
+      "--tiles",
+      "4",
+    ]);
+    expect(JSON.parse(tiled.out).pictures[0].score).not.toBe(
+      pictures.find(({ path }: { path: string }) => path.endsWith("/2.png")).score,
+    );
   });
 
   test("Ctrl-C leaves a checkpoint, --resume ends with the models of an uninterrupted run", async () => {
@@ -136,6 +148,9 @@ describe("wrong usage", () => {
     [["train", "cpl", ...data, ...method, "--init", "scores.csv"], 1, "scores.csv"],
     [["score", "pictures"], 2, "--model"],
     [["score", "--model", "scores.csv", "pictures/1.png"], 1, "scores.csv"],
+    [["score", "--model", "scores.csv", "pictures/1.png", "--tiles", "0"], 2, "whole number of at least 1"],
+    [["train", "cpl", ...data, "--label-mode", "onehot5"], 1, "give --levels 5"],
+    [["train", "cpl", ...data, "--test-tiles", "9", "--test-crops", "5"], 1, "give one"],
     [["score", "--model", "none.safetensors", "nothing-*.png"], 1, "no picture"],
     [["evaluate", "--model", "x"], 2, "--data and --csv are needed"],
   ])("%j", async (args, expectedCode, message) => {

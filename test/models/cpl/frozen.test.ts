@@ -77,6 +77,7 @@ async function tensorsOf(path: string): Promise<Map<string, readonly number[]>> 
 describe.each([
   ["the stem and a stage", { frozen: 3 }],
   ["all sections", { frozen: 5 }],
+  ["all sections, of crops at original size", { frozen: 5, cropFrom: "original" }],
   [
     "a section between two pooled ones",
     { frozen: 3, featureDepths: [2, 4], pooling: "statistics", featureNorm: "batch" },
