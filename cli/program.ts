@@ -31,6 +31,10 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: "compare a model's scores with the MOS of a data set",
     load: () => import("./evaluate.ts"),
   },
+  report: {
+    summary: "write the page of a training run or an experiment again, from its record",
+    load: () => import("./report.ts"),
+  },
   score: {
     summary: "score pictures with a trained model",
     load: () => import("./score.ts"),
