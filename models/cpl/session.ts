@@ -321,13 +321,19 @@ export class Session {
   ): Promise<void> {
     const clock = this.#clock(part ?? "test");
     const bar = this.#hooks.progress?.(part ? name : `${name}: test`, rows.length);
-    const { predictions, pairs } = await testScores(this.#model, rows, this.#inputs, {
+    const { predictions, pairs, spread } = await testScores(this.#model, rows, this.#inputs, {
       ...scoring,
+      name,
+      range: this.#data.range,
       before: part ? [] : this.#progress.predictions,
       onScored: () => bar?.advance(),
     }).finally(() => bar?.stop());
     clock();
-    if (!part) this.#progress.predictions = predictions;
+    if (!part) {
+      this.#progress.predictions = predictions;
+      this.#progress.reliability = [...(this.#progress.reliability ?? []), ...spread.reliability];
+      this.#progress.distributions = [...(this.#progress.distributions ?? []), ...spread.distributions];
+    }
     if (pairs.length < 3) return;
     const evaluation = evaluate(
       pairs.map((pair) => pair.predicted),

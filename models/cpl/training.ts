@@ -46,7 +46,15 @@ export interface TrainingHooks {
 /** The parts of a record that grow while training runs. */
 export type Progress = Pick<
   RunRecord,
-  "phases" | "losses" | "refreshes" | "pseudoLabels" | "results" | "predictions" | "notes"
+  | "phases"
+  | "losses"
+  | "refreshes"
+  | "pseudoLabels"
+  | "results"
+  | "predictions"
+  | "reliability"
+  | "distributions"
+  | "notes"
 >;
 
 /** What a finished training leaves in memory; the same is in the folder. */
