@@ -96,6 +96,8 @@ function recordOfRun(
     phases: addedUp(progress.flatMap(({ phases }) => phases)),
     losses: progress.flatMap(({ losses }) => losses),
     refreshes: progress.flatMap(({ refreshes }) => refreshes),
+    reliability: progress.flatMap(({ reliability = [] }) => reliability),
+    distributions: progress.flatMap(({ distributions = [] }) => distributions),
     ...(complete && {
       predictions: last!.predictions.map((row) => ({ ...row, ...stageOneOf(stageOne.get(row.name)) })),
       pseudoLabels: last!.pseudoLabels,

@@ -131,8 +131,8 @@ export class ExperimentStore implements Disposable {
         this.#insert("pseudo_labels", { training: key, name, pseudo, confidence, mos: mos ?? null });
       const seconds = progress.phases.reduce((sum, phase) => sum + phase.seconds, 0);
       this.#run(
-        "UPDATE trainings SET status = 'finished', error = NULL, seconds = ?, notes = ?, finished = ? WHERE key = ?",
-        ...[seconds, JSON.stringify(progress.notes), new Date().toISOString(), key],
+        "UPDATE trainings SET status = 'finished', error = NULL, seconds = ?, notes = ?, spread = ?, finished = ? WHERE key = ?",
+        ...[seconds, JSON.stringify(progress.notes), JSON.stringify(spreadOf(progress)), new Date().toISOString(), key],
       );
     });
   }
@@ -165,8 +165,8 @@ export class ExperimentStore implements Disposable {
     const rows = (table: string, columns: string) =>
       this.#all(`SELECT ${columns} FROM ${table} WHERE training = ? ORDER BY rowid`, key);
     const predictions = this.#all(
-      `SELECT name, path, mos, stage_one AS stageOne, score, standard_deviation AS standardDeviation, confidence
-       FROM predictions WHERE training = ? AND part = 'test' ORDER BY rowid`,
+      `SELECT name, path, mos, stage_one AS stageOne, score, standard_deviation AS standardDeviation, confidence,
+         share_below AS shareBelow FROM predictions WHERE training = ? AND part = 'test' ORDER BY rowid`,
       key,
     );
     return {
@@ -180,6 +180,9 @@ export class ExperimentStore implements Disposable {
         withoutNulls,
       ) as Progress["pseudoLabels"],
       notes: [...(this.training(key)?.notes ?? [])],
+      ...JSON.parse(
+        (this.#get("SELECT spread FROM trainings WHERE key = ?", key)?.["spread"] as string | null) ?? "{}",
+      ),
     };
   }
 
@@ -214,10 +217,10 @@ export class ExperimentStore implements Disposable {
   }
 
   #addPrediction(key: string, part: string, row: Progress["predictions"][number]): void {
-    const { name, path, mos, stageOne, score, standardDeviation, confidence } = row;
+    const { name, path, mos, stageOne, score, standardDeviation, confidence, shareBelow } = row;
     this.#insert("predictions", {
       ...{ training: key, part, name, path, mos: mos ?? null, stage_one: stageOne ?? null },
-      ...{ score, standard_deviation: standardDeviation, confidence },
+      ...{ score, standard_deviation: standardDeviation, confidence, share_below: shareBelow ?? null },
     });
   }
 
@@ -265,6 +268,11 @@ export class ExperimentStore implements Disposable {
       throw error;
     }
   }
+}
+
+/** What a test adds to a record beside scores. */
+function spreadOf({ reliability, distributions }: Progress): Pick<Progress, "reliability" | "distributions"> {
+  return { ...(reliability && { reliability }), ...(distributions && { distributions }) };
 }
 
 function withoutNulls(row: Record<string, unknown>): Record<string, unknown> {

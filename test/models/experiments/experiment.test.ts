@@ -104,13 +104,19 @@ describe("an experiment", () => {
       run!.predictions!.map(({ mos }) => mos!),
     );
     expect(final).toMatchObject({ n: 8, srcc: again.srcc, rmse: again.rmse });
+    expect(run!.reliability!.map(({ name }) => name)).toEqual(["stage 1", "stage 2"]);
+    expect(run!.distributions!.map(({ name }) => name)).toEqual(["stage 1", "stage 2"]);
     expect(run!.predictions!.every(({ stageOne }) => typeof stageOne === "number")).toBe(true);
     const cross = run!.results.find(({ part }) => part === "other")!;
     expect(cross.rmse!).toBeLessThan(4);
     expect(record.ranges).toEqual({ test: [0, 100], validation: [0, 100], other: [1, 5] });
-    expect((await readdir(out)).sort()).toEqual(
-      expect.arrayContaining(["experiment.json", "runs.csv", "table.csv", "table.md"]),
-    );
+    expect((await readdir(out)).sort()).toEqual([
+      "experiment.html",
+      "experiment.json",
+      "runs.csv",
+      "table.csv",
+      "table.md",
+    ]);
     expect(JSON.parse(await readFile(join(out, "experiment.json"), "utf8"))).toEqual(
       JSON.parse(JSON.stringify(record)),
     );
@@ -260,6 +266,17 @@ describe("a store", () => {
       await expect(open(name)).rejects.toThrow(message);
     }
   });
+});
+
+test("a store of an earlier version gets what is new", async () => {
+  (await ExperimentStore.open(store("earlier")))[Symbol.dispose]();
+  const path = join(store("earlier"), "results.sqlite");
+  const database = new DatabaseSync(path);
+  database.exec("ALTER TABLE trainings DROP COLUMN spread; ALTER TABLE predictions DROP COLUMN share_below");
+  database.exec("PRAGMA user_version = 1");
+  database.close();
+  using kept = await ExperimentStore.open(store("earlier"));
+  expect(kept.progress("none").predictions).toEqual([]);
 });
 
 test("a training in another process's hands is left to it until that process has ended", async () => {
