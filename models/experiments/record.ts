@@ -97,6 +97,8 @@ function recordOfRun(
     losses: progress.flatMap(({ losses }) => losses),
     refreshes: progress.flatMap(({ refreshes }) => refreshes),
     ...(complete && {
+      ...(last!.reliability?.length && { reliability: last!.reliability.at(-1) }),
+      ...(last!.distributions?.length && { distributions: last!.distributions }),
       predictions: last!.predictions.map((row) => ({ ...row, ...stageOneOf(stageOne.get(row.name)) })),
       pseudoLabels: last!.pseudoLabels,
     }),

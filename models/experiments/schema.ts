@@ -51,6 +51,9 @@ PRAGMA application_id = ${applicationId};
 PRAGMA user_version = ${schemaVersion};
 `;
 
+/** Tables that the first stores were made without. `spread` is JSON: reliability and distances of predicted distributions. */
+const laterTables = "CREATE TABLE IF NOT EXISTS spreads (training TEXT PRIMARY KEY, spread TEXT NOT NULL)";
+
 /**
  * Opens the database of a store, making it where there is none.
  * @throws StoreError when the file is damaged, another program's or of a later version, or this runtime has no SQLite
@@ -66,6 +69,7 @@ export async function openDatabase(path: string): Promise<DatabaseSync> {
     database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
     database.exec("BEGIN IMMEDIATE");
     if (pragma(database, "user_version") === 0) database.exec(tables);
+    database.exec(laterTables);
     database.exec("COMMIT");
     return database;
   } catch (error) {

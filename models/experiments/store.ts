@@ -116,7 +116,7 @@ export class ExperimentStore implements Disposable {
   /** Keeps what a finished training found, all of it or nothing. */
   finish(key: string, { progress, results }: { progress: Progress; results: readonly PartResult[] }): void {
     this.#together(() => {
-      for (const table of ["results", "phases", "losses", "refreshes", "predictions", "pseudo_labels"]) {
+      for (const table of ["results", "phases", "losses", "refreshes", "predictions", "pseudo_labels", "spreads"]) {
         this.#run(`DELETE FROM ${table} WHERE training = ?`, key);
       }
       for (const result of results) this.#addResult(key, result, "");
@@ -129,6 +129,8 @@ export class ExperimentStore implements Disposable {
       for (const row of progress.predictions) this.#addPrediction(key, "test", row);
       for (const { name, pseudo, confidence, mos } of progress.pseudoLabels)
         this.#insert("pseudo_labels", { training: key, name, pseudo, confidence, mos: mos ?? null });
+      const { reliability = [], distributions = [] } = progress;
+      this.#insert("spreads", { training: key, spread: JSON.stringify({ reliability, distributions }) });
       const seconds = progress.phases.reduce((sum, phase) => sum + phase.seconds, 0);
       this.#run(
         "UPDATE trainings SET status = 'finished', error = NULL, seconds = ?, notes = ?, finished = ? WHERE key = ?",
@@ -179,6 +181,7 @@ export class ExperimentStore implements Disposable {
       pseudoLabels: rows("pseudo_labels", "name, pseudo, confidence, mos").map(
         withoutNulls,
       ) as Progress["pseudoLabels"],
+      ...JSON.parse((rows("spreads", "spread")[0]?.["spread"] as string | undefined) ?? "{}"),
       notes: [...(this.training(key)?.notes ?? [])],
     };
   }

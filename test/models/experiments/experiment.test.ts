@@ -74,6 +74,7 @@ describe("an experiment", () => {
     for (const { runs } of record.variants) {
       expect(runs.map(({ status }) => status)).toEqual(["finished", "finished"]);
       for (const run of runs) {
+        expect(run.reliability).toMatchObject({ name: "stage 2", n: 8 });
         expect(run.parts).toMatchObject({ labelled: 5, unlabelled: 24, validation: 3, test: 8 });
         expect(run.results.map(({ part, stage }) => `${part} ${stage}`)).toEqual([
           "validation 1",
@@ -99,7 +100,7 @@ describe("an experiment", () => {
     expect(cross.rmse!).toBeLessThan(4);
     expect(record.ranges).toEqual({ test: [0, 100], validation: [0, 100], other: [1, 5] });
     expect((await readdir(out)).sort()).toEqual(
-      expect.arrayContaining(["experiment.json", "runs.csv", "table.csv", "table.md"]),
+      expect.arrayContaining(["experiment.html", "experiment.json", "runs.csv", "table.csv", "table.md"]),
     );
     expect(JSON.parse(await readFile(join(out, "experiment.json"), "utf8"))).toEqual(
       JSON.parse(JSON.stringify(record)),
