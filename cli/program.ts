@@ -23,6 +23,10 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: "compare variants of CPL-IQA by a recipe, over several splits",
     load: () => import("./experiment.ts"),
   },
+  export: {
+    summary: "write a trained model in half the size",
+    load: () => import("./export.ts"),
+  },
   evaluate: {
     summary: "compare a model's scores with the MOS of a data set",
     load: () => import("./evaluate.ts"),

@@ -17,6 +17,9 @@ const stageTwoOnly = [
   "confidence",
   "divideByMaximum",
   "target",
+  "refresh",
+  // Stage 1 has labelled pictures alone.
+  "lossDivision",
 ] as const satisfies readonly (keyof CplOptions)[];
 
 /** Options that change nothing of stage 2 from a given model. */

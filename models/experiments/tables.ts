@@ -38,7 +38,7 @@ export function markdownTable(record: ExperimentRecord): string {
       (compared ? ` Δ: minus ${baseline}, repeat by repeat, mean ± standard deviation.` : "") +
       (others.length > 0 ? ` Columns of ${others.join(", ")}: medians.` : ""),
     selection.sentence,
-    ...notes.map((note) => `- ${note}`),
+    ...(notes.length > 0 ? [notes.map((note) => `- ${note}`).join("\n")] : []),
   ];
   return `${lines.join("\n\n")}\n`;
 }
@@ -77,7 +77,7 @@ function meanAndRange({ n, mean, sd, min, max }: Spread, digits: number): string
 
 function difference({ n, mean, sd }: Spread): string {
   if (n === 0) return "-";
-  const signed = `${mean! < 0 ? "−" : "+"}${Math.abs(mean!).toFixed(correlationDigits)}`;
+  const signed = `${mean! < 0 ? "" : "+"}${mean!.toFixed(correlationDigits)}`;
   return sd === null ? signed : `${signed} ± ${number(sd, correlationDigits)}`;
 }
 

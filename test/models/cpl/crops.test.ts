@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { CropInputs } from "../../../models/cpl/crop-inputs.ts";
-import type { Wanted } from "../../../models/cpl/inputs.ts";
+import type { InputItem, Wanted } from "../../../models/cpl/inputs.ts";
 import { CplModel } from "../../../models/cpl/model.ts";
 import { type CplOptionsInput, cplOptions } from "../../../models/cpl/options.ts";
 import { resumeCpl, trainCpl } from "../../../models/cpl/train.ts";
@@ -63,7 +63,7 @@ describe("crops at original size", () => {
     const device = await sharedDevice();
     const model = new CplModel(device, cplOptions(options));
     const inputs = new CropInputs(model, 4);
-    const loaded = [];
+    const loaded: InputItem[] = [];
     for await (const found of inputs.load(wanted)) {
       if ("error" in found) throw found.error;
       loaded.push({ tensor: found.tensor, window: found.row.window });
