@@ -96,9 +96,9 @@ function recordOfRun(
     phases: addedUp(progress.flatMap(({ phases }) => phases)),
     losses: progress.flatMap(({ losses }) => losses),
     refreshes: progress.flatMap(({ refreshes }) => refreshes),
-    reliability: progress.flatMap(({ reliability = [] }) => reliability),
-    distributions: progress.flatMap(({ distributions = [] }) => distributions),
     ...(complete && {
+      ...(last!.reliability?.length && { reliability: last!.reliability.at(-1) }),
+      ...(last!.distributions?.length && { distributions: last!.distributions }),
       predictions: last!.predictions.map((row) => ({ ...row, ...stageOneOf(stageOne.get(row.name)) })),
       pseudoLabels: last!.pseudoLabels,
     }),

@@ -37,8 +37,8 @@ export const muted = "var(--chart-muted)";
 export const grid = "var(--chart-grid)";
 
 // Okabe and Ito's palette, told apart by colour-blind readers, in a tone for either background.
-const light = ["#0072b2", "#d55e00", "#009e73", "#a8578a", "#8a6d00", "#2f7fb5"];
-const dark = ["#56b4e9", "#ff9a4d", "#2fcf9f", "#e59ac4", "#f0e442", "#9ccbe8"];
+const light = ["#0072b2", "#d55e00", "#009e73", "#a8578a", "#8a6d00", "#4b5563"];
+const dark = ["#56b4e9", "#ff9a4d", "#2fcf9f", "#e59ac4", "#f0e442", "#c3ccd6"];
 
 const style = `<style>.acutance-chart{${variables(light, "#1f2328", "#6b7280", "#e1e4e8")}}\
 @media(prefers-color-scheme:dark){.acutance-chart{${variables(dark, "#e6edf3", "#9aa4af", "#343b44")}}}</style>`;

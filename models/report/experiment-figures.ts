@@ -1,12 +1,10 @@
 import { bars, lines, type Point, scatter } from "./chart.ts";
 import type { ExperimentRecord, ExperimentVariant } from "./experiment-record.ts";
-import { measured, medianOf, titleOf } from "./experiment-values.ts";
+import { inGroups, measured, medianOf, mostLines, titleOf } from "./experiment-values.ts";
 import type { Block, Section } from "./page.ts";
 import { capital, dash, decimals, duration, numberOf, paragraph, sum } from "./report-parts.ts";
 import { type Sweep, type SweepLine, sweepsOf } from "./sweeps.ts";
 
-/** Lines in one chart that can be told apart. */
-const mostLines = 6;
 const wholeWidth = 1080;
 
 /** One section for each setting that the experiment went through. */
@@ -92,14 +90,8 @@ export function pseudoLabelQuality(record: ExperimentRecord): Section {
     "SRCC of confidence and error",
   ];
   const several = known.some(({ epochs }) => epochs.size > 1);
-  // The baseline is drawn in every chart, the others are dealt out.
-  const [first, ...others] = known;
-  const groups: (typeof known)[] = [];
-  for (let i = 0; i < Math.max(1, others.length); i += mostLines - 1) {
-    groups.push([first!, ...others.slice(i, i + mostLines - 1)]);
-  }
   const figures = (["SRCC", "MAE", "slope"] as const).flatMap((name) =>
-    groups.map((group): Block => {
+    inGroups(known).map((group): Block => {
       const { of, better } = qualities.find((quality) => quality.name === name)!;
       const series = group.map(({ variant, epochs }) => ({
         name: variant.name,

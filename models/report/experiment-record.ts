@@ -68,9 +68,9 @@ export interface ExperimentRun {
   readonly phases: RunRecord["phases"];
   readonly losses: RunRecord["losses"];
   readonly refreshes: RunRecord["refreshes"];
-  /** As in the record of a training run, of the test part. */
-  readonly reliability?: NonNullable<RunRecord["reliability"]>;
-  readonly distributions?: NonNullable<RunRecord["distributions"]>;
+  /** Of the final model's predicted distributions on the test part; absent in runs of earlier versions. */
+  readonly reliability?: NonNullable<RunRecord["reliability"]>[number];
+  readonly distributions?: RunRecord["distributions"];
   /** Test part; given for the first finished repeat of a variant. */
   readonly predictions?: RunRecord["predictions"];
   /** Of the last refresh; given for the first finished repeat of a variant. */

@@ -2,20 +2,12 @@ import { meanInterval } from "../metrics/index.ts";
 import { type DotRow, dotPlot } from "./dot-plot.ts";
 import { pseudoLabelQuality, sweeps, times } from "./experiment-figures.ts";
 import type { ExperimentRecord, ExperimentVariant, MeasureName } from "./experiment-record.ts";
+import { recipe, runs, variantTable } from "./experiment-runs.ts";
+import { spreads } from "./experiment-spread.ts";
 import { measured, medianOf, minus, repeatName, resultOf, titleOf } from "./experiment-values.ts";
 import { type Block, renderPage, type Section } from "./page.ts";
 import { agreement } from "./report-figures.ts";
-import {
-  capital,
-  dash,
-  dateAndTime,
-  decimals,
-  duration,
-  numberOf,
-  paragraph,
-  pictureCount,
-  sum,
-} from "./report-parts.ts";
+import { capital, dash, dateAndTime, decimals, numberOf, paragraph, sum } from "./report-parts.ts";
 
 const wholeWidth = 1080;
 
@@ -31,6 +23,7 @@ export function experimentReport(record: ExperimentRecord): string {
     ...sweeps(record),
     crossData(record),
     pseudoLabelQuality(record),
+    spreads(record),
     examples(record),
     times(record),
     runs(record),
@@ -272,73 +265,4 @@ function examples(record: ExperimentRecord): Section {
         : [];
     });
   return { title: "Predicted and true scores of the test part", blocks };
-}
-
-/** Every run: what it was made of, and why it failed. */
-function runs(record: ExperimentRecord): Section {
-  const rows = record.variants.flatMap((variant) =>
-    variant.runs.map((run) => {
-      const { parts, trainings } = run;
-      const noisy = parts.noisy ? ` (${parts.noisy} with noise)` : "";
-      return [
-        variant.name,
-        repeatName(run.repeat),
-        run.status + (run.error ? `: ${run.error}` : ""),
-        `${parts.labelled}${noisy} / ${parts.unlabelled} / ${parts.validation ? `${parts.validation} / ` : ""}${parts.test}`,
-        decimals(resultOf(run, "test")?.srcc, 3),
-        trainings.length ? duration(sum(trainings.map(({ seconds }) => seconds))) : dash,
-        trainings.map(({ stage, key, cached }) => `${stage}: ${key.slice(0, 8)}${cached ? " (kept)" : ""}`).join(", "),
-      ];
-    }),
-  );
-  const validation = record.variants.some(({ runs }) => runs.some(({ parts }) => parts.validation > 0));
-  const headers = [
-    "variant",
-    "repeat",
-    "status",
-    `labelled / unlabelled / ${validation ? "validation / " : ""}test`,
-    "test SRCC",
-    "training",
-    "stage: key of the training",
-  ];
-  return {
-    title: "Runs",
-    blocks: [
-      { kind: "table", headers, rows, caption: "Kept: the training was finished before this call and was used again." },
-      ...record.notes.map((note) => paragraph(note)),
-    ],
-  };
-}
-
-function variantTable({ variants, baseline }: ExperimentRecord): Section {
-  const rows = variants.map(({ name, changes }) => [
-    name,
-    changesOf(changes) || (name === baseline ? "nothing" : dash),
-  ]);
-  return { title: "Variants", blocks: [{ kind: "table", headers: ["variant", "what it changes of the base"], rows }] };
-}
-
-function changesOf(changes: Readonly<Record<string, unknown>>): string {
-  return Object.entries(changes)
-    .map(([name, value]) => `${name} = ${typeof value === "string" ? value : JSON.stringify(value)}`)
-    .join(", ");
-}
-
-function recipe({ description, recipe, command, hardware, variants }: ExperimentRecord): Section {
-  const pictures = variants[0]?.runs[0]?.parts;
-  const facts = [
-    ["command", command],
-    ["adapter", hardware.adapter],
-    ["runtime", hardware.runtime],
-    ["platform", [hardware.platform, hardware.cores > 0 && `${hardware.cores} cores`].filter(Boolean).join(", ")],
-    ["test part", pictures ? pictureCount(pictures.test) : ""],
-  ].filter(([, value]) => value);
-  return {
-    title: "Recipe",
-    blocks: [
-      ...(description ? [paragraph(description)] : []),
-      { kind: "table", headers: ["what", "value"], rows: facts },
-      { kind: "code", text: JSON.stringify(recipe, null, 2), label: "The recipe as JSON" },
-    ],
-  };
 }

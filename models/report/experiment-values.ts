@@ -46,3 +46,15 @@ export function titleOf(variant: ExperimentVariant, { baseline, selection, varia
   const base = variant.name === baseline && variants.length > 1 ? " (baseline)" : "";
   return `${variant.name}${base}${variant.name === selection.chosen ? " *" : ""}`;
 }
+
+/** Lines in one chart that can be told apart. */
+export const mostLines = 6;
+
+/** Items in charts of few lines: the first, the baseline, is in every chart, the others are dealt out. */
+export function inGroups<Item>([first, ...others]: readonly Item[]): Item[][] {
+  const groups: Item[][] = [];
+  for (let i = 0; i < Math.max(1, others.length); i += mostLines - 1) {
+    groups.push([first!, ...others.slice(i, i + mostLines - 1)]);
+  }
+  return groups;
+}

@@ -29,6 +29,7 @@ test("the page says what the record says", () => {
     "Sweep of gamma",
     "Other data sets",
     "Pseudo-labels",
+    "Predicted distributions",
     "Predicted and true scores of the test part",
     "Time",
     "Runs",
@@ -66,10 +67,18 @@ test("the page says what the record says", () => {
   ]);
   expect(cells(html, "Other data sets", "spaq")!.slice(0, 3)).toEqual(["spaq", "stage 2 (baseline)", "60"]);
   expect(cells(html, "Pseudo-labels", "stage 2 (baseline)")!.slice(0, 2)).toEqual(["stage 2 (baseline)", "3"]);
+  const errors = baseline!.runs.map(({ reliability }) => reliability!.calibrationError);
+  expect(cells(html, "Predicted distributions", "stage 2 (baseline)")!.slice(0, 2)).toEqual([
+    "stage 2 (baseline)",
+    medianOf(errors).toFixed(3),
+  ]);
+  expect(cells(section(html, "Predicted distributions").split("</table>")[1]!, "", "gamma 0.5")).toEqual([
+    ...["gamma 0.5", "0.130", "0.320", "0.120", "0.150"],
+  ]);
   expect(section(html, "Runs")).toContain("failed: the loss is NaN");
   expect(cells(html, "Variants", "gamma 0.5")).toEqual(["gamma 0.5", "gamma = 0.5"]);
   expect(section(html, "Recipe")).toContain("&quot;stageTwoEpochs&quot;: 3");
-  expect(html.match(/<figure class="chart/g)).toHaveLength(13);
+  expect(html.match(/<figure class="chart/g)).toHaveLength(14);
 });
 
 test("nothing outside the page is asked for, and texts stay texts", () => {

@@ -1,5 +1,5 @@
 import { Random } from "../../../engine/random.ts";
-import { evaluate } from "../../../models/metrics/index.ts";
+import { evaluate, reliability } from "../../../models/metrics/index.ts";
 import {
   type ExperimentRecord,
   type ExperimentRun,
@@ -135,6 +135,27 @@ function runOf(
         confidence: 0.2,
       })),
     }),
+    reliability: {
+      name: "stage 2",
+      ...reliability(
+        mos.map((value, i) => ({
+          score: late[i]!,
+          mos: value,
+          standardDeviation: 12 + (i % 5),
+          confidence: 0.5 - 0.05 * (i % 5),
+          shareBelow: Math.min(1, Math.max(0, 0.5 + (value - late[i]!) / 60)),
+        })),
+      ),
+    },
+    distributions: (["histogram", "normal"] as const).map((reference) => ({
+      name: "stage 2",
+      reference,
+      n: testPictures,
+      jensenShannon: { mean: 0.06 + 0.1 * noise, median: 0.06 },
+      jensenShannonDistance: { mean: 0.25 + 0.1 * noise, median: 0.25 },
+      wasserstein: { mean: 0.05 + 0.1 * noise, median: 0.05 },
+      emd: { mean: 0.08 + 0.1 * noise, median: 0.08 },
+    })),
     notes: [],
   };
 }

@@ -251,6 +251,20 @@ test("the outcome is said plainly", async () => {
   expect(await summary([])).toBe("There are no test results.");
 });
 
+test("a validation part is named beside the test part", async () => {
+  const record = plausible();
+  const [one] = record.results;
+  const html = await trainingReport({
+    ...record,
+    parts: { ...record.parts, validation: 7 },
+    results: [...record.results, { name: "stage 1, validation", part: "validation", evaluation: one!.evaluation }],
+  });
+  expect(cells(html, "pictures")).toEqual(["pictures", "21 labelled, 63 unlabelled, 7 validation, 20 test"]);
+  expect(cells(html, "stage 1, validation")?.[1]).toBe("20");
+  expect(html).toContain("of the test and the validation part at the end of each stage");
+  expect(html).toContain("Stage 2 beats stage 1 in test SRCC");
+});
+
 test("what the record does not have is left out", async () => {
   const bare = await trainingReport(empty);
   expect(titles(bare)).toEqual(["Run"]);
