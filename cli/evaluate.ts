@@ -4,7 +4,7 @@ import { parse } from "csv-parse/sync";
 import { stringify } from "csv-stringify/sync";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import { ratedRows } from "../models/data/index.ts";
-import { evaluate } from "../models/metrics/index.ts";
+import { bootstrapInterval, evaluate, plcc, srcc } from "../models/metrics/index.ts";
 import { openScorer } from "../models/scorer.ts";
 import { addDataOptions, type DataOptions, namesData, openDataset, tilesOption } from "./data-options.ts";
 import { checkNumbersOption, deviceSource, memoryOption } from "./device.ts";
@@ -29,7 +29,7 @@ export function register(program: Command): void {
     .requiredOption("--model <file>", "model made by `acutance train`");
   addDataOptions(command)
     .option("--split <file>", "split.csv of a training run: evaluate on one part of it")
-    .option("--part <name>", "the part, with --split: labelled, unlabelled or test", "test")
+    .option("--part <name>", "the part, with --split: labelled, unlabelled, validation or test", "test")
     .option("--json", "print one JSON document")
     .option("--predictions <file>", "write name, MOS, score and uncertainty of every picture as CSV")
     .option(...tilesOption)
@@ -66,14 +66,22 @@ async function run(flags: EvaluateFlags): Promise<void> {
     }
   }
   bar.stop();
-  const result = evaluate(
-    scored.map(({ score }) => score),
-    scored.map((row) => row.mos),
-  );
+  const [predicted, truth] = [scored.map(({ score }) => score), scored.map((row) => row.mos)];
+  const result = evaluate(predicted, truth);
+  const intervals = {
+    srcc: bootstrapInterval(predicted, truth, srcc),
+    plcc: bootstrapInterval(predicted, truth, plcc),
+  };
   if (flags.predictions) await writeFileAtomically(flags.predictions, stringify(scored, { header: true }));
-  if (flags.json) console.log(JSON.stringify({ model: flags.model, range: scorer.card.range, ...result }, null, 2));
+  if (flags.json)
+    console.log(JSON.stringify({ model: flags.model, range: scorer.card.range, ...result, intervals }, null, 2));
   else {
     console.log(resultTable([{ name: flags.split ? flags.part : "all", evaluation: result }]));
+    for (const [name, interval] of Object.entries(intervals)) {
+      if (!interval) continue;
+      const [low, high] = [interval.low, interval.high].map((end) => end.toFixed(3));
+      console.log(`${name.toUpperCase()}: 95 % interval ${low} to ${high} (bootstrap over the pictures, 2,000 draws)`);
+    }
     if (dataset.range && dataset.range.join() !== scorer.card.range.join()) {
       console.log(
         `note: the model scores on [${scorer.card.range}], the data set is on [${dataset.range}]: RMSE, MAE and slope compare different scales`,

@@ -1,9 +1,13 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Service } from "../models/service/index.ts";
 
 /** A service that can be reached. */
 export interface Listening {
   readonly url: string;
-  /** Takes no more connections, waits until every request that came is answered, and ends what is left of connections. */
+  /**
+   * Takes no more connections, waits until every request that came is answered, and ends what is left of connections: those
+   * whose clients do not take their answer some seconds later.
+   */
   stop(): Promise<void>;
 }
 
@@ -15,6 +19,8 @@ export interface ListenOptions {
 
 /** Seconds in which a connection must send something while it is not waiting for scores. */
 const idleSeconds = 30;
+/** Seconds in which clients must have taken the last answers when the service stops. */
+const flushSeconds = 3;
 
 /** Puts a service on a port, under Bun by its own server, elsewhere by that of Node. @throws Error when the port is taken */
 export function listen(service: Service, options: ListenOptions): Promise<Listening> {
@@ -39,7 +45,7 @@ async function listenInBun(service: Service, { host, port }: ListenOptions): Pro
     async stop() {
       void server.stop();
       await service.drain();
-      while (server.pendingRequests > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+      for (let left = 100 * flushSeconds; left > 0 && server.pendingRequests > 0; left--) await sleep(10);
       await server.stop(true);
     },
   };
@@ -60,7 +66,9 @@ async function listenInNode(service: Service, { host, port }: ListenOptions): Pr
       const closed = new Promise((resolve) => server.close(resolve));
       await service.drain();
       server.closeIdleConnections();
+      const end = setTimeout(() => server.closeAllConnections(), 1000 * flushSeconds);
       await closed;
+      clearTimeout(end);
     },
   };
 }

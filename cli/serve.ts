@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { type Command, InvalidArgumentError } from "commander";
+import { SharedDevice } from "../engine/device/shared.ts";
 import { parseBytes } from "../engine/memory/report.ts";
 import { type LogEntry, openService } from "../models/service/index.ts";
 import { wholeNumber } from "./data-options.ts";
@@ -21,6 +22,8 @@ interface ServeFlags extends TuningFlags {
   readonly maxQueue: number;
   readonly bodySeconds: number;
   readonly scoreSeconds: number;
+  readonly allowUrls?: boolean;
+  readonly urlSeconds: number;
   readonly memory?: number;
 }
 
@@ -44,8 +47,10 @@ export function register(program: Command): void {
       wholeNumber(1),
       1024,
     )
-    .option("--body-seconds <s>", "time for a body to arrive", wholeNumber(1), 30)
-    .option("--score-seconds <s>", "time for the pictures of a request to be scored", wholeNumber(1), 120)
+    .option("--body-seconds <s>", "time for a body to arrive, and for a client to read on", wholeNumber(1), 30)
+    .option("--score-seconds <s>", "time for a picture to be scored once it has come", wholeNumber(1), 120)
+    .option("--allow-urls", "fetch pictures that are named by their URL, from public addresses only")
+    .option("--url-seconds <s>", "time for such a picture to come", wholeNumber(1), 10)
     .option(...memoryOption)
     .addHelpText(
       "after",
@@ -62,15 +67,16 @@ async function run(flags: ServeFlags): Promise<void> {
   if (!token && !isLoopback(flags.host)) {
     throw new Error(`whoever reaches ${flags.host} could send pictures: give a bearer token with --token-file`);
   }
-  const device = deviceSource(flags);
-  const { batch, latency, maxPixels, maxPictures, maxQueue, bodySeconds, scoreSeconds } = flags;
+  const device = new SharedDevice(deviceSource(flags));
+  const { batch, latency, maxPixels, maxPictures, maxQueue, bodySeconds, scoreSeconds, urlSeconds } = flags;
   await using service = await openService({
     models: flags.model.map((model) => ({ model, device, latencyMs: latency, ...(batch && { batch }) })),
     limits: {
       maxBodyBytes: flags.maxBody,
       maxHeldBytes: flags.maxHeld,
-      ...{ maxPixels, maxPictures, maxQueue, bodySeconds, scoreSeconds },
+      ...{ maxPixels, maxPictures, maxQueue, bodySeconds, scoreSeconds, urlSeconds },
     },
+    urls: flags.allowUrls ?? false,
     ...(token && { token }),
     log,
   });
@@ -89,7 +95,12 @@ function log(entry: LogEntry): void {
 /** Resolves at the first signal to end; a second one ends the process at once. */
 function ended(): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
+  const signals = ["SIGTERM", "SIGINT"] as const;
+  const end = (signal: string) => {
+    for (const each of signals) process.off(each, end);
+    resolve(signal);
+  };
+  for (const signal of signals) process.on(signal, end);
   return promise;
 }
 

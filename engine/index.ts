@@ -3,6 +3,7 @@ export { Device, type DeviceInfo, type OpenOptions } from "./device/device.ts";
 export { DeviceLostError, GpuError, NoAdapterError, OutOfMemoryError } from "./device/errors.ts";
 export type { MatrixConfig, MatrixUnit, SubgroupMatrixOptions } from "./device/matrix-units.ts";
 export { openDevice } from "./device/open.ts";
+export { type DeviceLease, SharedDevice } from "./device/shared.ts";
 export type { DeviceSource } from "./device/source.ts";
 export { type AffinityKind, type AffinityOptions, affinity } from "./graph/affinity.ts";
 export { type Metric, type NeighbourOptions, type Neighbours, nearestNeighbours } from "./graph/neighbours.ts";

@@ -39,6 +39,7 @@ export {
   ScorerClosedError,
   type ScorerOptions,
 } from "./scorer.ts";
+export type { AdapterOptions } from "./scoring/device.ts";
 export type { DrawOptions, QualityMap } from "./scoring/explain.ts";
 export type { BatchReport } from "./scoring/network.ts";
 export type { PictureSource } from "./scoring/picture-source.ts";

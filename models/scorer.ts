@@ -2,15 +2,15 @@ import { basename, extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Device } from "../engine/device/device.ts";
 import { OutOfMemoryError } from "../engine/device/errors.ts";
-import { openDevice } from "../engine/device/open.ts";
+import type { SharedDevice } from "../engine/device/shared.ts";
 import type { DeviceSource } from "../engine/device/source.ts";
 import type { Tensor } from "../engine/tensor.ts";
-import { restoreChoices } from "../engine/tune/choices.ts";
 import type { ModelCard } from "./cpl/model.ts";
 import { evaluationViews, type Showing, uploadView, type View } from "./cpl/parts.ts";
 import { evaluationBatch, meanOf, type Score, scoreOf } from "./cpl/predict.ts";
 import { type DecodeOptions, decode, type MosRange, type Picture, PictureError, prefetch } from "./data/index.ts";
 import { Limit, whenAborted } from "./data/prefetch.ts";
+import { type AdapterOptions, lenderOf } from "./scoring/device.ts";
 import { explanationOf, type QualityMap, tilesOf } from "./scoring/explain.ts";
 import { type BatchReport, Network } from "./scoring/network.ts";
 import { contentOf, type OpenedPicture, openPicture, type PictureSource } from "./scoring/picture-source.ts";
@@ -21,10 +21,13 @@ export interface ScorerOptions extends Pick<DecodeOptions, "background" | "maxPi
   /** A model made by `acutance train`: path or `file:` URL of its safetensors file. */
   readonly model: string | URL;
   /**
-   * The host's own device, which several scorers may share, or how to open one: then the scorer closes it, and replaces one
-   * that was lost. @default the best adapter at hand
+   * A device of the host's own, which the scorer neither closes nor replaces; a `SharedDevice` or how to open one, which it
+   * releases or closes, and replaces when it is lost. @default one device for all scorers of the process that give none and ask
+   * for the same {@link ScorerOptions.adapter}: opened with the first, closed with the last, replaced once for all
    */
-  readonly device?: DeviceSource;
+  readonly device?: DeviceSource | SharedDevice;
+  /** Which adapter the device is opened on and what of it is used, where `device` is not given. @default the best one at hand */
+  readonly adapter?: AdapterOptions;
   /**
    * A score is the mean over a grid of at most so many tiles at original size that covers the picture; one that takes more is
    * first reduced until it is covered. @default what the model was tested with, as a rule the centre of the resized picture
@@ -88,7 +91,6 @@ export async function openScorer(options: ScorerOptions): Promise<Scorer> {
   const path = options.model instanceof URL ? fileURLToPath(options.model) : options.model;
   const settings: Settings = {
     ...options,
-    device: options.device ?? openTuned,
     path,
     name: options.name ?? basename(path, extname(path)),
     batch: atLeastOne("batch", options.batch ?? evaluationBatch),
@@ -98,16 +100,18 @@ export async function openScorer(options: ScorerOptions): Promise<Scorer> {
   };
   if (options.tiles !== undefined) atLeastOne("tiles", options.tiles);
   if (!(settings.latencyMs >= 0)) throw new RangeError(`latencyMs must be 0 or more, got ${settings.latencyMs}`);
-  const load = () => Network.load(settings.device, path, { ...settings, onBatch: options.onBatch ?? (() => {}) });
+  const lender = lenderOf(options.device, options.adapter);
+  const load = async () =>
+    Network.load(await lender.lease(), path, { ...settings, onBatch: options.onBatch ?? (() => {}) });
   const supply = new Supply(await load(), {
-    reload: typeof settings.device === "function" ? load : undefined,
+    reload: lender.replaces ? load : undefined,
     onDeviceLost: options.onDeviceLost ?? (() => {}),
   });
   return new Scorer(settings, supply);
 }
 
-type Settings = Omit<ScorerOptions, "model"> &
-  Required<Pick<ScorerOptions, "device" | "batch" | "decoders" | "maxBytes" | "latencyMs" | "name">> & {
+type Settings = Omit<ScorerOptions, "model" | "device" | "adapter"> &
+  Required<Pick<ScorerOptions, "batch" | "decoders" | "maxBytes" | "latencyMs" | "name">> & {
     readonly path: string;
   };
 
@@ -164,6 +168,11 @@ export class Scorer {
     return this.#supply.network.batch;
   }
 
+  /** Pictures that a caller who wants full batches should give at a time: two batches at the adapter, one that gathers. */
+  get ahead(): number {
+    return 3 * this.batch + this.#settings.decoders;
+  }
+
   /** Pictures that were given and have no result yet. */
   get pending(): number {
     return this.#pending.size;
@@ -206,8 +215,7 @@ export class Scorer {
     pictures: Iterable<Source> | AsyncIterable<Source>,
     { signal }: Pick<ScoreOptions, "signal"> = {},
   ): AsyncGenerator<ScoredPicture<Source>, void, undefined> {
-    // Two batches at the adapter, one that gathers.
-    const ahead = 3 * this.batch + this.#settings.decoders;
+    const { ahead } = this;
     const score = (picture: Source, wanted: AbortSignal) => this.score(picture, { signal: wanted });
     for await (const result of prefetch(pictures, score, { ahead, concurrency: ahead, ...(signal && { signal }) })) {
       const { item: picture, index } = result;
@@ -239,7 +247,7 @@ export class Scorer {
   }
 
   /**
-   * Waits for the pictures that were given, takes no more, and ends the model, and the device when the scorer opened it.
+   * Waits for the pictures that were given, takes no more, and ends the model, and its device unless others use it or it is the host's own.
    * Closing again waits for the same.
    */
   close(): Promise<void> {
@@ -322,13 +330,6 @@ export class Scorer {
     while (this.#pending.size > 0) await Promise.allSettled(this.#pending);
     await this.#supply.close();
   }
-}
-
-/** The device and its tuned kernels, as the command line opens it. */
-async function openTuned(): Promise<Device> {
-  const device = await openDevice();
-  await restoreChoices(device);
-  return device;
 }
 
 /** Views on the device. @throws PictureError "too-large" when they do not fit it */

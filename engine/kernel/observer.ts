@@ -19,7 +19,7 @@ export interface StreamObserver {
 /** Where a stream hands its work to, in order. */
 export interface WorkQueue {
   submit(commands: GPUCommandBuffer): void;
-  write(buffer: GPUBuffer, atByte: number, data: GPUAllowSharedBufferSource, from?: number, size?: number): void;
+  write(buffer: GPUBuffer, atByte: number, data: ArrayBufferLike | ArrayBufferView, from?: number, size?: number): void;
   destroy(buffer: GPUBuffer): void;
   /** Resolves when all of it is with the adapter; undefined when it is already. */
   drained(): Promise<void> | undefined;
@@ -37,7 +37,13 @@ export class DirectQueue implements WorkQueue {
     this.#queue.submit([commands]);
   }
 
-  write(buffer: GPUBuffer, atByte: number, data: GPUAllowSharedBufferSource, from?: number, size?: number): void {
+  write(
+    buffer: GPUBuffer,
+    atByte: number,
+    data: ArrayBufferLike | ArrayBufferView,
+    from?: number,
+    size?: number,
+  ): void {
     this.#queue.writeBuffer(buffer, atByte, data, from, size);
   }
 

@@ -30,7 +30,7 @@ export class FencedQueue implements WorkQueue {
     });
   }
 
-  write(buffer: GPUBuffer, atByte: number, data: GPUAllowSharedBufferSource, from = 0, size?: number): void {
+  write(buffer: GPUBuffer, atByte: number, data: ArrayBufferLike | ArrayBufferView, from = 0, size?: number): void {
     const view = ArrayBuffer.isView(data)
       ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
       : new Uint8Array(data);

@@ -6,11 +6,13 @@ import { normalise } from "../../engine/ops/image.ts";
 import { reshape } from "../../engine/ops/shape.ts";
 import { Random } from "../../engine/random.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
+import { numberToHalf } from "../../engine/weights/half.ts";
 import { openWeights } from "../../engine/weights/open.ts";
 import {
   openSafetensors,
   SafetensorsError,
   type SafetensorsFile,
+  type TensorToStore,
   writeSafetensors,
 } from "../../engine/weights/safetensors.ts";
 import { type Backbone, createBackbone, type InitReport } from "../backbones/index.ts";
@@ -201,9 +203,33 @@ export function readCard(file: SafetensorsFile): ModelCard & { frozenNorms: stri
   }
 }
 
-/** Writes the model and its card; the file is whole or not there. */
-export async function saveModel(path: string, model: CplModel, card: ModelCard): Promise<void> {
-  await writeSafetensors(path, await storable(model.tensors()), cardMetadata(model, card));
+/** Element types that a model's convolutions and matrices can be stored in; vectors, which are small, stay f32. */
+export const precisions = ["f32", "f16"] as const;
+
+export type Precision = (typeof precisions)[number];
+
+/**
+ * Writes the model and its card; the file is whole or not there.
+ * @throws RangeError when a weight is beyond the largest f16, 65504
+ */
+export async function saveModel(
+  path: string,
+  model: CplModel,
+  card: ModelCard,
+  precision: Precision = "f32",
+): Promise<void> {
+  const named = model.tensors();
+  const tensors = await storable(named);
+  const stored = precision === "f32" ? tensors : tensors.map((tensor, i) => halved(tensor, named[i]!));
+  await writeSafetensors(path, stored, cardMetadata(model, card));
+}
+
+function halved(tensor: TensorToStore, { kind }: NamedTensor): TensorToStore {
+  if (kind === "vector") return tensor;
+  const data = Uint16Array.from(tensor.data as Float32Array, numberToHalf);
+  if (data.some((half) => (half & 0x7c00) === 0x7c00))
+    throw new RangeError(`${tensor.name} has weights that f16 cannot hold; keep f32`);
+  return { ...tensor, dtype: "F16", data };
 }
 
 /**

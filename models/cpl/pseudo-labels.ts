@@ -107,7 +107,9 @@ export function expectations(rows: Float32Array, levels: number): Float64Array {
 /** Agreement of pseudo-labels with truth that training did not see, on [1, 100]; pictures without truth are left out. */
 export function pseudoLabelQuality(pseudo: PseudoLabels, levels: number, truth: readonly (number | undefined)[]) {
   const scores = expectations(pseudo.targets, levels);
-  const known = truth.flatMap((score, i) => (score === undefined ? [] : [{ score, pseudo: scores[i]! }]));
+  const known = truth.flatMap((score, i) =>
+    score === undefined ? [] : [{ score, pseudo: scores[i]!, weight: pseudo.weights[i]! }],
+  );
   if (known.length < 3) return undefined;
   const [found, expected] = [known.map((pair) => pair.pseudo), known.map((pair) => pair.score)];
   return {
@@ -116,5 +118,9 @@ export function pseudoLabelQuality(pseudo: PseudoLabels, levels: number, truth: 
     rmse: rmse(found, expected),
     srcc: srcc(found, expected),
     slope: slope(found, expected),
+    confidenceSrcc: srcc(
+      known.map(({ weight }) => weight),
+      known.map(({ score, pseudo }) => Math.abs(pseudo - score)),
+    ),
   };
 }

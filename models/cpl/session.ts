@@ -20,6 +20,7 @@ import {
   modelFile,
   type Progress,
   type ProgressSink,
+  type RatedRow,
   stageOneFile,
   type TrainingData,
   TrainingError,
@@ -125,7 +126,7 @@ export class Session {
 
   /** What is done once for all steps, such as the output of frozen sections. */
   async #prepare(): Promise<void> {
-    const { labelled, unlabelled, test } = this.#data;
+    const { labelled, unlabelled, test, validation = [] } = this.#data;
     const { signal, progress } = this.#hooks;
     const clock = this.#clock("frozen sections");
     let bar: ProgressSink | undefined;
@@ -135,7 +136,7 @@ export class Session {
     };
     try {
       await this.#inputs.prepare(
-        { trained: [...labelled, ...unlabelled], others: test },
+        { trained: [...labelled, ...unlabelled], others: [...validation, ...test] },
         { signal, progress: started },
       );
     } catch (error) {
@@ -210,7 +211,7 @@ export class Session {
   /** @throws OutOfMemoryError when the steps of a stage do not fit the device */
   #expectFit(stage: 1 | 2): void {
     const { stageOneBatch, labelledBatch, unlabelledBatch } = this.#options;
-    const { labelled, unlabelled, test } = this.#data;
+    const { labelled, unlabelled, test, validation = [] } = this.#data;
     const batch =
       stage === 1
         ? Math.min(stageOneBatch, labelled.length)
@@ -218,7 +219,7 @@ export class Session {
     expectFit(this.#stepper, this.#inputs, this.#options, {
       stage,
       batch,
-      pictures: labelled.length + unlabelled.length + test.length,
+      pictures: labelled.length + unlabelled.length + validation.length + test.length,
     });
   }
 
@@ -300,31 +301,47 @@ export class Session {
   /** Stores the model and scores the test part with it. Averaged weights, where there are any, become the model's own. */
   async #endStage(name: string, file: string, column: "stageOne" | "score"): Promise<void> {
     this.#stepper.average?.applied();
-    const { labelled, unlabelled, test } = this.#data;
+    const { labelled, unlabelled, test, validation = [] } = this.#data;
     const used = column === "score" ? `, ${unlabelled.length} unlabelled` : "";
     const split = this.#data.split ? `, split ${this.#data.split}` : "";
     const done = `CPL-IQA ${name}: ${labelled.length} labelled${used} pictures${split}, training seed ${this.#options.seed}`;
     const card = { ...this.#card, history: [...this.#card.history, done] };
     await saveModel(join(this.#hooks.folder, file), this.#model, card);
-    if (test.length === 0) return;
-    const clock = this.#clock("test");
-    const bar = this.#hooks.progress?.(`${name}: test`, test.length);
-    const { predictions, pairs } = await testScores(this.#model, this.#data.test, this.#inputs, {
-      card,
-      stageOne: column === "stageOne",
-      before: this.#progress.predictions,
+    const stageOne = column === "stageOne";
+    if (validation.length > 0)
+      await this.#score(`${name}, validation`, validation, { card, stageOne, part: "validation" });
+    if (test.length > 0) await this.#score(name, test, { card, stageOne });
+  }
+
+  /** Scores a part with the model as it is, and puts the agreement with its MOS on record; scores of the test part too. */
+  async #score(
+    name: string,
+    rows: readonly RatedRow[],
+    { part, ...scoring }: { card: ModelCard; stageOne: boolean; part?: "validation" },
+  ): Promise<void> {
+    const clock = this.#clock(part ?? "test");
+    const bar = this.#hooks.progress?.(part ? name : `${name}: test`, rows.length);
+    const { predictions, pairs, spread } = await testScores(this.#model, rows, this.#inputs, {
+      ...scoring,
+      name,
+      range: this.#data.range,
+      before: part ? [] : this.#progress.predictions,
       onScored: () => bar?.advance(),
     }).finally(() => bar?.stop());
     clock();
-    this.#progress.predictions = predictions;
+    if (!part) {
+      this.#progress.predictions = predictions;
+      this.#progress.reliability = [...(this.#progress.reliability ?? []), ...spread.reliability];
+      this.#progress.distributions = [...(this.#progress.distributions ?? []), ...spread.distributions];
+    }
     if (pairs.length < 3) return;
     const evaluation = evaluate(
       pairs.map((pair) => pair.predicted),
       pairs.map((pair) => pair.mos),
     );
-    this.#progress.results.push({ name, evaluation });
+    this.#progress.results.push({ name, ...(part && { part }), evaluation });
     this.#hooks.log?.(
-      `${name}: test SRCC ${evaluation.srcc.toFixed(3)}, PLCC ${evaluation.plcc.toFixed(3)} on ${evaluation.n} pictures`,
+      `${part ? name : `${name}: test`} SRCC ${evaluation.srcc.toFixed(3)}, PLCC ${evaluation.plcc.toFixed(3)} on ${evaluation.n} pictures`,
     );
   }
 

@@ -1,5 +1,5 @@
 import type { Device } from "../../engine/device/device.ts";
-import type { DeviceSource } from "../../engine/device/source.ts";
+import type { DeviceLease } from "../../engine/device/shared.ts";
 import { Tensor } from "../../engine/tensor.ts";
 import { centrePass, Forward } from "../cpl/forward.ts";
 import { type CplModel, type ModelCard, openModel } from "../cpl/model.ts";
@@ -50,7 +50,10 @@ export class Network {
   #lastDone = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  private constructor(model: CplModel, card: ModelCard, options: NetworkOptions) {
+  readonly #lease: DeviceLease;
+
+  private constructor(lease: DeviceLease, model: CplModel, card: ModelCard, options: NetworkOptions) {
+    this.#lease = lease;
     this.model = model;
     this.card = card;
     this.#options = options;
@@ -63,19 +66,18 @@ export class Network {
   }
 
   /**
-   * Loads a model. A device that was opened for it is closed when that fails.
+   * Loads a model on a device, which is released when that fails.
    * @throws SafetensorsError when the file is no model; OutOfMemoryError when not one picture fits
    */
-  static async load(source: DeviceSource, path: string, options: NetworkOptions): Promise<Network> {
-    const device = typeof source === "function" ? await source() : source;
+  static async load(lease: DeviceLease, path: string, options: NetworkOptions): Promise<Network> {
     let model: CplModel | undefined;
     try {
-      const opened = await openModel(device, path);
+      const opened = await openModel(lease.device, path);
       model = opened.model;
-      return new Network(model, opened.card, options);
+      return new Network(lease, model, opened.card, options);
     } catch (error) {
       model?.dispose();
-      if (typeof source === "function") device.close();
+      lease.release();
       throw error;
     }
   }
@@ -145,12 +147,18 @@ export class Network {
     }
   }
 
-  /** Ends the model; nothing may be waiting or running. */
+  /** Says that the device is not used any more; what waits or runs ends with its failure. */
+  release(): void {
+    this.#lease.release();
+  }
+
+  /** Ends the model and releases its device; nothing may be waiting or running. */
   dispose(): void {
     clearTimeout(this.#timer);
     this.#drop(this.#waiting);
     this.#forward.dispose();
     this.model.dispose();
+    this.release();
   }
 
   #drop(entries: readonly Waiting[]): void {

@@ -70,12 +70,11 @@ export class Supply {
     }
   }
 
-  /** Ends the network, and its device when it can be replaced; nothing may be running. */
+  /** Ends the network, and its device when nobody else uses it; nothing may be running. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#replacements.get(this.#network)?.catch(() => {});
     this.#network.dispose();
-    if (this.#options.reload) this.#network.device.close();
   }
 
   #replacement(lost: Network): Promise<void> {
@@ -97,10 +96,10 @@ export class Supply {
       throw new DeviceLostError(`and none could be opened in its place: ${message}`, undefined, { cause });
     });
     if (JSON.stringify(network.card) !== JSON.stringify(lost.card)) {
-      network.device.close();
+      network.dispose();
       throw new Error("the model's file has changed since it was opened and cannot be loaded on a new device");
     }
-    lost.device.close();
+    lost.release();
     this.#network = network;
     this.#watch(network);
   }

@@ -3,9 +3,16 @@ import { Problem } from "./problem.ts";
 
 /** What a request holds of the service until it is answered. */
 export interface Place extends Disposable {
-  /** Asks for more pictures. @throws Problem 429 when the queue is full */
-  take(pictures: number): void;
-  /** Sets so many bytes aside for the body. @throws Problem 429 when others hold too many */
+  /**
+   * Waits for a place in the queue for one more picture: one of its own when the queue is full, and it has one at least. A
+   * second waiting call must not be made before the first is done.
+   */
+  take(): Promise<void>;
+  /** A picture that was taken in is done: its place is free, and its bytes are not held any more. */
+  leave(bytes: number): void;
+  /** Waits until so many more bytes fit, or until no picture of the request is left to wait for, and holds them. @throws Problem 429 in the latter case */
+  room(bytes: number): Promise<void>;
+  /** Sets so many more bytes aside, at once. @throws Problem 429 when others hold too many */
   hold(bytes: number): void;
 }
 
@@ -22,7 +29,7 @@ export class Admission {
     this.#secondsAPicture = secondsAPicture;
   }
 
-  /** Pictures accepted and not yet answered. */
+  /** Places in the queue that are taken. */
   get pictures(): number {
     return this.#pictures;
   }
@@ -33,39 +40,61 @@ export class Admission {
   }
 
   /**
-   * A place for a request with one picture at least, before its body is read.
+   * A place for a request, before its body is read.
+   * @param weight places that it takes from the beginning, as far as the queue has so many at all
    * @throws Problem 429 when the queue is full
    */
-  enter(): Place {
-    this.#take(1);
-    let [held, taken] = [0, 1];
+  enter(weight = 1): Place {
+    const { maxQueue, maxHeldBytes } = this.#limits;
+    const own = Math.min(weight, maxQueue);
+    if (this.#pictures + own > maxQueue) throw this.#full(`${this.#pictures} of at most ${maxQueue} pictures wait`);
+    this.#pictures += own;
+    let [places, working, held] = [own, 0, 0];
+    let isOver = false;
+    let left = Promise.withResolvers<void>();
+    const hold = (bytes: number) => {
+      const others = this.#bytes - held;
+      // A request alone may always come in.
+      if (others > 0 && this.#bytes + bytes > maxHeldBytes) throw this.#full(`${others} bytes of others are held`);
+      this.#bytes += bytes;
+      held += bytes;
+    };
     return {
-      take: (pictures) => {
-        this.#take(pictures);
-        taken += pictures;
+      hold,
+      room: async (bytes) => {
+        while (working > 0 && this.#bytes + bytes > maxHeldBytes) await left.promise;
+        if (!isOver) hold(bytes);
       },
-      hold: (bytes) => {
-        const others = this.#bytes - held;
-        const { maxHeldBytes } = this.#limits;
-        // A body alone may always come in.
-        if (others > 0 && others + bytes > maxHeldBytes) throw this.#full(`${others} bytes of other bodies are held`);
-        this.#bytes = others + bytes;
-        held = bytes;
+      take: async () => {
+        while (!isOver && working >= places) {
+          if (this.#pictures >= maxQueue) await left.promise;
+          else {
+            this.#pictures++;
+            places++;
+          }
+        }
+        working++;
+      },
+      leave: (bytes) => {
+        if (isOver) return;
+        working--;
+        this.#bytes -= bytes;
+        held -= bytes;
+        if (places > own) {
+          places--;
+          this.#pictures--;
+        }
+        left.resolve();
+        left = Promise.withResolvers();
       },
       [Symbol.dispose]: () => {
+        if (isOver) return;
+        isOver = true;
         this.#bytes -= held;
-        this.#pictures -= taken;
-        held = taken = 0;
+        this.#pictures -= places;
+        left.resolve();
       },
     };
-  }
-
-  #take(pictures: number): void {
-    const { maxQueue } = this.#limits;
-    if (this.#pictures + pictures > maxQueue) {
-      throw this.#full(`${this.#pictures} of at most ${maxQueue} pictures wait, and ${pictures} more were sent`);
-    }
-    this.#pictures += pictures;
   }
 
   #full(why: string): Problem {

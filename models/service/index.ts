@@ -1,3 +1,4 @@
+export type { FetchingOptions } from "./fetch-picture.ts";
 export type { LimitsInput, LogEntry } from "./options.ts";
 export { type ProblemDocument, problemSchema } from "./problem.ts";
 export { answerSchema, failureSchema, mapSchema, modelsSchema, readySchema, scoreSchema } from "./schemas.ts";

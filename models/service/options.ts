@@ -4,7 +4,7 @@ const count = z.int().min(1);
 
 /** What one request and all of them together may take. */
 export const limitsSchema = z.object({
-  /** Bytes of a request's body. */
+  /** Bytes of a request's body, and of what a URL leads to. */
   maxBodyBytes: count.default(64 * 2 ** 20),
   /** Bytes of all bodies that are held at a time. */
   maxHeldBytes: count.default(2 ** 30),
@@ -14,10 +14,12 @@ export const limitsSchema = z.object({
   maxPictures: count.default(64),
   /** Pictures accepted and not yet answered, of all requests together. */
   maxQueue: count.default(1024),
-  /** Seconds in which a body must have arrived. */
+  /** Seconds that the service waits for a body in all, and for a client to read on. */
   bodySeconds: z.number().positive().default(30),
-  /** Seconds in which its pictures must have been scored. */
+  /** Seconds in which a picture must have been scored, from when all of it has come. */
   scoreSeconds: z.number().positive().default(120),
+  /** Seconds in which a picture that is named by its URL must have come. */
+  urlSeconds: z.number().positive().default(10),
 });
 
 /** Limits as a caller gives them. */

@@ -72,6 +72,16 @@ export const mapSchema = z
   })
   .openapi("QualityMap");
 
+const httpUrl = z.url({ protocol: /^https?$/ }).openapi({ example: "https://example.org/photo.jpg" });
+
+/** A picture by its URL. */
+export const urlSchema = z.object({ url: httpUrl });
+
+/** Pictures by their URLs. */
+export const urlsSchema = z
+  .union([urlSchema, z.object({ urls: z.array(httpUrl).min(1) })])
+  .openapi("PictureUrls", { description: "Taken where the service fetches pictures (`--allow-urls`)" });
+
 const modelQuery = {
   model: z.string().optional().openapi({ description: "Name of the model; the first one unless given" }),
 };
@@ -81,6 +91,11 @@ const file = { type: "string" as const, format: "binary" };
 const rawBody = { "image/*": { schema: file }, "application/octet-stream": { schema: file } };
 const files = { anyOf: [file, { type: "array" as const, items: file }] };
 const form = { "multipart/form-data": { schema: { type: "object" as const, additionalProperties: files } } };
+// By reference, or the router would read and check such bodies itself, without limits.
+const names = {
+  "application/json": { schema: { $ref: "#/components/schemas/PictureUrls" } },
+  "application/x-ndjson": { schema: { $ref: "#/components/schemas/PictureUrls" } },
+};
 
 const problem = (description: string) => ({
   description,
@@ -108,9 +123,9 @@ export const routes = {
     path: "/v1/score",
     summary: "Score pictures",
     description:
-      "One picture as the body, or several as files of a form. A picture of a form that cannot be scored becomes a row with a problem; a body that cannot is answered with the problem itself.",
+      "One picture as the body, or several as files of a form, or by their URLs. Of several, one that cannot be scored becomes a row with a problem; a single one is answered with the problem itself.",
     security,
-    request: { query: z.object(modelQuery), body: { required: true, content: { ...rawBody, ...form } } },
+    request: { query: z.object(modelQuery), body: { required: true, content: { ...rawBody, ...form, ...names } } },
     responses: {
       200: {
         description: "The scores, in the order of the pictures",
@@ -123,8 +138,10 @@ export const routes = {
     method: "post",
     path: "/v1/score/stream",
     summary: "Score pictures, a line of JSON for each as soon as those before it are scored",
+    description:
+      "The body is read as pictures are scored: the first lines may come before its end. Once they do, what is wrong with the body is a Failure with the name `(body)`, and the last line.",
     security,
-    request: { query: z.object(modelQuery), body: { required: true, content: { ...rawBody, ...form } } },
+    request: { query: z.object(modelQuery), body: { required: true, content: { ...rawBody, ...form, ...names } } },
     responses: {
       200: {
         description: "A Score or a Failure a line, in the order of the pictures",

@@ -3,11 +3,13 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import packageJson from "../../package.json" with { type: "json" };
 import { openScorer, type Scorer, type ScorerOptions } from "../scorer.ts";
+import type { QualityMap } from "../scoring/explain.ts";
+import type { FetchingOptions } from "./fetch-picture.ts";
 import { Metrics } from "./metrics.ts";
 import { type Limits, type LimitsInput, type LogEntry, limitsSchema } from "./options.ts";
 import { servicePage } from "./page.ts";
 import { Problem, problemOf } from "./problem.ts";
-import { routes } from "./schemas.ts";
+import { routes, urlsSchema } from "./schemas.ts";
 import { type Account, mutable, Work } from "./work.ts";
 
 /** How {@link openService} opens a service. */
@@ -17,6 +19,11 @@ export interface ServiceOptions {
   readonly limits?: LimitsInput;
   /** What clients must send as bearer token, to all routes but `/` (a page without data), `/health`, `/ready` and `/openapi.json`. None unless given. */
   readonly token?: string;
+  /**
+   * Whether pictures may be named by their URL, in JSON or a line of JSON for each; then how they are fetched. Never from addresses
+   * that are not public. @default false
+   */
+  readonly urls?: boolean | FetchingOptions;
   /** Takes the log: what happened, never what a picture shows or is called. */
   readonly log?: (entry: LogEntry) => void;
 }
@@ -54,7 +61,7 @@ export class Service {
   #draining = false;
 
   /** Use {@link openService}. */
-  constructor(limits: Limits, { token, log = () => {} }: ServiceOptions) {
+  constructor(limits: Limits, { token, urls, log = () => {} }: ServiceOptions) {
     this.limits = limits;
     this.#log = log;
     this.#tokenHash = token === undefined ? undefined : hashOf(token);
@@ -64,7 +71,8 @@ export class Service {
       ready: () => this.#readiness(),
     });
     const onFailure = (entry: Account, error: unknown) => this.#logFailure(entry, error);
-    this.#work = new Work({ limits, metrics: this.#metrics, onFailure });
+    const fetching = urls === true ? {} : urls || undefined;
+    this.#work = new Work({ limits, metrics: this.#metrics, fetching, onFailure });
     this.#app = this.#routed();
   }
 
@@ -178,14 +186,19 @@ export class Service {
     app.openapi(routes.explain, async (context) => {
       const { model, tiles, format } = context.req.valid("query");
       const scorer = this.#scorer(model);
-      const map = await this.#work.explain(context.req.raw, scorer, account(context, routes.explain.path), tiles);
-      if (format === "png") return context.body(new Uint8Array(await map.draw()), 200, { "content-type": "image/png" });
-      const { rows, columns, tile, width, height } = map;
-      const scores = map.scores.map((row) => [...row]);
-      return context.json(
-        { model: scorer.name, rows, columns, scores, tile, range: mutable(map.range), width, height },
-        200,
-      );
+      const entry = account(context, routes.explain.path);
+      if (format === "png") {
+        const use = (map: QualityMap) => map.draw();
+        const drawing = await this.#work.explain(context.req.raw, scorer, entry, { tiles, use });
+        return context.body(new Uint8Array(drawing), 200, { "content-type": "image/png" });
+      }
+      const use = async ({ rows, columns, scores, tile, range, width, height }: QualityMap) => ({
+        model: scorer.name,
+        ...{ rows, columns, tile, width, height },
+        range: mutable(range),
+        scores: scores.map((row) => [...row]),
+      });
+      return context.json(await this.#work.explain(context.req.raw, scorer, entry, { tiles, use }), 200);
     });
     app.openapi(routes.models, (context) => {
       account(context, routes.models.path);
@@ -215,6 +228,7 @@ export class Service {
 
   #document(app: OpenAPIHono<Environment>): void {
     app.openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer" });
+    app.openAPIRegistry.register("PictureUrls", urlsSchema);
     const { version, description } = packageJson;
     app.doc31("/openapi.json", { openapi: "3.1.0", info: { title: "Acutance", version, description } });
   }

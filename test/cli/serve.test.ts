@@ -5,12 +5,14 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { openScorer } from "../../models/scorer.ts";
 import { answerSchema, problemSchema } from "../../models/service/index.ts";
 import { sharedDevice } from "../engine/device.ts";
 import { noisePictures, smallModel } from "../models/scoring/fixtures.ts";
+import { formBytes } from "../models/service/requests.ts";
 import { findRuntimes, type Runtime } from "../runtime/runtimes.ts";
-import { startServing } from "./serving.ts";
+import { type Serving, startServing } from "./serving.ts";
 
 const main = new URL("../../cli/main.ts", import.meta.url).pathname;
 const runtimes = findRuntimes().filter(
@@ -41,6 +43,11 @@ async function serve({ command, run }: Pick<Runtime, "command" | "run">, ...word
   const serving = await startServing([...command, ...run], ["--model", model, ...words]);
   running.push(serving.child);
   return serving;
+}
+
+async function ended({ pid, exit }: Serving): Promise<void> {
+  process.kill(pid, "SIGTERM");
+  expect(await exit).toBe(0);
 }
 
 function post(url: string, body: Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}): Promise<Response> {
@@ -93,8 +100,93 @@ describe.each(runtimes)("under $name", (runtime) => {
     expect(answer).toStartWith("HTTP/1.1 408");
     const refused = await post(service.url, pictures[0]!);
     expect(problemSchema.parse(await refused.json())).toMatchObject({ status: 401 });
-    process.kill(service.pid, "SIGTERM");
-    expect(await service.exit).toBe(0);
+    await ended(service);
+  });
+});
+
+describe.each(runtimes)("a stream under $name", (runtime) => {
+  test("its first line comes before the last picture is sent; two models share a device", async () => {
+    const other = await smallModel(folder, "other", { levels: 10 });
+    const service = await serve(runtime, other);
+    const { models } = (await (await fetch(`${service.url}/v1/models`)).json()) as { models: { name: string }[] };
+    expect(models.map(({ name }) => name)).toEqual(["small", "other"]);
+    const { type, bytes } = await formBytes(pictures);
+    const cut = bytes.length - 100;
+    const { hostname, port } = new URL(service.url);
+    const socket = connect(Number(port), hostname);
+    const first = Promise.withResolvers<void>();
+    let answer = "";
+    socket.on("data", (data) => {
+      answer += data;
+      if (answer.includes('"index":0')) first.resolve();
+    });
+    const closed = once(socket, "close");
+    const head = [
+      "POST /v1/score/stream?model=small HTTP/1.1",
+      "host: x",
+      `content-type: ${type}`,
+      `content-length: ${bytes.length}`,
+      "connection: close",
+    ];
+    socket.write(`${head.join("\r\n")}\r\n\r\n`);
+    socket.write(bytes.subarray(0, cut));
+    await first.promise;
+    socket.write(bytes.subarray(cut));
+    await closed;
+    const scores = [...answer.matchAll(/"score":([\d.]+)/g)].map(([, score]) => Number(score));
+    expect(scores).toEqual(expected);
+  });
+
+  test("a body that becomes too long ends it with a line, and the process goes on", async () => {
+    const { type, bytes } = await formBytes([...pictures, ...pictures]);
+    const service = await serve(runtime, "--max-body", String(Math.ceil(0.7 * bytes.length)));
+    const { hostname, port } = new URL(service.url);
+    const socket = connect(Number(port), hostname);
+    socket.on("error", () => {});
+    let answer = "";
+    const last = Promise.withResolvers<void>();
+    socket.on("data", (data) => {
+      answer += data;
+      if (answer.includes("body-too-long")) last.resolve();
+    });
+    const head = `POST /v1/score/stream HTTP/1.1\r\nhost: x\r\ncontent-type: ${type}\r\ntransfer-encoding: chunked\r\n\r\n`;
+    socket.write(head);
+    for (let at = 0; at < bytes.length; at += 1000) {
+      const piece = bytes.subarray(at, at + 1000);
+      socket.write(`${piece.length.toString(16)}\r\n`);
+      socket.write(piece);
+      socket.write("\r\n");
+      await sleep(2);
+    }
+    await last.promise;
+    expect(answer).toStartWith("HTTP/1.1 200");
+    expect(answer).toContain(`"score":${expected[0]}`);
+    socket.destroy();
+    expect(await scoreIn(await post(service.url, pictures[0]!))).toBe(expected[0]);
+    await ended(service);
+  });
+
+  test("clients that stop in the middle of a request or an answer do not hold up the end", async () => {
+    const service = await serve(runtime, "--body-seconds", "1");
+    const { hostname, port } = new URL(service.url);
+    const half = connect(Number(port), hostname);
+    half.write("POST /v1/score HTTP/1.1\r\nhost: x\r\n");
+    const deaf = connect(Number(port), hostname);
+    deaf.pause();
+    deaf.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n".repeat(200));
+    for (const socket of [half, deaf]) socket.on("error", () => {});
+    await sleep(300);
+    const start = performance.now();
+    await ended(service);
+    expect(performance.now() - start).toBeLessThan(10_000);
+    for (const socket of [half, deaf]) socket.destroy();
+  });
+
+  test("a process ends with the one that started it", async () => {
+    const service = await serve(runtime);
+    service.child.stdin!.destroy();
+    await service.exit;
+    expect(() => process.kill(service.pid, 0)).toThrow("ESRCH");
   });
 });
 

@@ -4,6 +4,9 @@ import { createInterface } from "node:readline";
 
 const main = new URL("../../cli/main.ts", import.meta.url).pathname;
 
+/** Words before a script that let it end with this process; its standard input must be a pipe. */
+export const withParent: readonly string[] = [new URL("with-parent.ts", import.meta.url).pathname];
+
 export type LogLine = Record<string, unknown> & { event: string };
 
 /** `acutance serve` in a process of its own. */
@@ -24,9 +27,9 @@ export interface Serving {
  */
 export async function startServing(runtime: readonly string[], words: readonly string[]): Promise<Serving> {
   const [program, ...before] = runtime;
-  const child = spawn(program!, [...before, main, "serve", "--port", "0", ...words], {
+  const child = spawn(program!, [...before, ...withParent, main, "serve", "--port", "0", ...words], {
     env: { ...process.env, NO_COLOR: "1" },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
   });
   const lines: LogLine[] = [];
   let complaints = "";

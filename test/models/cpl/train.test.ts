@@ -53,6 +53,12 @@ describe("training", () => {
     expect(results.map(({ name }) => name)).toEqual(["stage 1", "stage 2"]);
     // Blur is easy to see: a network that learns at all ranks the test pictures nearly right.
     for (const { evaluation } of results) expect(evaluation.srcc).toBeGreaterThan(0.7);
+    const { reliability, distributions } = result.progress;
+    expect(reliability!.map(({ name, n }) => [name, n])).toEqual(
+      results.map(({ name, evaluation: { n } }) => [name, n]),
+    );
+    expect(distributions).toEqual([]);
+    for (const { shareBelow } of predictions) expect(shareBelow! >= 0 && shareBelow! <= 1).toBe(true);
     expect(refreshes).toHaveLength(2);
     expect(refreshes[0]!.quality!.n).toBe(data.unlabelled.length);
     expect(pseudoLabels).toHaveLength(data.unlabelled.length);

@@ -6,7 +6,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { answerSchema, mapSchema, scoreSchema } from "../../../models/service/index.ts";
-import { startServing } from "../../cli/serving.ts";
+import { startServing, withParent } from "../../cli/serving.ts";
 import { smallModel } from "../scoring/fixtures.ts";
 import { realPictures } from "./real-pictures.ts";
 
@@ -40,7 +40,7 @@ describe.skipIf(!hasBun)("code", () => {
   async function start(code: string) {
     const path = join(folder, `${running.length}.ts`);
     await writeFile(path, code);
-    const child = spawn(process.execPath, [path], { cwd: folder, env: { ...process.env, PORT: "0" } });
+    const child = spawn(process.execPath, [...withParent, path], { cwd: folder, env: { ...process.env, PORT: "0" } });
     running.push(child);
     const lines: string[] = [];
     const first = Promise.withResolvers<string>();

@@ -14,7 +14,6 @@ import {
   mapSchema,
   modelsSchema,
   openService,
-  problemSchema,
   readySchema,
   type Service,
   type ServiceOptions,
@@ -22,6 +21,7 @@ import {
 } from "../../../models/service/index.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { badPictures, devices, noisePictures, smallModel } from "../scoring/fixtures.ts";
+import { form, get, held, post, problem } from "./requests.ts";
 
 let folder = "";
 let model = "";
@@ -47,43 +47,6 @@ afterAll(async () => {
 
 async function open(options: Partial<ServiceOptions> = {}): Promise<Service> {
   return openService({ models: [{ model, device: await sharedDevice() }], ...options });
-}
-
-/** Node wants to be told that a body may be a stream (`duplex`). */
-const post = (
-  path: string,
-  body: Uint8Array<ArrayBuffer> | ReadableStream | FormData | string,
-  headers: Record<string, string> = { "content-type": "image/png" },
-) => new Request(`http://localhost${path}`, { method: "POST", body, headers, duplex: "half" } as RequestInit);
-const get = (path: string, headers: Record<string, string> = {}) => new Request(`http://localhost${path}`, { headers });
-
-function form(files: readonly Uint8Array<ArrayBuffer>[]): Request {
-  const data = new FormData();
-  files.forEach((bytes, i) => {
-    data.append("pictures", new File([bytes], `${i}.image`));
-  });
-  return new Request("http://localhost/v1/score", { method: "POST", body: data });
-}
-
-/** The problem that a response is. */
-async function problem(response: Response) {
-  expect(response.headers.get("content-type")).toBe("application/problem+json");
-  const document = problemSchema.parse(await response.json());
-  expect(document.status).toBe(response.status);
-  return document;
-}
-
-/** A body that waits until it is let go. */
-function held(bytes: Uint8Array<ArrayBuffer>) {
-  const gate = Promise.withResolvers<void>();
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      await gate.promise;
-      controller.enqueue(bytes);
-      controller.close();
-    },
-  });
-  return { body, release: () => gate.resolve() };
 }
 
 describe("pictures", () => {
@@ -222,7 +185,7 @@ describe("what is refused", () => {
   });
 
   test("429 while the queue or the memory for bodies is full, and not afterwards", async () => {
-    await using narrow = await open({ limits: { maxQueue: 3, maxHeldBytes: 30_000, maxBodyBytes: 20_000 } });
+    await using narrow = await open({ limits: { maxQueue: 3, maxHeldBytes: 30_000, maxBodyBytes: 100_000 } });
     const first = held(pictures[0]!);
     // They say how long they will be, so that much is set aside: another does not fit.
     const headers = { "content-type": "image/png", "content-length": "20000" };
@@ -233,8 +196,9 @@ describe("what is refused", () => {
     expect(Number(second.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
     first.release();
     expect((await waiting).status).toBe(200);
-    expect(await problem(await narrow.fetch(form(pictures.slice(0, 4))))).toMatchObject({ status: 429 });
-    expect((await narrow.fetch(form(pictures.slice(0, 3)))).status).toBe(200);
+    // More pictures than places: those of one request wait for each other.
+    expect((await narrow.fetch(form(pictures.slice(0, 12)))).status).toBe(200);
+    expect((await narrow.fetch(post("/v1/explain", pictures[0]!))).status).toBe(200);
     expect(await (await narrow.fetch(get("/metrics"))).text()).toContain("acutance_held_bytes 0");
   });
 
