@@ -81,6 +81,13 @@ export function wholeNumber(least: number) {
   };
 }
 
+/** Name, text and parser of the option that covers pictures by tiles. */
+export const tilesOption = [
+  "--tiles <n>",
+  "score a picture by the mean over a grid of at most n tiles at original size that covers it; larger ones are reduced until it does (default: as the model was tested)",
+  wholeNumber(1),
+] as const;
+
 /**
  * Reads the data set, decodes every picture once unless told not to, and prints what was found and left out to stderr.
  * @throws DatasetError when nothing usable is found

@@ -11,6 +11,7 @@ import {
   type SetDescription,
   type Summary,
 } from "../models/data/index.ts";
+import { register as registerDegrade } from "./data-degrade.ts";
 import { addDataOptions, type DataOptions, namesData, openDataset } from "./data-options.ts";
 import { pairs, progress, table } from "./terminal.ts";
 
@@ -21,12 +22,13 @@ interface InspectFlags extends DataOptions {
 }
 
 export function register(program: Command): void {
-  const data = program.command("data").description("data sets: those known by name, and what is in one");
+  const data = program.command("data").description("data sets: those known by name, what is in one, degraded copies");
   data
     .command("list")
     .description("list the data sets known by name, their scales, and where to get them")
     .option("--json", "print one JSON document")
     .action((flags: { json?: boolean }) => list(flags.json === true));
+  registerDegrade(data);
   const command = data
     .command("inspect")
     .description("report scores, missing and broken pictures, groups, and near-duplicates across the split")

@@ -4,10 +4,10 @@ import { parse } from "csv-parse/sync";
 import { stringify } from "csv-stringify/sync";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import { ratedRows } from "../models/data/index.ts";
-import { evaluate } from "../models/metrics/index.ts";
+import { bootstrapInterval, evaluate, plcc, srcc } from "../models/metrics/index.ts";
 import { openScorer } from "../models/scorer.ts";
-import { addDataOptions, type DataOptions, namesData, openDataset } from "./data-options.ts";
-import { deviceSource, memoryOption } from "./device.ts";
+import { addDataOptions, type DataOptions, namesData, openDataset, tilesOption } from "./data-options.ts";
+import { checkNumbersOption, deviceSource, memoryOption } from "./device.ts";
 import { progress } from "./terminal.ts";
 import { resultTable } from "./train.ts";
 
@@ -18,6 +18,8 @@ interface EvaluateFlags extends DataOptions {
   readonly json?: boolean;
   readonly predictions?: string;
   readonly memory?: number;
+  readonly tiles?: number;
+  readonly checkNumbers?: boolean;
 }
 
 export function register(program: Command): void {
@@ -27,9 +29,11 @@ export function register(program: Command): void {
     .requiredOption("--model <file>", "model made by `acutance train`");
   addDataOptions(command)
     .option("--split <file>", "split.csv of a training run: evaluate on one part of it")
-    .option("--part <name>", "the part, with --split: labelled, unlabelled or test", "test")
+    .option("--part <name>", "the part, with --split: labelled, unlabelled, validation or test", "test")
     .option("--json", "print one JSON document")
     .option("--predictions <file>", "write name, MOS, score and uncertainty of every picture as CSV")
+    .option(...tilesOption)
+    .option(...checkNumbersOption)
     .option(...memoryOption)
     .action(async (flags: EvaluateFlags) => {
       if (!namesData(flags)) {
@@ -44,7 +48,11 @@ async function run(flags: EvaluateFlags): Promise<void> {
   const chosen = flags.split ? await partNames(flags.split, flags.part) : undefined;
   const rows = ratedRows(dataset.rows).filter(({ name }) => chosen?.has(name) ?? true);
   if (rows.length < 3) throw new Error(`only ${rows.length} rated pictures to evaluate on; at least 3 are needed`);
-  await using scorer = await openScorer({ model: flags.model, device: deviceSource(flags) });
+  await using scorer = await openScorer({
+    model: flags.model,
+    device: deviceSource(flags),
+    ...(flags.tiles !== undefined && { tiles: flags.tiles }),
+  });
   const bar = progress("scoring", rows.length);
   const mos = new Map(rows.map((row) => [row.path, row]));
   const scored: { name: string; mos: number; score: number; standardDeviation: number; confidence: number }[] = [];
@@ -58,14 +66,22 @@ async function run(flags: EvaluateFlags): Promise<void> {
     }
   }
   bar.stop();
-  const result = evaluate(
-    scored.map(({ score }) => score),
-    scored.map((row) => row.mos),
-  );
+  const [predicted, truth] = [scored.map(({ score }) => score), scored.map((row) => row.mos)];
+  const result = evaluate(predicted, truth);
+  const intervals = {
+    srcc: bootstrapInterval(predicted, truth, srcc),
+    plcc: bootstrapInterval(predicted, truth, plcc),
+  };
   if (flags.predictions) await writeFileAtomically(flags.predictions, stringify(scored, { header: true }));
-  if (flags.json) console.log(JSON.stringify({ model: flags.model, range: scorer.card.range, ...result }, null, 2));
+  if (flags.json)
+    console.log(JSON.stringify({ model: flags.model, range: scorer.card.range, ...result, intervals }, null, 2));
   else {
     console.log(resultTable([{ name: flags.split ? flags.part : "all", evaluation: result }]));
+    for (const [name, interval] of Object.entries(intervals)) {
+      if (!interval) continue;
+      const [low, high] = [interval.low, interval.high].map((end) => end.toFixed(3));
+      console.log(`${name.toUpperCase()}: 95 % interval ${low} to ${high} (bootstrap over the pictures, 2,000 draws)`);
+    }
     if (dataset.range && dataset.range.join() !== scorer.card.range.join()) {
       console.log(
         `note: the model scores on [${scorer.card.range}], the data set is on [${dataset.range}]: RMSE, MAE and slope compare different scales`,

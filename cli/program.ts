@@ -19,9 +19,21 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: "train a quality model from a folder of pictures and a CSV of scores",
     load: () => import("./train.ts"),
   },
+  experiment: {
+    summary: "compare variants of CPL-IQA by a recipe, over several splits",
+    load: () => import("./experiment.ts"),
+  },
+  export: {
+    summary: "write a trained model in half the size",
+    load: () => import("./export.ts"),
+  },
   evaluate: {
     summary: "compare a model's scores with the MOS of a data set",
     load: () => import("./evaluate.ts"),
+  },
+  report: {
+    summary: "write the page of a training run or an experiment again, from its record",
+    load: () => import("./report.ts"),
   },
   score: {
     summary: "score pictures with a trained model",
@@ -32,7 +44,7 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
     load: () => import("./serve.ts"),
   },
   data: {
-    summary: "list the data sets known by name; inspect one before training",
+    summary: "list the data sets known by name; inspect one before training; degrade pictures",
     load: () => import("./data.ts"),
   },
   demo: {

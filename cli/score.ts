@@ -6,6 +6,7 @@ import { glob, isDynamicPattern } from "tinyglobby";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import { loadFolder } from "../models/data/index.ts";
 import { openScorer, type ScoredPicture, type Scorer } from "../models/scorer.ts";
+import { tilesOption } from "./data-options.ts";
 import { addTuningOptions, checkNumbersOption, deviceSource, memoryOption, type TuningFlags } from "./device.ts";
 import { progress, table } from "./terminal.ts";
 
@@ -15,6 +16,7 @@ interface ScoreFlags extends TuningFlags {
   readonly csv?: boolean;
   readonly out?: string;
   readonly sort?: boolean;
+  readonly tiles?: number;
   readonly checkNumbers?: boolean;
   readonly memory?: number;
 }
@@ -29,6 +31,7 @@ export function register(program: Command): void {
     .option("--csv", "print CSV")
     .option("--out <file>", "write the JSON or CSV to a file instead")
     .option("--sort", "best first, instead of the order given")
+    .option(...tilesOption)
     .option(...checkNumbersOption)
     .option(...memoryOption)
     .addHelpText("after", "\nPictures that cannot be read become rows with an error; the exit code is then 1.")
@@ -38,7 +41,11 @@ export function register(program: Command): void {
 
 async function run(arguments_: string[], flags: ScoreFlags): Promise<void> {
   const paths = await pictures(arguments_);
-  await using scorer = await openScorer({ model: flags.model, device: deviceSource(flags) });
+  await using scorer = await openScorer({
+    model: flags.model,
+    device: deviceSource(flags),
+    ...(flags.tiles !== undefined && { tiles: flags.tiles }),
+  });
   const bar = progress("scoring", paths.length);
   const results: ScoredPicture<string>[] = [];
   for await (const result of scorer.scoreMany(paths)) {

@@ -1,6 +1,6 @@
 import { cpus } from "node:os";
 import { join } from "node:path";
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { stringify } from "csv-stringify/sync";
 import { runtimeName } from "../engine/device/probe.ts";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
@@ -13,7 +13,7 @@ import {
   type TrainingHooks,
   type TrainingResult,
 } from "../models/cpl/training.ts";
-import { loadFolder, parseRatio, ratedRows, split, unratedRows } from "../models/data/index.ts";
+import { divide, loadFolder, parseRatio, ratedRows } from "../models/data/index.ts";
 import { type Evaluation, evaluate } from "../models/metrics/index.ts";
 import type { RunRecord } from "../models/report/run-record.ts";
 import {
@@ -37,6 +37,8 @@ import { formatBytes, formatSeconds, progress, table } from "./terminal.ts";
 
 interface TrainFlags extends DataOptions, TuningFlags {
   readonly ratio: string;
+  readonly protocol: "random" | "official";
+  readonly validationShare: number;
   readonly splitSeed: number;
   readonly unlabelled?: string;
   readonly out: string;
@@ -44,6 +46,7 @@ interface TrainFlags extends DataOptions, TuningFlags {
   readonly from?: string;
   readonly resume?: string;
   readonly check: boolean;
+  readonly featureFolder?: string;
   readonly checkpointSeconds?: number;
   readonly checkNumbers?: boolean;
   readonly memory?: number;
@@ -57,12 +60,22 @@ export function register(program: Command): void {
     .addHelpText("after", examples);
   addDataOptions(cpl)
     .option("--ratio <ratio>", "labelled : unlabelled : test", "1:3:1")
+    .addOption(
+      new Option(
+        "--protocol <word>",
+        "parts drawn at random, or those of the authors: training divided by --ratio, test",
+      )
+        .choices(["random", "official"])
+        .default("random"),
+    )
+    .option("--validation-share <n>", "share of the labelled pictures held out of training and reported", share, 0)
     .option("--split-seed <n>", "seed of the split", wholeNumber(0), 1)
     .option("--unlabelled <folder>", "further pictures without scores")
     .option("--out <folder>", "where models, checkpoint and report are written", "runs/cpl")
     .option("--init <file>", "weights of the backbone, safetensors or PyTorch (.pth), with torchvision's names")
     .option("--from <file>", "go on from a model, such as the stage1.safetensors of an earlier run")
     .option("--resume <folder>", "continue an interrupted run; takes all options from its checkpoint")
+    .option("--feature-folder <folder>", "where the output of frozen sections is kept (default: the user's cache)")
     .option("--checkpoint-seconds <n>", "longest time between two checkpoints", wholeNumber(0), 300)
     .option("--no-check", "do not decode every picture before the split")
     .option(...memoryOption)
@@ -90,9 +103,10 @@ function addMethodOptions(command: Command): void {
     const values =
       "options" in field.unwrap() ? ` (${(field.unwrap() as { options: string[] }).options.join(", ")})` : "";
     const initial = field.parse(undefined);
-    const text = `${field.description}${values} (default: ${initial})`;
+    const isList = Array.isArray(initial);
+    const text = `${field.description}${values} (default: ${isList && initial.length === 0 ? "none" : initial})`;
     if (initial === true) command.option(`--no-${flag}`, `do not: ${field.description}`);
-    else command.option(`--${flag} <${typeof initial === "number" ? "n" : "word"}>`, text);
+    else command.option(`--${flag} <${isList ? "n,n,…" : typeof initial === "number" ? "n" : "word"}>`, text);
   }
 }
 
@@ -103,7 +117,9 @@ export function methodOptions(flags: Readonly<Record<string, unknown>>): CplOpti
     const key = (flagNames[name] ?? name).replace(/-([a-z])/g, (_, letter) => letter.toUpperCase());
     const value = flags[key];
     if (value === undefined) continue;
-    given[name] = typeof field.parse(undefined) === "number" ? Number(value) : value;
+    const initial = field.parse(undefined);
+    if (Array.isArray(initial)) given[name] = String(value).split(",").map(Number);
+    else given[name] = typeof initial === "number" ? Number(value) : value;
   }
   return cplOptions(given as CplOptionsInput);
 }
@@ -129,6 +145,7 @@ async function run(flags: TrainFlags & Record<string, unknown>, command: Command
     log: (line) => console.error(line),
     signal: stop.signal,
     ...(flags.checkpointSeconds !== undefined && { checkpointSeconds: flags.checkpointSeconds }),
+    ...(flags.featureFolder && { featureFolder: flags.featureFolder }),
     command: `acutance ${process.argv.slice(2).join(" ")}`,
   };
   try {
@@ -153,19 +170,19 @@ async function run(flags: TrainFlags & Record<string, unknown>, command: Command
 }
 
 async function trainingData(flags: TrainFlags): Promise<TrainingData> {
-  const shares = parseRatio(flags.ratio);
+  const { ratio, splitSeed: seed, protocol, validationShare } = flags;
+  parseRatio(ratio);
   const dataset = await openDataset(flags, flags.check);
-  const rated = ratedRows(dataset.rows);
   // Groups of a known data set are there to be kept together; those of a CSV when asked for.
-  const grouped = flags.groupColumn || (flags.dataset && rated.every(({ group }) => group !== undefined));
+  const grouped =
+    flags.groupColumn || (flags.dataset && ratedRows(dataset.rows).every(({ group }) => group !== undefined));
   const by = grouped ? "group" : "image";
-  const parts = split(rated, { parts: shares, seed: flags.splitSeed, by });
-  const extra = [...unratedRows(dataset.rows), ...(await extraPictures(flags))];
-  const how = `${flags.ratio} by ${by}, seed ${flags.splitSeed}`;
-  const data = { ...parts, unlabelled: [...parts.unlabelled, ...extra], range: rangeOf(dataset), split: how };
-  console.error(
-    `${data.labelled.length} labelled, ${data.unlabelled.length} unlabelled, ${data.test.length} test pictures`,
-  );
+  const { description, ...parts } = divide(dataset.rows, { protocol, ratio, seed, by, validationShare });
+  const unlabelled = [...parts.unlabelled, ...(await extraPictures(flags))];
+  const data = { ...parts, unlabelled, range: rangeOf(dataset), split: description };
+  const { labelled, validation, test } = data;
+  const held = validation.length > 0 ? `${validation.length} validation, ` : "";
+  console.error(`${labelled.length} labelled, ${unlabelled.length} unlabelled, ${held}${test.length} test pictures`);
   return data;
 }
 
@@ -177,12 +194,19 @@ async function extraPictures({ unlabelled, check }: TrainFlags) {
   return rows.map((row) => ({ ...row, name: join(unlabelled, row.name) }));
 }
 
+/** A share below 1, for commander. */
+function share(text: string): number {
+  const value = Number(text);
+  if (!(value >= 0 && value < 1)) throw new InvalidArgumentError("expected a number from 0 to below 1");
+  return value;
+}
+
 /** The split as a CSV, which `acutance evaluate --split` takes. */
 async function writeSplit(folder: string, data: TrainingData): Promise<void> {
   const { mkdir } = await import("node:fs/promises");
   await mkdir(folder, { recursive: true });
-  const rows = (["labelled", "unlabelled", "test"] as const).flatMap((part) =>
-    data[part].map(({ name, mos }) => ({ name, part, mos: mos ?? "" })),
+  const rows = (["labelled", "unlabelled", "validation", "test"] as const).flatMap((part) =>
+    (data[part] ?? []).map(({ name, mos }) => ({ name, part, mos: mos ?? "" })),
   );
   await writeFileAtomically(
     join(folder, "split.csv"),
@@ -207,7 +231,12 @@ export async function finish(result: TrainingResult, folder: string, title: stri
     },
     options: card.options,
     range: [card.range[0], card.range[1]],
-    parts: { labelled: data.labelled.length, unlabelled: data.unlabelled.length, test: data.test.length },
+    parts: {
+      labelled: data.labelled.length,
+      unlabelled: data.unlabelled.length,
+      ...(data.validation?.length && { validation: data.validation.length }),
+      test: data.test.length,
+    },
     ...done,
     results: [...done.results, ...(constant ? [{ name: "constant predictor", evaluation: constant }] : [])],
     peakDeviceBytes: device.memoryUse.peakBytes,
@@ -252,11 +281,11 @@ function printResults(record: RunRecord): void {
   console.log(`\ndevice memory at its peak: ${formatBytes(record.peakDeviceBytes)}; ${record.hardware.adapter}`);
 }
 
-/** Evaluations side by side, on the test part. */
+/** Evaluations side by side. */
 export function resultTable(results: readonly { readonly name: string; readonly evaluation: Evaluation }[]): string {
   const number = (value: number, digits: number) => (Number.isFinite(value) ? value.toFixed(digits) : "-");
   return table(
-    ["test part", "n", "SRCC", "KRCC", "PLCC", "PLCC fitted", "RMSE", "MAE", "slope"],
+    ["part", "n", "SRCC", "KRCC", "PLCC", "PLCC fitted", "RMSE", "MAE", "slope"],
     results.map(({ name, evaluation: e }) => [
       name,
       e.n,

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import type { Device } from "../engine/device/device.ts";
-import { Forward } from "./cpl/forward.ts";
+import { centrePass, Forward } from "./cpl/forward.ts";
 import { CplModel, saveModel } from "./cpl/model.ts";
 import { type CplOptions, cplOptions } from "./cpl/options.ts";
 import { distributions } from "./cpl/predict.ts";
@@ -99,7 +99,7 @@ export async function networkMilliseconds(
 ): Promise<number> {
   const model = new CplModel(device, options);
   const picture = upload(device, await decode(path), options.resize);
-  using forward = new Forward(model, batch, distributions);
+  using forward = new Forward(model.device, batch, centrePass(model, distributions));
   const run = () => forward.run(Array(batch).fill(picture), (output) => output.read());
   const runs = 2;
   try {

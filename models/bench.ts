@@ -7,6 +7,7 @@ import { formatBytes } from "../engine/memory/report.ts";
 import { Random } from "../engine/random.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { ViT } from "./backbones/vit.ts";
+import { PictureInputs } from "./cpl/inputs.ts";
 import { CplModel } from "./cpl/model.ts";
 import { cplOptions } from "./cpl/options.ts";
 import { Stepper } from "./cpl/stepper.ts";
@@ -21,7 +22,7 @@ export function trainingStepBenchmark(batch: number, side: number): Benchmark {
       device.memory.resetPeak();
       const options = cplOptions({ crop: side, resize: side });
       const model = new CplModel(device, options);
-      const stepper = new Stepper(model, { options, fresh: [] });
+      const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] });
       const batchOf = (size: number, picture: Tensor): Parameters<Stepper["step"]> => {
         const targets = new Float32Array(size * options.levels);
         for (let i = 0; i < size; i++) targets[i * options.levels + (i % options.levels)] = 1;
@@ -75,7 +76,7 @@ export const replayBenchmark: Benchmark = {
   async measure(device, runs) {
     const options = cplOptions({ crop: 32, resize: 32 });
     const model = new CplModel(device, options);
-    const stepper = new Stepper(model, { options, fresh: [] });
+    const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] });
     using picture = device.owned("pictures", () => noise(device, [1, 32, 32, 3]));
     const planned = { path: "", name: "", index: 0, labelled: true, window: { top: 0, left: 0, flip: false } };
     const targets = new Float32Array(2 * options.levels);

@@ -5,8 +5,9 @@ import { OutOfMemoryError } from "../engine/device/errors.ts";
 import type { SharedDevice } from "../engine/device/shared.ts";
 import type { DeviceSource } from "../engine/device/source.ts";
 import type { Tensor } from "../engine/tensor.ts";
-import type { CplModel, ModelCard } from "./cpl/model.ts";
-import { evaluationBatch, evaluationViews, meanOf, type Score, scoreOf } from "./cpl/predict.ts";
+import type { ModelCard } from "./cpl/model.ts";
+import { evaluationViews, type Showing, uploadView, type View } from "./cpl/parts.ts";
+import { evaluationBatch, meanOf, type Score, scoreOf } from "./cpl/predict.ts";
 import { type DecodeOptions, decode, type MosRange, type Picture, PictureError, prefetch } from "./data/index.ts";
 import { Limit, whenAborted } from "./data/prefetch.ts";
 import { type AdapterOptions, lenderOf } from "./scoring/device.ts";
@@ -27,6 +28,11 @@ export interface ScorerOptions extends Pick<DecodeOptions, "background" | "maxPi
   readonly device?: DeviceSource | SharedDevice;
   /** Which adapter the device is opened on and what of it is used, where `device` is not given. @default the best one at hand */
   readonly adapter?: AdapterOptions;
+  /**
+   * A score is the mean over a grid of at most so many tiles at original size that covers the picture; one that takes more is
+   * first reduced until it is covered. @default what the model was tested with, as a rule the centre of the resized picture
+   */
+  readonly tiles?: number;
   /** The most pictures taken through the network at once; fewer where they do not fit the memory. @default 32 */
   readonly batch?: number;
   /** How long a picture may wait, while the adapter is idle, for others that are being decoded. @default 10 */
@@ -92,6 +98,7 @@ export async function openScorer(options: ScorerOptions): Promise<Scorer> {
     maxBytes: atLeastOne("maxBytes", options.maxBytes ?? 2 ** 28),
     latencyMs: options.latencyMs ?? 10,
   };
+  if (options.tiles !== undefined) atLeastOne("tiles", options.tiles);
   if (!(settings.latencyMs >= 0)) throw new RangeError(`latencyMs must be 0 or more, got ${settings.latencyMs}`);
   const lender = lenderOf(options.device, options.adapter);
   const load = async () =>
@@ -108,8 +115,11 @@ type Settings = Omit<ScorerOptions, "model" | "device" | "adapter"> &
     readonly path: string;
   };
 
-/** Cuts out of a picture what goes through the network, [1, crop, crop, 3] each, and says what is kept of it meanwhile. */
-type Cut<Kept> = (model: CplModel, picture: Picture) => { readonly views: Tensor[]; readonly kept: Kept };
+/** Takes from a picture what goes through the network, and says what is kept of it meanwhile. */
+type Cut<Kept> = (
+  options: Showing,
+  picture: Picture,
+) => Promise<{ readonly views: readonly View[]; readonly kept: Kept }>;
 
 /** What is kept of a picture, and the distributions of its views. */
 interface Seen<Kept> {
@@ -118,8 +128,8 @@ interface Seen<Kept> {
 }
 
 /** What makes the score of a picture; its pixels are let go. */
-const scored: Cut<{ readonly width: number; readonly height: number }> = (model, picture) => ({
-  views: evaluationViews(model, picture),
+const scored: Cut<{ readonly width: number; readonly height: number }> = async (options, picture) => ({
+  views: await evaluationViews(options, picture),
   kept: { width: picture.width, height: picture.height },
 });
 
@@ -226,7 +236,7 @@ export class Scorer {
   async explain(picture: PictureSource, options: ScoreOptions & { readonly tiles?: number } = {}): Promise<QualityMap> {
     const most = atLeastOne("tiles", options.tiles ?? 32);
     const { crop } = this.card.options;
-    const tiled: Cut<Picture> = (model, whole) => ({ views: tilesOf(model, whole, most), kept: whole });
+    const tiled: Cut<Picture> = async (_, whole) => ({ views: tilesOf(whole, crop, most), kept: whole });
     const { kept, distributions } = await this.#see(picture, tiled, options);
     return explanationOf(kept, distributions, { crop, most, range: this.card.range });
   }
@@ -277,6 +287,12 @@ export class Scorer {
     }
   }
 
+  /** How pictures are shown to the network: as in the model's test, but for the scorer's own tiles. */
+  get #showing(): Showing {
+    const { tiles } = this.#settings;
+    return tiles === undefined ? this.card.options : { ...this.card.options, testCrops: 1, testTiles: tiles };
+  }
+
   async #once<Kept>(
     network: Network,
     opened: OpenedPicture,
@@ -290,15 +306,21 @@ export class Scorer {
         signal?.throwIfAborted();
         const content = await contentOf(opened);
         const picture = await decode(content, { name: opened.name, maxPixels, background, strictness });
-        await network.place();
-        signal?.throwIfAborted();
-        const { views, kept } = cutOf(network, picture, cut, opened.name);
-        const distributions = network.score(views, signal);
-        distributions.catch(() => {}); // awaited below, once the decoder is free for the next
+        const { views, kept } = await cut(this.#showing, picture);
+        const distributions: Promise<Float32Array[]>[] = [];
+        // No more of a picture is on the device than makes a batch.
+        for (let i = 0; i < views.length; i += network.batch) {
+          await network.place();
+          signal?.throwIfAborted();
+          const shown = uploaded(network, views.slice(i, i + network.batch), picture, opened.name);
+          const seen = network.score(shown, signal);
+          seen.catch(() => {}); // awaited below, once the decoder is free for the next
+          distributions.push(seen);
+        }
         return { kept, distributions };
       });
       arrived();
-      return { kept, distributions: await distributions };
+      return { kept, distributions: (await Promise.all(distributions)).flat() };
     } finally {
       arrived();
     }
@@ -310,10 +332,15 @@ export class Scorer {
   }
 }
 
-function cutOf<Kept>(network: Network, picture: Picture, cut: Cut<Kept>, name: string): ReturnType<Cut<Kept>> {
+/** Views on the device. @throws PictureError "too-large" when they do not fit it */
+function uploaded(network: Network, shown: readonly View[], picture: Picture, name: string): Tensor[] {
+  const { device, card } = network;
+  const views: Tensor[] = [];
   try {
-    return cut(network.model, picture);
+    for (const view of shown) views.push(uploadView(device, view, card.options.crop));
+    return views;
   } catch (error) {
+    for (const view of views) view.dispose();
     if (!(error instanceof OutOfMemoryError) || network.broken) throw error;
     const detail = `Its ${picture.width} x ${picture.height} pixels do not fit the device: ${error.message}.`;
     throw new PictureError(name, "too-large", detail, { cause: error });

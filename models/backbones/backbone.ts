@@ -1,6 +1,12 @@
 import type { BatchNorm, Linear } from "../../engine/nn/layers.ts";
 import { join, type Layer, type NamedTensor } from "../../engine/nn/named.ts";
-import { ShapeError, type Tensor } from "../../engine/tensor.ts";
+import { add, subtract } from "../../engine/ops/broadcast.ts";
+import { cast, sqrt, square } from "../../engine/ops/elementwise.ts";
+import { concat } from "../../engine/ops/join.ts";
+import { globalAveragePool } from "../../engine/ops/pool.ts";
+import { mean } from "../../engine/ops/reduce.ts";
+import { reshape } from "../../engine/ops/shape.ts";
+import { ShapeError, Tensor } from "../../engine/tensor.ts";
 import type { WeightsFile } from "../../engine/weights/stored.ts";
 import { ConvNorm } from "./conv-norm.ts";
 import { type InitReport, initialise, type NamedLayer, type Section } from "./initialise.ts";
@@ -14,14 +20,21 @@ export interface Normalisation {
 /** Mean and deviation of ImageNet's channels. */
 const imagenet: Normalisation = { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };
 
+/**
+ * How the last map becomes a feature. `standard` is what the network was made for: the class token of a vision transformer,
+ * the mean over the places of others. `statistics` adds the mean over a transformer's patches, and the standard deviation
+ * over the places: how a quality varies within the picture.
+ */
+export const poolings = ["standard", "statistics"] as const;
+
+export type Pooling = (typeof poolings)[number];
+
 /** A network that turns pictures into features, with the names of its tensors in published weight files. */
 export abstract class Backbone implements Layer {
-  /** Length of the feature. */
-  abstract readonly features: number;
   /** What the network expects to be done to pictures. */
   readonly normalisation: Normalisation = imagenet;
   /** From the input on; each section is one depth. */
-  protected abstract readonly sections: readonly Section[];
+  protected abstract sections: readonly Section[];
   /** Linear layers from the features to the logits; none where no number of classes was given. */
   protected readonly head: readonly (readonly [prefix: string, layer: Linear])[] = [];
   /** What errors call the network. */
@@ -29,7 +42,78 @@ export abstract class Backbone implements Layer {
   #depths: ReadonlyMap<string, number> | undefined;
 
   /** Normalised pictures [N, H, W, 3] → features [N, features]. In training, batch norms take the batch's statistics. */
-  abstract forward(x: Tensor, training: boolean): Tensor;
+  forward(x: Tensor, training = false): Tensor {
+    return this.pool(this.through(x, training));
+  }
+
+  /** The map after section `until` of what comes into section `from`: the first takes normalised pictures. */
+  through(x: Tensor, training: boolean, from = 0, until = this.sections.length): Tensor {
+    return this.sections.slice(from, until).reduce((map, section) => section.forward(map, training), x);
+  }
+
+  /** Maps after so many sections each, from the input on. */
+  protected mapsAfter(counts: readonly number[], x: Tensor, training: boolean): Tensor[] {
+    let from = 0;
+    let map = x;
+    return counts.map((count) => {
+      map = this.through(map, training, from, from + count);
+      from += count;
+      return map;
+    });
+  }
+
+  /** The map after a section → features, [N, {@link lengthOf}]; f32 with `statistics`. */
+  pool(map: Tensor, pooling: Pooling = "standard"): Tensor {
+    const standard = this.standard(map);
+    if (pooling === "standard") return standard;
+    const places = cast(this.places(map), "f32");
+    const [images, , width] = places.shape as [number, number, number];
+    const average = reshape(mean(places, 1), [images, width]);
+    const centred = subtract(places, reshape(average, [images, 1, width]));
+    // The ε keeps the derivative finite where all places are alike.
+    const deviation = sqrt(add(mean(square(centred), 1), Tensor.constant(map.device, [1e-6], [1])));
+    const parts = this.standardIsMean ? [average, deviation] : [cast(standard, "f32"), average, deviation];
+    return concat(
+      parts.map((part) => reshape(part, [images, width])),
+      1,
+    );
+  }
+
+  /** Length of the feature with standard pooling. */
+  get features(): number {
+    return this.lengthOf(this.layers);
+  }
+
+  /** Length of the feature that {@link pool} makes of the map after `depth` sections. */
+  lengthOf(depth: number, pooling: Pooling = "standard"): number {
+    const { width } = this.sections[depth - 1]!;
+    if (pooling === "standard") return width;
+    return width * (this.standardIsMean ? 2 : 3);
+  }
+
+  /** Leaves out the sections after the first `depth`, and their tensors. @throws RangeError when there are not so many */
+  cut(depth: number): void {
+    if (!Number.isInteger(depth) || depth < 1 || depth > this.layers)
+      throw new RangeError(`${this.kind} has the depths 1 to ${this.layers}, got ${depth}`);
+    const left = this.sections.slice(depth).flatMap(({ layers }) => layers);
+    for (const { tensor } of left.flatMap(([prefix, layer]) => layer.tensors(prefix))) tensor.dispose();
+    this.sections = this.sections.slice(0, depth);
+    this.#depths = undefined;
+  }
+
+  /** Standard pooling of the last map, [N, features]. */
+  protected standard(map: Tensor): Tensor {
+    return globalAveragePool(map);
+  }
+
+  /** Whether standard pooling is the mean over {@link places}. */
+  protected readonly standardIsMean: boolean = true;
+
+  /** The places of the last map in a row, [N, places, features]. */
+  protected places(map: Tensor): Tensor {
+    const [images, height, width, channels] = map.shape as [number, number, number, number];
+    return reshape(map, [images, height * width, channels]);
+  }
 
   /**
    * Normalised pictures [N, H, W, 3] → logits [N, classes]; without the dropout that heads are trained with.

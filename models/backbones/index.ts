@@ -69,7 +69,7 @@ export function createBackbone(
   return makers[name as BackboneName](device, random, options);
 }
 
-export { Backbone, type Normalisation } from "./backbone.ts";
+export { Backbone, type Normalisation, type Pooling, poolings } from "./backbone.ts";
 export type { InitReport } from "./initialise.ts";
 export { MobileNetV2, type MobileNetV2Options } from "./mobilenet.ts";
 export { ResNet, type ResNetOptions } from "./resnet.ts";

@@ -1,4 +1,5 @@
 import { fileShape, type Layer, loadTensors } from "../../engine/nn/named.ts";
+import type { Tensor } from "../../engine/tensor.ts";
 import { WeightsError, type WeightsFile } from "../../engine/weights/stored.ts";
 
 /** Where a weights file left a network: which parts come from it, which are fresh. */
@@ -25,6 +26,10 @@ export interface Section {
   /** What the log calls it; sections of one title start from a file together or not at all. */
   readonly title: string;
   readonly layers: readonly NamedLayer[];
+  /** Channels of its map, or length of its tokens. */
+  readonly width: number;
+  /** What the section makes of the map of the one before it; the first takes normalised pictures. */
+  readonly forward: (x: Tensor, training: boolean) => Tensor;
 }
 
 /**

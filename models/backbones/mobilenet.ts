@@ -1,6 +1,5 @@
 import type { Device } from "../../engine/device/device.ts";
 import { Linear } from "../../engine/nn/layers.ts";
-import { globalAveragePool } from "../../engine/ops/pool.ts";
 import type { Random } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { Backbone } from "./backbone.ts";
@@ -51,6 +50,9 @@ const stages = [
   [6, 320, 1, 1],
 ] as const;
 
+/** Channels of the last convolution. */
+const lastWidth = 1280;
+
 export interface MobileNetV2Options {
   /** Classes of the head `classifier.1`; without it there is no head. */
   readonly classes?: number;
@@ -58,13 +60,9 @@ export interface MobileNetV2Options {
 
 /** MobileNetV2 of width 1.0 (Sandler et al. 2018), with torchvision's tensor names. */
 export class MobileNetV2 extends Backbone {
-  readonly features = 1280;
   protected readonly kind = "a MobileNetV2 with torchvision's names";
-  protected readonly sections: readonly Section[];
+  protected sections: readonly Section[];
   protected override readonly head;
-  readonly #stem: ConvNorm;
-  readonly #stages: readonly InvertedResidual[][];
-  readonly #last: ConvNorm;
 
   /**
    * Convolutions start by He's fan-out rule, the head normal with deviation 0.01.
@@ -78,37 +76,35 @@ export class MobileNetV2 extends Backbone {
         padding: (options.kernel - 1) / 2,
         activation: "relu6",
       });
-    this.#stem = outer(0, { in: 3, out: 32 }, { kernel: 3, stride: 2 });
-    const sections: Section[] = [{ title: "the stem", layers: [["", this.#stem]] }];
+    const single = (title: string, width: number, layer: ConvNorm): Section => {
+      return { title, layers: [["", layer]], width, forward: (x, training) => layer.forward(x, training) };
+    };
+    const sections = [single("the stem", 32, outer(0, { in: 3, out: 32 }, { kernel: 3, stride: 2 }))];
     let inputs = 32;
-    this.#stages = stages.map(([expansion, outputs, count, stride], stage) =>
-      Array.from({ length: count }, (_, i) => {
+    for (const [stage, [expansion, outputs, count, stride]] of stages.entries()) {
+      for (let i = 0; i < count; i++) {
         const prefix = `features.${sections.length}`;
         const shape = { inputs, outputs, stride: i === 0 ? stride : 1, expansion };
         const block = new InvertedResidual(device, random?.fork(prefix), shape);
         inputs = outputs;
-        sections.push({ title: `stage ${stage + 1}`, layers: block.layers.map((layer) => [prefix, layer] as const) });
-        return block;
-      }),
-    );
-    this.#last = outer(sections.length, { in: inputs, out: this.features }, { kernel: 1 });
-    this.sections = [...sections, { title: "the last convolution", layers: [["", this.#last]] }];
+        sections.push({
+          title: `stage ${stage + 1}`,
+          layers: block.layers.map((layer) => [prefix, layer] as const),
+          width: outputs,
+          forward: (x, training) => block.forward(x, training),
+        });
+      }
+    }
+    const last = outer(sections.length, { in: inputs, out: lastWidth }, { kernel: 1 });
+    this.sections = [...sections, single("the last convolution", lastWidth, last)];
     const name = "classifier.1";
     this.head = classes
       ? [[name, new Linear(device, random?.fork(name), { in: this.features, out: classes }, 0.01)] as const]
       : [];
   }
 
-  forward(x: Tensor, training: boolean): Tensor {
-    return globalAveragePool(this.stages(x, training).at(-1)!);
-  }
-
   /** Feature maps after the stem, after each of the seven stages, and after the last convolution. */
   stages(x: Tensor, training: boolean): Tensor[] {
-    const maps = [this.#stem.forward(x, training)];
-    for (const blocks of this.#stages) {
-      maps.push(blocks.reduce((map, block) => block.forward(map, training), maps.at(-1)!));
-    }
-    return [...maps, this.#last.forward(maps.at(-1)!, training)];
+    return this.mapsAfter([1, ...stages.map(([, , blocks]) => blocks), 1], x, training);
   }
 }

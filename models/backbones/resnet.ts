@@ -1,6 +1,6 @@
 import type { Device } from "../../engine/device/device.ts";
 import { Linear } from "../../engine/nn/layers.ts";
-import { globalAveragePool, maxPool2d } from "../../engine/ops/pool.ts";
+import { maxPool2d } from "../../engine/ops/pool.ts";
 import type { Random } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { Backbone } from "./backbone.ts";
@@ -68,9 +68,8 @@ export interface ResNetOptions {
 
 /** ResNet-18, -34, -50 or -101 (He et al. 2016), with torchvision's tensor names. */
 export class ResNet extends Backbone {
-  readonly features: number;
   protected readonly kind: string;
-  protected readonly sections: readonly Section[];
+  protected sections: readonly Section[];
   protected override readonly head;
   readonly #stem: ConvNorm;
   readonly #stages: readonly Block[][];
@@ -98,13 +97,22 @@ export class ResNet extends Backbone {
       }),
     );
     this.kind = `a ResNet-${depth} with torchvision's names`;
-    this.features = 64 * 2 ** (stages - 1) * expansion;
     this.sections = [
-      { title: "the stem", layers: [["", this.#stem]] },
+      {
+        title: "the stem",
+        layers: [["", this.#stem]],
+        width: 64,
+        forward: (x, training) => maxPool2d(this.#stem.forward(x, training), { kernel: 3, stride: 2, padding: 1 }),
+      },
       ...this.#stages.flatMap((blocks, stage) =>
         blocks.map((block, i): Section => {
           const prefix = `layer${stage + 1}.${i}`;
-          return { title: `stage ${stage + 1}`, layers: block.layers().map((layer) => [prefix, layer] as const) };
+          return {
+            title: `stage ${stage + 1}`,
+            layers: block.layers().map((layer) => [prefix, layer] as const),
+            width: 64 * 2 ** stage * expansion,
+            forward: (x, training) => block.forward(x, training),
+          };
         }),
       ),
     ];
@@ -113,16 +121,8 @@ export class ResNet extends Backbone {
       : [];
   }
 
-  forward(x: Tensor, training: boolean): Tensor {
-    return globalAveragePool(this.stages(x, training).at(-1)!);
-  }
-
   /** Feature maps after the stem's pooling and after each stage. */
   stages(x: Tensor, training: boolean): Tensor[] {
-    const maps = [maxPool2d(this.#stem.forward(x, training), { kernel: 3, stride: 2, padding: 1 })];
-    for (const blocks of this.#stages) {
-      maps.push(blocks.reduce((map, block) => block.forward(map, training), maps.at(-1)!));
-    }
-    return maps;
+    return this.mapsAfter([1, ...this.#stages.map(({ length }) => length)], x, training);
   }
 }

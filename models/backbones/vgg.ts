@@ -3,7 +3,7 @@ import { Linear } from "../../engine/nn/layers.ts";
 import { adaptiveAveragePool2d } from "../../engine/ops/adaptive-pool.ts";
 import { relu } from "../../engine/ops/elementwise.ts";
 import { permute } from "../../engine/ops/join.ts";
-import { globalAveragePool, maxPool2d } from "../../engine/ops/pool.ts";
+import { maxPool2d } from "../../engine/ops/pool.ts";
 import { reshape } from "../../engine/ops/shape.ts";
 import type { Random } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
@@ -34,11 +34,9 @@ export interface VggOptions {
 
 /** VGG-16 (Simonyan & Zisserman 2015), with torchvision's tensor names. */
 export class Vgg16 extends Backbone {
-  readonly features = 512;
   protected readonly kind: string;
-  protected readonly sections: readonly Section[];
+  protected sections: readonly Section[];
   protected override readonly head;
-  readonly #stages: readonly ConvNorm[][];
 
   /**
    * Convolutions start by He's fan-out rule with biases 0, the head normal with deviation 0.01.
@@ -52,20 +50,25 @@ export class Vgg16 extends Backbone {
     const convolution = { kernel: 3, padding: 1, bias: true, activation: "relu" } as const;
     let position = 0;
     let inputs = 3;
-    this.#stages = stages.map((widths) => {
-      const layers = widths.map((out) => {
+    this.sections = stages.flatMap((widths, stage) => {
+      const sections = widths.map((out, i): Section => {
         const names = [`features.${position}`, ...(batchNorm ? [`features.${position + 1}`] : [])] as [string, string?];
         const channels = { in: inputs, out };
         position += batchNorm ? 3 : 2;
         inputs = out;
-        return new ConvNorm(device, random, names, channels, convolution);
+        const layer = new ConvNorm(device, random, names, channels, convolution);
+        // The pooling that ends a stage is the next one's, so that heads can pool the last map in their own way.
+        const isPooled = stage > 0 && i === 0;
+        return {
+          title: `stage ${stage + 1}`,
+          layers: [["", layer]],
+          width: out,
+          forward: (x, training) => layer.forward(isPooled ? pooled(x) : x, training),
+        };
       });
       position++;
-      return layers;
+      return sections;
     });
-    this.sections = this.#stages.flatMap((layers, stage) =>
-      layers.map((layer): Section => ({ title: `stage ${stage + 1}`, layers: [["", layer]] })),
-    );
     const widths = [this.features * headSide ** 2, hidden, hidden, classes ?? 0];
     this.head = (classes ? [0, 1, 2] : []).map((i) => {
       const name = `classifier.${3 * i}`;
@@ -73,9 +76,13 @@ export class Vgg16 extends Backbone {
     });
   }
 
-  /** Mean over the last map, which is one pooling smaller than the last of {@link stages}. */
-  forward(x: Tensor, training: boolean): Tensor {
-    return globalAveragePool(pooled(this.stages(x, training).at(-1)!));
+  /** Mean over the last map after the last pooling. */
+  protected override standard(map: Tensor): Tensor {
+    return super.standard(pooled(map));
+  }
+
+  protected override places(map: Tensor): Tensor {
+    return super.places(pooled(map));
   }
 
   /** Three linear layers on the last map, pooled to 7x7. */
@@ -90,12 +97,11 @@ export class Vgg16 extends Backbone {
 
   /** Feature maps of the five stages, before the pooling that follows each. */
   stages(x: Tensor, training: boolean): Tensor[] {
-    const maps: Tensor[] = [];
-    for (const layers of this.#stages) {
-      const input = maps.length === 0 ? x : pooled(maps.at(-1)!);
-      maps.push(layers.reduce((map, layer) => layer.forward(map, training), input));
-    }
-    return maps;
+    return this.mapsAfter(
+      stages.map(({ length }) => length),
+      x,
+      training,
+    );
   }
 }
 

@@ -89,23 +89,22 @@ class Block implements Layer {
 
 /** Vision transformer with a class token and learnt positions (Dosovitskiy et al. 2021), with timm's tensor names. */
 export class ViT extends Backbone {
-  /** Length of the feature: the class token's. */
-  readonly features: number;
   /** Mean and deviation 0.5, as timm's AugReg weights want it. */
+  protected override readonly standardIsMean = false;
   override readonly normalisation = { mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5] };
   protected readonly kind: string;
-  protected readonly sections: readonly Section[];
+  protected sections: readonly Section[];
   protected override readonly head;
   /** Height and width of a patch; pictures are whole patches. */
   readonly patch: number;
   /** Patches along one side for which the position embedding is learnt. */
   readonly #grid: number;
+  /** Length of a token. */
+  readonly #width: number;
   readonly #patchWeight: Tensor;
   readonly #patchBias: Tensor;
   readonly #classToken: Tensor;
   readonly #positions: Tensor;
-  readonly #blocks: readonly Block[];
-  readonly #norm: LayerNorm;
 
   /**
    * Linear layers and patches start uniform within ±1/√in, positions and class token normal with deviation 0.02.
@@ -119,7 +118,7 @@ export class ViT extends Backbone {
     const { width, depth, heads } = extents;
     if (pixels % patch !== 0) throw new ShapeError(`ViT: ${pixels} pixels are not whole patches of ${patch}`);
     if (width % heads !== 0) throw new ShapeError(`ViT: width ${width} cannot be split into ${heads} heads`);
-    this.features = width;
+    this.#width = width;
     this.patch = patch;
     this.#grid = pixels / patch;
     const inputs = patch * patch * 3;
@@ -133,33 +132,50 @@ export class ViT extends Backbone {
     };
     this.#classToken = normal("cls_token", 1);
     this.#positions = normal("pos_embed", 1 + this.#grid ** 2);
-    this.#blocks = Array.from({ length: depth }, (_, i) => new Block(device, random?.fork(`blocks.${i}`), extents));
-    this.#norm = new LayerNorm(device, width, epsilon);
+    const blocks = Array.from({ length: depth }, (_, i) => new Block(device, random?.fork(`blocks.${i}`), extents));
+    const norm = new LayerNorm(device, width, epsilon);
     this.head = classes
       ? [["head", new Linear(device, random?.fork("head"), { in: width, out: classes })] as const]
       : [];
     this.kind = `a vision transformer of ${depth} blocks with timm's names`;
-    const title = `all ${depth} blocks`;
+    const title = "embeddings and blocks";
     this.sections = [
-      { title, layers: [["", { tensors: (prefix) => this.#embeddings(prefix) }]] },
-      ...this.#blocks.map((block, i): Section => ({ title, layers: [[`blocks.${i}`, block]] })),
-      { title, layers: [["norm", this.#norm]] },
+      {
+        title,
+        layers: [["", { tensors: (prefix) => this.#embeddings(prefix) }]],
+        width,
+        forward: (x) => this.#embedded(x),
+      },
+      ...blocks.map(
+        (block, i): Section => ({ title, layers: [[`blocks.${i}`, block]], width, forward: (x) => block.forward(x) }),
+      ),
+      { title, layers: [["norm", norm]], width, forward: (x) => norm.forward(x) },
     ];
   }
 
-  /**
-   * Pictures [N, H, W, 3], normalised as the weights want them (mean and deviation 0.5 for timm's AugReg weights) → the
-   * class token after the last norm, [N, features]. Sizes other than the learnt one resize the position embedding.
-   * @throws ShapeError when H or W is not a multiple of the patch
-   */
-  forward(x: Tensor): Tensor {
-    const tokens = this.tokens(x);
+  /** The class token after the last norm. */
+  protected override standard(tokens: Tensor): Tensor {
     const [images, , width] = tokens.shape as [number, number, number];
     return reshape(slice(tokens, [0, 0, 0], [images, 1, width]), [images, width]);
   }
 
+  /** All tokens but the class token's. */
+  protected override places(tokens: Tensor): Tensor {
+    const [images, count, width] = tokens.shape as [number, number, number];
+    return slice(tokens, [0, 1, 0], [images, count, width]);
+  }
+
   /** Class token and patches in rows, after the last norm: [N, 1 + H/patch · W/patch, features]. */
   tokens(x: Tensor): Tensor {
+    return this.through(x, false);
+  }
+
+  /**
+   * Pictures [N, H, W, 3], normalised as the weights want them (mean and deviation 0.5 for timm's AugReg weights) → tokens at
+   * their places. Sizes other than the learnt one resize the position embedding.
+   * @throws ShapeError when H or W is not a multiple of the patch
+   */
+  #embedded(x: Tensor): Tensor {
     const [, height, width, channels] = x.shape;
     if (x.rank !== 4 || channels !== 3 || height! % this.patch !== 0 || width! % this.patch !== 0) {
       throw new ShapeError(
@@ -167,10 +183,9 @@ export class ViT extends Backbone {
       );
     }
     const images = x.shape[0]!;
-    const rows = Tensor.zeros(x.device, [images, 1, this.features]);
+    const rows = Tensor.zeros(x.device, [images, 1, this.#width]);
     const withClass = concat([add(rows, this.#classToken), this.#patches(x)], 1);
-    const placed = add(withClass, this.#positionsFor(height! / this.patch, width! / this.patch));
-    return this.#norm.forward(this.#blocks.reduce((tokens, block) => block.forward(tokens), placed));
+    return add(withClass, this.#positionsFor(height! / this.patch, width! / this.patch));
   }
 
   /**
@@ -179,7 +194,8 @@ export class ViT extends Backbone {
    */
   #patches(x: Tensor): Tensor {
     const [images, height, width] = x.shape as [number, number, number];
-    const { patch, features } = this;
+    const { patch } = this;
+    const features = this.#width;
     const [rows, columns] = [height / patch, width / patch];
     const lines = reshape(x, [images, height, columns, patch * 3]);
     const weight = reshape(this.#patchWeight, [patch, 1, patch * 3, features]);
@@ -190,7 +206,7 @@ export class ViT extends Backbone {
   /** The position embedding for a grid of patches, resized as timm does it: bicubic with antialias. */
   #positionsFor(rows: number, columns: number): Tensor {
     if (rows === this.#grid && columns === this.#grid) return this.#positions;
-    const { features } = this;
+    const features = this.#width;
     const learnt = 1 + this.#grid ** 2;
     const first = slice(this.#positions, [0, 0, 0], [1, 1, features]);
     const rest = slice(this.#positions, [0, 1, 0], [1, learnt, features]);

@@ -1,7 +1,9 @@
 import { Random } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import type { PictureStore, Row } from "../data/index.ts";
+import type { Row } from "../data/index.ts";
+import type { Inputs } from "./inputs.ts";
 import type { CplOptions } from "./options.ts";
+import { viewWindows } from "./views.ts";
 
 /** One picture of a training batch before it is loaded. */
 export interface PlannedPicture {
@@ -10,7 +12,7 @@ export interface PlannedPicture {
   /** Place in the labelled list, or in the unlabelled one. */
   readonly index: number;
   readonly labelled: boolean;
-  /** Where it is cropped from the resized picture, and whether it is mirrored. */
+  /** Where it is cropped, in the terms of the run's inputs, and whether it is mirrored. */
   readonly window: { readonly top: number; readonly left: number; readonly flip: boolean };
 }
 
@@ -24,35 +26,43 @@ export function planEpoch(
   const random = new Random(options.seed, `stage ${stage}, epoch ${epoch}`);
   const windows = random.fork("windows");
   const most = options.resize - options.crop + 1;
+  const views = options.frozen > 0 ? viewWindows(options) : undefined;
+  const along = () => (options.cropFrom === "resized" ? windows.integer(most) : windows.uniform());
+  const draw = () =>
+    views?.[windows.integer(views.length)] ?? {
+      top: along(),
+      left: along(),
+      flip: windows.integer(2) === 1 && options.flip,
+    };
   const plan = (row: Row, index: number, labelled: boolean): PlannedPicture => ({
     path: row.path,
     name: row.name,
     index,
     labelled,
-    window: {
-      top: windows.integer(most),
-      left: windows.integer(most),
-      flip: windows.integer(2) === 1 && options.flip,
-    },
+    window: draw(),
   });
+  const { trainCrops } = options;
   const labelled = cycle(parts.labelled, random.fork("labelled"));
   if (stage === 1) {
     const { stageOneBatch } = options;
     const batches: PlannedPicture[][] = [];
-    for (let left = parts.labelled.length; left > 0; left -= stageOneBatch) {
+    for (let left = parts.labelled.length * trainCrops; left > 0; left -= stageOneBatch) {
       batches.push(labelled.take(Math.min(left, stageOneBatch)).map(({ row, index }) => plan(row, index, true)));
     }
     // Batch norm cannot train on a single picture.
     return batches.filter((batch) => batch.length > 1);
   }
   const unlabelled = cycle(parts.unlabelled, random.fork("unlabelled"));
-  const { labelledBatch, unlabelledBatch } = options;
-  const passes = [Math.ceil(parts.unlabelled.length / unlabelledBatch)];
-  if (options.stageTwoEpoch === "all") passes.push(Math.ceil(parts.labelled.length / labelledBatch));
-  const steps = Math.max(...passes);
+  const { labelledBatch, unlabelledBatch, stageTwoEpoch } = options;
+  const crops = { labelled: parts.labelled.length * trainCrops, unlabelled: parts.unlabelled.length * trainCrops };
+  const passes = {
+    labelled: Math.ceil(crops.labelled / labelledBatch),
+    unlabelled: Math.ceil(crops.unlabelled / unlabelledBatch),
+  };
+  const steps = stageTwoEpoch === "all" ? Math.max(passes.labelled, passes.unlabelled) : passes[stageTwoEpoch];
   return Array.from({ length: steps }, (_, step) => {
-    const left = parts.unlabelled.length - step * unlabelledBatch;
-    const count = options.stageTwoEpoch === "all" ? unlabelledBatch : Math.min(left, unlabelledBatch);
+    const left = crops.unlabelled - step * unlabelledBatch;
+    const count = stageTwoEpoch === "unlabelled" ? Math.min(left, unlabelledBatch) : unlabelledBatch;
     return [
       ...labelled.take(labelledBatch).map(({ row, index }) => plan(row, index, true)),
       ...unlabelled.take(count).map(({ row, index }) => plan(row, index, false)),
@@ -83,13 +93,13 @@ export interface LoadedBatch {
 /** Loads planned batches in order, decoding ahead of their use. */
 export async function* loadBatches(
   batches: readonly PlannedPicture[][],
-  store: PictureStore,
+  inputs: Inputs,
 ): AsyncGenerator<LoadedBatch, void, undefined> {
   const sizes = batches.map((batch) => batch.length).values();
   let size = sizes.next().value;
   let pictures: LoadedBatch["pictures"][number][] = [];
   let errors: LoadedBatch["errors"][number][] = [];
-  for await (const loaded of store.load(batches.flat(), { ahead: 64, concurrency: 3 })) {
+  for await (const loaded of inputs.load(batches.flat(), { ahead: 64, concurrency: 3 })) {
     if ("error" in loaded) errors.push({ planned: loaded.row, error: loaded.error });
     else pictures.push({ planned: loaded.row, tensor: loaded.tensor });
     if (pictures.length + errors.length < size!) continue;

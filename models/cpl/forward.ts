@@ -1,49 +1,62 @@
 import { withoutGradients } from "../../engine/autograd.ts";
+import type { Device } from "../../engine/device/device.ts";
 import type { Plan } from "../../engine/kernel/plan.ts";
 import { centerCrop, stack } from "../../engine/ops/image.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import type { CplModel } from "./model.ts";
+import type { CplModel, Outputs } from "./model.ts";
 
-type Outputs = ReturnType<CplModel["forward"]>;
+/** What is done to a batch. */
+export interface Pass<Item> {
+  /** The input of the network for so many items. */
+  readonly assemble: (items: readonly Item[]) => Tensor;
+  /** The network and what is wanted of its outputs. */
+  readonly run: (input: Tensor) => Tensor;
+}
+
+/** Centre crops of resized pictures [1, resize, resize, 3] through a model. @param output what is wanted of its outputs */
+export function centrePass(model: CplModel, output: (outputs: Outputs) => Tensor): Pass<Tensor> {
+  const { crop } = model.options;
+  return {
+    assemble: (pictures) => centerCrop(stack(pictures), crop, crop),
+    run: (input) => output(model.forward(input, false)),
+  };
+}
 
 /**
- * Batches of pictures forward through a model in evaluation mode. From the third full batch on it is the replay of a plan,
+ * Batches forward through a network in evaluation mode. From the third full batch on it is the replay of a plan,
  * to the same bits; others are recorded.
  */
-export class Forward {
-  readonly #model: CplModel;
+export class Forward<Item = Tensor> {
+  readonly #device: Device;
   readonly #full: number;
-  readonly #output: (outputs: Outputs) => Tensor;
+  readonly #pass: Pass<Item>;
   /** Full batches that were recorded. */
   #recorded = 0;
   #tunings = 0;
-  #pictures: Tensor | undefined;
+  #input: Tensor | undefined;
   #plan: Plan<Tensor> | undefined;
 
-  /**
-   * @param full pictures of a full batch
-   * @param output what is wanted of the model's outputs
-   */
-  constructor(model: CplModel, full: number, output: (outputs: Outputs) => Tensor) {
-    this.#model = model;
+  /** @param full items of a full batch */
+  constructor(device: Device, full: number, pass: Pass<Item>) {
+    this.#device = device;
     this.#full = full;
-    this.#output = output;
+    this.#pass = pass;
   }
 
   /**
    * Records a batch and what `use` does with its output, and hands it over; nothing waits.
-   * @param pictures [1, resize, resize, 3] each; they may end when this returns
+   * @param items their tensors may end when this returns
    * @param use must record all that reads the output, which the next batch overwrites
    * @returns what `use` returns
    */
-  run<T>(pictures: readonly Tensor[], use: (output: Tensor) => T): T {
-    const { device } = this.#model;
+  run<T>(items: readonly Item[], use: (output: Tensor) => T): T {
+    const device = this.#device;
     const { value } = device.scope(() =>
       withoutGradients(() => {
-        if (pictures.length === this.#full) return { value: use(this.#fullBatch(pictures)) };
+        if (items.length === this.#full) return { value: use(this.#fullBatch(items)) };
         // The buffers of the plan serve this pass, so that it needs no more memory than a full batch.
         this.dispose();
-        return { value: use(this.#pass(this.#centre(pictures))) };
+        return { value: use(this.#pass.run(this.#assemble(items))) };
       }),
     );
     device.stream.flush();
@@ -53,40 +66,34 @@ export class Forward {
   /** Ends the plan and its inputs. */
   dispose(): void {
     this.#plan?.dispose();
-    this.#pictures?.dispose();
-    this.#plan = this.#pictures = undefined;
+    this.#input?.dispose();
+    this.#plan = this.#input = undefined;
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
 
-  #fullBatch(pictures: readonly Tensor[]): Tensor {
-    const { device } = this.#model;
-    const centres = device.owned("pictures", () => this.#centre(pictures));
+  #fullBatch(items: readonly Item[]): Tensor {
+    const device = this.#device;
+    const input = device.owned("pictures", () => this.#assemble(items));
     const tunings = device.tuner.tunings.length;
     // A plan runs what the tuner had chosen when it was made.
     if (this.#plan && tunings !== this.#tunings) this.#plan.dispose();
     if (this.#plan?.disposed) this.dispose();
     this.#tunings = tunings;
-    if (device.numbers || this.#recorded++ === 0) return this.#pass(centres);
-    if (this.#pictures) device.stream.copy(centres.allocation, 0, this.#pictures.allocation, 0, centres.sizeBytes);
-    else this.#pictures = centres.keep();
+    if (device.numbers || this.#recorded++ === 0) return this.#pass.run(input);
+    if (this.#input) device.stream.copy(input.allocation, 0, this.#input.allocation, 0, input.sizeBytes);
+    else this.#input = input.keep();
     if (this.#plan) this.#plan.replay();
     else {
-      const input = this.#pictures;
-      this.#plan = device.trace(() => this.#pass(input), { yielding: true });
+      const kept = this.#input;
+      this.#plan = device.trace(() => this.#pass.run(kept), { yielding: true });
     }
     return this.#plan.result;
   }
 
-  #pass(pictures: Tensor): Tensor {
-    return this.#output(this.#model.forward(pictures, false));
-  }
-
-  /** Centre crops of resized pictures as one batch. */
-  #centre(pictures: readonly Tensor[]): Tensor {
-    const { crop } = this.#model.options;
-    return this.#model.device.labels.within({ phase: "input" }, () => centerCrop(stack(pictures), crop, crop));
+  #assemble(items: readonly Item[]): Tensor {
+    return this.#device.labels.within({ phase: "input" }, () => this.#pass.assemble(items));
   }
 }

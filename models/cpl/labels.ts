@@ -1,4 +1,5 @@
 import { checkRange, type MosRange } from "../data/range.ts";
+import { maximumEntropyShape, normalShape, oneHot } from "./label-shapes.ts";
 
 /** Lowest score of the common scale of Eq. 1. */
 export const LOWEST = 1;
@@ -10,11 +11,20 @@ export const HIGHEST = 100;
  * - `adjacent`: linear interpolation between the two neighbouring scores. Keeps the expectation; smallest variance
  * - `minent`: the exact minimum of the entropy at the given expectation: one neighbour and the far end of the scale
  * - `nearest`: one-hot on the nearest score. Keeps the expectation only to within half a bin
+ * - `gauss`: normal density of a fixed standard deviation at the scores, renormalised. Near the ends the expectation moves
+ *   inwards, see {@link normalShape}
+ * - `maxent`: the greatest entropy at the given expectation, the opposite of `minent`
+ * - `onehot5`: one-hot on one of five levels by five equal intervals of the scale (Q-Align), with m = 5 alone. Level i, from
+ *   1, takes 1 + 99 (i − 1) / 5 < y ≤ 1 + 99 i / 5, and the first the lowest score too. The expectation over the levels
+ *   1, 25.75, … 100 is an even stretch of that over the intervals' centres
  */
 export type LabelMode = (typeof LABEL_MODES)[number];
 
 /** Every label mode, the default first. */
-export const LABEL_MODES = ["adjacent", "minent", "nearest"] as const;
+export const LABEL_MODES = ["adjacent", "minent", "nearest", "gauss", "maxent", "onehot5"] as const;
+
+/** Levels of the score set that the mode `onehot5` is for. */
+export const ONE_HOT_LEVELS = 5;
 
 /** Options of `convert`. */
 export interface ConvertOptions {
@@ -22,6 +32,8 @@ export interface ConvertOptions {
   readonly mode?: LabelMode;
   /** m, the number of scores in the score set. @default 100 */
   readonly levels?: number;
+  /** Standard deviation of the mode `gauss`, on the scale [1, 100]. @default 10 */
+  readonly deviation?: number;
 }
 
 // Scores closer than this to a member of the score set, in bins, count as that member; ties are decided with the same
@@ -66,51 +78,70 @@ export function scoreSet(levels: number): Float64Array {
 }
 
 /**
- * One score → probabilities over the score set, by Eq. 2. A score that is a member of the set becomes one-hot in every
- * mode. Ties: `minent` takes the pair with the upper end of the scale (y = 50.5, m = 100 → 0.99 at 50, 0.01 at 100);
- * `nearest` rounds half a bin upwards.
+ * One score → probabilities over the score set, by Eq. 2 or another rule. A score that is a member of the set becomes
+ * one-hot in the modes of at most two scores, an end of the set in `maxent` too. Ties: `minent` takes the pair with the upper
+ * end of the scale (y = 50.5, m = 100 → 0.99 at 50, 0.01 at 100); `nearest` rounds half a bin upwards; `onehot5` takes the
+ * lower of two levels.
  * @param score on the common scale [1, 100]
+ * @param deviation standard deviation of the mode `gauss`, on the same scale
  * @returns [levels], sums to 1
- * @throws RangeError when the score is outside [1, 100] or not a number, or levels is wrong
+ * @throws RangeError when the score is outside [1, 100] or not a number, levels is wrong or not 5 with `onehot5`, or the
+ * deviation is not positive
  *
  * Source: CPL-IQA (ICML 2025), Eq. 2. The entropy is concave, so its minimum lies on a vertex of the polytope of
  * distributions with the given mean: at most two scores, of which one neighbours y and one is an end of the scale.
  */
-export function convertScore(score: number, mode: LabelMode, levels: number): Float64Array {
+export function convertScore(score: number, mode: LabelMode, levels: number, deviation = 10): Float64Array {
   checkLevels(levels);
-  if (!LABEL_MODES.includes(mode)) {
-    throw new RangeError(`Unknown label mode ${JSON.stringify(mode)}; choose one of ${LABEL_MODES.join(", ")}.`);
-  }
   if (!(score >= LOWEST - SLACK && score <= HIGHEST + SLACK)) {
     throw new RangeError(
       `A score must lie in [${LOWEST}, ${HIGHEST}], got ${score}; check that the MOS range covers every MOS.`,
     );
   }
+  const last = levels - 1;
+  const between = (count: number) => Math.max(0, Math.min(count, ((score - LOWEST) * count) / (HIGHEST - LOWEST)));
+  const rounded = Math.round(between(last));
+  const isMember = Math.abs(between(last) - rounded) < SLACK;
+  const position = isMember ? rounded : between(last);
+  switch (mode) {
+    case "adjacent":
+    case "minent":
+    case "nearest":
+      return isMember ? oneHot(levels, rounded) : betweenMembers(position, mode, levels);
+    case "gauss":
+      return normalShape(scoreSet(levels), score, deviation);
+    case "maxent":
+      return maximumEntropyShape(levels, position);
+    case "onehot5":
+      if (levels !== ONE_HOT_LEVELS) {
+        throw new RangeError(`The label mode onehot5 is for a score set of ${ONE_HOT_LEVELS} levels, got ${levels}.`);
+      }
+      return oneHot(levels, Math.max(0, Math.ceil(between(levels) - SLACK) - 1));
+    default:
+      throw new RangeError(`Unknown label mode ${JSON.stringify(mode)}; choose one of ${LABEL_MODES.join(", ")}.`);
+  }
+}
+
+/** Labels of at most two scores for a position between two members of the set, counted from 0. */
+function betweenMembers(position: number, mode: "adjacent" | "minent" | "nearest", levels: number): Float64Array {
   const label = new Float64Array(levels);
   const last = levels - 1;
-  const position = Math.max(0, Math.min(last, ((score - LOWEST) * last) / (HIGHEST - LOWEST)));
-  const rounded = Math.round(position);
-  if (Math.abs(position - rounded) < SLACK) {
-    label[rounded] = 1;
-    return label;
-  }
   const below = Math.floor(position);
   const fraction = position - below;
+  if (mode === "nearest") return oneHot(levels, fraction >= 0.5 - SLACK ? below + 1 : below);
   if (mode === "adjacent") {
     label[below] = 1 - fraction;
     label[below + 1] = fraction;
-  } else if (mode === "minent") {
-    const massAtTop = fraction / (last - below);
-    const massAtBottom = (1 - fraction) / (below + 1);
-    if (massAtTop <= massAtBottom + SLACK) {
-      label[below] = 1 - massAtTop;
-      label[last] = massAtTop;
-    } else {
-      label[0] = massAtBottom;
-      label[below + 1] = 1 - massAtBottom;
-    }
+    return label;
+  }
+  const massAtTop = fraction / (last - below);
+  const massAtBottom = (1 - fraction) / (below + 1);
+  if (massAtTop <= massAtBottom + SLACK) {
+    label[below] = 1 - massAtTop;
+    label[last] = massAtTop;
   } else {
-    label[fraction >= 0.5 - SLACK ? below + 1 : below] = 1;
+    label[0] = massAtBottom;
+    label[below + 1] = 1 - massAtBottom;
   }
   return label;
 }
@@ -122,10 +153,10 @@ export function convertScore(score: number, mode: LabelMode, levels: number): Fl
  * @throws RangeError as `convertScore`
  */
 export function convert(scores: ArrayLike<number>, options: ConvertOptions = {}): Float32Array {
-  const { mode = "adjacent", levels = 100 } = options;
+  const { mode = "adjacent", levels = 100, deviation } = options;
   checkLevels(levels);
   const labels = new Float32Array(scores.length * levels);
-  for (let i = 0; i < scores.length; i++) labels.set(convertScore(scores[i]!, mode, levels), i * levels);
+  for (let i = 0; i < scores.length; i++) labels.set(convertScore(scores[i]!, mode, levels, deviation), i * levels);
   return labels;
 }
 

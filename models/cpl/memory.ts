@@ -1,7 +1,7 @@
 import { OutOfMemoryError } from "../../engine/device/errors.ts";
 import { largestFit } from "../../engine/memory/largest-fit.ts";
 import { Tensor } from "../../engine/tensor.ts";
-import type { PictureStore } from "../data/index.ts";
+import type { Inputs } from "./inputs.ts";
 import type { CplOptions } from "./options.ts";
 import { evaluationBatch } from "./predict.ts";
 import type { Stepper } from "./stepper.ts";
@@ -17,18 +17,18 @@ export interface PlannedSteps {
 
 /**
  * Makes sure that the steps of a stage fit the device's memory, by rehearsal. When the kept pictures are what does not fit,
- * the store keeps fewer.
+ * fewer are kept.
  * @throws OutOfMemoryError naming the largest batch that fits
  */
-export function expectFit(stepper: Stepper, store: PictureStore, options: CplOptions, plan: PlannedSteps): void {
+export function expectFit(stepper: Stepper, inputs: Inputs, options: CplOptions, plan: PlannedSteps): void {
   const { device } = stepper;
   const { stage, batch } = plan;
-  const run = (n: number, kept: number) => rehearse(stepper, store, options, stage, n, kept);
+  const run = (n: number, kept: number) => rehearse(stepper, inputs, options, stage, n, kept);
   const least = leastKept(batch);
-  const most = Math.max(least, Math.min(store.capacity, plan.pictures));
+  const most = Math.max(least, Math.min(inputs.capacity, plan.pictures));
   const kept = largestFit(device, least, most, (pictures) => run(batch, pictures));
   if (kept > 0) {
-    if (kept < most || store.capacity < kept) store.capacity = kept;
+    if (kept < most || inputs.capacity < kept) inputs.capacity = kept;
     return;
   }
   const largest = largestFit(device, 2, batch, (n) => run(n, leastKept(n)));
@@ -65,16 +65,16 @@ function leastKept(batch: number): number {
 /** Two steps with `batch` pictures while the store holds `kept`; the second step may need more than the first. */
 function rehearse(
   stepper: Stepper,
-  store: PictureStore,
+  inputs: Inputs,
   options: CplOptions,
   stage: 1 | 2,
   batch: number,
   kept: number,
 ): void {
   const { device } = stepper;
-  const { resize, levels } = options;
-  const picture = () => device.owned("pictures", () => Tensor.empty(device, [1, resize, resize, 3]).keep());
-  const stored = Array.from({ length: Math.max(1, kept - store.size) }, picture);
+  const { levels } = options;
+  const picture = () => device.owned("pictures", () => Tensor.empty(device, inputs.shape).keep());
+  const stored = Array.from({ length: Math.max(1, kept - inputs.size) }, picture);
   const window = { top: 0, left: 0, flip: false };
   const labelled = labelledShare(options, stage, batch);
   const pictures = Array.from({ length: batch }, (_, i) => ({

@@ -1,20 +1,24 @@
 import type { Device } from "../../engine/device/device.ts";
-import { Linear } from "../../engine/nn/layers.ts";
+import { BatchNorm, Linear } from "../../engine/nn/layers.ts";
 import { type Layer, loadTensors, type NamedTensor, nameTensors, storable } from "../../engine/nn/named.ts";
-import { cast, relu } from "../../engine/ops/elementwise.ts";
+import { relu } from "../../engine/ops/elementwise.ts";
 import { normalise } from "../../engine/ops/image.ts";
+import { reshape } from "../../engine/ops/shape.ts";
 import { Random } from "../../engine/random.ts";
-import type { Tensor } from "../../engine/tensor.ts";
+import type { Shape, Tensor } from "../../engine/tensor.ts";
+import { numberToHalf } from "../../engine/weights/half.ts";
 import { openWeights } from "../../engine/weights/open.ts";
 import {
   openSafetensors,
   SafetensorsError,
   type SafetensorsFile,
+  type TensorToStore,
   writeSafetensors,
 } from "../../engine/weights/safetensors.ts";
 import { type Backbone, createBackbone, type InitReport } from "../backbones/index.ts";
 import type { MosRange } from "../data/index.ts";
 import { type CplOptions, cplOptions } from "./options.ts";
+import { Trunk } from "./trunk.ts";
 
 /** What a weights file says about its model, beside the tensors. */
 export interface ModelCard {
@@ -30,11 +34,21 @@ export interface ModelCard {
 
 const format = "acutance-cpl";
 
+/** What the network makes of a batch. */
+export interface Outputs {
+  /** Feature [N, 256] that the graph is built on. */
+  readonly embedding: Tensor;
+  /** Logits [N, m] over the score set. */
+  readonly logits: Tensor;
+}
+
 /** Backbone → 256-d feature → m logits: the network of CPL-IQA (head: [U] in detail; ReLU after the feature). */
 export class CplModel implements Layer {
   readonly device: Device;
   readonly backbone: Backbone;
   readonly options: CplOptions;
+  readonly #trunk: Trunk;
+  readonly #norm: BatchNorm | undefined;
   readonly #embed: Linear;
   readonly #classify: Linear;
 
@@ -43,10 +57,14 @@ export class CplModel implements Layer {
     const random = weights === "drawn" ? new Random(options.seed, "weights") : undefined;
     this.device = device;
     this.options = options;
-    this.backbone = createBackbone(options.backbone, device, random, {
+    const backbone = createBackbone(options.backbone, device, random, {
       ...(options.stages < 4 && { stages: options.stages }),
     });
-    this.#embed = new Linear(device, random?.fork("embedding"), { in: this.backbone.features, out: options.embedding });
+    this.backbone = backbone;
+    this.#trunk = new Trunk(backbone, options);
+    const { features } = this.#trunk;
+    if (options.featureNorm === "batch") this.#norm = new BatchNorm(device, features);
+    this.#embed = new Linear(device, random?.fork("embedding"), { in: features, out: options.embedding });
     this.#classify = new Linear(device, random?.fork("logits"), { in: options.embedding, out: options.levels });
     nameTensors(this.tensors());
   }
@@ -55,12 +73,42 @@ export class CplModel implements Layer {
    * Pictures [N, H, W, 3] in [0, 1], sRGB → feature [N, 256] that the graph is built on, and logits [N, m] over the
    * score set. With the option `precision` f16 the maps of the backbone are f16 in training; the head is always f32.
    */
-  forward(pictures: Tensor, training: boolean): { embedding: Tensor; logits: Tensor } {
+  forward(pictures: Tensor, training: boolean): Outputs {
+    const precision = training ? this.options.precision : "f32";
+    return this.#head(this.#trunk.forward(this.#normalised(pictures), training, precision), training);
+  }
+
+  /** Pictures [N, H, W, 3] → what the frozen sections make of them in evaluation mode, a row each: [N, L]. */
+  prefix(pictures: Tensor): Tensor {
+    return this.#trunk.prefix(this.#normalised(pictures));
+  }
+
+  /** Shape of the map of one picture of such a size after the frozen sections, where others follow. */
+  prefixMap(pictures: Tensor): Shape | undefined {
+    return this.#trunk.mapShape(this.#normalised(pictures));
+  }
+
+  /** {@link forward} from the rows that {@link prefix} gave, `mapShape` being what {@link prefixMap} gave. */
+  forwardRows(rows: Tensor, mapShape: Shape | undefined, training: boolean): Outputs {
+    const precision = training ? this.options.precision : "f32";
+    return this.#head(this.#trunk.fromRows(rows, mapShape, training, precision), training);
+  }
+
+  #normalised(pictures: Tensor): Tensor {
     const { mean, deviation } = this.backbone.normalisation;
-    const input = normalise(pictures, mean, deviation);
-    const pooled = this.backbone.forward(cast(input, training ? this.options.precision : "f32"), training);
-    const embedding = relu(this.#embed.forward(cast(pooled, "f32")));
+    return normalise(pictures, mean, deviation);
+  }
+
+  #head(feature: Tensor, training: boolean): Outputs {
+    const embedding = relu(this.#embed.forward(this.#norm ? normed(this.#norm, feature, training) : feature));
     return { embedding, logits: this.#classify.forward(embedding) };
+  }
+
+  /** Names of the tensors that never learn, by the option `frozen`. */
+  get frozenNames(): ReadonlySet<string> {
+    const { frozen } = this.options;
+    const names = this.backbone.tensors("").map(({ name }) => name);
+    return new Set(names.filter((name) => this.backbone.depthOf(name) < frozen));
   }
 
   /** Depth of a tensor, the backbone's own and then the head. @throws RangeError when there is no such tensor */
@@ -82,6 +130,7 @@ export class CplModel implements Layer {
     const head = prefix ? `${prefix}.head` : "head";
     return [
       ...this.backbone.tensors(prefix),
+      ...(this.#norm?.tensors(`${head}.norm`) ?? []),
       ...this.#embed.tensors(`${head}.embedding`),
       ...this.#classify.tensors(`${head}.logits`),
     ];
@@ -101,6 +150,12 @@ export class CplModel implements Layer {
   }
 }
 
+/** Batch normalisation of rows [N, C]. */
+function normed(norm: BatchNorm, x: Tensor, training: boolean): Tensor {
+  const [rows, channels] = x.shape as [number, number];
+  return reshape(norm.forward(reshape(x, [rows, 1, 1, channels]), training), [rows, channels]);
+}
+
 /** The card as the text entries of a safetensors header. */
 export function cardMetadata(model: CplModel, card: ModelCard): Record<string, string> {
   return {
@@ -109,11 +164,15 @@ export function cardMetadata(model: CplModel, card: ModelCard): Record<string, s
     options: JSON.stringify(card.options),
     score_range: JSON.stringify(card.range),
     score_direction: "higher is better",
-    input: `${card.options.crop}x${card.options.crop} of ${card.options.resize}x${card.options.resize}, RGB`,
+    input: inputOf(card.options),
     history: JSON.stringify(card.history),
     fresh: JSON.stringify(card.fresh),
     frozen_norms: JSON.stringify(model.frozenNorms),
   };
+}
+
+function inputOf({ crop, resize, cropFrom }: CplOptions): string {
+  return `${crop}x${crop} of ${cropFrom === "resized" ? `${resize}x${resize}` : "the picture at its own size"}, RGB`;
 }
 
 /** @throws SafetensorsError when the file was not written by {@link saveModel} */
@@ -144,19 +203,48 @@ export function readCard(file: SafetensorsFile): ModelCard & { frozenNorms: stri
   }
 }
 
-/** Writes the model and its card; the file is whole or not there. */
-export async function saveModel(path: string, model: CplModel, card: ModelCard): Promise<void> {
-  await writeSafetensors(path, await storable(model.tensors()), cardMetadata(model, card));
+/** Element types that a model's convolutions and matrices can be stored in; vectors, which are small, stay f32. */
+export const precisions = ["f32", "f16"] as const;
+
+export type Precision = (typeof precisions)[number];
+
+/**
+ * Writes the model and its card; the file is whole or not there.
+ * @throws RangeError when a weight is beyond the largest f16, 65504
+ */
+export async function saveModel(
+  path: string,
+  model: CplModel,
+  card: ModelCard,
+  precision: Precision = "f32",
+): Promise<void> {
+  const named = model.tensors();
+  const tensors = await storable(named);
+  const stored = precision === "f32" ? tensors : tensors.map((tensor, i) => halved(tensor, named[i]!));
+  await writeSafetensors(path, stored, cardMetadata(model, card));
+}
+
+function halved(tensor: TensorToStore, { kind }: NamedTensor): TensorToStore {
+  if (kind === "vector") return tensor;
+  const data = Uint16Array.from(tensor.data as Float32Array, numberToHalf);
+  if (data.some((half) => (half & 0x7c00) === 0x7c00))
+    throw new RangeError(`${tensor.name} has weights that f16 cannot hold; keep f32`);
+  return { ...tensor, dtype: "F16", data };
 }
 
 /**
  * Opens a model that {@link saveModel} wrote.
+ * @param optionsFor its card, the options that it is opened with; those of its card unless given
  * @throws SafetensorsError when it is another kind of file, damaged, or a tensor's shape does not fit
  */
-export async function openModel(device: Device, path: string): Promise<{ model: CplModel; card: ModelCard }> {
+export async function openModel(
+  device: Device,
+  path: string,
+  optionsFor: (card: ModelCard) => CplOptions = ({ options }) => options,
+): Promise<{ model: CplModel; card: ModelCard }> {
   await using file = await openSafetensors(path);
   const { frozenNorms, ...card } = readCard(file);
-  const model = new CplModel(device, card.options, "zero");
+  const model = new CplModel(device, optionsFor(card), "zero");
   await loadTensors(file, model.tensors());
   nameTensors(model.tensors());
   model.freezeNorms(frozenNorms);

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { backboneNames } from "../backbones/index.ts";
-import { LABEL_MODES } from "./labels.ts";
+import { backboneNames, poolings } from "../backbones/index.ts";
+import { LABEL_MODES, ONE_HOT_LEVELS } from "./labels.ts";
 
 const count = z.number().int().min(1);
 const positive = z.number().positive();
@@ -12,9 +12,41 @@ const positive = z.number().positive();
 export const cplOptionsSchema = z.strictObject({
   backbone: z.enum(backboneNames).default("resnet18").describe("network below the head"),
   stages: z.number().int().min(1).max(4).default(4).describe("stages of a ResNet that are used, 1 to 4"),
+  featureDepths: z
+    .array(count)
+    .default([])
+    .describe(
+      "sections of the backbone after which its map is pooled, all pooled maps being the feature; sections after the deepest are left out; none for the last alone. A section is the stem or embedding, or a block",
+    ),
+  pooling: z
+    .enum(poolings)
+    .default("standard")
+    .describe(
+      "how a map is pooled: class token (ViT) or mean over the places (others), or with mean and standard deviation over the places beside it",
+    ),
+  featureNorm: z
+    .enum(["none", "batch"])
+    .default("none")
+    .describe("batch normalisation of the pooled feature, for features of very different sizes"),
+  frozen: z
+    .number()
+    .int()
+    .min(0)
+    .default(0)
+    .describe(
+      "sections of the backbone, from the input on, that keep their start weights; what they make of a picture is computed once and kept on disk",
+    ),
+  views: count
+    .default(2)
+    .describe(
+      "with frozen sections: crops of a picture that are computed: the centre, its mirror image, then others; training draws among them",
+    ),
   embedding: count.default(256).describe("length of the feature that the graph is built on"),
   levels: z.number().int().min(2).default(100).describe("m, the size of the score set"),
   labelMode: z.enum(LABEL_MODES).default("adjacent").describe("how a score becomes a distribution (Eq. 2)"),
+  labelDeviation: positive
+    .default(10)
+    .describe("with the label mode gauss: standard deviation of a label, on the scale 1 to 100"),
   range: z
     .enum(["nominal", "observed"])
     .default("nominal")
@@ -67,6 +99,13 @@ export const cplOptionsSchema = z.strictObject({
     ),
   resize: count.default(256).describe("pictures are resized to a square of this side, pixels"),
   crop: count.default(224).describe("side of the square that the network sees, pixels"),
+  cropFrom: z
+    .enum(["resized", "original"])
+    .default("resized")
+    .describe(
+      "what crops are cut from: the square that a picture is resized to, or the picture at its own size (enlarged to a crop when it is smaller)",
+    ),
+  trainCrops: count.default(1).describe("random crops of each picture in an epoch of training"),
   flip: z.boolean().default(true).describe("mirror pictures at random in training"),
   stageOneEpochs: z.number().int().min(0).default(5).describe("passes over the labelled pictures; 0 skips stage 1"),
   stageTwoEpochs: z.number().int().min(0).default(5).describe("epochs with pseudo-labels; 0 skips stage 2"),
@@ -74,9 +113,15 @@ export const cplOptionsSchema = z.strictObject({
   labelledBatch: count.default(8).describe("B_L, labelled pictures in a batch of stage 2"),
   unlabelledBatch: count.default(56).describe("B_U, unlabelled pictures in a batch of stage 2"),
   stageTwoEpoch: z
-    .enum(["unlabelled", "all"])
+    .enum(["unlabelled", "labelled", "all"])
     .default("unlabelled")
-    .describe("length of a stage-2 epoch: one pass over the unlabelled pictures, or over all"),
+    .describe(
+      "length of a stage-2 epoch: one pass over the unlabelled pictures, over the labelled ones, or as many batches as both need; the others are gone through again and again",
+    ),
+  refresh: z
+    .enum(["epoch", "once"])
+    .default("epoch")
+    .describe("when pseudo-labels are made: before every epoch of stage 2, or only before its first"),
   neighbours: z.number().int().min(1).max(64).default(10).describe("k, neighbours of a picture in the graph (Eq. 3)"),
   affinity: z.enum(["rbf", "cos"]).default("rbf").describe("weight of an edge (Eq. 3)"),
   affinityPower: positive.default(3).describe("exponent of the affinity cos"),
@@ -88,13 +133,23 @@ export const cplOptionsSchema = z.strictObject({
     .describe("weight of a pseudo-label: Eq. 8, 1, or the mean of Eq. 8 for all"),
   divideByMaximum: z.boolean().default(true).describe("divide the confidences by the largest"),
   target: z
-    .enum(["vector", "reconverted"])
+    .enum(["vector", "reconverted", "one-hot"])
     .default("vector")
-    .describe("train on the propagated vector, or on its expectation converted anew by Eq. 2"),
+    .describe(
+      "train on the propagated vector, on its expectation converted anew by the label mode, or on its largest entry alone",
+    ),
   testCrops: count
     .default(1)
     .describe(
-      "crops that a test score is the mean of: 1 is the centre of the resized picture, more are at original size",
+      "crops that a test score is the mean of: 1 is the centre of what cropFrom says, more are random ones at original size",
+    ),
+  testTiles: z
+    .number()
+    .int()
+    .min(0)
+    .default(0)
+    .describe(
+      "a test score is the mean over a grid of at most so many tiles at original size that covers the picture; larger pictures are reduced until it does; 0 for testCrops",
     ),
   seed: z.number().int().min(0).default(1).describe("seed of every random choice in training"),
 });
@@ -118,9 +173,14 @@ export function cplOptions(input: CplOptionsInput = {}): CplOptions {
     throw new OptionError(`wrong training options: ${lines.join("; ")}`);
   }
   const options = result.data;
-  if (options.crop > options.resize) {
+  if (options.crop > options.resize && options.cropFrom === "resized") {
     throw new OptionError(
       `crop ${options.crop} is larger than resize ${options.resize}; pictures are cropped after they are resized`,
+    );
+  }
+  if (options.testTiles > 0 && options.testCrops > 1) {
+    throw new OptionError(
+      `testTiles ${options.testTiles} and testCrops ${options.testCrops} both say what a test score is the mean of; give one`,
     );
   }
   if (options.warmupSteps > 0 && options.warmupShare > 0) {
@@ -129,10 +189,18 @@ export function cplOptions(input: CplOptionsInput = {}): CplOptions {
     );
   }
   if (options.crop < 32) throw new OptionError(`crop ${options.crop}: the backbone needs at least 32 pixels`);
+  if (options.labelMode === "onehot5" && options.levels !== ONE_HOT_LEVELS) {
+    throw new OptionError(
+      `labelMode onehot5 has one level for each fifth of the scale, levels is ${options.levels}; give --levels ${ONE_HOT_LEVELS}`,
+    );
+  }
   if (options.stages < 4 && !options.backbone.startsWith("resnet")) {
     throw new OptionError(
       `stages ${options.stages}: only ResNets can be cut to fewer stages, ${options.backbone} cannot`,
     );
+  }
+  if (options.featureDepths.some((depth, i) => i > 0 && depth <= options.featureDepths[i - 1]!)) {
+    throw new OptionError(`featureDepths ${options.featureDepths}: give each depth once, in ascending order`);
   }
   if (options.crop % 16 !== 0 && options.backbone.startsWith("vit")) {
     throw new OptionError(`crop ${options.crop}: ${options.backbone} takes whole patches of 16 pixels`);

@@ -1,22 +1,15 @@
-import { withoutGradients } from "../../engine/autograd.ts";
+import type { Device } from "../../engine/device/device.ts";
 import { largestFit } from "../../engine/memory/largest-fit.ts";
-import { type CropWindow, centerCrop, cropAndFlip, stack, unpackRgb } from "../../engine/ops/image.ts";
 import { softmax } from "../../engine/ops/softmax.ts";
-import { Random } from "../../engine/random.ts";
 import { Tensor } from "../../engine/tensor.ts";
-import {
-  decode,
-  type Loaded,
-  type MosRange,
-  type Picture,
-  type PictureStore,
-  prefetch,
-  upload,
-} from "../data/index.ts";
-import { Forward } from "./forward.ts";
+import { decode, type MosRange, prefetch } from "../data/index.ts";
+import { centrePass, Forward, type Pass } from "./forward.ts";
+import { type InputItem, type Inputs, inputPass } from "./inputs.ts";
 import { confidence, denormaliseScore, expectation, HIGHEST, LOWEST, standardDeviation } from "./labels.ts";
 import type { CplModel } from "./model.ts";
 import type { CplOptions } from "./options.ts";
+import { evaluationViews, showsCentre, uploadView } from "./parts.ts";
+import { type Outcome, type Shown, throughBatches } from "./view-batches.ts";
 
 /** A quality score with its uncertainty. */
 export interface Score {
@@ -41,18 +34,16 @@ export function scoreOf(distribution: ArrayLike<number>, range: MosRange): Score
 export const evaluationBatch = 32;
 
 /**
- * Pictures taken through the network at once on the model's device as it is now: {@link evaluationBatch}, or fewer that fit.
+ * Items taken through a network at once on the device as it is now: {@link evaluationBatch}, or fewer that fit.
+ * @param item makes one on the device
  * @throws OutOfMemoryError when not even one fits
  */
-export function fittingBatch(model: CplModel): number {
-  const { device, options } = model;
+export function fittingBatch<Item>(device: Device, item: () => Item, pass: Pass<Item>): number {
   const work = (batch: number) => {
-    const { resize } = options;
-    const picture = () => Tensor.empty(device, [1, resize, resize, 3]);
-    const pictures = device.owned("pictures", () => Array.from({ length: batch }, picture));
-    using forward = new Forward(model, batch, distributions);
+    const items = device.owned("pictures", () => Array.from({ length: batch }, item));
+    using forward = new Forward(device, batch, pass);
     // The first is recorded, the second makes a plan, the third replays it.
-    for (let pass = 0; pass < 3; pass++) forward.run(pictures, () => {});
+    for (let time = 0; time < 3; time++) forward.run(items, () => {});
   };
   const batch = largestFit(device, 1, evaluationBatch, work);
   if (batch === 0) device.rehearse(() => work(1));
@@ -62,57 +53,69 @@ export function fittingBatch(model: CplModel): number {
 /** Logits → distributions over the score set, [N, m]. */
 export const distributions = ({ logits }: { readonly logits: Tensor }) => softmax(logits);
 
-type Outcome<Row, Value> =
-  | { readonly row: Row; readonly value: Value }
-  | { readonly row: Row; readonly error: unknown };
-
 /**
  * Distributions over the score set for pictures in the order of `rows`; a picture that cannot be decoded comes with its
- * error. With `testCrops` above 1 a distribution is the mean over crops at original size, else it is the centre crop's.
+ * error. A distribution is the mean over the views that the options show of a picture.
  */
-export async function* predict<Row extends { readonly path: string }>(
+export function predict<Row extends { readonly path: string }>(
   model: CplModel,
   rows: Iterable<Row>,
-  store: PictureStore,
+  inputs: Inputs,
   options: CplOptions,
 ): AsyncGenerator<Outcome<Row, Float32Array>, void, undefined> {
-  if (options.testCrops > 1) return yield* predictCrops(model, rows);
-  const most = fittingBatch(model);
-  using forward = new Forward(model, most, distributions);
-  const { levels } = options;
-  /** What was loaded since the last batch, and its pictures. */
-  let entries: Loaded<Row>[] = [];
-  let pictures: Tensor[] = [];
-  const start = (): Promise<Outcome<Row, Float32Array>[]> => {
-    const loaded = entries;
-    const read =
-      pictures.length > 0 ? forward.run(pictures, (output) => output.read()) : Promise.resolve(new Float32Array());
-    entries = [];
-    pictures = [];
-    return handled(
-      read.then((all) => {
-        let at = 0;
-        return loaded.map((entry) => {
-          if ("error" in entry) return entry;
-          at += levels;
-          return { row: entry.row, value: all.slice(at - levels, at) };
-        });
-      }),
-    );
-  };
-  // The adapter works on one batch while the next is decoded, uploaded and handed over.
-  let running: Promise<Outcome<Row, Float32Array>[]> | undefined;
-  for await (const loaded of store.load(rows)) {
-    entries.push(loaded);
-    if ("tensor" in loaded) pictures.push(loaded.tensor);
-    if (pictures.length < most) continue;
-    const next = start();
-    if (running) yield* await running;
-    running = next;
+  const { device } = model;
+  const { crop } = options;
+  if (showsCentre(options)) {
+    const item = () => ({ tensor: Tensor.empty(device, inputs.shape) });
+    return meansOverViews(model, centresOf(rows, inputs), item, inputPass(inputs, distributions));
   }
-  const last = start();
-  if (running) yield* await running;
-  yield* await last;
+  const item = () => Tensor.empty(device, [1, crop, crop, 3]);
+  return meansOverViews(model, partsOf(device, rows, options), item, centrePass(model, distributions));
+}
+
+async function* meansOverViews<Row, Item>(
+  { device, options }: CplModel,
+  pictures: AsyncIterable<Shown<Row, Item>>,
+  item: () => Item,
+  pass: Pass<Item>,
+): AsyncGenerator<Outcome<Row, Float32Array>, void, undefined> {
+  const most = fittingBatch(device, item, pass);
+  using forward = new Forward(device, most, pass);
+  const run = (items: readonly Item[]) => forward.run(items, (output) => output.read());
+  for await (const outcome of throughBatches(pictures, { most, length: options.levels, run })) {
+    yield "error" in outcome ? outcome : { row: outcome.row, value: meanOf(outcome.value) };
+  }
+}
+
+/** Pictures as the inputs have them. */
+async function* centresOf<Row extends { readonly path: string }>(
+  rows: Iterable<Row>,
+  inputs: Inputs,
+): AsyncGenerator<Shown<Row, InputItem>, void, undefined> {
+  for await (const loaded of inputs.load(rows)) {
+    if ("error" in loaded) yield loaded;
+    else yield { row: loaded.row, views: [{ item: () => ({ tensor: loaded.tensor }) }] };
+  }
+}
+
+/** Parts of pictures at original size, [1, crop, crop, 3]. */
+async function* partsOf<Row extends { readonly path: string }>(
+  device: Device,
+  rows: Iterable<Row>,
+  options: CplOptions,
+): AsyncGenerator<Shown<Row, Tensor>, void, undefined> {
+  const views = async ({ path }: Row) => evaluationViews(options, await decode(path));
+  for await (const cut of prefetch(rows, views, { ahead: 8, concurrency: 3 })) {
+    const { item: row } = cut;
+    if (!cut.ok) yield { row, error: cut.error };
+    else {
+      const shown = cut.value.map((view) => ({
+        item: () => uploadView(device, view, options.crop),
+        end: (part: Tensor) => part.dispose(),
+      }));
+      yield { row, views: shown };
+    }
+  }
 }
 
 /** The promise, whose rejection is no failure of the process when nobody comes to wait for it. */
@@ -125,15 +128,16 @@ function handled<T>(promise: Promise<T>): Promise<T> {
 export async function features<Row extends { readonly path: string }>(
   model: CplModel,
   rows: readonly Row[],
-  store: PictureStore,
+  inputs: Inputs,
   onProgress: (done: number) => void = () => {},
 ): Promise<{ features: Tensor; rows: Row[] }> {
   const { device, options } = model;
   const all = device.owned("graph", () => Tensor.empty(device, [rows.length, options.embedding]).keep());
-  const most = fittingBatch(model);
-  using forward = new Forward(model, most, ({ embedding }) => embedding);
+  const pass = inputPass(inputs, ({ embedding }) => embedding);
+  const most = fittingBatch(device, () => ({ tensor: Tensor.empty(device, inputs.shape) }), pass);
+  using forward = new Forward(device, most, pass);
   const kept: Row[] = [];
-  let batch: Tensor[] = [];
+  let batch: InputItem[] = [];
   let running: { readonly done: Promise<void>; readonly count: number } | undefined;
   const start = () => {
     const at = (kept.length - batch.length) * options.embedding * 4;
@@ -143,10 +147,10 @@ export async function features<Row extends { readonly path: string }>(
     batch = [];
     return { done: handled(device.finish()), count: kept.length };
   };
-  for await (const loaded of store.load(rows)) {
+  for await (const loaded of inputs.load(rows)) {
     if ("error" in loaded) continue;
     kept.push(loaded.row);
-    batch.push(loaded.tensor);
+    batch.push({ tensor: loaded.tensor });
     if (batch.length < most) continue;
     const next = start();
     await running?.done;
@@ -161,75 +165,6 @@ export async function features<Row extends { readonly path: string }>(
   device.stream.copy(all.allocation, 0, fewer.allocation, 0, fewer.sizeBytes);
   all.dispose();
   return { features: fewer, rows: kept };
-}
-
-/** Mean distribution over `testCrops` crops of the picture at original size, at places drawn from the seed alone. */
-async function* predictCrops<Row extends { readonly path: string }>(
-  model: CplModel,
-  rows: Iterable<Row>,
-): AsyncGenerator<Outcome<Row, Float32Array>, void, undefined> {
-  for await (const decoded of prefetch(rows, (row) => decode(row.path))) {
-    const { item: row } = decoded;
-    if (decoded.ok) yield { row, value: await meanOverCrops(model, decoded.value) };
-    else yield { row, error: decoded.error };
-  }
-}
-
-async function meanOverCrops(model: CplModel, picture: Picture): Promise<Float32Array> {
-  const { device } = model;
-  const { read } = device.scope(() =>
-    withoutGradients(() => {
-      const crops = evaluationViews(model, picture);
-      const output = distributions(model.forward(stack(crops), false));
-      for (const crop of crops) crop.dispose();
-      return { read: output.read() };
-    }),
-  );
-  const all = await read;
-  const { testCrops, levels } = model.options;
-  return meanOf(Array.from({ length: testCrops }, (_, i) => all.subarray(i * levels, (i + 1) * levels)));
-}
-
-/**
- * What the network sees of a picture in evaluation, [1, crop, crop, 3] in [0, 1] each: the centre of the resized picture, or
- * with `testCrops` above 1 so many parts at original size, at places drawn from the seed alone. They are in no scope.
- */
-export function evaluationViews(model: CplModel, picture: Picture): Tensor[] {
-  const { device, options } = model;
-  const { crop, testCrops } = options;
-  if (testCrops === 1) {
-    using resized = upload(device, picture, options.resize);
-    return [device.owned("pictures", () => centerCrop(resized, crop, crop)).keep()];
-  }
-  const random = new Random(options.seed, "test crops");
-  return cutViews(model, picture, ({ height, width }) =>
-    Array.from({ length: testCrops }, () => ({
-      top: random.integer(height - crop + 1),
-      left: random.integer(width - crop + 1),
-    })),
-  );
-}
-
-/**
- * Parts of crop x crop pixels of a picture at original size, in no scope. A picture that is smaller than one is enlarged to one.
- * @param places of the parts, for the size of the picture that they are cut from
- */
-export function cutViews(
-  model: CplModel,
-  picture: Picture,
-  places: (size: { readonly height: number; readonly width: number }) => readonly CropWindow[],
-): Tensor[] {
-  const { device, options } = model;
-  const { crop } = options;
-  const isSmall = Math.min(picture.width, picture.height) < crop;
-  const cut = () => {
-    using whole = isSmall
-      ? upload(device, picture, crop)
-      : unpackRgb(device, picture.pixels, picture.height, picture.width);
-    const [, height, width] = whole.shape as [number, number, number, number];
-    return places({ height, width }).map((place) => cropAndFlip(whole, [place], crop, crop));
-  };
-  return device.owned("pictures", () => device.scope(cut)).map((view) => view.keep());
 }
 
 /** Mean of distributions, element by element. */

@@ -62,7 +62,7 @@ export async function refreshPseudoLabels(
   const meanConfidence = certain.reduce((sum, omega) => sum + omega, 0) / unlabelled;
   return {
     pseudo: {
-      targets: options.target === "vector" ? pseudo : reconverted(pseudo, options),
+      targets: trainedOn(pseudo, options),
       weights: weigh(certain, meanConfidence, options),
     },
     refresh: {
@@ -80,12 +80,20 @@ function weigh(confidence: Float32Array<ArrayBuffer>, mean: number, options: Cpl
   return confidence.map(() => (options.confidence === "off" ? 1 : mean));
 }
 
-/** Every row replaced by the converted label (Eq. 2) of its expectation. */
-function reconverted(pseudo: Float32Array, { levels, labelMode }: CplOptions): Float32Array<ArrayBuffer> {
+/** Propagated vectors, row by row, as the option `target` has them; of equal largest entries the first. */
+export function trainedOn(pseudo: Float32Array<ArrayBuffer>, options: CplOptions): Float32Array<ArrayBuffer> {
+  const { levels, labelMode, labelDeviation, target } = options;
+  if (target === "vector") return pseudo;
   const out = new Float32Array(pseudo.length);
-  expectations(pseudo, levels).forEach((score, i) => {
-    out.set(convertScore(Math.min(HIGHEST, Math.max(LOWEST, score)), labelMode, levels), i * levels);
-  });
+  for (let start = 0; start < pseudo.length; start += levels) {
+    const row = pseudo.subarray(start, start + levels);
+    if (target === "one-hot") {
+      out[start + row.indexOf(row.reduce((a, b) => Math.max(a, b)))] = 1;
+      continue;
+    }
+    const score = Math.min(HIGHEST, Math.max(LOWEST, expectation(row)));
+    out.set(convertScore(score, labelMode, levels, labelDeviation), start);
+  }
   return out;
 }
 
@@ -99,7 +107,9 @@ export function expectations(rows: Float32Array, levels: number): Float64Array {
 /** Agreement of pseudo-labels with truth that training did not see, on [1, 100]; pictures without truth are left out. */
 export function pseudoLabelQuality(pseudo: PseudoLabels, levels: number, truth: readonly (number | undefined)[]) {
   const scores = expectations(pseudo.targets, levels);
-  const known = truth.flatMap((score, i) => (score === undefined ? [] : [{ score, pseudo: scores[i]! }]));
+  const known = truth.flatMap((score, i) =>
+    score === undefined ? [] : [{ score, pseudo: scores[i]!, weight: pseudo.weights[i]! }],
+  );
   if (known.length < 3) return undefined;
   const [found, expected] = [known.map((pair) => pair.pseudo), known.map((pair) => pair.score)];
   return {
@@ -108,5 +118,9 @@ export function pseudoLabelQuality(pseudo: PseudoLabels, levels: number, truth: 
     rmse: rmse(found, expected),
     srcc: srcc(found, expected),
     slope: slope(found, expected),
+    confidenceSrcc: srcc(
+      known.map(({ weight }) => weight),
+      known.map(({ score, pseudo }) => Math.abs(pseudo - score)),
+    ),
   };
 }

@@ -1,18 +1,17 @@
 import { join } from "node:path";
-import type { Device } from "../../engine/device/device.ts";
 import { memorySummary } from "../../engine/memory/report.ts";
 import type { Schedule } from "../../engine/optim/schedule.ts";
-import { PictureStore } from "../data/index.ts";
 import { evaluate } from "../metrics/index.ts";
 import { type LoadedBatch, loadBatches, planEpoch } from "./batches.ts";
 import { type Checkpoint, loadCheckpoint, type Position, writeCheckpoint } from "./checkpoint.ts";
+import type { Inputs } from "./inputs.ts";
 import { labelStep, refreshSentence } from "./label-step.ts";
 import { convert, denormaliseScore, normaliseMos } from "./labels.ts";
 import type { BatchLabels } from "./loss.ts";
 import { expectFit } from "./memory.ts";
 import { type CplModel, type ModelCard, saveModel } from "./model.ts";
 import type { CplOptions } from "./options.ts";
-import { evaluationBatch, features } from "./predict.ts";
+import { features } from "./predict.ts";
 import { expectations, type PseudoLabels, pseudoLabelQuality } from "./pseudo-labels.ts";
 import { Stepper, type StepReport, stageSchedule } from "./stepper.ts";
 import { testScores } from "./test-scores.ts";
@@ -20,6 +19,8 @@ import {
   checkpointFile,
   modelFile,
   type Progress,
+  type ProgressSink,
+  type RatedRow,
   stageOneFile,
   type TrainingData,
   TrainingError,
@@ -37,7 +38,7 @@ export class Session {
   readonly #card: ModelCard;
   readonly #data: TrainingData;
   readonly #hooks: TrainingHooks;
-  readonly #store: PictureStore;
+  readonly #inputs: Inputs;
   readonly #labels: Float32Array<ArrayBuffer>;
   readonly #position: Position;
   readonly #progress: Progress;
@@ -52,8 +53,8 @@ export class Session {
   #pseudo: PseudoLabels | undefined;
 
   constructor(
-    device: Device,
     model: CplModel,
+    inputs: Inputs,
     card: ModelCard,
     data: TrainingData,
     hooks: TrainingHooks,
@@ -64,14 +65,12 @@ export class Session {
     this.#card = card;
     this.#data = data;
     this.#hooks = hooks;
-    const { resize, stageOneBatch, labelledBatch, unlabelledBatch } = card.options;
-    const batch = Math.max(stageOneBatch, labelledBatch + unlabelledBatch, evaluationBatch);
-    this.#store = new PictureStore(device, resize, batch);
-    const { labelMode: mode, levels } = card.options;
+    this.#inputs = inputs;
+    const { labelMode: mode, levels, labelDeviation: deviation } = card.options;
     this.#labels = Float32Array.from(
       convert(
         data.labelled.map(({ mos }) => normaliseMos(mos, card.range)),
-        { mode, levels },
+        { mode, levels, deviation },
       ),
     );
     this.#position = { ...from.position };
@@ -81,7 +80,7 @@ export class Session {
     const schedule = (stage: 1 | 2, epochs: number) =>
       stageSchedule(card.options, stage, epochs === 0 ? 0 : planEpoch(stage, 0, data, card.options).length);
     this.#schedules = { 1: schedule(1, card.options.stageOneEpochs), 2: schedule(2, card.options.stageTwoEpochs) };
-    this.#stepper = new Stepper(model, card, from.optimiserSteps);
+    this.#stepper = new Stepper(model, inputs, card, from.optimiserSteps);
   }
 
   /** The next step to do. */
@@ -96,6 +95,7 @@ export class Session {
   async run(): Promise<TrainingResult> {
     try {
       const { stageOneEpochs, stageTwoEpochs } = this.#options;
+      if (this.#position.stage < 3) await this.#prepare();
       if (this.#position.stage === 1) {
         await this.#stage(1, stageOneEpochs);
         if (stageOneEpochs > 0) await this.#endStage("stage 1", stageOneFile, "stageOne");
@@ -119,8 +119,32 @@ export class Session {
       this.#model.dispose();
       throw error;
     } finally {
-      this.#store.dispose();
+      this.#inputs.dispose();
       this.#stepper.dispose();
+    }
+  }
+
+  /** What is done once for all steps, such as the output of frozen sections. */
+  async #prepare(): Promise<void> {
+    const { labelled, unlabelled, test, validation = [] } = this.#data;
+    const { signal, progress } = this.#hooks;
+    const clock = this.#clock("frozen sections");
+    let bar: ProgressSink | undefined;
+    const started = (views: number) => {
+      bar = progress?.("frozen sections", views);
+      return { advance: (done: number) => bar?.advance(done) };
+    };
+    try {
+      await this.#inputs.prepare(
+        { trained: [...labelled, ...unlabelled], others: [...validation, ...test] },
+        { signal, progress: started },
+      );
+    } catch (error) {
+      if (!signal?.aborted) throw error;
+      await this.#interrupt();
+    } finally {
+      bar?.stop();
+      if (this.#options.frozen > 0) clock();
     }
   }
 
@@ -128,21 +152,22 @@ export class Session {
     Object.assign(this.#position, { stage, epoch: 0, step: 0 });
     this.#pseudo = undefined;
     this.#stepper.dispose();
-    this.#stepper = new Stepper(this.#model, this.#card);
+    this.#stepper = new Stepper(this.#model, this.#inputs, this.#card);
   }
 
   async #stage(stage: 1 | 2, epochs: number): Promise<void> {
     const position = this.#position;
     if (position.epoch < epochs) this.#expectFit(stage);
-    for (; position.epoch < epochs; position.epoch++, position.step = 0, this.#pseudo = undefined) {
+    for (; position.epoch < epochs; position.epoch++, position.step = 0) {
       if (this.#hooks.signal?.aborted) await this.#interrupt();
       if (stage === 2 && !this.#pseudo) {
         await this.#refresh();
         if (this.#checkpointIsDue) await this.checkpoint();
       }
       await this.#epoch(stage, epochs);
+      if (this.#options.refresh === "epoch") this.#pseudo = undefined;
       if (position.epoch + 1 < epochs)
-        await this.#checkpointAt({ stage, epoch: position.epoch + 1, step: 0 }, undefined);
+        await this.#checkpointAt({ stage, epoch: position.epoch + 1, step: 0 }, this.#pseudo);
     }
   }
 
@@ -157,7 +182,7 @@ export class Session {
     bar?.advance(batches.slice(0, position.step).flat().length);
     const clock = this.#clock(`stage ${stage} training`);
     try {
-      for await (const batch of loadBatches(batches.slice(position.step), this.#store)) {
+      for await (const batch of loadBatches(batches.slice(position.step), this.#inputs)) {
         this.#report(batch);
         if (batch.pictures.length > 1) {
           const factor = this.#schedules[stage](position.epoch * batches.length + position.step);
@@ -186,15 +211,15 @@ export class Session {
   /** @throws OutOfMemoryError when the steps of a stage do not fit the device */
   #expectFit(stage: 1 | 2): void {
     const { stageOneBatch, labelledBatch, unlabelledBatch } = this.#options;
-    const { labelled, unlabelled, test } = this.#data;
+    const { labelled, unlabelled, test, validation = [] } = this.#data;
     const batch =
       stage === 1
         ? Math.min(stageOneBatch, labelled.length)
         : labelledBatch + Math.min(unlabelledBatch, unlabelled.length);
-    expectFit(this.#stepper, this.#store, this.#options, {
+    expectFit(this.#stepper, this.#inputs, this.#options, {
       stage,
       batch,
-      pictures: labelled.length + unlabelled.length + test.length,
+      pictures: labelled.length + unlabelled.length + validation.length + test.length,
     });
   }
 
@@ -243,7 +268,7 @@ export class Session {
     const bar = this.#hooks.progress?.(`stage 2, epoch ${this.#position.epoch + 1}: features`, rows.length);
     let shown = 0;
     const featureClock = this.#clock("stage 2 features");
-    const found = await features(this.#model, rows, this.#store, (done) => {
+    const found = await features(this.#model, rows, this.#inputs, (done) => {
       bar?.advance(done - shown);
       shown = done;
     }).finally(() => bar?.stop());
@@ -276,31 +301,47 @@ export class Session {
   /** Stores the model and scores the test part with it. Averaged weights, where there are any, become the model's own. */
   async #endStage(name: string, file: string, column: "stageOne" | "score"): Promise<void> {
     this.#stepper.average?.applied();
-    const { labelled, unlabelled, test } = this.#data;
+    const { labelled, unlabelled, test, validation = [] } = this.#data;
     const used = column === "score" ? `, ${unlabelled.length} unlabelled` : "";
     const split = this.#data.split ? `, split ${this.#data.split}` : "";
     const done = `CPL-IQA ${name}: ${labelled.length} labelled${used} pictures${split}, training seed ${this.#options.seed}`;
     const card = { ...this.#card, history: [...this.#card.history, done] };
     await saveModel(join(this.#hooks.folder, file), this.#model, card);
-    if (test.length === 0) return;
-    const clock = this.#clock("test");
-    const bar = this.#hooks.progress?.(`${name}: test`, test.length);
-    const { predictions, pairs } = await testScores(this.#model, this.#data.test, this.#store, {
-      card,
-      stageOne: column === "stageOne",
-      before: this.#progress.predictions,
+    const stageOne = column === "stageOne";
+    if (validation.length > 0)
+      await this.#score(`${name}, validation`, validation, { card, stageOne, part: "validation" });
+    if (test.length > 0) await this.#score(name, test, { card, stageOne });
+  }
+
+  /** Scores a part with the model as it is, and puts the agreement with its MOS on record; scores of the test part too. */
+  async #score(
+    name: string,
+    rows: readonly RatedRow[],
+    { part, ...scoring }: { card: ModelCard; stageOne: boolean; part?: "validation" },
+  ): Promise<void> {
+    const clock = this.#clock(part ?? "test");
+    const bar = this.#hooks.progress?.(part ? name : `${name}: test`, rows.length);
+    const { predictions, pairs, spread } = await testScores(this.#model, rows, this.#inputs, {
+      ...scoring,
+      name,
+      range: this.#data.range,
+      before: part ? [] : this.#progress.predictions,
       onScored: () => bar?.advance(),
     }).finally(() => bar?.stop());
     clock();
-    this.#progress.predictions = predictions;
+    if (!part) {
+      this.#progress.predictions = predictions;
+      this.#progress.reliability = [...(this.#progress.reliability ?? []), ...spread.reliability];
+      this.#progress.distributions = [...(this.#progress.distributions ?? []), ...spread.distributions];
+    }
     if (pairs.length < 3) return;
     const evaluation = evaluate(
       pairs.map((pair) => pair.predicted),
       pairs.map((pair) => pair.mos),
     );
-    this.#progress.results.push({ name, evaluation });
+    this.#progress.results.push({ name, ...(part && { part }), evaluation });
     this.#hooks.log?.(
-      `${name}: test SRCC ${evaluation.srcc.toFixed(3)}, PLCC ${evaluation.plcc.toFixed(3)} on ${evaluation.n} pictures`,
+      `${part ? name : `${name}: test`} SRCC ${evaluation.srcc.toFixed(3)}, PLCC ${evaluation.plcc.toFixed(3)} on ${evaluation.n} pictures`,
     );
   }
 

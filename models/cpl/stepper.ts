@@ -1,7 +1,6 @@
 import type { Device } from "../../engine/device/device.ts";
 import type { Plan } from "../../engine/kernel/plan.ts";
 import type { NamedTensor } from "../../engine/nn/named.ts";
-import { cropAndFlip, stack } from "../../engine/ops/image.ts";
 import { slice } from "../../engine/ops/join.ts";
 import { accumulateGradients, type MicroBatch, microBatches } from "../../engine/optim/accumulate.ts";
 import { WeightAverage } from "../../engine/optim/average.ts";
@@ -10,6 +9,7 @@ import { Optimiser } from "../../engine/optim/optimiser.ts";
 import { constant, cosine, type Schedule, stepDecay, withWarmup } from "../../engine/optim/schedule.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { LoadedBatch } from "./batches.ts";
+import type { Inputs } from "./inputs.ts";
 import { type BatchLabels, LabelTensors } from "./loss.ts";
 import type { CplModel, ModelCard } from "./model.ts";
 import type { CplOptions } from "./options.ts";
@@ -23,7 +23,7 @@ export interface StepReport {
 }
 
 interface StepInputs {
-  /** [B, crop, crop, 3]. */
+  /** [B, …], as the inputs give it. */
   readonly pictures: Tensor;
   readonly labels: LabelTensors;
 }
@@ -34,6 +34,7 @@ export class Stepper {
   /** Moving average of the parameters, when the options ask for one. */
   readonly average: WeightAverage | undefined;
   readonly #model: CplModel;
+  readonly #inputs: Inputs;
   readonly #options: CplOptions;
   /** Inputs of batches of the latest make-up, how many steps they served, and the plan of such a step. */
   #batch:
@@ -41,13 +42,15 @@ export class Stepper {
     | undefined;
 
   /** @param steps steps of the stage done before, when its tensors are about to be loaded */
-  constructor(model: CplModel, { options, fresh }: Pick<ModelCard, "options" | "fresh">, steps = 0) {
+  constructor(model: CplModel, inputs: Inputs, { options, fresh }: Pick<ModelCard, "options" | "fresh">, steps = 0) {
     const { optimiser: kind, rate, freshRate, decay, layerDecay, clipNorm, ema, precision } = options;
     if (precision === "f16" && !model.device.features.has("shader-f16"))
       throw new TrainingError("precision f16: this adapter has no 16-bit numbers (shader-f16); train with f32");
     this.#model = model;
+    this.#inputs = inputs;
     this.#options = options;
-    const tensors = model.tensors();
+    const { frozenNames } = model;
+    const tensors = model.tensors().filter(({ name }) => !frozenNames.has(name));
     const groups = parameterGroups(tensors, {
       rate,
       decay,
@@ -101,7 +104,7 @@ export class Stepper {
     // A plan runs what the tuner had chosen when it was made.
     const make = `${pictures.length} ${labels.labelled} ${this.device.tuner.tunings.length}`;
     if (this.#batch?.make !== make) this.#forget();
-    this.#batch ??= { ...this.#inputs(pictures, labels), make, steps: 0 };
+    this.#batch ??= { ...this.#made(pictures, labels), make, steps: 0 };
     const batch = this.#batch;
     if (batch.steps > 0) this.#refill(batch, pictures, labels);
     if (batch.plan?.disposed) {
@@ -124,10 +127,10 @@ export class Stepper {
   }
 
   /** The tensors that steps read: pictures as the network sees them, and labels. */
-  #inputs(pictures: LoadedBatch["pictures"], labels: BatchLabels): StepInputs {
+  #made(pictures: LoadedBatch["pictures"], labels: BatchLabels): StepInputs {
     const { device } = this;
     const make = () => ({
-      pictures: device.scope(() => this.#cropped(pictures)).keep(),
+      pictures: device.scope(() => this.#assembled(pictures)).keep(),
       labels: new LabelTensors(device, labels, this.#options).keep(),
     });
     return device.labels.within({ phase: "input" }, () => device.owned("pictures", make));
@@ -136,18 +139,15 @@ export class Stepper {
   #refill(inputs: StepInputs, pictures: LoadedBatch["pictures"], labels: BatchLabels): void {
     const { device } = this;
     const refill = () => {
-      const { allocation, sizeBytes } = this.#cropped(pictures);
+      const { allocation, sizeBytes } = this.#assembled(pictures);
       device.stream.copy(allocation, 0, inputs.pictures.allocation, 0, sizeBytes);
     };
     device.labels.within({ phase: "input" }, () => device.scope(refill));
     inputs.labels.write(labels);
   }
 
-  #cropped(pictures: LoadedBatch["pictures"]): Tensor {
-    const { crop } = this.#options;
-    const whole = stack(pictures.map(({ tensor }) => tensor));
-    const windows = pictures.map(({ planned }) => planned.window);
-    return cropAndFlip(whole, windows, crop, crop);
+  #assembled(pictures: LoadedBatch["pictures"]): Tensor {
+    return this.#inputs.assemble(pictures.map(({ planned: { window }, tensor }) => ({ tensor, window })));
   }
 
   /** Forward, backward and update on the inputs as they are. */
@@ -157,8 +157,10 @@ export class Stepper {
     const share = (part: MicroBatch) => {
       const rest = pictures.shape.slice(1);
       const rows =
-        part.count === count ? pictures : slice(pictures, [part.start, 0, 0, 0], [part.start + part.count, ...rest]);
-      return labels.loss(this.#model.forward(rows, true).logits, part.start);
+        part.count === count
+          ? pictures
+          : slice(pictures, [part.start, ...rest.map(() => 0)], [part.start + part.count, ...rest]);
+      return labels.loss(this.#inputs.forward(rows, true).logits, part.start);
     };
     const loss = accumulateGradients(this.device, parts, share, this.optimiser.seed());
     this.optimiser.step(rateFactor);

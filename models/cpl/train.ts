@@ -2,11 +2,16 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Device } from "../../engine/device/device.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
+import { cacheFolder } from "../../engine/tune/cache.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
 import { observedRange } from "../data/index.ts";
-import { readCheckpoint } from "./checkpoint.ts";
-import { CplModel, openModel } from "./model.ts";
+import { loadCheckpoint, readCheckpoint } from "./checkpoint.ts";
+import { pictureInputs } from "./crop-inputs.ts";
+import type { Inputs } from "./inputs.ts";
+import { CplModel, type ModelCard, openModel } from "./model.ts";
 import { type CplOptions, type CplOptionsInput, cplOptions } from "./options.ts";
+import { evaluationBatch } from "./predict.ts";
+import { PrefixInputs } from "./prefix-inputs.ts";
 import { trainThroughLosses } from "./recovery.ts";
 import { Session } from "./session.ts";
 import {
@@ -42,6 +47,12 @@ export async function trainCpl(
 ): Promise<TrainingResult> {
   const options = cplOptions(input);
   expectEnough(data, options);
+  if (options.frozen > 0 && !start.init && !start.from) {
+    throw new TrainingError(
+      `frozen ${options.frozen}: without start weights the frozen sections would stay as they were drawn`,
+      "give --init or --from, or leave --frozen out",
+    );
+  }
   await mkdir(hooks.folder, { recursive: true });
   return trainThroughLosses(source, hooks, {
     first: (device) => startSession(device, data, options, hooks, start),
@@ -70,7 +81,8 @@ async function startSession(
 ): Promise<Session> {
   const { model, card } = await startModel(device, data, options, start);
   for (const line of card.history) hooks.log?.(line);
-  const session = new Session(device, model, card, data, hooks, {
+  const inputs = await openInputs(model, hooks);
+  const session = new Session(model, inputs, card, data, hooks, {
     position: { stage: 1, epoch: 0, step: 0 },
     progress: {
       phases: [],
@@ -94,10 +106,31 @@ async function resumeSession(device: Device, hooks: TrainingHooks): Promise<Sess
   const checkpoint = await readCheckpoint(path);
   const model = new CplModel(device, checkpoint.card.options);
   model.freezeNorms(checkpoint.frozenNorms);
-  const session = new Session(device, model, checkpoint.card, checkpoint.data, hooks, checkpoint);
+  await loadCheckpoint(path, model, []);
+  const inputs = await openInputs(model, hooks);
+  const session = new Session(model, inputs, checkpoint.card, checkpoint.data, hooks, checkpoint);
   await session.load(path);
   return session;
 }
+
+/** What a model learns from, as its options want it. */
+async function openInputs(model: CplModel, { featureFolder }: TrainingHooks): Promise<Inputs> {
+  const { stageOneBatch, labelledBatch, unlabelledBatch, frozen } = model.options;
+  const inUse = Math.max(stageOneBatch, labelledBatch + unlabelledBatch, evaluationBatch);
+  if (frozen === 0) return pictureInputs(model, inUse);
+  return PrefixInputs.open(model, inUse, featureFolder ?? join(cacheFolder(), "features"));
+}
+
+/** Options that the shapes of a model's tensors and what they mean depend on. */
+const networkOptions = [
+  "backbone",
+  "stages",
+  "featureDepths",
+  "pooling",
+  "featureNorm",
+  "levels",
+  "embedding",
+] as const;
 
 function expectEnough(data: TrainingData, options: CplOptions): void {
   const { labelled, unlabelled } = data;
@@ -113,15 +146,10 @@ function expectEnough(data: TrainingData, options: CplOptions): void {
 async function startModel(device: Device, data: TrainingData, options: CplOptions, { init, from }: TrainingStart) {
   const range = options.range === "nominal" ? data.range : observedRange(data.labelled.map(({ mos }) => mos));
   if (from) {
-    const opened = await openModel(device, from);
-    for (const key of ["backbone", "stages", "levels", "embedding"] as const) {
-      if (opened.card.options[key] !== options[key]) {
-        throw new TrainingError(`${from} has ${key} ${opened.card.options[key]}, the options ask for ${options[key]}`);
-      }
-    }
-    if (opened.card.range.join() !== range.join()) {
-      throw new TrainingError(`${from} scores on [${opened.card.range}], this data set on [${range}]`);
-    }
+    const opened = await openModel(device, from, (card) => {
+      expectSameNetwork(from, card, { options, range });
+      return options;
+    });
     const card = {
       options,
       range,
@@ -136,6 +164,20 @@ async function startModel(device: Device, data: TrainingData, options: CplOption
   const report = await model.start(init);
   const fresh = all.filter((name) => report.fresh.has(name) || name.startsWith("head."));
   return { model, card: { options, range, history: [...report.lines, "the head starts fresh"], fresh } };
+}
+
+/** @throws TrainingError when a model cannot go on with other options or another range */
+function expectSameNetwork(
+  path: string,
+  given: ModelCard,
+  { options, range }: Pick<ModelCard, "options" | "range">,
+): void {
+  for (const key of networkOptions) {
+    if (String(given.options[key]) !== String(options[key]))
+      throw new TrainingError(`${path} has ${key} ${given.options[key]}, the options ask for ${options[key]}`);
+  }
+  if (given.range.join() !== range.join())
+    throw new TrainingError(`${path} scores on [${given.range}], this data set on [${range}]`);
 }
 
 /** Writes the JSON record of a run beside its models. */

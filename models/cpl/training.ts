@@ -10,6 +10,8 @@ export type RatedRow = Row & { readonly mos: number };
 export interface TrainingData {
   readonly labelled: readonly RatedRow[];
   readonly unlabelled: readonly Row[];
+  /** Held out of training to select on; scored after each stage. */
+  readonly validation?: readonly RatedRow[];
   /** Never trained on and never selected on. */
   readonly test: readonly RatedRow[];
   /** Nominal ends of the MOS scale. */
@@ -35,6 +37,8 @@ export interface TrainingHooks {
   readonly signal?: AbortSignal;
   /** A step that ends so long after the last checkpoint leaves another. @default 300 */
   readonly checkpointSeconds?: number;
+  /** Where the output of frozen sections is kept, for this run and others. @default features/ in the user's cache */
+  readonly featureFolder?: string;
   /** What the user typed, for the record. */
   readonly command?: string;
 }
@@ -42,7 +46,15 @@ export interface TrainingHooks {
 /** The parts of a record that grow while training runs. */
 export type Progress = Pick<
   RunRecord,
-  "phases" | "losses" | "refreshes" | "pseudoLabels" | "results" | "predictions" | "notes"
+  | "phases"
+  | "losses"
+  | "refreshes"
+  | "pseudoLabels"
+  | "results"
+  | "predictions"
+  | "reliability"
+  | "distributions"
+  | "notes"
 >;
 
 /** What a finished training leaves in memory; the same is in the folder. */

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import sharp, { type Metadata, type Sharp, type SharpOptions } from "sharp";
+import { decodeBmp, isBmp } from "./bmp.ts";
 import { Gate } from "./exclusive.ts";
 import { PictureError, type PictureReason, pictureErrorFrom } from "./picture-error.ts";
 
@@ -41,7 +42,7 @@ export interface DecodeOptions {
 }
 
 const DEFAULT_MAX_PIXELS = 0x3fff * 0x3fff;
-const NOT_PHOTOGRAPHS = new Set(["svg", "pdf", "magick", "openslide", "raw"]);
+const NOT_PHOTOGRAPHS = new Set(["svg", "pdf", "magick", "openslide"]);
 
 /**
  * Decodes a picture file to upright 8-bit sRGB: EXIF orientation applied, embedded ICC profile converted, grey and CMYK
@@ -60,7 +61,7 @@ export async function decode(source: string | Uint8Array | Sharp, options: Decod
   }
   const bytes = typeof source === "string" ? await readBytes(source) : source;
   if (bytes.length === 0) throw new PictureError(path, "empty", "The file has no bytes.");
-  if (bytes[0] === 0x42 && bytes[1] === 0x4d) throw new PictureError(path, "unsupported", "It is a BMP file.");
+  if (isBmp(bytes)) return attempt(render(bmpPipeline(bytes, path, maxPixels), options), path, options);
   const input: SharpOptions = {
     failOn: options.strictness ?? "warning",
     limitInputPixels: maxPixels,
@@ -84,6 +85,12 @@ export async function decode(source: string | Uint8Array | Sharp, options: Decod
  * mix: a picture that failed among others is decoded again alone, to hear what is wrong with it.
  */
 const decoders = new Gate();
+
+/** A BMP, which sharp cannot read, as a pipeline of its samples. */
+function bmpPipeline(bytes: Uint8Array, path: string, maxPixels: number): Sharp {
+  const { samples, width, height, channels } = decodeBmp(bytes, path, maxPixels);
+  return sharp(samples, { raw: { width, height, channels }, limitInputPixels: maxPixels });
+}
 
 function render(image: Sharp, { background = "white" }: DecodeOptions): Sharp {
   return image.flatten({ background }).toColourspace("srgb").raw({ depth: "uchar" });

@@ -5,9 +5,9 @@ import { DatasetError } from "./problems.ts";
 
 /** File name extensions of pictures. */
 export const pictureExtensions: readonly string[] = (
-  "jpg jpeg jpe jfif png webp tif tiff gif avif " +
+  "jpg jpeg jpe jfif png webp tif tiff gif avif bmp " +
   // Listed although they cannot be decoded, so that they are reported and not passed over.
-  "bmp heic heif"
+  "heic heif"
 ).split(" ");
 
 /**
@@ -58,7 +58,7 @@ export class PictureFinder {
 
   /**
    * Path of the picture called `name`: exactly, or else the only one that differs in case, lacks the extension in the
-   * name, or lies in a subfolder. For a BMP, which cannot be decoded, a copy in another container is found.
+   * name, or lies in a subfolder. For a BMP that is not there, a copy in another container is found.
    */
   find(name: string): string | { readonly why: string } {
     const slashed = relative(this.#folder, resolve(this.#folder, name)).split(sep).join("/");

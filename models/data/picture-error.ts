@@ -12,7 +12,7 @@ const ADVICE = {
   "not-a-file": "Name a picture file, or pass the folder where a folder is expected.",
   unreadable: "Check the permissions of the file and that its disk is present.",
   empty: "Copy or download the file again.",
-  "not-a-picture": "Check that the file is what its name says; JPEG, PNG, WebP, TIFF, GIF and AVIF can be read.",
+  "not-a-picture": "Check that the file is what its name says; JPEG, PNG, WebP, TIFF, GIF, AVIF and BMP can be read.",
   truncated: "Copy or download the file again; its end is missing.",
   damaged: "Re-save it in an image editor if it looks right there, or decode with strictness `error` or `truncated`.",
   "too-large": "Raise maxPixels if there is memory for it (3 bytes per pixel), or shrink the picture first.",

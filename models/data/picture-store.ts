@@ -9,60 +9,68 @@ export type Loaded<Row> =
   | { readonly row: Row; readonly tensor: Tensor }
   | { readonly row: Row; readonly error: unknown };
 
+/** How a store comes by the tensor of a row: read on the host, ahead of its use, then brought to the device. */
+export interface TensorSource<Row, Value> {
+  /** The same for rows that have the same tensor. */
+  readonly key: (row: Row) => string;
+  readonly read: (row: Row) => Promise<Value>;
+  /** Of the tensor, which is in no scope. */
+  readonly upload: (value: Value) => Tensor;
+  readonly tensorBytes: number;
+}
+
 /**
- * Pictures on the device, resized to one square size, with the most recently used ones kept. Decoding runs ahead on
- * other threads; a kept picture is not decoded again. The result does not depend on what was kept.
+ * Tensors on the device, with the most recently used ones kept. Reading runs ahead on other threads; what is kept is not
+ * read again. The result does not depend on what was kept.
  */
-export class PictureStore {
+export class TensorStore<Row, Value> {
   readonly #device: Device;
-  readonly #side: number;
+  readonly #source: TensorSource<Row, Value>;
   #capacity: number;
   readonly #kept = new Map<string, Tensor>();
 
   /**
-   * @param side pictures are resized to side x side with antialias
-   * @param inUse pictures that the caller holds at a time; so many are always kept
-   * @param cacheBytes device memory for kept pictures beyond that, 12 bytes a pixel
+   * @param inUse tensors that the caller holds at a time; so many are always kept
+   * @param cacheBytes device memory for kept tensors beyond that
    */
-  constructor(device: Device, side: number, inUse: number, cacheBytes = 512 * 2 ** 20) {
+  constructor(device: Device, source: TensorSource<Row, Value>, inUse: number, cacheBytes = 512 * 2 ** 20) {
     this.#device = device;
-    this.#side = side;
-    this.#capacity = Math.max(inUse, Math.floor(cacheBytes / (side * side * 12)));
+    this.#source = source;
+    this.#capacity = Math.max(inUse, Math.floor(cacheBytes / source.tensorBytes));
   }
 
-  /** The most pictures that are kept. Must not be set below the number that the caller holds at a time. */
+  /** The most tensors that are kept. Must not be set below the number that the caller holds at a time. */
   get capacity(): number {
     return this.#capacity;
   }
 
-  set capacity(pictures: number) {
-    this.#capacity = pictures;
+  set capacity(tensors: number) {
+    this.#capacity = tensors;
     this.#dropOldest();
   }
 
-  /** Pictures kept now. */
+  /** Tensors kept now. */
   get size(): number {
     return this.#kept.size;
   }
 
-  /** Walks the pictures of `rows` in order, [1, side, side, 3] in [0, 1] each. The tensors belong to the store. */
-  async *load<Row extends { readonly path: string }>(
-    rows: Iterable<Row>,
+  /** Walks the tensors of `rows` in order. They belong to the store. */
+  async *load<Wanted extends Row>(
+    rows: Iterable<Wanted>,
     options: PrefetchOptions = {},
-  ): AsyncGenerator<Loaded<Row>, void, undefined> {
-    const decodeUnlessKept = (row: Row) => (this.#kept.has(row.path) ? undefined : decode(row.path));
-    for await (const result of prefetch(rows, decodeUnlessKept, { ahead: 16, concurrency: 3, ...options })) {
+  ): AsyncGenerator<Loaded<Wanted>, void, undefined> {
+    const { key, read } = this.#source;
+    const readUnlessKept = (row: Wanted) => (this.#kept.has(key(row)) ? undefined : read(row));
+    for await (const result of prefetch(rows, readUnlessKept, { ahead: 16, concurrency: 3, ...options })) {
       const { item: row } = result;
       if (!result.ok) {
         yield { row, error: result.error };
         continue;
       }
       try {
-        // A picture that was kept when its turn came may have been dropped since.
-        yield {
-          row,
-          tensor: this.#use(row.path, result.value ?? (this.#kept.get(row.path) ? undefined : await decode(row.path))),
-        };
+        // What was kept when its turn came may have been dropped since.
+        const value = result.value ?? (this.#kept.has(key(row)) ? undefined : await read(row));
+        yield { row, tensor: this.#use(key(row), value) };
       } catch (error) {
         // A device that failed is no fault of the picture.
         this.#device.check();
@@ -71,28 +79,45 @@ export class PictureStore {
     }
   }
 
-  /** Frees every kept picture. */
+  /** Frees everything kept. */
   dispose(): void {
     for (const tensor of this.#kept.values()) tensor.dispose();
     this.#kept.clear();
   }
 
-  #use(path: string, picture: Picture | undefined): Tensor {
-    const kept = this.#kept.get(path);
-    const tensor = kept ?? upload(this.#device, picture!, this.#side);
-    this.#kept.delete(path);
-    this.#kept.set(path, tensor);
+  #use(key: string, value: Value | undefined): Tensor {
+    const kept = this.#kept.get(key);
+    const tensor = kept ?? this.#source.upload(value!);
+    this.#kept.delete(key);
+    this.#kept.set(key, tensor);
     this.#dropOldest();
     return tensor;
   }
 
   #dropOldest(): void {
-    // Commands already recorded still see a dropped picture: its buffer is only written again by later ones.
+    // Commands already recorded still see a dropped tensor: its buffer is only written again by later ones.
     for (const [oldest, dropped] of this.#kept) {
       if (this.#kept.size <= this.#capacity) break;
       this.#kept.delete(oldest);
       dropped.dispose();
     }
+  }
+}
+
+/** Pictures [1, side, side, 3] in [0, 1], decoded and resized to one square size. */
+export class PictureStore extends TensorStore<{ readonly path: string }, Picture> {
+  /**
+   * @param side pictures are resized to side x side with antialias
+   * @param inUse as of {@link TensorStore}; a picture takes 12 bytes a pixel
+   */
+  constructor(device: Device, side: number, inUse: number, cacheBytes?: number) {
+    const source = {
+      key: ({ path }: { readonly path: string }) => path,
+      read: ({ path }: { readonly path: string }) => decode(path),
+      upload: (picture: Picture) => upload(device, picture, side),
+      tensorBytes: side * side * 12,
+    };
+    super(device, source, inUse, cacheBytes);
   }
 }
 

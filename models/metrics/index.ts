@@ -1,5 +1,24 @@
+export { bootstrapInterval, type Interval } from "./bootstrap.ts";
 export { type FittedCurve, type FittedPlcc, fitCurve, plccFitted } from "./curve.ts";
+export {
+  cumulativeShare,
+  emd,
+  gradesOnScores,
+  jensenShannon,
+  normalOnScores,
+  wasserstein,
+} from "./distributions.ts";
 export { type Evaluation, evaluate } from "./evaluate.ts";
+export { type MeanInterval, meanInterval } from "./interval.ts";
 export { mae, plcc, rmse, slope } from "./linear.ts";
 export { MetricError, type Scores } from "./pairs.ts";
 export { averageRanks, krcc, srcc } from "./rank.ts";
+export {
+  binnedErrors,
+  type Coverage,
+  coverage,
+  type ErrorBin,
+  type Reliability,
+  reliability,
+  type SpreadOfPrediction,
+} from "./reliability.ts";

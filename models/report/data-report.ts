@@ -24,7 +24,7 @@ function scores({ scores: values, range, mos, opinionSd, histograms }: Inspectio
   const svg = histogram({
     description: `Histogram of ${values.length} mean opinion scores.`,
     x: { label: `MOS (${minimum} to ${maximum})`, minimum, maximum },
-    values,
+    series: [{ name: "MOS", values }],
     bins: 20,
   });
   const rows = [

@@ -1,4 +1,4 @@
-import { type ChartOptions, draw } from "./chart.ts";
+import { type ChartOptions, draw } from "./chart-frame.ts";
 
 export interface HeatMapOptions extends ChartOptions {
   readonly rows: { readonly name: string; readonly values: readonly string[] };

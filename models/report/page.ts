@@ -18,7 +18,10 @@ export type Block =
       readonly rows: readonly (readonly Cell[])[];
       readonly caption?: string;
     }
-  | { readonly kind: "figure"; readonly svg: string; readonly caption: string }
+  /** `wide`: over the whole width, not beside another. */
+  | { readonly kind: "figure"; readonly svg: string; readonly caption: string; readonly wide?: boolean }
+  /** Text as it was written, such as JSON. */
+  | { readonly kind: "code"; readonly text: string; readonly label: string }
   | { readonly kind: "pictures"; readonly pictures: readonly Picture[] };
 
 export interface Section {
@@ -55,6 +58,7 @@ export function renderPage({ title, summary, sections }: Page): string {
 <h1>${escapeHtml(title)}</h1>
 ${summary ? `<p class="summary">${escapeHtml(summary)}</p>` : ""}
 </header>
+${renderContents(sections)}
 ${sections.map(renderSection).join("\n")}
 </main>
 </body>
@@ -72,8 +76,17 @@ export function escapeHtml(text: string): string {
     .replaceAll("'", "&#39;");
 }
 
-function renderSection({ title, blocks }: Section): string {
-  return `<section>\n<h2>${escapeHtml(title)}</h2>\n${inRows(blocks).join("\n")}\n</section>`;
+/** Sections from which a page has links to each. */
+const manySections = 5;
+
+function renderContents(sections: readonly Section[]): string {
+  if (sections.length < manySections) return "";
+  const links = sections.map(({ title }, index) => `<a href="#section-${index + 1}">${escapeHtml(title)}</a>`);
+  return `<nav aria-label="Sections">${links.join("\n")}</nav>`;
+}
+
+function renderSection({ title, blocks }: Section, index: number): string {
+  return `<section id="section-${index + 1}">\n<h2>${escapeHtml(title)}</h2>\n${inRows(blocks).join("\n")}\n</section>`;
 }
 
 /** Figures that follow each other stand side by side where the window is wide enough. */
@@ -102,8 +115,11 @@ function renderBlock(block: Block): string {
       return `<p>${escapeHtml(block.text)}</p>`;
     case "table":
       return renderTable(block.headers, block.rows, block.caption);
+    case "code":
+      // Long text scrolls in its own box, which the keyboard must reach.
+      return `<pre tabindex="0" role="region" aria-label="${escapeHtml(block.label)}">${escapeHtml(block.text)}</pre>`;
     case "figure":
-      return `<figure class="chart"><div class="scroll">${inlineSvg(block.svg)}</div><figcaption>${escapeHtml(block.caption)}</figcaption></figure>`;
+      return `<figure class="${block.wide ? "chart wide" : "chart"}"><div class="scroll">${inlineSvg(block.svg)}</div><figcaption>${escapeHtml(block.caption)}</figcaption></figure>`;
     case "pictures":
       return `<div class="pictures">${block.pictures.map(renderPicture).join("\n")}</div>`;
   }
@@ -122,7 +138,8 @@ function renderTable(headers: readonly string[], rows: readonly (readonly Cell[]
 }
 
 function isNumeric(cell: Cell): boolean {
-  return typeof cell !== "string" || /^([-+−]?[\d.,]+( ?[%\w/µ]{1,5})?|-|–)?$/.test(cell);
+  if (typeof cell !== "string" || /^\d+ (?:h|min) \d\d (?:min|s)$/.test(cell)) return true;
+  return /^([-+−]?[\d.,]+( ?[%\w/µ]{1,5}| \/ [-+−]?[\d.,]+)?|-|–)?$/.test(cell);
 }
 
 function renderPicture({ data, type, caption, alternative = caption }: Picture): string {
@@ -152,22 +169,31 @@ header{border-bottom:1px solid var(--line);margin-bottom:2rem}
 h1{font-size:1.9rem;line-height:1.2;margin:0 0 .5rem}
 h2{font-size:1.3rem;line-height:1.3;margin:2.5rem 0 .75rem}
 p{max-width:48rem;margin:.6rem 0}
+nav{display:flex;flex-wrap:wrap;gap:.3rem 1.1rem;font-size:.9375rem}
+a{color:var(--accent);text-underline-offset:.2em}
+a:focus-visible,pre:focus-visible,.scroll:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
 .summary{color:var(--muted);margin-bottom:1.25rem}
 .scroll{overflow-x:auto}
-table{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums}
+table{border-collapse:collapse;margin:1rem 0;font-size:.9375rem;font-variant-numeric:tabular-nums}
 caption,figcaption{color:var(--muted);font-size:.875rem;text-align:left}
-caption{padding-bottom:.4rem}
-th,td{padding:.4rem .9rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
-th{font-weight:600;border-bottom-width:2px;white-space:nowrap}
+caption{padding-bottom:.4rem;position:sticky;left:0;max-width:min(48rem,calc(100vw - 2.5rem))}
+th,td{padding:.4rem .6rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
+th{font-weight:600;border-bottom-width:2px;vertical-align:bottom}
 th:first-child,td:first-child{padding-left:0}
-.number{text-align:right;white-space:nowrap}
+td:first-child:not(.number){min-width:8rem}
+.number{text-align:right}
+td.number{white-space:nowrap}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,28rem),1fr));gap:1rem;margin:1.25rem 0}
 .chart{margin:0;max-width:38rem;min-width:0;padding:.75rem;background:var(--card);border:1px solid var(--line);border-radius:.5rem}
 .chart svg{display:block;width:100%;min-width:24rem;height:auto}
+.wide{grid-column:1/-1;max-width:none}
+.wide svg{min-width:50rem}
+pre{max-height:32rem;overflow:auto;margin:1rem 0;padding:.9rem 1rem;background:var(--card);border:1px solid var(--line);border-radius:.5rem;font:.8125rem/1.5 ui-monospace,monospace;tab-size:2}
 figcaption{margin-top:.5rem}
 .pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,9.5rem),1fr));gap:1rem;margin:1.25rem 0}
 .pictures figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:.5rem;overflow:hidden}
 .pictures img{display:block;width:100%;aspect-ratio:4/3;object-fit:contain;background:var(--paper)}
 .pictures figcaption{margin:0;padding:.5rem .7rem;white-space:pre-line;overflow-wrap:anywhere}
+
 @media(max-width:40rem){main{padding:1.25rem .9rem 3rem}h1{font-size:1.5rem}.chart{padding:.5rem}}
 `;

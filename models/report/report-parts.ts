@@ -12,7 +12,8 @@ export function numberOf(value: unknown): number {
 /** With a fixed number of decimals; a dash when it is not a finite number. */
 export function decimals(value: unknown, digits: number): string {
   const number = numberOf(value);
-  return Number.isNaN(number) ? dash : number.toFixed(digits);
+  // A rounded -0.001 is no negative number.
+  return Number.isNaN(number) ? dash : number.toFixed(digits).replace(/^-(0(?:\.0*)?)$/, "$1");
 }
 
 /** "1 picture", "233 pictures". */
@@ -23,7 +24,8 @@ export function pictureCount(count: unknown): string {
 /** Two significant digits for numbers of any magnitude, e.g. residuals. */
 export function magnitude(value: unknown): Cell {
   const number = numberOf(value);
-  return Number.isNaN(number) ? dash : Number(number.toPrecision(2));
+  if (Number.isNaN(number)) return dash;
+  return number !== 0 && Math.abs(number) < 1e-3 ? number.toExponential(1) : Number(number.toPrecision(2));
 }
 
 /** Share of a whole, e.g. "12.5 %". */
@@ -77,6 +79,14 @@ export function movingMean(points: readonly Point[], window: number): Point[] {
 export function thinned<Item>(items: readonly Item[], limit: number): readonly Item[] {
   if (items.length <= limit) return items;
   return Array.from({ length: limit }, (_, i) => items[Math.floor((i * items.length) / limit)]!);
+}
+
+/** Points in one chart; more would make the page heavy and add nothing that the eye can tell apart. */
+export const mostPoints = 2000;
+
+/** What a caption adds when not all points are drawn. */
+export function drawn(points: readonly unknown[]): string {
+  return points.length > mostPoints ? `; ${mostPoints} of them are drawn` : "";
 }
 
 /** Ends of an axis that holds the range and every value; round when a value lies outside the range. */

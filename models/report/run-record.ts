@@ -1,4 +1,10 @@
-import type { Evaluation } from "../metrics/index.ts";
+import type { Evaluation, Reliability } from "../metrics/index.ts";
+
+/** Over pictures. */
+interface MeanAndMedian {
+  mean: number;
+  median: number;
+}
 
 /** Everything worth knowing of a training run, as plain JSON: what the report is made of. */
 export interface RunRecord {
@@ -12,7 +18,7 @@ export interface RunRecord {
   /** Ends of the MOS scale of the data set. */
   range: [number, number];
   /** Pictures in each part of the split. */
-  parts: { labelled: number; unlabelled: number; test: number };
+  parts: { labelled: number; unlabelled: number; validation?: number; test: number };
   phases: { name: string; seconds: number }[];
   /** `gradientNorm`: of all gradients together before clipping, when they were clipped and finite. */
   losses: { stage: 1 | 2; epoch: number; step: number; loss: number; gradientNorm?: number }[];
@@ -26,11 +32,13 @@ export interface RunRecord {
     converged: boolean;
     unreachable: number;
     meanConfidence: number;
-    quality?: { n: number; mae: number; rmse: number; srcc: number; slope: number };
+    /** `confidenceSrcc`: of weight and absolute error, -1 is best; undefined where the weights are constant. */
+    quality?: { n: number; mae: number; rmse: number; srcc: number; slope: number; confidenceSrcc?: number };
   }[];
   /** Last refresh, on the scale of the data set. */
   pseudoLabels: { name: string; pseudo: number; confidence: number; mos?: number }[];
-  results: { name: string; evaluation: Evaluation }[];
+  /** Of the test part, or of the part that is named. */
+  results: { name: string; part?: "validation"; evaluation: Evaluation }[];
   /** The test part; `stageOne` is the score after stage 1, `score` the final one. */
   predictions: {
     name: string;
@@ -40,6 +48,25 @@ export interface RunRecord {
     score: number;
     standardDeviation: number;
     confidence: number;
+    /** Share of the final predicted distribution below the MOS. */
+    shareBelow?: number;
+  }[];
+  /** How far the spread of the distributions predicted for the test part can be believed, by stage. */
+  reliability?: ({ name: string } & Reliability)[];
+  /**
+   * Distributions predicted for the test part beside the counts of grades or a normal distribution of MOS and standard
+   * deviation, by stage. Divergence in nats, distance its root; `wasserstein` on a range of 1; `emd` with r = 2.
+   */
+  distributions?: {
+    name: string;
+    reference: "histogram" | "normal";
+    n: number;
+    jensenShannon: MeanAndMedian;
+    jensenShannonDistance: MeanAndMedian;
+    wasserstein: MeanAndMedian;
+    emd: MeanAndMedian;
+    /** With `normal`: pictures whose standard deviation is given, and the mean of it, which the others take. */
+    deviation?: { given: number; mean: number };
   }[];
   peakDeviceBytes: number;
   /** What the peak was made of, the largest first. */

@@ -1,7 +1,10 @@
+import { join } from "node:path";
 import sharp from "sharp";
 import type { Evaluation } from "../metrics/index.ts";
-import { type Picture, renderPage, type Section } from "./page.ts";
-import { agreement, distribution, losses, pseudoLabels, uncertainty } from "./report-figures.ts";
+import { bars } from "./chart.ts";
+import { type Block, type Picture, renderPage, type Section } from "./page.ts";
+import { pseudoLabels } from "./pseudo-label-figures.ts";
+import { agreement, distribution, training } from "./report-figures.ts";
 import {
   bytes,
   capital,
@@ -16,27 +19,41 @@ import {
   sum,
 } from "./report-parts.ts";
 import type { RunRecord } from "./run-record.ts";
+import { opinions, spread } from "./spread-figures.ts";
 
 type Prediction = RunRecord["predictions"][number];
 
 const picturesInGrid = 6;
 const thumbnailSide = 160;
 
+export interface ReportPictures {
+  /** Folder that the names of the pictures are taken in, instead of the paths of the record. */
+  readonly folder?: string;
+  /** Whether small copies of pictures come into the page. @default true */
+  readonly thumbnails?: boolean;
+}
+
+/** Where a picture of the record is. */
+export function picturePath({ name, path }: { name: string; path: string }, { folder }: ReportPictures): string {
+  return folder === undefined ? path : join(folder, name);
+}
+
 /**
  * A training run as one HTML page that needs nothing else. What the record does not have is left out. Reads the pictures
  * that it shows; one that can no longer be read is left out.
  */
-export async function trainingReport(record: RunRecord): Promise<string> {
+export async function trainingReport(record: RunRecord, options: ReportPictures = {}): Promise<string> {
   const sections = [
     results(record),
     course(record),
-    losses(record),
+    training(record),
     agreement(record),
-    pseudoLabels(record),
-    uncertainty(record),
     distribution(record),
-    ...(await grids(record)),
-    options(record),
+    pseudoLabels(record),
+    spread(record),
+    opinions(record),
+    ...(options.thumbnails === false ? [] : await grids(record, options)),
+    optionTable(record),
   ];
   return renderPage({
     title: record.title,
@@ -84,7 +101,17 @@ function results({ results, range }: RunRecord): Section {
     ...[e.rmse, e.mae].map((value) => decimals(value, digits)),
     decimals(e.slope, 2),
   ]);
-  const headers = ["test part", "n", "SRCC", "KRCC", "PLCC", "PLCC fitted", "RMSE", "MAE", "slope"];
+  const headers = [
+    results.some(({ part }) => part) ? "part" : "test part",
+    "n",
+    "SRCC",
+    "KRCC",
+    "PLCC",
+    "PLCC fitted",
+    "RMSE",
+    "MAE",
+    "slope",
+  ];
   const ends = range.every(Number.isFinite) ? `Scores range from ${range[0]} to ${range[1]}; higher is better. ` : "";
   return {
     title: "Test results",
@@ -106,7 +133,7 @@ function curvesUsed(results: RunRecord["results"]): string[] {
   return [
     ...(logistic.length
       ? [
-          `PLCC fitted is taken after the VQEG logistic of four parameters, fitted on the test part: ${logistic.join(", ")}.`,
+          `PLCC fitted is taken after the VQEG logistic of four parameters, fitted on the same pictures: ${logistic.join(", ")}.`,
         ]
       : []),
     ...straight.map(({ name, evaluation: { curveReason } }) => {
@@ -129,7 +156,10 @@ function course(record: RunRecord): Section {
     ["platform", [hardware.platform, hardware.cores > 0 && `${hardware.cores} cores`].filter(Boolean).join(", ")],
     [
       "pictures",
-      `${decimals(parts.labelled, 0)} labelled, ${decimals(parts.unlabelled, 0)} unlabelled, ${decimals(parts.test, 0)} test`,
+      (["labelled", "unlabelled", "validation", "test"] as const)
+        .filter((part) => part !== "validation" || parts.validation)
+        .map((part) => `${decimals(parts[part], 0)} ${part}`)
+        .join(", "),
     ],
     ["peak device memory", [bytes(peakDeviceBytes), ...largestOwners(record)].join(", ")],
   ];
@@ -147,12 +177,27 @@ function course(record: RunRecord): Section {
               headers: ["phase", "seconds", "share"],
               rows: [...times, ["all", decimals(total, 1), percent(total, total)]],
             },
+            ...timeFigure(phases),
             paragraph(`All phases together took ${duration(total)}. ${labelStepShare(record)}`.trim()),
           ]
         : []),
       ...notes.map((note) => paragraph(sentence(note))),
     ],
   };
+}
+
+/** Bars only where there is something to compare. */
+function timeFigure(phases: RunRecord["phases"]): Block[] {
+  if (phases.length < 2) return [];
+  const svg = bars({
+    description: `Seconds of each phase: ${phases.map(({ name, seconds }) => `${name} ${decimals(seconds, 0)}`).join(", ")}.`,
+    y: { label: "seconds" },
+    categories: phases.map(({ name }) => name),
+    series: [{ name: "seconds", values: phases.map(({ seconds }) => numberOf(seconds)) }],
+    horizontal: true,
+    height: 90 + 34 * phases.length,
+  });
+  return [{ kind: "figure", svg, caption: "Wall time of each phase." }];
 }
 
 function labelStepShare({ phases, refreshes }: RunRecord): string {
@@ -167,7 +212,7 @@ function labelStepShare({ phases, refreshes }: RunRecord): string {
   );
 }
 
-async function grids({ predictions, range }: RunRecord): Promise<Section[]> {
+async function grids({ predictions, range }: RunRecord, options: ReportPictures): Promise<Section[]> {
   const digits = mosDigits(range);
   const sorted = predictions
     .filter(({ score }) => !Number.isNaN(numberOf(score)))
@@ -176,18 +221,19 @@ async function grids({ predictions, range }: RunRecord): Promise<Section[]> {
   const best = sorted.slice(0, Math.min(picturesInGrid, Math.ceil(sorted.length / 2)));
   const worst = sorted.slice(best.length).slice(-picturesInGrid).reverse();
   const error = ({ score, mos }: Prediction) => Math.abs(score - numberOf(mos));
-  const wrong = sorted
-    .filter((row) => Number.isFinite(error(row)))
-    .sort((left, right) => error(right) - error(left))
-    .slice(0, picturesInGrid);
+  const byError = sorted.filter((row) => Number.isFinite(error(row))).sort((left, right) => error(right) - error(left));
+  const wrong = byError.slice(0, Math.min(picturesInGrid, Math.ceil(byError.length / 2)));
+  const right = byError.slice(wrong.length).slice(-picturesInGrid).reverse();
   const grid = async (title: string, rows: readonly Prediction[]): Promise<Section> => {
-    const pictures = (await Promise.all(rows.map((row) => thumbnail(row, digits)))).filter((picture) => !!picture);
+    const found = await Promise.all(rows.map((row) => thumbnail(row, digits, options)));
+    const pictures = found.filter((picture) => !!picture);
     return { title, blocks: pictures.length ? [{ kind: "pictures", pictures }] : [] };
   };
   const sections = await Promise.all([
     grid("Highest predicted scores", best),
     grid("Lowest predicted scores", worst),
     grid("Largest errors", wrong),
+    grid("Smallest errors", right),
   ]);
   const note = paragraph("± is one predicted standard deviation; scores in MOS units, higher is better.");
   return sections
@@ -195,12 +241,12 @@ async function grids({ predictions, range }: RunRecord): Promise<Section[]> {
     .map(({ title, blocks }, i) => ({ title, blocks: i === 0 ? [note, ...blocks] : blocks }));
 }
 
-async function thumbnail(row: Prediction, digits: number): Promise<Picture | undefined> {
+async function thumbnail(row: Prediction, digits: number, options: ReportPictures): Promise<Picture | undefined> {
   const spread = numberOf(row.standardDeviation);
-  const predicted = row.score.toFixed(digits) + (Number.isNaN(spread) ? "" : ` ± ${spread.toFixed(digits)}`);
+  const predicted = row.score.toFixed(digits) + (Number.isNaN(spread) ? "" : `\u00a0±\u00a0${spread.toFixed(digits)}`);
   const truth = Number.isNaN(numberOf(row.mos)) ? "" : `\ntrue MOS ${row.mos!.toFixed(digits)}`;
   try {
-    const picture = sharp(row.path, { autoOrient: true }).flatten({ background: "white" });
+    const picture = sharp(picturePath(row, options), { autoOrient: true }).flatten({ background: "white" });
     const { width, height } = await picture.metadata();
     const small = Math.min(width, height) <= thumbnailSide;
     // A small picture is shown as it is: compression would be one degradation more.
@@ -219,7 +265,7 @@ async function thumbnail(row: Prediction, digits: number): Promise<Picture | und
   }
 }
 
-function options({ options }: RunRecord): Section {
+function optionTable({ options }: RunRecord): Section {
   const rows = Object.entries(options).map(([name, value]) => [
     name,
     value === null || value === undefined ? dash : typeof value === "object" ? JSON.stringify(value) : String(value),

@@ -1,7 +1,6 @@
 import sharp from "sharp";
-import type { Tensor } from "../../engine/tensor.ts";
-import type { CplModel } from "../cpl/model.ts";
-import { cutViews, scoreOf } from "../cpl/predict.ts";
+import { cutParts, type Grid, gridPlaces, type View } from "../cpl/parts.ts";
+import { scoreOf } from "../cpl/predict.ts";
 import type { MosRange, Picture } from "../data/index.ts";
 
 /** Local quality of a picture on a grid of tiles. */
@@ -30,12 +29,6 @@ export interface DrawOptions {
   readonly between?: MosRange;
 }
 
-/** Rows and columns of tiles on a picture. */
-interface Grid {
-  readonly rows: number;
-  readonly columns: number;
-}
-
 /** Half overlapping tiles, or fewer, at most `most`. */
 function gridOf(width: number, height: number, crop: number, most: number): Grid {
   const along = (length: number) => Math.max(1, Math.ceil((2 * (length - crop)) / crop) + 1);
@@ -50,20 +43,9 @@ function gridOf(width: number, height: number, crop: number, most: number): Grid
 }
 
 /** Tiles of the network's input size at original resolution, by rows; the outer ones touch the picture's edges. */
-export function tilesOf(model: CplModel, picture: Picture, most: number): Tensor[] {
-  const { crop } = model.options;
-  const { rows, columns } = gridOf(picture.width, picture.height, crop, most);
-  return cutViews(model, picture, ({ height, width }) =>
-    Array.from({ length: rows * columns }, (_, i) => ({
-      top: start(Math.floor(i / columns), rows, height - crop),
-      left: start(i % columns, columns, width - crop),
-    })),
-  );
-}
-
-/** Where tile `i` of `count` starts when so many pixels are to spare; a single one lies in the middle. */
-function start(i: number, count: number, spare: number): number {
-  return count === 1 ? Math.floor(spare / 2) : Math.round((i * spare) / (count - 1));
+export function tilesOf(picture: Picture, crop: number, most: number): View[] {
+  const grid = gridOf(picture.width, picture.height, crop, most);
+  return cutParts(picture, crop, (size) => gridPlaces(size, crop, grid));
 }
 
 /** The map of a picture whose {@link tilesOf} have these distributions. */

@@ -1,7 +1,7 @@
 import type { Device } from "../../engine/device/device.ts";
 import type { DeviceLease } from "../../engine/device/shared.ts";
-import type { Tensor } from "../../engine/tensor.ts";
-import { Forward } from "../cpl/forward.ts";
+import { Tensor } from "../../engine/tensor.ts";
+import { centrePass, Forward } from "../cpl/forward.ts";
 import { type CplModel, type ModelCard, openModel } from "../cpl/model.ts";
 import { distributions, fittingBatch } from "../cpl/predict.ts";
 
@@ -57,8 +57,12 @@ export class Network {
     this.model = model;
     this.card = card;
     this.#options = options;
-    this.batch = Math.min(options.batch, fittingBatch(model));
-    this.#forward = new Forward(model, this.batch, distributions);
+    const { device } = model;
+    const { crop } = model.options;
+    const pass = centrePass(model, distributions);
+    const picture = () => Tensor.empty(device, [1, crop, crop, 3]);
+    this.batch = Math.min(options.batch, fittingBatch(device, picture, pass));
+    this.#forward = new Forward(device, this.batch, pass);
   }
 
   /**

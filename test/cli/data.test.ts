@@ -96,7 +96,33 @@ describe("acutance data", () => {
     });
   }, 120_000);
 
+  test("degrade writes copies, says what it could not read, and keeps what is there", async () => {
+    const words = [
+      "data",
+      "degrade",
+      "grouped/images",
+      "--out",
+      "degraded",
+      "--kinds",
+      "jpeg,darken",
+      "--per-picture",
+      "all",
+    ];
+    const first = acutance(...words, "--levels", "2,4");
+    expect(first.err).toBe(first.err.replace("left out", ""));
+    expect(first.out).toContain("48 degraded pictures in degraded, 0 of them from before");
+    expect(first.status).toBe(0);
+    await writeFile(join(folder, "grouped", "images", "broken.png"), "no picture");
+    const second = acutance(...words, "--levels", "2,4");
+    expect(second.out).toContain("48 degraded pictures in degraded, 48 of them from before");
+    expect(second.err).toContain("left out: broken.png");
+    expect(second.status).toBe(1);
+  });
+
   test.each([
+    [["data", "degrade", "kadid"], 2, "--out"],
+    [["data", "degrade", "kadid", "--out", "x", "--kinds", "rain"], 2, "gaussian-blur"],
+    [["data", "degrade", "empty", "--out", "x"], 1, "no picture"],
     [["data", "inspect", "--data", "kadid"], 2, "--data and --dataset"],
     [["data", "inspect", "--data", "kadid", "--dataset", "kadid10k"], 2, "koniq"],
     [["train", "cpl", "--data", "kadid", "--dataset", "kadid", "--csv", "scores.csv"], 2, "--csv"],

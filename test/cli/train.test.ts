@@ -86,6 +86,32 @@ describe("a user trains, evaluates and scores", () => {
     expect(found.plcc).toBeCloseTo(trained.plcc, 9);
   });
 
+  test("the authors' split is kept, and a validation part is held out and reported", async () => {
+    const lines = Array.from(
+      { length: 30 },
+      (_, i) => `${i}.png,${100 - 3 * i},${["training", "training", "test"][i % 3]}`,
+    );
+    await writeFile(join(folder, "parts.csv"), `name,mos,set\n${lines.join("\n")}\n`);
+    const split = ["--protocol", "official", "--ratio", "1:1:1", "--validation-share", "0.4", "--split-column", "set"];
+    const epochs = ["--stage-one-epochs", "1", "--stage-two-epochs", "0", "--out", "official"];
+    const parts = ["--data", "pictures", "--csv", "parts.csv", "--range", "0:100"];
+    const { code, out, err } = await acutance(["train", "cpl", ...parts, ...split, ...method, ...epochs]);
+    expect(code).toBe(0);
+    expect(err).toContain("6 labelled, 10 unlabelled, 4 validation, 10 test pictures");
+    expect(out).toContain("stage 1, validation");
+    const record = JSON.parse(await readFile(join(folder, "official", "run.json"), "utf8"));
+    expect(record.parts).toEqual({ labelled: 6, unlabelled: 10, validation: 4, test: 10 });
+    const [validation] = record.results;
+    expect(validation).toMatchObject({ name: "stage 1, validation", part: "validation", evaluation: { n: 4 } });
+    expect(record.predictions.map(({ name }: { name: string }) => Number.parseInt(name, 10) % 3)).toEqual(
+      Array(10).fill(2),
+    );
+    const model = ["--model", "official/stage1.safetensors", "--split", "official/split.csv", "--part", "validation"];
+    const again = JSON.parse((await acutance(["evaluate", ...model, ...parts, "--json"])).out);
+    expect(again).toMatchObject({ n: 4, srcc: validation.evaluation.srcc });
+    expect(again.rmse).toBeCloseTo(validation.evaluation.rmse, 9);
+  });
+
   test("score takes files, folders and globs; a broken picture is a row and an exit code", async () => {
     const json = await acutance([
       "score",
@@ -110,6 +136,18 @@ describe("a user trains, evaluates and scores", () => {
     expect(whole.err).toContain("1 of 31 pictures could not be scored");
     const table = await acutance(["score", "--model", "run/model.safetensors", "pictures/3.png"]);
     expect(table.out).toContain("score (0-100)");
+    const tiled = await acutance([
+      "score",
+      "--model",
+      "run/model.safetensors",
+      "pictures/2.png",
+      "--json",
+      "--tiles",
+      "4",
+    ]);
+    expect(JSON.parse(tiled.out).pictures[0].score).not.toBe(
+      pictures.find(({ path }: { path: string }) => path.endsWith("/2.png")).score,
+    );
   });
 
   test("Ctrl-C leaves a checkpoint, --resume ends with the models of an uninterrupted run", async () => {
@@ -132,10 +170,15 @@ describe("wrong usage", () => {
     [["train", "cpl", ...data, "--gamma", "1"], 1, "gamma"],
     [["train", "cpl", ...data, "--gamma", "much"], 1, "gamma"],
     [["train", "cpl", ...data, "--ratio", "1:3"], 1, "such as 1:1:1"],
+    [["train", "cpl", ...data, "--protocol", "official"], 1, "belongs to no part; name the split column"],
+    [["train", "cpl", ...data, "--validation-share", "1"], 2, "from 0 to below 1"],
     [["train", "cpl", "--data", "pictures", "--csv", "scores.csv", "--range", "9:1"], 2, "such as 0:100"],
     [["train", "cpl", ...data, ...method, "--init", "scores.csv"], 1, "scores.csv"],
     [["score", "pictures"], 2, "--model"],
     [["score", "--model", "scores.csv", "pictures/1.png"], 1, "scores.csv"],
+    [["score", "--model", "scores.csv", "pictures/1.png", "--tiles", "0"], 2, "whole number of at least 1"],
+    [["train", "cpl", ...data, "--label-mode", "onehot5"], 1, "give --levels 5"],
+    [["train", "cpl", ...data, "--test-tiles", "9", "--test-crops", "5"], 1, "give one"],
     [["score", "--model", "none.safetensors", "nothing-*.png"], 1, "no picture"],
     [["evaluate", "--model", "x"], 2, "--data and --csv are needed"],
   ])("%j", async (args, expectedCode, message) => {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import sharp from "sharp";
+import { isBmp } from "../bmp.ts";
 import { decode } from "../decode.ts";
 import { PictureError } from "../picture-error.ts";
 
@@ -35,7 +36,7 @@ export async function fingerprint(path: string): Promise<Fingerprint> {
     throw new PictureError(path, "unreadable", error.message, { cause: error });
   });
   const { width, height, pixels } = await decode(bytes, { name: path });
-  const { format = "unknown" } = await sharp(bytes).metadata();
+  const format = isBmp(bytes) ? "bmp" : ((await sharp(bytes).metadata()).format ?? "unknown");
   const grey = await sharp(pixels, { raw: { width, height, channels: 3 } })
     .resize(side, side, { fit: "fill" })
     .greyscale()

@@ -42,7 +42,7 @@ export const tid2013: SetDescription = {
   groups: "the reference picture",
   source: "http://www.ponomarenko.info/tid2013.htm",
   terms: "see the page of its authors",
-  layout: "mos_with_names.txt; distorted_images/ (BMP: convert to PNG)",
+  layout: "mos_with_names.txt; distorted_images/",
   pictureFolders: ["distorted_images"],
   async read(files) {
     const lines = await readWords(files.need("mos_with_names.txt"));
@@ -66,7 +66,7 @@ export const kadis: SetDescription = {
   groups: "the pristine picture",
   source: "https://database.mmsp-kn.de/kadid-10k-database.html",
   terms: "pictures under the Pixabay licence",
-  layout: "kadis700k_ref_imgs.csv; ref_imgs/ and, once generated, dist_imgs/ (BMP: convert to PNG)",
+  layout: "kadis700k_ref_imgs.csv; ref_imgs/ and, once generated, dist_imgs/",
   async read(files) {
     const path = files.need("kadis700k_ref_imgs.csv");
     const finder = await files.pictures([]);

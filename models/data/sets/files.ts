@@ -74,7 +74,7 @@ export class SetFiles {
   }
 }
 
-/** Where a BMP lies beside a copy in another container, the copy counts: BMP cannot be decoded. */
+/** Where a BMP lies beside a copy in another container, they are one picture, and the smaller file is read. */
 function withoutConverted(names: readonly string[]): string[] {
   const stem = (name: string) => name.slice(0, name.lastIndexOf("."));
   const isBmp = (name: string) => name.toLowerCase().endsWith(".bmp");

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "bun:test";
 import { noise } from "../../../engine/bench.ts";
 import { openDevice } from "../../../engine/device/open.ts";
 import { centerCrop, stack } from "../../../engine/ops/image.ts";
-import { Forward } from "../../../models/cpl/forward.ts";
+import { centrePass, Forward } from "../../../models/cpl/forward.ts";
 import { CplModel } from "../../../models/cpl/model.ts";
 import { cplOptions } from "../../../models/cpl/options.ts";
 
@@ -21,7 +21,11 @@ test("replays of full batches, read late and with parts between, give the bits o
     return tensor;
   };
   const pictures = Array.from({ length: 12 }, (_, i) => picture(i));
-  using forward = new Forward(model, 3, ({ logits }) => logits);
+  using forward = new Forward(
+    device,
+    3,
+    centrePass(model, ({ logits }) => logits),
+  );
   // Full batches 0-4, a part, then full ones again after the plan has gone; nothing is awaited between.
   const batches = [
     [0, 1, 2],

@@ -8,15 +8,19 @@ import {
   denormaliseScore,
   entropy,
   expectation,
-  LABEL_MODES,
   type LabelMode,
   normaliseMos,
   scoreSet,
   standardDeviation,
 } from "../../../models/cpl/labels.ts";
+import { type CplOptionsInput, cplOptions } from "../../../models/cpl/options.ts";
+import { trainedOn } from "../../../models/cpl/pseudo-labels.ts";
 import { observedRange } from "../../../models/data/range.ts";
+import golden from "../../golden/labels.json" with { type: "json" };
 
 const sizes = [5, 10, 20, 100];
+/** Modes whose labels have the score as their expectation, but for `nearest` within half a bin. */
+const twoPoint = ["adjacent", "minent", "nearest"] as const;
 
 /** Scores to try: members of the set, half way, next to members and ends, and seeded random ones. */
 function scores(levels: number): number[] {
@@ -81,7 +85,7 @@ describe("Eq. 2", () => {
     test(`labels are distributions that keep the expectation, m = ${levels}`, () => {
       const step = 99 / (levels - 1);
       for (const y of scores(levels)) {
-        for (const mode of LABEL_MODES) {
+        for (const mode of [...twoPoint, "maxent"] as const) {
           const label = convertScore(y, mode, levels);
           expect(label.every((p) => p >= 0)).toBe(true);
           expect(label.reduce((a, b) => a + b)).toBeCloseTo(1, 12);
@@ -90,9 +94,9 @@ describe("Eq. 2", () => {
       }
     });
 
-    test(`members of the set are one-hot in every mode, m = ${levels}`, () => {
+    test(`members of the set are one-hot in modes of two scores, m = ${levels}`, () => {
       scoreSet(levels).forEach((y, j) => {
-        for (const mode of LABEL_MODES) expect(convertScore(y, mode, levels)[j]).toBe(1);
+        for (const mode of twoPoint) expect(convertScore(y, mode, levels)[j]).toBe(1);
       });
     });
   }
@@ -125,6 +129,76 @@ describe("Eq. 2", () => {
     expect(() => convertScore(0.9, "adjacent", 100)).toThrow("got 0.9");
     expect(() => convertScore(Number.NaN, "adjacent", 100)).toThrow("got NaN");
     expect(() => convertScore(50.3, "softest" as LabelMode, 100)).toThrow('"softest"');
+  });
+});
+
+describe(`other labels, golden values from SciPy ${golden.scipy}`, () => {
+  const worst = (found: ArrayLike<number>, expected: readonly number[]) =>
+    expected.reduce((most, value, j) => Math.max(most, Math.abs(value - found[j]!)), 0);
+
+  test("gauss is the renormalised normal density", () => {
+    for (const { score, levels, deviation, label } of golden.cases.gauss)
+      expect(worst(convertScore(score, "gauss", levels, deviation), label)).toBeLessThan(1e-13);
+  });
+
+  test("gauss keeps the expectation inside the set and moves it inwards at the ends; ten is the default", () => {
+    expect(expectation(convertScore(50, "gauss", 100))).toBeCloseTo(50, 4);
+    expect(standardDeviation(convertScore(50.3, "gauss", 100))).toBeCloseTo(10, 3);
+    expect(expectation(convertScore(1, "gauss", 100))).toBeCloseTo(8.67, 2);
+    expect(expectation(convertScore(100, "gauss", 100))).toBeCloseTo(92.33, 2);
+    // So narrow that no density is left at the nearest member.
+    expect(convertScore(50.4, "gauss", 100, 0.001)[49]).toBe(1);
+    expect(() => convertScore(50, "gauss", 100, 0)).toThrow("got 0");
+  });
+
+  test("maxent is the root of its dual, and what a solver finds that knows only entropy and constraints", () => {
+    for (const { score, levels, label } of golden.cases.maxent)
+      expect(worst(convertScore(score, "maxent", levels), label)).toBeLessThan(1e-11);
+    for (const { score, levels, label } of golden.cases.solver) {
+      expect(worst(convertScore(score, "maxent", levels), label)).toBeLessThan(2e-5);
+      expect(entropy(convertScore(score, "maxent", levels))).toBeGreaterThan(entropy(label) - 1e-9);
+    }
+  });
+
+  test("maxent has closed forms: one-hot at the ends, uniform in the middle, two scores, geometric", () => {
+    expect([...convertScore(1, "maxent", 20)].indexOf(1)).toBe(0);
+    expect([...convertScore(100, "maxent", 20)].indexOf(1)).toBe(19);
+    expect(worst(convertScore(50.5, "maxent", 20), Array(20).fill(1 / 20))).toBeLessThan(1e-15);
+    expect(worst(convertScore(1 + 0.3 * 99, "maxent", 2), [0.7, 0.3])).toBeLessThan(1e-13);
+    for (const score of [1 + 1e-6, 3, 47, 99 + 1e-3]) {
+      const label = convertScore(score, "maxent", 100);
+      const ratio = label[50]! / label[49]!;
+      for (let j = 1; j < 100; j++)
+        if (label[j - 1]! > 1e-200) expect(label[j]! / label[j - 1]! / ratio).toBeCloseTo(1, 8);
+      expect(Math.abs(expectation(label) - score)).toBeLessThan(1e-10);
+    }
+  });
+
+  test("onehot5 puts a boundary to the level below it, and the lowest score to the first", () => {
+    for (const { mos, range, level } of golden.cases.onehot5) {
+      const label = convertScore(normaliseMos(mos, range as [number, number]), "onehot5", 5);
+      expect([...label].indexOf(1) + 1).toBe(level);
+      expect(label.reduce((a, b) => a + b)).toBe(1);
+    }
+    expect(() => convertScore(50, "onehot5", 100)).toThrow("5 levels, got 100");
+    expect(() => cplOptions({ labelMode: "onehot5" })).toThrow("give --levels 5");
+    expect(cplOptions({ labelMode: "onehot5", levels: 5 }).levels).toBe(5);
+  });
+});
+
+describe("what the network is trained on", () => {
+  const pseudo = () => Float32Array.of(0.2, 0.5, 0.3, 0, 0.4, 0.1, 0.1, 0.4);
+  const target = (more: CplOptionsInput) => [...trainedOn(pseudo(), cplOptions({ levels: 4, ...more }))];
+
+  test("the vector, its largest entry, or its expectation converted anew", () => {
+    expect(target({})).toEqual([...pseudo()]);
+    // Of two that are equally large, the first.
+    expect(target({ target: "one-hot" })).toEqual([0, 1, 0, 0, 1, 0, 0, 0]);
+    const again = target({ target: "reconverted", labelMode: "nearest" });
+    // Positions 1.1 and 1.5 of 0..3.
+    expect(again).toEqual([0, 1, 0, 0, 0, 0, 1, 0]);
+    const wide = target({ target: "reconverted", labelMode: "gauss", labelDeviation: 1000 });
+    for (const p of wide) expect(p).toBeCloseTo(0.25, 2);
   });
 });
 

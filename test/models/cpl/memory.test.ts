@@ -7,10 +7,11 @@ import { OutOfMemoryError } from "../../../engine/device/errors.ts";
 import { openDevice } from "../../../engine/device/open.ts";
 import { Optimiser } from "../../../engine/optim/optimiser.ts";
 import { Tensor } from "../../../engine/tensor.ts";
+import { centrePass } from "../../../models/cpl/forward.ts";
 import { LabelTensors } from "../../../models/cpl/loss.ts";
 import { CplModel } from "../../../models/cpl/model.ts";
 import { type CplOptionsInput, cplOptions } from "../../../models/cpl/options.ts";
-import { evaluationBatch, fittingBatch } from "../../../models/cpl/predict.ts";
+import { distributions, evaluationBatch, fittingBatch } from "../../../models/cpl/predict.ts";
 import { trainCpl } from "../../../models/cpl/train.ts";
 import type { RatedRow, TrainingData } from "../../../models/cpl/training.ts";
 import { openScorer, type ScoredPicture } from "../../../models/scorer.ts";
@@ -130,7 +131,8 @@ test("scoring takes fewer pictures at once when memory is short, with the same s
 
   using device = await openDevice({ memoryLimitBytes: limit });
   const model = new CplModel(device, cplOptions(options));
-  expect(fittingBatch(model)).toBeLessThan(evaluationBatch);
+  const picture = () => Tensor.empty(device, [1, model.options.resize, model.options.resize, 3]);
+  expect(fittingBatch(device, picture, centrePass(model, distributions))).toBeLessThan(evaluationBatch);
 });
 
 test("the rehearsed peak of ResNet-18 at 64 pixels is the real one", async () => {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { runArguments } from "../../../engine/device/check.ts";
 import { openDevice } from "../../../engine/device/open.ts";
 import { NumericError } from "../../../engine/numbers.ts";
@@ -101,7 +101,7 @@ describe("checked numbers", () => {
     expect(error.fault).toMatchObject({ name: "layer1.0.conv1.weight", infinities: 1, pass: "input" });
   });
 
-  test("are a flag of the commands train and score, which end with code 1 and the place", async () => {
+  test("are a flag of the commands train, score and evaluate, which end with code 1 and the place", async () => {
     const path = await poisoned(model("plain"), "head.logits.bias");
     const words = ["score", rows[0]!.path, "--model", path];
     const found = spawnSync(process.execPath, [...runArguments(), main, ...words, "--check-numbers"], {
@@ -118,6 +118,12 @@ describe("checked numbers", () => {
     });
     expect(asked.stderr).toContain("head.logits.bias");
     expect(asked.status).toBe(1);
+    const csv = join(folder, "scores.csv");
+    await writeFile(csv, ["name,mos", ...rows.slice(0, 4).map(({ path: name, mos }) => `${name},${mos}`)].join("\n"));
+    const evaluation = ["evaluate", "--model", path, "--data", dirname(rows[0]!.path), "--csv", csv, "--check-numbers"];
+    const evaluated = spawnSync(process.execPath, [...runArguments(), main, ...evaluation], { encoding: "utf8" });
+    expect(evaluated.stderr).toContain("head.logits.bias came into the network");
+    expect(evaluated.status).toBe(1);
     const resumed = ["train", "cpl", "--resume", run("high"), "--check-numbers"];
     const trained = spawnSync(process.execPath, [...runArguments(), main, ...resumed], { encoding: "utf8" });
     expect(trained.stderr).toMatch(/error: .* (NaN|infinit)/);

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { Tensor } from "../../../engine/tensor.ts";
 import { openSafetensors } from "../../../engine/weights/safetensors.ts";
 import type { LoadedBatch } from "../../../models/cpl/batches.ts";
+import { PictureInputs } from "../../../models/cpl/inputs.ts";
 import { CplModel } from "../../../models/cpl/model.ts";
 import { type CplOptionsInput, cplOptions } from "../../../models/cpl/options.ts";
 import { Stepper, stageSchedule } from "../../../models/cpl/stepper.ts";
@@ -62,7 +63,7 @@ async function steps(input: CplOptionsInput, count: number) {
   const options = cplOptions({ ...small, optimiser: "sgd", freshRate: 0.01, rate: 0.01, ...input });
   const model = new CplModel(device, options);
   model.freezeNorms(model.backbone.norms().map(([name]) => name));
-  const stepper = new Stepper(model, { options, fresh: [] });
+  const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] });
   const pictures: LoadedBatch["pictures"] = Array.from({ length: 6 }, (_, i) => {
     const shape = [1, 36, 36, 3];
     const tensor = Tensor.from(device, formula({ shape, seed: i + 1, scale: 0.5, shift: 0.5 }), shape).keep();
@@ -111,7 +112,7 @@ test("maps of f16 are refused where the adapter has none", async () => {
   const device = await plainDevice();
   const options = cplOptions({ ...small, precision: "f16" });
   const model = new CplModel(device, options);
-  expect(() => new Stepper(model, { options, fresh: [] })).toThrow("precision f16");
+  expect(() => new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] })).toThrow("precision f16");
   model.dispose();
 });
 

@@ -53,6 +53,12 @@ describe("training", () => {
     expect(results.map(({ name }) => name)).toEqual(["stage 1", "stage 2"]);
     // Blur is easy to see: a network that learns at all ranks the test pictures nearly right.
     for (const { evaluation } of results) expect(evaluation.srcc).toBeGreaterThan(0.7);
+    const { reliability, distributions } = result.progress;
+    expect(reliability!.map(({ name, n }) => [name, n])).toEqual(
+      results.map(({ name, evaluation: { n } }) => [name, n]),
+    );
+    expect(distributions).toEqual([]);
+    for (const { shareBelow } of predictions) expect(shareBelow! >= 0 && shareBelow! <= 1).toBe(true);
     expect(refreshes).toHaveLength(2);
     expect(refreshes[0]!.quality!.n).toBe(data.unlabelled.length);
     expect(pseudoLabels).toHaveLength(data.unlabelled.length);
@@ -71,26 +77,36 @@ describe("training", () => {
   });
 
   test("an interrupted run continues bit for bit, in either stage", async () => {
-    const device = await sharedDevice();
     const steps = (await readCounts(run("whole"))).losses;
     // After a step in the middle of stage 1, and after one in the middle of stage 2.
     for (const stopAfter of [5, steps - 1]) {
       const target = run(`stopped-${stopAfter}`);
-      const stop = new AbortController();
-      let seen = 0;
-      const progress = () => ({
-        advance: (_amount?: number, note?: string) => {
-          if (note?.startsWith("loss") && ++seen === stopAfter) stop.abort();
-        },
-        stop: () => {},
-      });
-      const training = trainCpl(device, data, options, { folder: target, signal: stop.signal, progress });
-      await expect(training).rejects.toThrow(TrainingInterrupted);
-      const resumed = await resumeCpl(device, { folder: target });
-      resumed.model.dispose();
-      expect(resumed.progress.losses).toHaveLength(steps);
+      const resumed = await stoppedAndResumed(target, options, stopAfter);
+      expect(resumed.losses).toHaveLength(steps);
       const [found, expected] = await Promise.all([tensorsOf(target), tensorsOf(run("whole"))]);
       expect(found).toEqual(expected);
+    }
+  });
+
+  test("pseudo-labels made once serve every epoch, also after an interruption between and within epochs", async () => {
+    const device = await sharedDevice();
+    const once = { ...options, refresh: "once", stageOneEpochs: 1, stageTwoEpochs: 3, ema: 0.5 } as const;
+    const result = await trainCpl(device, data, once, { folder: run("once") });
+    result.model.dispose();
+    const { refreshes, losses } = result.progress;
+    expect(refreshes.map(({ epoch }) => epoch)).toEqual([0]);
+    const everyEpoch = await trainCpl(device, data, { ...once, refresh: "epoch" }, { folder: run("every") });
+    everyEpoch.model.dispose();
+    expect(everyEpoch.progress.refreshes).toHaveLength(3);
+    expect(await tensorsOf(run("every"))).not.toEqual(await tensorsOf(run("once")));
+    const stageOneSteps = losses.filter(({ stage }) => stage === 1).length;
+    // The last step of the first epoch of stage 2, and the first of its third.
+    for (const step of [2, 5]) {
+      const target = run(`once-${step}`);
+      const resumed = await stoppedAndResumed(target, once, stageOneSteps + step);
+      expect(resumed.refreshes).toHaveLength(1);
+      expect(resumed.losses).toEqual(losses);
+      expect(await tensorsOf(target)).toEqual(await tensorsOf(run("once")));
     }
   });
 
@@ -113,10 +129,13 @@ describe("training", () => {
       "cross-entropy",
       { affinity: "cos", confidence: "constant", stageTwoEpoch: "all", range: "observed", testCrops: 3 },
     ],
+    ["kl", { labelMode: "gauss", target: "one-hot", stageTwoEpoch: "labelled" }],
+    ["cross-entropy", { labelMode: "onehot5", levels: 5 }],
+    ["emd", { labelMode: "maxent", target: "reconverted" }],
   ] as const)("runs with loss %s and %j", async (loss, more) => {
     const device = await sharedDevice();
     const few = { ...options, ...more, loss, stageOneEpochs: 1, stageTwoEpochs: 1 };
-    const result = await trainCpl(device, data, few, { folder: run(`option-${loss}`) });
+    const result = await trainCpl(device, data, few, { folder: run(`option-${loss}-${Object.keys(more)}`) });
     expect(result.progress.losses.every((entry) => Number.isFinite(entry.loss))).toBe(true);
     expect(result.progress.results).toHaveLength(2);
     result.model.dispose();
@@ -168,6 +187,24 @@ describe("wrong input", () => {
     await expect(trainCpl(device, none, options, { folder: run("x") })).rejects.toThrow("stage 2 needs unlabelled");
   });
 });
+
+/** A run that stops after so many steps, and its continuation. */
+async function stoppedAndResumed(target: string, options: CplOptionsInput, stopAfter: number) {
+  const device = await sharedDevice();
+  const stop = new AbortController();
+  let seen = 0;
+  const progress = () => ({
+    advance: (_amount?: number, note?: string) => {
+      if (note?.startsWith("loss") && ++seen === stopAfter) stop.abort();
+    },
+    stop: () => {},
+  });
+  const training = trainCpl(device, data, options, { folder: target, signal: stop.signal, progress });
+  await expect(training).rejects.toThrow(TrainingInterrupted);
+  const resumed = await resumeCpl(device, { folder: target });
+  resumed.model.dispose();
+  return resumed.progress;
+}
 
 async function tensorsOf(target: string): Promise<Record<string, string>> {
   await using file = await openSafetensors(join(target, "model.safetensors"));

@@ -60,6 +60,11 @@ describe("colour", () => {
     expect([...picture.pixels]).toEqual([...pixels]);
   });
 
+  test("a pipeline of raw samples is taken like one of a file", async () => {
+    expectColour(await decode(flat(rose)), rose, 0);
+    expectColour(await decode(flat([117])), [117, 117, 117], 0);
+  });
+
   test("grey becomes three equal channels, at 8 and 16 bits", async () => {
     for (const bits of [8, 16] as const) {
       const png = flat([117], bits).toColourspace(bits === 8 ? "b-w" : "grey16");

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
-import { evaluate } from "../../../models/metrics/index.ts";
+import { evaluate, reliability } from "../../../models/metrics/index.ts";
 import { axisEnds, bytes, dateAndTime, decimals, duration, movingMean } from "../../../models/report/report-parts.ts";
 import type { RunRecord } from "../../../models/report/run-record.ts";
 import { trainingReport } from "../../../models/report/training-report.ts";
@@ -34,6 +34,7 @@ function plausible(): RunRecord {
     score: 1.3 + 0.16 * i + 0.3 * wave(i + 50),
     standardDeviation: 0.4 + 0.05 * wave(i),
     confidence: 0.5 + 0.1 * wave(i),
+    shareBelow: 0.5 + 0.45 * wave(i + 9),
   }));
   const mos = predictions.map((row) => row.mos);
   const evaluated = (name: string, scores: number[]) => ({ name, evaluation: evaluate(scores, mos) });
@@ -68,7 +69,7 @@ function plausible(): RunRecord {
       converged: epoch === 0,
       unreachable: 3,
       meanConfidence: 0.4321,
-      quality: { n: 63, mae: 9.876, rmse: 12.345, srcc: 0.7654, slope: 0.5432 },
+      quality: { n: 63, mae: 9.876, rmse: 12.345, srcc: 0.7654, slope: 0.5432, confidenceSrcc: -0.321 },
     })),
     pseudoLabels: Array.from({ length: 63 }, (_, i) => ({
       name: `unlabelled ${i}`,
@@ -91,6 +92,20 @@ function plausible(): RunRecord {
       ),
     ],
     predictions,
+    reliability: ["stage 1", "stage 2"].map((name) => ({
+      name,
+      ...reliability(predictions.map((row) => ({ ...row, score: name === "stage 1" ? row.stageOne : row.score }))),
+    })),
+    distributions: (["histogram", "normal"] as const).map((reference, i) => ({
+      name: "stage 2",
+      reference,
+      n: testPictures - i,
+      jensenShannon: { mean: 0.0651, median: 0.0612 },
+      jensenShannonDistance: { mean: 0.2511, median: 0.2412 },
+      wasserstein: { mean: 0.0421, median: 0.0388 },
+      emd: { mean: 0.0713, median: 0.0677 },
+      ...(reference === "normal" && { deviation: { given: 15, mean: 0.6543 } }),
+    })),
     peakDeviceBytes: 1.5 * 2 ** 30,
     notes: ["the head starts fresh"],
   };
@@ -135,7 +150,7 @@ test("the page says what the record says", async () => {
   }
   expect(cells(html, "constant predictor")?.slice(1, 6)).toEqual(["20", "–", "–", "–", "–"]);
   expect(html).toContain("Scores range from 1 to 5; higher is better.");
-  expect(html).toContain("VQEG logistic of four parameters, fitted on the test part: stage 1, stage 2.");
+  expect(html).toContain("VQEG logistic of four parameters, fitted on the same pictures: stage 1, stage 2.");
   expect(html).toContain("for constant predictor: the predicted scores are constant.");
   expect(cells(html, "adapter")).toEqual(["adapter", "An Adapter"]);
   expect(cells(html, "command")).toEqual(["command", record.command]);
@@ -151,21 +166,35 @@ test("the page says what the record says", async () => {
   expect(html).toContain(">9.88</td>");
   expect(html).toContain(">12.35</td>");
   expect(html).toContain(">0.765</td>");
+  expect(html).toContain(">-0.32</td>");
+  const [, two] = record.reliability!;
+  expect(cells(html.slice(html.indexOf("coverage error")), "stage 2")?.slice(0, 3)).toEqual([
+    "stage 2",
+    "20",
+    two!.calibrationError.toFixed(3),
+  ]);
+  const opinions = html.slice(html.indexOf("Predicted distributions and opinions</h2>"));
+  expect(cells(opinions, "stage 2")).toEqual([
+    ...["stage 2", "grades", "20", "0.065 / 0.061", "0.251 / 0.241", "0.042 / 0.039", "0.071 / 0.068"],
+  ]);
+  expect(opinions).toContain("15 pictures have their own, 0.654 on average, which the others take.");
   expect(cells(html, "gamma")).toEqual(["gamma", "0.99"]);
   expect(titles(html)).toEqual([
     "Test results",
     "Run",
     "Training",
     "Predicted and true scores of the test part",
-    "Pseudo-labels",
-    "Uncertainty of the test scores",
     "Distribution of the test scores",
+    "Pseudo-labels",
+    "Reliability of the predicted spread",
+    "Predicted distributions and opinions",
     "Highest predicted scores",
     "Lowest predicted scores",
     "Largest errors",
+    "Smallest errors",
     "Options",
   ]);
-  expect(html.match(/<svg /g)).toHaveLength(10);
+  expect(html.match(/<svg /g)).toHaveLength(16);
 });
 
 test("nothing outside the page is asked for", async () => {
@@ -190,7 +219,7 @@ test("thumbnails are small, in order of the score, and lost pictures are left ou
   expect(largest!.length).toBeGreaterThanOrEqual(5);
   const { score, standardDeviation, mos } = best!;
   expect(html).toContain(
-    `predicted ${score.toFixed(3)} ± ${standardDeviation.toFixed(3)}\ntrue MOS ${mos!.toFixed(3)}</figcaption>`,
+    `predicted ${score.toFixed(3)}\u00a0±\u00a0${standardDeviation.toFixed(3)}\ntrue MOS ${mos!.toFixed(3)}</figcaption>`,
   );
   const data = /src="data:image\/jpeg;base64,([^"]*)"/.exec(html)![1]!;
   const { width, height } = await sharp(Buffer.from(data, "base64")).metadata();
@@ -222,6 +251,20 @@ test("the outcome is said plainly", async () => {
   expect(await summary([])).toBe("There are no test results.");
 });
 
+test("a validation part is named beside the test part", async () => {
+  const record = plausible();
+  const [one] = record.results;
+  const html = await trainingReport({
+    ...record,
+    parts: { ...record.parts, validation: 7 },
+    results: [...record.results, { name: "stage 1, validation", part: "validation", evaluation: one!.evaluation }],
+  });
+  expect(cells(html, "pictures")).toEqual(["pictures", "21 labelled, 63 unlabelled, 7 validation, 20 test"]);
+  expect(cells(html, "stage 1, validation")?.[1]).toBe("20");
+  expect(html).toContain("of the test and the validation part at the end of each stage");
+  expect(html).toContain("Stage 2 beats stage 1 in test SRCC");
+});
+
 test("what the record does not have is left out", async () => {
   const bare = await trainingReport(empty);
   expect(titles(bare)).toEqual(["Run"]);
@@ -248,8 +291,8 @@ test("what the record does not have is left out", async () => {
     predictions: record.predictions.map(({ mos: _, ...row }) => row),
   });
   expect(titles(unrated)).not.toContain("Largest errors");
-  expect(unrated).toContain("Predicted scores of the test part, 20 pictures.");
-  expect(unrated).not.toContain("True scores of the test part");
+  expect(unrated).toContain("Scores of the test part, predicted: 20 pictures.");
+  expect(unrated).not.toContain("true (bars)");
   expect(unrated).not.toContain("true MOS");
 });
 
@@ -261,7 +304,7 @@ test("numbers that are not defined, as JSON leaves them, do no harm", async () =
     expect(html.replace(/base64,[^"]*/g, "")).not.toMatch(/NaN|\bnull\b|Infinity/);
   }
   const single = await trainingReport({ ...record, predictions: record.predictions.slice(0, 1) });
-  expect(single).toContain("Predicted scores of the test part, 1 picture.");
+  expect(single).toContain("Scores of the test part, true (bars) and predicted (line): 1 picture.");
 });
 
 test("numbers as text", () => {

@@ -390,6 +390,48 @@ test("closing waits for what was given and takes no more", async () => {
   await own.close();
 });
 
+describe("tiles", () => {
+  test("cover the picture at original size; the score is the mean over them, whatever the batch", async () => {
+    // Without resizing, a tile that is cut out and scored is seen by the network as the tile itself.
+    const square = await smallModel(folder, "tiled", { resize: 32 });
+    const device = await sharedDevice();
+    await using single = await openScorer({ model: square, device });
+    await using tiled = await openScorer({ model: square, device, tiles: 6 });
+    await using narrow = await openScorer({ model: square, device, tiles: 6, batch: 4, decoders: 2 });
+    const bytes = await sharp(pictures[0]).resize(80, 50).png().toBuffer();
+    const parts = await Promise.all(
+      [0, 18].flatMap((top) =>
+        [0, 24, 48].map(async (left) => {
+          const part = sharp(bytes).extract({ left, top, width: 32, height: 32 });
+          return single.score(await part.png().toBuffer());
+        }),
+      ),
+    );
+    const found = await tiled.score(bytes);
+    found.histogram.forEach((share, j) => {
+      const mean = parts.reduce((sum, { histogram }) => sum + histogram[j]!, 0) / 6;
+      expect(share).toBe(Math.fround(mean));
+    });
+    expect([found.width, found.height]).toEqual([80, 50]);
+    const together = await Promise.all(Array.from({ length: 5 }, () => narrow.score(bytes)));
+    for (const each of together) expect(each.histogram).toEqual(found.histogram);
+    expect(await failure(openScorer({ model: square, device, tiles: 0 }))).toBeInstanceOf(RangeError);
+  });
+
+  test("a picture of many pixels takes no more device memory than a small one", async () => {
+    const own = await openDevice();
+    const peak = async (width: number, height: number) => {
+      await using tiled = await openScorer({ model, device: own, tiles: 12, batch: 4 });
+      const large = sharp({ create: { width, height, channels: 3, background: "teal" } });
+      expect((await tiled.score(await large.jpeg().toBuffer())).width).toBe(width);
+      return own.memoryUse.peakBytes;
+    };
+    const small = await peak(100, 90);
+    expect(await peak(6000, 4000)).toBe(small);
+    own.close();
+  });
+});
+
 describe("explain", () => {
   test("scores the tiles as pictures of their own and draws them over the picture", async () => {
     // Without resizing, a tile that is cut out and scored is seen by the network as the tile itself.

@@ -1,0 +1,112 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { type Degraded, degradedTable, degradeFolder } from "../models/data/degrade.ts";
+import { type DistortionName, distortionNames } from "../models/data/distortions.ts";
+import { wholeNumber } from "./data-options.ts";
+import { memoryOption, openCommandDevice } from "./device.ts";
+import { progress } from "./terminal.ts";
+
+interface DegradeFlags {
+  readonly out: string;
+  readonly kinds?: readonly DistortionName[];
+  readonly levels?: readonly number[];
+  readonly perPicture: number;
+  readonly seed: number;
+  readonly longerSide: number;
+  readonly webp?: boolean;
+  readonly memory?: number;
+}
+
+export function register(data: Command): void {
+  data
+    .command("degrade")
+    .description("write degraded copies of pictures, to train on as unlabelled ones")
+    .argument("<folder>", "pictures, also in subfolders")
+    .requiredOption("--out <folder>", "where the copies and their table are written")
+    .option(
+      "--kinds <names>",
+      `kinds of distortion, by commas: ${distortionNames.join(", ")} (default: all)`,
+      parseKinds,
+    )
+    .option("--levels <levels>", "levels from 1 (mild) to 5 (strong), by commas (default: all)", parseLevels)
+    .option(
+      "--per-picture <n>",
+      "copies of each picture, or all: pairs of kind and level drawn from the seed",
+      parseCount,
+      5,
+    )
+    .option("--seed <n>", "seed of the draws and of noise", wholeNumber(0), 1)
+    .option(
+      "--longer-side <n>",
+      "larger pictures are first reduced to so many pixels, as distortions are measured in pixels; 0 keeps their size",
+      wholeNumber(0),
+      512,
+    )
+    .option("--webp", "lossless WebP instead of PNG: smaller, slower to write")
+    .option(...memoryOption)
+    .addHelpText("after", notes)
+    .action(run);
+}
+
+const notes = `
+Files that are there are not made again: the same command finishes a run that was interrupted. A copy of a.jpg is called
+a-<kind>-<level>.png; ${degradedTable} lists name, source, kind and level. Exit code: 1 when a picture could not be degraded.
+
+Examples:
+  acutance data degrade photos --out degraded --per-picture 3
+  acutance data degrade photos --out degraded --kinds gaussian-blur,jpeg --levels 2,4 --per-picture all
+  acutance train cpl --data photos --csv scores.csv --range 0:100 --unlabelled degraded`;
+
+async function run(folder: string, flags: DegradeFlags): Promise<void> {
+  const { out, kinds, levels, perPicture, seed, longerSide } = flags;
+  using device = await openCommandDevice(flags.memory === undefined ? {} : { memoryLimitBytes: flags.memory });
+  const stop = new AbortController();
+  const interrupt = () => stop.abort(new Error("interrupted; the same command goes on from here"));
+  process.once("SIGINT", interrupt);
+  let bar: ReturnType<typeof progress> | undefined;
+  let shown = 0;
+  let result: Degraded;
+  try {
+    result = await degradeFolder(device, folder, out, {
+      ...(kinds && { kinds }),
+      ...(levels && { levels }),
+      perPicture,
+      seed,
+      longerSide,
+      format: flags.webp ? "webp" : "png",
+      signal: stop.signal,
+      onProgress: (done, total) => {
+        bar ??= progress("degrading", total);
+        bar.advance(done - shown);
+        shown = done;
+      },
+    });
+  } finally {
+    bar?.stop();
+    process.off("SIGINT", interrupt);
+  }
+  const { pictures, kept, problems } = result;
+  for (const { name, detail } of problems) console.error(`left out: ${name}: ${detail}`);
+  console.log(
+    `${pictures.length} degraded pictures in ${out}, ${kept} of them from before; table: ${out}/${degradedTable}`,
+  );
+  if (problems.length > 0) process.exitCode = 1;
+}
+
+function parseKinds(text: string): DistortionName[] {
+  const names = text.split(",").map((name) => name.trim());
+  const unknown = names.find((name) => !(distortionNames as string[]).includes(name));
+  if (unknown !== undefined)
+    throw new InvalidArgumentError(`there is no kind "${unknown}"; choose of ${distortionNames.join(", ")}`);
+  return names as DistortionName[];
+}
+
+function parseLevels(text: string): number[] {
+  const levels = text.split(",").map(Number);
+  if (!levels.every((level) => [1, 2, 3, 4, 5].includes(level)))
+    throw new InvalidArgumentError("expected levels from 1 to 5, such as 2,4");
+  return levels;
+}
+
+function parseCount(text: string): number {
+  return text === "all" ? Number.POSITIVE_INFINITY : wholeNumber(1)(text);
+}

@@ -1,0 +1,262 @@
+import { basename, join } from "node:path";
+import { type Command, InvalidArgumentError } from "commander";
+import {
+  builtInRecipes,
+  checkRecipe,
+  Experiment,
+  type ExperimentHooks,
+  findRecipe,
+  isDone,
+  type Recipe,
+  RecipeError,
+  type RunReport,
+  recipeJsonSchema,
+  repeatsOf,
+  runExperiment,
+  type Source,
+  titleOf,
+  variantsOf,
+} from "../models/experiments/index.ts";
+import { markdownTable } from "../models/experiments/tables.ts";
+import { addDataOptions, type DataOptions, wholeNumber } from "./data-options.ts";
+import { addTuningOptions, deviceSource, memoryOption, pacedTuning, type TuningFlags } from "./device.ts";
+import { formatSeconds, pairs, progress, table } from "./terminal.ts";
+
+interface ExperimentFlags extends Partial<DataOptions>, TuningFlags {
+  readonly folder?: Readonly<Record<string, string>>;
+  readonly unlabelled?: string;
+  readonly init?: string;
+  readonly weights?: Readonly<Record<string, string>>;
+  readonly set?: Readonly<Record<string, unknown>>;
+  readonly seeds?: readonly number[];
+  readonly only?: readonly string[];
+  readonly store: string;
+  readonly featureFolder?: string;
+  readonly dryRun?: boolean;
+  readonly print?: boolean;
+  readonly checkpointSeconds: number;
+  readonly memory?: number;
+}
+
+export function register(program: Command): void {
+  const experiment = program
+    .command("experiment")
+    .description("train and compare variants of CPL-IQA by a recipe, each over several splits")
+    .argument("<recipe>", "a built-in recipe (see `acutance experiment list`), or a .toml or .json file")
+    .addHelpText("after", examples);
+  addDataOptions(experiment)
+    .option("--folder <name=folder>", "where a further data set of the recipe lies; repeatable", namedFile)
+    .option("--unlabelled <folder>", "further pictures without scores, for every variant")
+    .option("--init <file>", "weights that backbones start from")
+    .option("--weights <backbone=file>", "weights that this backbone starts from; repeatable", namedFile)
+    .option("--set <key=value>", "a setting of all variants that do not set it themselves; repeatable", setting)
+    .option("--seeds <list>", "repeats: seeds of split and training, such as 1,2,3", seedList)
+    .option("--only <variant>", "run this variant; repeatable, the first is the baseline", append)
+    .option("--store <folder>", "where trainings and results are kept, for all experiments", "runs/experiments")
+    .option("--feature-folder <folder>", "where the output of frozen sections is kept (default: the user's cache)")
+    .option("--dry-run", "say which runs there are and what of them is done, and train nothing")
+    .option("--print", "print the recipe with every default filled in as JSON, and do nothing")
+    .option("--checkpoint-seconds <n>", "longest time between two checkpoints", wholeNumber(0), 300)
+    .option(...memoryOption);
+  addTuningOptions(experiment);
+  experiment.action((recipe: string, flags: ExperimentFlags) => run(recipe, flags));
+  experiment.command("list").description("list the built-in recipes and what they need").action(list);
+  experiment
+    .command("schema")
+    .description("print the JSON Schema of recipes, for editors")
+    .action(() => console.log(JSON.stringify(recipeJsonSchema(), null, 2)));
+}
+
+const examples = `
+Examples:
+  acutance experiment list
+  acutance experiment main --data koniq10k --init resnet101.pth
+  acutance experiment livec-ablation --data images --csv livec.csv --range 0:100 --init vit-tiny.safetensors --dry-run
+  acutance experiment cross-data --data koniq10k --folder livec=ChallengeDB_release --folder nnid=NNID
+  acutance experiment mine.toml --seeds 1,2,3,4,5 --set stageTwoEpochs=10
+
+The same command again goes on where it was stopped; what was trained before, in any experiment, is not trained again.
+Exit code: 0 when all runs finished, 1 when one failed, 130 after Ctrl-C.`;
+
+async function run(word: string, flags: ExperimentFlags): Promise<void> {
+  const recipe = chosenVariants(overridden(await findRecipe(word), flags), flags.only);
+  variantsOf(recipe);
+  repeatsOf(recipe);
+  if (flags.print) return console.log(JSON.stringify({ ...recipe, name: undefined }, null, 2));
+  const stop = new AbortController();
+  const interrupt = () => {
+    if (stop.signal.aborted) process.exit(130);
+    console.error("\nstopping after this step; once more to stop at once");
+    stop.abort();
+  };
+  process.on("SIGINT", interrupt);
+  process.on("SIGTERM", interrupt);
+  const hooks: ExperimentHooks = {
+    tune: pacedTuning(),
+    progress,
+    log: (line) => console.error(line),
+    onRun: announce,
+    signal: stop.signal,
+    checkpointSeconds: flags.checkpointSeconds,
+    ...(flags.featureFolder && { featureFolder: flags.featureFolder }),
+    command: `acutance ${process.argv.slice(2).join(" ")}`,
+  };
+  try {
+    if (flags.dryRun) return await dryRun(recipe, flags, hooks);
+    const { record, folder, failed } = await runExperiment(recipe, flags.store, deviceSource(flags), hooks);
+    console.log(markdownTable(record));
+    console.log(`tables, record and report: ${folder}`);
+    if (failed > 0) process.exitCode = 1;
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    console.error(`${(error as Error).message}\n${(error as { advice?: string }).advice ?? ""}`);
+    process.exitCode = 130;
+  } finally {
+    process.off("SIGINT", interrupt);
+    process.off("SIGTERM", interrupt);
+  }
+}
+
+async function dryRun(recipe: Recipe, flags: ExperimentFlags, hooks: ExperimentHooks): Promise<void> {
+  using experiment = await Experiment.open(recipe, flags.store, deviceSource(flags), hooks);
+  const { runs } = experiment.plan;
+  const state = (stage: 1 | 2) => (each: (typeof runs)[number]) => {
+    const training = each.trainings.find((one) => one.stage === stage);
+    if (!training) return "-";
+    return isDone(experiment.store, training) ? "done" : training.key.slice(0, 8);
+  };
+  const rows = runs.map((each) => {
+    const { labelled, unlabelled, validation, test } = each.data;
+    const sizes = [labelled, unlabelled, validation, test].map((rows) => rows.length);
+    return [titleOf(each), ...sizes, state(1)(each), state(2)(each)];
+  });
+  console.log(table(["run", "labelled", "unlabelled", "validation", "test", "stage 1", "stage 2"], rows));
+  const trainings = new Map(runs.flatMap((each) => each.trainings.map((one) => [one.key, one])));
+  const left = [...trainings.values()].filter((one) => !isDone(experiment.store, one)).length;
+  console.log(`\n${runs.length} runs of ${trainings.size} trainings (one key is trained once), ${left} still to do`);
+  for (const note of experiment.plan.sources.notes) console.log(note);
+}
+
+function announce({ run, outcome, done, total, secondsLeft }: RunReport): void {
+  const left = secondsLeft === undefined || done === total ? "" : `; about ${formatSeconds(secondsLeft)} left`;
+  const cached =
+    outcome.status === "finished" && outcome.cached.size === run.trainings.length ? " (was done before)" : "";
+  const how = outcome.error ? `: ${outcome.error}` : cached;
+  console.error(`${done} of ${total} ${outcome.status}: ${titleOf(run)}${how}${left}`);
+}
+
+async function list(): Promise<void> {
+  const recipes = await builtInRecipes();
+  const texts = recipes.map((recipe) => {
+    const { name, title, data, unlabelled, crossData } = recipe;
+    const further = [...Object.entries(unlabelled), ...Object.entries(crossData)].map(
+      ([called, source]) => `--folder ${called}=FOLDER (${source.dataset ?? "pictures"})`,
+    );
+    const runs = variantsOf(recipe).length * repeatsOf(recipe).length;
+    const needs = [`--data FOLDER (${data.dataset ?? "with --csv"})`, ...new Set(further)].join(", ");
+    return pairs([
+      [name, title],
+      ["  needs", needs],
+      ["  runs", `${variantsOf(recipe).length} variants, ${repeatsOf(recipe).length} repeats: ${runs} runs`],
+    ]);
+  });
+  console.log(texts.join("\n\n"));
+}
+
+/** The recipe with what the flags say in place of what it says. */
+function overridden(recipe: Recipe, flags: ExperimentFlags): Recipe {
+  const { seeds, folder = {}, unlabelled: further, init, weights, set } = flags;
+  const at = (sources: Readonly<Record<string, Source>>) =>
+    Object.fromEntries(
+      Object.entries(sources).map(([name, source]) => [
+        name,
+        folder[name] ? { ...source, folder: folder[name] } : source,
+      ]),
+    );
+  const unknown = Object.keys(folder).find((name) => !(name in recipe.unlabelled) && !(name in recipe.crossData));
+  if (unknown !== undefined) {
+    const known = [...new Set([...Object.keys(recipe.unlabelled), ...Object.keys(recipe.crossData)])].join(", ");
+    throw new RecipeError(
+      `--folder ${unknown}: the recipe ${recipe.name} has no such data set; it has: ${known || "none"}`,
+    );
+  }
+  const added = further ? { [basename(join(further))]: { folder: further } } : {};
+  const more = [...((recipe.base as { moreUnlabelled?: string[] }).moreUnlabelled ?? []), ...Object.keys(added)];
+  const { name, ...said } = {
+    ...recipe,
+    data: sourceOf(recipe.data, flags),
+    unlabelled: { ...at(recipe.unlabelled), ...added },
+    crossData: at(recipe.crossData),
+    weights: { ...recipe.weights, ...weights },
+    ...(seeds && { seeds: [...seeds] }),
+    base: { ...recipe.base, ...(more.length > 0 && { moreUnlabelled: more }), ...(init && { init }), ...set },
+  };
+  return { ...checkRecipe(said, `${name} with these flags`), name };
+}
+
+/** The main data set: flags of where it is replace all that the recipe says of that. */
+function sourceOf(recipe: Source, flags: ExperimentFlags): Source {
+  const { data, csv, dataset, range, lowerIsBetter, exclude } = flags;
+  const { dataset: known, csv: listed, ...rest } = recipe;
+  const which = csv
+    ? { csv }
+    : dataset
+      ? { dataset }
+      : { ...(known && { dataset: known }), ...(listed && { csv: listed }) };
+  const { nameColumn, mosColumn, sdColumn, groupColumn, splitColumn } = flags;
+  const columns = { name: nameColumn, mos: mosColumn, sd: sdColumn, group: groupColumn, split: splitColumn };
+  const named = Object.fromEntries(Object.entries(columns).filter(([, column]) => column !== undefined));
+  return {
+    ...rest,
+    ...which,
+    ...(data && { folder: data }),
+    ...(range && { range: [range[0], range[1]] }),
+    ...(lowerIsBetter && { lowerIsBetter }),
+    ...(exclude && { exclude: [exclude] }),
+    ...(Object.keys(named).length > 0 && { columns: { ...rest.columns, ...named } }),
+  };
+}
+
+function chosenVariants(recipe: Recipe, only: readonly string[] = []): Recipe {
+  if (only.length === 0) return recipe;
+  const all = variantsOf(recipe);
+  const vary = only.map((name) => {
+    const found = all.find((variant) => variant.name === name);
+    if (!found) {
+      throw new RecipeError(
+        `--only ${name}: ${recipe.name} has no such variant; it has: ${all.map((one) => one.name).join("; ")}`,
+      );
+    }
+    return { name, ...found.changes };
+  });
+  return { ...recipe, vary, grid: {} };
+}
+
+function namedFile(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const [name, value] = parted(text, "name=path");
+  return { ...before, [name]: value };
+}
+
+/** A value as JSON where it is that, else as text. */
+function setting(text: string, before: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+  const [name, value] = parted(text, "key=value");
+  try {
+    return { ...before, [name]: JSON.parse(value) };
+  } catch {
+    return { ...before, [name]: value };
+  }
+}
+
+function parted(text: string, form: string): [string, string] {
+  const at = text.indexOf("=");
+  if (at < 1) throw new InvalidArgumentError(`expected ${form}`);
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
+function seedList(text: string): number[] {
+  return text.split(",").map(wholeNumber(0));
+}
+
+function append(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}

@@ -1,0 +1,121 @@
+import { Random } from "../../engine/random.ts";
+import { DatasetError, type Row } from "./dataset.ts";
+import type { MosRange } from "./range.ts";
+import { officialSplit, parseRatio, split } from "./split.ts";
+
+type Rated<R extends Row> = R & { readonly mos: number };
+
+/** How a data set becomes parts. */
+export interface ProtocolOptions {
+  /** Parts drawn by the seed, or those that the authors of the data set made. @default "random" */
+  readonly protocol?: "random" | "official";
+  /**
+   * "1:3:1" is labelled : unlabelled : test, "4:1" labelled : test. Of an official split the training part is divided by the
+   * first two of three numbers, and all labelled by two.
+   */
+  readonly ratio: string;
+  readonly seed: number;
+  /** Rows of one group stay together, or every picture is on its own. */
+  readonly by: "image" | "group";
+  /** Share of the labelled part that is held out of training. @default 0 */
+  readonly validationShare?: number;
+}
+
+/** The parts of a data set. Rows without a MOS are unlabelled. */
+export interface Parts<R extends Row> {
+  readonly labelled: readonly Rated<R>[];
+  readonly unlabelled: readonly R[];
+  /** Neither trained on nor tested on. */
+  readonly validation: readonly Rated<R>[];
+  readonly test: readonly Rated<R>[];
+  /** How they came about, e.g. "1:3:1 by image, seed 1". */
+  readonly description: string;
+}
+
+/**
+ * Divides a data set by a protocol. The validation part of an official split stays one, beside what `validationShare` holds
+ * out of the labelled part.
+ * @throws DatasetError when a part would be empty, a rated row says no part of the official split or an unknown one;
+ * RangeError for a wrong ratio
+ */
+export function divide<R extends Row>(rows: readonly R[], options: ProtocolOptions): Parts<R> {
+  const { protocol = "random", ratio, seed, by, validationShare = 0 } = options;
+  const numbers = ratio.split(":").length;
+  const names = numbers === 2 ? ["labelled", "test"] : ["labelled", "unlabelled", "test"];
+  const { test: testShare, ...trainingShares } = parseRatio<string>(ratio, names);
+  const unrated = rows.filter(({ mos }) => mos === undefined);
+  const made = protocol === "official" ? officialParts(rows) : undefined;
+  const shares = made ? trainingShares : { ...trainingShares, test: testShare! };
+  const drawn: Record<string, Rated<R>[]> = split(made?.training ?? rated(rows), { parts: shares, seed, by });
+  const labelled = drawn["labelled"]!;
+  const held =
+    validationShare === 0
+      ? { kept: labelled, out: [] }
+      : split(labelled, { parts: { kept: 1 - validationShare, out: validationShare }, seed, by });
+  const how = made ? `official, training part ${Object.values(shares).join(":")}` : ratio;
+  const heldOut = validationShare === 0 ? "" : `, ${validationShare} of the labelled held out`;
+  return {
+    labelled: held.kept,
+    unlabelled: [...(drawn["unlabelled"] ?? []), ...unrated],
+    validation: [...(made?.validation ?? []), ...held.out],
+    test: made?.test ?? drawn["test"]!,
+    description: `${how} by ${by}, seed ${seed}${heldOut}`,
+  };
+}
+
+function rated<R extends Row>(rows: readonly R[]): Rated<R>[] {
+  return rows.filter((row): row is Rated<R> => row.mos !== undefined);
+}
+
+/** How files call the parts of an official split. */
+const partWords = { training: /^train/i, validation: /^(val|dev)/i, test: /^test/i };
+
+function officialParts<R extends Row>(rows: readonly R[]) {
+  const parts = { training: [] as Rated<R>[], validation: [] as Rated<R>[], test: [] as Rated<R>[] };
+  for (const [word, members] of officialSplit(rated(rows))) {
+    const part = (Object.keys(partWords) as (keyof typeof partWords)[]).find((name) => partWords[name].test(word));
+    if (!part) {
+      throw new DatasetError(
+        `The official split has a part "${word}" (${members.length} pictures, such as ${members[0]!.name}); expected are training, validation and test. Leave its rows out with exclude.`,
+      );
+    }
+    parts[part].push(...members);
+  }
+  for (const part of ["training", "test"] as const) {
+    if (parts[part].length === 0) throw new DatasetError(`The official split has no ${part} part.`);
+  }
+  return parts;
+}
+
+/**
+ * A share of rows, drawn by a seed: a smaller share of the same rows is contained in a larger one. In their given order.
+ * @param share 0 … 1
+ * @param stream names the draw, so that two of the same seed differ
+ */
+export function shareOf<R extends { readonly name: string }>(
+  rows: readonly R[],
+  share: number,
+  { seed, stream }: { readonly seed: number; readonly stream: string },
+): R[] {
+  const names = rows.map(({ name }) => name).sort();
+  const kept = new Set(new Random(seed, stream).shuffle(names).slice(0, Math.round(share * rows.length)));
+  return rows.filter(({ name }) => kept.has(name));
+}
+
+/**
+ * Adds Gaussian noise to every MOS and takes it back into the range. A picture's noise depends on the seed and its name
+ * alone.
+ * @param noise mean and standard deviation in MOS units
+ */
+export function withLabelNoise<R extends Rated<Row>>(
+  rows: readonly R[],
+  noise: { readonly mean: number; readonly sd: number },
+  { seed, range }: { readonly seed: number; readonly range: MosRange },
+): R[] {
+  if (noise.mean === 0 && noise.sd === 0) return [...rows];
+  const random = new Random(seed, "label noise");
+  return rows.map((row) => {
+    const mos = row.mos + noise.mean + noise.sd * random.fork(row.name).normal();
+    return { ...row, mos: Math.max(range[0], Math.min(range[1], mos)) };
+  });
+}

@@ -1,0 +1,77 @@
+import type { Repeat } from "../report/experiment-record.ts";
+import { type Recipe, RecipeError } from "./recipe.ts";
+import { type Changes, type Settings, settingsOf } from "./settings.ts";
+
+/** One column of settings to compare. */
+export interface Variant {
+  readonly name: string;
+  /** What differs from the recipe's base. */
+  readonly changes: Changes;
+  readonly settings: Settings;
+}
+
+/**
+ * The variants of a recipe: its rows, then every combination of its grid; the base alone when it has neither.
+ * @throws RecipeError when two have one name, one has settings that do not go together, or one trains nothing
+ */
+export function variantsOf({ name: recipe, base, vary, grid, weights }: Recipe): Variant[] {
+  const rows = vary.map(({ name, ...changes }) => ({ name: (name as string) ?? titleOf(changes), changes }));
+  const points = combinations(grid as Record<string, unknown[]>).map((changes) => ({
+    name: titleOf(changes),
+    changes,
+  }));
+  const all = [...rows, ...points];
+  if (all.length === 0) all.push({ name: "base", changes: {} });
+  const seen = new Set<string>();
+  return all.map(({ name, changes }) => {
+    if (seen.has(name))
+      throw new RecipeError(`${recipe}: two variants are called "${name}"; give each a name of its own`);
+    seen.add(name);
+    try {
+      const said: Changes = { ...base, ...changes };
+      const own = weights[settingsOf(said).backbone];
+      const settings = settingsOf(said.init === undefined && own ? { ...said, init: own } : said);
+      if (settings.stageOneEpochs + settings.stageTwoEpochs === 0) {
+        throw new RecipeError("stageOneEpochs and stageTwoEpochs are both 0: nothing would be trained");
+      }
+      return { name, changes: changes as Changes, settings };
+    } catch (error) {
+      throw new RecipeError(`${recipe}: variant "${name}": ${(error as Error).message}`, { cause: error });
+    }
+  });
+}
+
+/** The repeats of a recipe. @throws RecipeError when two are the same */
+export function repeatsOf({ name, seeds }: Recipe): Repeat[] {
+  const repeats = seeds.map((seed) => (typeof seed === "number" ? { split: seed, training: seed } : seed));
+  const texts = repeats.map(({ split, training }) => `${split}/${training}`);
+  const twin = texts.find((text, i) => texts.indexOf(text) !== i);
+  if (twin) throw new RecipeError(`${name}: seeds: the repeat ${twin} (split/training) is there twice`);
+  return repeats;
+}
+
+/** Every combination of one value for each key; the last key turns fastest. */
+function combinations(axes: Readonly<Record<string, readonly unknown[]>>): Record<string, unknown>[] {
+  const entries = Object.entries(axes);
+  if (entries.length === 0) return [];
+  return entries.reduce<Record<string, unknown>[]>(
+    (points, [key, values]) => points.flatMap((point) => values.map((value) => ({ ...point, [key]: value }))),
+    [{}],
+  );
+}
+
+/** "gamma 0.5, neighbours 20": changes as a name. */
+function titleOf(changes: Readonly<Record<string, unknown>>): string {
+  const words = Object.entries(changes).map(([key, value]) => `${key} ${wordOf(value)}`);
+  return words.join(", ") || "base";
+}
+
+function wordOf(value: unknown): string {
+  if (Array.isArray(value)) return value.length > 0 ? value.join(" + ") : "none";
+  if (typeof value === "object" && value !== null) {
+    return Object.entries(value)
+      .map(([key, each]) => `${key} ${each}`)
+      .join(" ");
+  }
+  return String(value) || "none";
+}

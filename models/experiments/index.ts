@@ -1,0 +1,121 @@
+import { mkdir } from "node:fs/promises";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { runtimeName } from "../../engine/device/probe.ts";
+import type { DeviceSource } from "../../engine/device/source.ts";
+import { writeFileAtomically } from "../../engine/weights/atomic.ts";
+import type { ExperimentRecord } from "../report/experiment-record.ts";
+import type { PlannedRun } from "./plan.ts";
+import type { Recipe } from "./recipe.ts";
+import { recordOf } from "./record.ts";
+import { Experiment, type ExperimentHooks, type RunOutcome } from "./runner.ts";
+import type { StoredRun } from "./store.ts";
+import { csvRuns, csvTable, markdownTable } from "./tables.ts";
+
+export { builtInRecipes, findRecipe } from "./built-in.ts";
+export { repeatsOf, variantsOf } from "./expand.ts";
+export { checkRecipe, type Recipe, RecipeError, readRecipe, recipeJsonSchema, type Source } from "./recipe.ts";
+export { Experiment, type ExperimentHooks, type RunReport, titleOf } from "./runner.ts";
+export { StoreError } from "./schema.ts";
+export { settingFields, settingNames } from "./settings.ts";
+export { isDone } from "./train-planned.ts";
+
+/** An experiment was stopped by its signal; what it had finished is kept. */
+export class ExperimentInterrupted extends Error {
+  override name = "ExperimentInterrupted";
+  readonly advice =
+    "run the same command again: finished runs are kept, the one that was stopped goes on from its checkpoint";
+
+  constructor(done: number, total: number) {
+    super(`the experiment was interrupted after ${done} of ${total} runs`);
+  }
+}
+
+export interface FinishedExperiment {
+  readonly record: ExperimentRecord;
+  /** Where tables, record and report are. */
+  readonly folder: string;
+  /** Runs that failed. */
+  readonly failed: number;
+}
+
+/**
+ * Runs an experiment, or what an earlier call left undone of it: trains every variant with the seeds of every repeat, tests
+ * the models, and writes `experiment.json`, `table.md`, `table.csv`, `runs.csv` and
+ * `experiment.html` into the folder of its name in the store, anew after each run. The same configuration is trained
+ * once, whichever experiments of the store it occurs in.
+ * @param source a device, or how to open one; opened ones are closed at the end
+ * @throws ExperimentInterrupted when the signal aborts; RecipeError, StoreError, DatasetError; NoAdapterError. A run that
+ * fails is on record with its error and throws nothing
+ */
+export async function runExperiment(
+  recipe: Recipe,
+  storeFolder: string,
+  source: DeviceSource,
+  hooks: ExperimentHooks = {},
+): Promise<FinishedExperiment> {
+  let outcomes: ReadonlyMap<PlannedRun, RunOutcome> = new Map();
+  using experiment = await Experiment.open(recipe, storeFolder, source, {
+    ...hooks,
+    onRun: async (report, soFar) => {
+      await write(await currentRecord(experiment, soFar, hooks), folder);
+      await hooks.onRun?.(report, soFar);
+    },
+  });
+  const folder = join(storeFolder, recipe.name);
+  await mkdir(folder, { recursive: true });
+  experiment.store.list({ ...recipe, command: hooks.command ?? "", recipe }, experiment.plan.runs.map(storedRun));
+  outcomes = await experiment.run();
+  const record = await currentRecord(experiment, outcomes, hooks);
+  await write(record, folder);
+  await writeReport(record, folder);
+  const ended = [...outcomes.values()];
+  const left = experiment.plan.runs.length - ended.filter(({ status }) => status !== "missing").length;
+  if (left > 0) throw new ExperimentInterrupted(experiment.plan.runs.length - left, experiment.plan.runs.length);
+  return { record, folder, failed: ended.filter(({ status }) => status === "failed").length };
+}
+
+async function currentRecord(
+  experiment: Experiment,
+  outcomes: ReadonlyMap<PlannedRun, RunOutcome>,
+  { command = "" }: ExperimentHooks,
+): Promise<ExperimentRecord> {
+  const { info } = await experiment.device.get();
+  const hardware = {
+    runtime: runtimeName(),
+    adapter: info.description || info.vendor,
+    cores: cpus().length,
+    platform: `${process.platform} ${process.arch}`,
+  };
+  return recordOf(experiment, outcomes, { command, hardware });
+}
+
+async function write(record: ExperimentRecord, folder: string): Promise<void> {
+  await writeFileAtomically(join(folder, "experiment.json"), `${JSON.stringify(record)}\n`);
+  await writeFileAtomically(join(folder, "table.md"), markdownTable(record));
+  await writeFileAtomically(join(folder, "table.csv"), csvTable(record));
+  await writeFileAtomically(join(folder, "runs.csv"), csvRuns(record));
+}
+
+async function writeReport(record: ExperimentRecord, folder: string): Promise<void> {
+  // The plotting library is large: it is loaded when there is something to plot.
+  const { experimentReport } = await import("../report/experiment-report.ts");
+  await writeFileAtomically(join(folder, "experiment.html"), experimentReport(record));
+}
+
+function storedRun({ variant, repeat, data, trainings }: PlannedRun): StoredRun {
+  const { labelled, unlabelled, validation, test } = data;
+  const keyOf = (stage: 1 | 2) => trainings.find((training) => training.stage === stage)?.key ?? null;
+  return {
+    variant: variant.name,
+    repeat,
+    changes: variant.changes,
+    settings: variant.settings,
+    parts: {
+      ...{ labelled: labelled.length, unlabelled: unlabelled.length },
+      ...{ validation: validation.length, test: test.length },
+    },
+    stageOne: keyOf(1),
+    stageTwo: keyOf(2),
+  };
+}

@@ -1,0 +1,86 @@
+import { createHash } from "node:crypto";
+import { type CplOptions, cplOptionsSchema } from "../cpl/options.ts";
+import type { MosRange } from "../data/index.ts";
+import type { HashedRow } from "./sources.ts";
+
+/** Options that change nothing of stage 1. */
+const stageTwoOnly = [
+  "stageTwoEpochs",
+  "labelledBatch",
+  "unlabelledBatch",
+  "stageTwoEpoch",
+  "refresh",
+  "neighbours",
+  "affinity",
+  "affinityPower",
+  "gamma",
+  "solverIterations",
+  "confidence",
+  "divideByMaximum",
+  "target",
+  "refresh",
+  // Stage 1 has labelled pictures alone.
+  "lossDivision",
+] as const satisfies readonly (keyof CplOptions)[];
+
+/** Options that change nothing of stage 2 from a given model. */
+const stageOneOnly = ["stageOneEpochs", "stageOneBatch"] as const satisfies readonly (keyof CplOptions)[];
+
+/** The options of one stage alone: those that only the other reads have their defaults, and it has no epochs. */
+export function stageOptions(options: CplOptions, stage: 1 | 2): CplOptions {
+  const others = stage === 1 ? stageTwoOnly : stageOneOnly;
+  const defaults = Object.fromEntries(others.map((name) => [name, cplOptionsSchema.shape[name].parse(undefined)]));
+  return { ...options, ...defaults, [stage === 1 ? "stageTwoEpochs" : "stageOneEpochs"]: 0 };
+}
+
+/** What a training's bits depend on. */
+export interface TrainingContent {
+  readonly stage: 1 | 2;
+  /** As {@link stageOptions} gives them. */
+  readonly options: CplOptions;
+  /** SHA-256 of the weights file it starts from, the key of the training it goes on from, or null for random weights. */
+  readonly start: string | null;
+  readonly range: MosRange;
+  readonly labelled: readonly HashedRow[];
+  readonly unlabelled: readonly HashedRow[];
+  /** They change no weight, but the results that are kept under the key. */
+  readonly validation: readonly HashedRow[];
+  readonly test: readonly HashedRow[];
+  /** Adapter in words: another one rounds otherwise. */
+  readonly adapter: string;
+  /** Of the package. */
+  readonly version: string;
+}
+
+/** SHA-256, in hexadecimal, of the canonical JSON of a training's content: one configuration has one key. */
+export function trainingKey({ labelled, unlabelled, validation, test, ...rest }: TrainingContent): string {
+  return digest({
+    ...rest,
+    labelled: labelled.map(contentOf),
+    // Their order is that of the batches, so rows are not sorted here.
+    unlabelled: rest.stage === 2 ? unlabelled.map(contentOf) : [],
+    validation: validation.map(contentOf),
+    test: test.map(contentOf),
+  });
+}
+
+/** SHA-256 of the rows of a data set that a model is tested on. */
+export function rowsKey(rows: readonly HashedRow[], range: MosRange): string {
+  return digest({ range, rows: rows.map(contentOf) });
+}
+
+function contentOf({ name, mos, sd, histogram, sha256 }: HashedRow) {
+  return [name, mos ?? null, sd ?? null, histogram ?? null, sha256];
+}
+
+function digest(value: unknown): string {
+  return createHash("sha256").update(canonicalJson(value)).digest("hex");
+}
+
+/** JSON with the keys of every object sorted and no spaces; what is undefined is left out. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_, each: unknown) => {
+    if (typeof each !== "object" || each === null || Array.isArray(each)) return each;
+    return Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}

@@ -1,0 +1,188 @@
+import type { CplOptions } from "../cpl/options.ts";
+import type { TrainingData } from "../cpl/training.ts";
+import type { MosRange } from "../data/index.ts";
+import { divide, shareOf, withLabelNoise } from "../data/protocol.ts";
+import type { Repeat } from "../report/experiment-record.ts";
+import { repeatsOf, type Variant, variantsOf } from "./expand.ts";
+import { stageOptions, trainingKey } from "./key.ts";
+import { type Recipe, RecipeError } from "./recipe.ts";
+import { optionsOf } from "./settings.ts";
+import { type HashedRow, hashFile, type OpenedSource, openSource, type SourceHooks } from "./sources.ts";
+import type { ExperimentStore } from "./store.ts";
+
+type Rated = HashedRow & { readonly mos: number };
+
+/** The parts of a run's data, each picture with the content of its file. */
+export interface RunData extends TrainingData {
+  readonly labelled: readonly Rated[];
+  readonly unlabelled: readonly HashedRow[];
+  readonly validation: readonly Rated[];
+  readonly test: readonly Rated[];
+}
+
+/** A stage to train. */
+export interface PlannedTraining {
+  readonly key: string;
+  readonly stage: 1 | 2;
+  readonly options: CplOptions;
+  readonly data: RunData;
+  /** Weights file for the backbone. */
+  readonly init?: string;
+  /** The training that it goes on from. */
+  readonly from?: PlannedTraining;
+}
+
+/** One variant with the seeds of one repeat: one training, or two of which the second goes on from the first. */
+export interface PlannedRun {
+  readonly variant: Variant;
+  readonly repeat: Repeat;
+  readonly data: RunData;
+  /** Labelled pictures whose MOS noise changed. */
+  readonly noisy: number;
+  readonly trainings: readonly PlannedTraining[];
+  /** Sentences. */
+  readonly notes: readonly string[];
+}
+
+export interface OpenedSources {
+  readonly data: OpenedSource;
+  readonly range: MosRange;
+  readonly unlabelled: ReadonlyMap<string, OpenedSource>;
+  /** Those whose folder is known. */
+  readonly crossData: ReadonlyMap<string, OpenedSource & { readonly range: MosRange }>;
+  /** Sentences. */
+  readonly notes: readonly string[];
+}
+
+export interface Plan {
+  readonly recipe: Recipe;
+  readonly variants: readonly Variant[];
+  readonly repeats: readonly Repeat[];
+  readonly sources: OpenedSources;
+  /** All variants with the seeds of the first repeat, then with those of the second, and so on. */
+  readonly runs: readonly PlannedRun[];
+}
+
+/** What a training's bits depend on beside its data and options. */
+export interface Surroundings {
+  readonly adapter: string;
+  readonly version: string;
+}
+
+/**
+ * Reads the data of a recipe and says what has to be trained.
+ * @throws RecipeError when the recipe means nothing, or does not say where pictures lie; DatasetError
+ */
+export async function planExperiment(
+  recipe: Recipe,
+  store: ExperimentStore,
+  surroundings: Surroundings,
+  hooks: SourceHooks = {},
+): Promise<Plan> {
+  const variants = variantsOf(recipe);
+  const repeats = repeatsOf(recipe);
+  const sources = await openSources(recipe, variants, store, hooks);
+  const hashes = new Map<string, string>();
+  for (const { settings } of variants) {
+    if (settings.init && !hashes.has(settings.init)) {
+      const hash = hashFile(settings.init).catch((cause: Error) => {
+        throw new RecipeError(`the weights file of init cannot be read: ${cause.message}`, { cause });
+      });
+      hashes.set(settings.init, await hash);
+    }
+  }
+  const runs = repeats.flatMap((repeat) =>
+    variants.map((variant) => {
+      try {
+        return planRun(variant, repeat, sources, { ...surroundings, hashes });
+      } catch (error) {
+        throw new RecipeError(`variant "${variant.name}", split ${repeat.split}: ${(error as Error).message}`, {
+          cause: error,
+        });
+      }
+    }),
+  );
+  return { recipe, variants, repeats, sources, runs };
+}
+
+async function openSources(
+  recipe: Recipe,
+  variants: readonly Variant[],
+  store: ExperimentStore,
+  hooks: SourceHooks,
+): Promise<OpenedSources> {
+  const data = await openSource("data", recipe.data, store, hooks);
+  if (!data.range) throw new RecipeError("data holds no MOS; give its scores with csv or dataset");
+  const notes: string[] = [];
+  const used = new Set(variants.flatMap(({ settings }) => settings.moreUnlabelled));
+  const unlabelled = new Map<string, OpenedSource>();
+  for (const name of used) unlabelled.set(name, await openSource(name, recipe.unlabelled[name]!, store, hooks));
+  const crossData = new Map<string, OpenedSource & { range: MosRange }>();
+  for (const [name, source] of Object.entries(recipe.crossData)) {
+    if (!source.folder) {
+      notes.push(`not tested on ${name}: its folder was not given (--folder ${name}=FOLDER)`);
+      continue;
+    }
+    const opened = await openSource(name, source, store, hooks);
+    if (!opened.range) throw new RecipeError(`crossData.${name} holds no MOS; give its scores with csv or dataset`);
+    crossData.set(name, { ...opened, range: opened.range });
+  }
+  return { data, range: data.range, unlabelled, crossData, notes };
+}
+
+function planRun(
+  variant: Variant,
+  repeat: Repeat,
+  sources: OpenedSources,
+  given: Surroundings & { readonly hashes: ReadonlyMap<string, string> },
+): PlannedRun {
+  const { data, noisy, notes } = dataOf(variant, repeat, sources);
+  const { settings } = variant;
+  const options = optionsOf(settings, repeat.training);
+  const trainings: PlannedTraining[] = [];
+  const add = (stage: 1 | 2, used: RunData) => {
+    const [from] = trainings;
+    const own = stageOptions(options, stage);
+    const start = from?.key ?? (settings.init ? given.hashes.get(settings.init)! : null);
+    const { adapter, version } = given;
+    const key = trainingKey({ ...used, stage, options: own, start, adapter, version });
+    const beginning = from ? { from } : settings.init ? { init: settings.init } : {};
+    trainings.push({ key, stage, options: own, data: used, ...beginning });
+  };
+  if (settings.stageOneEpochs > 0) add(1, { ...data, unlabelled: [] });
+  if (settings.stageTwoEpochs > 0 && data.unlabelled.length > 0) add(2, data);
+  else if (settings.stageTwoEpochs > 0) notes.push("there are no unlabelled pictures, so stage 1 is all of it");
+  if (trainings.length === 0) {
+    throw new RecipeError("it skips stage 1 and has no unlabelled pictures for stage 2");
+  }
+  return { variant, repeat, data, noisy, trainings, notes };
+}
+
+/** The parts that a variant sees with the seeds of a repeat. */
+export function dataOf(
+  { settings }: Variant,
+  repeat: Repeat,
+  { data, range, unlabelled: more }: Pick<OpenedSources, "data" | "range" | "unlabelled">,
+): { data: RunData; noisy: number; notes: string[] } {
+  const seed = repeat.split;
+  const by = settings.by === "auto" ? (data.grouped ? "group" : "image") : settings.by;
+  const { protocol, ratio, validationShare, labelledShare, unlabelledShare, remainder } = settings;
+  const parts = divide(data.rows, { protocol, ratio, seed, by, validationShare });
+  const labelled = shareOf(parts.labelled, labelledShare, { seed, stream: "labelled share" });
+  const kept = new Set(labelled);
+  const rest = remainder === "unlabelled" ? parts.labelled.filter((row) => !kept.has(row)) : [];
+  const noisyRows = withLabelNoise(labelled, settings.labelNoise, { seed, range });
+  const unlabelled = [
+    ...shareOf(parts.unlabelled, unlabelledShare, { seed, stream: "unlabelled share" }),
+    ...rest,
+    ...settings.moreUnlabelled.flatMap((name) => more.get(name)!.rows.map((row) => unratedRow(row, name))),
+  ];
+  const noisy = noisyRows.filter(({ mos }, i) => mos !== labelled[i]!.mos).length;
+  const { validation, test, description } = parts;
+  return { data: { labelled: noisyRows, unlabelled, validation, test, range, split: description }, noisy, notes: [] };
+}
+
+/** A picture of a further data set: its score, on a scale of its own, is not looked at. */
+function unratedRow({ name, path, sha256 }: HashedRow, source: string): HashedRow {
+  return { name: `${source}/${name}`, path, sha256 };
+}

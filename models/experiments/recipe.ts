@@ -1,0 +1,238 @@
+import { readFile } from "node:fs/promises";
+import { basename, dirname, extname, resolve } from "node:path";
+import { parse as parseToml } from "smol-toml";
+import { z } from "zod";
+import { backboneNames } from "../backbones/index.ts";
+import { knownSets } from "../data/index.ts";
+import { settingFields } from "./settings.ts";
+
+/** A recipe that means nothing: says which key is wrong, with its value, and what is allowed. */
+export class RecipeError extends Error {
+  override name = "RecipeError";
+}
+
+const columnNames = z.strictObject({
+  name: z.string().optional(),
+  mos: z.string().optional(),
+  sd: z.string().optional(),
+  group: z.string().optional(),
+  split: z.string().optional(),
+});
+
+const source = z.strictObject({
+  dataset: z
+    .enum(Object.keys(knownSets) as [string, ...string[]])
+    .optional()
+    .describe("a data set known by name"),
+  folder: z.string().optional().describe("folder of its pictures, relative to the recipe's"),
+  csv: z.string().optional().describe("file of names and scores, when it is no known data set"),
+  range: z
+    .tuple([z.number(), z.number()])
+    .refine(([low, high]) => low < high, "the lower end comes first")
+    .optional()
+    .describe("nominal ends of the MOS scale"),
+  lowerIsBetter: z.boolean().optional().describe("the scores are a DMOS: turned round within the range"),
+  columns: columnNames.optional().describe("columns of the CSV that are not recognised"),
+  exclude: z
+    .array(z.strictObject({ column: z.string(), value: z.string() }))
+    .optional()
+    .describe("rows that are left out"),
+});
+
+const seed = z.number().int().min(0);
+const change = z.strictObject(settingFields);
+
+/** What a recipe file may say. */
+export const recipeSchema = z.strictObject({
+  title: z.string().min(1).describe("heading of the tables"),
+  description: z.string().optional().describe("what is compared, and what the paper reports"),
+  data: source.default({}).describe("the data set that is split into labelled, unlabelled and test parts"),
+  unlabelled: z
+    .record(z.string(), source)
+    .default({})
+    .describe("further pictures without scores, which the setting moreUnlabelled takes by name"),
+  crossData: z
+    .record(z.string(), source)
+    .default({})
+    .describe("rated data sets that every final model is tested on as it is"),
+  weights: z
+    .partialRecord(z.enum(backboneNames), z.string())
+    .default({})
+    .describe("weights file of each backbone, for variants that do not set init"),
+  seeds: z
+    .array(
+      z.union([seed, z.strictObject({ split: seed, training: seed })], {
+        error: "expected a whole number from 0 on, or { split = 1, training = 2 }",
+      }),
+    )
+    .min(1)
+    .default([1, 2, 3])
+    .describe("one repeat each: a seed of both split and training, or one of each"),
+  base: change.default({}).describe("settings of all variants"),
+  vary: z
+    .array(z.strictObject({ name: z.string().min(1).optional(), ...settingFields }))
+    .default([])
+    .describe("variants: a name and the settings that differ from base; the first is the baseline"),
+  grid: z
+    .strictObject(
+      Object.fromEntries(
+        Object.entries(settingFields).map(([name, field]) => [name, z.array(field).min(1).optional()]),
+      ),
+    )
+    .default({})
+    .describe("further variants: every combination of the values of these settings"),
+});
+
+export type Source = z.infer<typeof source>;
+
+/** A recipe as read, checked, with defaults filled in. */
+export interface Recipe extends z.infer<typeof recipeSchema> {
+  /** Of the built-in recipe, or of its file without the extension. */
+  readonly name: string;
+}
+
+/** The JSON Schema of recipe files, for editors. */
+export function recipeJsonSchema(): unknown {
+  return z.toJSONSchema(recipeSchema, { io: "input" });
+}
+
+/**
+ * Reads a recipe file: TOML, or JSON when its name ends so. Folders and files it names are relative to its own folder.
+ * @throws RecipeError when it cannot be read, or naming every key that is wrong
+ */
+export async function readRecipe(path: string): Promise<Recipe> {
+  const text = await readFile(path, "utf8").catch((cause: Error) => {
+    throw new RecipeError(`the recipe ${path} cannot be read: ${cause.message}`, { cause });
+  });
+  const extension = extname(path);
+  const recipe = checkRecipe(parse(text, path, extension), path);
+  return { ...atFolder(recipe, dirname(path)), name: basename(path, extension) };
+}
+
+function parse(text: string, path: string, extension: string): unknown {
+  try {
+    return extension.toLowerCase() === ".json" ? JSON.parse(text) : parseToml(text);
+  } catch (cause) {
+    throw new RecipeError(
+      `the recipe ${path} is no ${extension === ".json" ? "JSON" : "TOML"}: ${(cause as Error).message}`,
+    );
+  }
+}
+
+/**
+ * Checks what a recipe says and fills in defaults.
+ * @param from stands for the recipe in messages
+ * @throws RecipeError naming every key that is wrong
+ */
+export function checkRecipe(said: unknown, from: string): Omit<Recipe, "name"> {
+  const result = recipeSchema.safeParse(said);
+  if (!result.success) throw new RecipeError(problemsOf(result.error, said, from));
+  const recipe = result.data;
+  for (const [where, each] of [
+    ["base", recipe.base] as const,
+    ...recipe.vary.map((row, i) => [`vary[${i}]`, row] as const),
+  ]) {
+    const names = (each as { moreUnlabelled?: string[] }).moreUnlabelled ?? [];
+    const unknown = names.find((name) => !Object.hasOwn(recipe.unlabelled, name));
+    if (unknown !== undefined) {
+      const known = Object.keys(recipe.unlabelled).join(", ") || "none";
+      throw new RecipeError(
+        `${from}: ${where}.moreUnlabelled: there is no [unlabelled.${unknown}]; there are: ${known}`,
+      );
+    }
+  }
+  // Parsing puts keys in the order of the schema; names and combinations go by that of the file.
+  const written = said as { readonly vary?: readonly object[]; readonly grid?: object };
+  return {
+    ...recipe,
+    vary: recipe.vary.map((row, i) => inOrderOf(row, written.vary![i]!)),
+    grid: inOrderOf(recipe.grid, written.grid ?? {}),
+  };
+}
+
+function inOrderOf<T extends object>(parsed: T, written: object): T {
+  return Object.fromEntries(Object.keys(written).map((key) => [key, parsed[key as keyof T]])) as T;
+}
+
+function problemsOf(error: z.ZodError, said: unknown, from: string): string {
+  const lines = error.issues.flatMap((issue) => {
+    const where = pathOf(issue.path);
+    if (issue.code === "unrecognized_keys") {
+      return issue.keys.map((key) => {
+        const near = nearest(key, keysAt(issue.path));
+        return `${pathOf([...issue.path, key])}: there is no such key${near ? `; did you mean ${near}?` : ""}`;
+      });
+    }
+    const value = valueAt(said, issue.path);
+    const got = value === undefined ? "" : `, got ${JSON.stringify(value)}`;
+    return [`${where || "recipe"}: ${issue.message}${got}`];
+  });
+  return `${from} is no recipe:\n${lines.map((line) => `  ${line}`).join("\n")}`;
+}
+
+/** Keys that are known where a recipe has an unknown one. */
+function keysAt(path: readonly PropertyKey[]): string[] {
+  const [first] = path;
+  if (first === undefined) return Object.keys(recipeSchema.shape);
+  if (first === "data" || first === "unlabelled" || first === "crossData")
+    return Object.keys(path.at(-1) === "columns" ? columnNames.shape : source.shape);
+  if (path.at(-1) === "labelNoise") return ["mean", "sd"];
+  return first === "vary" ? ["name", ...Object.keys(settingFields)] : Object.keys(settingFields);
+}
+
+function pathOf(path: readonly PropertyKey[]): string {
+  return path.reduce<string>(
+    (text, step) => (typeof step === "number" ? `${text}[${step}]` : `${text}${text && "."}${String(step)}`),
+    "",
+  );
+}
+
+function valueAt(said: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((value, step) => (value as Record<PropertyKey, unknown> | undefined)?.[step], said);
+}
+
+/** The known word that is at most two letters away. */
+export function nearest(word: string, known: readonly string[]): string | undefined {
+  const distances = known.map((each) => ({ each, distance: editDistance(word.toLowerCase(), each.toLowerCase()) }));
+  const best = distances.sort((a, b) => a.distance - b.distance)[0];
+  return best && best.distance <= 2 ? best.each : undefined;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+/** Paths of the recipe made absolute, seen from its folder. */
+function atFolder(recipe: Omit<Recipe, "name">, folder: string): Omit<Recipe, "name"> {
+  const place = (path: string | undefined) => (path ? resolve(folder, path) : path);
+  const placed = (given: Source): Source => ({
+    ...given,
+    ...(given.folder && { folder: place(given.folder)! }),
+    ...(given.csv && { csv: place(given.csv)! }),
+  });
+  const all = (sources: Record<string, Source>) =>
+    Object.fromEntries(Object.entries(sources).map(([name, given]) => [name, placed(given)]));
+  const started = <T extends object>(each: T): T =>
+    "init" in each && each.init ? { ...each, init: place(each.init as string) } : each;
+  return {
+    ...recipe,
+    data: placed(recipe.data),
+    unlabelled: all(recipe.unlabelled),
+    crossData: all(recipe.crossData),
+    weights: Object.fromEntries(Object.entries(recipe.weights).map(([name, path]) => [name, place(path)])),
+    base: started(recipe.base),
+    vary: recipe.vary.map(started),
+    grid:
+      "init" in recipe.grid
+        ? { ...recipe.grid, init: (recipe.grid.init as string[]).map((path) => place(path)) }
+        : recipe.grid,
+  };
+}

@@ -1,0 +1,155 @@
+import type { ExperimentRecord, ExperimentRun, ExperimentVariant, PartSummary } from "../report/experiment-record.ts";
+import type { RunRecord } from "../report/run-record.ts";
+import type { PlannedRun } from "./plan.ts";
+import type { Experiment, RunOutcome } from "./runner.ts";
+import { spread, summarise } from "./summary.ts";
+import { folderOf } from "./train-planned.ts";
+
+/** What the caller knows of a record beside the experiment itself. */
+export interface RecordHead {
+  readonly command: string;
+  readonly hardware: RunRecord["hardware"];
+}
+
+/** Everything an experiment has found so far, from its store. */
+export function recordOf(
+  experiment: Pick<Experiment, "plan" | "store" | "crossResults">,
+  outcomes: ReadonlyMap<PlannedRun, RunOutcome>,
+  { command, hardware }: RecordHead,
+): ExperimentRecord {
+  const { plan, store } = experiment;
+  const { recipe, sources, repeats } = plan;
+  const { name, title, description } = recipe;
+  const runsOf = plan.variants.map((variant) => {
+    const planned = plan.runs.filter((run) => run.variant === variant);
+    return {
+      variant,
+      runs: planned.map((run) => recordOfRun(run, outcomes.get(run), store, experiment.crossResults(run))),
+    };
+  });
+  const parts = partsOf(
+    runsOf.flatMap(({ runs }) => runs),
+    [...sources.crossData.keys()],
+  );
+  const variants = runsOf.map(({ variant, runs }, i): ExperimentVariant => {
+    const seconds = runs.map((run) =>
+      run.status === "finished" ? run.trainings.reduce((sum, each) => sum + each.seconds, 0) : null,
+    );
+    return {
+      name: variant.name,
+      changes: variant.changes,
+      settings: variant.settings,
+      runs: withOneExample(runs),
+      summary: summarise(runs, parts, i === 0 ? undefined : runsOf[0]!.runs),
+      seconds: spread(seconds),
+    };
+  });
+  return {
+    schema: 1,
+    name,
+    title,
+    ...(description && { description }),
+    command,
+    date: new Date().toISOString(),
+    hardware,
+    recipe: recipe as unknown as Record<string, unknown>,
+    range: [...sources.range],
+    repeats,
+    parts,
+    ranges: Object.fromEntries(parts.map((part) => [part, [...(sources.crossData.get(part)?.range ?? sources.range)]])),
+    baseline: plan.variants[0]!.name,
+    variants,
+    selection: selectionOf(variants),
+    notes: [...sources.notes, ...failuresOf(variants)],
+  };
+}
+
+function recordOfRun(
+  run: PlannedRun,
+  outcome: RunOutcome | undefined,
+  store: Experiment["store"],
+  cross: ExperimentRun["results"],
+): ExperimentRun {
+  const { repeat, data, noisy, notes } = run;
+  const stored = run.trainings.map(({ key, stage }) => ({ key, stage, found: store.training(key) }));
+  const finished = stored.filter(({ found }) => found?.status === "finished");
+  const progress = finished.map(({ key }) => store.progress(key));
+  const stageOne = new Map(progress[0]?.predictions.map(({ name, score }) => [name, score]));
+  const last = progress.at(-1);
+  const complete = finished.length === stored.length;
+  return {
+    repeat,
+    status: outcome?.status ?? "missing",
+    ...(outcome?.error && { error: outcome.error }),
+    trainings: finished.map(({ key, stage, found }) => ({
+      ...{ key, stage, folder: folderOf(key), seconds: found!.seconds },
+      cached: outcome?.cached.has(key) ?? true,
+    })),
+    parts: {
+      labelled: data.labelled.length,
+      unlabelled: data.unlabelled.length,
+      validation: data.validation.length,
+      test: data.test.length,
+      ...(noisy > 0 && { noisy }),
+    },
+    results: [...finished.flatMap(({ key }) => store.results(key)), ...(complete ? cross : [])],
+    phases: addedUp(progress.flatMap(({ phases }) => phases)),
+    losses: progress.flatMap(({ losses }) => losses),
+    refreshes: progress.flatMap(({ refreshes }) => refreshes),
+    ...(complete && {
+      ...(last!.reliability?.length && { reliability: last!.reliability.at(-1) }),
+      ...(last!.distributions?.length && { distributions: last!.distributions }),
+      predictions: last!.predictions.map((row) => ({ ...row, ...stageOneOf(stageOne.get(row.name)) })),
+      pseudoLabels: last!.pseudoLabels,
+    }),
+    notes: [...notes, ...(last?.notes ?? [])],
+  };
+}
+
+function stageOneOf(score: number | undefined) {
+  return score === undefined ? {} : { stageOne: score };
+}
+
+/** Phases of the same name made one. */
+function addedUp(phases: RunRecord["phases"]): RunRecord["phases"] {
+  const seconds = new Map<string, number>();
+  for (const phase of phases) seconds.set(phase.name, (seconds.get(phase.name) ?? 0) + phase.seconds);
+  return [...seconds].map(([name, sum]) => ({ name, seconds: sum }));
+}
+
+/** Pictures one by one are kept for the first finished repeat of a variant; the database has them all. */
+function withOneExample(runs: readonly ExperimentRun[]): ExperimentRun[] {
+  const example = runs.find(({ status }) => status === "finished");
+  return runs.map((run) => {
+    if (run === example) return run;
+    const { predictions: _, pseudoLabels: __, ...rest } = run;
+    return rest;
+  });
+}
+
+/** Parts that there are results of, in the order test, validation, further data sets. */
+function partsOf(runs: readonly ExperimentRun[], further: readonly string[]): string[] {
+  const found = new Set(runs.flatMap(({ results }) => results.map(({ part }) => part)));
+  return ["test", "validation", ...further].filter((part) => part === "test" || found.has(part));
+}
+
+function selectionOf(variants: readonly ExperimentVariant[]): ExperimentRecord["selection"] {
+  const models = "Models are those after the last epoch; nothing was selected on the test part.";
+  const median = ({ summary }: { summary: readonly PartSummary[] }) =>
+    summary.find(({ part }) => part === "validation")?.measures.srcc.median ?? null;
+  const ranked = variants.filter((variant) => median(variant) !== null).toSorted((a, b) => median(b)! - median(a)!);
+  const [best] = ranked;
+  if (!best) return { sentence: models };
+  return {
+    sentence: `${models} The row with the highest median SRCC on validation (${median(best)!.toFixed(3)}) is marked with *: ${best.name}.`,
+    chosen: best.name,
+  };
+}
+
+function failuresOf(variants: readonly ExperimentVariant[]): string[] {
+  return variants.flatMap(({ name, runs }) =>
+    runs.flatMap(({ repeat, status, error }) =>
+      status === "failed" ? [`failed: ${name}, split ${repeat.split}, training ${repeat.training}: ${error}`] : [],
+    ),
+  );
+}

@@ -1,0 +1,210 @@
+import type { Device } from "../../engine/device/device.ts";
+import type { DeviceSource } from "../../engine/device/source.ts";
+import packageJson from "../../package.json" with { type: "json" };
+import { type ProgressSink, TrainingInterrupted } from "../cpl/training.ts";
+import { testOn } from "./cross-data.ts";
+import { HeldDevice } from "./held-device.ts";
+import { rowsKey } from "./key.ts";
+import { type Plan, type PlannedRun, type PlannedTraining, planExperiment, type Surroundings } from "./plan.ts";
+import type { Recipe } from "./recipe.ts";
+import { ExperimentStore } from "./store.ts";
+import { isDone, modelPath, type PlannedHooks, trainPlanned } from "./train-planned.ts";
+
+/** How one run ended in this call. */
+export interface RunOutcome {
+  readonly status: "finished" | "failed" | "missing";
+  readonly error?: string;
+  /** Keys of trainings that an earlier run or call had finished. */
+  readonly cached: ReadonlySet<string>;
+}
+
+/** A run that has just ended. */
+export interface RunReport {
+  readonly run: PlannedRun;
+  readonly outcome: RunOutcome;
+  /** Runs ended so far, and all there are. */
+  readonly done: number;
+  readonly total: number;
+  /** Time left by the mean of the finished trainings of each stage, when every stage still to do has one. */
+  readonly secondsLeft: number | undefined;
+}
+
+export interface ExperimentHooks extends Omit<PlannedHooks, "label" | "progress"> {
+  /** A bar for each training and each test on a further data set. */
+  readonly progress?: (label: string, total: number) => ProgressSink;
+  readonly log?: (line: string) => void;
+  /** Called after each run, with all outcomes so far. */
+  readonly onRun?: (report: RunReport, outcomes: ReadonlyMap<PlannedRun, RunOutcome>) => Promise<void> | void;
+}
+
+/** An experiment in hand: its store, its device, and what it has to do. */
+export class Experiment implements Disposable {
+  readonly store: ExperimentStore;
+  readonly plan: Plan;
+  readonly surroundings: Surroundings;
+  readonly device: HeldDevice;
+  readonly #hooks: ExperimentHooks;
+  /** Why trainings failed in this call. */
+  readonly #failures = new Map<string, string>();
+  readonly #trained = new Set<string>();
+
+  private constructor(
+    store: ExperimentStore,
+    plan: Plan,
+    device: HeldDevice,
+    at: Surroundings,
+    hooks: ExperimentHooks,
+  ) {
+    this.store = store;
+    this.plan = plan;
+    this.device = device;
+    this.surroundings = at;
+    this.#hooks = hooks;
+  }
+
+  /**
+   * Opens the store and the data of a recipe and plans its runs.
+   * @param source a device, or how to open one; opened ones are kept for all runs and closed at the end
+   * @throws RecipeError, StoreError, DatasetError; NoAdapterError
+   */
+  static async open(
+    recipe: Recipe,
+    storeFolder: string,
+    source: DeviceSource,
+    hooks: ExperimentHooks,
+  ): Promise<Experiment> {
+    const store = await ExperimentStore.open(storeFolder);
+    const device = new HeldDevice(source);
+    try {
+      const at = { adapter: adapterOf(await device.get()), version: packageJson.version };
+      return new Experiment(store, await planExperiment(recipe, store, at, hooks), device, at, hooks);
+    } catch (error) {
+      store[Symbol.dispose]();
+      device[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.store[Symbol.dispose]();
+    this.device[Symbol.dispose]();
+  }
+
+  /** Whether nothing of a run is left to do. */
+  isDone(run: PlannedRun): boolean {
+    return run.trainings.every((training) => isDone(this.store, training)) && this.#untested(run).length === 0;
+  }
+
+  /**
+   * Trains and tests what is not done. A run that fails is on record, and the others go on.
+   * @returns how each run ended; after an interruption by the signal some are missing
+   */
+  async run(): Promise<ReadonlyMap<PlannedRun, RunOutcome>> {
+    const { runs } = this.plan;
+    const outcomes = new Map<PlannedRun, RunOutcome>();
+    for (const [index, run] of runs.entries()) {
+      const outcome = await this.#runOne(run, `${index + 1} of ${runs.length}: ${titleOf(run)}`);
+      outcomes.set(run, outcome);
+      if (outcome.status === "missing") break;
+      const report = { run, outcome, done: index + 1, total: runs.length, secondsLeft: this.#secondsLeft(index + 1) };
+      await this.#hooks.onRun?.(report, outcomes);
+    }
+    return outcomes;
+  }
+
+  async #runOne(run: PlannedRun, label: string): Promise<RunOutcome> {
+    const cached = new Set<string>();
+    try {
+      for (const [i, training] of run.trainings.entries()) {
+        const next = run.trainings[i + 1];
+        // Stage 1 is needed as a file when stage 2 is still to come.
+        if (isDone(this.store, training, next && !isDone(this.store, next))) {
+          if (!this.#trained.has(training.key)) cached.add(training.key);
+          continue;
+        }
+        await this.#train(training, `${label}, stage ${training.stage}`);
+      }
+      await this.#testOnOthers(run, label);
+      return { status: "finished", cached };
+    } catch (error) {
+      if (error instanceof TrainingInterrupted || this.#hooks.signal?.aborted) return { status: "missing", cached };
+      return { status: "failed", error: error instanceof Error ? error.message : String(error), cached };
+    }
+  }
+
+  async #train(training: PlannedTraining, label: string): Promise<void> {
+    const before = this.#failures.get(training.key);
+    if (before) throw new Error(before);
+    const { progress, onRun: _, log: __, ...hooks } = this.#hooks;
+    if (hooks.signal?.aborted) throw new TrainingInterrupted(modelPath(this.store, training));
+    try {
+      const bars = progress ? { progress } : {};
+      await trainPlanned(training, this.store, this.device, this.surroundings, { ...hooks, ...bars, label });
+      this.#trained.add(training.key);
+    } catch (error) {
+      if (!(error instanceof TrainingInterrupted)) this.#failures.set(training.key, (error as Error).message);
+      throw error;
+    }
+  }
+
+  #untested(run: PlannedRun) {
+    const { key } = run.trainings.at(-1)!;
+    return [...this.plan.sources.crossData].flatMap(([name, { rows, range }]) => {
+      const dataKey = rowsKey(rows, range);
+      return this.store.crossResult(key, name, dataKey) ? [] : [{ name, rows, range, dataKey }];
+    });
+  }
+
+  async #testOnOthers(run: PlannedRun, label: string): Promise<void> {
+    const training = run.trainings.at(-1)!;
+    for (const { dataKey, ...set } of this.#untested(run)) {
+      const path = modelPath(this.store, training);
+      // A model that was removed to save room is made again.
+      if (!isDone(this.store, training, true)) await this.#train(training, label);
+      const { signal, progress } = this.#hooks;
+      const bar = progress?.(`${label}, tested on ${set.name}`, set.rows.length);
+      const hooks = { ...(signal && { signal }), onScored: () => bar?.advance() };
+      const { result, predictions } = await testOn({ path, stage: training.stage }, set, this.device, hooks).finally(
+        () => bar?.stop(),
+      );
+      this.store.addCrossResult(training.key, result, dataKey, predictions);
+    }
+  }
+
+  /** Results of a run's final model on further data sets. */
+  crossResults(run: PlannedRun) {
+    const { key } = run.trainings.at(-1)!;
+    return [...this.plan.sources.crossData].flatMap(([name, { rows, range }]) => {
+      const found = this.store.crossResult(key, name, rowsKey(rows, range));
+      return found ? [found] : [];
+    });
+  }
+
+  #secondsLeft(done: number): number | undefined {
+    const all = (runs: readonly PlannedRun[]) =>
+      new Map(runs.flatMap((run) => run.trainings.map((each) => [each.key, each])));
+    const finished = [...all(this.plan.runs).values()].filter((each) => isDone(this.store, each));
+    const left = [...all(this.plan.runs.slice(done)).values()].filter((each) => !isDone(this.store, each));
+    let seconds = 0;
+    for (const { stage, key } of left) {
+      if (this.#failures.has(key)) continue;
+      const known = finished
+        .filter((each) => each.stage === stage)
+        .map((each) => this.store.training(each.key)!.seconds);
+      if (known.length === 0) return undefined;
+      seconds += known.reduce((a, b) => a + b, 0) / known.length;
+    }
+    return seconds;
+  }
+}
+
+/** "γ 0.5, seed 2": a run in words. */
+export function titleOf({ variant, repeat: { split, training } }: Pick<PlannedRun, "variant" | "repeat">): string {
+  return `${variant.name}, ${split === training ? `seed ${split}` : `split ${split}, training ${training}`}`;
+}
+
+/** An adapter in words that tell it from others. */
+export function adapterOf({ info }: Device): string {
+  const words = [info.vendor, info.architecture, info.description];
+  return words.filter((word, i) => word && words.indexOf(word) === i).join(" ");
+}

@@ -1,0 +1,125 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { pipeline } from "node:stream/promises";
+import type { ProgressSink } from "../cpl/training.ts";
+import {
+  checkPicture,
+  type Dataset,
+  DatasetError,
+  loadDataset,
+  loadFolder,
+  loadKnownSet,
+  prefetch,
+  type Row,
+} from "../data/index.ts";
+import { RecipeError, type Source } from "./recipe.ts";
+import type { ExperimentStore } from "./store.ts";
+
+/** A picture of a data set, with the content of its file. */
+export type HashedRow = Row & { readonly sha256: string };
+
+export interface OpenedSource extends Omit<Dataset, "rows"> {
+  readonly rows: readonly HashedRow[];
+  /** Whether its groups are to be kept together unless said otherwise. */
+  readonly grouped: boolean;
+}
+
+export interface SourceHooks {
+  readonly progress?: (label: string, total: number) => ProgressSink;
+  readonly log?: (line: string) => void;
+}
+
+/**
+ * Opens a data set of a recipe: reads its scores, hashes every picture's file and leaves out the pictures that cannot be
+ * decoded. What is known of a file that has kept size and time since an earlier call is taken from the store.
+ * @param called name of the source in the recipe, for messages
+ * @throws RecipeError when it does not say where its pictures are; DatasetError
+ */
+export async function openSource(
+  called: string,
+  source: Source,
+  store: ExperimentStore,
+  hooks: SourceHooks = {},
+): Promise<OpenedSource> {
+  const dataset = await load(called, source);
+  const { rows, broken } = await hashed(called, dataset.rows, store, hooks);
+  if (rows.length === 0) throw new DatasetError(`None of the pictures of ${called} can be decoded.`);
+  const problems = [...dataset.problems, ...broken];
+  const scale = dataset.range ? `, MOS scale [${dataset.range.join(", ")}] (${dataset.rangeSource})` : "";
+  hooks.log?.(
+    `${called}: ${rows.length} pictures${scale}${problems.length > 0 ? `, ${problems.length} left out` : ""}`,
+  );
+  for (const { name, detail } of problems.slice(0, shownProblems)) hooks.log?.(`left out: ${name}: ${detail}`);
+  for (const warning of dataset.warnings) hooks.log?.(`note: ${warning}`);
+  const grouped = source.columns?.group !== undefined || source.dataset !== undefined;
+  return { ...dataset, rows, problems, grouped: grouped && rows.every(({ group }) => group !== undefined) };
+}
+
+/** Problems named at most, the rest is counted. */
+const shownProblems = 10;
+
+async function load(called: string, { dataset, folder, csv, ...rest }: Source): Promise<Dataset> {
+  if (!folder) {
+    const what = dataset ? `the folder of its pictures (${dataset})` : "the folder of its pictures";
+    const flag = called === "data" ? "--data FOLDER" : `--folder ${called}=FOLDER`;
+    throw new RecipeError(`${called} does not say ${what}; give it with ${flag}`);
+  }
+  const { range, exclude, lowerIsBetter, columns } = rest;
+  const common = { ...(range && { range }), ...(exclude && { exclude }) };
+  if (dataset && csv)
+    throw new RecipeError(`${called} names both the data set ${dataset} and the CSV ${csv}; give one`);
+  if (dataset) return loadKnownSet(dataset, folder, common);
+  if (!csv) return loadFolder(folder);
+  const chosen = Object.fromEntries(Object.entries(columns ?? {}).filter(([, name]) => name !== undefined));
+  return loadDataset({ folder, csv, columns: chosen, ...common, ...(lowerIsBetter && { lowerIsBetter }) });
+}
+
+async function hashed(called: string, all: readonly Row[], store: ExperimentStore, hooks: SourceHooks) {
+  const rows: HashedRow[] = [];
+  const broken: Dataset["problems"][number][] = [];
+  let bar: ProgressSink | undefined;
+  for await (const { item: row, ...read } of prefetch(all, (row) => contentOf(row.path, store), {
+    ahead: 8,
+    concurrency: 4,
+  })) {
+    if (!read.ok) throw read.error;
+    const { sha256, problem, fresh } = read.value;
+    if (fresh) {
+      bar ??= hooks.progress?.(`${called}: checking pictures`, all.length);
+      store.rememberFile(read.value);
+    }
+    bar?.advance();
+    if (problem === undefined) rows.push({ ...row, sha256 });
+    else broken.push({ kind: "picture", name: row.name, detail: problem });
+  }
+  bar?.stop();
+  return { rows, broken };
+}
+
+/** What is known of a file: its content, and why it is no picture. */
+export interface FileContent {
+  readonly path: string;
+  readonly bytes: number;
+  readonly modifiedMs: number;
+  readonly sha256: string;
+  readonly problem: string | undefined;
+}
+
+async function contentOf(given: string, store: ExperimentStore): Promise<FileContent & { fresh: boolean }> {
+  const path = resolve(given);
+  const { size: bytes, mtimeMs: modifiedMs } = await stat(path);
+  const known = store.knownFile(path);
+  if (known && known.bytes === bytes && known.modifiedMs === modifiedMs) return { ...known, fresh: false };
+  const check = await checkPicture(path);
+  const problem = check.ok ? undefined : check.error.message;
+  return { path, bytes, modifiedMs, sha256: await hashFile(path), problem, fresh: true };
+}
+
+/** SHA-256 of a file's bytes, in hexadecimal. @throws the system's error */
+export async function hashFile(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(path), hash);
+  return hash.digest("hex");
+}

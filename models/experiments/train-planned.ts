@@ -1,0 +1,134 @@
+import { appendFileSync, existsSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { planEpoch } from "../cpl/batches.ts";
+import { readCheckpoint } from "../cpl/checkpoint.ts";
+import { resumeCpl, trainCpl } from "../cpl/train.ts";
+import {
+  checkpointFile,
+  modelFile,
+  type Progress,
+  type ProgressSink,
+  stageOneFile,
+  type TrainingHooks,
+  TrainingInterrupted,
+} from "../cpl/training.ts";
+import type { Evaluation } from "../metrics/index.ts";
+import { type MeasureName, measureNames, type PartResult } from "../report/experiment-record.ts";
+import type { HeldDevice } from "./held-device.ts";
+import type { PlannedTraining, Surroundings } from "./plan.ts";
+import { type ExperimentStore, trainingsFolder } from "./store.ts";
+
+/** Folder of a training, below that of the store. */
+export function folderOf(key: string): string {
+  return join(trainingsFolder, key.slice(0, 16));
+}
+
+/** The model that a training leaves. */
+export function modelPath(store: ExperimentStore, { key, stage }: Pick<PlannedTraining, "key" | "stage">): string {
+  return join(store.folder, folderOf(key), stage === 1 ? stageOneFile : modelFile);
+}
+
+/** Whether a training's results are kept, and its model where that is needed. */
+export function isDone(store: ExperimentStore, training: PlannedTraining, needsModel = false): boolean {
+  return store.training(training.key)?.status === "finished" && (!needsModel || existsSync(modelPath(store, training)));
+}
+
+export interface PlannedHooks
+  extends Pick<TrainingHooks, "signal" | "tune" | "checkpointSeconds" | "featureFolder" | "command"> {
+  /** A bar for the whole training. */
+  readonly progress?: (label: string, total: number) => ProgressSink;
+  /** Names the training on its bar. */
+  readonly label: string;
+}
+
+/**
+ * Trains one stage, from the checkpoint of an interrupted training of the same where there is one, and keeps what it found.
+ * @throws TrainingInterrupted; TrainingBusyError; what {@link trainCpl} throws, which is kept as the reason of the failure
+ */
+export async function trainPlanned(
+  planned: PlannedTraining,
+  store: ExperimentStore,
+  device: HeldDevice,
+  surroundings: Surroundings,
+  hooks: PlannedHooks,
+): Promise<void> {
+  const { key, stage, options, data, init, from } = planned;
+  const folder = join(store.folder, folderOf(key));
+  store.claim(key, { stage, folder: folderOf(key), options, ...surroundings });
+  try {
+    await mkdir(folder, { recursive: true });
+    const { label, progress, ...passed } = hooks;
+    const bar = progress?.(label, picturesIn(planned));
+    const trainingHooks: TrainingHooks = {
+      ...passed,
+      folder,
+      log: logTo(join(folder, "log.txt")),
+      ...(progress &&
+        bar && {
+          // What is computed once for many trainings is no part of this one's length.
+          progress: (doing, total) =>
+            doing === "frozen sections" ? progress(`${label}, ${doing}`, total) : partOf(bar, doing),
+        }),
+    };
+    const start = from ? { from: modelPath(store, from) } : init ? { init } : {};
+    const run = async () =>
+      (await continues(folder, planned))
+        ? resumeCpl(device.source, trainingHooks)
+        : trainCpl(device.source, data, options, trainingHooks, start);
+    const { model, progress: found } = await run().finally(() => bar?.stop());
+    model.dispose();
+    store.finish(key, { progress: found, results: partResults(stage, found.results) });
+    await rm(join(folder, checkpointFile), { force: true });
+  } catch (error) {
+    if (error instanceof TrainingInterrupted) store.end(key, "interrupted", null);
+    else store.end(key, "failed", error instanceof Error ? error.message : String(error));
+    throw error;
+  }
+}
+
+/** Whether the folder holds a checkpoint of this training whose pictures lie where they do now. */
+async function continues(folder: string, { data }: PlannedTraining): Promise<boolean> {
+  const path = join(folder, checkpointFile);
+  if (!existsSync(path)) return false;
+  try {
+    const before = (await readCheckpoint(path)).data;
+    const paths = (rows: readonly { path: string }[]) => rows.map((row) => row.path).join("\n");
+    return (["labelled", "unlabelled", "test"] as const).every((part) => paths(before[part]) === paths(data[part]));
+  } catch {
+    // Damaged, or of an earlier version: the training begins again.
+    return false;
+  }
+}
+
+/** Pictures that a training takes through the network, one by one: the length of its bar. */
+function picturesIn({ stage, options, data }: PlannedTraining): number {
+  const { labelled, unlabelled, validation, test } = data;
+  const epochs = stage === 1 ? options.stageOneEpochs : options.stageTwoEpochs;
+  const trained = planEpoch(stage, 0, data, options).flat().length;
+  const features = stage === 1 ? 0 : labelled.length + unlabelled.length;
+  return epochs * (trained + features) + validation.length + test.length;
+}
+
+/** What a part of a training reports, on the bar of the whole. */
+function partOf(bar: ProgressSink, doing: string): ProgressSink {
+  return {
+    advance: (amount = 1, note) => bar.advance(amount, note ? `${doing}, ${note}` : doing),
+    stop: () => {},
+  };
+}
+
+function logTo(path: string): (line: string) => void {
+  return (line) => appendFileSync(path, `${new Date().toISOString()} ${line}\n`);
+}
+
+function partResults(stage: 1 | 2, results: Progress["results"]): PartResult[] {
+  return results.map(({ part = "test", evaluation }) => partResult(part, stage, evaluation));
+}
+
+/** An evaluation as a row of results; what is not a number is null. */
+export function partResult(part: string, stage: 1 | 2, evaluation: Evaluation): PartResult {
+  const measure = (name: MeasureName) => (Number.isFinite(evaluation[name]) ? evaluation[name] : null);
+  const measures = Object.fromEntries(measureNames.map((name) => [name, measure(name)]));
+  return { part, stage, n: evaluation.n, ...(measures as Record<MeasureName, number | null>) };
+}

@@ -1,0 +1,60 @@
+import type {
+  ExperimentRecord,
+  ExperimentRun,
+  ExperimentVariant,
+  MeasureName,
+  PartResult,
+  Repeat,
+} from "./experiment-record.ts";
+import { numberOf } from "./report-parts.ts";
+
+/** Result of a run's final model on a part, or of the model after one stage. */
+export function resultOf(
+  { status, results }: ExperimentRun,
+  part: string,
+  stage?: PartResult["stage"],
+): PartResult | undefined {
+  if (status !== "finished") return undefined;
+  return results
+    .filter((result) => result.part === part && (stage === undefined || result.stage === stage))
+    .toSorted((a, b) => b.stage - a.stage)[0];
+}
+
+/** A measure of the final models, by repeat; NaN where there is none. */
+export function measured({ runs }: ExperimentVariant, part: string, measure: MeasureName): number[] {
+  return runs.map((run) => numberOf(resultOf(run, part)?.[measure]));
+}
+
+/** A minus b, place by place. */
+export function minus(a: readonly number[], b: readonly number[]): number[] {
+  return a.map((value, i) => value - (b[i] ?? Number.NaN));
+}
+
+export function medianOf(values: readonly number[]): number {
+  const sorted = values.filter(Number.isFinite).sort((a, b) => a - b);
+  if (sorted.length === 0) return Number.NaN;
+  return (sorted[Math.floor((sorted.length - 1) / 2)]! + sorted[Math.ceil((sorted.length - 1) / 2)]!) / 2;
+}
+
+/** "seed 1", or both seeds when they differ. */
+export function repeatName({ split, training }: Repeat): string {
+  return split === training ? `seed ${split}` : `split ${split}, training ${training}`;
+}
+
+/** Name of a variant with what it is: the baseline, and an asterisk after the one that was chosen on validation. */
+export function titleOf(variant: ExperimentVariant, { baseline, selection, variants }: ExperimentRecord): string {
+  const base = variant.name === baseline && variants.length > 1 ? " (baseline)" : "";
+  return `${variant.name}${base}${variant.name === selection.chosen ? " *" : ""}`;
+}
+
+/** Lines in one chart that can be told apart. */
+export const mostLines = 6;
+
+/** Items in charts of few lines: the first, the baseline, is in every chart, the others are dealt out. */
+export function inGroups<Item>([first, ...others]: readonly Item[]): Item[][] {
+  const groups: Item[][] = [];
+  for (let i = 0; i < Math.max(1, others.length); i += mostLines - 1) {
+    groups.push([first!, ...others.slice(i, i + mostLines - 1)]);
+  }
+  return groups;
+}

@@ -1,0 +1,100 @@
+import { describe, expect, test } from "bun:test";
+import type { Row } from "../../../models/data/index.ts";
+import { divide, type Parts, shareOf, withLabelNoise } from "../../../models/data/protocol.ts";
+
+const rows = Array.from({ length: 100 }, (_, i) => ({
+  name: `${String(i).padStart(2, "0")}.png`,
+  path: `/pictures/${i}.png`,
+  mos: i,
+  group: `scene ${Math.floor(i / 5)}`,
+  split: i < 60 ? "training" : i < 75 ? "validation" : "test",
+}));
+
+const sizes = ({ labelled, unlabelled, validation, test }: Parts<Row>) =>
+  [labelled, unlabelled, validation, test].map((part) => part.length);
+
+const names = (part: readonly { name: string }[]) => part.map(({ name }) => name);
+
+describe("a protocol", () => {
+  test.each([
+    ["1:3:1", [20, 60, 0, 20]],
+    ["1:8:1", [10, 80, 0, 10]],
+    ["4:1", [80, 0, 0, 20]],
+  ])("%s at random", (ratio, expected) => {
+    const parts = divide(rows, { ratio, seed: 1, by: "image" });
+    expect(sizes(parts)).toEqual(expected);
+    const all = [...parts.labelled, ...parts.unlabelled, ...parts.validation, ...parts.test];
+    expect(names(all).sort()).toEqual(names(rows));
+    expect(names(divide(rows.toReversed(), { ratio, seed: 1, by: "image" }).test)).toEqual(names(parts.test));
+    expect(names(divide(rows, { ratio, seed: 2, by: "image" }).test)).not.toEqual(names(parts.test));
+  });
+
+  test("official: the authors' test and validation parts, and the training part by the first numbers", () => {
+    const parts = divide(rows, { protocol: "official", ratio: "1:3:1", seed: 1, by: "image" });
+    expect(sizes(parts)).toEqual([15, 45, 15, 25]);
+    for (const name of ["labelled", "unlabelled"] as const) {
+      expect(parts[name].every(({ split }) => split === "training")).toBe(true);
+    }
+    expect(parts.test.every(({ split }) => split === "test")).toBe(true);
+    expect(parts.description).toBe("official, training part 1:3 by image, seed 1");
+    const all = divide(rows, { protocol: "official", ratio: "4:1", seed: 1, by: "image" });
+    expect(sizes(all)).toEqual([60, 0, 15, 25]);
+  });
+
+  test("a validation share is held out of the labelled part, groups whole", () => {
+    const parts = divide(rows, { ratio: "2:2:1", seed: 3, by: "group", validationShare: 0.25 });
+    expect(sizes(parts)).toEqual([30, 40, 10, 20]);
+    const scenes = (part: readonly { group: string }[]) => new Set(part.map(({ group }) => group));
+    const used = [parts.labelled, parts.unlabelled, parts.validation, parts.test].map(scenes);
+    expect(used.reduce((sum, { size }) => sum + size, 0)).toBe(20);
+    const without = divide(rows, { ratio: "2:2:1", seed: 3, by: "group" });
+    expect(names(without.test)).toEqual(names(parts.test));
+    expect(names([...parts.labelled, ...parts.validation]).sort()).toEqual(names(without.labelled));
+  });
+
+  test("unrated rows are unlabelled, in an official split too", () => {
+    const more = [...rows, { name: "x.png", path: "/x.png" }];
+    for (const protocol of ["random", "official"] as const) {
+      const { unlabelled } = divide(more, { protocol, ratio: "1:3:1", seed: 1, by: "image" });
+      expect(names(unlabelled)).toContain("x.png");
+    }
+  });
+
+  test("what cannot be is said", () => {
+    const official = { protocol: "official", ratio: "1:3:1", seed: 1, by: "image" } as const;
+    const practice = [...rows, { name: "p.png", path: "/p.png", mos: 1, split: "practice" }];
+    expect(() => divide(practice, official)).toThrow('has a part "practice" (1 pictures, such as p.png)');
+    expect(() => divide([{ name: "a", path: "/a", mos: 1 }], official)).toThrow('"a" belongs to no part');
+    expect(() => divide(rows.slice(0, 60), official)).toThrow("has no test part");
+    expect(() => divide(rows, { ratio: "1:3", seed: 1, by: "image", validationShare: 1 })).toThrow(RangeError);
+    expect(() => divide(rows, { ratio: "1:3:1:2", seed: 1, by: "image" })).toThrow("1:3:1:2");
+  });
+});
+
+test("smaller shares are contained in larger ones, and are what they say", () => {
+  const draw = { seed: 5, stream: "a share" };
+  const [third, half] = [shareOf(rows, 0.33, draw), shareOf(rows, 0.5, draw)];
+  expect([third.length, half.length, shareOf(rows, 0, draw).length, shareOf(rows, 1, draw).length]).toEqual([
+    33, 50, 0, 100,
+  ]);
+  expect(names(half)).toEqual(expect.arrayContaining(names(third)));
+  expect(names(half)).toEqual(names(half).sort());
+  expect(names(shareOf(rows.toReversed(), 0.5, draw)).sort()).toEqual(names(half));
+  expect(names(shareOf(rows, 0.5, { seed: 6, stream: "a share" }))).not.toEqual(names(half));
+});
+
+test("label noise has its mean and deviation, is a picture's own, and stays in the range", () => {
+  const many = Array.from({ length: 4000 }, (_, i) => ({ name: `${i}`, path: `/${i}`, mos: 3 }));
+  const noisy = withLabelNoise(many, { mean: 0.5, sd: 0.25 }, { seed: 1, range: [1, 5] });
+  const mean = noisy.reduce((sum, { mos }) => sum + mos, 0) / noisy.length;
+  const variance = noisy.reduce((sum, { mos }) => sum + (mos - mean) ** 2, 0) / noisy.length;
+  // Standard errors: 0.25 / √4000 = 0.004 and 0.25 / √8000 = 0.0028.
+  expect(Math.abs(mean - 3.5)).toBeLessThan(0.016);
+  expect(Math.abs(Math.sqrt(variance) - 0.25)).toBeLessThan(0.012);
+  const some = withLabelNoise(many.slice(10, 20), { mean: 0.5, sd: 0.25 }, { seed: 1, range: [1, 5] });
+  expect(some).toEqual(noisy.slice(10, 20));
+  expect(many[0]!.mos).toBe(3);
+  const clipped = withLabelNoise(many, { mean: 1.9, sd: 0.5 }, { seed: 1, range: [1, 5] });
+  expect(Math.max(...clipped.map(({ mos }) => mos))).toBe(5);
+  expect(withLabelNoise(many, { mean: 0, sd: 0 }, { seed: 1, range: [1, 5] })).toEqual(many);
+});

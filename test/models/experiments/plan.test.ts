@@ -1,0 +1,139 @@
+import { describe, expect, test } from "bun:test";
+import { variantsOf } from "../../../models/experiments/expand.ts";
+import { canonicalJson, stageOptions, trainingKey } from "../../../models/experiments/key.ts";
+import { dataOf } from "../../../models/experiments/plan.ts";
+import { optionsOf } from "../../../models/experiments/settings.ts";
+import type { OpenedSource } from "../../../models/experiments/sources.ts";
+import { recipeOf } from "./recipe.ts";
+
+const rowsOf = (count: number, more = {}) =>
+  Array.from({ length: count }, (_, i) => ({
+    name: `${i}.png`,
+    path: `/${i}.png`,
+    sha256: `hash ${i}`,
+    mos: (100 * i) / count,
+    ...more,
+  }));
+
+const opened = (rows: OpenedSource["rows"], grouped = false): OpenedSource => ({
+  rows,
+  grouped,
+  problems: [],
+  warnings: [],
+  excluded: 0,
+});
+
+const sources = {
+  data: opened(rowsOf(100)),
+  range: [0, 100] as const,
+  unlabelled: new Map([["more", opened(rowsOf(7, { mos: 4, group: "g" }))]]),
+};
+
+const repeat = { split: 1, training: 1 };
+
+function dataWith(changes: Record<string, unknown>) {
+  const recipe = recipeOf({ unlabelled: { more: { folder: "/more" } }, base: { ratio: "1:3:1", ...changes } });
+  const { data, noisy } = dataOf(variantsOf(recipe)[0]!, repeat, sources);
+  const { labelled, unlabelled, validation, test } = data;
+  return { ...data, noisy, sizes: [labelled.length, unlabelled.length, validation.length, test.length] };
+}
+
+const names = (rows: readonly { name: string }[]) => rows.map(({ name }) => name);
+
+describe("the parts of a run", () => {
+  test.each([
+    [{}, [20, 60, 0, 20]],
+    [{ labelledShare: 0.25 }, [5, 60, 0, 20]],
+    [{ labelledShare: 0.25, remainder: "unlabelled" }, [5, 75, 0, 20]],
+    [{ unlabelledShare: 0.5 }, [20, 30, 0, 20]],
+    [{ unlabelledShare: 0, moreUnlabelled: ["more"] }, [20, 7, 0, 20]],
+    [{ validationShare: 0.2 }, [16, 60, 4, 20]],
+    [{ ratio: "4:1" }, [80, 0, 0, 20]],
+  ])("%j", (changes, expected) => {
+    expect(dataWith(changes).sizes).toEqual(expected);
+  });
+
+  test("the test part is the same whatever is varied", () => {
+    const plain = names(dataWith({}).test);
+    for (const changes of [{ labelledShare: 0.5 }, { unlabelledShare: 0.5 }, { labelNoise: { mean: 5, sd: 5 } }]) {
+      expect(names(dataWith(changes).test)).toEqual(plain);
+    }
+  });
+
+  test("noise changes labelled pictures alone", () => {
+    const [clean, noisy] = [dataWith({}), dataWith({ labelNoise: { mean: 0, sd: 10 }, validationShare: 0 })];
+    expect(names(noisy.labelled)).toEqual(names(clean.labelled));
+    expect(noisy.noisy).toBeGreaterThan(15);
+    expect(clean.noisy).toBe(0);
+    expect(noisy.labelled.every(({ mos }) => mos >= 0 && mos <= 100)).toBe(true);
+    for (const part of ["unlabelled", "validation", "test"] as const) expect(noisy[part]).toEqual(clean[part]);
+  });
+
+  test("pictures of a further set have names of their own and no score", () => {
+    const { unlabelled } = dataWith({ moreUnlabelled: ["more"] });
+    expect(unlabelled.at(-1)).toEqual({ name: "more/6.png", path: "/6.png", sha256: "hash 6" });
+  });
+
+  test("groups stay together where the set says so", () => {
+    const rows = rowsOf(100).map((row, i) => ({ ...row, group: `${i >> 2}` }));
+    const variant = variantsOf(recipeOf({}))[0]!;
+    const { data } = dataOf(variant, repeat, { ...sources, data: opened(rows, true) });
+    const groups = (part: readonly { group?: string }[]) => new Set(part.map(({ group }) => group));
+    expect(groups(data.test).intersection(groups(data.labelled)).size).toBe(0);
+    expect(data.split).toBe("1:3:1 by group, seed 1");
+  });
+});
+
+describe("the key of a training", () => {
+  const settings = variantsOf(recipeOf({}))[0]!.settings;
+  const data = dataWith({});
+  const keyOf = (stage: 1 | 2, changes: Record<string, unknown> = {}, content: Record<string, unknown> = {}) =>
+    trainingKey({
+      ...data,
+      stage,
+      options: stageOptions(optionsOf({ ...settings, ...changes }, 1), stage),
+      start: null,
+      adapter: "an adapter",
+      version: "1.0",
+      ...content,
+    } as Parameters<typeof trainingKey>[0]);
+
+  test("is that of its stage alone", () => {
+    for (const changes of [{ gamma: 0.5 }, { confidence: "off" }, { stageTwoEpochs: 9 }, { labelledBatch: 4 }]) {
+      expect(keyOf(1, changes)).toBe(keyOf(1));
+      expect(keyOf(2, changes)).not.toBe(keyOf(2));
+    }
+    for (const changes of [{ stageOneEpochs: 9 }, { stageOneBatch: 8 }]) {
+      expect(keyOf(2, changes)).toBe(keyOf(2));
+      expect(keyOf(1, changes)).not.toBe(keyOf(1));
+    }
+    expect(keyOf(1, {}, { unlabelled: [] })).toBe(keyOf(1));
+  });
+
+  test("changes with everything that bits depend on, and not with where pictures lie", () => {
+    const moved = (rows: readonly object[]) => rows.map((row) => ({ ...row, path: "/elsewhere" }));
+    expect(keyOf(2, {}, { labelled: moved(data.labelled), unlabelled: moved(data.unlabelled) })).toBe(keyOf(2));
+    const first = data.labelled[0]!;
+    const others = data.labelled.slice(1);
+    for (const content of [
+      { start: "a hash" },
+      { adapter: "another" },
+      { version: "1.1" },
+      { range: [0, 101] },
+      { labelled: [{ ...first, mos: first.mos + 1e-9 }, ...others] },
+      { labelled: [{ ...first, sha256: "other bytes" }, ...others] },
+      { labelled: [...others, first] },
+      { unlabelled: data.unlabelled.slice(1) },
+      { test: data.test.slice(1) },
+    ]) {
+      expect(keyOf(2, {}, content)).not.toBe(keyOf(2));
+    }
+    for (const changes of [{ levels: 50 }, { labelMode: "minent" }, { backbone: "resnet50" }, { rate: 1e-5 }]) {
+      for (const stage of [1, 2] as const) expect(keyOf(stage, changes)).not.toBe(keyOf(stage));
+    }
+  });
+
+  test("does not depend on the order of keys", () => {
+    expect(canonicalJson({ b: [{ d: 1, c: undefined }], a: 2 })).toBe('{"a":2,"b":[{"d":1}]}');
+  });
+});

@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { cplOptionsSchema } from "../../../models/cpl/options.ts";
+import {
+  builtInRecipes,
+  findRecipe,
+  readRecipe,
+  recipeJsonSchema,
+  repeatsOf,
+  settingNames,
+  variantsOf,
+} from "../../../models/experiments/index.ts";
+import { recipeOf } from "./recipe.ts";
+
+let folder = "";
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "acutance-recipe-"));
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function fileOf(text: string, name = "mine.toml"): Promise<string> {
+  const path = join(folder, name);
+  await writeFile(path, text);
+  return path;
+}
+
+describe("a recipe", () => {
+  test("in TOML and in JSON says the same; paths are those of its folder", async () => {
+    const toml = await readRecipe(
+      await fileOf(`
+title = "Mine"
+seeds = [1, { split = 2, training = 9 }]
+[data]
+folder = "pictures"
+csv = "/scores.csv"
+[base]
+gamma = 0.9
+init = "weights.safetensors"
+[[vary]]
+name = "all"
+[[vary]]
+labelNoise = { mean = 0.5, sd = 0.5 }
+`),
+    );
+    const said = {
+      title: "Mine",
+      seeds: [1, { split: 2, training: 9 }],
+      data: { folder: "pictures", csv: "/scores.csv" },
+      base: { gamma: 0.9, init: "weights.safetensors" },
+      vary: [{ name: "all" }, { labelNoise: { mean: 0.5, sd: 0.5 } }],
+    };
+    const json = await readRecipe(await fileOf(JSON.stringify(said), "mine.json"));
+    expect(json).toEqual(toml);
+    expect(toml).toMatchObject({ name: "mine", data: { folder: join(folder, "pictures"), csv: "/scores.csv" } });
+    expect(repeatsOf(toml)).toEqual([
+      { split: 1, training: 1 },
+      { split: 2, training: 9 },
+    ]);
+    const [all, noisy] = variantsOf(toml);
+    expect(all!.settings).toMatchObject({ gamma: 0.9, ratio: "1:3:1", init: join(folder, "weights.safetensors") });
+    expect(noisy).toMatchObject({
+      name: "labelNoise mean 0.5 sd 0.5",
+      settings: { labelNoise: { mean: 0.5, sd: 0.5 } },
+    });
+  });
+
+  test("expands rows and then a grid; each setting has the value it was given and every other its default", () => {
+    const recipe = recipeOf({
+      base: { gamma: 0.5, levels: 50 },
+      vary: [{ name: "first", levels: 10 }],
+      grid: { gamma: [0.9, 0.99], neighbours: [5, 10] },
+    });
+    const variants = variantsOf(recipe);
+    expect(variants.map(({ name }) => name)).toEqual([
+      "first",
+      "gamma 0.9, neighbours 5",
+      "gamma 0.9, neighbours 10",
+      "gamma 0.99, neighbours 5",
+      "gamma 0.99, neighbours 10",
+    ]);
+    expect(variants.map(({ settings: { gamma, levels, neighbours } }) => [gamma, levels, neighbours])).toEqual([
+      [0.5, 10, 10],
+      [0.9, 50, 5],
+      [0.9, 50, 10],
+      [0.99, 50, 5],
+      [0.99, 50, 10],
+    ]);
+    expect(variantsOf(recipeOf({})).map(({ name }) => name)).toEqual(["base"]);
+  });
+
+  test("may set every option of the method but the seed", () => {
+    const { seed: _, ...shape } = cplOptionsSchema.shape;
+    for (const name of Object.keys(shape)) expect(settingNames).toContain(name);
+    expect(settingNames).not.toContain("seed");
+    expect(JSON.stringify(recipeJsonSchema())).toContain("labelNoise");
+  });
+});
+
+describe("a wrong recipe names the key", () => {
+  test.each([
+    ["gama = 1", "[base]", "base.gama: there is no such key; did you mean gamma?"],
+    ["gamma = 1", "[base]", "base.gamma: Too big: expected number to be <1, got 1"],
+    ['labelMode = "soft"', "[[vary]]", "vary[0].labelMode: Invalid option"],
+    ["gamma = 0.5", "[grid]", "grid.gamma: Invalid input: expected array, received number, got 0.5"],
+    ["seed = 1", "[base]", "base.seed: there is no such key"],
+    ['ratio = "1:a"', "[base]", 'base.ratio: expected two or three numbers such as 1:3:1 or 4:1, got "1:a"'],
+    ["labelledShare = 0", "[base]", "base.labelledShare"],
+    ["labelNoise = { mena = 1 }", "[base]", "base.labelNoise.mena: there is no such key; did you mean mean?"],
+    ['moreUnlabelled = ["spaq"]', "[base]", "base.moreUnlabelled: there is no [unlabelled.spaq]; there are: none"],
+    ['dataset = "konic"', "[data]", "data.dataset: Invalid option"],
+    ["range = [5, 1]", "[data]", "data.range: the lower end comes first, got [5,1]"],
+    ["titel = 1", "", "titel: there is no such key; did you mean title?"],
+    ["seeds = [-1]", "", "seeds[0]: Too small: expected number to be >=0, got -1"],
+    ['seeds = ["a"]', "", 'seeds[0]: expected a whole number from 0 on, or { split = 1, training = 2 }, got "a"'],
+    ["seeds = []", "", "seeds: "],
+  ])("%s in %s", async (line, table, message) => {
+    const text = table ? `title = "x"\n${table}\n${line}\n` : `title = "x"\n${line}\n`;
+    await expect(readRecipe(await fileOf(text))).rejects.toThrow(message);
+  });
+
+  test("what does not go together is said with the variant's name", () => {
+    expect(() => variantsOf(recipeOf({ vary: [{ name: "a", crop: 300 }] }))).toThrow('variant "a": crop 300 is larger');
+    expect(() => variantsOf(recipeOf({ vary: [{ name: "a" }, { name: "a" }] }))).toThrow('two variants are called "a"');
+    const none = recipeOf({ base: { stageOneEpochs: 0 }, vary: [{ name: "b", stageTwoEpochs: 0 }] });
+    expect(() => variantsOf(none)).toThrow("both 0");
+    expect(() => repeatsOf(recipeOf({ seeds: [1, { split: 1, training: 1 }] }))).toThrow("1/1");
+  });
+
+  test("a file that is none", async () => {
+    await expect(readRecipe(await fileOf("= 1"))).rejects.toThrow("is no TOML");
+    await expect(readRecipe(await fileOf("{", "x.json"))).rejects.toThrow("is no JSON");
+    await expect(readRecipe(join(folder, "absent.toml"))).rejects.toThrow("cannot be read");
+    await expect(findRecipe("livec-ablatoin")).rejects.toThrow("did you mean livec-ablation?");
+  });
+});
+
+test("every built-in recipe expands", async () => {
+  const recipes = await builtInRecipes();
+  expect(recipes.map(({ name }) => name)).toContain("livec-ablation");
+  for (const recipe of recipes) {
+    expect(variantsOf(recipe).length).toBeGreaterThan(1);
+    expect(repeatsOf(recipe).length).toBeGreaterThan(1);
+  }
+});
