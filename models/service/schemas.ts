@@ -27,7 +27,14 @@ export const scoreSchema = z
 
 /** A picture of several that has no score. */
 export const failureSchema = z
-  .object({ index: z.int().min(0), name: z.string(), error: problemSchema })
+  .object({
+    index: z.int().min(0),
+    name: z.string(),
+    error: problemSchema,
+    ends: z.literal(true).optional().openapi({
+      description: "In a stream: what is wrong with the body itself. This picture and further ones were not looked at",
+    }),
+  })
   .openapi("Failure");
 
 export const answerSchema = z
@@ -139,7 +146,7 @@ export const routes = {
     path: "/v1/score/stream",
     summary: "Score pictures, a line of JSON for each as soon as those before it are scored",
     description:
-      "The body is read as pictures are scored: the first lines may come before its end. Once they do, what is wrong with the body is a Failure with the name `(body)`, and the last line.",
+      "The body is read as pictures are scored: the first lines may come before its end. Once they do, what is wrong with the body is a Failure with `ends`, and the last line.",
     security,
     request: { query: z.object(modelQuery), body: { required: true, content: { ...rawBody, ...form, ...names } } },
     responses: {

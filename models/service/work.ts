@@ -158,7 +158,10 @@ export class Work {
       { picture, index }: { readonly picture: SentPicture | { readonly problem: Problem }; readonly index: number },
       wanted: AbortSignal,
     ): Promise<ScoredRow> => {
-      if ("problem" in picture) return rowOf(index, "(body)", picture.problem, true);
+      if ("problem" in picture) {
+        const { line, ...rest } = rowOf(index, "(body)", picture.problem, true);
+        return { line: { ...line, ends: true }, ...rest };
+      }
       account.pictures++;
       const fetched = { bytes: 0 };
       try {

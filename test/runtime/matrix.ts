@@ -43,7 +43,9 @@ const smokeFiles = [
   "test/engine/optim/optimiser.test.ts",
   "test/engine/weights/safetensors.test.ts",
   "test/models/scoring/scorer.test.ts",
+  "test/models/service/fetch-picture.test.ts",
   "test/models/service/service.test.ts",
+  "test/models/service/stream.test.ts",
 ];
 
 process.exitCode = await matrix(process.argv.slice(2));

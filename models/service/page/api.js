@@ -86,6 +86,7 @@ export async function models() {
  * Scores pictures, calling `each` with every row as it comes.
  * @param {readonly import("./state.js").Picture[]} pictures @param {AbortSignal} signal
  * @param {(row: import("./state.js").Score & { error?: import("./state.js").Problem }) => void} each
+ * @throws ServiceError also when the service stops in the middle; the pictures without a row were not looked at
  */
 export async function scoreStream(pictures, signal, each) {
   const form = new FormData();
@@ -99,7 +100,11 @@ export async function scoreStream(pictures, signal, each) {
     if (done) return;
     const lines = (rest + value).split("\n");
     rest = lines.pop() ?? "";
-    for (const line of lines) each(JSON.parse(line));
+    for (const line of lines) {
+      const row = JSON.parse(line);
+      if (row.ends) throw new ServiceError(row.error);
+      each(row);
+    }
   }
 }
 

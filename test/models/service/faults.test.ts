@@ -54,8 +54,9 @@ test("32 bodies that come drop by drop are ended with 408 and hold up nobody", a
 test("a device destroyed under load: every request is answered, the service scores again", async () => {
   const source = devices();
   await using service = await open({ models: [{ model, device: source.open, batch: 4 }] });
-  const { statuses } = await loseUnderLoad(service, good, source.lose);
+  const { statuses, readyMs } = await loseUnderLoad(service, good, source.lose);
   expect(statuses).toHaveLength(64);
   expect(statuses.every((status) => status === 200 || status === 503)).toBe(true);
   expect(source.opened).toHaveLength(2);
+  expect(readyMs).toBeLessThan(5000);
 });

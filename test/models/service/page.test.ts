@@ -262,6 +262,31 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     await page.locator(".card").last().locator("canvas").waitFor();
   }, 60_000);
 
+  test("pictures for which a full service has no room wait and are sent again", async () => {
+    // Two requests at a time cannot both be held.
+    await using full = await open({ limits: { maxHeldBytes: 120_000 } });
+    let refusals = 0;
+    const counted = async (request: Request) => {
+      const response = await full.fetch(request);
+      if (response.status === 429) refusals++;
+      if (response.headers.get("content-type") !== "application/x-ndjson") return response;
+      const text = await response.text();
+      if (text.includes('"status":429')) refusals++;
+      return new Response(text, response);
+    };
+    const at = await listen({ fetch: counted, limits: full.limits, drain: () => full.drain() } as Service, {
+      host: "127.0.0.1",
+      port: 0,
+    });
+    const visited = await visit(at.url);
+    await drop([...pictures, ...pictures], "image/jpeg", visited);
+    await done(40, visited);
+    expect(refusals).toBeGreaterThan(0);
+    complaints = complaints.filter((text) => !text.includes("429"));
+    await visited.context().close();
+    await at.stop();
+  }, 60_000);
+
   test("a service with a token asks for it, again when it was wrong", async () => {
     await using guarded = await open({ token: "open sesame" });
     const at = await listen(guarded, { host: "127.0.0.1", port: 0 });
