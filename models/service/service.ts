@@ -14,7 +14,7 @@ import { type Account, mutable, Work } from "./work.ts";
 
 /** How {@link openService} opens a service. */
 export interface ServiceOptions {
-  /** Its models, at least one; the first is taken where a request names none. The limits of the service set their `maxPixels`. */
+  /** Its models, at least one; the first is taken where a request names none. They share a device unless told otherwise. The limits of the service set their `maxPixels`. */
   readonly models: readonly ScorerOptions[];
   readonly limits?: LimitsInput;
   /** What clients must send as bearer token, to all routes but `/` (a page without data), `/health`, `/ready` and `/openapi.json`. None unless given. */

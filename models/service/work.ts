@@ -6,6 +6,7 @@ import type { QualityMap } from "../scoring/explain.ts";
 import { Admission, type Place } from "./admission.ts";
 import { deadline } from "./deadline.ts";
 import { type FetchingOptions, fetchPicture } from "./fetch-picture.ts";
+import { linesOf } from "./lines.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Limits } from "./options.ts";
 import { type Problem, problemOf } from "./problem.ts";
@@ -47,6 +48,8 @@ const mostFetches = 16;
 
 /** A request that is being answered. */
 interface Job extends Disposable {
+  readonly scorer: Scorer;
+  readonly account: Account;
   readonly place: Place;
   /** Aborts when the client is gone or the request is answered. */
   readonly signal: AbortSignal;
@@ -69,9 +72,9 @@ export class Work {
    * @throws Problem when the request is refused, when the only picture is bad, or when the device fails
    */
   async score(request: Request, scorer: Scorer, account: Account): Promise<Answer> {
-    using job = this.#begin(request, this.#accepted, account);
+    using job = this.#begin(request, scorer, account, this.#accepted);
     const pictures: Answer["pictures"] = [];
-    for await (const { line, problem, isOfRequest } of this.#rows(job, job.pictures, scorer, account)) {
+    for await (const { line, problem, isOfRequest } of this.#rows(job, job.pictures)) {
       if (problem && (isOfRequest || problem.status >= 500)) throw problem;
       pictures.push(line);
     }
@@ -85,9 +88,9 @@ export class Work {
    * @throws Problem when the request is refused before
    */
   async stream(request: Request, scorer: Scorer, account: Account): Promise<ReadableStream<Uint8Array>> {
-    const job = this.#begin(request, this.#accepted, account);
+    const job = this.#begin(request, scorer, account, this.#accepted);
     try {
-      const rows = this.#rows(job, withProblem(job.pictures), scorer, account);
+      const rows = this.#rows(job, withProblem(job.pictures));
       const first = await rows.next();
       if (first.done) throw new Error("a body has a picture or a problem");
       const { problem, isOfRequest } = first.value;
@@ -113,7 +116,7 @@ export class Work {
     account: Account,
     { tiles, use }: { readonly tiles: number; readonly use: (map: QualityMap) => Promise<T> },
   ): Promise<T> {
-    using job = this.#begin(request, ["picture"], account, tiles);
+    using job = this.#begin(request, scorer, account, ["picture"], tiles);
     const { value: picture } = await job.pictures.next();
     account.pictures = 1;
     using time = deadline(job.signal, this.#options.limits.scoreSeconds);
@@ -124,7 +127,7 @@ export class Work {
     return this.#options.fetching ? ["picture", "form", "urls", "lines"] : ["picture", "form"];
   }
 
-  #begin(request: Request, accepted: readonly BodyKind[], account: Account, weight = 1): Job {
+  #begin(request: Request, scorer: Scorer, account: Account, accepted: readonly BodyKind[], weight = 1): Job {
     const kind = kindOf(request, accepted);
     const place = this.admission.enter(weight);
     const life = deadline(request.signal);
@@ -137,69 +140,39 @@ export class Work {
       life[Symbol.dispose]();
       place[Symbol.dispose]();
     };
-    return { place, signal: life.signal, pictures, [Symbol.dispose]: end };
+    return { scorer, account, place, signal: life.signal, pictures, [Symbol.dispose]: end };
   }
 
   /** The pictures' rows in order, some pictures ahead of the one handed out and no further. @throws what `pictures` does, at once */
-  async *#rows(
-    { place, signal }: Job,
-    pictures: AsyncIterable<SentPicture | { readonly problem: Problem }>,
-    scorer: Scorer,
-    account: Account,
-  ): AsyncGenerator<ScoredRow, void, undefined> {
+  async *#rows(job: Job, pictures: AsyncIterable<SentPicture | Ending>): AsyncGenerator<ScoredRow, void, undefined> {
     let count = 0;
     async function* admitted() {
       for await (const picture of pictures) {
-        if (!("problem" in picture)) await place.take();
+        if (!("problem" in picture)) await job.place.take();
         yield { picture, index: count++ };
       }
     }
-    const row = async (
-      { picture, index }: { readonly picture: SentPicture | { readonly problem: Problem }; readonly index: number },
-      wanted: AbortSignal,
-    ): Promise<ScoredRow> => {
-      if ("problem" in picture) {
-        const { line, ...rest } = rowOf(index, "(body)", picture.problem, true);
-        return { line: { ...line, ends: true }, ...rest };
-      }
-      account.pictures++;
-      const fetched = { bytes: 0 };
-      try {
-        return await this.#row(picture, index, { scorer, place, account, wanted, fetched });
-      } finally {
-        place.leave(picture.heldBytes + fetched.bytes);
-      }
-    };
-    const { ahead } = scorer;
-    for await (const result of prefetch(admitted(), row, { ahead, concurrency: ahead, signal })) {
+    const row = ({ picture, index }: { picture: SentPicture | Ending; index: number }, wanted: AbortSignal) =>
+      "problem" in picture ? lastRow(index, picture) : this.#row(job, picture, index, wanted);
+    const { ahead } = job.scorer;
+    for await (const result of prefetch(admitted(), row, { ahead, concurrency: ahead, signal: job.signal })) {
       if (!result.ok) throw result.error;
       yield result.value;
     }
   }
 
-  async #row(
-    { name, content, isAlone }: SentPicture,
-    index: number,
-    {
-      scorer,
-      place,
-      account,
-      wanted,
-      fetched,
-    }: {
-      readonly scorer: Scorer;
-      readonly place: Place;
-      readonly account: Account;
-      readonly wanted: AbortSignal;
-      readonly fetched: { bytes: number };
-    },
-  ): Promise<ScoredRow> {
+  /** The row of a picture that has its place, which is free afterwards. */
+  async #row(job: Job, picture: SentPicture, index: number, wanted: AbortSignal): Promise<ScoredRow> {
+    const { scorer, account, place } = job;
+    const { name, content } = picture;
     const { metrics, onFailure, limits } = this.#options;
+    let held = picture.heldBytes;
+    const hold = (bytes: number) => {
+      place.hold(bytes);
+      held += bytes;
+    };
+    account.pictures++;
     try {
-      const hold = (bytes: number) => {
-        place.hold(bytes);
-        fetched.bytes += bytes;
-      };
       const bytes = content instanceof URL ? await this.#fetch(content, hold, wanted) : content;
       using time = deadline(wanted, limits.scoreSeconds);
       const { range, histogram, ...rest } = await scorer.score(bytes, { signal: time.signal, name });
@@ -210,7 +183,9 @@ export class Work {
       account.failed++;
       metrics.picture(problem.document.code);
       if (problem.status === 500) onFailure(account, error);
-      return rowOf(index, name, problem, isAlone);
+      return { line: { index, name, error: problem.document }, problem, isOfRequest: picture.isAlone };
+    } finally {
+      place.leave(held);
     }
   }
 
@@ -224,74 +199,24 @@ export class Work {
   }
 }
 
-function rowOf(index: number, name: string, problem: Problem, isOfRequest: boolean): ScoredRow {
-  return { line: { index, name, error: problem.document }, problem, isOfRequest };
+/** What ends the pictures of a request too early. */
+interface Ending {
+  readonly problem: Problem;
+}
+
+function lastRow(index: number, { problem }: Ending): ScoredRow {
+  return { line: { index, name: "(body)", error: problem.document, ends: true }, problem, isOfRequest: true };
 }
 
 /** The pictures, and as the last of them what ends them too early. */
 async function* withProblem(
   pictures: AsyncIterable<SentPicture>,
-): AsyncGenerator<SentPicture | { readonly problem: Problem }, void, undefined> {
+): AsyncGenerator<SentPicture | Ending, void, undefined> {
   try {
     yield* pictures;
   } catch (error) {
     yield { problem: problemOf(error) };
   }
-}
-
-/**
- * Rows as lines of JSON, until `signal` aborts or nobody reads on for so many seconds.
- * @param end called once, when the last line was handed over or no further one will be
- */
-function linesOf(
-  first: ScoredRow,
-  rows: AsyncIterator<ScoredRow, void>,
-  { signal, end, seconds }: { readonly signal: AbortSignal; readonly end: () => void; readonly seconds: number },
-): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder();
-  let next: ScoredRow | undefined = first;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let isOver = false;
-  const stop = () => {
-    isOver = true;
-    clearTimeout(timer);
-    end();
-    Promise.resolve(rows.return?.()).catch(() => {});
-  };
-  return new ReadableStream<Uint8Array>({
-    start(controller) {
-      const gone = () => {
-        if (isOver) return;
-        controller.error(signal.reason);
-        stop();
-      };
-      signal.addEventListener("abort", gone, { once: true });
-      if (signal.aborted) gone();
-    },
-    async pull(controller) {
-      clearTimeout(timer);
-      try {
-        next ??= (await rows.next()).value ?? undefined;
-      } catch (error) {
-        if (isOver) return;
-        stop();
-        throw error;
-      }
-      if (isOver) return;
-      if (!next) {
-        controller.close();
-        stop();
-        return;
-      }
-      controller.enqueue(encoder.encode(`${JSON.stringify(next.line)}\n`));
-      next = undefined;
-      timer = setTimeout(() => {
-        controller.error(new Error(`nobody has read on for ${seconds} s`));
-        stop();
-      }, 1000 * seconds);
-    },
-    cancel: stop,
-  });
 }
 
 /** A range as the schemas have it. */

@@ -45,7 +45,6 @@ const smokeFiles = [
   "test/models/scoring/scorer.test.ts",
   "test/models/service/fetch-picture.test.ts",
   "test/models/service/service.test.ts",
-  "test/models/service/stream.test.ts",
 ];
 
 process.exitCode = await matrix(process.argv.slice(2));
