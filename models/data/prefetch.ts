@@ -67,23 +67,18 @@ export async function* prefetch<Item, Value>(
     }
   };
 
-  const aborted = signal ? whenAborted(signal) : undefined;
   try {
     for (;;) {
       signal?.throwIfAborted();
       fill();
       const [first] = window;
       if (!first && !pulling) return;
-      const result =
-        first && !pulling && !aborted
-          ? await first
-          : await soonest<Prefetched<Item, Value> | undefined>([first, pulling, aborted?.promise]);
+      const result = await soonest<Prefetched<Item, Value> | undefined>([first, pulling], signal);
       if (!result) continue; // an item has come
       window.shift();
       yield result;
     }
   } finally {
-    aborted?.release();
     stop.abort();
     // An asynchronous source answers when its item in hand has come, which may be never.
     if (!exhausted) Promise.resolve(source.return?.()).catch(() => {});
@@ -91,9 +86,15 @@ export async function* prefetch<Item, Value>(
   }
 }
 
-/** What the first of the promises gives. */
-function soonest<T>(promises: readonly (Promise<T> | undefined)[]): Promise<T> {
-  return Promise.race(promises.filter((promise) => promise !== undefined));
+/** What the first of the promises gives, unless the signal aborts before. */
+async function soonest<T>(promises: readonly (Promise<T> | undefined)[], signal: AbortSignal | undefined): Promise<T> {
+  // One for each wait: a promise that outlived them would keep the result of every race that it lost.
+  const aborted = signal && whenAborted(signal);
+  try {
+    return await Promise.race([...promises, aborted?.promise].filter((promise) => promise !== undefined));
+  } finally {
+    aborted?.release();
+  }
 }
 
 /** A promise that rejects with the signal's reason; `release` takes the listener off. */

@@ -21,18 +21,19 @@ export async function* chunksOf(
   if (announcedBytes(request) > maxBodyBytes) throw tooLong(maxBodyBytes);
   const reader = request.body?.getReader();
   if (!reader) return;
-  const ended = Promise.withResolvers<never>();
-  ended.promise.catch(() => {});
+  // One for each read: a promise that outlived them would keep all chunks.
+  let ended = Promise.withResolvers<never>();
   const abort = () => ended.reject(signal.reason);
   const late = () => {
     ended.reject(new Problem(408, "slow-body", `The body did not arrive within ${bodySeconds} s.`, closing));
   };
-  signal.addEventListener("abort", abort, { once: true });
-  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort);
   let [length, leftMs] = [0, 1000 * bodySeconds];
   let isWhole = false;
   try {
     for (;;) {
+      ended = Promise.withResolvers();
+      if (signal.aborted) abort();
       const since = performance.now();
       const timer = setTimeout(late, Math.max(0, leftMs));
       const next = await Promise.race([reader.read().catch(brokenOff), ended.promise]).finally(() =>

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { dawnOptions, findGpu, loadFailure } from "../../../engine/device/provider.ts";
+import { collectGarbage } from "../garbage.ts";
 
 test("timestamps are exact and workgroup memory is not cleared unless the caller asks for it", () => {
   expect(dawnOptions({})).toEqual([
@@ -54,13 +55,6 @@ test("the device survives garbage collection of everything that is not pinned", 
   }
   device.destroy();
 });
-
-/** A forced collection: Bun's own, or V8's under --expose-gc. */
-async function collectGarbage(): Promise<void> {
-  if (process.versions.bun) (await import("bun")).gc(true);
-  else if (globalThis.gc) globalThis.gc();
-  else throw new Error("run with --expose-gc");
-}
 
 test("asking for navigator.gpu where there is none is an error with advice", async () => {
   if ((globalThis.navigator as Navigator | undefined)?.gpu) return;

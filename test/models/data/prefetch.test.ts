@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { prefetch } from "../../../models/data/prefetch.ts";
+import { collectGarbage } from "../../engine/garbage.ts";
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 
@@ -13,6 +14,29 @@ describe("prefetch", () => {
       if (result.ok) values.push(result.value);
     }
     expect(values).toEqual(numbers(20).map((n) => n * 10));
+  });
+
+  test("keeps nothing that was handed out, also with a signal", async () => {
+    const given: WeakRef<object>[] = [];
+    function* items() {
+      for (let i = 0; i < 200; i++) {
+        const item = { bytes: new Uint8Array(10_000) };
+        given.push(new WeakRef(item));
+        yield item;
+      }
+    }
+    const { signal } = new AbortController();
+    let seen = 0;
+    let alive = 0;
+    const load = async ({ bytes }: { bytes: Uint8Array }) => bytes.slice();
+    for await (const _ of prefetch(items(), load, { ahead: 4, concurrency: 2, signal })) {
+      if (++seen < 150) continue;
+      await sleep(0); // what a turn of the loop was given stays until it ends
+      await collectGarbage();
+      alive = given.filter((item) => item.deref()).length;
+      break;
+    }
+    expect(alive).toBeLessThan(30);
   });
 
   test("never loads more than allowed at a time or ahead, and takes items only as needed", async () => {

@@ -14,6 +14,7 @@ import {
   scoreSchema,
 } from "../../../models/service/index.ts";
 import { sharedDevice } from "../../engine/device.ts";
+import { collectGarbage } from "../../engine/garbage.ts";
 import { mutations } from "../../engine/weights/fuzz.ts";
 import { badPictures, noisePictures, smallModel } from "../scoring/fixtures.ts";
 import { figure, form, formBytes, inPieces, post, problem } from "./requests.ts";
@@ -110,10 +111,13 @@ describe("a body that is on its way", () => {
     const limits = { maxHeldBytes: 60_000, maxBodyBytes: 50_000_000, maxPictures: 1_000_000 };
     await using narrow = await open({ models: [devices], limits });
     const boundary = "x".repeat(20);
+    const given: WeakRef<object>[] = [];
     function* endless() {
       for (let i = 0; ; i++) {
         const head = `--${boundary}\r\ncontent-disposition: form-data; name="a"; filename="${i}"\r\n\r\n`;
-        yield Buffer.concat([Buffer.from(head), pictures[i % 12]!, Buffer.from("\r\n")]);
+        const piece = Buffer.concat([Buffer.from(head), pictures[i % 12]!, Buffer.from("\r\n")]);
+        given.push(new WeakRef(piece));
+        yield piece;
       }
     }
     const { body, asked } = inPieces(endless());
@@ -124,8 +128,11 @@ describe("a body that is on its way", () => {
     // Two batches at the adapter and one that gathers, with what is being decoded, and what the streams between hold.
     const ahead = 3 * 2 + 2;
     expect(asked.pieces).toBeLessThanOrEqual(ahead + 6);
-    for (let i = 0; i < 40; i++) await reader.read();
-    expect(asked.pieces).toBeGreaterThan(40);
+    for (let i = 0; i < 120; i++) await reader.read();
+    expect(asked.pieces).toBeGreaterThan(120);
+    await sleep(0);
+    await collectGarbage();
+    expect(given.filter((piece) => piece.deref()).length).toBeLessThan(60);
     expect(await figure(narrow, "acutance_held_bytes")).toBeLessThan(60_000);
     await reader.cancel();
     await emptied(narrow);
