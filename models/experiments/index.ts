@@ -41,8 +41,8 @@ export interface FinishedExperiment {
 
 /**
  * Runs an experiment, or what an earlier call left undone of it: trains every variant with the seeds of every repeat, tests
- * the models, and writes `experiment.json`, `table.md`, `table.csv`, `runs.csv` anew after each run and
- * `experiment.html` at the end, into the folder of its name in the store. The same configuration is trained
+ * the models, and writes `experiment.json`, `table.md`, `table.csv`, `runs.csv` and
+ * `experiment.html` into the folder of its name in the store, anew after each run. The same configuration is trained
  * once, whichever experiments of the store it occurs in.
  * @param source a device, or how to open one; opened ones are closed at the end
  * @throws ExperimentInterrupted when the signal aborts; RecipeError, StoreError, DatasetError; NoAdapterError. A run that

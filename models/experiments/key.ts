@@ -9,6 +9,7 @@ const stageTwoOnly = [
   "labelledBatch",
   "unlabelledBatch",
   "stageTwoEpoch",
+  "refresh",
   "neighbours",
   "affinity",
   "affinityPower",

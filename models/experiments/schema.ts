@@ -11,14 +11,11 @@ export class StoreError extends Error {
 /** Marks an SQLite file as one of these: "ACUT" in ASCII. */
 const applicationId = 0x41435554;
 
-/** Version of the tables below. */
-const schemaVersion = 1;
-
 const measures = measureNames.map((name) => `${name} REAL`).join(", ");
 
 /**
  * `training` is the key of a row in `trainings`. A result's `data_key` is empty for the parts of the training's own data
- * set, and names the content of a further one. Undefined measures are NULL.
+ * set, and names the content of a further one. Undefined measures are NULL. These are the tables of version 1.
  */
 const tables = `
 CREATE TABLE files (path TEXT PRIMARY KEY, bytes INTEGER, modified_ms REAL, sha256 TEXT, problem TEXT);
@@ -48,11 +45,13 @@ CREATE INDEX predictions_of ON predictions (training, part);
 CREATE INDEX losses_of ON losses (training);
 CREATE INDEX pseudo_labels_of ON pseudo_labels (training);
 PRAGMA application_id = ${applicationId};
-PRAGMA user_version = ${schemaVersion};
 `;
 
-/** Tables that the first stores were made without. `spread` is JSON: reliability and distances of predicted distributions. */
-const laterTables = "CREATE TABLE IF NOT EXISTS spreads (training TEXT PRIMARY KEY, spread TEXT NOT NULL)";
+/** What each version of the tables added to the one before; the first is all of it. */
+const migrations = [
+  tables,
+  "ALTER TABLE trainings ADD COLUMN spread TEXT; ALTER TABLE predictions ADD COLUMN share_below REAL;",
+];
 
 /**
  * Opens the database of a store, making it where there is none.
@@ -68,8 +67,8 @@ export async function openDatabase(path: string): Promise<DatabaseSync> {
     if (!isNew) expectIntact(database, path);
     database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
     database.exec("BEGIN IMMEDIATE");
-    if (pragma(database, "user_version") === 0) database.exec(tables);
-    database.exec(laterTables);
+    for (const migration of migrations.slice(pragma(database, "user_version"))) database.exec(migration);
+    database.exec(`PRAGMA user_version = ${migrations.length}`);
     database.exec("COMMIT");
     return database;
   } catch (error) {
@@ -86,6 +85,7 @@ function expectIntact(database: DatabaseSync, path: string): void {
   // Made and not filled: another process is about to, or was stopped before it did.
   if (count === 0 && application === 0 && version === 0) return;
   if (application !== applicationId) throw new StoreError(`${path} is an SQLite file of another program`);
+  const schemaVersion = migrations.length;
   if (version > schemaVersion) {
     throw new StoreError(
       `${path} has tables of version ${version}, made by a later Acutance; this one knows ${schemaVersion}`,

@@ -116,7 +116,7 @@ export class ExperimentStore implements Disposable {
   /** Keeps what a finished training found, all of it or nothing. */
   finish(key: string, { progress, results }: { progress: Progress; results: readonly PartResult[] }): void {
     this.#together(() => {
-      for (const table of ["results", "phases", "losses", "refreshes", "predictions", "pseudo_labels", "spreads"]) {
+      for (const table of ["results", "phases", "losses", "refreshes", "predictions", "pseudo_labels"]) {
         this.#run(`DELETE FROM ${table} WHERE training = ?`, key);
       }
       for (const result of results) this.#addResult(key, result, "");
@@ -129,12 +129,10 @@ export class ExperimentStore implements Disposable {
       for (const row of progress.predictions) this.#addPrediction(key, "test", row);
       for (const { name, pseudo, confidence, mos } of progress.pseudoLabels)
         this.#insert("pseudo_labels", { training: key, name, pseudo, confidence, mos: mos ?? null });
-      const { reliability = [], distributions = [] } = progress;
-      this.#insert("spreads", { training: key, spread: JSON.stringify({ reliability, distributions }) });
       const seconds = progress.phases.reduce((sum, phase) => sum + phase.seconds, 0);
       this.#run(
-        "UPDATE trainings SET status = 'finished', error = NULL, seconds = ?, notes = ?, finished = ? WHERE key = ?",
-        ...[seconds, JSON.stringify(progress.notes), new Date().toISOString(), key],
+        "UPDATE trainings SET status = 'finished', error = NULL, seconds = ?, notes = ?, spread = ?, finished = ? WHERE key = ?",
+        ...[seconds, JSON.stringify(progress.notes), JSON.stringify(spreadOf(progress)), new Date().toISOString(), key],
       );
     });
   }
@@ -167,8 +165,8 @@ export class ExperimentStore implements Disposable {
     const rows = (table: string, columns: string) =>
       this.#all(`SELECT ${columns} FROM ${table} WHERE training = ? ORDER BY rowid`, key);
     const predictions = this.#all(
-      `SELECT name, path, mos, stage_one AS stageOne, score, standard_deviation AS standardDeviation, confidence
-       FROM predictions WHERE training = ? AND part = 'test' ORDER BY rowid`,
+      `SELECT name, path, mos, stage_one AS stageOne, score, standard_deviation AS standardDeviation, confidence,
+         share_below AS shareBelow FROM predictions WHERE training = ? AND part = 'test' ORDER BY rowid`,
       key,
     );
     return {
@@ -181,8 +179,10 @@ export class ExperimentStore implements Disposable {
       pseudoLabels: rows("pseudo_labels", "name, pseudo, confidence, mos").map(
         withoutNulls,
       ) as Progress["pseudoLabels"],
-      ...JSON.parse((rows("spreads", "spread")[0]?.["spread"] as string | undefined) ?? "{}"),
       notes: [...(this.training(key)?.notes ?? [])],
+      ...JSON.parse(
+        (this.#get("SELECT spread FROM trainings WHERE key = ?", key)?.["spread"] as string | null) ?? "{}",
+      ),
     };
   }
 
@@ -217,10 +217,10 @@ export class ExperimentStore implements Disposable {
   }
 
   #addPrediction(key: string, part: string, row: Progress["predictions"][number]): void {
-    const { name, path, mos, stageOne, score, standardDeviation, confidence } = row;
+    const { name, path, mos, stageOne, score, standardDeviation, confidence, shareBelow } = row;
     this.#insert("predictions", {
       ...{ training: key, part, name, path, mos: mos ?? null, stage_one: stageOne ?? null },
-      ...{ score, standard_deviation: standardDeviation, confidence },
+      ...{ score, standard_deviation: standardDeviation, confidence, share_below: shareBelow ?? null },
     });
   }
 
@@ -268,6 +268,11 @@ export class ExperimentStore implements Disposable {
       throw error;
     }
   }
+}
+
+/** What a test adds to a record beside scores. */
+function spreadOf({ reliability, distributions }: Progress): Pick<Progress, "reliability" | "distributions"> {
+  return { ...(reliability && { reliability }), ...(distributions && { distributions }) };
 }
 
 function withoutNulls(row: Record<string, unknown>): Record<string, unknown> {

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -16,6 +18,7 @@ import {
   runExperiment,
   StoreError,
 } from "../../../models/experiments/index.ts";
+import { ExperimentStore } from "../../../models/experiments/store.ts";
 import { evaluate } from "../../../models/metrics/index.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { recipeOf, small, writePictures } from "./recipe.ts";
@@ -81,7 +84,6 @@ describe("an experiment", () => {
     for (const { runs } of record.variants) {
       expect(runs.map(({ status }) => status)).toEqual(["finished", "finished"]);
       for (const run of runs) {
-        expect(run.reliability).toMatchObject({ name: "stage 2", n: 8 });
         expect(run.parts).toMatchObject({ labelled: 5, unlabelled: 24, validation: 3, test: 8 });
         expect(run.results.map(({ part, stage }) => `${part} ${stage}`)).toEqual([
           "validation 1",
@@ -102,13 +104,19 @@ describe("an experiment", () => {
       run!.predictions!.map(({ mos }) => mos!),
     );
     expect(final).toMatchObject({ n: 8, srcc: again.srcc, rmse: again.rmse });
+    expect(run!.reliability!.name).toBe("stage 2");
+    expect(run!.distributions!.map(({ name }) => name)).toEqual(["stage 2"]);
     expect(run!.predictions!.every(({ stageOne }) => typeof stageOne === "number")).toBe(true);
     const cross = run!.results.find(({ part }) => part === "other")!;
     expect(cross.rmse!).toBeLessThan(4);
     expect(record.ranges).toEqual({ test: [0, 100], validation: [0, 100], other: [1, 5] });
-    expect((await readdir(out)).sort()).toEqual(
-      expect.arrayContaining(["experiment.html", "experiment.json", "runs.csv", "table.csv", "table.md"]),
-    );
+    expect((await readdir(out)).sort()).toEqual([
+      "experiment.html",
+      "experiment.json",
+      "runs.csv",
+      "table.csv",
+      "table.md",
+    ]);
     expect(JSON.parse(await readFile(join(out, "experiment.json"), "utf8"))).toEqual(
       JSON.parse(JSON.stringify(record)),
     );
@@ -175,6 +183,29 @@ describe("an experiment", () => {
     expect(JSON.parse(JSON.stringify(results(record)))).toEqual(results(whole));
   });
 
+  test("begins again when the pictures have moved since it was stopped", async () => {
+    const device = await sharedDevice();
+    const one = (where: typeof data) => ({
+      ...two(),
+      data: where,
+      crossData: {},
+      seeds: [1],
+      vary: two().vary.slice(0, 1),
+    });
+    const before = join(folder, "before");
+    await cp(data.folder, before, { recursive: true });
+    const stop = new AbortController();
+    const progress = () => ({ advance: () => stop.abort(), stop: () => {} });
+    const moved = one({ ...data, folder: before });
+    const stopped = runExperiment(moved, store("moved"), device, { progress, signal: stop.signal });
+    await expect(stopped).rejects.toThrow("interrupted after 0 of 1 runs");
+    await rm(before, { recursive: true });
+    const { record } = await runExperiment(one(data), store("moved"), device);
+    const whole = JSON.parse(await readFile(join(store("whole"), "test", "experiment.json"), "utf8"));
+    const own = whole.variants[0].runs[0].results.filter(({ part }: { part: string }) => part !== "other");
+    expect(JSON.parse(JSON.stringify(record.variants[0]!.runs[0]!.results))).toEqual(own);
+  });
+
   test("a run that fails is on record with its error, and the others go on", async () => {
     const device = await sharedDevice();
     const recipe = recipeOf({
@@ -235,6 +266,32 @@ describe("a store", () => {
       await expect(open(name)).rejects.toThrow(message);
     }
   });
+});
+
+test("a store of an earlier version gets what is new", async () => {
+  (await ExperimentStore.open(store("earlier")))[Symbol.dispose]();
+  const path = join(store("earlier"), "results.sqlite");
+  const database = new DatabaseSync(path);
+  database.exec("ALTER TABLE trainings DROP COLUMN spread; ALTER TABLE predictions DROP COLUMN share_below");
+  database.exec("PRAGMA user_version = 1");
+  database.close();
+  using kept = await ExperimentStore.open(store("earlier"));
+  expect(kept.progress("none").predictions).toEqual([]);
+});
+
+test("a training in another process's hands is left to it until that process has ended", async () => {
+  using kept = await ExperimentStore.open(store("shared"));
+  const training = { stage: 1, folder: "trainings/a", options: {}, adapter: "an adapter", version: "1.0" } as const;
+  kept.claim("a key", training);
+  expect(() => kept.claim("a key", training)).not.toThrow();
+  const other = spawn("sleep", ["60"]);
+  const database = new DatabaseSync(join(store("shared"), "results.sqlite"));
+  database.prepare("UPDATE trainings SET pid = ?").run(other.pid!);
+  database.close();
+  expect(() => kept.claim("a key", training)).toThrow(`process ${other.pid} is training it now (trainings/a)`);
+  other.kill("SIGKILL");
+  await once(other, "exit");
+  expect(() => kept.claim("a key", training)).not.toThrow();
 });
 
 async function tensorsOf(path: string): Promise<Record<string, string>> {

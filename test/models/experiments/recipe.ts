@@ -23,8 +23,10 @@ export const small = {
 export async function writePictures(folder: string, count: number, range: [number, number] = [0, 100]) {
   const rows = await blurredPictures(folder, count);
   const scaled = (mos: number) => range[0] + ((range[1] - range[0]) * mos) / 100;
-  const lines = rows.map(({ name, mos }, i) => `${name},${scaled(mos)},${i % 5 === 0 ? "test" : "training"},${i >> 2}`);
-  await writeFile(join(folder, "scores.csv"), `name,mos,set,scene\n${lines.join("\n")}\n`);
+  const lines = rows.map(
+    ({ name, mos }, i) => `${name},${scaled(mos)},${i % 5 === 0 ? "test" : "training"},${i >> 2},9`,
+  );
+  await writeFile(join(folder, "scores.csv"), `name,mos,set,scene,sd\n${lines.join("\n")}\n`);
   return { folder, csv: join(folder, "scores.csv"), range };
 }
 
