@@ -169,6 +169,7 @@ header{border-bottom:1px solid var(--line);margin-bottom:2rem}
 h1{font-size:1.9rem;line-height:1.2;margin:0 0 .5rem}
 h2{font-size:1.3rem;line-height:1.3;margin:2.5rem 0 .75rem}
 p{max-width:48rem;margin:.6rem 0}
+h1,h2,p{overflow-wrap:anywhere}
 nav{display:flex;flex-wrap:wrap;gap:.3rem 1.1rem;font-size:.9375rem}
 a{color:var(--accent);text-underline-offset:.2em}
 a:focus-visible,pre:focus-visible,.scroll:focus-visible{outline:2px solid var(--accent);outline-offset:2px}

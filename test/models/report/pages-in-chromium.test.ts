@@ -4,7 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Browser } from "playwright-core";
+import { evaluate } from "../../../models/metrics/index.ts";
+import type { ExperimentRecord } from "../../../models/report/experiment-record.ts";
 import { experimentReport } from "../../../models/report/experiment-report.ts";
+import type { RunRecord } from "../../../models/report/run-record.ts";
+import { trainingReport } from "../../../models/report/training-report.ts";
 import { chromiumPath, launch, openWatched } from "./chromium.ts";
 import { sampleExperiment } from "./sample-experiment.ts";
 
@@ -38,8 +42,51 @@ const contrasts = `(() => {
   });
 })()`;
 
+/** A training run with the figures of an experiment's first run, and paths that no line can hold. */
+function runOf({ variants, hardware, range }: ExperimentRecord): RunRecord {
+  const { predictions = [], phases, refreshes, reliability, distributions = [] } = variants[0]!.runs[0]!;
+  const path = `/${"a-long-name-of-a-folder/".repeat(8)}`;
+  return {
+    title: `CPL-IQA on ${path}`,
+    command: `acutance train cpl --data ${path}`,
+    date: "2025-06-01T12:30:11.000Z",
+    hardware,
+    options: variants[0]!.settings,
+    range: [range[0], range[1]],
+    parts: { labelled: 186, unlabelled: 557, test: predictions.length },
+    phases: [...phases],
+    losses: Array.from({ length: 150 }, (_, i) => ({
+      stage: i < 75 ? (1 as const) : (2 as const),
+      epoch: Math.floor((i % 75) / 25),
+      step: i % 25,
+      loss: 3 - i / 100 + 0.1 * Math.sin(7 * i),
+    })),
+    refreshes: [...refreshes],
+    pseudoLabels: predictions.map(({ name, mos, score, confidence }) => ({
+      name,
+      mos: mos!,
+      pseudo: score,
+      confidence,
+    })),
+    results: [
+      {
+        name: "stage 2",
+        evaluation: evaluate(
+          predictions.map(({ score }) => score),
+          predictions.map(({ mos }) => mos!),
+        ),
+      },
+    ],
+    predictions: [...predictions],
+    reliability: [reliability!],
+    distributions: [...distributions],
+    peakDeviceBytes: 2 ** 30,
+    notes: [`the whole network starts from ${path}weights.safetensors`],
+  };
+}
+
 // Without a browser the pages are not looked at: the tests below show up as skipped.
-describe.skipIf(chromiumPath === undefined)("an experiment's page in Chromium", () => {
+describe.skipIf(chromiumPath === undefined)("pages in Chromium", () => {
   let browser: Browser;
   let folder: string;
   let address: string;
@@ -47,9 +94,10 @@ describe.skipIf(chromiumPath === undefined)("an experiment's page in Chromium", 
   beforeAll(async () => {
     browser = await launch();
     folder = await mkdtemp(join(tmpdir(), "acutance-pages-"));
-    const path = join(folder, "experiment.html");
-    await writeFile(path, experimentReport(sampleExperiment()));
-    address = pathToFileURL(path).href;
+    const record = sampleExperiment();
+    await writeFile(join(folder, "experiment.html"), experimentReport(record));
+    await writeFile(join(folder, "run.html"), await trainingReport(runOf(record)));
+    address = pathToFileURL(join(folder, "experiment.html")).href;
   });
 
   afterAll(async () => {
@@ -57,15 +105,21 @@ describe.skipIf(chromiumPath === undefined)("an experiment's page in Chromium", 
     if (folder) await rm(folder, { recursive: true });
   });
 
-  test.each([1280, 800, 390])("asks for nothing, and is no wider than a window of %d pixels", async (width) => {
-    const { page, requests, complaints } = await openWatched(browser, address, width);
-    await page.waitForTimeout(100);
-    expect(requests).toEqual([]);
-    expect(complaints).toEqual([]);
-    expect(await page.evaluate<number>("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
-    expect(await page.evaluate<string[]>(clashes)).toEqual([]);
-    await page.close();
-  });
+  const pages = ["experiment", "run"].flatMap((name) => [1280, 800, 390].map((width) => [name, width] as const));
+
+  test.each(pages)(
+    "that of an %s asks for nothing, and is no wider than a window of %d pixels",
+    async (name, width) => {
+      const place = address.replace("experiment.html", `${name}.html`);
+      const { page, requests, complaints } = await openWatched(browser, place, width);
+      await page.waitForTimeout(100);
+      expect(requests).toEqual([]);
+      expect(complaints).toEqual([]);
+      expect(await page.evaluate<number>("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
+      expect(await page.evaluate<string[]>(clashes)).toEqual([]);
+      await page.close();
+    },
+  );
 
   test("the keyboard reaches the sections and the recipe", async () => {
     const { page } = await openWatched(browser, address);
