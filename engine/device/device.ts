@@ -80,6 +80,9 @@ export class Device {
   readonly numbers: NumberCheck | undefined;
   /** Ends the waits in progress when the device is lost. */
   readonly #waits = new Set<(failure: Error) => void>();
+  /** Told when the device is lost or closed. */
+  readonly #losses = new Set<() => void>();
+  #isLost = false;
   /** Dawn features that are switched on or off; undefined when the device is not the package's. */
   readonly toggles: ReadonlyMap<string, boolean> | undefined;
   readonly #memoryLimitBytes: number | undefined;
@@ -136,7 +139,17 @@ export class Device {
       const failure = this.#closed ? (this.#failure ?? closedError()) : lossOf();
       this.#failure = failure;
       for (const end of this.#waits) end(failure);
+      this.#isLost = true;
+      for (const listener of this.#losses) listener();
+      this.#losses.clear();
     });
+  }
+
+  /** Calls `listener` once the GPU is gone, lost or closed, at once when it is; the returned function takes it back. */
+  onLoss(listener: () => void): () => void {
+    if (this.#isLost) listener();
+    else this.#losses.add(listener);
+    return () => this.#losses.delete(listener);
   }
 
   /** Remembers the first error of the device; the next {@link check} throws it. */

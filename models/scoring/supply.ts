@@ -20,6 +20,8 @@ export class Supply {
   /** Pieces of work done. */
   #done = 0;
   #closed = false;
+  /** A device may live longer than what is made on it. */
+  #unwatch: () => void = () => {};
 
   constructor(network: Network, options: SupplyOptions) {
     this.#network = network;
@@ -74,6 +76,7 @@ export class Supply {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#replacements.get(this.#network)?.catch(() => {});
+    this.#unwatch();
     this.#network.dispose();
   }
 
@@ -107,7 +110,7 @@ export class Supply {
   /** Reports the loss of a network's device, and replaces one that was in use without waiting for the next work. */
   #watch(network: Network): void {
     const doneBefore = this.#done;
-    network.device.gpu.lost.then(() => {
+    this.#unwatch = network.device.onLoss(() => {
       if (this.#closed) return;
       this.#options.onDeviceLost(failureOf(network));
       // Not when nothing was done on it: devices that are lost at once would be opened without end.

@@ -13,6 +13,7 @@ import { scoreOf } from "../../../models/cpl/predict.ts";
 import { openScorer, type Scorer, ScorerClosedError } from "../../../models/scorer.ts";
 import type { PictureSource } from "../../../models/scoring/picture-source.ts";
 import { sharedDevice } from "../../engine/device.ts";
+import { collectGarbage } from "../../engine/garbage.ts";
 import { badPictures, devices, lasting, noisePictures, smallModel } from "./fixtures.ts";
 
 let folder = "";
@@ -319,6 +320,21 @@ describe("a shared device", () => {
     await using again = await openScorer({ model });
     expect(again.device).not.toBe(device);
     expect(lasting(await again.score(pictures[0]!))).toEqual(lasting(alone[0]!));
+  });
+
+  test("keeps nothing of scorers that were closed", async () => {
+    const device = await sharedDevice();
+    const closed: WeakRef<object>[] = [];
+    for (let i = 0; i < 12; i++) {
+      await using each = await openScorer({ model, device });
+      await each.score(pictures[0]!);
+      closed.push(new WeakRef(each.card));
+    }
+    for (let i = 0; i < 3; i++) {
+      await sleep(1);
+      await collectGarbage();
+    }
+    expect(closed.filter((each) => each.deref()).length).toBeLessThan(6);
   });
 
   test("that is lost under load is opened once more, and all scorers follow", async () => {
