@@ -8,6 +8,7 @@ import { bootstrapInterval, evaluate, plcc, srcc } from "../models/metrics/index
 import { openScorer } from "../models/scorer.ts";
 import { addDataOptions, type DataOptions, namesData, openDataset, tilesOption } from "./data-options.ts";
 import { checkNumbersOption, deviceSource, memoryOption } from "./device.ts";
+import { modelOption } from "./model-option.ts";
 import { progress } from "./terminal.ts";
 import { resultTable } from "./train.ts";
 
@@ -26,7 +27,7 @@ export function register(program: Command): void {
   const command = program
     .command("evaluate")
     .description("compare a model's scores with the MOS of a data set")
-    .requiredOption("--model <file>", "model made by `acutance train`");
+    .addOption(modelOption());
   addDataOptions(command)
     .option("--split <file>", "split.csv of a training run: evaluate on one part of it")
     .option("--part <name>", "the part, with --split: labelled, unlabelled, validation or test", "test")

@@ -39,6 +39,10 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: "score pictures with a trained model",
     load: () => import("./score.ts"),
   },
+  sensitivity: {
+    summary: "degrade pictures more and more and show whether their scores fall",
+    load: () => import("./sensitivity.ts"),
+  },
   serve: {
     summary: "score pictures over HTTP",
     load: () => import("./serve.ts"),

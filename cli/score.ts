@@ -8,6 +8,7 @@ import { loadFolder } from "../models/data/index.ts";
 import { openScorer, type ScoredPicture, type Scorer } from "../models/scorer.ts";
 import { tilesOption } from "./data-options.ts";
 import { addTuningOptions, checkNumbersOption, deviceSource, memoryOption, type TuningFlags } from "./device.ts";
+import { modelOption } from "./model-option.ts";
 import { progress, table } from "./terminal.ts";
 
 interface ScoreFlags extends TuningFlags {
@@ -24,9 +25,9 @@ interface ScoreFlags extends TuningFlags {
 export function register(program: Command): void {
   const score = program
     .command("score")
-    .description("score pictures with a trained model; higher is better")
+    .description("score pictures; higher is better")
     .argument("<pictures...>", "files, folders (searched with their subfolders) or globs")
-    .requiredOption("--model <file>", "model made by `acutance train`, e.g. runs/cpl/model.safetensors")
+    .addOption(modelOption())
     .option("--json", "print one JSON document")
     .option("--csv", "print CSV")
     .option("--out <file>", "write the JSON or CSV to a file instead")

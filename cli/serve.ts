@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { SharedDevice } from "../engine/device/shared.ts";
 import { parseBytes } from "../engine/memory/report.ts";
+import { defaultModel, defaultModelName } from "../models/default-model.ts";
 import { type LogEntry, openService } from "../models/service/index.ts";
 import { wholeNumber } from "./data-options.ts";
 import { addTuningOptions, deviceSource, memoryOption, type TuningFlags } from "./device.ts";
@@ -31,7 +32,12 @@ export function register(program: Command): void {
   const serve = program
     .command("serve")
     .description("score pictures over HTTP; OpenAPI at /openapi.json")
-    .requiredOption("--model <file...>", "models made by `acutance train`; the first is the default of requests")
+    .addOption(
+      new Option("--model <file...>", "models made by `acutance train`; the first is the default of requests").default(
+        [defaultModel],
+        `${defaultModelName}, which comes with Acutance`,
+      ),
+    )
     .option("--host <address>", "address to listen on; others than this machine's own need --token-file", "127.0.0.1")
     .option("--port <n>", "port to listen on; 0 takes a free one", wholeNumber(0), 8080)
     .option("--token-file <file>", "file with the bearer token that clients must send (also ACUTANCE_TOKEN)")

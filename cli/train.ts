@@ -13,7 +13,7 @@ import {
   type TrainingHooks,
   type TrainingResult,
 } from "../models/cpl/training.ts";
-import { divide, loadFolder, parseRatio, ratedRows } from "../models/data/index.ts";
+import { degradedRows, divide, loadFolder, ratedRows, ratioShares } from "../models/data/index.ts";
 import { type Evaluation, evaluate } from "../models/metrics/index.ts";
 import type { RunRecord } from "../models/report/run-record.ts";
 import {
@@ -41,6 +41,7 @@ interface TrainFlags extends DataOptions, TuningFlags {
   readonly validationShare: number;
   readonly splitSeed: number;
   readonly unlabelled?: string;
+  readonly degraded?: string;
   readonly out: string;
   readonly init?: string;
   readonly from?: string;
@@ -59,7 +60,7 @@ export function register(program: Command): void {
     .description("train CPL-IQA: stage 1 on labelled pictures, stage 2 with pseudo-labels for the others")
     .addHelpText("after", examples);
   addDataOptions(cpl)
-    .option("--ratio <ratio>", "labelled : unlabelled : test", "1:3:1")
+    .option("--ratio <ratio>", "labelled : unlabelled : test, or labelled : test such as 4:1", "1:3:1")
     .addOption(
       new Option(
         "--protocol <word>",
@@ -71,6 +72,10 @@ export function register(program: Command): void {
     .option("--validation-share <n>", "share of the labelled pictures held out of training and reported", share, 0)
     .option("--split-seed <n>", "seed of the split", wholeNumber(0), 1)
     .option("--unlabelled <folder>", "further pictures without scores")
+    .option(
+      "--degraded <folder>",
+      "copies made by `acutance data degrade`: those of labelled pictures are labelled ones too, of MOS lo + (MOS − lo) · SSIM",
+    )
     .option("--out <folder>", "where models, checkpoint and report are written", "runs/cpl")
     .option("--init <file>", "weights of the backbone, safetensors or PyTorch (.pth), with torchvision's names")
     .option("--from <file>", "go on from a model, such as the stage1.safetensors of an earlier run")
@@ -171,7 +176,7 @@ async function run(flags: TrainFlags & Record<string, unknown>, command: Command
 
 async function trainingData(flags: TrainFlags): Promise<TrainingData> {
   const { ratio, splitSeed: seed, protocol, validationShare } = flags;
-  parseRatio(ratio);
+  ratioShares(ratio);
   const dataset = await openDataset(flags, flags.check);
   // Groups of a known data set are there to be kept together; those of a CSV when asked for.
   const grouped =
@@ -179,7 +184,11 @@ async function trainingData(flags: TrainFlags): Promise<TrainingData> {
   const by = grouped ? "group" : "image";
   const { description, ...parts } = divide(dataset.rows, { protocol, ratio, seed, by, validationShare });
   const unlabelled = [...parts.unlabelled, ...(await extraPictures(flags))];
-  const data = { ...parts, unlabelled, range: rangeOf(dataset), split: description };
+  const range = rangeOf(dataset);
+  const copies = flags.degraded ? await degradedRows(flags.degraded, parts.labelled, range) : [];
+  const split =
+    copies.length > 0 ? `${description}, ${copies.length} degraded copies of labelled pictures` : description;
+  const data = { ...parts, labelled: [...parts.labelled, ...copies], unlabelled, range, split };
   const { labelled, validation, test } = data;
   const held = validation.length > 0 ? `${validation.length} validation, ` : "";
   console.error(`${labelled.length} labelled, ${unlabelled.length} unlabelled, ${held}${test.length} test pictures`);

@@ -50,7 +50,7 @@ export async function makeDemoDataset(
   { seed = 1, scenesPerPhotograph = 20, onProgress = (_done: number, _total: number) => {} } = {},
 ): Promise<DemoPicture[]> {
   await mkdir(folder, { recursive: true });
-  const scenes = (await Promise.all(photographs.map((name) => scenesOf(name, seed, scenesPerPhotograph)))).flat();
+  const scenes = await demoScenes({ seed, perPhotograph: scenesPerPhotograph });
   const kinds = distortionNames.length;
   const pictures: DemoPicture[] = [];
   for (const [number, { scene, bytes }] of scenes.entries()) {
@@ -74,6 +74,20 @@ export async function makeDemoDataset(
   return pictures;
 }
 
+/**
+ * Square scenes cut from the photographs, drawn from the seed: tiles of a grid that show something.
+ * @param side of a scene; photographs are reduced to ten times the default side, or to twice a larger side
+ * @returns interleaved RGB, at most `perPhotograph` of each photograph
+ */
+export async function demoScenes({
+  seed = 1,
+  side = sceneSide,
+  perPhotograph = 20,
+} = {}): Promise<{ scene: string; bytes: Uint8Array }[]> {
+  const found = await Promise.all(photographs.map((name) => scenesOf(name, seed, side, perPhotograph)));
+  return found.flat();
+}
+
 async function store(
   folder: string,
   what: Pick<DemoPicture, "scene" | "distortion" | "level">,
@@ -89,18 +103,24 @@ async function store(
 }
 
 /** Scenes of a photograph: tiles of a grid that show something, drawn from the seed. */
-async function scenesOf(name: string, seed: number, count: number): Promise<{ scene: string; bytes: Uint8Array }[]> {
+async function scenesOf(
+  name: string,
+  seed: number,
+  side: number,
+  count: number,
+): Promise<{ scene: string; bytes: Uint8Array }[]> {
   const path = photographPath(name);
+  const longer = Math.max(photographSide, 2 * side);
   const { data, info } = await sharp(path)
-    .resize({ width: photographSide, height: photographSide, fit: "inside" })
+    .resize({ width: longer, height: longer, fit: "inside" })
     .toColourspace("srgb")
     .removeAlpha()
     .raw()
     .toBuffer({ resolveWithObject: true });
-  const [rows, columns] = [Math.floor(info.height / sceneSide), Math.floor(info.width / sceneSide)];
+  const [rows, columns] = [Math.floor(info.height / side), Math.floor(info.width / side)];
   const tiles = Array.from({ length: rows * columns }, (_, i) => {
     const [row, column] = [Math.floor(i / columns), i % columns];
-    return { scene: `${name}-${row}-${column}`, bytes: tile(data, info.width, row * sceneSide, column * sceneSide) };
+    return { scene: `${name}-${row}-${column}`, bytes: tile(data, info.width, side, row * side, column * side) };
   }).filter(({ bytes }) => deviationOf(bytes) >= leastDeviation);
   return new Random(seed, `demo/${name}`).shuffle(tiles).slice(0, count);
 }
@@ -115,11 +135,11 @@ export function photographPath(name: string): string {
   }
 }
 
-function tile(data: Uint8Array, width: number, top: number, left: number): Uint8Array {
-  const bytes = new Uint8Array(sceneSide * sceneSide * 3);
-  for (let row = 0; row < sceneSide; row++) {
+function tile(data: Uint8Array, width: number, side: number, top: number, left: number): Uint8Array {
+  const bytes = new Uint8Array(side * side * 3);
+  for (let row = 0; row < side; row++) {
     const start = ((top + row) * width + left) * 3;
-    bytes.set(data.subarray(start, start + sceneSide * 3), row * sceneSide * 3);
+    bytes.set(data.subarray(start, start + side * 3), row * side * 3);
   }
   return bytes;
 }

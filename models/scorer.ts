@@ -10,6 +10,7 @@ import { evaluationViews, type Showing, uploadView, type View } from "./cpl/part
 import { evaluationBatch, meanOf, type Score, scoreOf } from "./cpl/predict.ts";
 import { type DecodeOptions, decode, type MosRange, type Picture, PictureError, prefetch } from "./data/index.ts";
 import { Limit, whenAborted } from "./data/prefetch.ts";
+import { defaultModel } from "./default-model.ts";
 import { type AdapterOptions, lenderOf } from "./scoring/device.ts";
 import { explanationOf, type QualityMap, tilesOf } from "./scoring/explain.ts";
 import { type BatchReport, Network } from "./scoring/network.ts";
@@ -18,8 +19,8 @@ import { Supply } from "./scoring/supply.ts";
 
 /** How {@link openScorer} opens a scorer. */
 export interface ScorerOptions extends Pick<DecodeOptions, "background" | "maxPixels" | "strictness"> {
-  /** A model made by `acutance train`: path or `file:` URL of its safetensors file. */
-  readonly model: string | URL;
+  /** A model made by `acutance train`: path or `file:` URL of its safetensors file. @default the one that comes with Acutance */
+  readonly model?: string | URL;
   /**
    * A device of the host's own, which the scorer neither closes nor replaces; a `SharedDevice` or how to open one, which it
    * releases or closes, and replaces when it is lost. @default one device for all scorers of the process that give none and ask
@@ -87,8 +88,9 @@ export class ScorerClosedError extends Error {
  * @throws SafetensorsError when the file is no model of `acutance train` or is damaged; NoAdapterError; OutOfMemoryError when
  * not one picture fits; RangeError for an option that means nothing
  */
-export async function openScorer(options: ScorerOptions): Promise<Scorer> {
-  const path = options.model instanceof URL ? fileURLToPath(options.model) : options.model;
+export async function openScorer(options: ScorerOptions = {}): Promise<Scorer> {
+  const { model = defaultModel } = options;
+  const path = model instanceof URL ? fileURLToPath(model) : model;
   const settings: Settings = {
     ...options,
     path,

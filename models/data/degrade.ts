@@ -6,14 +6,16 @@ import sharp from "sharp";
 import type { Device } from "../../engine/device/device.ts";
 import { OutOfMemoryError } from "../../engine/device/errors.ts";
 import { Random } from "../../engine/random.ts";
-import { ShapeError } from "../../engine/tensor.ts";
+import { ShapeError, type Tensor } from "../../engine/tensor.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
-import { loadFolder } from "./dataset.ts";
+import { ssim } from "../metrics/ssim.ts";
+import { loadFolder, type Row } from "./dataset.ts";
 import { decode, type Picture } from "./decode.ts";
 import { type DistortionName, distort, distortionNames, fromBytes, toBytes } from "./distortions.ts";
 import { PictureError } from "./picture-error.ts";
 import { prefetch } from "./prefetch.ts";
 import { DatasetError, type Problem } from "./problems.ts";
+import type { MosRange } from "./range.ts";
 
 /** What {@link degradeFolder} makes. */
 export interface DegradeOptions {
@@ -44,6 +46,8 @@ export interface DegradedPicture {
   readonly source: string;
   readonly kind: DistortionName;
   readonly level: number;
+  /** SSIM to the picture it was made of; absent when it was not made yet, or a side has less than 11 pixels. */
+  readonly similarity?: number;
 }
 
 export interface Degraded {
@@ -86,10 +90,13 @@ export async function degradeFolder(
   );
   await mkdir(out, { recursive: true });
   const before = await readTable(out, settings);
-  const table = new Map([...before, ...planned].map((picture) => [picture.name, picture]));
+  const table = new Map([...planned, ...before].map((picture) => [picture.name, picture]));
   await writeTable(out, table.values(), settings);
   const there = new Set<string>();
-  for (const { name } of planned) if (await exists(join(out, name))) there.add(name);
+  for (const { name } of planned) {
+    // One that was made and not yet listed is made again, for its similarity.
+    if (table.get(name)!.similarity !== undefined && (await exists(join(out, name)))) there.add(name);
+  }
 
   const paths = new Map(rows.map(({ name, path }) => [name, path]));
   const missing = Map.groupBy(
@@ -102,23 +109,26 @@ export async function degradeFolder(
   const load = ([source]: [string, DegradedPicture[]]) =>
     decode(paths.get(source)!).then((whole) => reduced(whole, settings));
   const signal = options.signal && { signal: options.signal };
-  for await (const loaded of prefetch(missing, load, { ahead: 4, concurrency: 3, ...signal })) {
-    const [source, copies] = loaded.item;
-    try {
-      if (!loaded.ok) throw loaded.error;
-      await degrade(device, loaded.value, copies, out, settings);
-    } catch (error) {
-      device.check();
-      if (!(error instanceof PictureError || error instanceof OutOfMemoryError || error instanceof ShapeError))
-        throw error;
-      problems.push({ kind: "picture", name: source, detail: error.message });
-      for (const { name } of copies) table.delete(name);
+  try {
+    for await (const loaded of prefetch(missing, load, { ahead: 4, concurrency: 3, ...signal })) {
+      const [source, copies] = loaded.item;
+      try {
+        if (!loaded.ok) throw loaded.error;
+        for (const copy of await degrade(device, loaded.value, copies, out, settings)) table.set(copy.name, copy);
+      } catch (error) {
+        device.check();
+        if (!(error instanceof PictureError || error instanceof OutOfMemoryError || error instanceof ShapeError))
+          throw error;
+        problems.push({ kind: "picture", name: source, detail: error.message });
+        for (const { name } of copies) table.delete(name);
+      }
+      done += copies.length;
+      options.onProgress?.(done, planned.length);
     }
-    done += copies.length;
-    options.onProgress?.(done, planned.length);
+  } finally {
+    await writeTable(out, table.values(), settings);
   }
-  if (problems.length > 0) await writeTable(out, table.values(), settings);
-  return { pictures: planned.filter(({ name }) => table.has(name)), kept: there.size, problems };
+  return { pictures: planned.flatMap(({ name }) => table.get(name) ?? []), kept: there.size, problems };
 }
 
 type Settings = Required<Omit<DegradeOptions, "onProgress" | "signal">>;
@@ -173,9 +183,11 @@ async function degrade(
   copies: readonly DegradedPicture[],
   out: string,
   { seed, format }: Settings,
-): Promise<void> {
+): Promise<DegradedPicture[]> {
+  const made: DegradedPicture[] = [];
   using clean = fromBytes(device, pixels, height, width);
-  for (const { name, source, kind, level } of copies) {
+  for (const copy of copies) {
+    const { name, source, kind, level } = copy;
     const word = new Random(seed, `degrade/${source}/${kind}/${level}`).word();
     using degraded = await distort(clean, kind, level, word);
     const bytes = await toBytes(degraded);
@@ -183,13 +195,60 @@ async function degrade(
     const file = await (format === "png" ? image.png() : image.webp({ lossless: true })).toBuffer();
     await mkdir(dirname(join(out, name)), { recursive: true });
     await writeFileAtomically(join(out, name), file);
+    made.push({ ...copy, ...(await similarityOf(clean, degraded)) });
   }
+  return made;
 }
 
-const columns = ["name", "source", "kind", "level", "seed", "longer_side"] as const;
+async function similarityOf(clean: Tensor, degraded: Tensor): Promise<Pick<DegradedPicture, "similarity">> {
+  const [, height, width] = clean.shape;
+  if (Math.min(height!, width!) < 11) return {};
+  using similarity = ssim(clean, degraded);
+  return { similarity: await similarity.item() };
+}
+
+/**
+ * Degraded copies of rated pictures as rated pictures: of MOS lo + (MOS − lo) · SSIM, an estimate that falls with the strength of
+ * a distortion from the score of the picture it was made of.
+ * @param folder as {@link degradeFolder} left it; sources go by the names of the rows
+ * @param range ends of the MOS scale
+ * @throws DatasetError when the folder has no table of copies, or none of these rows
+ */
+export async function degradedRows<R extends Row & { readonly mos: number }>(
+  folder: string,
+  rows: readonly R[],
+  range: MosRange,
+): Promise<(Row & { readonly mos: number })[]> {
+  const text = await readFile(join(folder, degradedTable), "utf8").catch((cause: Error) => {
+    throw new DatasetError(`${folder} is no folder of degraded copies (acutance data degrade): ${cause.message}`, {
+      cause,
+    });
+  });
+  const table: Partial<Record<(typeof columns)[number], string>>[] = parse(text, { columns: true });
+  const byName = new Map(rows.map((row) => [row.name, row]));
+  const [low] = range;
+  const found = table.flatMap(({ name, source, similarity }) => {
+    const row = byName.get(source ?? "");
+    if (!row || !name || !similarity) return [];
+    const mos = low + (row.mos - low) * Math.min(1, Math.max(0, Number(similarity)));
+    return [{ name: `${folder}/${name}`, path: join(folder, name), mos, ...(row.group && { group: row.group }) }];
+  });
+  if (found.length === 0)
+    throw new DatasetError(
+      `${folder} has no copy of a labelled picture; its sources are named ${table[0]?.source ?? "nothing"} and so on.`,
+    );
+  return found;
+}
+
+const columns = ["name", "source", "kind", "level", "seed", "longer_side", "similarity"] as const;
 
 function writeTable(out: string, pictures: Iterable<DegradedPicture>, { seed, longerSide }: Settings): Promise<void> {
-  const rows = [...pictures].map((picture) => ({ ...picture, seed, longer_side: longerSide }));
+  const rows = [...pictures].map(({ similarity, ...picture }) => ({
+    ...picture,
+    seed,
+    longer_side: longerSide,
+    similarity: similarity?.toFixed(4) ?? "",
+  }));
   return writeFileAtomically(join(out, degradedTable), stringify(rows, { header: true, columns: [...columns] }));
 }
 
@@ -200,7 +259,7 @@ async function readTable(out: string, { seed, longerSide }: Settings): Promise<D
   if (text === undefined) return [];
   const rows: Record<(typeof columns)[number], string>[] = parse(text, { columns: true });
   const found: DegradedPicture[] = [];
-  for (const { name, source, kind, level, ...made } of rows) {
+  for (const { name, source, kind, level, similarity, ...made } of rows) {
     if (Number(made.seed) !== seed || Number(made.longer_side) !== longerSide) {
       const [was, is] = [
         `seed ${made.seed}, longer side ${made.longer_side}`,
@@ -209,7 +268,10 @@ async function readTable(out: string, { seed, longerSide }: Settings): Promise<D
       throw new DatasetError(`${out} holds copies of ${was}, asked for is ${is}; give the same or another folder.`);
     }
     if (name && (await exists(join(out, name))))
-      found.push({ name, source, kind: kind as DistortionName, level: Number(level) });
+      found.push({
+        ...{ name, source, kind: kind as DistortionName, level: Number(level) },
+        ...(similarity && { similarity: Number(similarity) }),
+      });
   }
   return found;
 }

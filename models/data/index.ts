@@ -14,7 +14,7 @@ export {
   unratedRows,
 } from "./dataset.ts";
 export { checkPicture, type DecodeOptions, decode, isPipeline, type Picture, type PictureCheck } from "./decode.ts";
-export { type Degraded, type DegradedPicture, type DegradeOptions, degradeFolder } from "./degrade.ts";
+export { type Degraded, type DegradedPicture, type DegradeOptions, degradedRows, degradeFolder } from "./degrade.ts";
 export { pictureExtensions } from "./folder.ts";
 export {
   type DuplicatePair,
@@ -27,7 +27,7 @@ export {
 export { PictureError, type PictureReason } from "./picture-error.ts";
 export { type Loaded, PictureStore, TensorStore, upload } from "./picture-store.ts";
 export { type Prefetched, type PrefetchOptions, prefetch } from "./prefetch.ts";
-export { divide, type Parts, type ProtocolOptions } from "./protocol.ts";
+export { divide, type Parts, type ProtocolOptions, ratioShares } from "./protocol.ts";
 export { type MosRange, observedRange } from "./range.ts";
 export { type ScanOptions, scan } from "./scan.ts";
 export { type KnownSetOptions, knownSets, loadKnownSet, type SetDescription } from "./sets/index.ts";

@@ -40,9 +40,7 @@ export interface Parts<R extends Row> {
  */
 export function divide<R extends Row>(rows: readonly R[], options: ProtocolOptions): Parts<R> {
   const { protocol = "random", ratio, seed, by, validationShare = 0 } = options;
-  const numbers = ratio.split(":").length;
-  const names = numbers === 2 ? ["labelled", "test"] : ["labelled", "unlabelled", "test"];
-  const { test: testShare, ...trainingShares } = parseRatio<string>(ratio, names);
+  const { test: testShare, ...trainingShares } = ratioShares(ratio);
   const unrated = rows.filter(({ mos }) => mos === undefined);
   const made = protocol === "official" ? officialParts(rows) : undefined;
   const shares = made ? trainingShares : { ...trainingShares, test: testShare! };
@@ -61,6 +59,12 @@ export function divide<R extends Row>(rows: readonly R[], options: ProtocolOptio
     test: made?.test ?? drawn["test"]!,
     description: `${how} by ${by}, seed ${seed}${heldOut}`,
   };
+}
+
+/** Shares of labelled : unlabelled : test, such as 1:3:1, or of labelled : test, such as 4:1. @throws RangeError for others */
+export function ratioShares(ratio: string): Record<string, number> {
+  const names = ratio.split(":").length === 2 ? ["labelled", "test"] : ["labelled", "unlabelled", "test"];
+  return parseRatio<string>(ratio, names);
 }
 
 function rated<R extends Row>(rows: readonly R[]): Rated<R>[] {

@@ -1,0 +1,100 @@
+import { type Command, Option } from "commander";
+import sharp from "sharp";
+import { type DistortionName, distortionNames } from "../models/data/distortions.ts";
+import { decode, loadFolder, type Picture } from "../models/data/index.ts";
+import { demoScenes } from "../models/demo.ts";
+import { openScorer } from "../models/scorer.ts";
+import { amounts, type NamedPicture, type Sensitivity, sensitivity } from "../models/sensitivity.ts";
+import { wholeNumber } from "./data-options.ts";
+import { deviceSource, memoryOption } from "./device.ts";
+import { modelOption } from "./model-option.ts";
+import { progress, table } from "./terminal.ts";
+
+interface SensitivityFlags {
+  readonly model: string;
+  readonly data?: string;
+  readonly scenes: number;
+  readonly side: number;
+  readonly kinds: DistortionName[];
+  readonly seed: number;
+  readonly json?: boolean;
+  readonly memory?: number;
+}
+
+export function register(program: Command): void {
+  program
+    .command("sensitivity")
+    .description("degrade pictures more and more and show whether their scores fall")
+    .addOption(modelOption())
+    .option("--data <folder>", "pictures; without it scenes of the demo's photographs")
+    .option("--scenes <n>", "scenes of each of the six photographs", wholeNumber(1), 3)
+    .option("--side <pixels>", "longer side that larger pictures are reduced to; side of a scene", wholeNumber(16), 240)
+    .addOption(
+      new Option("--kinds <name...>", "distortions").choices(distortionNames).default(distortionNames, "all of them"),
+    )
+    .option("--seed <n>", "seed of scenes, noise and angles", wholeNumber(0), 1)
+    .option("--json", "print one JSON document")
+    .option(...memoryOption)
+    .addHelpText("after", "\nExit code: 1 when a mean score rises from one level to the next.")
+    .action(run);
+}
+
+async function run(flags: SensitivityFlags): Promise<void> {
+  const source = deviceSource(flags);
+  using device = typeof source === "function" ? await source() : source;
+  await using scorer = await openScorer({ model: flags.model, device });
+  const pictures = flags.data ? await picturesOf(flags.data, flags.side) : await scenes(flags);
+  const bar = progress("scoring", pictures.length * (1 + 5 * flags.kinds.length));
+  let shown = 0;
+  const onProgress = (done: number) => {
+    bar.advance(done - shown);
+    shown = done;
+  };
+  const found = await sensitivity(device, scorer, pictures, { kinds: flags.kinds, seed: flags.seed, onProgress });
+  bar.stop();
+  const inverted = found.filter(({ inversions }) => inversions.length > 0);
+  if (flags.json) {
+    const { range } = scorer.card;
+    console.log(JSON.stringify({ model: scorer.name, range, pictures: pictures.length, distortions: found }, null, 2));
+  } else print(found, pictures.length);
+  if (inverted.length > 0) process.exitCode = 1;
+}
+
+function print(found: readonly Sensitivity[], count: number): void {
+  const row = ({ distortion, meanScores, inversions, fallen }: Sensitivity) => [
+    distortion,
+    amounts(distortion).join(", "),
+    ...meanScores.map((score, level) => `${score.toFixed(1)}${inversions.includes(level) ? " ^" : ""}`),
+    `${Math.round(100 * fallen)} %`,
+  ];
+  const levels = [1, 2, 3, 4, 5].map((level) => `level ${level}`);
+  console.log(table(["distortion", "amounts", "clean", ...levels, "lower at 5"], found.map(row)));
+  console.log(`\nmean scores of ${count} pictures; ^ marks a mean above that of the level before`);
+}
+
+async function picturesOf(folder: string, side: number): Promise<NamedPicture[]> {
+  const { rows } = await loadFolder(folder);
+  const pictures: NamedPicture[] = [];
+  for (const { name, path } of rows) {
+    try {
+      pictures.push({ name, picture: await reduced(await decode(path), side) });
+    } catch (error) {
+      console.error(`left out: ${name}: ${(error as Error).message}`);
+    }
+  }
+  if (pictures.length === 0) throw new Error(`there is no picture in ${folder} that can be read`);
+  return pictures;
+}
+
+async function scenes({ seed, scenes: count, side }: SensitivityFlags): Promise<NamedPicture[]> {
+  const found = await demoScenes({ seed, side, perPhotograph: count });
+  return found.map(({ scene, bytes }) => ({ name: scene, picture: { pixels: bytes, width: side, height: side } }));
+}
+
+async function reduced({ pixels, width, height }: Picture, side: number): Promise<Picture> {
+  const { data, info } = await sharp(pixels, { raw: { width, height, channels: 3 } })
+    .resize({ width: side, height: side, fit: "inside", withoutEnlargement: true })
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  return { pixels: data, width: info.width, height: info.height };
+}
