@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { parse } from "csv-parse/sync";
 import sharp from "sharp";
 import { decode } from "../../../models/data/decode.ts";
-import { type DegradeOptions, degradedTable, degradeFolder } from "../../../models/data/degrade.ts";
+import { type DegradeOptions, degradedRows, degradedTable, degradeFolder } from "../../../models/data/degrade.ts";
 import { distort, fromBytes, toBytes } from "../../../models/data/distortions.ts";
 import { DatasetError } from "../../../models/data/problems.ts";
+import { ssim } from "../../../models/metrics/ssim.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { blurredPictures } from "../cpl/pictures.ts";
 
@@ -124,5 +125,44 @@ describe("degraded copies of a folder", () => {
     await expect(degrade("stopped", { perPicture: 2, signal: stop.signal, onProgress })).rejects.toThrow("enough");
     const { kept, pictures } = await degrade("stopped", { perPicture: 2 });
     expect([kept, pictures.length]).toEqual([4, 10]);
+  });
+});
+
+describe("degraded copies of labelled pictures", () => {
+  const labelled = [
+    { name: "0.png", path: "", mos: 4, group: "scene" },
+    { name: "sub/wide.jpg", path: "", mos: 2 },
+  ];
+
+  test("have the MOS of their source, reduced by what SSIM says of them", async () => {
+    const device = await sharedDevice();
+    await degrade("rated", { kinds: ["gaussian-blur"], perPicture: Number.POSITIVE_INFINITY });
+    const rows = await degradedRows(at("rated"), labelled, [1, 5]);
+    expect(rows).toHaveLength(10);
+    for (const { name, source, similarity } of await tableOf("rated")) {
+      const row = rows.find(({ path }) => path === at("rated", name!));
+      const own = labelled.find((picture) => picture.name === source);
+      expect(row !== undefined).toBe(own !== undefined);
+      if (!row || !own) continue;
+      expect(row.mos).toBeCloseTo(1 + (own.mos - 1) * Number(similarity), 6);
+      expect(row.group).toBe(own.group);
+      const [clean, copy] = await Promise.all([at("photos", source!), row.path].map((path) => decode(path)));
+      using a = fromBytes(device, clean!.pixels, clean!.height, clean!.width);
+      using b = fromBytes(device, copy!.pixels, copy!.height, copy!.width);
+      using found = ssim(a, b);
+      expect(Math.abs((await found.item()) - Number(similarity))).toBeLessThan(2e-3);
+    }
+    // More blur is less alike.
+    const blurred = rows.filter(({ name }) => name.includes("0-gaussian")).sort((a, b) => (a.name < b.name ? -1 : 1));
+    const found = blurred.map(({ mos }) => mos);
+    expect(found).toEqual(found.toSorted((a, b) => b - a));
+    expect(new Set(found).size).toBe(5);
+  });
+
+  test("must be there", async () => {
+    await expect(degradedRows(at("nowhere"), labelled, [1, 5])).rejects.toThrow("no folder of degraded copies");
+    await degrade("others", { perPicture: 1 });
+    const strangers = [{ name: "other.png", path: "", mos: 3 }];
+    await expect(degradedRows(at("others"), strangers, [1, 5])).rejects.toThrow("no copy of a labelled picture");
   });
 });
