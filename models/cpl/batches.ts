@@ -49,8 +49,9 @@ export function planEpoch(
     for (let left = parts.labelled.length * trainCrops; left > 0; left -= stageOneBatch) {
       batches.push(labelled.take(Math.min(left, stageOneBatch)).map(({ row, index }) => plan(row, index, true)));
     }
-    // Batch norm cannot train on a single picture.
-    return batches.filter((batch) => batch.length > 1);
+    // Statistics of few pictures would lead batch norm astray: a rest of less than half a batch waits for another epoch's order.
+    const whole = batches.filter((batch) => 2 * batch.length >= stageOneBatch);
+    return whole.length > 0 ? whole : batches.filter((batch) => batch.length > 1);
   }
   const unlabelled = cycle(parts.unlabelled, random.fork("unlabelled"));
   const { labelledBatch, unlabelledBatch, stageTwoEpoch } = options;

@@ -6,9 +6,8 @@ import sharp from "sharp";
 import type { Device } from "../../engine/device/device.ts";
 import { OutOfMemoryError } from "../../engine/device/errors.ts";
 import { Random } from "../../engine/random.ts";
-import { ShapeError, type Tensor } from "../../engine/tensor.ts";
+import { ShapeError } from "../../engine/tensor.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
-import { ssim } from "../metrics/ssim.ts";
 import { loadFolder, type Row } from "./dataset.ts";
 import { decode, type Picture } from "./decode.ts";
 import { type DistortionName, distort, distortionNames, fromBytes, toBytes } from "./distortions.ts";
@@ -46,8 +45,6 @@ export interface DegradedPicture {
   readonly source: string;
   readonly kind: DistortionName;
   readonly level: number;
-  /** SSIM to the picture it was made of; absent when it was not made yet, or a side has less than 11 pixels. */
-  readonly similarity?: number;
 }
 
 export interface Degraded {
@@ -90,13 +87,10 @@ export async function degradeFolder(
   );
   await mkdir(out, { recursive: true });
   const before = await readTable(out, settings);
-  const table = new Map([...planned, ...before].map((picture) => [picture.name, picture]));
+  const table = new Map([...before, ...planned].map((picture) => [picture.name, picture]));
   await writeTable(out, table.values(), settings);
   const there = new Set<string>();
-  for (const { name } of planned) {
-    // One that was made and not yet listed is made again, for its similarity.
-    if (table.get(name)!.similarity !== undefined && (await exists(join(out, name)))) there.add(name);
-  }
+  for (const { name } of planned) if (await exists(join(out, name))) there.add(name);
 
   const paths = new Map(rows.map(({ name, path }) => [name, path]));
   const missing = Map.groupBy(
@@ -109,26 +103,23 @@ export async function degradeFolder(
   const load = ([source]: [string, DegradedPicture[]]) =>
     decode(paths.get(source)!).then((whole) => reduced(whole, settings));
   const signal = options.signal && { signal: options.signal };
-  try {
-    for await (const loaded of prefetch(missing, load, { ahead: 4, concurrency: 3, ...signal })) {
-      const [source, copies] = loaded.item;
-      try {
-        if (!loaded.ok) throw loaded.error;
-        for (const copy of await degrade(device, loaded.value, copies, out, settings)) table.set(copy.name, copy);
-      } catch (error) {
-        device.check();
-        if (!(error instanceof PictureError || error instanceof OutOfMemoryError || error instanceof ShapeError))
-          throw error;
-        problems.push({ kind: "picture", name: source, detail: error.message });
-        for (const { name } of copies) table.delete(name);
-      }
-      done += copies.length;
-      options.onProgress?.(done, planned.length);
+  for await (const loaded of prefetch(missing, load, { ahead: 4, concurrency: 3, ...signal })) {
+    const [source, copies] = loaded.item;
+    try {
+      if (!loaded.ok) throw loaded.error;
+      await degrade(device, loaded.value, copies, out, settings);
+    } catch (error) {
+      device.check();
+      if (!(error instanceof PictureError || error instanceof OutOfMemoryError || error instanceof ShapeError))
+        throw error;
+      problems.push({ kind: "picture", name: source, detail: error.message });
+      for (const { name } of copies) table.delete(name);
     }
-  } finally {
-    await writeTable(out, table.values(), settings);
+    done += copies.length;
+    options.onProgress?.(done, planned.length);
   }
-  return { pictures: planned.flatMap(({ name }) => table.get(name) ?? []), kept: there.size, problems };
+  if (problems.length > 0) await writeTable(out, table.values(), settings);
+  return { pictures: planned.filter(({ name }) => table.has(name)), kept: there.size, problems };
 }
 
 type Settings = Required<Omit<DegradeOptions, "onProgress" | "signal">>;
@@ -183,11 +174,9 @@ async function degrade(
   copies: readonly DegradedPicture[],
   out: string,
   { seed, format }: Settings,
-): Promise<DegradedPicture[]> {
-  const made: DegradedPicture[] = [];
+): Promise<void> {
   using clean = fromBytes(device, pixels, height, width);
-  for (const copy of copies) {
-    const { name, source, kind, level } = copy;
+  for (const { name, source, kind, level } of copies) {
     const word = new Random(seed, `degrade/${source}/${kind}/${level}`).word();
     using degraded = await distort(clean, kind, level, word);
     const bytes = await toBytes(degraded);
@@ -195,21 +184,15 @@ async function degrade(
     const file = await (format === "png" ? image.png() : image.webp({ lossless: true })).toBuffer();
     await mkdir(dirname(join(out, name)), { recursive: true });
     await writeFileAtomically(join(out, name), file);
-    made.push({ ...copy, ...(await similarityOf(clean, degraded)) });
   }
-  return made;
 }
 
-async function similarityOf(clean: Tensor, degraded: Tensor): Promise<Pick<DegradedPicture, "similarity">> {
-  const [, height, width] = clean.shape;
-  if (Math.min(height!, width!) < 11) return {};
-  using similarity = ssim(clean, degraded);
-  return { similarity: await similarity.item() };
-}
+/** Share of its quality that a picture is taken to lose with each level of a distortion. */
+const lossPerLevel = 0.12;
 
 /**
- * Degraded copies of rated pictures as rated pictures: of MOS lo + (MOS − lo) · SSIM, an estimate that falls with the strength of
- * a distortion from the score of the picture it was made of.
+ * Degraded copies of rated pictures as rated pictures: of MOS lo + (MOS − lo) · (1 − 0.12 level): an estimate that falls
+ * with the level of the distortion from the score of the picture it was made of.
  * @param folder as {@link degradeFolder} left it; sources go by the names of the rows
  * @param range ends of the MOS scale
  * @throws DatasetError when the folder has no table of copies, or none of these rows
@@ -227,10 +210,10 @@ export async function degradedRows<R extends Row & { readonly mos: number }>(
   const table: Partial<Record<(typeof columns)[number], string>>[] = parse(text, { columns: true });
   const byName = new Map(rows.map((row) => [row.name, row]));
   const [low] = range;
-  const found = table.flatMap(({ name, source, similarity }) => {
+  const found = table.flatMap(({ name, source, level }) => {
     const row = byName.get(source ?? "");
-    if (!row || !name || !similarity) return [];
-    const mos = low + (row.mos - low) * Math.min(1, Math.max(0, Number(similarity)));
+    if (!row || !name) return [];
+    const mos = low + (row.mos - low) * (1 - lossPerLevel * Number(level));
     return [{ name: `${folder}/${name}`, path: join(folder, name), mos, ...(row.group && { group: row.group }) }];
   });
   if (found.length === 0)
@@ -240,15 +223,10 @@ export async function degradedRows<R extends Row & { readonly mos: number }>(
   return found;
 }
 
-const columns = ["name", "source", "kind", "level", "seed", "longer_side", "similarity"] as const;
+const columns = ["name", "source", "kind", "level", "seed", "longer_side"] as const;
 
 function writeTable(out: string, pictures: Iterable<DegradedPicture>, { seed, longerSide }: Settings): Promise<void> {
-  const rows = [...pictures].map(({ similarity, ...picture }) => ({
-    ...picture,
-    seed,
-    longer_side: longerSide,
-    similarity: similarity?.toFixed(4) ?? "",
-  }));
+  const rows = [...pictures].map((picture) => ({ ...picture, seed, longer_side: longerSide }));
   return writeFileAtomically(join(out, degradedTable), stringify(rows, { header: true, columns: [...columns] }));
 }
 
@@ -259,7 +237,7 @@ async function readTable(out: string, { seed, longerSide }: Settings): Promise<D
   if (text === undefined) return [];
   const rows: Record<(typeof columns)[number], string>[] = parse(text, { columns: true });
   const found: DegradedPicture[] = [];
-  for (const { name, source, kind, level, similarity, ...made } of rows) {
+  for (const { name, source, kind, level, ...made } of rows) {
     if (Number(made.seed) !== seed || Number(made.longer_side) !== longerSide) {
       const [was, is] = [
         `seed ${made.seed}, longer side ${made.longer_side}`,
@@ -268,10 +246,7 @@ async function readTable(out: string, { seed, longerSide }: Settings): Promise<D
       throw new DatasetError(`${out} holds copies of ${was}, asked for is ${is}; give the same or another folder.`);
     }
     if (name && (await exists(join(out, name))))
-      found.push({
-        ...{ name, source, kind: kind as DistortionName, level: Number(level) },
-        ...(similarity && { similarity: Number(similarity) }),
-      });
+      found.push({ name, source, kind: kind as DistortionName, level: Number(level) });
   }
   return found;
 }
