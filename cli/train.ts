@@ -74,7 +74,7 @@ export function register(program: Command): void {
     .option("--unlabelled <folder>", "further pictures without scores")
     .option(
       "--degraded <folder>",
-      "copies made by `acutance data degrade`: those of labelled pictures are labelled ones too, of MOS lo + (MOS − lo) · (1 − 0.12 level)",
+      "copies made by `acutance data degrade`: those of labelled pictures are labelled ones too, of MOS lo + (MOS − lo) · (1 − 0.12 level) and weight 0.1",
     )
     .option("--out <folder>", "where models, checkpoint and report are written", "runs/cpl")
     .option("--init <file>", "weights of the backbone, safetensors or PyTorch (.pth), with torchvision's names")

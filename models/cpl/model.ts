@@ -36,6 +36,8 @@ const format = "acutance-cpl";
 
 /** What the network makes of a batch. */
 export interface Outputs {
+  /** Pooled feature of the backbone, before its normalisation. */
+  readonly feature: Tensor;
   /** Feature [N, 256] that the graph is built on. */
   readonly embedding: Tensor;
   /** Logits [N, m] over the score set. */
@@ -63,7 +65,8 @@ export class CplModel implements Layer {
     this.backbone = backbone;
     this.#trunk = new Trunk(backbone, options);
     const { features } = this.#trunk;
-    if (options.featureNorm === "batch") this.#norm = new BatchNorm(device, features);
+    if (options.featureNorm !== "none") this.#norm = new BatchNorm(device, features);
+    if (options.featureNorm === "fixed") this.#norm!.freeze();
     this.#embed = new Linear(device, random?.fork("embedding"), { in: features, out: options.embedding });
     this.#classify = new Linear(device, random?.fork("logits"), { in: options.embedding, out: options.levels });
     nameTensors(this.tensors());
@@ -101,7 +104,25 @@ export class CplModel implements Layer {
 
   #head(feature: Tensor, training: boolean): Outputs {
     const embedding = relu(this.#embed.forward(this.#norm ? normed(this.#norm, feature, training) : feature));
-    return { embedding, logits: this.#classify.forward(embedding) };
+    return { feature, embedding, logits: this.#classify.forward(embedding) };
+  }
+
+  /** Whether `featureNorm` is `fixed` and nobody has said yet by what: it starts with mean 0 and variance 1. */
+  async needsStatistics(): Promise<boolean> {
+    if (this.options.featureNorm !== "fixed") return false;
+    const [mean, variance] = await Promise.all([this.#norm!.runningMean.read(), this.#norm!.runningVariance.read()]);
+    return mean.every((value) => value === 0) && variance.every((value) => value === 1);
+  }
+
+  /** Length of the pooled feature. */
+  get featureLength(): number {
+    return this.#trunk.features;
+  }
+
+  /** What features are normalised by from now on, with `featureNorm` `fixed`. */
+  setStatistics(mean: Float32Array<ArrayBuffer>, variance: Float32Array<ArrayBuffer>): void {
+    this.#norm!.runningMean.write(mean);
+    this.#norm!.runningVariance.write(variance);
   }
 
   /** Names of the tensors that never learn, by the option `frozen`. */

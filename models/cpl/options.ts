@@ -25,9 +25,11 @@ export const cplOptionsSchema = z.strictObject({
       "how a map is pooled: class token (ViT) or mean over the places (others), or with mean and standard deviation over the places beside it",
     ),
   featureNorm: z
-    .enum(["none", "batch"])
+    .enum(["none", "batch", "fixed"])
     .default("none")
-    .describe("batch normalisation of the pooled feature, for features of very different sizes"),
+    .describe(
+      "normalisation of the pooled feature, for entries of very different sizes: by batch norm, or by mean and deviation of the labelled pictures before training",
+    ),
   frozen: z
     .number()
     .int()

@@ -124,23 +124,29 @@ function handled<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
-/** Features [N, 256] of pictures by centre crop in evaluation mode; pictures that cannot be decoded are left out. */
+/**
+ * Features of pictures by centre crop in evaluation mode; pictures that cannot be decoded are left out.
+ * @param what the 256-d feature of the graph, or the pooled one of the backbone
+ * @returns [N, length]
+ */
 export async function features<Row extends { readonly path: string }>(
   model: CplModel,
   rows: readonly Row[],
   inputs: Inputs,
   onProgress: (done: number) => void = () => {},
+  what: "embedding" | "feature" = "embedding",
 ): Promise<{ features: Tensor; rows: Row[] }> {
-  const { device, options } = model;
-  const all = device.owned("graph", () => Tensor.empty(device, [rows.length, options.embedding]).keep());
-  const pass = inputPass(inputs, ({ embedding }) => embedding);
+  const { device } = model;
+  const length = what === "feature" ? model.featureLength : model.options.embedding;
+  const all = device.owned("graph", () => Tensor.empty(device, [rows.length, length]).keep());
+  const pass = inputPass(inputs, (outputs) => outputs[what]);
   const most = fittingBatch(device, () => ({ tensor: Tensor.empty(device, inputs.shape) }), pass);
   using forward = new Forward(device, most, pass);
   const kept: Row[] = [];
   let batch: InputItem[] = [];
   let running: { readonly done: Promise<void>; readonly count: number } | undefined;
   const start = () => {
-    const at = (kept.length - batch.length) * options.embedding * 4;
+    const at = (kept.length - batch.length) * length * 4;
     forward.run(batch, ({ allocation, sizeBytes }) => {
       device.stream.copy(allocation, 0, all.allocation, at, sizeBytes);
     });
@@ -161,7 +167,7 @@ export async function features<Row extends { readonly path: string }>(
   await device.finish();
   onProgress(kept.length);
   if (kept.length === rows.length) return { features: all, rows: kept };
-  const fewer = device.owned("graph", () => Tensor.empty(device, [kept.length, options.embedding]).keep());
+  const fewer = device.owned("graph", () => Tensor.empty(device, [kept.length, length]).keep());
   device.stream.copy(all.allocation, 0, fewer.allocation, 0, fewer.sizeBytes);
   all.dispose();
   return { features: fewer, rows: kept };

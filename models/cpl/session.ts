@@ -96,6 +96,7 @@ export class Session {
     try {
       const { stageOneEpochs, stageTwoEpochs } = this.#options;
       if (this.#position.stage < 3) await this.#prepare();
+      if (await this.#model.needsStatistics()) await this.#fixStatistics();
       if (this.#position.stage === 1) {
         await this.#stage(1, stageOneEpochs);
         if (stageOneEpochs > 0) await this.#endStage("stage 1", stageOneFile, "stageOne");
@@ -146,6 +147,16 @@ export class Session {
       bar?.stop();
       if (this.#options.frozen > 0) clock();
     }
+  }
+
+  /** Mean and variance of every entry of the feature over the labelled pictures, which it is normalised by from now on. */
+  async #fixStatistics(): Promise<void> {
+    const whole = this.#data.labelled.filter(({ weight = 1 }) => weight === 1);
+    const found = await features(this.#model, whole, this.#inputs, () => {}, "feature");
+    const values = await found.features.read();
+    found.features.dispose();
+    if (found.rows.length < 2) throw new TrainingError("fewer than 2 labelled pictures can be read");
+    this.#model.setStatistics(...columnStatistics(values, found.rows.length));
   }
 
   #moveTo(stage: 2 | 3): void {
@@ -240,7 +251,7 @@ export class Session {
     pictures.forEach(({ planned: { index, labelled } }, i) => {
       const source = labelled ? this.#labels : this.#pseudo!.targets;
       targets.set(source.subarray(index * levels, (index + 1) * levels), i * levels);
-      if (!labelled) weights[i] = this.#pseudo!.weights[index]!;
+      weights[i] = labelled ? (this.#data.labelled[index]!.weight ?? 1) : this.#pseudo!.weights[index]!;
     });
     const labelled = pictures.filter(({ planned }) => planned.labelled).length;
     return { targets, weights, labelled };
@@ -394,4 +405,21 @@ export class Session {
       return seconds;
     };
   }
+}
+
+/** Mean and variance of each column of a matrix of so many rows. */
+function columnStatistics(
+  values: Float32Array,
+  rows: number,
+): [mean: Float32Array<ArrayBuffer>, variance: Float32Array<ArrayBuffer>] {
+  const columns = values.length / rows;
+  const mean = new Float64Array(columns);
+  const variance = new Float64Array(columns);
+  values.forEach((value, i) => {
+    mean[i % columns]! += value / rows;
+  });
+  values.forEach((value, i) => {
+    variance[i % columns]! += (value - mean[i % columns]!) ** 2 / rows;
+  });
+  return [Float32Array.from(mean), Float32Array.from(variance)];
 }

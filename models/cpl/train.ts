@@ -1,5 +1,5 @@
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Device } from "../../engine/device/device.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
 import { cacheFolder } from "../../engine/tune/cache.ts";
@@ -153,7 +153,7 @@ async function startModel(device: Device, data: TrainingData, options: CplOption
     const card = {
       options,
       range,
-      history: [...opened.card.history, `continued from ${from}`],
+      history: [...opened.card.history, `continued from ${basename(from)}`],
       fresh: opened.card.fresh,
     };
     return { model: opened.model, card };
@@ -162,8 +162,10 @@ async function startModel(device: Device, data: TrainingData, options: CplOption
   const all = model.tensors().map(({ name }) => name);
   if (!init) return { model, card: { options, range, history: ["all layers start fresh"], fresh: all } };
   const report = await model.start(init);
+  // A card goes with the model wherever that goes, and says nothing of folders.
+  const lines = report.lines.map((line) => line.replaceAll(init, basename(init)));
   const fresh = all.filter((name) => report.fresh.has(name) || name.startsWith("head."));
-  return { model, card: { options, range, history: [...report.lines, "the head starts fresh"], fresh } };
+  return { model, card: { options, range, history: [...lines, "the head starts fresh"], fresh } };
 }
 
 /** @throws TrainingError when a model cannot go on with other options or another range */

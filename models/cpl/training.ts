@@ -4,7 +4,11 @@ import type { RunRecord } from "../report/run-record.ts";
 import type { CplModel, ModelCard } from "./model.ts";
 
 /** A picture with its mean opinion score. */
-export type RatedRow = Row & { readonly mos: number };
+export type RatedRow = Row & {
+  readonly mos: number;
+  /** What its loss is multiplied with, for scores that are estimates; 1 unless given. */
+  readonly weight?: number;
+};
 
 /** The parts of a data set as training takes them. Rated unlabelled pictures lend their MOS to the log only. */
 export interface TrainingData {

@@ -187,6 +187,9 @@ async function degrade(
   }
 }
 
+/** What the loss of a copy is multiplied with: its score is a guess. */
+const copyWeight = 0.1;
+
 /** Share of its quality that a picture is taken to lose with each level of a distortion. */
 const lossPerLevel = 0.12;
 
@@ -201,7 +204,7 @@ export async function degradedRows<R extends Row & { readonly mos: number }>(
   folder: string,
   rows: readonly R[],
   range: MosRange,
-): Promise<(Row & { readonly mos: number })[]> {
+): Promise<(Row & { readonly mos: number; readonly weight: number })[]> {
   const text = await readFile(join(folder, degradedTable), "utf8").catch((cause: Error) => {
     throw new DatasetError(`${folder} is no folder of degraded copies (acutance data degrade): ${cause.message}`, {
       cause,
@@ -214,7 +217,15 @@ export async function degradedRows<R extends Row & { readonly mos: number }>(
     const row = byName.get(source ?? "");
     if (!row || !name) return [];
     const mos = low + (row.mos - low) * (1 - lossPerLevel * Number(level));
-    return [{ name: `${folder}/${name}`, path: join(folder, name), mos, ...(row.group && { group: row.group }) }];
+    return [
+      {
+        name: `${folder}/${name}`,
+        path: join(folder, name),
+        mos,
+        weight: copyWeight,
+        ...(row.group && { group: row.group }),
+      },
+    ];
   });
   if (found.length === 0)
     throw new DatasetError(
