@@ -271,7 +271,8 @@ export async function finish(result: TrainingResult, folder: string, title: stri
 /** What always answering with the mean of the labelled part scores: the floor for every model. */
 function constantPredictor({ labelled, test }: TrainingData): Evaluation | undefined {
   if (test.length < 3) return undefined;
-  const mean = labelled.reduce((sum, { mos }) => sum + mos, 0) / labelled.length;
+  const rated = labelled.filter(({ weight = 1 }) => weight === 1);
+  const mean = rated.reduce((sum, { mos }) => sum + mos, 0) / rated.length;
   return evaluate(
     test.map(() => mean),
     test.map(({ mos }) => mos),
