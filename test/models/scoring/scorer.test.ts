@@ -74,6 +74,20 @@ describe("a picture", () => {
     expect(new Set(alone.map((each) => each.score)).size).toBe(alone.length);
   });
 
+  test("has the same bits in every container without loss", async () => {
+    const { data, info } = await sharp(pictures[0]!).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+    const raw = () => sharp(data, { raw: { width: info.width, height: info.height, channels: 3 } });
+    const files = await Promise.all([
+      raw().png({ compressionLevel: 0 }).toBuffer(),
+      raw().png({ progressive: true }).toBuffer(),
+      raw().webp({ lossless: true }).toBuffer(),
+      raw().tiff({ compression: "lzw" }).toBuffer(),
+    ]);
+    const [first, ...others] = await Promise.all(files.map((file) => scorer.score(file)));
+    for (const other of others) expect(lasting(other)).toEqual(lasting(first!));
+    expect(first!.score).toBe(alone[0]!.score);
+  });
+
   test("a pipeline of sharp is taken with what it does, and stays usable", async () => {
     const pipeline = sharp(pictures[0]).resize(90, 70);
     const first = await scorer.score(pipeline);
