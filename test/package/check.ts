@@ -47,8 +47,9 @@ function packed(): string {
     (typeof listing)[0],
   ];
   const paths = new Set(files.map(({ path }) => path));
+  // Weights are large and packed once, beside the sources.
   const needed = [...paths].filter(
-    (path) => /^(engine|models|shaders)\//.test(path) && !/\.(ts|md)$|tsconfig\.json$/.test(path),
+    (path) => /^(engine|models|shaders)\//.test(path) && !/^models\/weights\/|\.(ts|md)$|tsconfig\.json$/.test(path),
   );
   const missing = needed.filter((path) => !paths.has(`dist/${path}`));
   if (missing.length > 0) throw new Error(`prepack leaves out of dist: ${missing.join(", ")}`);
@@ -100,6 +101,8 @@ await using scorer = await openScorer({ model: "model.safetensors" });
 const { score } = await scorer.score("picture.png");
 await using service = await openService({ models: [{ model: "model.safetensors" }] });
 const page = await service.fetch(new Request("http://localhost/"));
+await using own = await openScorer();
+if (!Number.isFinite((await own.score("picture.png")).score)) throw new Error("the model that comes along gives no score");
 console.log(JSON.stringify([score, page.status, (await page.text()).length]));
 `;
 
