@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
-import sharp from "sharp";
+import { reduced } from "../models/data/degrade.ts";
 import { type DistortionName, distortionNames } from "../models/data/distortions.ts";
-import { decode, loadFolder, type Picture } from "../models/data/index.ts";
+import { decode, loadFolder } from "../models/data/index.ts";
 import { demoScenes } from "../models/demo.ts";
 import { openScorer } from "../models/scorer.ts";
 import { amounts, type NamedPicture, type Sensitivity, sensitivity } from "../models/sensitivity.ts";
@@ -89,12 +89,4 @@ async function picturesOf(folder: string, side: number): Promise<NamedPicture[]>
 async function scenes({ seed, scenes: count, side }: SensitivityFlags): Promise<NamedPicture[]> {
   const found = await demoScenes({ seed, side, perPhotograph: count });
   return found.map(({ scene, bytes }) => ({ name: scene, picture: { pixels: bytes, width: side, height: side } }));
-}
-
-async function reduced({ pixels, width, height }: Picture, side: number): Promise<Picture> {
-  const { data, info } = await sharp(pixels, { raw: { width, height, channels: 3 } })
-    .resize({ width: side, height: side, fit: "inside", withoutEnlargement: true })
-    .raw()
-    .toBuffer({ resolveWithObject: true });
-  return { pixels: data, width: info.width, height: info.height };
 }

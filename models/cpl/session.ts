@@ -4,6 +4,7 @@ import type { Schedule } from "../../engine/optim/schedule.ts";
 import { evaluate } from "../metrics/index.ts";
 import { type LoadedBatch, loadBatches, planEpoch } from "./batches.ts";
 import { type Checkpoint, loadCheckpoint, type Position, writeCheckpoint } from "./checkpoint.ts";
+import { fixStatistics } from "./feature-statistics.ts";
 import type { Inputs } from "./inputs.ts";
 import { labelStep, refreshSentence } from "./label-step.ts";
 import { convert, denormaliseScore, normaliseMos } from "./labels.ts";
@@ -96,7 +97,7 @@ export class Session {
     try {
       const { stageOneEpochs, stageTwoEpochs } = this.#options;
       if (this.#position.stage < 3) await this.#prepare();
-      if (await this.#model.needsStatistics()) await this.#fixStatistics();
+      if (await this.#model.needsStatistics()) await fixStatistics(this.#model, this.#data.labelled, this.#inputs);
       if (this.#position.stage === 1) {
         await this.#stage(1, stageOneEpochs);
         if (stageOneEpochs > 0) await this.#endStage("stage 1", stageOneFile, "stageOne");
@@ -147,16 +148,6 @@ export class Session {
       bar?.stop();
       if (this.#options.frozen > 0) clock();
     }
-  }
-
-  /** Mean and variance of every entry of the feature over the labelled pictures, which it is normalised by from now on. */
-  async #fixStatistics(): Promise<void> {
-    const whole = this.#data.labelled.filter(({ weight = 1 }) => weight === 1);
-    const found = await features(this.#model, whole, this.#inputs, () => {}, "feature");
-    const values = await found.features.read();
-    found.features.dispose();
-    if (found.rows.length < 2) throw new TrainingError("fewer than 2 labelled pictures can be read");
-    this.#model.setStatistics(...columnStatistics(values, found.rows.length));
   }
 
   #moveTo(stage: 2 | 3): void {
@@ -405,21 +396,4 @@ export class Session {
       return seconds;
     };
   }
-}
-
-/** Mean and variance of each column of a matrix of so many rows. */
-function columnStatistics(
-  values: Float32Array,
-  rows: number,
-): [mean: Float32Array<ArrayBuffer>, variance: Float32Array<ArrayBuffer>] {
-  const columns = values.length / rows;
-  const mean = new Float64Array(columns);
-  const variance = new Float64Array(columns);
-  values.forEach((value, i) => {
-    mean[i % columns]! += value / rows;
-  });
-  values.forEach((value, i) => {
-    variance[i % columns]! += (value - mean[i % columns]!) ** 2 / rows;
-  });
-  return [Float32Array.from(mean), Float32Array.from(variance)];
 }

@@ -101,7 +101,7 @@ export async function degradeFolder(
   let done = there.size;
   options.onProgress?.(done, planned.length);
   const load = ([source]: [string, DegradedPicture[]]) =>
-    decode(paths.get(source)!).then((whole) => reduced(whole, settings));
+    decode(paths.get(source)!).then((whole) => reduced(whole, settings.longerSide));
   const signal = options.signal && { signal: options.signal };
   for await (const loaded of prefetch(missing, load, { ahead: 4, concurrency: 3, ...signal })) {
     const [source, copies] = loaded.item;
@@ -158,7 +158,8 @@ function plan(sources: readonly string[], { kinds, levels, perPicture, seed, for
   });
 }
 
-function reduced(picture: Picture, { longerSide }: Settings): Promise<Picture> | Picture {
+/** The picture with its longer side reduced to so many pixels where it has more; 0 keeps its size. */
+export function reduced(picture: Picture, longerSide: number): Promise<Picture> | Picture {
   const { width, height, pixels } = picture;
   if (longerSide === 0 || Math.max(width, height) <= longerSide) return picture;
   return sharp(pixels, { raw: { width, height, channels: 3 } })

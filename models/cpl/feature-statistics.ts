@@ -1,0 +1,28 @@
+import type { Inputs } from "./inputs.ts";
+import type { CplModel } from "./model.ts";
+import { features } from "./predict.ts";
+import { type RatedRow, TrainingError } from "./training.ts";
+
+/**
+ * Normalises the feature of a model from now on by mean and variance of every entry over labelled pictures, those whose scores
+ * are estimates left out: the option `featureNorm` `fixed`.
+ * @throws TrainingError when fewer than 2 of them can be read
+ */
+export async function fixStatistics(model: CplModel, labelled: readonly RatedRow[], inputs: Inputs): Promise<void> {
+  const whole = labelled.filter(({ weight = 1 }) => weight === 1);
+  const found = await features(model, whole, inputs, () => {}, "feature");
+  const values = await found.features.read();
+  found.features.dispose();
+  const rows = found.rows.length;
+  if (rows < 2) throw new TrainingError("fewer than 2 labelled pictures can be read");
+  const columns = values.length / rows;
+  const mean = new Float64Array(columns);
+  const variance = new Float64Array(columns);
+  values.forEach((value, i) => {
+    mean[i % columns]! += value / rows;
+  });
+  values.forEach((value, i) => {
+    variance[i % columns]! += (value - mean[i % columns]!) ** 2 / rows;
+  });
+  model.setStatistics(Float32Array.from(mean), Float32Array.from(variance));
+}
