@@ -6,10 +6,8 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openScorer } from "../../models/scorer.ts";
 import { answerSchema, problemSchema } from "../../models/service/index.ts";
-import { sharedDevice } from "../engine/device.ts";
-import { noisePictures, smallModel } from "../models/scoring/fixtures.ts";
+import { knownScores, smallModel } from "../models/scoring/fixtures.ts";
 import { formBytes } from "../models/service/requests.ts";
 import { findRuntimes, type Runtime } from "../runtime/runtimes.ts";
 import { type Serving, startServing } from "./serving.ts";
@@ -22,16 +20,13 @@ const runtimes = findRuntimes().filter(
 let folder = "";
 let model = "";
 let pictures: Uint8Array<ArrayBuffer>[] = [];
-const expected: number[] = [];
+let expected: number[] = [];
 const running: ChildProcess[] = [];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "acutance-serve-"));
-  model = await smallModel(folder);
   await writeFile(join(folder, "token"), "open sesame\n");
-  pictures = (await noisePictures(12)) as Uint8Array<ArrayBuffer>[];
-  await using scorer = await openScorer({ model, device: await sharedDevice() });
-  for (const picture of pictures) expected.push((await scorer.score(picture)).score);
+  ({ model, pictures, expected } = await knownScores(folder, 12));
 });
 
 afterAll(async () => {

@@ -7,6 +7,7 @@ import { Random } from "../../../engine/random.ts";
 import { CplModel, saveModel } from "../../../models/cpl/model.ts";
 import { type CplOptionsInput, cplOptions } from "../../../models/cpl/options.ts";
 import type { PictureReason } from "../../../models/data/index.ts";
+import { openScorer } from "../../../models/scorer.ts";
 import { sharedDevice } from "../../engine/device.ts";
 
 /** Writes a small model with drawn weights and returns its path. */
@@ -88,4 +89,14 @@ export function devices() {
 export function lasting<T extends { milliseconds: number }>({ milliseconds, ...score }: T): Omit<T, "milliseconds"> {
   if (!(milliseconds > 0)) throw new Error(`a score took ${milliseconds} ms`);
   return score;
+}
+
+/** A small model in a folder, pictures, and the scores that the library gives them, each alone. */
+export async function knownScores(folder: string, count: number) {
+  const model = await smallModel(folder);
+  const pictures = (await noisePictures(count)) as Uint8Array<ArrayBuffer>[];
+  const expected: number[] = [];
+  await using scorer = await openScorer({ model, device: await sharedDevice() });
+  for (const picture of pictures) expected.push((await scorer.score(picture)).score);
+  return { model, pictures, expected };
 }

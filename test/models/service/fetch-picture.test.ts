@@ -8,13 +8,12 @@ import type { AddressInfo } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { openScorer } from "../../../models/scorer.ts";
 import { type FetchingOptions, type FetchLimits, fetchPicture } from "../../../models/service/fetch-picture.ts";
 import { answerSchema, failureSchema, openService, type Service, scoreSchema } from "../../../models/service/index.ts";
 import type { Problem } from "../../../models/service/problem.ts";
 import { isPublicAddress } from "../../../models/service/public-address.ts";
 import { sharedDevice } from "../../engine/device.ts";
-import { noisePictures, smallModel } from "../scoring/fixtures.ts";
+import { knownScores } from "../scoring/fixtures.ts";
 import { certificate, privateKey } from "./certificate.ts";
 import { figure, inPieces, post, problem } from "./requests.ts";
 
@@ -27,7 +26,7 @@ let ports: Record<number, number> = {};
 let folder = "";
 let model = "";
 let pictures: Uint8Array<ArrayBuffer>[] = [];
-const expected: number[] = [];
+let expected: number[] = [];
 
 const [first, second] = ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"];
 /** Names as a resolver of the outside would know them. */
@@ -60,10 +59,7 @@ beforeAll(async () => {
   const [http, https] = [plain, secure].map((server) => (server.address() as AddressInfo).port) as [number, number];
   ports = { 80: http, 8080: http, 443: https };
   folder = await mkdtemp(join(tmpdir(), "acutance-urls-"));
-  model = await smallModel(folder);
-  pictures = (await noisePictures(4)) as Uint8Array<ArrayBuffer>[];
-  await using scorer = await openScorer({ model, device: await sharedDevice() });
-  for (const picture of pictures) expected.push((await scorer.score(picture)).score);
+  ({ model, pictures, expected } = await knownScores(folder, 4));
   pictures.forEach((bytes, i) => {
     answers[`/${i}.png`] = (response) => response.writeHead(200, { "content-type": "image/png" }).end(bytes);
   });

@@ -6,7 +6,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { Hono } from "hono";
 import sharp from "sharp";
-import { openScorer } from "../../../models/scorer.ts";
 import {
   answerSchema,
   failureSchema,
@@ -20,23 +19,20 @@ import {
   scoreSchema,
 } from "../../../models/service/index.ts";
 import { sharedDevice } from "../../engine/device.ts";
-import { badPictures, devices, noisePictures, smallModel } from "../scoring/fixtures.ts";
+import { badPictures, devices, knownScores } from "../scoring/fixtures.ts";
 import { form, get, held, post, problem } from "./requests.ts";
 
 let folder = "";
 let model = "";
 let pictures: Uint8Array<ArrayBuffer>[] = [];
 /** The pictures' scores by the library, each alone. */
-const expected: number[] = [];
+let expected: number[] = [];
 const log: LogEntry[] = [];
 let service: Service;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "acutance-service-"));
-  model = await smallModel(folder);
-  pictures = (await noisePictures(12)) as Uint8Array<ArrayBuffer>[];
-  await using scorer = await openScorer({ model, device: await sharedDevice() });
-  for (const picture of pictures) expected.push((await scorer.score(picture)).score);
+  ({ model, pictures, expected } = await knownScores(folder, 12));
   service = await open({ log: (entry) => log.push(entry) });
 });
 

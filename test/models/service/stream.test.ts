@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Random } from "../../../engine/random.ts";
-import { openScorer } from "../../../models/scorer.ts";
 import {
   answerSchema,
   failureSchema,
@@ -16,21 +15,18 @@ import {
 import { sharedDevice } from "../../engine/device.ts";
 import { collectGarbage } from "../../engine/garbage.ts";
 import { mutations } from "../../engine/weights/fuzz.ts";
-import { badPictures, noisePictures, smallModel } from "../scoring/fixtures.ts";
+import { badPictures, knownScores } from "../scoring/fixtures.ts";
 import { figure, form, formBytes, inPieces, post, problem } from "./requests.ts";
 
 let folder = "";
 let model = "";
 let pictures: Uint8Array<ArrayBuffer>[] = [];
-const expected: number[] = [];
+let expected: number[] = [];
 let service: Service;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "acutance-stream-"));
-  model = await smallModel(folder);
-  pictures = (await noisePictures(12)) as Uint8Array<ArrayBuffer>[];
-  await using scorer = await openScorer({ model, device: await sharedDevice() });
-  for (const picture of pictures) expected.push((await scorer.score(picture)).score);
+  ({ model, pictures, expected } = await knownScores(folder, 12));
   service = await open();
 });
 
