@@ -20,10 +20,8 @@ export interface Load {
   /** From the first request to the last answer. */
   readonly seconds: number;
   readonly perSecond: number;
-  /** From a request to its whole answer. */
-  readonly p50Ms: number;
-  readonly p95Ms: number;
-  readonly p99Ms: number;
+  /** From a request to its whole answer, of each request. */
+  readonly latenciesMs: readonly number[];
 }
 
 export interface LoadOptions {
@@ -37,7 +35,7 @@ export async function load(url: string, pictures: readonly KnownPicture[], optio
   const { clients, goesOn } = options;
   const counts = { right: 0, wrong: 0, lost: 0 };
   const refused: Record<number, number> = {};
-  const latencies: number[] = [];
+  const latenciesMs: number[] = [];
   const start = performance.now();
   let sent = 0;
   const client = async () => {
@@ -45,19 +43,36 @@ export async function load(url: string, pictures: readonly KnownPicture[], optio
       const picture = pictures[sent++ % pictures.length]!;
       const began = performance.now();
       const outcome = await send(url, picture);
-      latencies.push(performance.now() - began);
+      latenciesMs.push(performance.now() - began);
       if (typeof outcome === "number") refused[outcome] = (refused[outcome] ?? 0) + 1;
       else counts[outcome]++;
     }
   };
   await Promise.all(Array.from({ length: clients }, client));
   const seconds = (performance.now() - start) / 1000;
-  const [p50Ms, p95Ms, p99Ms] = [0.5, 0.95, 0.99].map((share) => quantile(latencies, share)) as [
-    number,
-    number,
-    number,
-  ];
-  return { clients, ...counts, refused, seconds, perSecond: counts.right / seconds, p50Ms, p95Ms, p99Ms };
+  return { clients, ...counts, refused, seconds, perSecond: counts.right / seconds, latenciesMs };
+}
+
+/** Several loads of as many clients as one. */
+export function together(loads: readonly Load[]): Load {
+  const sum = (of: (load: Load) => number) => loads.reduce((total, load) => total + of(load), 0);
+  const refused: Record<number, number> = {};
+  for (const load of loads) {
+    for (const [status, count] of Object.entries(load.refused)) {
+      refused[Number(status)] = (refused[Number(status)] ?? 0) + count;
+    }
+  }
+  const [right, seconds] = [sum((load) => load.right), sum((load) => load.seconds)];
+  return {
+    clients: loads[0]!.clients,
+    right,
+    wrong: sum((load) => load.wrong),
+    lost: sum((load) => load.lost),
+    refused,
+    seconds,
+    perSecond: right / seconds,
+    latenciesMs: loads.flatMap((load) => load.latenciesMs),
+  };
 }
 
 /** What became of one picture: a status where it was refused. */

@@ -6,14 +6,17 @@ import { freshModel, networkMilliseconds, withPictures } from "../../models/benc
 import { cplOptions } from "../../models/cpl/options.ts";
 import { openScorer, type Scorer } from "../../models/scorer.ts";
 import { startServing } from "../cli/serving.ts";
-import { type KnownPicture, type Load, load, quantile, residentBytes } from "./service-load.ts";
+import { type KnownPicture, type Load, load, quantile, residentBytes, together } from "./service-load.ts";
 
 export interface ServiceBenchOptions {
   /** A trained model; a ResNet-18 with drawn weights unless given. */
   readonly model?: string;
   /** The most pictures taken through the network at once, by library and service. */
   readonly batch?: number;
+  /** How long each number of clients sends pictures, in all rounds together. */
   readonly seconds: number;
+  /** So often `scoreMany` and each number of clients take turns, because a machine is not as fast now as then. */
+  readonly rounds: number;
   /** Numbers of clients at the same time. */
   readonly clients: readonly number[];
   /** Different pictures. */
@@ -30,14 +33,22 @@ export interface ServiceBench {
   readonly pictures: number;
   /** How many of the pictures have a score of their own, so that an answer to another one is seen. */
   readonly differentScores: number;
-  /** `scoreMany` on the same files before and after the loads, pictures a second. */
-  readonly scoreMany: readonly [number, number];
-  /** Pictures that are on the device already, by the network alone: milliseconds each. */
-  readonly networkMs: number;
+  /** `scoreMany` on the same files before and after every load, pictures a second. */
+  readonly scoreMany: readonly number[];
+  /** Pictures that are on the device already, by the network alone, before each round: milliseconds each. */
+  readonly networkMs: readonly number[];
   /** One picture after another, medians: the library's `score`, and the service with one client. */
   readonly aloneMs: { readonly library: number; readonly service: number };
-  readonly loads: readonly Load[];
+  readonly loads: readonly ComparedLoad[];
   readonly memory: Memory;
+}
+
+/** All rounds of as many clients. */
+export interface ComparedLoad extends Load {
+  /** Pictures a second over those of `scoreMany` right before and after, of each round. */
+  readonly ratios: readonly number[];
+  /** Milliseconds a picture, less those of the network alone, of each round. */
+  readonly aboveMs: readonly number[];
 }
 
 /** Resident memory of the process of a service. */
@@ -73,14 +84,14 @@ type Compared = ServiceBenchOptions & {
   readonly paths: readonly string[];
 };
 
-async function compared({ device, model, paths, clients, seconds, batch }: Compared) {
+async function compared({ device, model, paths, clients, seconds, rounds, batch }: Compared) {
   await using scorer = await openScorer({ model, device, batch });
   const pictures = await scored(scorer, paths);
   const libraryMs = await aloneMs(paths, (path) => scorer.score(path));
-  const networkMs = await networkMilliseconds(device, scorer.card.options, paths[0]!, scorer.batch);
-  const before = await scoreManyRate(scorer, paths, seconds / 2);
+  const networkMs: number[] = [];
   const serving = await startServing([process.execPath], ["--model", model, "--batch", String(scorer.batch)]);
-  const loads: Load[] = [];
+  const scoreMany: number[] = [];
+  const loads = clients.map((): Load[] => []);
   let serviceMs = 0;
   try {
     // Kernels are compiled before anything is measured.
@@ -89,22 +100,37 @@ async function compared({ device, model, paths, clients, seconds, batch }: Compa
       let left = 1;
       return load(serving.url, [picture], { clients: 1, goesOn: () => left-- > 0 });
     });
-    for (const count of clients) {
-      loads.push(await load(serving.url, pictures, { clients: count, goesOn: (_, gone) => gone < seconds }));
+    const goesOn = (_: number, gone: number) => gone < seconds / rounds;
+    const beside = async () => scoreMany.push(await scoreManyRate(scorer, paths, seconds / rounds));
+    for (let round = 0; round < rounds; round++) {
+      networkMs.push(await networkMilliseconds(device, scorer.card.options, paths[0]!, scorer.batch));
+      if (round === 0) await beside();
+      for (const [i, count] of clients.entries()) {
+        loads[i]!.push(await load(serving.url, pictures, { clients: count, goesOn }));
+        await beside();
+      }
     }
   } finally {
     process.kill(serving.pid, "SIGTERM");
     await serving.exit;
   }
-  const after = await scoreManyRate(scorer, paths, seconds / 2);
+  /** Of a round's load of the i-th number of clients. */
+  const ratio = ({ perSecond }: Load, round: number, i: number) => {
+    const turn = round * clients.length + i;
+    return (2 * perSecond) / (scoreMany[turn]! + scoreMany[turn + 1]!);
+  };
   return {
     model: `${scorer.name}: ${scorer.card.options.backbone}, ${scorer.card.options.crop} pixels, batch ${scorer.batch}`,
     pictures: pictures.length,
     differentScores: new Set(pictures.map(({ score }) => score)).size,
-    scoreMany: [before, after] as const,
+    scoreMany,
     networkMs,
     aloneMs: { library: libraryMs, service: serviceMs },
-    loads,
+    loads: loads.map((turns, i) => ({
+      ...together(turns),
+      ratios: turns.map((turn, round) => ratio(turn, round, i)),
+      aboveMs: turns.map(({ perSecond }, round) => 1000 / perSecond - networkMs[round]!),
+    })),
   };
 }
 

@@ -3,7 +3,14 @@ import { load, quantile } from "./service-load.ts";
 import { measureService } from "./service-measure.ts";
 
 test("the quick form: no answer is lost, wrong or refused", async () => {
-  const result = await measureService({ seconds: 1, clients: [4, 16], pictures: 12, requests: 100, quick: true });
+  const result = await measureService({
+    seconds: 1,
+    rounds: 2,
+    clients: [4, 16],
+    pictures: 12,
+    requests: 100,
+    quick: true,
+  });
   expect(result.differentScores).toBe(12);
   for (const { right, wrong, lost, refused } of [...result.loads, result.memory.load]) {
     expect(right).toBeGreaterThan(0);
