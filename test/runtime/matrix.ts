@@ -42,7 +42,11 @@ const smokeFiles = [
   "test/engine/ops/softmax.test.ts",
   "test/engine/optim/optimiser.test.ts",
   "test/engine/weights/safetensors.test.ts",
-  "test/models/scoring/scorer.test.ts",
+  "test/models/scoring/batches.test.ts",
+  "test/models/scoring/lost-device.test.ts",
+  "test/models/scoring/picture.test.ts",
+  "test/models/scoring/shared-device.test.ts",
+  "test/models/scoring/tiles.test.ts",
   "test/models/service/fetch-picture.test.ts",
   "test/models/service/service.test.ts",
 ];

@@ -1,3 +1,5 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32, deflateSync } from "node:zlib";
 import sharp from "sharp";
@@ -7,7 +9,7 @@ import { Random } from "../../../engine/random.ts";
 import { CplModel, saveModel } from "../../../models/cpl/model.ts";
 import { type CplOptionsInput, cplOptions } from "../../../models/cpl/options.ts";
 import type { PictureReason } from "../../../models/data/index.ts";
-import { openScorer } from "../../../models/scorer.ts";
+import { openScorer, type PictureScore } from "../../../models/scorer.ts";
 import { sharedDevice } from "../../engine/device.ts";
 
 /** Writes a small model with drawn weights and returns its path. */
@@ -100,3 +102,24 @@ export async function knownScores(folder: string, count: number) {
   for (const picture of pictures) expected.push((await scorer.score(picture)).score);
   return { model, pictures, expected };
 }
+
+/** The same with a folder of its own and a scorer that stays open, for the tests of a file; `close` ends both. */
+export async function openKnown(count: number) {
+  const folder = await mkdtemp(join(tmpdir(), "acutance-scorer-"));
+  const model = await smallModel(folder);
+  const pictures = await noisePictures(count);
+  const scorer = await openScorer({ model, device: await sharedDevice() });
+  const alone: PictureScore[] = [];
+  for (const picture of pictures) alone.push(await scorer.score(picture));
+  const close = async () => {
+    await scorer.close();
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { folder, model, pictures, scorer, alone, close };
+}
+
+/** The bytes in a buffer of their own. */
+export const copyOf = (bytes: Uint8Array) => new Uint8Array(bytes).buffer;
+
+/** What a promise rejects with. */
+export const failure = (promise: Promise<unknown>) => promise.then(String, (error) => error);

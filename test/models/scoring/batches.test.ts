@@ -1,0 +1,125 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { openScorer, type PictureScore, type Scorer, ScorerClosedError } from "../../../models/scorer.ts";
+import { sharedDevice } from "../../engine/device.ts";
+import { devices, failure, lasting, openKnown, smallModel } from "./fixtures.ts";
+
+let folder = "";
+let model = "";
+let pictures: Uint8Array[] = [];
+let scorer: Scorer;
+/** Scores of `pictures`, each scored alone. */
+let alone: PictureScore[] = [];
+let close: () => Promise<void>;
+
+beforeAll(async () => {
+  ({ folder, model, pictures, scorer, alone, close } = await openKnown(12));
+});
+
+afterAll(() => close());
+
+describe("batches", () => {
+  test("callers at the same time share one; a single caller does not wait", async () => {
+    const sizes: number[] = [];
+    const onBatch = ({ size }: { size: number }) => sizes.push(size);
+    await using patient = await openScorer({ model, device: await sharedDevice(), latencyMs: 60_000, onBatch });
+    const together = await Promise.all(pictures.slice(0, 8).map((picture) => patient.score(picture)));
+    expect(sizes).toEqual([8]);
+    expect(together.map(lasting)).toEqual(alone.slice(0, 8).map(lasting));
+    await patient.score(pictures[0]!);
+    await patient.score(pictures[1]!);
+    expect(sizes).toEqual([8, 1, 1]);
+  });
+
+  test.each([1, 3, 5])("of at most %d give the same bits", async (batch) => {
+    const sizes: number[] = [];
+    const onBatch = ({ size }: { size: number }) => sizes.push(size);
+    await using small = await openScorer({ model, device: await sharedDevice(), batch, onBatch });
+    const found = await Promise.all([...pictures, ...pictures].map((picture) => small.score(picture)));
+    expect(found.map(lasting)).toEqual([...alone, ...alone].map(lasting));
+    expect(Math.max(...sizes)).toBe(batch);
+    expect(sizes.reduce((a, b) => a + b, 0)).toBe(24);
+  });
+
+  test("a model with several crops at original size gives the same bits in any batch", async () => {
+    const crops = await smallModel(folder, "crops", { testCrops: 3 });
+    await using whole = await openScorer({ model: crops, device: await sharedDevice() });
+    await using cut = await openScorer({ model: crops, device: await sharedDevice(), batch: 2 });
+    for (const picture of pictures.slice(0, 3)) {
+      expect(lasting(await cut.score(picture))).toEqual(lasting(await whole.score(picture)));
+    }
+  });
+
+  test("options that mean nothing are refused", async () => {
+    const device = await sharedDevice();
+    for (const wrong of [{ batch: 0 }, { batch: 1.5 }, { latencyMs: -1 }, { decoders: 0 }]) {
+      expect(await failure(openScorer({ model, device, ...wrong }))).toBeInstanceOf(RangeError);
+    }
+  });
+});
+
+describe("scoreMany", () => {
+  test("keeps the order, turns bad pictures into rows, and takes no more than some batches ahead", async () => {
+    await using narrow = await openScorer({ model, device: await sharedDevice(), batch: 2, decoders: 2 });
+    let taken = 0;
+    async function* endless() {
+      for (;;) {
+        const i = taken++;
+        yield i % 5 === 3 ? new Uint8Array([1, 2, 3, i]) : pictures[i % 12]!;
+        await sleep(0);
+      }
+    }
+    let seen = 0;
+    for await (const result of narrow.scoreMany(endless())) {
+      expect(result.index).toBe(seen);
+      if (seen % 5 === 3) expect(result).toMatchObject({ error: { name: "PictureError", reason: "not-a-picture" } });
+      else expect(result).toMatchObject({ score: alone[seen % 12]!.score });
+      expect(taken - seen).toBeLessThanOrEqual(3 * 2 + 2 + 1);
+      if (++seen === 40) break;
+    }
+    await narrow.close();
+    expect(narrow.pending).toBe(0);
+  });
+
+  test("an abort ends it with its reason", async () => {
+    const stop = new AbortController();
+    const walk = async () => {
+      for await (const { index } of scorer.scoreMany(pictures, { signal: stop.signal })) {
+        if (index === 2) stop.abort(new Error("enough"));
+      }
+    };
+    await expect(walk()).rejects.toThrow("enough");
+  });
+});
+
+describe("an abort", () => {
+  test("ends a call that waits, and nobody else's", async () => {
+    const sizes: number[] = [];
+    const onBatch = ({ size }: { size: number }) => sizes.push(size);
+    await using patient = await openScorer({ model, device: await sharedDevice(), latencyMs: 200, onBatch });
+    const stop = new AbortController();
+    // Its stream never ends; the others wait for nothing but the latency.
+    const stalled = patient.score(new ReadableStream({}), { signal: stop.signal });
+    const late = patient.score(pictures[0]!, { signal: stop.signal });
+    const other = patient.score(pictures[1]!);
+    stop.abort(new Error("gone"));
+    expect(await failure(stalled)).toMatchObject({ message: "gone" });
+    expect(await failure(late)).toMatchObject({ message: "gone" });
+    expect(lasting(await other)).toEqual(lasting(alone[1]!));
+    expect(sizes).toEqual([1]);
+    expect(await failure(patient.score(pictures[0]!, { signal: stop.signal }))).toMatchObject({ message: "gone" });
+  });
+});
+
+test("closing waits for what was given and takes no more", async () => {
+  const source = devices();
+  const own = await openScorer({ model, device: source.open });
+  const calls = pictures.map((picture) => own.score(picture));
+  const closing = own.close();
+  expect(await failure(own.score(pictures[0]!))).toBeInstanceOf(ScorerClosedError);
+  await closing;
+  expect(own.pending).toBe(0);
+  expect((await Promise.all(calls)).map(lasting)).toEqual(alone.map(lasting));
+  expect(() => source.opened[0]!.check()).toThrow("closed");
+  await own.close();
+});
