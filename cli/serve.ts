@@ -5,7 +5,7 @@ import { SharedDevice } from "../engine/device/shared.ts";
 import { parseBytes } from "../engine/memory/report.ts";
 import { defaultModel, defaultModelName } from "../models/default-model.ts";
 import { type LogEntry, openService } from "../models/service/index.ts";
-import { wholeNumber } from "./data-options.ts";
+import { tilesOption, wholeNumber } from "./data-options.ts";
 import { addTuningOptions, deviceSource, memoryOption, type TuningFlags } from "./device.ts";
 import { listen } from "./listen.ts";
 
@@ -14,6 +14,7 @@ interface ServeFlags extends TuningFlags {
   readonly host: string;
   readonly port: number;
   readonly tokenFile?: string;
+  readonly tiles?: number;
   readonly batch?: number;
   readonly latency: number;
   readonly maxBody: number;
@@ -41,6 +42,7 @@ export function register(program: Command): void {
     .option("--host <address>", "address to listen on; others than this machine's own need --token-file", "127.0.0.1")
     .option("--port <n>", "port to listen on; 0 takes a free one", wholeNumber(0), 8080)
     .option("--token-file <file>", "file with the bearer token that clients must send (also ACUTANCE_TOKEN)")
+    .option(...tilesOption)
     .option("--batch <n>", "the most pictures taken through the network at once", wholeNumber(1))
     .option("--latency <ms>", "how long a picture may wait for others while the adapter is idle", wholeNumber(0), 10)
     .option("--max-body <size>", "the longest body of a request", bytes, 64 * 2 ** 20)
@@ -74,9 +76,13 @@ async function run(flags: ServeFlags): Promise<void> {
     throw new Error(`whoever reaches ${flags.host} could send pictures: give a bearer token with --token-file`);
   }
   const device = new SharedDevice(deviceSource(flags));
-  const { batch, latency, maxPixels, maxPictures, maxQueue, bodySeconds, scoreSeconds, urlSeconds } = flags;
+  const { tiles, batch, latency, maxPixels, maxPictures, maxQueue, bodySeconds, scoreSeconds, urlSeconds } = flags;
   await using service = await openService({
-    models: flags.model.map((model) => ({ model, device, latencyMs: latency, ...(batch && { batch }) })),
+    models: flags.model.map((model) => ({
+      ...{ model, device, latencyMs: latency },
+      ...(tiles !== undefined && { tiles }),
+      ...(batch !== undefined && { batch }),
+    })),
     limits: {
       maxBodyBytes: flags.maxBody,
       maxHeldBytes: flags.maxHeld,

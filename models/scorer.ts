@@ -160,6 +160,14 @@ export class Scorer {
     return this.#settings.name;
   }
 
+  /** How pictures are shown to the network: as in the model's test, but for the scorer's own tiles. */
+  get showing(): Showing {
+    const { resize, crop, cropFrom, testCrops, testTiles, seed } = this.card.options;
+    const { tiles } = this.#settings;
+    const parts = tiles === undefined ? { testCrops, testTiles } : { testCrops: 1, testTiles: tiles };
+    return { resize, crop, cropFrom, ...parts, seed };
+  }
+
   /** The device in use; another one after a loss. */
   get device(): Device {
     return this.#supply.network.device;
@@ -289,12 +297,6 @@ export class Scorer {
     }
   }
 
-  /** How pictures are shown to the network: as in the model's test, but for the scorer's own tiles. */
-  get #showing(): Showing {
-    const { tiles } = this.#settings;
-    return tiles === undefined ? this.card.options : { ...this.card.options, testCrops: 1, testTiles: tiles };
-  }
-
   async #once<Kept>(
     network: Network,
     opened: OpenedPicture,
@@ -308,7 +310,7 @@ export class Scorer {
         signal?.throwIfAborted();
         const content = await contentOf(opened);
         const picture = await decode(content, { name: opened.name, maxPixels, background, strictness });
-        const { views, kept } = await cut(this.#showing, picture);
+        const { views, kept } = await cut(this.showing, picture);
         const distributions: Promise<Float32Array[]>[] = [];
         // No more of a picture is on the device than makes a batch.
         for (let i = 0; i < views.length; i += network.batch) {

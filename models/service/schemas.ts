@@ -52,8 +52,19 @@ export const modelSchema = z
     range: rangeSchema,
     direction: z.literal("higher is better"),
     backbone: z.string(),
-    resize: z.int().openapi({ description: "Side to which pictures are resized, pixels" }),
-    crop: z.int().openapi({ description: "Side of the part in their middle that is scored, pixels" }),
+    resize: z.int().openapi({ description: "Side to which pictures are resized where cropFrom says so, pixels" }),
+    crop: z.int().openapi({ description: "Side of the parts that the network sees, pixels" }),
+    cropFrom: z.enum(["resized", "original"]).openapi({
+      description:
+        "Whether the part that is scored is the middle of the resized picture or of the one at original size",
+    }),
+    crops: z.int().min(1).openapi({
+      description: "More than 1: the score is the mean over so many parts anywhere in the picture at original size",
+    }),
+    tiles: z.int().min(0).openapi({
+      description:
+        "More than 0: the score is the mean over a grid of at most so many tiles at original size that covers the picture; larger ones are reduced until it does",
+    }),
     levels: z.int().openapi({ description: "Members of the score set" }),
     batch: z.int().openapi({ description: "The most pictures taken through the network at once" }),
     ready: z.boolean(),

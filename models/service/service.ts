@@ -283,10 +283,12 @@ function account(context: Context<Environment>, route: string): Account {
 }
 
 function describe(scorer: Scorer) {
-  const { backbone, resize, crop, levels } = scorer.card.options;
-  const { name, batch, ready } = scorer;
-  const range = mutable(scorer.card.range);
-  return { name, range, direction: "higher is better" as const, backbone, resize, crop, levels, batch, ready };
+  const { name, card, showing, batch, ready } = scorer;
+  const { backbone, levels } = card.options;
+  const { resize, crop, cropFrom, testCrops: crops, testTiles: tiles } = showing;
+  const direction = "higher is better" as const;
+  const shown = { resize, crop, cropFrom, crops, tiles };
+  return { name, range: mutable(card.range), direction, backbone, ...shown, levels, batch, ready };
 }
 
 function hashOf(text: string): Buffer {

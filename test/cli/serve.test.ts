@@ -6,7 +6,10 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { answerSchema, problemSchema } from "../../models/service/index.ts";
+import sharp from "sharp";
+import { openScorer } from "../../models/scorer.ts";
+import { answerSchema, modelsSchema, problemSchema } from "../../models/service/index.ts";
+import { sharedDevice } from "../engine/device.ts";
 import { knownScores, smallModel } from "../models/scoring/fixtures.ts";
 import { formBytes } from "../models/service/requests.ts";
 import { findRuntimes, type Runtime } from "../runtime/runtimes.ts";
@@ -179,6 +182,20 @@ describe.each(runtimes)("a stream under $name", (runtime) => {
     expect(performance.now() - start).toBeLessThan(10_000);
     for (const socket of [half, deaf]) socket.destroy();
   });
+});
+
+test("--tiles scores by tiles and /v1/models says so", async () => {
+  const bytes = new Uint8Array(await sharp(pictures[0]).resize(150, 90).png().toBuffer());
+  const service = await serve({ command: [process.execPath], run: [] }, "--tiles", "6");
+  const { models } = modelsSchema.parse(await (await fetch(`${service.url}/v1/models`)).json());
+  expect(models).toMatchObject([{ name: "small", tiles: 6 }]);
+  await using tiled = await openScorer({ model, device: await sharedDevice(), tiles: 6 });
+  expect(await scoreIn(await post(service.url, bytes))).toBe((await tiled.score(bytes)).score);
+  await ended(service);
+  const words = [main, "serve", "--model", model, "--port", "0", "--tiles", "0"];
+  const { status, stderr } = spawnSync(process.execPath, words, { encoding: "utf8" });
+  expect(stderr).toContain("expected a whole number of at least 1");
+  expect(status).toBe(2);
 });
 
 test("it does not listen where others reach it without a token", () => {

@@ -3,15 +3,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Validator } from "@seriousme/openapi-schema-validator";
-import { Hono } from "hono";
 import sharp from "sharp";
 import {
   answerSchema,
   failureSchema,
   type LogEntry,
   mapSchema,
-  modelsSchema,
   openService,
   readySchema,
   type Service,
@@ -27,13 +24,12 @@ let model = "";
 let pictures: Uint8Array<ArrayBuffer>[] = [];
 /** The pictures' scores by the library, each alone. */
 let expected: number[] = [];
-const log: LogEntry[] = [];
 let service: Service;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "acutance-service-"));
   ({ model, pictures, expected } = await knownScores(folder, 12));
-  service = await open({ log: (entry) => log.push(entry) });
+  service = await open();
 });
 
 afterAll(async () => {
@@ -288,83 +284,4 @@ test("draining answers what was accepted and refuses what comes", async () => {
   expect((texts.at(-1)![1] as string).trimEnd().split("\n")).toHaveLength(12);
   await closing;
   expect(own.active).toBe(0);
-});
-
-type OpenApi = { paths: Record<string, { post?: { responses: object } }> };
-
-describe("what it says of itself", () => {
-  test("its OpenAPI document is valid and names every route", async () => {
-    const document = (await (await service.fetch(get("/openapi.json"))).json()) as OpenApi;
-    const result = await new Validator().validate(document);
-    expect(result).toMatchObject({ valid: true });
-    expect(Object.keys(document.paths).sort()).toEqual(
-      ["/health", "/metrics", "/ready", "/v1/explain", "/v1/models", "/v1/score", "/v1/score/stream"].sort(),
-    );
-    const { responses } = document.paths["/v1/score"]!.post!;
-    expect(Object.keys(responses)).toEqual([
-      "200",
-      "400",
-      "401",
-      "404",
-      "408",
-      "413",
-      "415",
-      "422",
-      "429",
-      "500",
-      "503",
-    ]);
-  });
-
-  test("its models, its health, its metrics", async () => {
-    const { models } = modelsSchema.parse(await (await service.fetch(get("/v1/models"))).json());
-    expect(models).toMatchObject([{ name: "small", resize: 36, crop: 32, levels: 20, ready: true }]);
-    expect(await (await service.fetch(get("/health"))).json()).toEqual({ status: "ok" });
-    const response = await service.fetch(get("/metrics"));
-    expect(response.headers.get("content-type")).toContain("text/plain");
-    const text = await response.text();
-    for (const name of [
-      'acutance_requests_total{route="/v1/score",status="200"}',
-      'acutance_request_seconds_bucket{le="0.1",route="/v1/score"}',
-      'acutance_pictures_total{outcome="scored"}',
-      'acutance_pictures_total{outcome="not-a-picture"}',
-      'acutance_batch_size_bucket{le="32",model="small"}',
-      'acutance_gpu_seconds_total{model="small"}',
-      'acutance_ready{model="small"} 1',
-      "acutance_queue_pictures 0",
-      "acutance_held_bytes 0",
-      "process_resident_memory_bytes",
-    ]) {
-      expect(text).toContain(name);
-    }
-  });
-
-  test("its log has a line for each request and no name of a picture", async () => {
-    const response = await service.fetch(form(pictures.slice(0, 2)));
-    const entry = log.at(-1)!;
-    expect(entry).toMatchObject({ level: "info", event: "request", method: "POST", route: "/v1/score", pictures: 2 });
-    expect(entry["id"]).toBe(response.headers.get("x-request-id")!);
-    expect(JSON.stringify(log)).not.toContain(".image");
-  });
-
-  test("it can be mounted in another application", async () => {
-    const host = new Hono().get("/", (context) => context.text("the host's own")).mount("/quality", service.fetch);
-    expect(await (await host.request("/")).text()).toBe("the host's own");
-    const response = await host.request("/quality/v1/score", {
-      method: "POST",
-      body: pictures[1]!,
-      headers: { "content-type": "image/jpeg" },
-    });
-    expect(answerSchema.parse(await response.json()).pictures[0]).toMatchObject({ score: expected[1] });
-  });
-
-  test("a service without a model, or with two of one name, is not opened", async () => {
-    const device = await sharedDevice();
-    await expect(open({ models: [] })).rejects.toThrow("at least one model");
-    const twice = [
-      { model, device },
-      { model, device },
-    ];
-    await expect(open({ models: twice })).rejects.toThrow('two models are called "small"');
-  });
 });
