@@ -44,7 +44,7 @@ export interface ScorerOptions extends Pick<DecodeOptions, "background" | "maxPi
   readonly maxBytes?: number;
   /** Name of the model in results. @default the file's name without its extension */
   readonly name?: string;
-  /** Told of every batch that was run. */
+  /** Told of every batch that was run; what it throws, the callers of the batch get. */
   readonly onBatch?: (report: BatchReport) => void;
   /** Told of every loss of the device. */
   readonly onDeviceLost?: (error: Error) => void;
@@ -100,8 +100,13 @@ export async function openScorer(options: ScorerOptions = {}): Promise<Scorer> {
     maxBytes: atLeastOne("maxBytes", options.maxBytes ?? 2 ** 28),
     latencyMs: options.latencyMs ?? 10,
   };
-  if (options.tiles !== undefined) atLeastOne("tiles", options.tiles);
-  if (!(settings.latencyMs >= 0)) throw new RangeError(`latencyMs must be 0 or more, got ${settings.latencyMs}`);
+  for (const name of ["tiles", "maxPixels"] as const) {
+    if (options[name] !== undefined) atLeastOne(name, options[name]);
+  }
+  // A timer that is set to more runs out at once.
+  if (!(settings.latencyMs >= 0 && settings.latencyMs < 2 ** 31)) {
+    throw new RangeError(`latencyMs must be from 0 to 2147483647, got ${settings.latencyMs}`);
+  }
   const lender = lenderOf(options.device, options.adapter);
   const load = async () =>
     Network.load(await lender.lease(), path, { ...settings, onBatch: options.onBatch ?? (() => {}) });

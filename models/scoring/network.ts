@@ -18,6 +18,7 @@ export interface NetworkOptions {
   readonly batch: number;
   /** How long a view waits for others that are on their way while the adapter is idle. */
   readonly latencyMs: number;
+  /** What it throws, the callers of the batch get. */
   readonly onBatch: (report: BatchReport) => void;
 }
 
@@ -190,21 +191,19 @@ export class Network {
     const began = performance.now();
     this.#running++;
     void this.#run(views)
-      .then(
-        (all) => {
-          const { levels } = this.model.options;
-          const done = performance.now();
-          const milliseconds = done - Math.max(began, this.#lastDone);
-          this.#lastDone = done;
-          this.#options.onBatch({ size: entries.length, milliseconds });
-          entries.forEach(({ resolve }, i) => {
-            resolve(all.slice(i * levels, (i + 1) * levels));
-          });
-        },
-        (error: unknown) => {
-          for (const { reject } of entries) reject(error);
-        },
-      )
+      .then((all) => {
+        const { levels } = this.model.options;
+        const done = performance.now();
+        const milliseconds = done - Math.max(began, this.#lastDone);
+        this.#lastDone = done;
+        this.#options.onBatch({ size: entries.length, milliseconds });
+        entries.forEach(({ resolve }, i) => {
+          resolve(all.slice(i * levels, (i + 1) * levels));
+        });
+      })
+      .catch((error: unknown) => {
+        for (const { reject } of entries) reject(error);
+      })
       .finally(() => {
         this.#running--;
         this.#pump();

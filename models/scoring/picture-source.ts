@@ -1,6 +1,8 @@
+import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { Sharp } from "sharp";
 import { isPipeline, PictureError } from "../data/index.ts";
+import { whenAborted } from "../data/prefetch.ts";
 
 /**
  * A picture to be scored: the path or `file:` URL of a file, its bytes, a Blob or File, a Response with it as body, a stream of
@@ -52,7 +54,10 @@ export async function openPicture(source: PictureSource, options: OpenPictureOpt
   }
   if (isPipeline(source)) return { name, content: source };
   if (source instanceof Response) {
-    if (!source.ok) throw new PictureError(name, "unreadable", `The server answered ${source.status}.`);
+    if (!source.ok) {
+      source.body?.cancel().catch(() => {});
+      throw new PictureError(name, "unreadable", `The server answered ${source.status}.`);
+    }
     if (!source.body) throw new PictureError(name, "empty", "The response has no body.");
     return { name, content: await readStream(source.body, name, options) };
   }
@@ -75,6 +80,28 @@ export async function contentOf({ name, content }: OpenedPicture): Promise<strin
   }
 }
 
+type ByteStream = ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
+
+interface Reader {
+  next(): Promise<{ readonly done?: boolean | undefined; readonly value?: unknown }>;
+  /** Tells the source, also in the middle of a read, that nobody wants more; it is not waited for. */
+  cancel(): void;
+}
+
+function readerOf(stream: ByteStream): Reader {
+  if (stream instanceof ReadableStream) {
+    const reader = stream.getReader();
+    return { next: () => reader.read(), cancel: () => void reader.cancel().catch(() => {}) };
+  }
+  const iterator = stream[Symbol.asyncIterator]();
+  const cancel = () => {
+    // An iterator hears of its end when the read in hand is done, which may be never; a stream of node at once.
+    if (stream instanceof Readable) stream.destroy();
+    Promise.resolve(iterator.return?.()).catch(() => {});
+  };
+  return { next: () => iterator.next(), cancel };
+}
+
 function nameOf(source: PictureSource): string {
   if (typeof source === "string") return source;
   if (source instanceof URL) return source.href;
@@ -84,29 +111,22 @@ function nameOf(source: PictureSource): string {
   return isPipeline(source) ? "(sharp)" : "(stream)";
 }
 
-async function readStream(
-  stream: ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>,
-  name: string,
-  { maxBytes, signal }: OpenPictureOptions,
-): Promise<Uint8Array> {
-  const iterator = (stream as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+async function readStream(stream: ByteStream, name: string, options: OpenPictureOptions): Promise<Uint8Array> {
+  const { maxBytes, signal } = options;
+  const reader = readerOf(stream);
+  const aborted = signal && whenAborted(signal);
   const chunks: Uint8Array[] = [];
   let length = 0;
   const next = async () => {
     try {
-      return await iterator.next();
+      return await reader.next();
     } catch (cause) {
       throw new PictureError(name, "unreadable", messageOf(cause), { cause });
     }
   };
-  const aborted = Promise.withResolvers<never>();
-  aborted.promise.catch(() => {});
-  const onAbort = () => aborted.reject(signal?.reason);
-  signal?.addEventListener("abort", onAbort, { once: true });
   try {
-    signal?.throwIfAborted();
     for (;;) {
-      const { done, value } = await Promise.race([next(), aborted.promise]);
+      const { done, value } = await (aborted ? Promise.race([aborted.promise, next()]) : next());
       if (done) break;
       if (!(value instanceof Uint8Array)) throw new TypeError(`${name}: a stream of bytes gives Uint8Array chunks`);
       length += value.byteLength;
@@ -114,11 +134,10 @@ async function readStream(
       chunks.push(value);
     }
   } catch (error) {
-    // The source is told, and not waited for: a stalled one may never answer.
-    Promise.resolve(iterator.return?.()).catch(() => {});
+    reader.cancel();
     throw error;
   } finally {
-    signal?.removeEventListener("abort", onAbort);
+    aborted?.release();
   }
   const [only] = chunks;
   if (only && chunks.length === 1) return only;

@@ -50,9 +50,22 @@ describe("batches", () => {
     }
   });
 
+  test("what the one who is told of them throws reaches their callers, and holds up nobody", async () => {
+    let mistakes = 1;
+    const onBatch = () => {
+      if (mistakes-- > 0) throw new Error("the host's own mistake");
+    };
+    await using told = await openScorer({ model, device: await sharedDevice(), onBatch });
+    expect(await failure(told.score(pictures[0]!))).toMatchObject({ message: "the host's own mistake" });
+    expect(lasting(await told.score(pictures[0]!))).toEqual(lasting(alone[0]!));
+  });
+
   test("options that mean nothing are refused", async () => {
     const device = await sharedDevice();
-    for (const wrong of [{ batch: 0 }, { batch: 1.5 }, { latencyMs: -1 }, { decoders: 0 }]) {
+    for (const wrong of [
+      ...[{ batch: 0 }, { batch: 1.5 }, { decoders: 0 }, { tiles: 0 }, { maxPixels: 0 }, { maxPixels: 1.5 }],
+      ...[{ latencyMs: -1 }, { latencyMs: Number.NaN }, { latencyMs: Number.POSITIVE_INFINITY }],
+    ]) {
       expect(await failure(openScorer({ model, device, ...wrong }))).toBeInstanceOf(RangeError);
     }
   });

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createReadStream } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import sharp from "sharp";
 import { scoreOf } from "../../../models/cpl/predict.ts";
@@ -23,6 +25,18 @@ beforeAll(async () => {
 });
 
 afterAll(() => close());
+
+/** A byte every millisecond, until it is told to end. */
+async function* chunks(ended: () => void) {
+  try {
+    for (;;) {
+      yield Uint8Array.of(1);
+      await sleep(1);
+    }
+  } finally {
+    ended();
+  }
+}
 
 describe("a picture", () => {
   test.each<[string, (path: string, bytes: Uint8Array) => PictureSource]>([
@@ -103,6 +117,41 @@ describe("a picture", () => {
       expect(Number.isFinite(score)).toBe(true);
       expect(found).toBe(40);
     }
+  });
+
+  test.each<[string, (cancelled: () => void) => PictureSource]>([
+    ["a web stream", (cancel) => new ReadableStream({ cancel })],
+    ["the body of a Response", (cancel) => new Response(new ReadableStream({ cancel }))],
+    ["a node stream", (cancel) => new Readable({ read() {}, destroy: (_, done) => done(void cancel()) })],
+    ["an iterator that answers", (cancel) => chunks(cancel)],
+  ])("%s that nobody wants any more is told so, also while it is read", async (_, source) => {
+    const cancelled = Promise.withResolvers<void>();
+    const stop = new AbortController();
+    const call = failure(scorer.score(source(cancelled.resolve), { signal: stop.signal }));
+    await sleep(5);
+    stop.abort(new Error("gone"));
+    expect(await call).toMatchObject({ message: "gone" });
+    await cancelled.promise;
+  });
+
+  test.each<[string, (cancelled: () => void) => PictureSource, string]>([
+    [
+      "too long",
+      (cancel) => new ReadableStream({ pull: (to) => to.enqueue(new Uint8Array(1e5)), cancel }),
+      "too-many-bytes",
+    ],
+    ["no success", (cancel) => new Response(new ReadableStream({ cancel }), { status: 503 }), "unreadable"],
+  ])("a body that is %s is not read on", async (_, source, reason) => {
+    const cancelled = Promise.withResolvers<void>();
+    await using strict = await openScorer({ model, device: await sharedDevice(), maxBytes: 1e6 });
+    expect(await failure(strict.score(source(cancelled.resolve)))).toMatchObject({ reason });
+    await cancelled.promise;
+  });
+
+  test("of a body that was read before is no picture", async () => {
+    const response = new Response(copyOf(pictures[0]!));
+    await response.arrayBuffer();
+    expect(await failure(scorer.score(response))).toBeInstanceOf(TypeError);
   });
 
   test("that is bad ends in a PictureError with its reason, at once", async () => {
