@@ -10,6 +10,17 @@ export interface ReadOptions {
 }
 
 /**
+ * The bytes that a request says its body has; 0 where it does not say.
+ * @throws Problem 413 when they are too many
+ */
+export function announcedBytes(request: Request, maxBodyBytes: number): number {
+  const announced = request.headers.get("content-length") ?? "";
+  const bytes = /^\d+$/.test(announced) ? Number(announced) : 0;
+  if (bytes > maxBodyBytes) throw tooLong(maxBodyBytes);
+  return bytes;
+}
+
+/**
  * The chunks of a request's body, read as they are asked for: while nobody asks, the client has to wait. Its time runs only
  * while it is waited for.
  * @throws Problem 413 when the body is too long, 408 when it comes too slowly, 400 when it breaks off; the signal's reason
@@ -18,7 +29,6 @@ export async function* chunksOf(
   request: Request,
   { limits: { maxBodyBytes, bodySeconds }, signal, onBytes }: ReadOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  if (announcedBytes(request) > maxBodyBytes) throw tooLong(maxBodyBytes);
   const reader = request.body?.getReader();
   if (!reader) return;
   // One for each read: a promise that outlived them would keep all chunks.
@@ -51,11 +61,6 @@ export async function* chunksOf(
     signal.removeEventListener("abort", abort);
     if (!isWhole) reader.cancel().catch(() => {});
   }
-}
-
-/** The bytes that a request says its body has; 0 where it does not say. */
-export function announcedBytes(request: Request): number {
-  return Number(request.headers.get("content-length")) || 0;
 }
 
 /**

@@ -1,6 +1,11 @@
 import { z } from "zod";
 
 const count = z.int().min(1);
+/** Timers of JavaScript that are set to more milliseconds than 31 bits hold run out at once. */
+const seconds = z
+  .number()
+  .positive()
+  .max(Math.floor((2 ** 31 - 1) / 1000));
 
 /** What one request and all of them together may take. */
 export const limitsSchema = z.object({
@@ -15,11 +20,11 @@ export const limitsSchema = z.object({
   /** Pictures accepted and not yet answered, of all requests together. */
   maxQueue: count.default(1024),
   /** Seconds that the service waits for a body in all, and for a client to read on. */
-  bodySeconds: z.number().positive().default(30),
+  bodySeconds: seconds.default(30),
   /** Seconds in which a picture must have been scored, from when all of it has come. */
-  scoreSeconds: z.number().positive().default(120),
+  scoreSeconds: seconds.default(120),
   /** Seconds in which a picture that is named by its URL must have come. */
-  urlSeconds: z.number().positive().default(10),
+  urlSeconds: seconds.default(10),
 });
 
 /** Limits as a caller gives them. */

@@ -56,9 +56,10 @@ export async function* sentPictures(
   const { limits } = options;
   const isNames = kind === "urls" || kind === "lines";
   const maxBodyBytes = isNames ? Math.min(mostNameBytes, limits.maxBodyBytes) : limits.maxBodyBytes;
+  const announced = announcedBytes(request, maxBodyBytes);
   const chunks = chunksOf(request, { ...options, limits: { ...limits, maxBodyBytes } });
   let count = 0;
-  for await (const picture of reading[kind](chunks, request, place)) {
+  for await (const picture of reading[kind]({ chunks, announced, request, place })) {
     if (++count > limits.maxPictures) {
       const detail = `The request has more than ${limits.maxPictures} pictures.`;
       throw new Problem(413, "too-many-pictures", detail, { advice: "Send them in several requests." });
@@ -68,15 +69,21 @@ export async function* sentPictures(
   if (count === 0) throw new Problem(422, "no-picture", "The request has no picture.");
 }
 
-type Read = (chunks: AsyncIterable<Uint8Array>, request: Request, place: Place) => AsyncIterable<SentPicture>;
+interface Body {
+  readonly chunks: AsyncIterable<Uint8Array>;
+  /** Bytes that it should have, 0 when it is not known. */
+  readonly announced: number;
+  readonly request: Request;
+  readonly place: Place;
+}
 
-const reading: Readonly<Record<BodyKind, Read>> = {
-  async *picture(chunks, request, place) {
-    const content = await wholeOf(chunks, announcedBytes(request), place.room);
+const reading: Readonly<Record<BodyKind, (body: Body) => AsyncIterable<SentPicture>>> = {
+  async *picture({ chunks, announced, place }) {
+    const content = await wholeOf(chunks, announced, place.room);
     yield { name: "picture", content, heldBytes: content.buffer.byteLength, isAlone: true };
   },
 
-  async *form(chunks, request, place) {
+  async *form({ chunks, request, place }) {
     const boundary = getMultipartBoundary(request.headers.get("content-type") ?? "");
     if (!boundary) throw brokenForm();
     // The body's own limits are stricter than these.
@@ -93,13 +100,13 @@ const reading: Readonly<Record<BodyKind, Read>> = {
     if (!hasEnded(parser)) throw brokenForm();
   },
 
-  async *urls(chunks, _request, place) {
+  async *urls({ chunks, place }) {
     const body = parsed(urlsSchema, new TextDecoder().decode(await wholeOf(chunks, 0, place.room)), "The body");
     if ("url" in body) yield named(body.url, true);
     else for (const url of body.urls) yield named(url, false);
   },
 
-  async *lines(chunks) {
+  async *lines({ chunks }) {
     let number = 0;
     for await (const line of linesIn(chunks)) {
       number++;

@@ -33,11 +33,13 @@ type Environment = { Variables: { account: Account } };
 /**
  * Opens the models and the HTTP service over them. It listens nowhere: give {@link Service.fetch} to a server, or mount it in an
  * application.
- * @throws as `openScorer`; ZodError for limits that mean nothing; RangeError without a model or with two of one name
+ * @throws as `openScorer`; ZodError for limits that mean nothing; RangeError without a model, with two of one name, or for an
+ * empty token
  */
 export async function openService(options: ServiceOptions): Promise<Service> {
   const limits = limitsSchema.parse(options.limits ?? {});
   if (options.models.length === 0) throw new RangeError("a service needs at least one model");
+  if (options.token === "") throw new RangeError("the token is empty: leave it out where none is asked for");
   const service = new Service(limits, options);
   try {
     for (const model of options.models) await service.add(model);
@@ -140,7 +142,9 @@ export class Service {
   }
 
   async #answer(request: Request, account: Account): Promise<Response> {
-    const response = await this.#app.fetch(request, { account });
+    // The router handles what is thrown, but for what is no Error.
+    const answering = async () => this.#app.fetch(request, { account });
+    const response = await answering().catch((error: unknown) => this.#failed(error, { account }));
     response.headers.set("x-request-id", account.id);
     if (this.#draining) response.headers.set("connection", "close");
     return response;

@@ -135,7 +135,7 @@ describe("what it says of itself", () => {
     expect(answerSchema.parse(await response.json()).pictures[0]).toMatchObject({ score: expected[1] });
   });
 
-  test("a service without a model, or with two of one name, is not opened", async () => {
+  test("a service without a model, with two of one name, an empty token or limits that mean nothing is not opened", async () => {
     const device = await sharedDevice();
     await expect(open({ models: [] })).rejects.toThrow("at least one model");
     const twice = [
@@ -143,5 +143,10 @@ describe("what it says of itself", () => {
       { model, device },
     ];
     await expect(open({ models: twice })).rejects.toThrow('two models are called "small"');
+    await expect(open({ token: "" })).rejects.toThrow("the token is empty");
+    // More milliseconds than a timer can be set to.
+    for (const limits of [{ scoreSeconds: 1e7 }, { bodySeconds: 0 }, { maxQueue: 0.5 }]) {
+      await expect(open({ limits })).rejects.toThrow(Object.keys(limits)[0]!);
+    }
   });
 });

@@ -17,7 +17,7 @@ import {
 } from "../../../models/service/index.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { badPictures, devices, knownScores } from "../scoring/fixtures.ts";
-import { form, get, held, post, problem } from "./requests.ts";
+import { figure, form, get, held, post, problem } from "./requests.ts";
 
 let folder = "";
 let model = "";
@@ -150,8 +150,10 @@ describe("what is refused", () => {
     await using strict = await open({ limits: { maxBodyBytes: 20_000, maxPictures: 2, maxPixels: 40 * 44 - 1 } });
     const long = new Uint8Array(20_001);
     const endless = new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(9_000)) });
+    const announced = (bytes: number) => ({ "content-type": "image/png", "content-length": String(bytes) });
     const codes = [
-      await strict.fetch(post("/v1/score", long, { "content-type": "image/png", "content-length": "20001" })),
+      await strict.fetch(post("/v1/score", long, announced(20_001))),
+      await strict.fetch(post("/v1/score", new ReadableStream({}), announced(2 ** 50))),
       await strict.fetch(post("/v1/score", endless)),
       await strict.fetch(form(pictures.slice(0, 3))),
       await strict.fetch(post("/v1/score", pictures[0]!)),
@@ -159,9 +161,18 @@ describe("what is refused", () => {
     expect(await Promise.all(codes)).toEqual([
       [413, "body-too-long"],
       [413, "body-too-long"],
+      [413, "body-too-long"],
       [413, "too-many-pictures"],
       [413, "too-large"],
     ]);
+  });
+
+  test("but not for a length that is no number: what comes is what counts", async () => {
+    for (const length of ["-5", "many"]) {
+      const headers = { "content-type": "image/png", "content-length": length };
+      expect((await service.fetch(post("/v1/score", pictures[0]!, headers))).status).toBe(200);
+    }
+    expect(await figure(service, "acutance_held_bytes")).toBe(0);
   });
 
   test("by time: a body that does not come, scores that take too long", async () => {
@@ -260,6 +271,23 @@ describe("a lost device", () => {
     expect((await own.fetch(get("/ready"))).status).toBe(200);
     expect((await own.fetch(post("/v1/score", pictures[0]!))).status).toBe(200);
   });
+});
+
+test("whatever is thrown by the host's own code is a failure of the request, and the service can be closed", async () => {
+  const failures: LogEntry[] = [];
+  const onBatch = () => {
+    throw "no Error at all";
+  };
+  const own = await open({
+    models: [{ model, device: await sharedDevice(), onBatch }],
+    log: (entry) => void (entry.event === "failure" && failures.push(entry)),
+  });
+  for (const path of ["/v1/score", "/v1/explain"]) {
+    expect(await problem(await own.fetch(post(path, pictures[0]!)))).toMatchObject({ status: 500, code: "internal" });
+  }
+  expect(failures).toMatchObject([{ message: "no Error at all" }, { message: "no Error at all" }]);
+  await own.close();
+  expect(own.active).toBe(0);
 });
 
 test("draining answers what was accepted and refuses what comes", async () => {
