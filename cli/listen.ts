@@ -32,8 +32,8 @@ async function listenInBun(service: Service, { host, port }: ListenOptions): Pro
     hostname: host,
     port,
     idleTimeout: idleSeconds,
-    // Beyond what the service allows, so that it refuses with a problem document what is too long.
-    maxRequestBodySize: 2 * service.limits.maxBodyBytes,
+    // The service refuses what is too long itself, with a problem document, and reads no further.
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     fetch: (request, bun) => {
       // The service has its own limits for bodies that come slowly and scores that take long.
       bun.timeout(request, 0);
@@ -56,6 +56,8 @@ async function listenInNode(service: Service, { host, port }: ListenOptions): Pr
   const { once } = await import("node:events");
   const server = createAdaptorServer({ fetch: service.fetch }) as import("node:http").Server;
   server.headersTimeout = 1000 * idleSeconds;
+  // The service's own time for a body runs only while the service waits for it.
+  server.requestTimeout = 0;
   server.listen(port, host);
   await once(server, "listening");
   const address = server.address() as import("node:net").AddressInfo;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type ChildProcess, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
@@ -11,7 +12,7 @@ import { openScorer } from "../../models/scorer.ts";
 import { answerSchema, modelsSchema, problemSchema } from "../../models/service/index.ts";
 import { sharedDevice } from "../engine/device.ts";
 import { knownScores, smallModel } from "../models/scoring/fixtures.ts";
-import { formBytes } from "../models/service/requests.ts";
+import { figure, formBytes } from "../models/service/requests.ts";
 import { findRuntimes, type Runtime } from "../runtime/runtimes.ts";
 import { type Serving, startServing } from "./serving.ts";
 
@@ -99,6 +100,65 @@ describe.each(runtimes)("under $name", (runtime) => {
     const refused = await post(service.url, pictures[0]!);
     expect(problemSchema.parse(await refused.json())).toMatchObject({ status: 401 });
     await ended(service);
+  });
+});
+
+describe.each(runtimes)("a body under $name", (runtime) => {
+  let service: Serving;
+
+  beforeAll(async () => {
+    service = await serve(runtime, "--max-body", "1GiB", "--max-pictures", "100000", "--batch", "2");
+  });
+  afterAll(() => ended(service));
+
+  const figureOf = (name: string) =>
+    figure({ fetch: ({ url }) => fetch(url.replace("http://localhost", service.url)) }, name);
+
+  test("that is announced too long is refused before any of it is sent", async () => {
+    const { hostname, port } = new URL(service.url);
+    for (const length of [2 ** 30 + 1, 3 * 2 ** 30, 2 ** 50]) {
+      const socket = connect(Number(port), hostname);
+      let answer = "";
+      socket.on("data", (data) => (answer += data));
+      const head = `POST /v1/score HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: ${length}\r\n\r\n`;
+      socket.write(head);
+      await once(socket, "close");
+      expect(answer).toStartWith("HTTP/1.1 413");
+      expect(answer).toContain('"code":"body-too-long"');
+    }
+  });
+
+  test("waits at the client while its pictures are scored, and holds nothing once the client is gone", async () => {
+    const noise = randomBytes(800 * 800 * 3);
+    const raw = { width: 800, height: 800, channels: 3 } as const;
+    const large = await sharp(noise, { raw }).png({ compressionLevel: 0 }).toBuffer();
+    const { hostname, port } = new URL(service.url);
+    const socket = connect(Number(port), hostname);
+    socket.on("error", () => {});
+    let scored = 0;
+    const enough = Promise.withResolvers<void>();
+    socket.on("data", (data) => {
+      scored += data.toString("latin1").split('"score":').length - 1;
+      if (scored >= 24) enough.resolve();
+    });
+    const head = "POST /v1/score/stream HTTP/1.1\r\nhost: x\r\ncontent-type: multipart/form-data; boundary=x\r\n";
+    socket.write(`${head}content-length: ${2 ** 30}\r\n\r\n`);
+    let sent = 0;
+    const more = () => {
+      while (socket.writable) {
+        const part = `--x\r\ncontent-disposition: form-data; name="a"; filename="${sent++}"\r\n\r\n`;
+        if (!socket.write(Buffer.concat([Buffer.from(part), large, Buffer.from("\r\n")]))) break;
+      }
+    };
+    socket.on("drain", more);
+    more();
+    await enough.promise;
+    // Pictures that may be on their way through the network, and some megabytes in buffers of the system.
+    expect(sent - scored).toBeLessThan(3 * 2 + 4 + 16);
+    socket.destroy();
+    for (let i = 0; i < 200 && (await figureOf("acutance_queue_pictures")) > 0; i++) await sleep(10);
+    expect(await figureOf("acutance_queue_pictures")).toBe(0);
+    expect(await figureOf("acutance_held_bytes")).toBe(0);
   });
 });
 
