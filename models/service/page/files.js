@@ -1,6 +1,7 @@
 // Pictures that are dropped, pasted or chosen, with folders walked through.
 
 /** @typedef {{ file: File, name: string }} Found */
+/** What was given, and how many files of folders are no pictures, and how many files and folders cannot be read. @typedef {{ found: Found[], leftOut: number, unreadable: number }} Files */
 
 const pictureNames = /\.(jpe?g|jfif|png|webp|avif|gif|tiff?|heic|heif|jp2|jxl|bmp)$/i;
 
@@ -8,38 +9,41 @@ const pictureNames = /\.(jpe?g|jfif|png|webp|avif|gif|tiff?|heic|heif|jp2|jxl|bm
  * What a drop holds. Files dropped themselves are taken whatever they are, the service says what is wrong with them; in folders
  * what is no picture by type or name is left out.
  * @param {DataTransfer} transfer
- * @returns {Promise<{ found: Found[], leftOut: number }>}
+ * @returns {Promise<Files>}
  */
 export async function filesOfDrop(transfer) {
   // Entries must be taken before the first wait: the transfer is empty afterwards.
   const entries = [...transfer.items].flatMap((item) => item.webkitGetAsEntry() ?? []);
   if (entries.length === 0)
-    return { found: [...transfer.files].map((file) => ({ file, name: file.name })), leftOut: 0 };
-  /** @type {Found[]} */
-  const found = [];
-  let leftOut = 0;
+    return { found: [...transfer.files].map((file) => ({ file, name: file.name })), leftOut: 0, unreadable: 0 };
+  /** @type {Files} */
+  const files = { found: [], leftOut: 0, unreadable: 0 };
   /** @param {FileSystemEntry} entry @param {boolean} inFolder */
   const walk = async (entry, inFolder) => {
-    if (entry.isDirectory) {
-      for (const inner of await entriesIn(/** @type {FileSystemDirectoryEntry} */ (entry))) await walk(inner, true);
-      return;
+    try {
+      if (entry.isDirectory) {
+        for (const inner of await entriesIn(/** @type {FileSystemDirectoryEntry} */ (entry))) await walk(inner, true);
+        return;
+      }
+      const file = await fileOf(/** @type {FileSystemFileEntry} */ (entry));
+      if (inFolder && !isPicture(file)) files.leftOut++;
+      else files.found.push({ file, name: entry.fullPath.replace(/^\//, "") });
+    } catch {
+      files.unreadable++;
     }
-    const file = await fileOf(/** @type {FileSystemFileEntry} */ (entry));
-    if (inFolder && !isPicture(file)) leftOut++;
-    else found.push({ file, name: entry.fullPath.replace(/^\//, "") });
   };
   for (const entry of entries) await walk(entry, false);
-  return { found, leftOut };
+  return files;
 }
 
-/** @param {FileList} list of an input that may take a folder */
+/** @param {FileList} list of an input that may take a folder @returns {Files} */
 export function filesOfInput(list) {
   const files = [...list];
   const inFolder = files.some((file) => file.webkitRelativePath);
   const found = files
     .filter((file) => !inFolder || isPicture(file))
     .map((file) => ({ file, name: file.webkitRelativePath || file.name }));
-  return { found, leftOut: files.length - found.length };
+  return { found, leftOut: files.length - found.length, unreadable: 0 };
 }
 
 /** @param {File} file */

@@ -9,17 +9,12 @@ import { startGrid, updateGrid } from "./grid.js";
 import { pause, scoreAgain, scoreWaiting } from "./queue.js";
 import { addPictures, changed, forgetPictures, onChange, state } from "./state.js";
 
-/** @typedef {import("./files.js").Found} Found */
-
-/** @param {{ found: Found[], leftOut: number }} files */
-function takeFiles({ found, leftOut }) {
+/** @param {import("./files.js").Files} files */
+function takeFiles({ found, leftOut, unreadable }) {
   addPictures(found);
-  setText(
-    byId("left-out"),
-    leftOut > 0
-      ? `${leftOut} ${leftOut === 1 ? "file that is no picture was" : "files that are no pictures were"} left out.`
-      : "",
-  );
+  const noPictures = `${leftOut} ${leftOut === 1 ? "file that is no picture was" : "files that are no pictures were"} left out.`;
+  const unread = `${unreadable} ${unreadable === 1 ? "file or folder" : "files or folders"} could not be read.`;
+  setText(byId("left-out"), [leftOut && noPictures, unreadable && unread].filter(Boolean).join(" "));
   if (state.model && !state.paused) scoreWaiting();
 }
 
@@ -63,6 +58,8 @@ function startTools() {
   byId("show-all").addEventListener("click", () => {
     state.between = undefined;
     changed();
+    // The button goes away.
+    order.focus();
   });
   byId("open-compare").addEventListener("click", openCompare);
   byId("csv").addEventListener("click", () => download("scores.csv", "text/csv", csvText()));
@@ -104,7 +101,10 @@ function fillModels(all) {
     const [low, high] = state.model?.range ?? [0, 0];
     setText(
       byId("about-model"),
-      `${state.model?.name} · ${state.model?.backbone} · scores from ${low} to ${high}, higher is better`,
+      [
+        ...[state.model?.name, state.model?.backbone, `scores from ${low} to ${high}, higher is better`],
+        ...(state.model?.tiles ? [`mean over at most ${state.model.tiles} tiles at original size`] : []),
+      ].join(" · "),
     );
   };
   choice.addEventListener("change", () => {
@@ -130,9 +130,10 @@ function updateProgress() {
   bar.hidden = byId("pause").hidden = !busy;
   setText(byId("pause"), state.paused ? "Go on" : "Pause");
   byId("again").hidden = busy || failed === 0;
-  const ofAll = `${done} of ${pictures.length} done`;
   const finished = `${scored} ${scored === 1 ? "picture" : "pictures"} scored${failed ? `, ${failed} without a score` : ""}`;
-  setText(byId("status"), pictures.length === 0 ? "" : busy ? (state.paused ? `Paused, ${ofAll}` : ofAll) : finished);
+  // Screen readers tell what changes in the status: not each picture that is done.
+  setText(byId("status"), pictures.length === 0 ? "" : !busy ? finished : state.paused ? "Paused" : "Scoring");
+  setText(byId("count"), busy ? `${done} of ${pictures.length} done` : "");
   setText(byId("notice"), state.notice);
   for (const id of ["csv", "json"]) /** @type {HTMLButtonElement} */ (byId(id)).disabled = done === 0;
   const compare = /** @type {HTMLButtonElement} */ (byId("open-compare"));

@@ -3,7 +3,7 @@
 /** @typedef {{ score: number, standardDeviation: number, confidence: number, histogram: number[], range: [number, number], width: number, height: number, model: string, milliseconds: number, index: number, name: string }} Score */
 /** @typedef {{ status: number, code: string, title: string, detail: string, advice?: string }} Problem */
 /** @typedef {{ id: number, file: File, name: string, stage: "waiting" | "sent" | "scored" | "failed", score?: Score, problem?: Problem, url?: string }} Picture */
-/** @typedef {{ name: string, range: [number, number], backbone: string, crop: number, ready: boolean }} Model */
+/** @typedef {{ name: string, range: [number, number], backbone: string, crop: number, tiles: number, ready: boolean }} Model */
 
 /** What the service allows in a request. @type {{ maxBodyBytes: number, maxPictures: number, maxQueue: number }} */
 export const limits = JSON.parse(document.getElementById("limits")?.textContent ?? "{}");

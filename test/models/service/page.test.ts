@@ -1,14 +1,15 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import sharp from "sharp";
 import { type Listening, listen } from "../../../cli/listen.ts";
 import { answerSchema, openService, type Service, type ServiceOptions } from "../../../models/service/index.ts";
 import { sharedDevice } from "../../engine/device.ts";
-import { chromiumPath, launch } from "../report/chromium.ts";
+import { chromiumPath } from "../report/chromium.ts";
 import { smallModel } from "../scoring/fixtures.ts";
+import { cards, done, drop, names, openVisits, type Visits } from "./page-visits.ts";
 import { realPictures } from "./real-pictures.ts";
 import { drawnPictures } from "./scenes.ts";
 
@@ -18,36 +19,16 @@ const screenshots = process.env["ACUTANCE_SCREENSHOTS"];
 let folder = "";
 let model = "";
 let pictures: Awaited<ReturnType<typeof realPictures>> = [];
-let browser: Browser;
 let service: Service;
 let listening: Listening;
 
 const open = async (options: Partial<ServiceOptions> = {}) =>
   openService({ models: [{ model, device: await sharedDevice() }], ...options });
 
-test("the page is sent to whoever asks, with a policy that lets it ask for nothing elsewhere", async () => {
-  folder = await mkdtemp(join(tmpdir(), "acutance-page-"));
-  model = await smallModel(folder);
-  await using closed = await open({ token: "open sesame" });
-  const response = await closed.fetch(new Request("http://localhost/"));
-  expect(response.status).toBe(200);
-  expect(response.headers.get("content-type")).toBe("text/html; charset=utf-8");
-  const policy = response.headers.get("content-security-policy")!;
-  expect(policy).toContain("default-src 'none'");
-  expect(policy).toContain("connect-src 'self'");
-  expect(policy).not.toContain("unsafe");
-  const html = await response.text();
-  expect(html.replaceAll("http://www.w3.org/2000/svg", "")).not.toMatch(/\b(?:src|href)="(?!data:,|#)|https?:\/\//);
-  // A name that two of its scripts declare is a syntax error.
-  expect(() => new Function(/<script type="module">(.*)<\/script>/s.exec(html)![1]!)).not.toThrow();
-  await rm(folder, { recursive: true });
-});
-
 // Without a browser the page is not looked at: the tests below show up as skipped.
 describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
   let page: Page;
-  let strange: string[] = [];
-  let complaints: string[] = [];
+  let visits: Visits;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "acutance-page-"));
@@ -55,62 +36,27 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     pictures = await realPictures(20);
     service = await open();
     listening = await listen(service, { host: "127.0.0.1", port: 0 });
-    browser = await launch();
+    visits = await openVisits();
   });
 
   afterAll(async () => {
-    await browser?.close();
+    await visits?.browser.close();
     await listening?.stop();
     await service?.close();
     await rm(folder, { recursive: true, force: true });
   });
 
   beforeEach(async () => {
-    page = await visit(listening.url);
+    page = await visits.visit(listening.url);
   });
 
   afterEach(async () => {
+    const { strange, complaints } = visits;
     expect({ strange, complaints }).toEqual({ strange: [], complaints: [] });
     await page.close();
   });
 
-  async function visit(url: string, width = 1280, scheme: "light" | "dark" = "light"): Promise<Page> {
-    [strange, complaints] = [[], []];
-    const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme: scheme });
-    const visited = await context.newPage();
-    visited.on("request", (request) => {
-      if (!request.url().startsWith(url) && !/^(data|blob):/.test(request.url())) strange.push(request.url());
-    });
-    visited.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) complaints.push(message.text());
-    });
-    visited.on("pageerror", (error) => complaints.push(error.message));
-    await visited.goto(url);
-    return visited;
-  }
-
-  /** Drops files on the page as a browser would. */
-  async function drop(files: readonly { name: string; bytes: Uint8Array }[], type = "image/jpeg", on = page) {
-    const sent = files.map(({ name, bytes }) => ({ name, text: Buffer.from(bytes).toString("base64") }));
-    const transfer = await on.evaluateHandle(`(() => {
-      const data = new DataTransfer();
-      for (const { name, text } of ${JSON.stringify(sent)}) {
-        const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-        data.items.add(new File([bytes], name, { type: ${JSON.stringify(type)} }));
-      }
-      return data;
-    })()`);
-    await on.dispatchEvent("#drop", "drop", { dataTransfer: transfer });
-  }
-
-  const done = (count: number, on = page) => on.getByText(new RegExp(`^${count} pictures? scored`)).waitFor();
-  /** Waits until there are so many. */
-  async function cards(count: number, which = ".card") {
-    for (let i = 0; i < 100 && (await page.locator(which).count()) !== count; i++) await page.waitForTimeout(20);
-    expect(await page.locator(which).count()).toBe(count);
-  }
   const firstIs = (name: string) => page.locator(".card").first().filter({ hasText: name }).waitFor();
-  const names = (on = page) => on.locator(".card .name").allTextContents();
 
   /** What the API says of the pictures. */
   async function answers() {
@@ -129,11 +75,11 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
   }
 
   test("20 dropped pictures are sorted by score; CSV and JSON are what the API says", async () => {
-    await drop(pictures);
-    await done(20);
+    await drop(page, pictures);
+    await done(page, 20);
     const rows = await answers();
     const best = rows.toSorted((a, b) => b.score - a.score || a.index - b.index);
-    expect(await names()).toEqual(best.map(({ name }) => name));
+    expect(await names(page)).toEqual(best.map(({ name }) => name));
     expect(await page.locator(".card .score").allTextContents()).toEqual(best.map(({ score }) => score.toFixed(1)));
     const label = await page.locator(".card").first().getAttribute("aria-label");
     expect(label).toContain(`${best[0]!.name}: score ${best[0]!.score.toFixed(1)}, spread`);
@@ -151,12 +97,12 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     const collator = new Intl.Collator("en", { numeric: true });
     const byName = rows.map(({ name }) => name).toSorted(collator.compare);
     await firstIs(byName[0]!);
-    expect(await names()).toEqual(byName);
+    expect(await names(page)).toEqual(byName);
   });
 
   test("a bar of the histogram shows its pictures; all bars together are all pictures", async () => {
-    await drop(pictures);
-    await done(20);
+    await drop(page, pictures);
+    await done(page, 20);
     const bars = await page.locator("#histogram button").evaluateAll((all) => all.map((bar) => bar.ariaLabel ?? ""));
     const counts = bars.map((words) => Number(/: (\d+) /.exec(words)![1]));
     expect(counts.reduce((sum, count) => sum + count, 0)).toBe(20);
@@ -167,15 +113,15 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     }
     const fullest = counts.indexOf(Math.max(...counts));
     await page.locator("#histogram button").nth(fullest).click();
-    await cards(counts[fullest]!);
+    await cards(page, counts[fullest]!);
     await page.click("#show-all");
-    await cards(20);
+    await cards(page, 20);
   });
 
   test("with the keyboard: from card to card, two chosen, compared, one looked at with its heat map", async () => {
-    await drop(pictures);
-    await done(20);
-    const order = await names();
+    await drop(page, pictures);
+    await done(page, 20);
+    const order = await names(page);
     const focused = () => page.evaluate<string>("document.activeElement.querySelector('.name').textContent");
     await page.locator(".card[tabindex='0']").focus();
     expect(await page.locator(".card[tabindex='0']").count()).toBe(1);
@@ -186,7 +132,7 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     await page.keyboard.press("End");
     expect(await focused()).toBe(order[19]!);
     await page.keyboard.press("Space");
-    await cards(2, ".card[aria-selected=true]");
+    await cards(page, 2, ".card[aria-selected=true]");
     await page.click("#open-compare");
     expect(await page.locator("#compare h3").allTextContents()).toEqual([order[0]!, order[19]!]);
     expect(await page.locator("#compare-words").textContent()).toStartWith(`${order[0]!} scores `);
@@ -225,7 +171,7 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
   test("what is no picture says why, in words, and stops nothing", async () => {
     const broken = { name: 'notes, "old".jpg', bytes: new TextEncoder().encode("only words") };
     const cut = { name: "cut.jpg", bytes: pictures[0]!.bytes.subarray(0, 3000) };
-    await drop([broken, ...pictures.slice(0, 2), cut]);
+    await drop(page, [broken, ...pictures.slice(0, 2), cut]);
     await page.getByText("2 pictures scored, 2 without a score").waitFor();
     const bad = page.locator(".card[data-stage=failed]");
     expect(await bad.count()).toBe(2);
@@ -235,26 +181,13 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     await page.locator("#grid").waitFor({ state: "hidden" });
   });
 
-  test("a folder is walked; what is no picture in it is left out and counted", async () => {
-    const inner = join(folder, "album", "inner");
-    await mkdir(inner, { recursive: true });
-    await writeFile(join(folder, "album", "notes.txt"), "words");
-    for (const { name, bytes } of pictures.slice(0, 3)) await writeFile(join(inner, name), bytes);
-    await page.setInputFiles("#folder", join(folder, "album"));
-    await done(3);
-    expect((await names()).toSorted()).toEqual(
-      pictures
-        .slice(0, 3)
-        .map(({ name }) => `album/inner/${name}`)
-        .toSorted(),
-    );
-    expect(await page.locator("#left-out").textContent()).toBe("1 file that is no picture was left out.");
-  });
-
   test("1,000 pictures: all are scored, and few of them are drawn before they are looked at", async () => {
     const bytes = await sharp(pictures[0]!.bytes).resize(64).jpeg().toBuffer();
-    await drop(Array.from({ length: 1000 }, (_, i) => ({ name: `${i}.jpg`, bytes })));
-    await done(1000);
+    await drop(
+      page,
+      Array.from({ length: 1000 }, (_, i) => ({ name: `${i}.jpg`, bytes })),
+    );
+    await done(page, 1000);
     expect(await page.locator(".card").count()).toBe(1000);
     expect(await page.locator(".card canvas").count()).toBeLessThan(200);
     await page.locator(".card[tabindex='0']").focus();
@@ -278,11 +211,13 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
       host: "127.0.0.1",
       port: 0,
     });
-    const visited = await visit(at.url);
-    await drop([...pictures, ...pictures], "image/jpeg", visited);
-    await done(40, visited);
+    const visited = await visits.visit(at.url);
+    await drop(visited, [...pictures, ...pictures]);
+    await done(visited, 40);
     expect(refusals).toBeGreaterThan(0);
-    complaints = complaints.filter((text) => !text.includes("429"));
+    const others = visits.complaints.filter((text) => !text.includes("429"));
+    expect(others).toEqual([]);
+    visits.complaints.length = 0;
     await visited.context().close();
     await at.stop();
   }, 60_000);
@@ -290,18 +225,18 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
   test("a service with a token asks for it, again when it was wrong", async () => {
     await using guarded = await open({ token: "open sesame" });
     const at = await listen(guarded, { host: "127.0.0.1", port: 0 });
-    const visited = await visit(at.url);
+    const visited = await visits.visit(at.url);
     for (const token of ["wrong", "open sesame"]) {
       await visited.locator("#token-dialog[open]").waitFor();
       await visited.fill("#token", token);
       await visited.keyboard.press("Enter");
     }
     await visited.locator("#about-model", { hasText: "small" }).waitFor();
-    await drop(pictures.slice(0, 2), "image/jpeg", visited);
-    await done(2, visited);
+    await drop(visited, pictures.slice(0, 2));
+    await done(visited, 2);
     // Chromium itself says on the console that a request was answered with 401.
-    expect(complaints.every((text) => text.includes("401"))).toBe(true);
-    complaints = [];
+    expect(visits.complaints.every((text) => text.includes("401"))).toBe(true);
+    visits.complaints.length = 0;
     await visited.context().close();
     await at.stop();
   });
@@ -310,9 +245,9 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     const shown = process.env["ACUTANCE_SCREENSHOT_MODEL"] ?? model;
     await using own = await openService({ models: [{ model: shown, device: await sharedDevice() }] });
     const at = await listen(own, { host: "127.0.0.1", port: 0 });
-    const visited = await visit(at.url, 1180);
-    await drop(await drawnPictures(20), "image/jpeg", visited);
-    await done(20, visited);
+    const visited = await visits.visit(at.url, 1180);
+    await drop(visited, await drawnPictures(20));
+    await done(visited, 20);
     await visited.waitForTimeout(300);
     await visited.setViewportSize({ width: 1180, height: 860 });
     const shot = await sharp(await visited.screenshot())
@@ -331,12 +266,12 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
       [420, "light"],
       [420, "dark"],
     ] as const) {
-      const visited = await visit(listening.url, width, scheme);
+      const visited = await visits.visit(listening.url, width, scheme);
       const shot = (what: string) => visited.screenshot({ path: join(screenshots!, `${what}-${width}-${scheme}.png`) });
       await shot("empty");
-      await drop(pictures, "image/jpeg", visited);
-      await drop([{ name: "notes.jpg", bytes: new TextEncoder().encode("only words") }], "image/jpeg", visited);
-      await done(20, visited);
+      await drop(visited, pictures);
+      await drop(visited, [{ name: "notes.jpg", bytes: new TextEncoder().encode("only words") }]);
+      await done(visited, 20);
       await visited.waitForTimeout(300);
       await shot("grid");
       await visited.locator(".card .pick").nth(1).click({ force: true });
