@@ -12,10 +12,9 @@ const pictureNames = /\.(jpe?g|jfif|png|webp|avif|gif|tiff?|heic|heif|jp2|jxl|bm
  * @returns {Promise<Files>}
  */
 export async function filesOfDrop(transfer) {
-  // Entries must be taken before the first wait: the transfer is empty afterwards.
-  const entries = [...transfer.items].flatMap((item) => item.webkitGetAsEntry() ?? []);
-  if (entries.length === 0)
-    return { found: [...transfer.files].map((file) => ({ file, name: file.name })), leftOut: 0, unreadable: 0 };
+  // All must be taken before the first wait: the transfer is empty afterwards.
+  const items = [...transfer.items].filter(({ kind }) => kind === "file");
+  const given = items.map((item) => ({ entry: item.webkitGetAsEntry(), file: item.getAsFile() }));
   /** @type {Files} */
   const files = { found: [], leftOut: 0, unreadable: 0 };
   /** @param {FileSystemEntry} entry @param {boolean} inFolder */
@@ -32,7 +31,10 @@ export async function filesOfDrop(transfer) {
       files.unreadable++;
     }
   };
-  for (const entry of entries) await walk(entry, false);
+  for (const { entry, file } of given) {
+    if (entry) await walk(entry, false);
+    else if (file) files.found.push({ file, name: file.name });
+  }
   return files;
 }
 

@@ -123,20 +123,26 @@ async function handle(pictures, error, signal) {
     return;
   }
   // One file that cannot be read any more fails the whole request.
-  const readable = await Promise.all(
-    pictures.map(({ file }) =>
-      file
-        .slice(0, 1)
-        .arrayBuffer()
-        .then(Boolean, () => false),
-    ),
-  );
+  const readable = await Promise.all(pictures.map(isReadable));
   if (signal.aborted) return;
   pictures.forEach((picture, i) => {
     if (!readable[i]) fail(picture, unreadable);
     else if (readable.every(Boolean)) fail(picture, unreachable);
     else picture.stage = "waiting";
   });
+}
+
+/** @param {Picture} picture */
+async function isReadable({ file }) {
+  const reader = file.stream().getReader();
+  try {
+    await reader.read();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    reader.cancel().catch(() => {});
+  }
 }
 
 /** @param {string} code @param {string} detail @param {string} [advice] @returns {import("./state.js").Problem} */

@@ -92,19 +92,40 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     await expectAlbum("chosen");
   });
 
-  test("a folder that is dropped is walked as well", async () => {
-    const files = [await album("dropped")];
-    // As the browser itself does when they are dragged from elsewhere.
+  /** Drags files and folders from elsewhere onto the page, as the browser itself does. */
+  async function drag(files: readonly string[], beforeDrop = async () => {}): Promise<void> {
     const session = await page.context().newCDPSession(page);
     for (const type of ["dragEnter", "dragOver", "drop"] as const) {
+      if (type === "drop") await beforeDrop();
       await session.send("Input.dispatchDragEvent", {
         ...{ type, x: 400, y: 300 },
-        data: { items: [], files, dragOperationsMask: 1 },
+        data: { items: [], files: [...files], dragOperationsMask: 1 },
       });
       const over = await page.evaluate<boolean>("document.body.classList.contains('over')");
       expect(over).toBe(type !== "drop");
     }
+  }
+
+  test("a folder that is dropped is walked as well", async () => {
+    await drag([await album("dropped")]);
     await expectAlbum("dropped");
+  });
+
+  test("what cannot be read of a drop says so, and the rest comes in", async () => {
+    const [before, after, many] = [join(folder, "before.png"), join(folder, "after.png"), join(folder, "many")];
+    for (const path of [before, after]) await writeFile(path, "a file that is moved away");
+    await mkdir(many);
+    await Promise.all(Array.from({ length: 1000 }, (_, i) => writeFile(join(many, `${i}.txt`), "words")));
+    await drag([before, await album("half"), many, after], () => rm(before));
+    // The folders are walked meanwhile.
+    await rm(after);
+    await page.getByText("3 pictures scored, 1 without a score").waitFor();
+    expect(await page.locator(".card[data-stage=failed]").textContent()).toContain("can no longer read this file");
+    expect(await page.locator("#left-out").textContent()).toBe(
+      "1001 files that are no pictures were left out. 1 file or folder could not be read.",
+    );
+    // The browser says on the console that the first request could not be sent.
+    visits.complaints.length = 0;
   });
 
   test("a picture is pasted from the clipboard and has the score of its pixels", async () => {
