@@ -123,7 +123,7 @@ function connected(
   };
   return new Promise((resolve, reject) => {
     const sent = isSecure ? httpsRequest(request, resolve) : httpRequest(request, resolve);
-    sent.once("error", reject);
+    sent.on("error", reject); // also one that comes when the answer is there already
     sent.end();
   });
 }

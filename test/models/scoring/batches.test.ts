@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import sharp from "sharp";
 import { openScorer, type PictureScore, type Scorer, ScorerClosedError } from "../../../models/scorer.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { devices, failure, lasting, openKnown, smallModel } from "./fixtures.ts";
@@ -50,6 +51,23 @@ describe("batches", () => {
     }
   });
 
+  test("wait for pictures that are being decoded, up to the latency budget", async () => {
+    await using own = await openScorer({ model, device: await sharedDevice(), latencyMs: 150 });
+    // It is decoded once its bytes have come.
+    const slow = sharp();
+    const first = own.score(slow);
+    await sleep(5);
+    const { milliseconds, ...second } = await own.score(pictures[1]!);
+    expect(second).toEqual(lasting(alone[1]!));
+    expect(milliseconds).toBeGreaterThanOrEqual(149);
+    expect(own.pending).toBe(1);
+    const third = own.score(pictures[2]!);
+    slow.end(pictures[0]!);
+    expect(lasting(await first)).toEqual(lasting(alone[0]!));
+    // Nobody is waited for any more.
+    expect((await third).milliseconds).toBeLessThan(149);
+  });
+
   test("what the one who is told of them throws reaches their callers, and holds up nobody", async () => {
     let mistakes = 1;
     const onBatch = () => {
@@ -92,6 +110,31 @@ describe("scoreMany", () => {
     }
     await narrow.close();
     expect(narrow.pending).toBe(0);
+  });
+
+  test("however the walk ends, its source is told and nothing is left", async () => {
+    const ends: string[] = [];
+    async function* source(fails: boolean) {
+      try {
+        for (let i = 0; ; i++) {
+          if (fails && i === 3) throw new Error("no more files");
+          yield pictures[i % 12]!;
+          await sleep(1);
+        }
+      } finally {
+        ends.push("told");
+      }
+    }
+    const stop = new AbortController();
+    const walk = async (from: AsyncIterable<Uint8Array>, at: () => boolean) => {
+      for await (const _ of scorer.scoreMany(from, { signal: stop.signal })) if (at()) break;
+    };
+    await walk(source(false), () => true);
+    expect(await failure(walk(source(true), () => false))).toMatchObject({ message: "no more files" });
+    const aborted = failure(walk(source(false), () => void stop.abort(new Error("enough")) === null));
+    expect(await aborted).toMatchObject({ message: "enough" });
+    for (let i = 0; i < 200 && (ends.length < 3 || scorer.pending > 0); i++) await sleep(5);
+    expect({ ends: ends.length, pending: scorer.pending }).toEqual({ ends: 3, pending: 0 });
   });
 
   test("an abort ends it with its reason", async () => {

@@ -73,6 +73,44 @@ function blackPng(side: number): Uint8Array {
   );
 }
 
+/** Small files of every kind whose header says that they are a giant's, and no more than the header is right. */
+export async function giants(): Promise<Record<string, Buffer>> {
+  const side = 16_000;
+  const image = () => sharp({ create: { width: 16, height: 16, channels: 3, background: "teal" } });
+  const png = await image().png().toBuffer();
+  for (const at of [16, 20]) png.writeUInt32BE(side, at);
+  png.writeUInt32BE(crc32(png.subarray(12, 29)), 29);
+  const jpeg = await image().jpeg().toBuffer();
+  const frame = jpeg.indexOf(Buffer.from([0xff, 0xc0]));
+  for (const at of [5, 7]) jpeg.writeUInt16BE(side, frame + at);
+  const gif = await image().gif().toBuffer();
+  const descriptor = gif.indexOf(0x2c, 13 + 3 * 2 ** ((gif[10]! & 7) + 1));
+  for (const at of [6, 8, descriptor + 5, descriptor + 7]) gif.writeUInt16LE(side, at);
+  const webp = await image().webp().toBuffer();
+  for (const at of [26, 28]) webp.writeUInt16LE(side, at);
+  const avif = await image().avif({ effort: 0 }).toBuffer();
+  for (const at of [8, 12]) avif.writeUInt32BE(side, avif.indexOf("ispe") + at);
+  const tiff = await image().tiff({ compression: "deflate" }).toBuffer();
+  const tags = tiff.readUInt32LE(4);
+  for (let i = 0, at = tags + 2; i < tiff.readUInt16LE(tags); i++, at += 12) {
+    if (![256, 257].includes(tiff.readUInt16LE(at))) continue;
+    tiff.writeUInt16LE(4, at + 2); // a number of 32 bits
+    tiff.writeUInt32LE(side, at + 8);
+  }
+  const bmp = Buffer.alloc(54);
+  bmp.write("BM");
+  for (const [at, value] of [
+    [10, 54],
+    [14, 40],
+    [18, side],
+    [22, side],
+    [26, 1 + 24 * 2 ** 16],
+  ] as const) {
+    bmp.writeUInt32LE(value, at);
+  }
+  return { png, jpeg, gif, webp, avif, tiff, bmp };
+}
+
 /** Opens real devices and can lose the last one. */
 export function devices() {
   const opened: Device[] = [];

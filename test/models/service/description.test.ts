@@ -121,7 +121,11 @@ describe("what it says of itself", () => {
     const entry = log.at(-1)!;
     expect(entry).toMatchObject({ level: "info", event: "request", method: "POST", route: "/v1/score", pictures: 2 });
     expect(entry["id"]).toBe(response.headers.get("x-request-id")!);
-    expect(JSON.stringify(log)).not.toContain(".image");
+    const words = new TextEncoder().encode("only words");
+    await service.fetch(form([pictures[0]!, words, pictures[1]!.subarray(0, 300)]));
+    await (await service.fetch(form([words], "/v1/score/stream"))).text();
+    expect(log.filter(({ failed }) => Number(failed) > 0).length).toBeGreaterThan(2);
+    expect(JSON.stringify(log)).not.toMatch(/\.image|words/);
   });
 
   test("it can be mounted in another application", async () => {

@@ -49,7 +49,8 @@ export async function drop(page: Page, files: readonly { name: string; bytes: Ui
 }
 
 /** Resolves when so many pictures are scored and none waits. */
-export const done = (page: Page, count: number) => page.getByText(new RegExp(`^${count} pictures? scored`)).waitFor();
+export const done = (page: Page, count: number, timeout = 30_000) =>
+  page.getByText(new RegExp(`^${count} pictures? scored`)).waitFor({ timeout });
 
 /** Waits until there are so many elements. */
 export async function cards(page: Page, count: number, which = ".card"): Promise<void> {

@@ -247,7 +247,7 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     const at = await listen(own, { host: "127.0.0.1", port: 0 });
     const visited = await visits.visit(at.url, 1180);
     await drop(visited, await drawnPictures(20));
-    await done(visited, 20);
+    await done(visited, 20, 240_000);
     await visited.waitForTimeout(300);
     await visited.setViewportSize({ width: 1180, height: 860 });
     const shot = await sharp(await visited.screenshot())

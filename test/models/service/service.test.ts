@@ -16,7 +16,7 @@ import {
   scoreSchema,
 } from "../../../models/service/index.ts";
 import { sharedDevice } from "../../engine/device.ts";
-import { badPictures, devices, knownScores } from "../scoring/fixtures.ts";
+import { badPictures, devices, giants, knownScores } from "../scoring/fixtures.ts";
 import { figure, form, get, held, post, problem } from "./requests.ts";
 
 let folder = "";
@@ -165,6 +165,14 @@ describe("what is refused", () => {
       [413, "too-many-pictures"],
       [413, "too-large"],
     ]);
+  });
+
+  test("by the pixels that its header says, before any is decoded, whatever the kind", async () => {
+    for (const [kind, bytes] of Object.entries(await giants())) {
+      const answer = await problem(await service.fetch(post("/v1/score", new Uint8Array(bytes))));
+      // Whoever decoded it would find that the rest is missing.
+      expect({ kind, status: answer.status, code: answer.code }).toEqual({ kind, status: 413, code: "too-large" });
+    }
   });
 
   test("but not for a length that is no number: what comes is what counts", async () => {
