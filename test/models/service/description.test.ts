@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { Hono } from "hono";
 import sharp from "sharp";
@@ -124,6 +125,7 @@ describe("what it says of itself", () => {
     const words = new TextEncoder().encode("only words");
     await service.fetch(form([pictures[0]!, words, pictures[1]!.subarray(0, 300)]));
     await (await service.fetch(form([words], "/v1/score/stream"))).text();
+    await sleep(5); // a stream is told of when its last line has been taken
     expect(log.filter(({ failed }) => Number(failed) > 0).length).toBeGreaterThan(2);
     expect(JSON.stringify(log)).not.toMatch(/\.image|words/);
   });
