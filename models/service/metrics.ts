@@ -8,6 +8,9 @@ export interface Observed {
   readonly ready: () => Record<string, boolean>;
 }
 
+/** Pictures over which the time that one takes is averaged, at least. */
+const recentPictures = 64;
+
 /** What Prometheus is told of the service. */
 export class Metrics {
   readonly #registry = new Registry();
@@ -49,7 +52,8 @@ export class Metrics {
     labelNames: ["model"],
     registers: [this.#registry],
   });
-  #secondsAPicture = 0;
+  /** Seconds at the adapter and pictures scored, of late. */
+  readonly #lately = { seconds: 0, pictures: 0 };
 
   constructor({ queue, heldBytes, ready }: Observed) {
     const gauge = (name: string, help: string, value: () => number) =>
@@ -75,9 +79,10 @@ export class Metrics {
     });
   }
 
-  /** Seconds that the adapter takes for a picture, averaged over the last batches; 0 before the first. */
+  /** Seconds that the adapter takes for a picture with all its parts, over the last ones; 0 before the first. */
   get secondsAPicture(): number {
-    return this.#secondsAPicture;
+    const { seconds, pictures } = this.#lately;
+    return pictures === 0 ? 0 : seconds / pictures;
   }
 
   request(route: string, status: number, seconds: number): void {
@@ -85,15 +90,21 @@ export class Metrics {
     this.#seconds.observe({ route }, seconds);
   }
 
+  /** @param outcome "scored", or the code of the problem that it ended with */
   picture(outcome: string): void {
     this.#pictures.inc({ outcome });
+    if (outcome === "scored") this.#lately.pictures++;
   }
 
   batch(model: string, { size, milliseconds }: BatchReport): void {
     this.#batches.observe({ model }, size);
     this.#gpuSeconds.inc({ model }, milliseconds / 1000);
-    const latest = milliseconds / 1000 / size;
-    this.#secondsAPicture = this.#secondsAPicture === 0 ? latest : 0.8 * this.#secondsAPicture + 0.2 * latest;
+    const lately = this.#lately;
+    if (lately.pictures >= 2 * recentPictures) {
+      lately.pictures /= 2;
+      lately.seconds /= 2;
+    }
+    lately.seconds += milliseconds / 1000;
   }
 
   loss(model: string): void {

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import sharp from "sharp";
@@ -258,7 +258,15 @@ test("--tiles scores by tiles and /v1/models says so", async () => {
   expect(status).toBe(2);
 });
 
-test("it does not listen where others reach it without a token", () => {
+test("it does not listen where others reach it unless told, and then not without a token", async () => {
+  const service = await serve({ command: [process.execPath], run: [] });
+  const { hostname, port } = new URL(service.url);
+  expect(hostname).toBe("127.0.0.1");
+  const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
+  for (const { address } of addresses.filter(({ internal, family }) => !internal && family === "IPv4")) {
+    await expect(fetch(`http://${address}:${port}/health`)).rejects.toThrow();
+  }
+  await ended(service);
   const words = [main, "serve", "--model", model, "--host", "0.0.0.0", "--port", "0"];
   const { status, stderr } = spawnSync(process.execPath, words, {
     encoding: "utf8",

@@ -15,6 +15,7 @@ import {
   type Service,
   type ServiceOptions,
 } from "../../../models/service/index.ts";
+import { Metrics } from "../../../models/service/metrics.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { knownScores, smallModel } from "../scoring/fixtures.ts";
 import { form, get, post } from "./requests.ts";
@@ -115,6 +116,20 @@ describe("what it says of itself", () => {
     const { score } = await tiled.score(large);
     expect(rows).toMatchObject([{ score }]);
     expect((await whole.score(large)).score).not.toBe(score);
+  });
+
+  test("how long a client should wait: by all parts of a picture, as measured of late", () => {
+    const metrics = new Metrics({ queue: () => 0, heldBytes: () => 0, ready: () => ({}) });
+    expect(metrics.secondsAPicture).toBe(0);
+    const score = (pictures: number, parts: number, milliseconds: number) => {
+      for (let i = 0; i < pictures * parts; i += 32) metrics.batch("tiled", { size: 32, milliseconds });
+      for (let i = 0; i < pictures; i++) metrics.picture("scored");
+      metrics.picture("damaged");
+    };
+    score(10, 64, 500);
+    expect(metrics.secondsAPicture).toBeCloseTo(1, 10);
+    for (let i = 0; i < 40; i++) score(32, 1, 3200);
+    expect(metrics.secondsAPicture).toBeCloseTo(0.1, 2);
   });
 
   test("its log has a line for each request and no name of a picture", async () => {
