@@ -92,9 +92,11 @@ async function run(flags: ServeFlags): Promise<void> {
     ...(token && { token }),
     log,
   });
+  // Heard from the first connection on: a signal that nobody hears ends the process with what it has accepted.
+  const signalled = ended();
   const listening = await listen(service, flags);
   log({ level: "info", event: "listening", url: listening.url, token: token !== undefined, pid: process.pid });
-  const signal = await ended();
+  const signal = await signalled;
   log({ level: "info", event: "draining", signal, requests: service.active });
   await listening.stop();
   log({ level: "info", event: "stopped" });

@@ -244,6 +244,30 @@ describe.each(runtimes)("a stream under $name", (runtime) => {
   });
 });
 
+test("a signal is heard from the first moment on; a port that is taken ends it with 1", async () => {
+  const own = { command: [process.execPath], run: [] };
+  const services = await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      const service = await serve(own);
+      process.kill(service.pid, "SIGTERM");
+      return service;
+    }),
+  );
+  for (const { exit, lines } of services) {
+    expect(await exit).toBe(0);
+    expect(lines.map(({ event }) => event)).toEqual(["listening", "draining", "stopped"]);
+  }
+  const first = await serve(own);
+  const words = [main, "serve", "--model", model, "--port", new URL(first.url).port];
+  for (const { command, run } of runtimes) {
+    const [program, ...rest] = [...command, ...run, ...words];
+    const { status, stderr } = spawnSync(program!, rest, { encoding: "utf8", timeout: 30_000 });
+    expect(stderr).toMatch(/port|EADDRINUSE/);
+    expect(status).toBe(1);
+  }
+  await ended(first);
+});
+
 test("--tiles scores by tiles and /v1/models says so", async () => {
   const bytes = new Uint8Array(await sharp(pictures[0]).resize(150, 90).png().toBuffer());
   const service = await serve({ command: [process.execPath], run: [] }, "--tiles", "6");
