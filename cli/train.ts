@@ -13,7 +13,7 @@ import {
   type TrainingHooks,
   type TrainingResult,
 } from "../models/cpl/training.ts";
-import { degradedRows, divide, loadFolder, ratedRows, ratioShares } from "../models/data/index.ts";
+import { degradedCopies, divide, loadFolder, ratedCopies, ratedRows, ratioShares } from "../models/data/index.ts";
 import { type Evaluation, evaluate } from "../models/metrics/index.ts";
 import type { RunRecord } from "../models/report/run-record.ts";
 import {
@@ -185,7 +185,9 @@ async function trainingData(flags: TrainFlags): Promise<TrainingData> {
   const { description, ...parts } = divide(dataset.rows, { protocol, ratio, seed, by, validationShare });
   const unlabelled = [...parts.unlabelled, ...(await extraPictures(flags))];
   const range = rangeOf(dataset);
-  const copies = flags.degraded ? await degradedRows(flags.degraded, parts.labelled, range) : [];
+  const copies = flags.degraded
+    ? ratedCopies(await degradedCopies(flags.degraded, dataset.rows), parts.labelled, range)
+    : [];
   const split =
     copies.length > 0 ? `${description}, ${copies.length} degraded copies of labelled pictures` : description;
   const data = { ...parts, labelled: [...parts.labelled, ...copies], unlabelled, range, split };
