@@ -7,6 +7,7 @@ import {
   type ExperimentHooks,
   findRecipe,
   isDone,
+  partSizes,
   type Recipe,
   RecipeError,
   type RunReport,
@@ -25,6 +26,7 @@ import { formatSeconds, pairs, progress, table } from "./terminal.ts";
 interface ExperimentFlags extends Partial<DataOptions>, TuningFlags {
   readonly folder?: Readonly<Record<string, string>>;
   readonly unlabelled?: string;
+  readonly degraded?: string;
   readonly init?: string;
   readonly weights?: Readonly<Record<string, string>>;
   readonly set?: Readonly<Record<string, unknown>>;
@@ -46,7 +48,8 @@ export function register(program: Command): void {
     .addHelpText("after", examples);
   addDataOptions(experiment)
     .option("--folder <name=folder>", "where a further data set of the recipe lies; repeatable", namedFile)
-    .option("--unlabelled <folder>", "further pictures without scores, for every variant")
+    .option("--unlabelled <folder>", "further pictures without scores, for every variant that does not name others")
+    .option("--degraded <folder>", "degraded copies of the pictures of --data, made by `acutance data degrade`")
     .option("--init <file>", "weights that backbones start from")
     .option("--weights <backbone=file>", "weights that this backbone starts from; repeatable", namedFile)
     .option("--set <key=value>", "a setting of all variants that do not set it themselves; repeatable", setting)
@@ -126,9 +129,9 @@ async function dryRun(recipe: Recipe, flags: ExperimentFlags, hooks: ExperimentH
     return isDone(experiment.store, training) ? "done" : training.key.slice(0, 8);
   };
   const rows = runs.map((each) => {
-    const { labelled, unlabelled, validation, test } = each.data;
-    const sizes = [labelled, unlabelled, validation, test].map((rows) => rows.length);
-    return [titleOf(each), ...sizes, state(1)(each), state(2)(each)];
+    const { labelled, copies, unlabelled, validation, test } = partSizes(each);
+    const known = copies ? `${labelled} + ${copies} copies` : labelled;
+    return [titleOf(each), known, unlabelled, validation, test, state(1)(each), state(2)(each)];
   });
   console.log(table(["run", "labelled", "unlabelled", "validation", "test", "stage 1", "stage 2"], rows));
   const trainings = new Map(runs.flatMap((each) => each.trainings.map((one) => [one.key, one])));
@@ -194,26 +197,24 @@ function overridden(recipe: Recipe, flags: ExperimentFlags): Recipe {
   return { ...checkRecipe(said, `${name} with these flags`), name };
 }
 
-/** The main data set: flags of where it is replace all that the recipe says of that. */
+/** The main data set. A flag that says which scores it has replaces all that the recipe says of how to read them. */
 function sourceOf(recipe: Source, flags: ExperimentFlags): Source {
-  const { data, csv, dataset, range, lowerIsBetter, exclude } = flags;
-  const { dataset: known, csv: listed, ...rest } = recipe;
-  const which = csv
-    ? { csv }
-    : dataset
-      ? { dataset }
-      : { ...(known && { dataset: known }), ...(listed && { csv: listed }) };
+  const { data, csv, dataset, range, lowerIsBetter, exclude, degraded } = flags;
+  const kept = csv || dataset ? { ...(recipe.folder && { folder: recipe.folder }) } : recipe;
   const { nameColumn, mosColumn, sdColumn, groupColumn, splitColumn } = flags;
   const columns = { name: nameColumn, mos: mosColumn, sd: sdColumn, group: groupColumn, split: splitColumn };
   const named = Object.fromEntries(Object.entries(columns).filter(([, column]) => column !== undefined));
   return {
-    ...rest,
-    ...which,
+    ...kept,
+    ...(recipe.degraded && { degraded: recipe.degraded }),
+    ...(csv && { csv }),
+    ...(dataset && { dataset }),
     ...(data && { folder: data }),
+    ...(degraded && { degraded }),
     ...(range && { range: [range[0], range[1]] }),
     ...(lowerIsBetter && { lowerIsBetter }),
     ...(exclude && { exclude: [exclude] }),
-    ...(Object.keys(named).length > 0 && { columns: { ...rest.columns, ...named } }),
+    ...(Object.keys(named).length > 0 && { columns: { ...kept.columns, ...named } }),
   };
 }
 

@@ -3,10 +3,10 @@ import {
   type Measure,
   type MeasureName,
   measureNames,
-  type PartResult,
   type PartSummary,
   type Spread,
 } from "../report/experiment-record.ts";
+import { resultOf } from "../report/experiment-values.ts";
 
 /** Median, mean, sample standard deviation and extremes of the values that are numbers. */
 export function spread(values: readonly Measure[]): Spread {
@@ -25,12 +25,6 @@ export function spread(values: readonly Measure[]): Spread {
   };
 }
 
-/** The result of a run's final model on a part. */
-export function finalResult({ status, results }: ExperimentRun, part: string): PartResult | undefined {
-  if (status !== "finished") return undefined;
-  return results.filter((result) => result.part === part).toSorted((a, b) => b.stage - a.stage)[0];
-}
-
 /**
  * The final models of a variant on each part, over its repeats.
  * @param baseline runs of the variant that differences are taken to, in the same order of repeats; none for itself
@@ -41,10 +35,10 @@ export function summarise(
   baseline: readonly ExperimentRun[] | undefined,
 ): PartSummary[] {
   return parts.map((part) => {
-    const own = runs.map((run) => finalResult(run, part));
+    const own = runs.map((run) => resultOf(run, part));
     const measures = eachMeasure((name) => spread(own.flatMap((result) => (result ? [result[name]] : []))));
     if (!baseline) return { part, measures };
-    const base = baseline.map((run) => finalResult(run, part));
+    const base = baseline.map((run) => resultOf(run, part));
     const differences = (name: MeasureName) =>
       own.map((result, i) => minus(result?.[name] ?? null, base[i]?.[name] ?? null));
     return { part, measures, difference: eachMeasure((name) => spread(differences(name))) };

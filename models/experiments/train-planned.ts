@@ -93,8 +93,9 @@ async function continues(folder: string, { data }: PlannedTraining): Promise<boo
   if (!existsSync(path)) return false;
   try {
     const before = (await readCheckpoint(path)).data;
-    const paths = (rows: readonly { path: string }[]) => rows.map((row) => row.path).join("\n");
-    return (["labelled", "unlabelled", "test"] as const).every((part) => paths(before[part]) === paths(data[part]));
+    const paths = (rows: readonly { path: string }[] = []) => rows.map((row) => row.path).join("\n");
+    const parts = ["labelled", "unlabelled", "validation", "test"] as const;
+    return parts.every((part) => paths(before[part]) === paths(data[part]));
   } catch {
     // Damaged, or of an earlier version: the training begins again.
     return false;

@@ -4,7 +4,7 @@ import { pseudoLabelQuality, sweeps, times } from "./experiment-figures.ts";
 import type { ExperimentRecord, ExperimentVariant, MeasureName } from "./experiment-record.ts";
 import { recipe, runs, variantTable } from "./experiment-runs.ts";
 import { spreads } from "./experiment-spread.ts";
-import { measured, medianOf, minus, repeatName, resultOf, titleOf } from "./experiment-values.ts";
+import { digitsOf, measured, medianOf, minus, repeatName, resultOf, titleOf } from "./experiment-values.ts";
 import { type Block, renderPage, type Section } from "./page.ts";
 import { agreement } from "./report-figures.ts";
 import { capital, dash, dateAndTime, decimals, numberOf, paragraph, sum } from "./report-parts.ts";
@@ -103,10 +103,6 @@ const headerOf: Record<MeasureName, string> = {
   mae: "MAE",
   slope: "slope",
 };
-
-function digitsOf(name: MeasureName, [low, high]: readonly [number, number]): number {
-  return ["rmse", "rmseFitted", "mae", "slope"].includes(name) && (high - low > 20 || name === "slope") ? 2 : 3;
-}
 
 function medianAndEnds(values: readonly number[], digits: number): string {
   const finite = values.filter(Number.isFinite);

@@ -25,6 +25,11 @@ export function measured({ runs }: ExperimentVariant, part: string, measure: Mea
   return runs.map((run) => numberOf(resultOf(run, part)?.[measure]));
 }
 
+/** Decimals of a measure: errors on long scales need fewer. */
+export function digitsOf(name: MeasureName, [low, high]: readonly [number, number]): number {
+  return name === "slope" || (["rmse", "rmseFitted", "mae"].includes(name) && high - low > 20) ? 2 : 3;
+}
+
 /** A minus b, place by place. */
 export function minus(a: readonly number[], b: readonly number[]): number[] {
   return a.map((value, i) => value - (b[i] ?? Number.NaN));

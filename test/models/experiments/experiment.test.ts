@@ -195,7 +195,7 @@ describe("an experiment", () => {
     const before = join(folder, "before");
     await cp(data.folder, before, { recursive: true });
     const stop = new AbortController();
-    const progress = () => ({ advance: () => stop.abort(), stop: () => {} });
+    const progress = (label: string) => ({ advance: () => label.includes("stage") && stop.abort(), stop: () => {} });
     const moved = one({ ...data, folder: before });
     const stopped = runExperiment(moved, store("moved"), device, { progress, signal: stop.signal });
     await expect(stopped).rejects.toThrow("interrupted after 0 of 1 runs");
