@@ -58,7 +58,7 @@ export function namesData({ data, csv, dataset }: Partial<DataOptions>): boolean
 }
 
 export function parseRange(text: string): MosRange {
-  const ends = text.split(":").map(Number);
+  const ends = text.split(":").map((end) => (end.trim() === "" ? Number.NaN : Number(end)));
   if (ends.length !== 2 || !ends.every(Number.isFinite) || !(ends[0]! < ends[1]!)) {
     throw new InvalidArgumentError("expected two numbers, the lower first, such as 0:100");
   }
@@ -74,7 +74,7 @@ function parseExclusion(text: string) {
 /** A whole number of at least `least`, for commander. */
 export function wholeNumber(least: number) {
   return (text: string): number => {
-    const value = Number(text);
+    const value = text.trim() === "" ? Number.NaN : Number(text);
     if (!Number.isInteger(value) || value < least)
       throw new InvalidArgumentError(`expected a whole number of at least ${least}`);
     return value;

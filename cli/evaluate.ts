@@ -83,7 +83,8 @@ async function run(flags: EvaluateFlags): Promise<void> {
       const [low, high] = [interval.low, interval.high].map((end) => end.toFixed(3));
       console.log(`${name.toUpperCase()}: 95 % interval ${low} to ${high} (bootstrap over the pictures, 2,000 draws)`);
     }
-    if (dataset.range && dataset.range.join() !== scorer.card.range.join()) {
+    // Observed ends are no scale that could differ.
+    if (dataset.rangeSource === "nominal" && dataset.range!.join() !== scorer.card.range.join()) {
       console.log(
         `note: the model scores on [${scorer.card.range}], the data set is on [${dataset.range}]: RMSE, MAE and slope compare different scales`,
       );

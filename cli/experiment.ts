@@ -58,7 +58,7 @@ export function register(program: Command): void {
     .option("--store <folder>", "where trainings and results are kept, for all experiments", "runs/experiments")
     .option("--feature-folder <folder>", "where the output of frozen sections is kept (default: the user's cache)")
     .option("--dry-run", "say which runs there are and what of them is done, and train nothing")
-    .option("--print", "print the recipe with every default filled in as JSON, and do nothing")
+    .option("--print", "print the recipe as it is understood, flags applied, as JSON, and do nothing")
     .option("--checkpoint-seconds <n>", "longest time between two checkpoints", wholeNumber(0), 300)
     .option(...memoryOption);
   addTuningOptions(experiment);
@@ -141,7 +141,7 @@ async function dryRun(recipe: Recipe, flags: ExperimentFlags, hooks: ExperimentH
 }
 
 function announce({ run, outcome, done, total, secondsLeft }: RunReport): void {
-  const left = secondsLeft === undefined || done === total ? "" : `; about ${formatSeconds(secondsLeft)} left`;
+  const left = !secondsLeft || done === total ? "" : `; about ${formatSeconds(secondsLeft)} left`;
   const cached =
     outcome.status === "finished" && outcome.cached.size === run.trainings.length ? " (was done before)" : "";
   const how = outcome.error ? `: ${outcome.error}` : cached;
@@ -155,12 +155,18 @@ async function list(): Promise<void> {
     const further = [...Object.entries(unlabelled), ...Object.entries(crossData)].map(
       ([called, source]) => `--folder ${called}=FOLDER (${source.dataset ?? "pictures"})`,
     );
-    const runs = variantsOf(recipe).length * repeatsOf(recipe).length;
+    const variants = variantsOf(recipe);
+    const runs = variants.length * repeatsOf(recipe).length;
     const needs = [`--data FOLDER (${data.dataset ?? "with --csv"})`, ...new Set(further)].join(", ");
+    const backbones = new Set(variants.map(({ settings }) => settings.backbone));
+    const start =
+      backbones.size === 1 ? `--init FILE (${[...backbones]})` : [...backbones].map((name) => `--weights ${name}=FILE`);
+    const random = variants.some(({ settings }) => settings.frozen > 0) ? "" : "; without it random weights";
     return pairs([
       [name, title],
       ["  needs", needs],
-      ["  runs", `${variantsOf(recipe).length} variants, ${repeatsOf(recipe).length} repeats: ${runs} runs`],
+      ["  starts from", `${[start].flat().join(", ")}${random}`],
+      ["  runs", `${variants.length} variants, ${repeatsOf(recipe).length} repeats: ${runs} runs`],
     ]);
   });
   console.log(texts.join("\n\n"));

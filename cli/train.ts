@@ -191,9 +191,12 @@ async function trainingData(flags: TrainFlags): Promise<TrainingData> {
   const split =
     copies.length > 0 ? `${description}, ${copies.length} degraded copies of labelled pictures` : description;
   const data = { ...parts, labelled: [...parts.labelled, ...copies], unlabelled, range, split };
-  const { labelled, validation, test } = data;
+  const { validation, test } = data;
   const held = validation.length > 0 ? `${validation.length} validation, ` : "";
-  console.error(`${labelled.length} labelled, ${unlabelled.length} unlabelled, ${held}${test.length} test pictures`);
+  const more = copies.length > 0 ? ` and ${copies.length} degraded copies of them` : "";
+  console.error(
+    `${parts.labelled.length} labelled${more}, ${unlabelled.length} unlabelled, ${held}${test.length} test pictures`,
+  );
   return data;
 }
 
@@ -230,6 +233,7 @@ export async function finish(result: TrainingResult, folder: string, title: stri
   const { card, data, progress: done, command, model } = result;
   const { device } = model;
   const constant = constantPredictor(data);
+  const copies = data.labelled.filter(({ weight }) => weight !== undefined).length;
   const record: RunRecord = {
     title,
     command,
@@ -243,7 +247,8 @@ export async function finish(result: TrainingResult, folder: string, title: stri
     options: card.options,
     range: [card.range[0], card.range[1]],
     parts: {
-      labelled: data.labelled.length,
+      labelled: data.labelled.length - copies,
+      ...(copies > 0 && { copies }),
       unlabelled: data.unlabelled.length,
       ...(data.validation?.length && { validation: data.validation.length }),
       test: data.test.length,
@@ -282,7 +287,10 @@ function constantPredictor({ labelled, test }: TrainingData): Evaluation | undef
 }
 
 function printResults(record: RunRecord): void {
-  console.log(resultTable(record.results));
+  const named = record.results.map((result) =>
+    result.part || !result.name.startsWith("stage") ? result : { ...result, name: `${result.name}, test` },
+  );
+  console.log(resultTable(named));
   console.log("");
   console.log(
     table(

@@ -141,11 +141,19 @@ function selectionOf(variants: readonly ExperimentVariant[]): ExperimentRecord["
   const models = "Models are those after the last epoch; nothing was selected on the test part.";
   const median = ({ summary }: { summary: readonly PartSummary[] }) =>
     summary.find(({ part }) => part === "validation")?.measures.srcc.median ?? null;
-  const ranked = variants.filter((variant) => median(variant) !== null).toSorted((a, b) => median(b)! - median(a)!);
+  const scored = (variant: ExperimentVariant) =>
+    variant.summary.find(({ part }) => part === "validation")?.measures.srcc.n ?? 0;
+  // A median over fewer repeats than others have is no rival to theirs.
+  const most = Math.max(...variants.map(scored));
+  const ranked = variants
+    .filter((variant) => scored(variant) === most && median(variant) !== null)
+    .toSorted((a, b) => median(b)! - median(a)!);
   const [best] = ranked;
   if (!best) return { sentence: models };
+  const equal = ranked.filter((variant) => median(variant) === median(best)).length;
+  const tie = equal > 1 ? ` (${equal} rows have it; this is the first)` : "";
   return {
-    sentence: `${models} The row with the highest median SRCC on validation (${median(best)!.toFixed(3)}) is marked with *: ${best.name}.`,
+    sentence: `${models} The row with the highest median SRCC on validation (${median(best)!.toFixed(3)}) is marked with *: ${best.name}${tie}.`,
     chosen: best.name,
   };
 }

@@ -65,8 +65,9 @@ const migrations = [
 export async function openDatabase(path: string): Promise<DatabaseSync> {
   const { DatabaseSync } = await sqlite();
   const isNew = !existsSync(path);
-  const database = new DatabaseSync(path);
+  let database: DatabaseSync | undefined;
   try {
+    database = new DatabaseSync(path);
     // Others that share the store wait for each other rather than fail.
     database.exec("PRAGMA busy_timeout = 30000");
     if (!isNew) expectIntact(database, path);
@@ -77,7 +78,7 @@ export async function openDatabase(path: string): Promise<DatabaseSync> {
     database.exec("COMMIT");
     return database;
   } catch (error) {
-    database.close();
+    database?.close();
     if (error instanceof StoreError) throw error;
     const { message } = error as Error;
     if (/not a database|malformed/.test(message))

@@ -31,6 +31,7 @@ export function markdownTable(record: ExperimentRecord): string {
     "time of a run",
   ];
   const rows = variants.map((variant) => rowOf(variant, { others, compared, ranges, chosen: selection.chosen }));
+  const many = repeats.length === 1 ? "" : "s";
   const seeds = repeats.map(({ split, training }) => (split === training ? split : `${split}/${training}`)).join(", ");
   const lines = [
     `## ${title}`,
@@ -38,7 +39,7 @@ export function markdownTable(record: ExperimentRecord): string {
     [headers, headers.map((_, i) => (i === 0 ? "---" : "---:")), ...rows]
       .map((cells) => `| ${cells.join(" | ")} |`)
       .join("\n"),
-    `Test part, mean ± standard deviation (lowest to highest) over ${repeats.length} repeats (seeds ${seeds}); MOS from ${range[0]} to ${range[1]}.` +
+    `Test part, mean ± standard deviation (lowest to highest) over ${repeats.length} repeat${many} (seed${many} ${seeds}); MOS from ${range[0]} to ${range[1]}.` +
       (compared ? ` Δ: minus ${baseline}, repeat by repeat, mean ± standard deviation.` : "") +
       (others.length > 0 ? ` Columns of ${others.join(", ")}: medians.` : ""),
     selection.sentence,

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -253,6 +253,11 @@ describe("a store", () => {
     await writeFile(join(store("broken"), "results.sqlite"), "no database, only words, and rather many of them");
     await expect(open("broken")).rejects.toThrow(StoreError);
     await expect(open("broken")).rejects.toThrow("is damaged, or no SQLite file");
+    await mkdir(join(store("folder"), "results.sqlite"), { recursive: true });
+    await expect(open("folder")).rejects.toMatchObject({
+      message: expect.stringContaining("results.sqlite cannot be opened"),
+      advice: expect.stringContaining("see that it can be written"),
+    });
     for (const [name, sql, message] of [
       ["foreign", "CREATE TABLE songs (title TEXT)", "another program"],
       ["later", "PRAGMA user_version = 99", "version 99"],

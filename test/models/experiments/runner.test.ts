@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { spawn } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { CplModel, saveModel } from "../../../models/cpl/model.ts";
 import { cplOptions } from "../../../models/cpl/options.ts";
 import { degradeFolder } from "../../../models/data/degrade.ts";
@@ -93,6 +95,29 @@ describe("what is on record", () => {
     const record = JSON.parse(await readFile(join(store("added"), "test", "experiment.json"), "utf8"));
     const states = record.variants.map(({ runs }: { runs: { status: string }[] }) => runs[0]!.status);
     expect(states).toEqual(["missing", "finished"]);
+  });
+
+  test("a training of a process that is just ending is taken over", async () => {
+    const device = await sharedDevice();
+    const recipe = recipeOf({ data, seeds: [1], base: { ...quick, stageTwoEpochs: 0 } });
+    await runExperiment(recipe, store("killed"), device);
+    const database = new DatabaseSync(join(store("killed"), "results.sqlite"));
+    const { pid } = spawn("sleep", ["1"]);
+    database.prepare("UPDATE trainings SET status = 'running', pid = ?").run(pid!);
+    database.close();
+    const { failed, record } = await runExperiment(recipe, store("killed"), device);
+    expect(failed).toBe(0);
+    expect(record.variants[0]!.runs[0]!.status).toBe("finished");
+  });
+
+  test("of variants with equal validation the first is marked", async () => {
+    const device = await sharedDevice();
+    const twice = { name: "again", stageTwoEpochs: 0, affinityPower: 2 };
+    const base = { ...quick, stageTwoEpochs: 0, validationShare: 0.6 };
+    const recipe = recipeOf({ data, seeds: [1], base, vary: [{ name: "one" }, twice] });
+    const { record } = await runExperiment(recipe, store("ties"), device);
+    expect(record.selection.chosen).toBe("one");
+    expect(record.selection.sentence).toEndWith("is marked with *: one (2 rows have it; this is the first).");
   });
 
   test("a start that cannot be is said before anything is trained, and pictures are not checked on after the signal", async () => {
