@@ -15,6 +15,7 @@ import {
 } from "../models/cpl/training.ts";
 import { degradedCopies, divide, loadFolder, ratedCopies, ratedRows, ratioShares } from "../models/data/index.ts";
 import { type Evaluation, evaluate } from "../models/metrics/index.ts";
+import { resultName } from "../models/report/report-parts.ts";
 import type { RunRecord } from "../models/report/run-record.ts";
 import {
   addDataOptions,
@@ -287,9 +288,8 @@ function constantPredictor({ labelled, test }: TrainingData): Evaluation | undef
 }
 
 function printResults(record: RunRecord): void {
-  const named = record.results.map((result) =>
-    result.part || !result.name.startsWith("stage") ? result : { ...result, name: `${result.name}, test` },
-  );
+  const { results } = record;
+  const named = results.map((result) => ({ ...result, name: resultName(result, results) }));
   console.log(resultTable(named));
   console.log("");
   console.log(

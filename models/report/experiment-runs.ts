@@ -17,7 +17,9 @@ export function runs(record: ExperimentRecord): Section {
         `${parts.labelled}${copies}${noisy} / ${parts.unlabelled} / ${parts.validation ? `${parts.validation} / ` : ""}${parts.test}`,
         decimals(resultOf(run, "test")?.srcc, 3),
         trainings.length ? duration(sum(trainings.map(({ seconds }) => seconds))) : dash,
-        trainings.map(({ stage, key, cached }) => `${stage}: ${key.slice(0, 8)}${cached ? " (kept)" : ""}`).join(", "),
+        trainings
+          .map(({ stage, key, cached }) => `${stage}:\u00a0${key.slice(0, 8)}${cached ? "\u00a0(kept)" : ""}`)
+          .join(", "),
       ];
     }),
   );
