@@ -90,13 +90,13 @@ export const tilesOption = [
 
 /**
  * Reads the data set, decodes every picture once unless told not to, and prints what was found and left out to stderr.
- * @throws DatasetError when nothing usable is found
+ * @throws DatasetError when nothing usable is found; the signal's reason
  */
-export async function openDataset(options: DataOptions, check: boolean): Promise<Dataset> {
+export async function openDataset(options: DataOptions, check: boolean, signal?: AbortSignal): Promise<Dataset> {
   let dataset = options.dataset
     ? await loadKnownSet(options.dataset, options.data, rangeAndExclusion(options))
     : await loadDataset(csvOptions(options));
-  if (check) dataset = await checkPictures(dataset);
+  if (check) dataset = await checkPictures(dataset, signal);
   reportDataset(dataset);
   return dataset;
 }
@@ -123,11 +123,12 @@ function rangeAndExclusion({ range, exclude }: DataOptions): Pick<DatasetOptions
 }
 
 /** Decodes every picture once and leaves out the broken ones. */
-export async function checkPictures(dataset: Dataset): Promise<Dataset> {
+export async function checkPictures(dataset: Dataset, signal?: AbortSignal): Promise<Dataset> {
   const bar = progress("checking pictures", dataset.rows.length);
   let shown = 0;
   try {
     return await scan(dataset, {
+      ...(signal && { signal }),
       onProgress: (done) => {
         bar.advance(done - shown);
         shown = done;

@@ -21,6 +21,7 @@ import {
 import { markdownTable } from "../models/experiments/tables.ts";
 import { addDataOptions, type DataOptions, wholeNumber } from "./data-options.ts";
 import { addTuningOptions, deviceSource, memoryOption, pacedTuning, type TuningFlags } from "./device.ts";
+import { interruptible } from "./interrupt.ts";
 import { formatSeconds, pairs, progress, table } from "./terminal.ts";
 
 interface ExperimentFlags extends Partial<DataOptions>, TuningFlags {
@@ -86,14 +87,7 @@ async function run(word: string, flags: ExperimentFlags): Promise<void> {
   variantsOf(recipe);
   repeatsOf(recipe);
   if (flags.print) return console.log(JSON.stringify({ ...recipe, name: undefined }, null, 2));
-  const stop = new AbortController();
-  const interrupt = () => {
-    if (stop.signal.aborted) process.exit(130);
-    console.error("\nstopping after this step; once more to stop at once");
-    stop.abort();
-  };
-  process.on("SIGINT", interrupt);
-  process.on("SIGTERM", interrupt);
+  using stop = interruptible();
   const hooks: ExperimentHooks = {
     tune: pacedTuning(),
     progress,
@@ -114,9 +108,6 @@ async function run(word: string, flags: ExperimentFlags): Promise<void> {
     if (!stop.signal.aborted) throw error;
     console.error(`${(error as Error).message}\n${(error as { advice?: string }).advice ?? ""}`);
     process.exitCode = 130;
-  } finally {
-    process.off("SIGINT", interrupt);
-    process.off("SIGTERM", interrupt);
   }
 }
 

@@ -222,8 +222,9 @@ export function titleOf({ variant, repeat: { split, training } }: Pick<PlannedRu
   return `${variant.name}, ${split === training ? `seed ${split}` : `split ${split}, training ${training}`}`;
 }
 
-/** An adapter in words that tell it from others. */
-export function adapterOf({ info }: Device): string {
+/** An adapter in words that tell it from others, and from itself with subgroup matrices, which give other bits. */
+export function adapterOf({ info, matrixUnits }: Pick<Device, "info" | "matrixUnits">): string {
   const words = [info.vendor, info.architecture, info.description];
-  return words.filter((word, i) => word && words.indexOf(word) === i).join(" ");
+  const units = matrixUnits.map(({ component, sum, M, N, K }) => `${component} ${sum} ${M}x${N}x${K}`);
+  return [...words.filter((word, i) => word && words.indexOf(word) === i), ...units].join(" ");
 }

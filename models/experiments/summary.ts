@@ -1,3 +1,4 @@
+import { median } from "../metrics/index.ts";
 import {
   type ExperimentRun,
   type Measure,
@@ -17,7 +18,7 @@ export function spread(values: readonly Measure[]): Spread {
   const squares = sorted.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   return {
     n,
-    median: (sorted[Math.floor((n - 1) / 2)]! + sorted[Math.ceil((n - 1) / 2)]!) / 2,
+    median: median(sorted),
     mean,
     sd: n < 2 ? null : Math.sqrt(squares / (n - 1)),
     min: sorted[0]!,

@@ -1,3 +1,4 @@
+import { median } from "../metrics/index.ts";
 import type {
   ExperimentRecord,
   ExperimentRun,
@@ -44,10 +45,9 @@ export function minus(a: readonly number[], b: readonly number[]): number[] {
   return a.map((value, i) => value - (b[i] ?? Number.NaN));
 }
 
+/** Median of what is a number; NaN of nothing. */
 export function medianOf(values: readonly number[]): number {
-  const sorted = values.filter(Number.isFinite).sort((a, b) => a - b);
-  if (sorted.length === 0) return Number.NaN;
-  return (sorted[Math.floor((sorted.length - 1) / 2)]! + sorted[Math.ceil((sorted.length - 1) / 2)]!) / 2;
+  return median(values.filter(Number.isFinite));
 }
 
 /** "seed 1", or both seeds when they differ. */

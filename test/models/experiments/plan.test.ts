@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import type { Device } from "../../../engine/device/device.ts";
 import type { CplOptions } from "../../../models/cpl/options.ts";
 import { variantsOf } from "../../../models/experiments/expand.ts";
 import { canonicalJson, stageOptions, trainingKey } from "../../../models/experiments/key.ts";
 import { dataOf, type OpenedSources, partSizes } from "../../../models/experiments/plan.ts";
+import { adapterOf } from "../../../models/experiments/runner.ts";
 import { optionsOf } from "../../../models/experiments/settings.ts";
 import type { OpenedSource } from "../../../models/experiments/sources.ts";
 import { recipeOf } from "./recipe.ts";
@@ -231,6 +233,19 @@ describe("the key of a training", () => {
     expect(keyWith({ path: "/elsewhere" })).toBe(keyWith({}));
     for (const changed of [{ weight: 0.2 }, { weight: undefined }, { sha256: "other" }, { mos: 1 }])
       expect(keyWith(changed)).not.toBe(keyWith({}));
+  });
+
+  test("tells an adapter from itself with matrix units, whose bits are others", () => {
+    const info = {
+      provider: "dawn",
+      vendor: "a",
+      architecture: "a",
+      description: "b",
+      software: true,
+    } as unknown as Device["info"];
+    expect(adapterOf({ info, matrixUnits: [] })).toBe("a b");
+    const unit = { component: "f16", sum: "f32", M: 8, N: 16, K: 16, lanes: 32, emulated: false } as const;
+    expect(adapterOf({ info, matrixUnits: [unit] })).toBe("a b f16 f32 8x16x16");
   });
 
   test("of pictures without weights is what it was before there were weights", () => {
