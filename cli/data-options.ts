@@ -1,4 +1,6 @@
+import { readFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { parse } from "csv-parse/sync";
 import {
   type Dataset,
   type DatasetOptions,
@@ -148,6 +150,14 @@ function reportDataset({ rows, problems, warnings, excluded, range, rangeSource 
   for (const { name, detail } of problems.slice(0, shownProblems)) console.error(`left out: ${name}: ${detail}`);
   if (problems.length > shownProblems) console.error(`left out: ${problems.length - shownProblems} more`);
   for (const warning of warnings) console.error(`note: ${warning}`);
+}
+
+/** Part of every picture in a split file. @throws Error when it names none */
+export async function readParts(path: string): Promise<Map<string, string>> {
+  const rows: { name?: string; part?: string }[] = parse(await readFile(path, "utf8"), { columns: true, bom: true });
+  const parts = new Map(rows.flatMap(({ name, part }) => (name && part ? [[name, part] as const] : [])));
+  if (parts.size === 0) throw new Error(`${path} has no rows with a name and a part; expected columns name, part`);
+  return parts;
 }
 
 /** The MOS scale of a data set whose rows are rated. */

@@ -180,7 +180,12 @@ function overridden(recipe: Recipe, flags: ExperimentFlags): Recipe {
       `--folder ${unknown}: the recipe ${recipe.name} has no such data set; it has: ${known || "none"}`,
     );
   }
-  const added = further ? { [basename(join(further))]: { folder: further } } : {};
+  const called = basename(join(further ?? ""));
+  if (further && called in recipe.unlabelled)
+    throw new RecipeError(
+      `--unlabelled ${further}: the recipe has an [unlabelled.${called}]; give its folder with --folder ${called}=${further}, or call yours otherwise`,
+    );
+  const added = further ? { [called]: { folder: further } } : {};
   const more = [...((recipe.base as { moreUnlabelled?: string[] }).moreUnlabelled ?? []), ...Object.keys(added)];
   const { name, ...said } = {
     ...recipe,

@@ -113,6 +113,7 @@ test.each([
   [["experiment", "mine.toml", ...data, "--init", "absent.pth"], 1, "the weights file of init cannot be read"],
   [["experiment", "mine.toml", ...data, "--seeds", "a"], 2, "whole number"],
   [["experiment", "mine.toml", ...data, "--seeds", "1,,2"], 2, "whole number"],
+  [["experiment", "more-unlabelled", "--unlabelled", "a/livec"], 1, "give its folder with --folder livec=a/livec"],
   [["experiment", "mine.toml", ...data, "--range", "0:"], 2, "expected two numbers"],
 ])("%j is refused", async (words, code, message) => {
   const found = await acutance(words as string[]);
