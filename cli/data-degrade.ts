@@ -19,7 +19,7 @@ interface DegradeFlags {
 export function register(data: Command): void {
   data
     .command("degrade")
-    .description("write degraded copies of pictures, to train on as unlabelled ones")
+    .description("write degraded copies of pictures, to train on with estimated scores or as unlabelled ones")
     .argument("<folder>", "pictures, also in subfolders")
     .requiredOption("--out <folder>", "where the copies and their table are written")
     .option(
@@ -54,7 +54,9 @@ a-<kind>-<level>.png; ${degradedTable} lists name, source, kind and level. Exit 
 Examples:
   acutance data degrade photos --out degraded --per-picture 3
   acutance data degrade photos --out degraded --kinds gaussian-blur,jpeg --levels 2,4 --per-picture all
-  acutance train cpl --data photos --csv scores.csv --range 0:100 --unlabelled degraded`;
+  acutance train cpl --data photos --csv scores.csv --range 0:100 --degraded degraded
+
+--degraded takes the copies of labelled pictures alone; --unlabelled would take those of pictures to be tested on too.`;
 
 async function run(folder: string, flags: DegradeFlags): Promise<void> {
   const { out, kinds, levels, perPicture, seed, longerSide } = flags;

@@ -1,4 +1,6 @@
+import { readFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { parse } from "csv-parse/sync";
 import {
   type Dataset,
   type DatasetOptions,
@@ -58,7 +60,7 @@ export function namesData({ data, csv, dataset }: Partial<DataOptions>): boolean
 }
 
 export function parseRange(text: string): MosRange {
-  const ends = text.split(":").map(Number);
+  const ends = text.split(":").map((end) => (end.trim() === "" ? Number.NaN : Number(end)));
   if (ends.length !== 2 || !ends.every(Number.isFinite) || !(ends[0]! < ends[1]!)) {
     throw new InvalidArgumentError("expected two numbers, the lower first, such as 0:100");
   }
@@ -74,7 +76,7 @@ function parseExclusion(text: string) {
 /** A whole number of at least `least`, for commander. */
 export function wholeNumber(least: number) {
   return (text: string): number => {
-    const value = Number(text);
+    const value = text.trim() === "" ? Number.NaN : Number(text);
     if (!Number.isInteger(value) || value < least)
       throw new InvalidArgumentError(`expected a whole number of at least ${least}`);
     return value;
@@ -90,13 +92,13 @@ export const tilesOption = [
 
 /**
  * Reads the data set, decodes every picture once unless told not to, and prints what was found and left out to stderr.
- * @throws DatasetError when nothing usable is found
+ * @throws DatasetError when nothing usable is found; the signal's reason
  */
-export async function openDataset(options: DataOptions, check: boolean): Promise<Dataset> {
+export async function openDataset(options: DataOptions, check: boolean, signal?: AbortSignal): Promise<Dataset> {
   let dataset = options.dataset
     ? await loadKnownSet(options.dataset, options.data, rangeAndExclusion(options))
     : await loadDataset(csvOptions(options));
-  if (check) dataset = await checkPictures(dataset);
+  if (check) dataset = await checkPictures(dataset, signal);
   reportDataset(dataset);
   return dataset;
 }
@@ -123,11 +125,12 @@ function rangeAndExclusion({ range, exclude }: DataOptions): Pick<DatasetOptions
 }
 
 /** Decodes every picture once and leaves out the broken ones. */
-export async function checkPictures(dataset: Dataset): Promise<Dataset> {
+export async function checkPictures(dataset: Dataset, signal?: AbortSignal): Promise<Dataset> {
   const bar = progress("checking pictures", dataset.rows.length);
   let shown = 0;
   try {
     return await scan(dataset, {
+      ...(signal && { signal }),
       onProgress: (done) => {
         bar.advance(done - shown);
         shown = done;
@@ -147,6 +150,14 @@ function reportDataset({ rows, problems, warnings, excluded, range, rangeSource 
   for (const { name, detail } of problems.slice(0, shownProblems)) console.error(`left out: ${name}: ${detail}`);
   if (problems.length > shownProblems) console.error(`left out: ${problems.length - shownProblems} more`);
   for (const warning of warnings) console.error(`note: ${warning}`);
+}
+
+/** Part of every picture in a split file. @throws Error when it names none */
+export async function readParts(path: string): Promise<Map<string, string>> {
+  const rows: { name?: string; part?: string }[] = parse(await readFile(path, "utf8"), { columns: true, bom: true });
+  const parts = new Map(rows.flatMap(({ name, part }) => (name && part ? [[name, part] as const] : [])));
+  if (parts.size === 0) throw new Error(`${path} has no rows with a name and a part; expected columns name, part`);
+  return parts;
 }
 
 /** The MOS scale of a data set whose rows are rated. */

@@ -1,6 +1,4 @@
-import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
-import { parse } from "csv-parse/sync";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import {
   type DuplicatePair,
@@ -12,7 +10,7 @@ import {
   type Summary,
 } from "../models/data/index.ts";
 import { register as registerDegrade } from "./data-degrade.ts";
-import { addDataOptions, type DataOptions, namesData, openDataset } from "./data-options.ts";
+import { addDataOptions, type DataOptions, namesData, openDataset, readParts } from "./data-options.ts";
 import { pairs, progress, table } from "./terminal.ts";
 
 interface InspectFlags extends DataOptions {
@@ -97,14 +95,6 @@ async function run(flags: InspectFlags): Promise<void> {
   if (flags.json) console.log(JSON.stringify({ title, sound: isSound(inspection), ...inspection }, null, 2));
   else print(title, inspection);
   if (!isSound(inspection)) process.exitCode = 1;
-}
-
-/** Part of every picture in a split file. */
-async function readParts(path: string): Promise<Map<string, string>> {
-  const rows: { name?: string; part?: string }[] = parse(await readFile(path, "utf8"), { columns: true, bom: true });
-  const parts = new Map(rows.flatMap(({ name, part }) => (name && part ? [[name, part] as const] : [])));
-  if (parts.size === 0) throw new Error(`${path} has no rows with a name and a part; expected columns name, part`);
-  return parts;
 }
 
 function print(title: string, inspection: Inspection): void {

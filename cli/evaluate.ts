@@ -1,12 +1,10 @@
-import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
-import { parse } from "csv-parse/sync";
 import { stringify } from "csv-stringify/sync";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import { ratedRows } from "../models/data/index.ts";
 import { bootstrapInterval, evaluate, plcc, srcc } from "../models/metrics/index.ts";
 import { openScorer } from "../models/scorer.ts";
-import { addDataOptions, type DataOptions, namesData, openDataset, tilesOption } from "./data-options.ts";
+import { addDataOptions, type DataOptions, namesData, openDataset, readParts, tilesOption } from "./data-options.ts";
 import { checkNumbersOption, deviceSource, memoryOption } from "./device.ts";
 import { modelOption } from "./model-option.ts";
 import { progress } from "./terminal.ts";
@@ -83,7 +81,8 @@ async function run(flags: EvaluateFlags): Promise<void> {
       const [low, high] = [interval.low, interval.high].map((end) => end.toFixed(3));
       console.log(`${name.toUpperCase()}: 95 % interval ${low} to ${high} (bootstrap over the pictures, 2,000 draws)`);
     }
-    if (dataset.range && dataset.range.join() !== scorer.card.range.join()) {
+    // Observed ends are no scale that could differ.
+    if (dataset.rangeSource === "nominal" && dataset.range!.join() !== scorer.card.range.join()) {
       console.log(
         `note: the model scores on [${scorer.card.range}], the data set is on [${dataset.range}]: RMSE, MAE and slope compare different scales`,
       );
@@ -93,11 +92,8 @@ async function run(flags: EvaluateFlags): Promise<void> {
 
 /** Names in one part of a split file. */
 async function partNames(path: string, part: string): Promise<Set<string>> {
-  const rows: { name?: string; part?: string }[] = parse(await readFile(path, "utf8"), { columns: true });
-  const names = rows.filter((row) => row.part === part && row.name).map((row) => row.name!);
-  if (names.length === 0) {
-    const parts = [...new Set(rows.map((row) => row.part))].join(", ");
-    throw new Error(`${path} has no picture in part "${part}"; its parts: ${parts}`);
-  }
-  return new Set(names);
+  const parts = await readParts(path);
+  const names = new Set([...parts].flatMap(([name, own]) => (own === part ? [name] : [])));
+  if (names.size > 0) return names;
+  throw new Error(`${path} has no picture in part "${part}"; its parts: ${[...new Set(parts.values())].join(", ")}`);
 }

@@ -7,6 +7,7 @@ import {
   type ExperimentHooks,
   findRecipe,
   isDone,
+  partSizes,
   type Recipe,
   RecipeError,
   type RunReport,
@@ -20,11 +21,13 @@ import {
 import { markdownTable } from "../models/experiments/tables.ts";
 import { addDataOptions, type DataOptions, wholeNumber } from "./data-options.ts";
 import { addTuningOptions, deviceSource, memoryOption, pacedTuning, type TuningFlags } from "./device.ts";
+import { interruptible } from "./interrupt.ts";
 import { formatSeconds, pairs, progress, table } from "./terminal.ts";
 
 interface ExperimentFlags extends Partial<DataOptions>, TuningFlags {
   readonly folder?: Readonly<Record<string, string>>;
   readonly unlabelled?: string;
+  readonly degraded?: string;
   readonly init?: string;
   readonly weights?: Readonly<Record<string, string>>;
   readonly set?: Readonly<Record<string, unknown>>;
@@ -46,7 +49,8 @@ export function register(program: Command): void {
     .addHelpText("after", examples);
   addDataOptions(experiment)
     .option("--folder <name=folder>", "where a further data set of the recipe lies; repeatable", namedFile)
-    .option("--unlabelled <folder>", "further pictures without scores, for every variant")
+    .option("--unlabelled <folder>", "further pictures without scores, for every variant that does not name others")
+    .option("--degraded <folder>", "degraded copies of the pictures of --data, made by `acutance data degrade`")
     .option("--init <file>", "weights that backbones start from")
     .option("--weights <backbone=file>", "weights that this backbone starts from; repeatable", namedFile)
     .option("--set <key=value>", "a setting of all variants that do not set it themselves; repeatable", setting)
@@ -55,7 +59,7 @@ export function register(program: Command): void {
     .option("--store <folder>", "where trainings and results are kept, for all experiments", "runs/experiments")
     .option("--feature-folder <folder>", "where the output of frozen sections is kept (default: the user's cache)")
     .option("--dry-run", "say which runs there are and what of them is done, and train nothing")
-    .option("--print", "print the recipe with every default filled in as JSON, and do nothing")
+    .option("--print", "print the recipe as it is understood, flags applied, as JSON, and do nothing")
     .option("--checkpoint-seconds <n>", "longest time between two checkpoints", wholeNumber(0), 300)
     .option(...memoryOption);
   addTuningOptions(experiment);
@@ -83,14 +87,7 @@ async function run(word: string, flags: ExperimentFlags): Promise<void> {
   variantsOf(recipe);
   repeatsOf(recipe);
   if (flags.print) return console.log(JSON.stringify({ ...recipe, name: undefined }, null, 2));
-  const stop = new AbortController();
-  const interrupt = () => {
-    if (stop.signal.aborted) process.exit(130);
-    console.error("\nstopping after this step; once more to stop at once");
-    stop.abort();
-  };
-  process.on("SIGINT", interrupt);
-  process.on("SIGTERM", interrupt);
+  using stop = interruptible();
   const hooks: ExperimentHooks = {
     tune: pacedTuning(),
     progress,
@@ -111,9 +108,6 @@ async function run(word: string, flags: ExperimentFlags): Promise<void> {
     if (!stop.signal.aborted) throw error;
     console.error(`${(error as Error).message}\n${(error as { advice?: string }).advice ?? ""}`);
     process.exitCode = 130;
-  } finally {
-    process.off("SIGINT", interrupt);
-    process.off("SIGTERM", interrupt);
   }
 }
 
@@ -126,9 +120,9 @@ async function dryRun(recipe: Recipe, flags: ExperimentFlags, hooks: ExperimentH
     return isDone(experiment.store, training) ? "done" : training.key.slice(0, 8);
   };
   const rows = runs.map((each) => {
-    const { labelled, unlabelled, validation, test } = each.data;
-    const sizes = [labelled, unlabelled, validation, test].map((rows) => rows.length);
-    return [titleOf(each), ...sizes, state(1)(each), state(2)(each)];
+    const { labelled, copies, unlabelled, validation, test } = partSizes(each);
+    const known = copies ? `${labelled} + ${copies} copies` : labelled;
+    return [titleOf(each), known, unlabelled, validation, test, state(1)(each), state(2)(each)];
   });
   console.log(table(["run", "labelled", "unlabelled", "validation", "test", "stage 1", "stage 2"], rows));
   const trainings = new Map(runs.flatMap((each) => each.trainings.map((one) => [one.key, one])));
@@ -138,7 +132,7 @@ async function dryRun(recipe: Recipe, flags: ExperimentFlags, hooks: ExperimentH
 }
 
 function announce({ run, outcome, done, total, secondsLeft }: RunReport): void {
-  const left = secondsLeft === undefined || done === total ? "" : `; about ${formatSeconds(secondsLeft)} left`;
+  const left = !secondsLeft || done === total ? "" : `; about ${formatSeconds(secondsLeft)} left`;
   const cached =
     outcome.status === "finished" && outcome.cached.size === run.trainings.length ? " (was done before)" : "";
   const how = outcome.error ? `: ${outcome.error}` : cached;
@@ -152,12 +146,18 @@ async function list(): Promise<void> {
     const further = [...Object.entries(unlabelled), ...Object.entries(crossData)].map(
       ([called, source]) => `--folder ${called}=FOLDER (${source.dataset ?? "pictures"})`,
     );
-    const runs = variantsOf(recipe).length * repeatsOf(recipe).length;
+    const variants = variantsOf(recipe);
+    const runs = variants.length * repeatsOf(recipe).length;
     const needs = [`--data FOLDER (${data.dataset ?? "with --csv"})`, ...new Set(further)].join(", ");
+    const backbones = new Set(variants.map(({ settings }) => settings.backbone));
+    const start =
+      backbones.size === 1 ? `--init FILE (${[...backbones]})` : [...backbones].map((name) => `--weights ${name}=FILE`);
+    const random = variants.some(({ settings }) => settings.frozen > 0) ? "" : "; without it random weights";
     return pairs([
       [name, title],
       ["  needs", needs],
-      ["  runs", `${variantsOf(recipe).length} variants, ${repeatsOf(recipe).length} repeats: ${runs} runs`],
+      ["  starts from", `${[start].flat().join(", ")}${random}`],
+      ["  runs", `${variants.length} variants, ${repeatsOf(recipe).length} repeats: ${runs} runs`],
     ]);
   });
   console.log(texts.join("\n\n"));
@@ -180,7 +180,12 @@ function overridden(recipe: Recipe, flags: ExperimentFlags): Recipe {
       `--folder ${unknown}: the recipe ${recipe.name} has no such data set; it has: ${known || "none"}`,
     );
   }
-  const added = further ? { [basename(join(further))]: { folder: further } } : {};
+  const called = basename(join(further ?? ""));
+  if (further && called in recipe.unlabelled)
+    throw new RecipeError(
+      `--unlabelled ${further}: the recipe has an [unlabelled.${called}]; give its folder with --folder ${called}=${further}, or call yours otherwise`,
+    );
+  const added = further ? { [called]: { folder: further } } : {};
   const more = [...((recipe.base as { moreUnlabelled?: string[] }).moreUnlabelled ?? []), ...Object.keys(added)];
   const { name, ...said } = {
     ...recipe,
@@ -194,26 +199,24 @@ function overridden(recipe: Recipe, flags: ExperimentFlags): Recipe {
   return { ...checkRecipe(said, `${name} with these flags`), name };
 }
 
-/** The main data set: flags of where it is replace all that the recipe says of that. */
+/** The main data set. A flag that says which scores it has replaces all that the recipe says of how to read them. */
 function sourceOf(recipe: Source, flags: ExperimentFlags): Source {
-  const { data, csv, dataset, range, lowerIsBetter, exclude } = flags;
-  const { dataset: known, csv: listed, ...rest } = recipe;
-  const which = csv
-    ? { csv }
-    : dataset
-      ? { dataset }
-      : { ...(known && { dataset: known }), ...(listed && { csv: listed }) };
+  const { data, csv, dataset, range, lowerIsBetter, exclude, degraded } = flags;
+  const kept = csv || dataset ? { ...(recipe.folder && { folder: recipe.folder }) } : recipe;
   const { nameColumn, mosColumn, sdColumn, groupColumn, splitColumn } = flags;
   const columns = { name: nameColumn, mos: mosColumn, sd: sdColumn, group: groupColumn, split: splitColumn };
   const named = Object.fromEntries(Object.entries(columns).filter(([, column]) => column !== undefined));
   return {
-    ...rest,
-    ...which,
+    ...kept,
+    ...(recipe.degraded && { degraded: recipe.degraded }),
+    ...(csv && { csv }),
+    ...(dataset && { dataset }),
     ...(data && { folder: data }),
+    ...(degraded && { degraded }),
     ...(range && { range: [range[0], range[1]] }),
     ...(lowerIsBetter && { lowerIsBetter }),
     ...(exclude && { exclude: [exclude] }),
-    ...(Object.keys(named).length > 0 && { columns: { ...rest.columns, ...named } }),
+    ...(Object.keys(named).length > 0 && { columns: { ...kept.columns, ...named } }),
   };
 }
 

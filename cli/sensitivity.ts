@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { reduced } from "../models/data/degrade.ts";
 import { type DistortionName, distortionNames } from "../models/data/distortions.ts";
-import { decode, loadFolder } from "../models/data/index.ts";
+import { decode, loadFolder, type MosRange } from "../models/data/index.ts";
 import { demoScenes } from "../models/demo.ts";
 import { openScorer } from "../models/scorer.ts";
 import { amounts, type NamedPicture, type Sensitivity, sensitivity } from "../models/sensitivity.ts";
@@ -56,20 +56,23 @@ async function run(flags: SensitivityFlags): Promise<void> {
   if (flags.json) {
     const { range } = scorer.card;
     console.log(JSON.stringify({ model: scorer.name, range, pictures: pictures.length, distortions: found }, null, 2));
-  } else print(found, pictures.length);
+  } else print(found, pictures.length, scorer.card.range);
   if (inverted.length > 0) process.exitCode = 1;
 }
 
-function print(found: readonly Sensitivity[], count: number): void {
+function print(found: readonly Sensitivity[], count: number, [low, high]: MosRange): void {
+  const digits = high - low > 20 ? 1 : 2;
   const row = ({ distortion, meanScores, inversions, fallen }: Sensitivity) => [
     distortion,
     amounts(distortion).join(", "),
-    ...meanScores.map((score, level) => `${score.toFixed(1)}${inversions.includes(level) ? " ^" : ""}`),
+    ...meanScores.map((score, level) => `${score.toFixed(digits)}${inversions.includes(level) ? " ^" : ""}`),
     `${Math.round(100 * fallen)} %`,
   ];
   const levels = [1, 2, 3, 4, 5].map((level) => `level ${level}`);
   console.log(table(["distortion", "amounts", "clean", ...levels, "lower at 5"], found.map(row)));
-  console.log(`\nmean scores of ${count} pictures; ^ marks a mean above that of the level before`);
+  console.log(
+    `\nmean scores of ${count} pictures on [${low}, ${high}], higher is better; ^ marks a mean above that of the level before`,
+  );
 }
 
 async function picturesOf(folder: string, side: number): Promise<NamedPicture[]> {

@@ -13,8 +13,9 @@ import {
   type TrainingHooks,
   type TrainingResult,
 } from "../models/cpl/training.ts";
-import { degradedRows, divide, loadFolder, ratedRows, ratioShares } from "../models/data/index.ts";
+import { degradedCopies, divide, loadFolder, ratedCopies, ratedRows, ratioShares } from "../models/data/index.ts";
 import { type Evaluation, evaluate } from "../models/metrics/index.ts";
+import { resultName } from "../models/report/report-parts.ts";
 import type { RunRecord } from "../models/report/run-record.ts";
 import {
   addDataOptions,
@@ -33,6 +34,7 @@ import {
   pacedTuning,
   type TuningFlags,
 } from "./device.ts";
+import { interruptible } from "./interrupt.ts";
 import { formatBytes, formatSeconds, progress, table } from "./terminal.ts";
 
 interface TrainFlags extends DataOptions, TuningFlags {
@@ -133,14 +135,7 @@ async function run(flags: TrainFlags & Record<string, unknown>, command: Command
   if (!flags.resume && !namesData(flags))
     command.error("error: --data and --csv are needed (or --data and --dataset), or --resume", { exitCode: 2 });
   const options = methodOptions(flags);
-  const stop = new AbortController();
-  const interrupt = () => {
-    if (stop.signal.aborted) process.exit(130);
-    console.error("\nstopping after this step; once more to stop at once");
-    stop.abort();
-  };
-  process.on("SIGINT", interrupt);
-  process.on("SIGTERM", interrupt);
+  using stop = interruptible();
   const folder = flags.resume ?? flags.out;
   const source = deviceSource(flags);
   const hooks: TrainingHooks = {
@@ -153,52 +148,52 @@ async function run(flags: TrainFlags & Record<string, unknown>, command: Command
     ...(flags.featureFolder && { featureFolder: flags.featureFolder }),
     command: `acutance ${process.argv.slice(2).join(" ")}`,
   };
-  try {
-    if (flags.resume) {
-      const resumed = await resumeCpl(source, hooks);
-      using _device = resumed.model.device;
-      await finish(resumed, folder, `CPL-IQA, ${folder}`);
-      return;
-    }
-    const data = await trainingData(flags);
-    await writeSplit(folder, data);
-    const result = await trainCpl(source, data, options, hooks, {
-      ...(flags.init && { init: flags.init }),
-      ...(flags.from && { from: flags.from }),
-    });
-    using _device = result.model.device;
-    await finish(result, folder, `CPL-IQA on ${flags.data}`);
-  } finally {
-    process.off("SIGINT", interrupt);
-    process.off("SIGTERM", interrupt);
+  if (flags.resume) {
+    const resumed = await resumeCpl(source, hooks);
+    using _device = resumed.model.device;
+    await finish(resumed, folder, `CPL-IQA, ${folder}`);
+    return;
   }
+  const data = await trainingData(flags, stop.signal);
+  await writeSplit(folder, data);
+  const result = await trainCpl(source, data, options, hooks, {
+    ...(flags.init && { init: flags.init }),
+    ...(flags.from && { from: flags.from }),
+  });
+  using _device = result.model.device;
+  await finish(result, folder, `CPL-IQA on ${flags.data}`);
 }
 
-async function trainingData(flags: TrainFlags): Promise<TrainingData> {
+async function trainingData(flags: TrainFlags, signal: AbortSignal): Promise<TrainingData> {
   const { ratio, splitSeed: seed, protocol, validationShare } = flags;
   ratioShares(ratio);
-  const dataset = await openDataset(flags, flags.check);
+  const dataset = await openDataset(flags, flags.check, signal);
   // Groups of a known data set are there to be kept together; those of a CSV when asked for.
   const grouped =
     flags.groupColumn || (flags.dataset && ratedRows(dataset.rows).every(({ group }) => group !== undefined));
   const by = grouped ? "group" : "image";
   const { description, ...parts } = divide(dataset.rows, { protocol, ratio, seed, by, validationShare });
-  const unlabelled = [...parts.unlabelled, ...(await extraPictures(flags))];
+  const unlabelled = [...parts.unlabelled, ...(await extraPictures(flags, signal))];
   const range = rangeOf(dataset);
-  const copies = flags.degraded ? await degradedRows(flags.degraded, parts.labelled, range) : [];
+  const copies = flags.degraded
+    ? ratedCopies(await degradedCopies(flags.degraded, dataset.rows), parts.labelled, range)
+    : [];
   const split =
     copies.length > 0 ? `${description}, ${copies.length} degraded copies of labelled pictures` : description;
   const data = { ...parts, labelled: [...parts.labelled, ...copies], unlabelled, range, split };
-  const { labelled, validation, test } = data;
+  const { validation, test } = data;
   const held = validation.length > 0 ? `${validation.length} validation, ` : "";
-  console.error(`${labelled.length} labelled, ${unlabelled.length} unlabelled, ${held}${test.length} test pictures`);
+  const more = copies.length > 0 ? ` and ${copies.length} degraded copies of them` : "";
+  console.error(
+    `${parts.labelled.length} labelled${more}, ${unlabelled.length} unlabelled, ${held}${test.length} test pictures`,
+  );
   return data;
 }
 
-async function extraPictures({ unlabelled, check }: TrainFlags) {
+async function extraPictures({ unlabelled, check }: TrainFlags, signal: AbortSignal) {
   if (!unlabelled) return [];
   const folder = await loadFolder(unlabelled);
-  const { rows } = check ? await checkPictures(folder) : folder;
+  const { rows } = check ? await checkPictures(folder, signal) : folder;
   // Names are unique within a run: those of the folder get its name in front.
   return rows.map((row) => ({ ...row, name: join(unlabelled, row.name) }));
 }
@@ -228,6 +223,7 @@ export async function finish(result: TrainingResult, folder: string, title: stri
   const { card, data, progress: done, command, model } = result;
   const { device } = model;
   const constant = constantPredictor(data);
+  const copies = data.labelled.filter(({ weight }) => weight !== undefined).length;
   const record: RunRecord = {
     title,
     command,
@@ -241,7 +237,8 @@ export async function finish(result: TrainingResult, folder: string, title: stri
     options: card.options,
     range: [card.range[0], card.range[1]],
     parts: {
-      labelled: data.labelled.length,
+      labelled: data.labelled.length - copies,
+      ...(copies > 0 && { copies }),
       unlabelled: data.unlabelled.length,
       ...(data.validation?.length && { validation: data.validation.length }),
       test: data.test.length,
@@ -280,7 +277,9 @@ function constantPredictor({ labelled, test }: TrainingData): Evaluation | undef
 }
 
 function printResults(record: RunRecord): void {
-  console.log(resultTable(record.results));
+  const { results } = record;
+  const named = results.map((result) => ({ ...result, name: resultName(result, results) }));
+  console.log(resultTable(named));
   console.log("");
   console.log(
     table(

@@ -14,6 +14,8 @@ export interface PlannedPicture {
   readonly labelled: boolean;
   /** Where it is cropped, in the terms of the run's inputs, and whether it is mirrored. */
   readonly window: { readonly top: number; readonly left: number; readonly flip: boolean };
+  /** Seed of the tokens that are drawn, with `tokenShare` below 1. */
+  readonly tokens?: number;
 }
 
 /** The batches of one epoch; the same seed, stage and epoch give the same batches. Labelled pictures come first in each. */
@@ -25,6 +27,7 @@ export function planEpoch(
 ): PlannedPicture[][] {
   const random = new Random(options.seed, `stage ${stage}, epoch ${epoch}`);
   const windows = random.fork("windows");
+  const tokens = random.fork("tokens");
   const most = options.resize - options.crop + 1;
   const views = options.frozen > 0 ? viewWindows(options) : undefined;
   const along = () => (options.cropFrom === "resized" ? windows.integer(most) : windows.uniform());
@@ -40,6 +43,7 @@ export function planEpoch(
     index,
     labelled,
     window: draw(),
+    ...(options.tokenShare < 1 && { tokens: tokens.integer(2 ** 32) }),
   });
   const { trainCrops } = options;
   const labelled = cycle(parts.labelled, random.fork("labelled"));

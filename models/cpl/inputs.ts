@@ -15,6 +15,8 @@ export interface Wanted {
 export interface InputItem {
   readonly tensor: Tensor;
   readonly window?: CropWindow | undefined;
+  /** Seed of the tokens that are taken; all of them without it. */
+  readonly tokens?: number | undefined;
 }
 
 /** Pictures of a run. */

@@ -72,13 +72,13 @@ function rehearse(
   kept: number,
 ): void {
   const { device } = stepper;
-  const { levels } = options;
+  const { levels, tokenShare } = options;
   const picture = () => device.owned("pictures", () => Tensor.empty(device, inputs.shape).keep());
   const stored = Array.from({ length: Math.max(1, kept - inputs.size) }, picture);
   const window = { top: 0, left: 0, flip: false };
   const labelled = labelledShare(options, stage, batch);
   const pictures = Array.from({ length: batch }, (_, i) => ({
-    planned: { path: "", name: "", index: 0, labelled: i < labelled, window },
+    planned: { path: "", name: "", index: 0, labelled: i < labelled, window, ...(tokenShare < 1 && { tokens: 0 }) },
     tensor: stored[0]!,
   }));
   const labels = { targets: new Float32Array(batch * levels), weights: new Float32Array(batch), labelled };

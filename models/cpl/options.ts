@@ -43,6 +43,14 @@ export const cplOptionsSchema = z.strictObject({
     .describe(
       "with frozen sections: crops of a picture that are computed: the centre, its mirror image, then others; training draws among them",
     ),
+  tokenShare: z
+    .number()
+    .positive()
+    .max(1)
+    .default(1)
+    .describe(
+      "with frozen sections of a vision transformer: share of the patches, drawn for each picture and step, that training takes through the sections that learn (Liu et al. 2023, PatchDropout)",
+    ),
   embedding: count.default(256).describe("length of the feature that the graph is built on"),
   levels: z.number().int().min(2).default(100).describe("m, the size of the score set"),
   labelMode: z.enum(LABEL_MODES).default("adjacent").describe("how a score becomes a distribution (Eq. 2)"),
@@ -199,6 +207,16 @@ export function cplOptions(input: CplOptionsInput = {}): CplOptions {
   if (options.stages < 4 && !options.backbone.startsWith("resnet")) {
     throw new OptionError(
       `stages ${options.stages}: only ResNets can be cut to fewer stages, ${options.backbone} cannot`,
+    );
+  }
+  if (options.tokenShare < 1 && !options.backbone.startsWith("vit")) {
+    throw new OptionError(
+      `tokenShare ${options.tokenShare}: only vision transformers have tokens, ${options.backbone} has none`,
+    );
+  }
+  if (options.tokenShare < 1 && options.frozen === 0) {
+    throw new OptionError(
+      `tokenShare ${options.tokenShare}: tokens are drawn from what frozen sections leave; give --frozen`,
     );
   }
   if (options.featureDepths.some((depth, i) => i > 0 && depth <= options.featureDepths[i - 1]!)) {

@@ -4,6 +4,7 @@ import {
   emd,
   gradesOnScores,
   jensenShannon,
+  median,
   normalOnScores,
   reliability,
   wasserstein,
@@ -100,9 +101,7 @@ function comparison(
 }
 
 function summary(values: readonly number[]): { mean: number; median: number } {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = (sorted[Math.floor((sorted.length - 1) / 2)]! + sorted[Math.floor(sorted.length / 2)]!) / 2;
-  return { mean: sorted.reduce((sum, value) => sum + value, 0) / sorted.length, median: middle };
+  return { mean: values.reduce((sum, value) => sum + value, 0) / values.length, median: median(values) };
 }
 
 /** Largest distance of the mean of the grades from the MOS at which the grades are believed to lie on its scale; a share of it. */

@@ -14,7 +14,9 @@ import { pictureInputs } from "./crop-inputs.ts";
 import { Forward, type Pass } from "./forward.ts";
 import type { InputItem, Inputs, PrepareHooks, Wanted, WantedPictures } from "./inputs.ts";
 import type { CplModel, Outputs } from "./model.ts";
+import { OptionError } from "./options.ts";
 import { evaluationBatch, fittingBatch } from "./predict.ts";
+import { drawTokens } from "./tokens.ts";
 import { viewWindows, windowName } from "./views.ts";
 
 /** A picture and the window of it that a stored row is of. */
@@ -72,6 +74,12 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
       const blank = Tensor.zeros(device, [1, crop, crop, 3]);
       return [model.prefix(blank).size, model.prefixMap(blank)] as const;
     });
+    const { tokenShare, frozen } = model.options;
+    if (tokenShare < 1 && !mapShape) {
+      throw new OptionError(
+        `tokenShare ${tokenShare}: no section learns after the ${frozen} frozen ones; freeze fewer`,
+      );
+    }
     const own = join(folder, await prefixKey(model));
     await mkdir(own, { recursive: true });
     return new PrefixInputs(model, inUse, own, length, mapShape);
@@ -132,11 +140,21 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
   }
 
   assemble(items: readonly InputItem[]): Tensor {
-    return concat(items.map(({ tensor }) => tensor));
+    const rows = concat(items.map(({ tensor }) => tensor));
+    const seeds = items.flatMap(({ tokens }) => tokens ?? []);
+    return seeds.length === 0 ? rows : drawTokens(rows, this.#mapShape!, seeds, this.#model.options.tokenShare);
   }
 
   forward(batch: Tensor, training: boolean): Outputs {
-    return this.#model.forwardRows(batch, this.#mapShape, training);
+    return this.#model.forwardRows(batch, this.#mapIn(batch), training);
+  }
+
+  /** Shape of the map in rows with all tokens or with a share of them. */
+  #mapIn({ shape }: Tensor): Shape | undefined {
+    const missing = this.shape[1]! - shape[1]!;
+    if (missing === 0) return this.#mapShape;
+    const [tokens, width] = this.#mapShape as [number, number];
+    return [tokens - missing / width, width];
   }
 
   /** Views without a whole row on disk, each once. */

@@ -147,7 +147,9 @@ export class Stepper {
   }
 
   #assembled(pictures: LoadedBatch["pictures"]): Tensor {
-    return this.#inputs.assemble(pictures.map(({ planned: { window }, tensor }) => ({ tensor, window })));
+    return this.#inputs.assemble(
+      pictures.map(({ planned: { window, tokens }, tensor }) => ({ tensor, window, tokens })),
+    );
   }
 
   /** Forward, backward and update on the inputs as they are. */

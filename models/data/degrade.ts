@@ -8,13 +8,12 @@ import { OutOfMemoryError } from "../../engine/device/errors.ts";
 import { Random } from "../../engine/random.ts";
 import { ShapeError } from "../../engine/tensor.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
-import { loadFolder, type Row } from "./dataset.ts";
+import { loadFolder } from "./dataset.ts";
 import { decode, type Picture } from "./decode.ts";
 import { type DistortionName, distort, distortionNames, fromBytes, toBytes } from "./distortions.ts";
 import { PictureError } from "./picture-error.ts";
 import { prefetch } from "./prefetch.ts";
 import { DatasetError, type Problem } from "./problems.ts";
-import type { MosRange } from "./range.ts";
 
 /** What {@link degradeFolder} makes. */
 export interface DegradeOptions {
@@ -186,53 +185,6 @@ async function degrade(
     await mkdir(dirname(join(out, name)), { recursive: true });
     await writeFileAtomically(join(out, name), file);
   }
-}
-
-/** What the loss of a copy is multiplied with: its score is a guess. */
-const copyWeight = 0.1;
-
-/** Share of its quality that a picture is taken to lose with each level of a distortion. */
-const lossPerLevel = 0.12;
-
-/**
- * Degraded copies of rated pictures as rated pictures: of MOS lo + (MOS − lo) · (1 − 0.12 level): an estimate that falls
- * with the level of the distortion from the score of the picture it was made of.
- * @param folder as {@link degradeFolder} left it; sources go by the names of the rows
- * @param range ends of the MOS scale
- * @throws DatasetError when the folder has no table of copies, or none of these rows
- */
-export async function degradedRows<R extends Row & { readonly mos: number }>(
-  folder: string,
-  rows: readonly R[],
-  range: MosRange,
-): Promise<(Row & { readonly mos: number; readonly weight: number })[]> {
-  const text = await readFile(join(folder, degradedTable), "utf8").catch((cause: Error) => {
-    throw new DatasetError(`${folder} is no folder of degraded copies (acutance data degrade): ${cause.message}`, {
-      cause,
-    });
-  });
-  const table: Partial<Record<(typeof columns)[number], string>>[] = parse(text, { columns: true });
-  const byName = new Map(rows.map((row) => [row.name, row]));
-  const [low] = range;
-  const found = table.flatMap(({ name, source, level }) => {
-    const row = byName.get(source ?? "");
-    if (!row || !name) return [];
-    const mos = low + (row.mos - low) * (1 - lossPerLevel * Number(level));
-    return [
-      {
-        name: `${folder}/${name}`,
-        path: join(folder, name),
-        mos,
-        weight: copyWeight,
-        ...(row.group && { group: row.group }),
-      },
-    ];
-  });
-  if (found.length === 0)
-    throw new DatasetError(
-      `${folder} has no copy of a labelled picture; its sources are named ${table[0]?.source ?? "nothing"} and so on.`,
-    );
-  return found;
 }
 
 const columns = ["name", "source", "kind", "level", "seed", "longer_side"] as const;

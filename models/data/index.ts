@@ -14,7 +14,8 @@ export {
   unratedRows,
 } from "./dataset.ts";
 export { checkPicture, type DecodeOptions, decode, isPipeline, type Picture, type PictureCheck } from "./decode.ts";
-export { type Degraded, type DegradedPicture, type DegradeOptions, degradedRows, degradeFolder } from "./degrade.ts";
+export { type Degraded, type DegradedPicture, type DegradeOptions, degradeFolder } from "./degrade.ts";
+export { copyWeight, type DegradedCopy, degradedCopies, ratedCopies } from "./degraded-rows.ts";
 export { pictureExtensions } from "./folder.ts";
 export {
   type DuplicatePair,

@@ -21,7 +21,7 @@ export interface ProtocolOptions {
   readonly validationShare?: number;
 }
 
-/** The parts of a data set. Rows without a MOS are unlabelled. */
+/** The parts of a data set. Rows without a MOS are unlabelled, but for those whose group is validated or tested on. */
 export interface Parts<R extends Row> {
   readonly labelled: readonly Rated<R>[];
   readonly unlabelled: readonly R[];
@@ -50,13 +50,19 @@ export function divide<R extends Row>(rows: readonly R[], options: ProtocolOptio
     validationShare === 0
       ? { kept: labelled, out: [] }
       : split(labelled, { parts: { kept: 1 - validationShare, out: validationShare }, seed, by });
+  const validation = [...(made?.validation ?? []), ...held.out];
+  const test = made?.test ?? drawn["test"]!;
+  const heldGroups = new Set([...validation, ...test].map(({ group }) => group));
   const how = made ? `official, training part ${Object.values(shares).join(":")}` : ratio;
   const heldOut = validationShare === 0 ? "" : `, ${validationShare} of the labelled held out`;
   return {
     labelled: held.kept,
-    unlabelled: [...(drawn["unlabelled"] ?? []), ...unrated],
-    validation: [...(made?.validation ?? []), ...held.out],
-    test: made?.test ?? drawn["test"]!,
+    unlabelled: [
+      ...(drawn["unlabelled"] ?? []),
+      ...unrated.filter(({ group }) => by === "image" || group === undefined || !heldGroups.has(group)),
+    ],
+    validation,
+    test,
     description: `${how} by ${by}, seed ${seed}${heldOut}`,
   };
 }

@@ -5,31 +5,21 @@ import { runtimeName } from "../../engine/device/probe.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
 import type { ExperimentRecord } from "../report/experiment-record.ts";
-import type { PlannedRun } from "./plan.ts";
+import { type PlannedRun, partSizes } from "./plan.ts";
 import type { Recipe } from "./recipe.ts";
 import { recordOf } from "./record.ts";
-import { Experiment, type ExperimentHooks, type RunOutcome } from "./runner.ts";
+import { Experiment, type ExperimentHooks, ExperimentInterrupted, type RunOutcome } from "./runner.ts";
 import type { StoredRun } from "./store.ts";
 import { csvRuns, csvTable, markdownTable } from "./tables.ts";
 
 export { builtInRecipes, findRecipe } from "./built-in.ts";
 export { repeatsOf, variantsOf } from "./expand.ts";
+export { partSizes } from "./plan.ts";
 export { checkRecipe, type Recipe, RecipeError, readRecipe, recipeJsonSchema, type Source } from "./recipe.ts";
-export { Experiment, type ExperimentHooks, type RunReport, titleOf } from "./runner.ts";
+export { Experiment, type ExperimentHooks, ExperimentInterrupted, type RunReport, titleOf } from "./runner.ts";
 export { StoreError } from "./schema.ts";
 export { settingFields, settingNames } from "./settings.ts";
 export { isDone } from "./train-planned.ts";
-
-/** An experiment was stopped by its signal; what it had finished is kept. */
-export class ExperimentInterrupted extends Error {
-  override name = "ExperimentInterrupted";
-  readonly advice =
-    "run the same command again: finished runs are kept, the one that was stopped goes on from its checkpoint";
-
-  constructor(done: number, total: number) {
-    super(`the experiment was interrupted after ${done} of ${total} runs`);
-  }
-}
 
 export interface FinishedExperiment {
   readonly record: ExperimentRecord;
@@ -70,8 +60,9 @@ export async function runExperiment(
   await write(record, folder);
   await writeReport(record, folder);
   const ended = [...outcomes.values()];
-  const left = experiment.plan.runs.length - ended.filter(({ status }) => status !== "missing").length;
-  if (left > 0) throw new ExperimentInterrupted(experiment.plan.runs.length - left, experiment.plan.runs.length);
+  const all = experiment.plan.runs.length;
+  const left = all - ended.filter(({ status }) => status !== "missing").length;
+  if (left > 0) throw new ExperimentInterrupted(`after ${all - left} of ${all} runs`);
   return { record, folder, failed: ended.filter(({ status }) => status === "failed").length };
 }
 
@@ -103,18 +94,15 @@ async function writeReport(record: ExperimentRecord, folder: string): Promise<vo
   await writeFileAtomically(join(folder, "experiment.html"), experimentReport(record));
 }
 
-function storedRun({ variant, repeat, data, trainings }: PlannedRun): StoredRun {
-  const { labelled, unlabelled, validation, test } = data;
+function storedRun(run: PlannedRun): StoredRun {
+  const { variant, repeat, trainings } = run;
   const keyOf = (stage: 1 | 2) => trainings.find((training) => training.stage === stage)?.key ?? null;
   return {
     variant: variant.name,
     repeat,
     changes: variant.changes,
     settings: variant.settings,
-    parts: {
-      ...{ labelled: labelled.length, unlabelled: unlabelled.length },
-      ...{ validation: validation.length, test: test.length },
-    },
+    parts: partSizes(run),
     stageOne: keyOf(1),
     stageTwo: keyOf(2),
   };

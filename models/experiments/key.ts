@@ -3,6 +3,9 @@ import { type CplOptions, cplOptionsSchema } from "../cpl/options.ts";
 import type { MosRange } from "../data/index.ts";
 import type { HashedRow } from "./sources.ts";
 
+/** A picture that a training sees. */
+type Content = HashedRow & { readonly weight?: number };
+
 /** Options that change nothing of stage 1. */
 const stageTwoOnly = [
   "stageTwoEpochs",
@@ -18,7 +21,6 @@ const stageTwoOnly = [
   "confidence",
   "divideByMaximum",
   "target",
-  "refresh",
   // Stage 1 has labelled pictures alone.
   "lossDivision",
 ] as const satisfies readonly (keyof CplOptions)[];
@@ -41,11 +43,11 @@ export interface TrainingContent {
   /** SHA-256 of the weights file it starts from, the key of the training it goes on from, or null for random weights. */
   readonly start: string | null;
   readonly range: MosRange;
-  readonly labelled: readonly HashedRow[];
-  readonly unlabelled: readonly HashedRow[];
+  readonly labelled: readonly Content[];
+  readonly unlabelled: readonly Content[];
   /** They change no weight, but the results that are kept under the key. */
-  readonly validation: readonly HashedRow[];
-  readonly test: readonly HashedRow[];
+  readonly validation: readonly Content[];
+  readonly test: readonly Content[];
   /** Adapter in words: another one rounds otherwise. */
   readonly adapter: string;
   /** Of the package. */
@@ -69,8 +71,8 @@ export function rowsKey(rows: readonly HashedRow[], range: MosRange): string {
   return digest({ range, rows: rows.map(contentOf) });
 }
 
-function contentOf({ name, mos, sd, histogram, sha256 }: HashedRow) {
-  return [name, mos ?? null, sd ?? null, histogram ?? null, sha256];
+function contentOf({ name, mos, sd, histogram, sha256, weight }: Content) {
+  return [name, mos ?? null, sd ?? null, histogram ?? null, sha256, ...(weight === undefined ? [] : [weight])];
 }
 
 function digest(value: unknown): string {

@@ -1,8 +1,8 @@
 import type { CplOptions } from "../cpl/options.ts";
 import type { TrainingData } from "../cpl/training.ts";
-import type { MosRange } from "../data/index.ts";
+import { type MosRange, ratedCopies } from "../data/index.ts";
 import { divide, shareOf, withLabelNoise } from "../data/protocol.ts";
-import type { Repeat } from "../report/experiment-record.ts";
+import type { ExperimentRun, Repeat } from "../report/experiment-record.ts";
 import { repeatsOf, type Variant, variantsOf } from "./expand.ts";
 import { stageOptions, trainingKey } from "./key.ts";
 import { type Recipe, RecipeError } from "./recipe.ts";
@@ -10,9 +10,9 @@ import { optionsOf } from "./settings.ts";
 import { type HashedRow, hashFile, type OpenedSource, openSource, type SourceHooks } from "./sources.ts";
 import type { ExperimentStore } from "./store.ts";
 
-type Rated = HashedRow & { readonly mos: number };
+type Rated = HashedRow & { readonly mos: number; readonly weight?: number };
 
-/** The parts of a run's data, each picture with the content of its file. */
+/** The parts of a run's data, each picture with the content of its file. Those with a weight are degraded copies. */
 export interface RunData extends TrainingData {
   readonly labelled: readonly Rated[];
   readonly unlabelled: readonly HashedRow[];
@@ -138,6 +138,11 @@ function planRun(
 ): PlannedRun {
   const { data, noisy, notes } = dataOf(variant, repeat, sources);
   const { settings } = variant;
+  if (settings.frozen > 0 && !settings.init) {
+    throw new RecipeError(
+      `frozen ${settings.frozen}: sections that are not trained need start weights; give --init FILE, or --weights ${settings.backbone}=FILE`,
+    );
+  }
   const options = optionsOf(settings, repeat.training);
   const trainings: PlannedTraining[] = [];
   const add = (stage: 1 | 2, used: RunData) => {
@@ -158,7 +163,24 @@ function planRun(
   return { variant, repeat, data, noisy, trainings, notes };
 }
 
-/** The parts that a variant sees with the seeds of a repeat. */
+/** Pictures in the parts of a run. */
+export function partSizes({ data, noisy }: Pick<PlannedRun, "data" | "noisy">): ExperimentRun["parts"] {
+  const { labelled, unlabelled, validation, test } = data;
+  const copies = labelled.filter(({ weight }) => weight !== undefined).length;
+  return {
+    labelled: labelled.length - copies,
+    ...(copies > 0 && { copies }),
+    unlabelled: unlabelled.length,
+    validation: validation.length,
+    test: test.length,
+    ...(noisy > 0 && { noisy }),
+  };
+}
+
+/**
+ * The parts that a variant sees with the seeds of a repeat. Unlabelled pictures with the bytes of one of the validation or test
+ * part are left out; labelled ones that have them are counted in the notes.
+ */
 export function dataOf(
   { settings }: Variant,
   repeat: Repeat,
@@ -166,20 +188,38 @@ export function dataOf(
 ): { data: RunData; noisy: number; notes: string[] } {
   const seed = repeat.split;
   const by = settings.by === "auto" ? (data.grouped ? "group" : "image") : settings.by;
-  const { protocol, ratio, validationShare, labelledShare, unlabelledShare, remainder } = settings;
+  const { protocol, ratio, validationShare, labelledShare, unlabelledShare, remainder, degradedWeight } = settings;
   const parts = divide(data.rows, { protocol, ratio, seed, by, validationShare });
-  const labelled = shareOf(parts.labelled, labelledShare, { seed, stream: "labelled share" });
-  const kept = new Set(labelled);
+  const chosen = shareOf(parts.labelled, labelledShare, { seed, stream: "labelled share" });
+  const kept = new Set(chosen);
   const rest = remainder === "unlabelled" ? parts.labelled.filter((row) => !kept.has(row)) : [];
-  const noisyRows = withLabelNoise(labelled, settings.labelNoise, { seed, range });
-  const unlabelled = [
+  const rated = withLabelNoise(chosen, settings.labelNoise, { seed, range });
+  // Of the scores that are trained on: a copy would tell what noise hides.
+  const copies = degradedWeight > 0 ? ratedCopies(data.copies, rated, range, degradedWeight) : [];
+  const { validation, test } = parts;
+  const held = new Set([...validation, ...test].map(({ sha256 }) => sha256));
+  const isHeld = ({ sha256 }: HashedRow) => held.has(sha256);
+  const found = [
     ...shareOf(parts.unlabelled, unlabelledShare, { seed, stream: "unlabelled share" }),
     ...rest,
     ...settings.moreUnlabelled.flatMap((name) => more.get(name)!.rows.map((row) => unratedRow(row, name))),
   ];
-  const noisy = noisyRows.filter(({ mos }, i) => mos !== labelled[i]!.mos).length;
-  const { validation, test, description } = parts;
-  return { data: { labelled: noisyRows, unlabelled, validation, test, range, split: description }, noisy, notes: [] };
+  const unlabelled = found.filter((row) => !isHeld(row));
+  const noisy = rated.filter(({ mos }, i) => mos !== chosen[i]!.mos).length;
+  const split = copies.length > 0 ? `${parts.description}, ${copies.length} degraded copies` : parts.description;
+  return {
+    data: { labelled: [...rated, ...copies], unlabelled, validation, test, range, split },
+    noisy,
+    notes: [
+      ...sentence(found.length - unlabelled.length, "unlabelled", "left out"),
+      ...sentence(rated.filter(isHeld).length, "labelled", "trained on all the same"),
+    ],
+  };
+}
+
+function sentence(count: number, what: string, fate: string): string[] {
+  if (count === 0) return [];
+  return [`${count} ${what} pictures with the bytes of one of the validation or test part were ${fate}`];
 }
 
 /** A picture of a further data set: its score, on a scale of its own, is not looked at. */

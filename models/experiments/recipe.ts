@@ -39,6 +39,16 @@ const source = z.strictObject({
     .describe("rows that are left out"),
 });
 
+/** What is divided into parts, and may have degraded copies. */
+const mainSource = source.extend({
+  degraded: z
+    .string()
+    .optional()
+    .describe(
+      "folder of copies made by `acutance data degrade`: those of labelled pictures are labelled ones too, with the weight degradedWeight",
+    ),
+});
+
 const seed = z.number().int().min(0);
 const change = z.strictObject(settingFields);
 
@@ -46,7 +56,7 @@ const change = z.strictObject(settingFields);
 export const recipeSchema = z.strictObject({
   title: z.string().min(1).describe("heading of the tables"),
   description: z.string().optional().describe("what is compared, and what the paper reports"),
-  data: source.default({}).describe("the data set that is split into labelled, unlabelled and test parts"),
+  data: mainSource.default({}).describe("the data set that is split into labelled, unlabelled and test parts"),
   unlabelled: z
     .record(z.string(), source)
     .default({})
@@ -83,7 +93,7 @@ export const recipeSchema = z.strictObject({
     .describe("further variants: every combination of the values of these settings"),
 });
 
-export type Source = z.infer<typeof source>;
+export type Source = z.infer<typeof mainSource>;
 
 /** A recipe as read, checked, with defaults filled in. */
 export interface Recipe extends z.infer<typeof recipeSchema> {
@@ -128,11 +138,12 @@ export function checkRecipe(said: unknown, from: string): Omit<Recipe, "name"> {
   const result = recipeSchema.safeParse(said);
   if (!result.success) throw new RecipeError(problemsOf(result.error, said, from));
   const recipe = result.data;
-  for (const [where, each] of [
-    ["base", recipe.base] as const,
-    ...recipe.vary.map((row, i) => [`vary[${i}]`, row] as const),
+  const given = (each: object) => (each as { moreUnlabelled?: string[] }).moreUnlabelled ?? [];
+  for (const [where, names] of [
+    ["base", given(recipe.base)] as const,
+    ...recipe.vary.map((row, i) => [`vary[${i}]`, given(row)] as const),
+    ["grid", given(recipe.grid).flat()] as const,
   ]) {
-    const names = (each as { moreUnlabelled?: string[] }).moreUnlabelled ?? [];
     const unknown = names.find((name) => !Object.hasOwn(recipe.unlabelled, name));
     if (unknown !== undefined) {
       const known = Object.keys(recipe.unlabelled).join(", ") || "none";
@@ -174,8 +185,10 @@ function problemsOf(error: z.ZodError, said: unknown, from: string): string {
 function keysAt(path: readonly PropertyKey[]): string[] {
   const [first] = path;
   if (first === undefined) return Object.keys(recipeSchema.shape);
-  if (first === "data" || first === "unlabelled" || first === "crossData")
-    return Object.keys(path.at(-1) === "columns" ? columnNames.shape : source.shape);
+  if (first === "data" || first === "unlabelled" || first === "crossData") {
+    if (path.at(-1) === "columns") return Object.keys(columnNames.shape);
+    return Object.keys(first === "data" ? mainSource.shape : source.shape);
+  }
   if (path.at(-1) === "labelNoise") return ["mean", "sd"];
   return first === "vary" ? ["name", ...Object.keys(settingFields)] : Object.keys(settingFields);
 }
@@ -217,6 +230,7 @@ function atFolder(recipe: Omit<Recipe, "name">, folder: string): Omit<Recipe, "n
     ...given,
     ...(given.folder && { folder: place(given.folder)! }),
     ...(given.csv && { csv: place(given.csv)! }),
+    ...(given.degraded && { degraded: place(given.degraded)! }),
   });
   const all = (sources: Record<string, Source>) =>
     Object.fromEntries(Object.entries(sources).map(([name, given]) => [name, placed(given)]));

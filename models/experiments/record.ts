@@ -1,6 +1,6 @@
 import type { ExperimentRecord, ExperimentRun, ExperimentVariant, PartSummary } from "../report/experiment-record.ts";
 import type { RunRecord } from "../report/run-record.ts";
-import type { PlannedRun } from "./plan.ts";
+import { type Plan, type PlannedRun, partSizes } from "./plan.ts";
 import type { Experiment, RunOutcome } from "./runner.ts";
 import { spread, summarise } from "./summary.ts";
 import { folderOf } from "./train-planned.ts";
@@ -13,7 +13,7 @@ export interface RecordHead {
 
 /** Everything an experiment has found so far, from its store. */
 export function recordOf(
-  experiment: Pick<Experiment, "plan" | "store" | "crossResults">,
+  experiment: Pick<Experiment, "plan" | "store" | "crossResults" | "isDone">,
   outcomes: ReadonlyMap<PlannedRun, RunOutcome>,
   { command, hardware }: RecordHead,
 ): ExperimentRecord {
@@ -24,7 +24,10 @@ export function recordOf(
     const planned = plan.runs.filter((run) => run.variant === variant);
     return {
       variant,
-      runs: planned.map((run) => recordOfRun(run, outcomes.get(run), store, experiment.crossResults(run))),
+      runs: planned.map((run) => {
+        const outcome = outcomes.get(run) ?? withoutThisCall(experiment, run);
+        return recordOfRun(run, outcome, store, experiment.crossResults(run));
+      }),
     };
   });
   const parts = partsOf(
@@ -60,38 +63,39 @@ export function recordOf(
     baseline: plan.variants[0]!.name,
     variants,
     selection: selectionOf(variants),
-    notes: [...sources.notes, ...failuresOf(variants)],
+    notes: [...sources.notes, ...notesOf(plan), ...failuresOf(variants)],
   };
+}
+
+/** Of a run that this call did not come to: another may have finished it. */
+function withoutThisCall(experiment: Pick<Experiment, "isDone">, run: PlannedRun): RunOutcome {
+  const cached = new Set(run.trainings.map(({ key }) => key));
+  return { status: experiment.isDone(run) ? "finished" : "missing", cached };
 }
 
 function recordOfRun(
   run: PlannedRun,
-  outcome: RunOutcome | undefined,
+  { status, error, cached }: RunOutcome,
   store: Experiment["store"],
   cross: ExperimentRun["results"],
 ): ExperimentRun {
-  const { repeat, data, noisy, notes } = run;
+  const { repeat, notes } = run;
   const stored = run.trainings.map(({ key, stage }) => ({ key, stage, found: store.training(key) }));
   const finished = stored.filter(({ found }) => found?.status === "finished");
   const progress = finished.map(({ key }) => store.progress(key));
-  const stageOne = new Map(progress[0]?.predictions.map(({ name, score }) => [name, score]));
+  const first = finished[0]?.stage === 1 ? progress[0] : undefined;
+  const stageOne = new Map(first?.predictions.map(({ name, score }) => [name, score]));
   const last = progress.at(-1);
   const complete = finished.length === stored.length;
   return {
     repeat,
-    status: outcome?.status ?? "missing",
-    ...(outcome?.error && { error: outcome.error }),
+    status,
+    ...(error && { error }),
     trainings: finished.map(({ key, stage, found }) => ({
       ...{ key, stage, folder: folderOf(key), seconds: found!.seconds },
-      cached: outcome?.cached.has(key) ?? true,
+      cached: cached.has(key),
     })),
-    parts: {
-      labelled: data.labelled.length,
-      unlabelled: data.unlabelled.length,
-      validation: data.validation.length,
-      test: data.test.length,
-      ...(noisy > 0 && { noisy }),
-    },
+    parts: partSizes(run),
     results: [...finished.flatMap(({ key }) => store.results(key)), ...(complete ? cross : [])],
     phases: addedUp(progress.flatMap(({ phases }) => phases)),
     losses: progress.flatMap(({ losses }) => losses),
@@ -137,13 +141,35 @@ function selectionOf(variants: readonly ExperimentVariant[]): ExperimentRecord["
   const models = "Models are those after the last epoch; nothing was selected on the test part.";
   const median = ({ summary }: { summary: readonly PartSummary[] }) =>
     summary.find(({ part }) => part === "validation")?.measures.srcc.median ?? null;
-  const ranked = variants.filter((variant) => median(variant) !== null).toSorted((a, b) => median(b)! - median(a)!);
+  const scored = (variant: ExperimentVariant) =>
+    variant.summary.find(({ part }) => part === "validation")?.measures.srcc.n ?? 0;
+  // A median over fewer repeats than others have is no rival to theirs.
+  const most = Math.max(...variants.map(scored));
+  const ranked = variants
+    .filter((variant) => scored(variant) === most && median(variant) !== null)
+    .toSorted((a, b) => median(b)! - median(a)!);
   const [best] = ranked;
   if (!best) return { sentence: models };
+  const equal = ranked.filter((variant) => median(variant) === median(best)).length;
+  const tie = equal > 1 ? ` (${equal} rows have it; this is the first)` : "";
   return {
-    sentence: `${models} The row with the highest median SRCC on validation (${median(best)!.toFixed(3)}) is marked with *: ${best.name}.`,
+    sentence: `${models} The row with the highest median SRCC on validation (${median(best)!.toFixed(3)}) is marked with *: ${best.name}${tie}.`,
     chosen: best.name,
   };
+}
+
+/** What was noted when the runs were planned, once for all variants that it is true of. */
+function notesOf({ runs, variants }: Plan): string[] {
+  const found = new Map<string, Set<string>>();
+  for (const { variant, repeat, notes } of runs) {
+    for (const note of notes) {
+      const text = `split ${repeat.split}: ${note}`;
+      found.set(text, (found.get(text) ?? new Set()).add(variant.name));
+    }
+  }
+  return [...found].map(([text, names]) =>
+    names.size === variants.length ? text : `${[...names].join(", ")}, ${text}`,
+  );
 }
 
 function failuresOf(variants: readonly ExperimentVariant[]): string[] {

@@ -14,7 +14,7 @@ import { isDone, modelPath, type PlannedHooks, trainPlanned } from "./train-plan
 export interface RunOutcome {
   readonly status: "finished" | "failed" | "missing";
   readonly error?: string;
-  /** Keys of trainings that an earlier run or call had finished. */
+  /** Keys of its trainings that this call did not train. */
   readonly cached: ReadonlySet<string>;
 }
 
@@ -35,6 +35,18 @@ export interface ExperimentHooks extends Omit<PlannedHooks, "label" | "progress"
   readonly log?: (line: string) => void;
   /** Called after each run, with all outcomes so far. */
   readonly onRun?: (report: RunReport, outcomes: ReadonlyMap<PlannedRun, RunOutcome>) => Promise<void> | void;
+}
+
+/** An experiment was stopped by its signal; what it had finished is kept. */
+export class ExperimentInterrupted extends Error {
+  override name = "ExperimentInterrupted";
+  readonly advice =
+    "run the same command again: finished runs are kept, the one that was stopped goes on from its checkpoint";
+
+  /** @param when in words, such as "after 1 of 4 runs" */
+  constructor(when: string, options?: ErrorOptions) {
+    super(`the experiment was interrupted ${when}`, options);
+  }
 }
 
 /** An experiment in hand: its store, its device, and what it has to do. */
@@ -65,7 +77,7 @@ export class Experiment implements Disposable {
   /**
    * Opens the store and the data of a recipe and plans its runs.
    * @param source a device, or how to open one; opened ones are kept for all runs and closed at the end
-   * @throws RecipeError, StoreError, DatasetError; NoAdapterError
+   * @throws RecipeError, StoreError, DatasetError; NoAdapterError; ExperimentInterrupted when the signal aborts meanwhile
    */
   static async open(
     recipe: Recipe,
@@ -81,7 +93,8 @@ export class Experiment implements Disposable {
     } catch (error) {
       store[Symbol.dispose]();
       device[Symbol.dispose]();
-      throw error;
+      if (!hooks.signal?.aborted) throw error;
+      throw new ExperimentInterrupted("before the first run", { cause: error });
     }
   }
 
@@ -113,23 +126,23 @@ export class Experiment implements Disposable {
   }
 
   async #runOne(run: PlannedRun, label: string): Promise<RunOutcome> {
-    const cached = new Set<string>();
+    const cached = () => new Set(run.trainings.map(({ key }) => key).filter((key) => !this.#trained.has(key)));
     try {
-      for (const [i, training] of run.trainings.entries()) {
-        const next = run.trainings[i + 1];
-        // Stage 1 is needed as a file when stage 2 is still to come.
-        if (isDone(this.store, training, next && !isDone(this.store, next))) {
-          if (!this.#trained.has(training.key)) cached.add(training.key);
-          continue;
-        }
-        await this.#train(training, `${label}, stage ${training.stage}`);
-      }
+      for (const training of run.trainings) await this.#ensure(training, false, label);
       await this.#testOnOthers(run, label);
-      return { status: "finished", cached };
+      return { status: "finished", cached: cached() };
     } catch (error) {
-      if (error instanceof TrainingInterrupted || this.#hooks.signal?.aborted) return { status: "missing", cached };
-      return { status: "failed", error: error instanceof Error ? error.message : String(error), cached };
+      if (error instanceof TrainingInterrupted || this.#hooks.signal?.aborted)
+        return { status: "missing", cached: cached() };
+      return { status: "failed", error: reasonOf(error), cached: cached() };
     }
+  }
+
+  /** Trains what is not done, or whose model is needed and was removed to save room. */
+  async #ensure(training: PlannedTraining, needsModel: boolean, label: string): Promise<void> {
+    if (isDone(this.store, training, needsModel)) return;
+    if (training.from) await this.#ensure(training.from, true, label);
+    await this.#train(training, `${label}, stage ${training.stage}`);
   }
 
   async #train(training: PlannedTraining, label: string): Promise<void> {
@@ -142,7 +155,7 @@ export class Experiment implements Disposable {
       await trainPlanned(training, this.store, this.device, this.surroundings, { ...hooks, ...bars, label });
       this.#trained.add(training.key);
     } catch (error) {
-      if (!(error instanceof TrainingInterrupted)) this.#failures.set(training.key, (error as Error).message);
+      if (!(error instanceof TrainingInterrupted)) this.#failures.set(training.key, reasonOf(error));
       throw error;
     }
   }
@@ -159,8 +172,7 @@ export class Experiment implements Disposable {
     const training = run.trainings.at(-1)!;
     for (const { dataKey, ...set } of this.#untested(run)) {
       const path = modelPath(this.store, training);
-      // A model that was removed to save room is made again.
-      if (!isDone(this.store, training, true)) await this.#train(training, label);
+      await this.#ensure(training, true, label);
       const { signal, progress } = this.#hooks;
       const bar = progress?.(`${label}, tested on ${set.name}`, set.rows.length);
       const hooks = { ...(signal && { signal }), onScored: () => bar?.advance() };
@@ -198,13 +210,21 @@ export class Experiment implements Disposable {
   }
 }
 
+/** Why a run failed, with what to do where the error says that. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { advice } = error as { advice?: string };
+  return advice ? `${error.message}; ${advice}` : error.message;
+}
+
 /** "γ 0.5, seed 2": a run in words. */
 export function titleOf({ variant, repeat: { split, training } }: Pick<PlannedRun, "variant" | "repeat">): string {
   return `${variant.name}, ${split === training ? `seed ${split}` : `split ${split}, training ${training}`}`;
 }
 
-/** An adapter in words that tell it from others. */
-export function adapterOf({ info }: Device): string {
+/** An adapter in words that tell it from others, and from itself with subgroup matrices, which give other bits. */
+export function adapterOf({ info, matrixUnits }: Pick<Device, "info" | "matrixUnits">): string {
   const words = [info.vendor, info.architecture, info.description];
-  return words.filter((word, i) => word && words.indexOf(word) === i).join(" ");
+  const units = matrixUnits.map(({ component, sum, M, N, K }) => `${component} ${sum} ${M}x${N}x${K}`);
+  return [...words.filter((word, i) => word && words.indexOf(word) === i), ...units].join(" ");
 }

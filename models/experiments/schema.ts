@@ -5,7 +5,12 @@ import { measureNames } from "../report/experiment-record.ts";
 /** A results file cannot be used: says why and what to do. */
 export class StoreError extends Error {
   override name = "StoreError";
-  readonly advice = "move it away, or give another folder with --store";
+  readonly advice: string;
+
+  constructor(message: string, options?: ErrorOptions, advice = "move it away, or give another folder with --store") {
+    super(message, options);
+    this.advice = advice;
+  }
 }
 
 /** Marks an SQLite file as one of these: "ACUT" in ASCII. */
@@ -60,8 +65,9 @@ const migrations = [
 export async function openDatabase(path: string): Promise<DatabaseSync> {
   const { DatabaseSync } = await sqlite();
   const isNew = !existsSync(path);
-  const database = new DatabaseSync(path);
+  let database: DatabaseSync | undefined;
   try {
+    database = new DatabaseSync(path);
     // Others that share the store wait for each other rather than fail.
     database.exec("PRAGMA busy_timeout = 30000");
     if (!isNew) expectIntact(database, path);
@@ -72,9 +78,13 @@ export async function openDatabase(path: string): Promise<DatabaseSync> {
     database.exec("COMMIT");
     return database;
   } catch (error) {
-    database.close();
+    database?.close();
     if (error instanceof StoreError) throw error;
-    throw new StoreError(`${path} is damaged, or no SQLite file: ${(error as Error).message}`, { cause: error });
+    const { message } = error as Error;
+    if (/not a database|malformed/.test(message))
+      throw new StoreError(`${path} is damaged, or no SQLite file: ${message}`, { cause: error });
+    const advice = "see that it can be written and no other program holds it, or give another folder with --store";
+    throw new StoreError(`${path} cannot be opened: ${message}`, { cause: error }, advice);
   }
 }
 

@@ -8,20 +8,30 @@ import {
   checkPicture,
   type Dataset,
   DatasetError,
+  type DegradedCopy,
+  degradedCopies,
   loadDataset,
   loadFolder,
   loadKnownSet,
   prefetch,
   type Row,
+  ratedRows,
 } from "../data/index.ts";
 import { RecipeError, type Source } from "./recipe.ts";
 import type { ExperimentStore } from "./store.ts";
 
+/** What is known of a file that was read. */
+interface Hashed {
+  readonly sha256: string;
+}
+
 /** A picture of a data set, with the content of its file. */
-export type HashedRow = Row & { readonly sha256: string };
+export type HashedRow = Row & Hashed;
 
 export interface OpenedSource extends Omit<Dataset, "rows"> {
   readonly rows: readonly HashedRow[];
+  /** Degraded copies of its pictures. */
+  readonly copies: readonly (DegradedCopy & Hashed)[];
   /** Whether its groups are to be kept together unless said otherwise. */
   readonly grouped: boolean;
 }
@@ -29,13 +39,15 @@ export interface OpenedSource extends Omit<Dataset, "rows"> {
 export interface SourceHooks {
   readonly progress?: (label: string, total: number) => ProgressSink;
   readonly log?: (line: string) => void;
+  readonly signal?: AbortSignal;
 }
 
 /**
  * Opens a data set of a recipe: reads its scores, hashes every picture's file and leaves out the pictures that cannot be
  * decoded. What is known of a file that has kept size and time since an earlier call is taken from the store.
  * @param called name of the source in the recipe, for messages
- * @throws RecipeError when it does not say where its pictures are; DatasetError
+ * @throws RecipeError when it does not say where its pictures are, or says what is not looked at; DatasetError; the signal's
+ * reason
  */
 export async function openSource(
   called: string,
@@ -46,21 +58,25 @@ export async function openSource(
   const dataset = await load(called, source);
   const { rows, broken } = await hashed(called, dataset.rows, store, hooks);
   if (rows.length === 0) throw new DatasetError(`None of the pictures of ${called} can be decoded.`);
-  const problems = [...dataset.problems, ...broken];
+  const found = source.degraded ? await degradedCopies(source.degraded, rows) : [];
+  const copies = await hashed(`degraded copies of ${called}`, found, store, hooks);
+  const problems = [...dataset.problems, ...broken, ...copies.broken];
   const scale = dataset.range ? `, MOS scale [${dataset.range.join(", ")}] (${dataset.rangeSource})` : "";
+  const degraded = copies.rows.length > 0 ? `, ${copies.rows.length} degraded copies` : "";
   hooks.log?.(
-    `${called}: ${rows.length} pictures${scale}${problems.length > 0 ? `, ${problems.length} left out` : ""}`,
+    `${called}: ${rows.length} pictures${degraded}${scale}${problems.length > 0 ? `, ${problems.length} left out` : ""}`,
   );
   for (const { name, detail } of problems.slice(0, shownProblems)) hooks.log?.(`left out: ${name}: ${detail}`);
   for (const warning of dataset.warnings) hooks.log?.(`note: ${warning}`);
-  const grouped = source.columns?.group !== undefined || source.dataset !== undefined;
-  return { ...dataset, rows, problems, grouped: grouped && rows.every(({ group }) => group !== undefined) };
+  // Groups of a known data set are there to be kept together; those of a CSV when its column is named.
+  const known = source.dataset !== undefined && ratedRows(rows).every(({ group }) => group !== undefined);
+  return { ...dataset, rows, copies: copies.rows, problems, grouped: known || source.columns?.group !== undefined };
 }
 
 /** Problems named at most, the rest is counted. */
 const shownProblems = 10;
 
-async function load(called: string, { dataset, folder, csv, ...rest }: Source): Promise<Dataset> {
+async function load(called: string, { dataset, folder, csv, degraded: _, ...rest }: Source): Promise<Dataset> {
   if (!folder) {
     const what = dataset ? `the folder of its pictures (${dataset})` : "the folder of its pictures";
     const flag = called === "data" ? "--data FOLDER" : `--folder ${called}=FOLDER`;
@@ -70,31 +86,44 @@ async function load(called: string, { dataset, folder, csv, ...rest }: Source): 
   const common = { ...(range && { range }), ...(exclude && { exclude }) };
   if (dataset && csv)
     throw new RecipeError(`${called} names both the data set ${dataset} and the CSV ${csv}; give one`);
+  const ignored = Object.keys(rest).filter((key) => (dataset ? key === "lowerIsBetter" || key === "columns" : !csv));
+  if (ignored.length > 0) {
+    const why = dataset ? `${dataset} has its own scores` : "none is given (csv)";
+    throw new RecipeError(`${called}: ${ignored.join(", ")} would say how to read a CSV, but ${why}`);
+  }
   if (dataset) return loadKnownSet(dataset, folder, common);
   if (!csv) return loadFolder(folder);
   const chosen = Object.fromEntries(Object.entries(columns ?? {}).filter(([, name]) => name !== undefined));
   return loadDataset({ folder, csv, columns: chosen, ...common, ...(lowerIsBetter && { lowerIsBetter }) });
 }
 
-async function hashed(called: string, all: readonly Row[], store: ExperimentStore, hooks: SourceHooks) {
-  const rows: HashedRow[] = [];
+async function hashed<Each extends Row>(
+  called: string,
+  all: readonly Each[],
+  store: ExperimentStore,
+  { progress, signal }: SourceHooks,
+) {
+  const rows: (Each & Hashed)[] = [];
   const broken: Dataset["problems"][number][] = [];
   let bar: ProgressSink | undefined;
-  for await (const { item: row, ...read } of prefetch(all, (row) => contentOf(row.path, store), {
-    ahead: 8,
-    concurrency: 4,
-  })) {
-    if (!read.ok) throw read.error;
-    const { sha256, problem, fresh } = read.value;
-    if (fresh) {
-      bar ??= hooks.progress?.(`${called}: checking pictures`, all.length);
-      store.rememberFile(read.value);
+  try {
+    for await (const { item: row, ...read } of prefetch(all, ({ path }) => contentOf(path, store), {
+      ...{ ahead: 8, concurrency: 4 },
+      ...(signal && { signal }),
+    })) {
+      if (!read.ok) throw read.error;
+      const { sha256, problem, fresh } = read.value;
+      if (fresh) {
+        bar ??= progress?.(`${called}: checking pictures`, all.length);
+        store.rememberFile(read.value);
+      }
+      bar?.advance();
+      if (problem === undefined) rows.push({ ...row, sha256 });
+      else broken.push({ kind: "picture", name: row.name, detail: problem });
     }
-    bar?.advance();
-    if (problem === undefined) rows.push({ ...row, sha256 });
-    else broken.push({ kind: "picture", name: row.name, detail: problem });
+  } finally {
+    bar?.stop();
   }
-  bar?.stop();
   return { rows, broken };
 }
 
@@ -109,7 +138,10 @@ export interface FileContent {
 
 async function contentOf(given: string, store: ExperimentStore): Promise<FileContent & { fresh: boolean }> {
   const path = resolve(given);
-  const { size: bytes, mtimeMs: modifiedMs } = await stat(path);
+  const info = await stat(path).catch((error: Error) => error);
+  if (info instanceof Error)
+    return { ...{ path, bytes: 0, modifiedMs: 0, sha256: "" }, problem: info.message, fresh: false };
+  const { size: bytes, mtimeMs: modifiedMs } = info;
   const known = store.knownFile(path);
   if (known && known.bytes === bytes && known.modifiedMs === modifiedMs) return { ...known, fresh: false };
   const check = await checkPicture(path);

@@ -1,12 +1,13 @@
+import { median } from "../metrics/index.ts";
 import {
   type ExperimentRun,
   type Measure,
   type MeasureName,
   measureNames,
-  type PartResult,
   type PartSummary,
   type Spread,
 } from "../report/experiment-record.ts";
+import { resultOf } from "../report/experiment-values.ts";
 
 /** Median, mean, sample standard deviation and extremes of the values that are numbers. */
 export function spread(values: readonly Measure[]): Spread {
@@ -17,18 +18,12 @@ export function spread(values: readonly Measure[]): Spread {
   const squares = sorted.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   return {
     n,
-    median: (sorted[Math.floor((n - 1) / 2)]! + sorted[Math.ceil((n - 1) / 2)]!) / 2,
+    median: median(sorted),
     mean,
     sd: n < 2 ? null : Math.sqrt(squares / (n - 1)),
     min: sorted[0]!,
     max: sorted[n - 1]!,
   };
-}
-
-/** The result of a run's final model on a part. */
-export function finalResult({ status, results }: ExperimentRun, part: string): PartResult | undefined {
-  if (status !== "finished") return undefined;
-  return results.filter((result) => result.part === part).toSorted((a, b) => b.stage - a.stage)[0];
 }
 
 /**
@@ -41,10 +36,10 @@ export function summarise(
   baseline: readonly ExperimentRun[] | undefined,
 ): PartSummary[] {
   return parts.map((part) => {
-    const own = runs.map((run) => finalResult(run, part));
+    const own = runs.map((run) => resultOf(run, part));
     const measures = eachMeasure((name) => spread(own.flatMap((result) => (result ? [result[name]] : []))));
     if (!baseline) return { part, measures };
-    const base = baseline.map((run) => finalResult(run, part));
+    const base = baseline.map((run) => resultOf(run, part));
     const differences = (name: MeasureName) =>
       own.map((result, i) => minus(result?.[name] ?? null, base[i]?.[name] ?? null));
     return { part, measures, difference: eachMeasure((name) => spread(differences(name))) };

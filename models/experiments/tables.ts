@@ -7,17 +7,21 @@ import {
   type PartSummary,
   type Spread,
 } from "../report/experiment-record.ts";
+import { digitsOf } from "../report/experiment-values.ts";
+import { duration } from "../report/report-parts.ts";
 
-/** Digits after the point: correlations have three, errors are in MOS units of whatever scale. */
+/** Of differences of correlations. */
 const correlationDigits = 3;
-const errorDigits = 2;
+const shown = ["srcc", "plcc", "rmse"] as const;
+
+type Ranges = ExperimentRecord["ranges"];
 
 /**
  * The tables of an experiment as Markdown: what each variant scored over the repeats on the test part, its difference to
  * the first variant, further parts, and how models were selected.
  */
 export function markdownTable(record: ExperimentRecord): string {
-  const { title, description, variants, selection, baseline, repeats, range, notes, parts } = record;
+  const { title, description, variants, selection, baseline, repeats, range, ranges, notes, parts } = record;
   const others = parts.filter((part) => part !== "test");
   const compared = variants.length > 1;
   const headers = [
@@ -26,7 +30,8 @@ export function markdownTable(record: ExperimentRecord): string {
     ...others.flatMap((part) => [`${part} SRCC`, `${part} PLCC`, `${part} RMSE`]),
     "time of a run",
   ];
-  const rows = variants.map((variant) => rowOf(variant, { others, compared, chosen: selection.chosen }));
+  const rows = variants.map((variant) => rowOf(variant, { others, compared, ranges, chosen: selection.chosen }));
+  const many = repeats.length === 1 ? "" : "s";
   const seeds = repeats.map(({ split, training }) => (split === training ? split : `${split}/${training}`)).join(", ");
   const lines = [
     `## ${title}`,
@@ -34,7 +39,7 @@ export function markdownTable(record: ExperimentRecord): string {
     [headers, headers.map((_, i) => (i === 0 ? "---" : "---:")), ...rows]
       .map((cells) => `| ${cells.join(" | ")} |`)
       .join("\n"),
-    `Test part, mean ± standard deviation (lowest to highest) over ${repeats.length} repeats (seeds ${seeds}); MOS from ${range[0]} to ${range[1]}.` +
+    `Test part, mean ± standard deviation (lowest to highest) over ${repeats.length} repeat${many} (seed${many} ${seeds}); MOS from ${range[0]} to ${range[1]}.` +
       (compared ? ` Δ: minus ${baseline}, repeat by repeat, mean ± standard deviation.` : "") +
       (others.length > 0 ? ` Columns of ${others.join(", ")}: medians.` : ""),
     selection.sentence,
@@ -45,7 +50,12 @@ export function markdownTable(record: ExperimentRecord): string {
 
 function rowOf(
   { name, runs, summary, seconds }: ExperimentVariant,
-  { others, compared, chosen }: { others: readonly string[]; compared: boolean; chosen: string | undefined },
+  {
+    others,
+    compared,
+    ranges,
+    chosen,
+  }: { others: readonly string[]; compared: boolean; ranges: Ranges; chosen: string | undefined },
 ): string[] {
   const test = summary.find(({ part }) => part === "test")!;
   const finished = runs.filter(({ status }) => status === "finished").length;
@@ -53,20 +63,19 @@ function rowOf(
   return [
     name.replaceAll("|", "\\|") + (name === chosen ? " *" : ""),
     finished === runs.length ? String(finished) : `${finished} of ${runs.length}`,
-    ...(["srcc", "plcc", "rmse"] as const).flatMap((measure) => {
-      const digits = measure === "rmse" ? errorDigits : correlationDigits;
+    ...shown.flatMap((measure) => {
+      const digits = digitsOf(measure, ranges["test"]!);
       return [number(test.measures[measure].median, digits), meanAndRange(test.measures[measure], digits)];
     }),
     ...(compared ? differences : []),
-    ...others.flatMap((part) => medians(summary.find((each) => each.part === part))),
+    ...others.flatMap((part) => medians(part, summary, ranges)),
     seconds.mean === null ? "-" : duration(seconds.mean),
   ];
 }
 
-function medians(summary: PartSummary | undefined): string[] {
-  return (["srcc", "plcc", "rmse"] as const).map((measure) =>
-    number(summary?.measures[measure].median ?? null, measure === "rmse" ? errorDigits : correlationDigits),
-  );
+function medians(part: string, summary: readonly PartSummary[], ranges: Ranges): string[] {
+  const found = summary.find((each) => each.part === part);
+  return shown.map((measure) => number(found?.measures[measure].median ?? null, digitsOf(measure, ranges[part]!)));
 }
 
 function meanAndRange({ n, mean, sd, min, max }: Spread, digits: number): string {
@@ -83,18 +92,6 @@ function difference({ n, mean, sd }: Spread): string {
 
 function number(value: Measure, digits: number): string {
   return value === null ? "-" : value.toFixed(digits);
-}
-
-function duration(seconds: number): string {
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  const minutes = Math.floor(seconds / 60);
-  return minutes < 60
-    ? `${minutes} min ${pad(seconds % 60)} s`
-    : `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`;
-}
-
-function pad(value: number): string {
-  return String(Math.floor(value)).padStart(2, "0");
 }
 
 const statistics = ["median", "mean", "sd", "min", "max"] as const;
@@ -126,7 +123,7 @@ export function csvRuns({ variants }: ExperimentRecord): string {
   const rows = variants.flatMap(({ name, runs }) =>
     runs.flatMap(({ repeat, status, error = "", results, parts, trainings }) => {
       const run = { variant: name, split_seed: repeat.split, training_seed: repeat.training, status, error };
-      const sizes = { labelled: parts.labelled, unlabelled: parts.unlabelled };
+      const sizes = { labelled: parts.labelled, copies: parts.copies ?? 0, unlabelled: parts.unlabelled };
       const seconds = trainings.reduce((sum, training) => sum + training.seconds, 0);
       const line = (part: string, stage: number | "", n: number | "", measures: Record<string, unknown>) => ({
         ...{ ...run, ...sizes, part, stage, n },

@@ -1,6 +1,7 @@
 import { appendFileSync, existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { planEpoch } from "../cpl/batches.ts";
 import { readCheckpoint } from "../cpl/checkpoint.ts";
 import { resumeCpl, trainCpl } from "../cpl/train.ts";
@@ -17,7 +18,7 @@ import type { Evaluation } from "../metrics/index.ts";
 import { type MeasureName, measureNames, type PartResult } from "../report/experiment-record.ts";
 import type { HeldDevice } from "./held-device.ts";
 import type { PlannedTraining, Surroundings } from "./plan.ts";
-import { type ExperimentStore, trainingsFolder } from "./store.ts";
+import { type ExperimentStore, TrainingBusyError, trainingsFolder } from "./store.ts";
 
 /** Folder of a training, below that of the store. */
 export function folderOf(key: string): string {
@@ -55,7 +56,7 @@ export async function trainPlanned(
 ): Promise<void> {
   const { key, stage, options, data, init, from } = planned;
   const folder = join(store.folder, folderOf(key));
-  store.claim(key, { stage, folder: folderOf(key), options, ...surroundings });
+  await soon(() => store.claim(key, { stage, folder: folderOf(key), options, ...surroundings }), hooks.signal);
   try {
     await mkdir(folder, { recursive: true });
     const { label, progress, ...passed } = hooks;
@@ -87,14 +88,27 @@ export async function trainPlanned(
   }
 }
 
+/** Claims a training. A process that was killed takes a moment to end; one that goes on is not waited for. */
+async function soon(claim: () => void, signal: AbortSignal | undefined): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return claim();
+    } catch (error) {
+      if (!(error instanceof TrainingBusyError) || tries === 20) throw error;
+      await setTimeout(250, undefined, signal ? { signal } : {});
+    }
+  }
+}
+
 /** Whether the folder holds a checkpoint of this training whose pictures lie where they do now. */
 async function continues(folder: string, { data }: PlannedTraining): Promise<boolean> {
   const path = join(folder, checkpointFile);
   if (!existsSync(path)) return false;
   try {
     const before = (await readCheckpoint(path)).data;
-    const paths = (rows: readonly { path: string }[]) => rows.map((row) => row.path).join("\n");
-    return (["labelled", "unlabelled", "test"] as const).every((part) => paths(before[part]) === paths(data[part]));
+    const paths = (rows: readonly { path: string }[] = []) => rows.map((row) => row.path).join("\n");
+    const parts = ["labelled", "unlabelled", "validation", "test"] as const;
+    return parts.every((part) => paths(before[part]) === paths(data[part]));
   } catch {
     // Damaged, or of an earlier version: the training begins again.
     return false;

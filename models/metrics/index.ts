@@ -11,7 +11,7 @@ export {
 export { type Evaluation, evaluate } from "./evaluate.ts";
 export { type MeanInterval, meanInterval } from "./interval.ts";
 export { mae, plcc, rmse, slope } from "./linear.ts";
-export { MetricError, type Scores } from "./pairs.ts";
+export { MetricError, median, type Scores } from "./pairs.ts";
 export { averageRanks, krcc, srcc } from "./rank.ts";
 export {
   binnedErrors,

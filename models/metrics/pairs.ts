@@ -40,6 +40,13 @@ export function mean(scores: Scores): number {
   return sum / scores.length;
 }
 
+/** Median: of an even number of scores the mean of the middle two; NaN of none. */
+export function median(scores: Scores): number {
+  const sorted = Float64Array.from(scores).sort();
+  const middle = (sorted.length - 1) / 2;
+  return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2;
+}
+
 /** Centred second moments of the pairs: sums of (x - mean x)², (y - mean y)² and their product. */
 export function moments(x: Scores, y: Scores): { xx: number; yy: number; xy: number; meanX: number; meanY: number } {
   const meanX = mean(x);

@@ -1,6 +1,6 @@
 import { bars, lines, type Point, scatter } from "./chart.ts";
 import type { ExperimentRecord, ExperimentVariant } from "./experiment-record.ts";
-import { inGroups, measured, medianOf, mostLines, titleOf } from "./experiment-values.ts";
+import { correlationEnds, inGroups, measured, medianOf, mostLines, titleOf } from "./experiment-values.ts";
 import type { Block, Section } from "./page.ts";
 import { capital, dash, decimals, duration, numberOf, paragraph, sum } from "./report-parts.ts";
 import { type Sweep, type SweepLine, sweepsOf } from "./sweeps.ts";
@@ -27,7 +27,8 @@ function sweepFigure({ baseline }: ExperimentRecord, sweep: Sweep, measure: "src
   const low = values.reduce((a, b) => Math.min(a, b));
   const high = values.reduce((a, b) => Math.max(a, b));
   const x = { label: sweep.setting, logarithmic: low > 0 && high / low >= 30 };
-  const y = { label: `test ${name}` };
+  const all = drawn.flatMap(({ points }) => points.flatMap(({ variant }) => measured(variant, "test", measure)));
+  const y = { label: `test ${name}`, ...correlationEnds(all) };
   const medians = ({ points }: SweepLine) =>
     points
       .map(({ value, variant }): Point => [value, medianOf(measured(variant, "test", measure))])

@@ -4,7 +4,16 @@ import { pseudoLabelQuality, sweeps, times } from "./experiment-figures.ts";
 import type { ExperimentRecord, ExperimentVariant, MeasureName } from "./experiment-record.ts";
 import { recipe, runs, variantTable } from "./experiment-runs.ts";
 import { spreads } from "./experiment-spread.ts";
-import { measured, medianOf, minus, repeatName, resultOf, titleOf } from "./experiment-values.ts";
+import {
+  correlationEnds,
+  digitsOf,
+  measured,
+  medianOf,
+  minus,
+  repeatName,
+  resultOf,
+  titleOf,
+} from "./experiment-values.ts";
 import { type Block, renderPage, type Section } from "./page.ts";
 import { agreement } from "./report-figures.ts";
 import { capital, dash, dateAndTime, decimals, numberOf, paragraph, sum } from "./report-parts.ts";
@@ -45,7 +54,7 @@ function outcome(record: ExperimentRecord): string {
   const first = variants.find(({ name }) => name === record.baseline);
   const values = first ? measured(first, "test", "srcc").filter(Number.isFinite) : [];
   const reached = values.length
-    ? ` ${variants.length > 1 ? `The baseline, ${record.baseline},` : capital(record.baseline)} has a median test SRCC of ${medianOf(values).toFixed(3)}.`
+    ? ` ${variants.length > 1 ? `The baseline, ${record.baseline},` : capital(record.baseline)} has a median test SRCC of ${minusSign(decimals(medianOf(values), 3))}.`
     : "";
   return `${size}; ${finished === all.length ? "all runs finished" : `${finished} of ${all.length} runs finished`}.${reached}`;
 }
@@ -61,7 +70,7 @@ function results(record: ExperimentRecord, part: string): Section {
   });
   const svg = dotPlot({
     description: `SRCC on the ${part} part: ${rows.map(({ name, middle }) => `${name} ${decimals(middle, 3)}`).join(", ")}.`,
-    x: { label: `SRCC, ${part} part` },
+    x: { label: `SRCC, ${part} part`, ...correlationEnds(rows.flatMap(({ values }) => values)) },
     rows,
     repeats: repeats.map(repeatName),
     width: wholeWidth,
@@ -103,10 +112,6 @@ const headerOf: Record<MeasureName, string> = {
   mae: "MAE",
   slope: "slope",
 };
-
-function digitsOf(name: MeasureName, [low, high]: readonly [number, number]): number {
-  return ["rmse", "rmseFitted", "mae", "slope"].includes(name) && (high - low > 20 || name === "slope") ? 2 : 3;
-}
 
 function medianAndEnds(values: readonly number[], digits: number): string {
   const finite = values.filter(Number.isFinite);

@@ -8,15 +8,18 @@ export function runs(record: ExperimentRecord): Section {
   const rows = record.variants.flatMap((variant) =>
     variant.runs.map((run) => {
       const { parts, trainings } = run;
+      const copies = parts.copies ? ` + ${parts.copies} copies` : "";
       const noisy = parts.noisy ? ` (${parts.noisy} with noise)` : "";
       return [
         variant.name,
         repeatName(run.repeat),
         run.status + (run.error ? `: ${run.error}` : ""),
-        `${parts.labelled}${noisy} / ${parts.unlabelled} / ${parts.validation ? `${parts.validation} / ` : ""}${parts.test}`,
+        `${parts.labelled}${copies}${noisy} / ${parts.unlabelled} / ${parts.validation ? `${parts.validation} / ` : ""}${parts.test}`,
         decimals(resultOf(run, "test")?.srcc, 3),
         trainings.length ? duration(sum(trainings.map(({ seconds }) => seconds))) : dash,
-        trainings.map(({ stage, key, cached }) => `${stage}: ${key.slice(0, 8)}${cached ? " (kept)" : ""}`).join(", "),
+        trainings
+          .map(({ stage, key, cached }) => `${stage}:\u00a0${key.slice(0, 8)}${cached ? "\u00a0(kept)" : ""}`)
+          .join(", "),
       ];
     }),
   );

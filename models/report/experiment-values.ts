@@ -1,3 +1,4 @@
+import { median } from "../metrics/index.ts";
 import type {
   ExperimentRecord,
   ExperimentRun,
@@ -25,15 +26,28 @@ export function measured({ runs }: ExperimentVariant, part: string, measure: Mea
   return runs.map((run) => numberOf(resultOf(run, part)?.[measure]));
 }
 
+/** Decimals of a measure: errors on long scales need fewer. */
+export function digitsOf(name: MeasureName, [low, high]: readonly [number, number]): number {
+  return name === "slope" || (["rmse", "rmseFitted", "mae"].includes(name) && high - low > 20) ? 2 : 3;
+}
+
+/** Ends of an axis of correlations: none beyond ±1 where the values take much of the range. */
+export function correlationEnds(values: readonly number[]): { minimum?: number; maximum?: number } {
+  const finite = values.filter(Number.isFinite);
+  const low = finite.reduce((a, b) => Math.min(a, b), 1);
+  const high = finite.reduce((a, b) => Math.max(a, b), -1);
+  if (high - low < 0.5) return {};
+  return { ...(low < -0.8 && { minimum: -1 }), ...(high > 0.8 && { maximum: 1 }) };
+}
+
 /** A minus b, place by place. */
 export function minus(a: readonly number[], b: readonly number[]): number[] {
   return a.map((value, i) => value - (b[i] ?? Number.NaN));
 }
 
+/** Median of what is a number; NaN of nothing. */
 export function medianOf(values: readonly number[]): number {
-  const sorted = values.filter(Number.isFinite).sort((a, b) => a - b);
-  if (sorted.length === 0) return Number.NaN;
-  return (sorted[Math.floor((sorted.length - 1) / 2)]! + sorted[Math.ceil((sorted.length - 1) / 2)]!) / 2;
+  return median(values.filter(Number.isFinite));
 }
 
 /** "seed 1", or both seeds when they differ. */
@@ -44,7 +58,7 @@ export function repeatName({ split, training }: Repeat): string {
 /** Name of a variant with what it is: the baseline, and an asterisk after the one that was chosen on validation. */
 export function titleOf(variant: ExperimentVariant, { baseline, selection, variants }: ExperimentRecord): string {
   const base = variant.name === baseline && variants.length > 1 ? " (baseline)" : "";
-  return `${variant.name}${base}${variant.name === selection.chosen ? " *" : ""}`;
+  return `${variant.name}${base}${variant.name === selection.chosen ? "\u00a0*" : ""}`;
 }
 
 /** Lines in one chart that can be told apart. */

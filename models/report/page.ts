@@ -127,19 +127,33 @@ function renderBlock(block: Block): string {
 
 function renderTable(headers: readonly string[], rows: readonly (readonly Cell[])[], caption?: string): string {
   const numeric = headers.map((_, column) => rows.length > 0 && rows.every((row) => isNumeric(row[column])));
-  const mark = (column: number) => (numeric[column] ? ' class="number"' : "");
-  const head = headers.map((text, column) => `<th scope="col"${mark(column)}>${escapeHtml(text)}</th>`).join("");
+  const mark = (column: number, long = false) => {
+    const classes = [...(numeric[column] ? ["number"] : []), ...(long ? ["long"] : [])];
+    return classes.length > 0 ? ` class="${classes.join(" ")}"` : "";
+  };
+  const head = headers
+    .map((text, column) => `<th scope="col"${mark(column, text.length > longHeader)}>${escapeHtml(text)}</th>`)
+    .join("");
+  // A minus that does not pass for a dash.
+  const shown = (cell: Cell, column: number) => {
+    const text = String(cell ?? "");
+    return numeric[column] ? text.replace(/^-(?=\d)/, "−") : text;
+  };
   const body = rows.map((row) => {
-    const cells = headers.map((_, column) => `<td${mark(column)}>${escapeHtml(String(row[column] ?? ""))}</td>`);
+    const cells = headers.map((_, column) => `<td${mark(column)}>${escapeHtml(shown(row[column], column))}</td>`);
     return `<tr>${cells.join("")}</tr>`;
   });
   const title = caption ? `<caption>${escapeHtml(caption)}</caption>` : "";
   return `<div class="scroll"><table>${title}<thead><tr>${head}</tr></thead><tbody>\n${body.join("\n")}\n</tbody></table></div>`;
 }
 
+/** Letters of a header from which its column gets room to break it well. */
+const longHeader = 14;
+
+/** A number, perhaps with a unit, or several such as "1 / 3 / 1", "0.8 to 0.9" and "2 of 3". */
 function isNumeric(cell: Cell): boolean {
   if (typeof cell !== "string" || /^\d+ (?:h|min) \d\d (?:min|s)$/.test(cell)) return true;
-  return /^([-+−]?[\d.,]+( ?[%\w/µ]{1,5}| \/ [-+−]?[\d.,]+)?|-|–)?$/.test(cell);
+  return /^([-+−]?[\d.,]+( ?[%\w/µ]{1,5}|( (\/|to|of) [-+−]?[\d.,]+)*)|-|–)?$/.test(cell);
 }
 
 function renderPicture({ data, type, caption, alternative = caption }: Picture): string {
@@ -174,7 +188,8 @@ nav{display:flex;flex-wrap:wrap;gap:.3rem 1.1rem;font-size:.9375rem}
 a{color:var(--accent);text-underline-offset:.2em}
 a:focus-visible,pre:focus-visible,.scroll:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
 .summary{color:var(--muted);margin-bottom:1.25rem}
-.scroll{overflow-x:auto}
+.scroll{--ground:var(--paper);overflow-x:auto;background:linear-gradient(to right,var(--ground) 40%,transparent) left/2.5rem 100% local,linear-gradient(to left,var(--ground) 40%,transparent) right/2.5rem 100% local,linear-gradient(to right,var(--line),transparent) left/.5rem 100%,linear-gradient(to left,var(--line),transparent) right/.5rem 100%;background-repeat:no-repeat}
+.chart .scroll{--ground:var(--card)}
 table{border-collapse:collapse;margin:1rem 0;font-size:.9375rem;font-variant-numeric:tabular-nums}
 caption,figcaption{color:var(--muted);font-size:.875rem;text-align:left}
 caption{padding-bottom:.4rem;position:sticky;left:0;max-width:min(48rem,calc(100vw - 2.5rem))}
@@ -184,9 +199,10 @@ th:first-child,td:first-child{padding-left:0}
 td:first-child:not(.number){min-width:8rem}
 .number{text-align:right}
 td.number{white-space:nowrap}
+th.long{min-width:7.5rem}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,28rem),1fr));gap:1rem;margin:1.25rem 0}
 .chart{margin:0;max-width:38rem;min-width:0;padding:.75rem;background:var(--card);border:1px solid var(--line);border-radius:.5rem}
-.chart svg{display:block;width:100%;min-width:24rem;height:auto}
+.chart svg{display:block;width:100%;min-width:21rem;height:auto}
 .wide{grid-column:1/-1;max-width:none}
 .wide svg{min-width:50rem}
 pre{max-height:32rem;overflow:auto;margin:1rem 0;padding:.9rem 1rem;background:var(--card);border:1px solid var(--line);border-radius:.5rem;font:.8125rem/1.5 ui-monospace,monospace;tab-size:2}

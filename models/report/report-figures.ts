@@ -10,6 +10,7 @@ import {
   movingMean,
   numberOf,
   pictureCount,
+  resultName,
   thinned,
 } from "./report-parts.ts";
 import type { RunRecord } from "./run-record.ts";
@@ -66,7 +67,9 @@ function epochMeans(steps: readonly { epoch: number; at: number; loss: number }[
 
 /** Correlations of every result that has them, side by side. */
 function reached({ results }: RunRecord): Block[] {
-  const rows = results.filter(({ evaluation }) => Number.isFinite(numberOf(evaluation.srcc)));
+  const rows = results
+    .map((result) => ({ ...result, name: resultName(result, results) }))
+    .filter(({ evaluation }) => Number.isFinite(numberOf(evaluation.srcc)));
   if (rows.length === 0) return [];
   const svg = bars({
     description: `SRCC, KRCC and PLCC of ${rows.map(({ name }) => name).join(", ")}.`,

@@ -1,5 +1,6 @@
 import type { Point } from "./chart.ts";
 import type { Block, Cell } from "./page.ts";
+import type { RunRecord } from "./run-record.ts";
 
 /** What stands for a number that is not there, or not defined. */
 export const dash = "–";
@@ -115,4 +116,9 @@ export function paragraph(text: string): Block {
 
 export function capital(text: string): string {
   return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
+/** Name of a result; where there are other parts too, the test part is named. */
+export function resultName({ name, part }: RunRecord["results"][number], all: RunRecord["results"]): string {
+  return !part && name.startsWith("stage") && all.some((other) => other.part) ? `${name}, test` : name;
 }

@@ -16,6 +16,7 @@ import {
   paragraph,
   percent,
   pictureCount,
+  resultName,
   sum,
 } from "./report-parts.ts";
 import type { RunRecord } from "./run-record.ts";
@@ -82,7 +83,9 @@ function outcome(record: RunRecord): string {
   }
   // As many digits as it takes to see the difference that the sentence is about.
   let digits = 3;
-  while (digits < 6 && before !== after && before.toFixed(digits) === after.toFixed(digits)) digits++;
+  while (digits < 6 && before.toFixed(digits) === after.toFixed(digits)) digits++;
+  if (after === before)
+    return `Stage 2 and stage 1 have one test SRCC, ${after.toFixed(3)}, on ${pictureCount(two.n)}.`;
   const verdict = after > before ? "beats" : "does not beat";
   return `Stage 2 ${verdict} stage 1 in test SRCC: ${after.toFixed(digits)} against ${before.toFixed(digits)}, on ${pictureCount(two.n)}${Math.abs(after - before) < 0.03 ? "; so small a difference may be chance" : ""}.`;
 }
@@ -94,7 +97,8 @@ function evaluationOf({ results }: RunRecord, name: string): Evaluation | undefi
 function results({ results, range }: RunRecord): Section {
   if (results.length === 0) return { title: "Test results", blocks: [] };
   const digits = mosDigits(range);
-  const rows = results.map(({ name, evaluation: e }) => [
+  const named = results.map((result) => ({ ...result, name: resultName(result, results) }));
+  const rows = named.map(({ name, evaluation: e }) => [
     name,
     decimals(e.n, 0),
     ...[e.srcc, e.krcc, e.plcc, e.plccFitted].map((value) => decimals(value, 3)),
@@ -121,7 +125,7 @@ function results({ results, range }: RunRecord): Section {
           "RMSE and MAE, of the raw predictions in MOS units: lower is better. Slope of predicted on true: 1 keeps the scale, less flattens it.",
       ),
       { kind: "table", headers, rows },
-      ...curvesUsed(results).map(paragraph),
+      ...curvesUsed(named).map(paragraph),
     ],
   };
 }
@@ -156,9 +160,9 @@ function course(record: RunRecord): Section {
     ["platform", [hardware.platform, hardware.cores > 0 && `${hardware.cores} cores`].filter(Boolean).join(", ")],
     [
       "pictures",
-      (["labelled", "unlabelled", "validation", "test"] as const)
-        .filter((part) => part !== "validation" || parts.validation)
-        .map((part) => `${decimals(parts[part], 0)} ${part}`)
+      (["labelled", "copies", "unlabelled", "validation", "test"] as const)
+        .filter((part) => (part !== "validation" && part !== "copies") || parts[part])
+        .map((part) => `${decimals(parts[part], 0)} ${part === "copies" ? "degraded copies of them" : part}`)
         .join(", "),
     ],
     ["peak device memory", [bytes(peakDeviceBytes), ...largestOwners(record)].join(", ")],

@@ -75,11 +75,30 @@ describe("a researcher", () => {
     });
   });
 
+  test("gives other scores by a flag, and the recipe's way to read its own is forgotten", async () => {
+    const text = [
+      'title = "CSV"',
+      "[data]",
+      'csv = "a.csv"',
+      'folder = "photos"',
+      "range = [0, 9]",
+      "lowerIsBetter = true",
+    ];
+    await writeFile(join(folder, "csv.toml"), text.join("\n"));
+    const words = ["experiment", "csv.toml", "--print", "--degraded", "copies"];
+    const { out } = await acutance([...words, "--dataset", "livec"]);
+    expect(JSON.parse(out).data).toEqual({ dataset: "livec", folder: join(folder, "photos"), degraded: "copies" });
+    const kept = JSON.parse((await acutance(words)).out).data;
+    expect(kept).toMatchObject({ csv: join(folder, "a.csv"), range: [0, 9], lowerIsBetter: true });
+  });
+
   test("lists the built-in recipes with what they need", async () => {
     const { code, out } = await acutance(["experiment", "list"]);
     expect(code).toBe(0);
     expect(out).toMatch(/livec-ablation +CPL-IQA on LIVE-C/);
     expect(out).toContain("--data FOLDER (livec)");
+    expect(out).toContain("--init FILE (vit_tiny_patch16_224)\n");
+    expect(out).toContain("--init FILE (resnet101); without it random weights");
     expect(JSON.parse((await acutance(["experiment", "schema"])).out)).toMatchObject({ type: "object" });
   });
 });
@@ -93,6 +112,9 @@ test.each([
   [["experiment", "mine.toml", ...data, "--only", "nothing"], 1, "it has: gamma 0.99; gamma 0.5"],
   [["experiment", "mine.toml", ...data, "--init", "absent.pth"], 1, "the weights file of init cannot be read"],
   [["experiment", "mine.toml", ...data, "--seeds", "a"], 2, "whole number"],
+  [["experiment", "mine.toml", ...data, "--seeds", "1,,2"], 2, "whole number"],
+  [["experiment", "more-unlabelled", "--unlabelled", "a/livec"], 1, "give its folder with --folder livec=a/livec"],
+  [["experiment", "mine.toml", ...data, "--range", "0:"], 2, "expected two numbers"],
 ])("%j is refused", async (words, code, message) => {
   const found = await acutance(words as string[]);
   expect(found.err).toContain(message as string);

@@ -86,6 +86,19 @@ describe("a user trains, evaluates and scores", () => {
     expect(found.plcc).toBeCloseTo(trained.plcc, 9);
   });
 
+  test("evaluate warns of another scale, and not where the scale is only what was found in the CSV", async () => {
+    const words = ["evaluate", "--model", "run/model.safetensors", "--data", "pictures", "--csv", "scores.csv"];
+    expect((await acutance(words)).out).not.toContain("compare different scales");
+    expect((await acutance([...words, "--range", "-10:200"])).out).toContain("compare different scales");
+  });
+
+  test("sensitivity says the range and direction of its scores", async () => {
+    const words = ["--model", "run/model.safetensors", "--data", "pictures", "--kinds", "gaussian-blur"];
+    const { out } = await acutance(["sensitivity", ...words]);
+    expect(out).toContain("pictures on [0, 100], higher is better");
+    expect(out).toMatch(/gaussian-blur .* \d+\.\d /);
+  });
+
   test("the authors' split is kept, and a validation part is held out and reported", async () => {
     const lines = Array.from(
       { length: 30 },

@@ -1,3 +1,4 @@
+import { median } from "../../metrics/index.ts";
 import type { Dataset, Row } from "../dataset.ts";
 import { PictureError } from "../picture-error.ts";
 import { prefetch } from "../prefetch.ts";
@@ -172,11 +173,10 @@ export function summary(values: readonly number[]): Summary {
   const sorted = [...values].sort((a, b) => a - b);
   const count = sorted.length;
   const mean = sorted.reduce((a, b) => a + b, 0) / count;
-  const middle = count >> 1;
   return {
     count,
     minimum: sorted[0] ?? Number.NaN,
-    median: count === 0 ? Number.NaN : count % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2,
+    median: median(sorted),
     maximum: sorted[count - 1] ?? Number.NaN,
     mean,
     sd: Math.sqrt(sorted.reduce((sum, value) => sum + (value - mean) ** 2, 0) / count),

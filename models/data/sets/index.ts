@@ -58,7 +58,7 @@ export async function loadKnownSet(name: string, folder: string, options: KnownS
 
 function shortcomings(set: SetDescription, entries: readonly Entry[]): string[] {
   const warnings: string[] = [];
-  if (entries.length < set.size && set.range) {
+  if (entries.length < set.size && set.direction) {
     warnings.push(`The score files list ${entries.length} pictures; the complete ${set.title} has ${set.size}.`);
   }
   if (set.officialSplit && entries.every((entry) => !entry.split)) {

@@ -42,7 +42,7 @@ const start = () => ({ from: inFolder("start.safetensors") });
 
 /** A model with fresh weights as a file, for runs that freeze sections of it. */
 async function writeStart(name: string, input: CplOptionsInput) {
-  const model = new CplModel(await sharedDevice(), cplOptions({ ...input, frozen: 0 }));
+  const model = new CplModel(await sharedDevice(), cplOptions({ ...input, frozen: 0, tokenShare: 1 }));
   const fresh = model.tensors().map((tensor) => tensor.name);
   await saveModel(inFolder(name), model, { options: model.options, range: [0, 100], history: [], fresh });
   model.dispose();
@@ -81,6 +81,17 @@ describe.each([
   [
     "a section between two pooled ones",
     { frozen: 3, featureDepths: [2, 4], pooling: "statistics", featureNorm: "batch" },
+  ],
+  [
+    "the embedding and a block, a share of the tokens",
+    {
+      backbone: "vit_tiny_patch16_224",
+      stages: 4,
+      frozen: 2,
+      featureDepths: [2, 3],
+      pooling: "statistics",
+      tokenShare: 0.5,
+    },
   ],
   ["all sections, features normalised once", { frozen: 4, featureDepths: [2, 4], featureNorm: "fixed" }],
 ] as const)("frozen: %s", (title, change) => {

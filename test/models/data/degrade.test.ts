@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { parse } from "csv-parse/sync";
 import sharp from "sharp";
 import { decode } from "../../../models/data/decode.ts";
-import { type DegradeOptions, degradedRows, degradedTable, degradeFolder } from "../../../models/data/degrade.ts";
+import { type DegradeOptions, degradedTable, degradeFolder } from "../../../models/data/degrade.ts";
+import { degradedCopies, ratedCopies } from "../../../models/data/degraded-rows.ts";
 import { distort, fromBytes, toBytes } from "../../../models/data/distortions.ts";
 import { DatasetError } from "../../../models/data/problems.ts";
 import { sharedDevice } from "../../engine/device.ts";
@@ -129,27 +130,45 @@ describe("degraded copies of a folder", () => {
 });
 
 describe("degraded copies of labelled pictures", () => {
-  const labelled = [
-    { name: "0.png", path: "", mos: 4, group: "scene" },
-    { name: "sub/wide.jpg", path: "", mos: 2 },
+  const all = () => [
+    { name: "0.png", path: at("photos", "0.png"), mos: 4, group: "scene" },
+    // Named as a CSV may do that lists names without folder and extension.
+    { name: "wide", path: at("photos", "sub", "wide.jpg"), mos: 2 },
+    { name: "1.png", path: at("photos", "1.png"), mos: 3 },
   ];
 
-  test("have the MOS of their source, reduced by their level", async () => {
+  test("have the MOS of their source, reduced by their level; those of other parts are left out", async () => {
     await degrade("rated", { kinds: ["gaussian-blur"], perPicture: Number.POSITIVE_INFINITY });
-    const rows = await degradedRows(at("rated"), labelled, [1, 5]);
-    const found = rows.map(({ path, mos, group }) => [path, mos.toFixed(4), group]).sort();
+    const copies = await degradedCopies(at("rated"), all());
+    expect(new Set(copies.map(({ source }) => source))).toEqual(new Set(["0.png", "wide", "1.png"]));
+    const rows = ratedCopies(copies, all().slice(0, 2), [1, 5]);
+    const found = rows.map(({ path, mos, group, weight }) => [path, mos.toFixed(4), group, weight]).sort();
     const expected = [1, 2, 3, 4, 5].flatMap((level) => [
-      [at("rated", `0-gaussian-blur-${level}.png`), (1 + 3 * (1 - 0.12 * level)).toFixed(4), "scene"],
-      [at("rated", `sub/wide-gaussian-blur-${level}.png`), (1 + 1 * (1 - 0.12 * level)).toFixed(4), undefined],
+      [at("rated", `0-gaussian-blur-${level}.png`), (1 + 3 * (1 - 0.12 * level)).toFixed(4), "scene", 0.1],
+      [at("rated", `sub/wide-gaussian-blur-${level}.png`), (1 + 1 * (1 - 0.12 * level)).toFixed(4), undefined, 0.1],
     ]);
     expect(found).toEqual(expected.sort());
     for (const { path } of rows) expect((await stat(path)).isFile()).toBe(true);
   });
 
-  test("must be there", async () => {
-    await expect(degradedRows(at("nowhere"), labelled, [1, 5])).rejects.toThrow("no folder of degraded copies");
+  test("go by paths when two pictures of the data set have the source's name at their end", async () => {
+    await degrade("rated", { kinds: ["gaussian-blur"], perPicture: Number.POSITIVE_INFINITY });
+    const twins = [
+      { name: "a", path: at("photos", "0.png"), mos: 4 },
+      { name: "b", path: at("others", "0.png"), mos: 2 },
+      { name: "1.png", path: at("photos", "1.png"), mos: 3 },
+    ];
+    const sources = (await degradedCopies(at("rated"), twins)).map(({ source }) => source);
+    expect(new Set(sources)).toEqual(new Set(["1.png"]));
+  });
+
+  test("must be there, of levels that there are", async () => {
+    await expect(degradedCopies(at("nowhere"), all())).rejects.toThrow("no folder of degraded copies");
     await degrade("others", { perPicture: 1 });
-    const strangers = [{ name: "other.png", path: "", mos: 3 }];
-    await expect(degradedRows(at("others"), strangers, [1, 5])).rejects.toThrow("no copy of a labelled picture");
+    const strangers = [{ name: "other.png", path: at("other.png"), mos: 3 }];
+    await expect(degradedCopies(at("others"), strangers)).rejects.toThrow("no copy of a picture of this data set");
+    await mkdir(at("edited"));
+    await writeFile(at("edited", degradedTable), "name,source,level\nx.png,0.png,often\n");
+    await expect(degradedCopies(at("edited"), all())).rejects.toThrow('line 2: the level "often"');
   });
 });

@@ -60,6 +60,18 @@ describe("a protocol", () => {
     }
   });
 
+  test("unrated rows of a group that is validated or tested on are in no part", () => {
+    const parts = divide(rows, { ratio: "2:2:1", seed: 3, by: "group", validationShare: 0.25 });
+    const more = rows.map((row) => ({ name: `unrated ${row.name}`, path: row.path, group: row.group }));
+    const alone = { name: "x.png", path: "/x.png" };
+    const options = { ratio: "2:2:1", seed: 3, validationShare: 0.25 };
+    const { unlabelled } = divide([...rows, ...more, alone], { ...options, by: "group" });
+    const held = new Set([...parts.validation, ...parts.test].map(({ group }) => group));
+    const kept = more.filter(({ group }) => !held.has(group));
+    expect(names(unlabelled)).toEqual(names([...parts.unlabelled, ...kept, alone]));
+    expect(divide([...rows, ...more], { ...options, by: "image" }).unlabelled).toHaveLength(40 + 100);
+  });
+
   test("what cannot be is said", () => {
     const official = { protocol: "official", ratio: "1:3:1", seed: 1, by: "image" } as const;
     const practice = [...rows, { name: "p.png", path: "/p.png", mos: 1, split: "practice" }];

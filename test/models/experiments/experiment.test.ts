@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -195,7 +195,7 @@ describe("an experiment", () => {
     const before = join(folder, "before");
     await cp(data.folder, before, { recursive: true });
     const stop = new AbortController();
-    const progress = () => ({ advance: () => stop.abort(), stop: () => {} });
+    const progress = (label: string) => ({ advance: () => label.includes("stage") && stop.abort(), stop: () => {} });
     const moved = one({ ...data, folder: before });
     const stopped = runExperiment(moved, store("moved"), device, { progress, signal: stop.signal });
     await expect(stopped).rejects.toThrow("interrupted after 0 of 1 runs");
@@ -253,6 +253,11 @@ describe("a store", () => {
     await writeFile(join(store("broken"), "results.sqlite"), "no database, only words, and rather many of them");
     await expect(open("broken")).rejects.toThrow(StoreError);
     await expect(open("broken")).rejects.toThrow("is damaged, or no SQLite file");
+    await mkdir(join(store("folder"), "results.sqlite"), { recursive: true });
+    await expect(open("folder")).rejects.toMatchObject({
+      message: expect.stringContaining("results.sqlite cannot be opened"),
+      advice: expect.stringContaining("see that it can be written"),
+    });
     for (const [name, sql, message] of [
       ["foreign", "CREATE TABLE songs (title TEXT)", "another program"],
       ["later", "PRAGMA user_version = 99", "version 99"],

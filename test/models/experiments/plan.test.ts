@@ -1,7 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import type { Device } from "../../../engine/device/device.ts";
+import type { CplOptions } from "../../../models/cpl/options.ts";
 import { variantsOf } from "../../../models/experiments/expand.ts";
 import { canonicalJson, stageOptions, trainingKey } from "../../../models/experiments/key.ts";
-import { dataOf } from "../../../models/experiments/plan.ts";
+import { dataOf, type OpenedSources, partSizes } from "../../../models/experiments/plan.ts";
+import { adapterOf } from "../../../models/experiments/runner.ts";
 import { optionsOf } from "../../../models/experiments/settings.ts";
 import type { OpenedSource } from "../../../models/experiments/sources.ts";
 import { recipeOf } from "./recipe.ts";
@@ -15,8 +18,9 @@ const rowsOf = (count: number, more = {}) =>
     ...more,
   }));
 
-const opened = (rows: OpenedSource["rows"], grouped = false): OpenedSource => ({
+const opened = (rows: OpenedSource["rows"], grouped = false, copies: OpenedSource["copies"] = []): OpenedSource => ({
   rows,
+  copies,
   grouped,
   problems: [],
   warnings: [],
@@ -26,17 +30,37 @@ const opened = (rows: OpenedSource["rows"], grouped = false): OpenedSource => ({
 const sources = {
   data: opened(rowsOf(100)),
   range: [0, 100] as const,
-  unlabelled: new Map([["more", opened(rowsOf(7, { mos: 4, group: "g" }))]]),
+  unlabelled: new Map([
+    ["more", opened(rowsOf(7, { mos: 4, group: "g" }).map((row) => ({ ...row, sha256: `other ${row.name}` })))],
+  ]),
 };
 
 const repeat = { split: 1, training: 1 };
 
-function dataWith(changes: Record<string, unknown>) {
+function dataWith(
+  changes: Record<string, unknown>,
+  from: Pick<OpenedSources, "data" | "range" | "unlabelled"> = sources,
+) {
   const recipe = recipeOf({ unlabelled: { more: { folder: "/more" } }, base: { ratio: "1:3:1", ...changes } });
-  const { data, noisy } = dataOf(variantsOf(recipe)[0]!, repeat, sources);
+  const { data, noisy, notes } = dataOf(variantsOf(recipe)[0]!, repeat, from);
   const { labelled, unlabelled, validation, test } = data;
-  return { ...data, noisy, sizes: [labelled.length, unlabelled.length, validation.length, test.length] };
+  return { ...data, noisy, notes, sizes: [labelled.length, unlabelled.length, validation.length, test.length] };
 }
+
+/** Two degraded copies of every picture. */
+const degraded = {
+  ...sources,
+  data: opened(
+    rowsOf(100),
+    false,
+    rowsOf(100).flatMap(({ name }) =>
+      [1, 5].map((level) => ({
+        ...{ name: `degraded/${level}-${name}`, path: `/${level}-${name}`, sha256: `copy ${level} of ${name}` },
+        ...{ source: name, level },
+      })),
+    ),
+  ),
+};
 
 const names = (rows: readonly { name: string }[]) => rows.map(({ name }) => name);
 
@@ -71,7 +95,7 @@ describe("the parts of a run", () => {
 
   test("pictures of a further set have names of their own and no score", () => {
     const { unlabelled } = dataWith({ moreUnlabelled: ["more"] });
-    expect(unlabelled.at(-1)).toEqual({ name: "more/6.png", path: "/6.png", sha256: "hash 6" });
+    expect(unlabelled.at(-1)).toEqual({ name: "more/6.png", path: "/6.png", sha256: "other 6.png" });
   });
 
   test("groups stay together where the set says so", () => {
@@ -81,6 +105,73 @@ describe("the parts of a run", () => {
     const groups = (part: readonly { group?: string }[]) => new Set(part.map(({ group }) => group));
     expect(groups(data.test).intersection(groups(data.labelled)).size).toBe(0);
     expect(data.split).toBe("1:3:1 by group, seed 1");
+  });
+});
+
+describe("degraded copies", () => {
+  test("belong to the part of their picture, and only those of labelled ones are there", () => {
+    const { labelled, unlabelled, validation, test, split } = dataWith(
+      { validationShare: 0.2, labelledShare: 0.5, remainder: "unlabelled" },
+      degraded,
+    );
+    const rated = labelled.filter(({ weight }) => weight === undefined);
+    const copies = labelled.filter(({ weight }) => weight !== undefined);
+    expect(rated).toHaveLength(8);
+    expect(names(copies).sort()).toEqual(
+      names(rated)
+        .flatMap((name) => [`degraded/1-${name}`, `degraded/5-${name}`])
+        .sort(),
+    );
+    for (const part of [unlabelled, validation, test]) expect(names(part).join()).not.toContain("degraded");
+    expect(split).toBe("1:3:1 by image, seed 1, 0.2 of the labelled held out, 16 degraded copies");
+    const parts = partSizes({ data: { labelled, unlabelled, validation, test, range: [0, 100] }, noisy: 0 });
+    expect(parts).toEqual({ labelled: 8, copies: 16, unlabelled: 68, validation: 4, test: 20 });
+  });
+
+  test("have a weight and a score that falls with their level, from the noisy score where there is noise", () => {
+    const { labelled } = dataWith({ degradedWeight: 0.25, labelNoise: { mean: 0, sd: 10 } }, degraded);
+    const scores = new Map(labelled.map(({ name, mos }) => [name, mos]));
+    const copies = labelled.filter(({ weight }) => weight !== undefined);
+    expect(new Set(copies.map(({ weight }) => weight))).toEqual(new Set([0.25]));
+    for (const { name, mos } of copies) {
+      const [, level, source] = /^degraded\/(\d)-(.*)$/.exec(name)!;
+      expect(mos).toBeCloseTo(scores.get(source!)! * (1 - 0.12 * Number(level)), 9);
+    }
+  });
+
+  test("of weight 0 are not there", () => {
+    expect(dataWith({ degradedWeight: 0 }, degraded)).toEqual(dataWith({}));
+  });
+});
+
+describe("pictures of the test part that come again", () => {
+  const again = (part: "test" | "labelled") => {
+    const first = dataWith({})[part][0]!;
+    return opened([{ name: "again.png", path: "/again.png", sha256: first.sha256 }]);
+  };
+
+  test("are left out of the unlabelled ones, with a note", () => {
+    const { unlabelled, notes } = dataWith(
+      { moreUnlabelled: ["more"] },
+      { ...sources, unlabelled: new Map([["more", again("test")]]) },
+    );
+    expect(names(unlabelled)).not.toContain("more/again.png");
+    expect(notes).toEqual(["1 unlabelled pictures with the bytes of one of the validation or test part were left out"]);
+    const harmless = dataWith(
+      { moreUnlabelled: ["more"] },
+      { ...sources, unlabelled: new Map([["more", again("labelled")]]) },
+    );
+    expect(names(harmless.unlabelled)).toContain("more/again.png");
+    expect(harmless.notes).toEqual([]);
+  });
+
+  test("among the labelled ones are counted", () => {
+    const [first] = dataWith({}).test;
+    const rows = rowsOf(100).map((row) =>
+      row.name === dataWith({}).labelled[0]!.name ? { ...row, sha256: first!.sha256 } : row,
+    );
+    const { notes } = dataWith({}, { ...sources, data: opened(rows) });
+    expect(notes.join()).toContain("1 labelled pictures with the bytes of one");
   });
 });
 
@@ -131,6 +222,40 @@ describe("the key of a training", () => {
     for (const changes of [{ levels: 50 }, { labelMode: "minent" }, { backbone: "resnet50" }, { rate: 1e-5 }]) {
       for (const stage of [1, 2] as const) expect(keyOf(stage, changes)).not.toBe(keyOf(stage));
     }
+  });
+
+  test("changes with the weight and the content of a degraded copy, and not with the folder of the copies", () => {
+    const whole = dataWith({}, degraded);
+    const [copy] = whole.labelled.filter(({ weight }) => weight !== undefined);
+    const keyWith = (changed: Record<string, unknown>) =>
+      keyOf(1, {}, { labelled: whole.labelled.map((row) => (row === copy ? { ...row, ...changed } : row)) });
+    expect(keyWith({})).not.toBe(keyOf(1));
+    expect(keyWith({ path: "/elsewhere" })).toBe(keyWith({}));
+    for (const changed of [{ weight: 0.2 }, { weight: undefined }, { sha256: "other" }, { mos: 1 }])
+      expect(keyWith(changed)).not.toBe(keyWith({}));
+  });
+
+  test("tells an adapter from itself with matrix units, whose bits are others", () => {
+    const info = {
+      provider: "dawn",
+      vendor: "a",
+      architecture: "a",
+      description: "b",
+      software: true,
+    } as unknown as Device["info"];
+    expect(adapterOf({ info, matrixUnits: [] })).toBe("a b");
+    const unit = { component: "f16", sum: "f32", M: 8, N: 16, K: 16, lanes: 32, emulated: false } as const;
+    expect(adapterOf({ info, matrixUnits: [unit] })).toBe("a b f16 f32 8x16x16");
+  });
+
+  test("of pictures without weights is what it was before there were weights", () => {
+    const row = { name: "a.png", path: "/a.png", sha256: "hash", mos: 2.5, sd: 0.5, histogram: [1, 2] };
+    const parts = { labelled: [row], unlabelled: [], validation: [], test: [{ ...row, name: "b.png" }] };
+    const given = { start: null, range: [1, 5] as const, adapter: "an adapter", version: "1.0" };
+    const options = { levels: 10 } as unknown as CplOptions;
+    expect(trainingKey({ ...given, ...parts, options, stage: 1 })).toBe(
+      "b1a35df1f79d9dc631eb118cd6284caca432297412cb0d8e5315d76cbcdf30fe",
+    );
   });
 
   test("does not depend on the order of keys", () => {

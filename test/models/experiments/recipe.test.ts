@@ -9,9 +9,13 @@ import {
   readRecipe,
   recipeJsonSchema,
   repeatsOf,
+  type Source,
   settingNames,
   variantsOf,
 } from "../../../models/experiments/index.ts";
+import { openSource } from "../../../models/experiments/sources.ts";
+import { ExperimentStore } from "../../../models/experiments/store.ts";
+import { blurredPictures } from "../cpl/pictures.ts";
 import { recipeOf } from "./recipe.ts";
 
 let folder = "";
@@ -111,6 +115,10 @@ describe("a wrong recipe names the key", () => {
     ["labelledShare = 0", "[base]", "base.labelledShare"],
     ["labelNoise = { mena = 1 }", "[base]", "base.labelNoise.mena: there is no such key; did you mean mean?"],
     ['moreUnlabelled = ["spaq"]', "[base]", "base.moreUnlabelled: there is no [unlabelled.spaq]; there are: none"],
+    ['moreUnlabelled = [["spaq"], []]', "[grid]", "grid.moreUnlabelled: there is no [unlabelled.spaq]"],
+    ['degradet = "copies"', "[data]", "data.degradet: there is no such key; did you mean degraded?"],
+    ['degraded = "copies"', "[unlabelled.x]", "unlabelled.x.degraded: there is no such key"],
+    ["degradedWeight = 1", "[base]", "base.degradedWeight: Too big: expected number to be <1, got 1"],
     ['dataset = "konic"', "[data]", "data.dataset: Invalid option"],
     ["range = [5, 1]", "[data]", "data.range: the lower end comes first, got [5,1]"],
     ["titel = 1", "", "titel: there is no such key; did you mean title?"],
@@ -136,6 +144,28 @@ describe("a wrong recipe names the key", () => {
     await expect(readRecipe(join(folder, "absent.toml"))).rejects.toThrow("cannot be read");
     await expect(findRecipe("livec-ablatoin")).rejects.toThrow("did you mean livec-ablation?");
   });
+});
+
+test("the parts of KonIQ-10k in bid-koniq are those of its official split", async () => {
+  const koniq = join(folder, "koniq");
+  await blurredPictures(join(koniq, "1024x768"), 3);
+  const rows = ["training", "validation", "test"].map((part, i) => `${i}.png,0,0,0.5,0.5,0,0.5,${part}`);
+  const header = "image_name,c1,c2,c3,c4,c5,SD,set";
+  await writeFile(join(koniq, "koniq10k_distributions_sets.csv"), [header, ...rows].join("\n"));
+  const recipe = await findRecipe("bid-koniq");
+  using store = await ExperimentStore.open(join(folder, "store"));
+  const open = async (source: Source) => (await openSource("koniq", { ...source, folder: koniq }, store)).rows;
+  expect((await open(recipe.unlabelled["koniq"]!)).map(({ name }) => name)).toEqual(["0.png"]);
+  expect((await open(recipe.crossData["koniq"]!)).map(({ name }) => name)).toEqual(["2.png"]);
+});
+
+test("what is of a CSV is refused where there is none", async () => {
+  using store = await ExperimentStore.open(join(folder, "store"));
+  const open = (source: Source) => openSource("data", { folder, ...source }, store);
+  await expect(open({ dataset: "livec", lowerIsBetter: true })).rejects.toThrow(
+    "data: lowerIsBetter would say how to read",
+  );
+  await expect(open({ range: [0, 1] })).rejects.toThrow("but none is given (csv)");
 });
 
 test("every built-in recipe expands", async () => {

@@ -7,6 +7,7 @@ import {
   krcc,
   MetricError,
   mae,
+  median,
   plcc,
   plccFitted,
   rmse,
@@ -150,4 +151,11 @@ describe("inputs that cannot be compared", () => {
     expect(() => evaluate([1, 2, 3], [1, 2, Number.POSITIVE_INFINITY])).toThrow("true score at index 2 is Infinity");
     expect(() => slope([1], [2])).toThrow(MetricError);
   });
+});
+
+test("the median of an even number of scores is the mean of the middle two", () => {
+  expect(median([9, 1, 10])).toBe(9);
+  expect(median(Float32Array.of(4, 1, 3, 2))).toBe(2.5);
+  expect(median([7])).toBe(7);
+  expect(median([])).toBeNaN();
 });

@@ -51,7 +51,7 @@ test("the page says what the record says", () => {
   ]);
   const paired = measured(better!, "test", "srcc").map((value, i) => value - values[i]!);
   const signed = (value: number) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
-  const difference = cells(html, "Differences", "gamma 0.9 *")!;
+  const difference = cells(html, "Differences", "gamma 0.9\u00a0*")!;
   expect(difference.slice(1, 4)).toEqual(paired.map(signed));
   expect(difference[4]).toBe(signed(paired.reduce((a, b) => a + b) / 3));
   expect(difference.at(-1)).toBe(`${paired.filter((value) => value > 0).length} of 3`);

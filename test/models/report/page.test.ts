@@ -62,6 +62,18 @@ test("numbers, captions, pictures and the chart are there", () => {
   expect(html).toContain("prefers-color-scheme:dark");
 });
 
+test("numbers, also several in a cell, stand to the right with a minus", () => {
+  const rows = [
+    ["-a", "-0.5", "−0.2 to +0.4", "2 of 3", "6 / 10 / 3 / 5"],
+    ["-b", "–", "-0.2 to 0.4", "1 of 3", "6 / 10 / 3 / 5"],
+  ];
+  const headers = ["what", "a header of many letters", "interval", "better in", "parts"];
+  const table = renderPage({ title: "", sections: [{ title: "", blocks: [{ kind: "table", headers, rows }] }] });
+  expect(table).toContain('<td>-a</td><td class="number">−0.5</td><td class="number">−0.2 to +0.4</td>');
+  expect(table).toContain('<td class="number">1 of 3</td><td class="number">6 / 10 / 3 / 5</td>');
+  expect(table).toContain('<th scope="col" class="number long">a header');
+});
+
 test.each([
   "<div></div>",
   "<svg><script></script></svg>",

@@ -166,7 +166,7 @@ test("the page says what the record says", async () => {
   expect(html).toContain(">9.88</td>");
   expect(html).toContain(">12.35</td>");
   expect(html).toContain(">0.765</td>");
-  expect(html).toContain(">-0.32</td>");
+  expect(html).toContain(">−0.32</td>");
   const [, two] = record.reliability!;
   expect(cells(html.slice(html.indexOf("coverage error")), "stage 2")?.slice(0, 3)).toEqual([
     "stage 2",
@@ -251,6 +251,18 @@ test("the outcome is said plainly", async () => {
   expect(await summary([])).toBe("There are no test results.");
 });
 
+test("degraded copies are told from labelled pictures, and equal stages from worse ones", async () => {
+  const record = plausible();
+  const [one] = record.results;
+  const html = await trainingReport({
+    ...record,
+    parts: { ...record.parts, copies: 12 },
+    results: [one!, { ...one!, name: "stage 2" }],
+  });
+  expect(cells(html, "pictures")![1]).toBe("21 labelled, 12 degraded copies of them, 63 unlabelled, 20 test");
+  expect(html).toContain(`Stage 2 and stage 1 have one test SRCC, ${one!.evaluation.srcc.toFixed(3)}, on 20 pictures.`);
+});
+
 test("a validation part is named beside the test part", async () => {
   const record = plausible();
   const [one] = record.results;
@@ -261,6 +273,7 @@ test("a validation part is named beside the test part", async () => {
   });
   expect(cells(html, "pictures")).toEqual(["pictures", "21 labelled, 63 unlabelled, 7 validation, 20 test"]);
   expect(cells(html, "stage 1, validation")?.[1]).toBe("20");
+  expect(cells(html, "stage 1, test")?.[1]).toBe("20");
   expect(html).toContain("of the test and the validation part at the end of each stage");
   expect(html).toContain("Stage 2 beats stage 1 in test SRCC");
 });
