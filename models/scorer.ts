@@ -1,54 +1,19 @@
-import { basename, extname } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Device } from "../engine/device/device.ts";
 import { OutOfMemoryError } from "../engine/device/errors.ts";
-import type { SharedDevice } from "../engine/device/shared.ts";
-import type { DeviceSource } from "../engine/device/source.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import type { ModelCard } from "./cpl/model.ts";
 import { evaluationViews, type Showing, uploadView, type View } from "./cpl/parts.ts";
-import { evaluationBatch, meanOf, type Score, scoreOf } from "./cpl/predict.ts";
-import { type DecodeOptions, decode, type MosRange, type Picture, PictureError, prefetch } from "./data/index.ts";
+import { meanOf, type Score, scoreOf } from "./cpl/predict.ts";
+import { decode, type MosRange, type Picture, PictureError, prefetch } from "./data/index.ts";
 import { Limit, whenAborted } from "./data/prefetch.ts";
-import { defaultModel } from "./default-model.ts";
-import { type AdapterOptions, lenderOf } from "./scoring/device.ts";
+import { lenderOf } from "./scoring/device.ts";
 import { explanationOf, type QualityMap, tilesOf } from "./scoring/explain.ts";
-import { type BatchReport, Network } from "./scoring/network.ts";
+import { Network } from "./scoring/network.ts";
+import { atLeastOne, type ScorerOptions, type Settings, settingsOf } from "./scoring/options.ts";
 import { contentOf, type OpenedPicture, openPicture, type PictureSource } from "./scoring/picture-source.ts";
 import { Supply } from "./scoring/supply.ts";
 
-/** How {@link openScorer} opens a scorer. */
-export interface ScorerOptions extends Pick<DecodeOptions, "background" | "maxPixels" | "strictness"> {
-  /** A model made by `acutance train`: path or `file:` URL of its safetensors file. @default the one that comes with Acutance */
-  readonly model?: string | URL;
-  /**
-   * A device of the host's own, which the scorer neither closes nor replaces; a `SharedDevice` or how to open one, which it
-   * releases or closes, and replaces when it is lost. @default one device for all scorers of the process that give none and ask
-   * for the same {@link ScorerOptions.adapter}: opened with the first, closed with the last, replaced once for all
-   */
-  readonly device?: DeviceSource | SharedDevice;
-  /** Which adapter the device is opened on and what of it is used, where `device` is not given. @default the best one at hand */
-  readonly adapter?: AdapterOptions;
-  /**
-   * A score is the mean over a grid of at most so many tiles at original size that covers the picture; one that takes more is
-   * first reduced until it is covered. @default what the model was tested with, as a rule the centre of the resized picture
-   */
-  readonly tiles?: number;
-  /** The most pictures taken through the network at once; fewer where they do not fit the memory. @default 32 */
-  readonly batch?: number;
-  /** How long a picture may wait, while the adapter is idle, for others that are being decoded. @default 10 */
-  readonly latencyMs?: number;
-  /** Pictures decoded at a time. @default 4 */
-  readonly decoders?: number;
-  /** Blobs, bodies and streams that are longer are refused, bytes. @default 268435456 (256 MiB) */
-  readonly maxBytes?: number;
-  /** Name of the model in results. @default the file's name without its extension */
-  readonly name?: string;
-  /** Told of every batch that was run; what it throws, the callers of the batch get. */
-  readonly onBatch?: (report: BatchReport) => void;
-  /** Told of every loss of the device. */
-  readonly onDeviceLost?: (error: Error) => void;
-}
+export type { ScorerOptions };
 
 /** The score of one picture, higher is better, with what it was made from. */
 export interface PictureScore extends Score {
@@ -89,38 +54,16 @@ export class ScorerClosedError extends Error {
  * not one picture fits; RangeError for an option that means nothing
  */
 export async function openScorer(options: ScorerOptions = {}): Promise<Scorer> {
-  const { model = defaultModel } = options;
-  const path = model instanceof URL ? fileURLToPath(model) : model;
-  const settings: Settings = {
-    ...options,
-    path,
-    name: options.name ?? basename(path, extname(path)),
-    batch: atLeastOne("batch", options.batch ?? evaluationBatch),
-    decoders: atLeastOne("decoders", options.decoders ?? 4),
-    maxBytes: atLeastOne("maxBytes", options.maxBytes ?? 2 ** 28),
-    latencyMs: options.latencyMs ?? 10,
-  };
-  for (const name of ["tiles", "maxPixels"] as const) {
-    if (options[name] !== undefined) atLeastOne(name, options[name]);
-  }
-  // A timer that is set to more runs out at once.
-  if (!(settings.latencyMs >= 0 && settings.latencyMs < 2 ** 31)) {
-    throw new RangeError(`latencyMs must be from 0 to 2147483647, got ${settings.latencyMs}`);
-  }
+  const settings = settingsOf(options);
   const lender = lenderOf(options.device, options.adapter);
   const load = async () =>
-    Network.load(await lender.lease(), path, { ...settings, onBatch: options.onBatch ?? (() => {}) });
+    Network.load(await lender.lease(), settings.path, { ...settings, onBatch: options.onBatch ?? (() => {}) });
   const supply = new Supply(await load(), {
     reload: lender.replaces ? load : undefined,
     onDeviceLost: options.onDeviceLost ?? (() => {}),
   });
   return new Scorer(settings, supply);
 }
-
-type Settings = Omit<ScorerOptions, "model" | "device" | "adapter"> &
-  Required<Pick<ScorerOptions, "batch" | "decoders" | "maxBytes" | "latencyMs" | "name">> & {
-    readonly path: string;
-  };
 
 /** Takes from a picture what goes through the network, and says what is kept of it meanwhile. */
 type Cut<Kept> = (
@@ -354,9 +297,4 @@ function uploaded(network: Network, shown: readonly View[], picture: Picture, na
     const detail = `Its ${picture.width} x ${picture.height} pixels do not fit the device: ${error.message}.`;
     throw new PictureError(name, "too-large", detail, { cause: error });
   }
-}
-
-function atLeastOne(name: string, value: number): number {
-  if (Number.isInteger(value) && value >= 1) return value;
-  throw new RangeError(`${name} must be a whole number of at least 1, got ${value}`);
 }

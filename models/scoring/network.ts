@@ -153,7 +153,7 @@ export class Network {
     this.#lease.release();
   }
 
-  /** Ends the model and releases its device; nothing may be waiting or running. */
+  /** Ends the model and releases its device; whoever called for what still waits or runs must have given it up. */
   dispose(): void {
     clearTimeout(this.#timer);
     this.#drop(this.#waiting);

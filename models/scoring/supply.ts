@@ -72,7 +72,7 @@ export class Supply {
     }
   }
 
-  /** Ends the network, and its device when nobody else uses it; nothing may be running. */
+  /** Ends the network, and its device when nobody else uses it; no work may be in progress. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#replacements.get(this.#network)?.catch(() => {});

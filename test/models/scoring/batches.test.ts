@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import sharp from "sharp";
+import { openDevice } from "../../../engine/device/open.ts";
 import { openScorer, type PictureScore, type Scorer, ScorerClosedError } from "../../../models/scorer.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { devices, failure, lasting, openKnown, smallModel } from "./fixtures.ts";
@@ -165,6 +166,27 @@ describe("an abort", () => {
     expect(sizes).toEqual([1]);
     expect(await failure(patient.score(pictures[0]!, { signal: stop.signal }))).toMatchObject({ message: "gone" });
   });
+});
+
+test("aborts at any moment and a close right after leave nothing on the device", async () => {
+  using device = await openDevice();
+  for (const tiles of [1, 9]) {
+    const before = device.memoryUse.usedBytes;
+    const own = await openScorer({ model, device, tiles, batch: 4, latencyMs: 2 });
+    const large = await sharp(pictures[0]!).resize(90, 90).png().toBuffer();
+    const aborted: unknown[] = [];
+    for (let i = 0; i < 24; i++) {
+      const stop = new AbortController();
+      const calls = [0, 1].map(() => failure(own.score(large, { signal: stop.signal })));
+      await sleep(i / 2);
+      stop.abort(new Error("gone"));
+      if (i < 23) aborted.push(...(await Promise.all(calls)));
+    }
+    await own.close();
+    expect(aborted.some((error) => error instanceof Error)).toBe(true);
+    expect(own.pending).toBe(0);
+    expect(device.memoryUse.usedBytes).toBe(before);
+  }
 });
 
 test("closing waits for what was given and takes no more", async () => {
