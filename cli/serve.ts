@@ -69,7 +69,8 @@ export function register(program: Command): void {
 }
 
 async function run(flags: ServeFlags): Promise<void> {
-  const token = flags.tokenFile ? (await readFile(flags.tokenFile, "utf8")).trim() : process.env["ACUTANCE_TOKEN"];
+  const given = flags.tokenFile ? await readFile(flags.tokenFile, "utf8") : process.env["ACUTANCE_TOKEN"];
+  const token = given?.trim();
   if (token === "")
     throw new Error("the bearer token is empty; without --token-file and ACUTANCE_TOKEN none is asked for");
   if (!token && !isLoopback(flags.host)) {

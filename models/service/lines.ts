@@ -5,21 +5,25 @@ interface Row {
 
 /**
  * Rows as lines of JSON, until `signal` aborts or nobody reads on for so many seconds.
- * @param end called once, when the last line was handed over or no further one will be
+ * @param end called once, when the last line was handed over (`isWhole`) or no further one will be
  */
 export function linesOf(
   first: Row,
   rows: AsyncIterator<Row, void>,
-  { signal, end, seconds }: { readonly signal: AbortSignal; readonly end: () => void; readonly seconds: number },
+  {
+    signal,
+    end,
+    seconds,
+  }: { readonly signal: AbortSignal; readonly end: (isWhole: boolean) => void; readonly seconds: number },
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let next: Row | undefined = first;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isOver = false;
-  const stop = () => {
+  const stop = (isWhole = false) => {
     isOver = true;
     clearTimeout(timer);
-    end();
+    end(isWhole);
     Promise.resolve(rows.return?.()).catch(() => {});
   };
   return new ReadableStream<Uint8Array>({
@@ -44,7 +48,7 @@ export function linesOf(
       if (isOver) return;
       if (!next) {
         controller.close();
-        stop();
+        stop(true);
         return;
       }
       controller.enqueue(encoder.encode(`${JSON.stringify(next.line)}\n`));
@@ -54,6 +58,6 @@ export function linesOf(
         stop();
       }, 1000 * seconds);
     },
-    cancel: stop,
+    cancel: () => stop(),
   });
 }

@@ -151,11 +151,12 @@ export class Service {
   }
 
   #record(request: Request, account: Account, status: number, milliseconds: number): void {
-    const { id, route, pictures, failed, bytes } = account;
+    const { id, route, pictures, failed, bytes, isCut } = account;
     this.#metrics.request(route, status, milliseconds / 1000);
-    const level = status >= 500 ? "error" : status >= 400 ? "warn" : "info";
+    const level = status >= 500 ? "error" : status >= 400 || isCut ? "warn" : "info";
     const { method } = request;
-    this.#log({ level, event: "request", id, method, route, status, milliseconds, pictures, failed, bytes });
+    const cut = isCut && { cut: true };
+    this.#log({ level, event: "request", id, method, route, status, ...cut, milliseconds, pictures, failed, bytes });
   }
 
   #routed(): OpenAPIHono<Environment> {
@@ -234,7 +235,10 @@ export class Service {
     app.openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer" });
     app.openAPIRegistry.register("PictureUrls", urlsSchema);
     const { version, description } = packageJson;
-    app.doc31("/openapi.json", { openapi: "3.1.0", info: { title: "Acutance", version, description } });
+    app.doc31("/openapi.json", (context) => {
+      account(context, "/openapi.json");
+      return { openapi: "3.1.0", info: { title: "Acutance", version, description } };
+    });
   }
 
   /** @throws Problem 401 without the token, 503 for work while the service is shut down */

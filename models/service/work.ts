@@ -20,6 +20,8 @@ export interface Account {
   pictures: number;
   failed: number;
   bytes: number;
+  /** A streamed answer broke off: its client went away or did not read on. */
+  isCut?: boolean;
   /** Resolves when the last byte of a streamed answer is handed over. */
   streaming?: Promise<void>;
 }
@@ -97,7 +99,8 @@ export class Work {
       if (problem && isOfRequest) throw problem;
       const ended = Promise.withResolvers<void>();
       account.streaming = ended.promise;
-      const end = () => {
+      const end = (isWhole: boolean) => {
+        account.isCut = !isWhole;
         job[Symbol.dispose]();
         ended.resolve();
       };

@@ -292,10 +292,13 @@ test("it does not listen where others reach it unless told, and then not without
   }
   await ended(service);
   const words = [main, "serve", "--model", model, "--host", "0.0.0.0", "--port", "0"];
-  const { status, stderr } = spawnSync(process.execPath, words, {
-    encoding: "utf8",
-    env: { ...process.env, NO_COLOR: "1" },
-  });
-  expect(stderr).toContain("give a bearer token with --token-file");
-  expect(status).toBe(1);
+  for (const [token, complaint] of [
+    [undefined, "give a bearer token with --token-file"],
+    [" \n", "the bearer token is empty"],
+  ]) {
+    const env = { ...process.env, NO_COLOR: "1", ACUTANCE_TOKEN: token };
+    const { status, stderr } = spawnSync(process.execPath, words, { encoding: "utf8", env, timeout: 20_000 });
+    expect(stderr).toContain(complaint!);
+    expect(status).toBe(1);
+  }
 });

@@ -80,6 +80,7 @@ describe("what it says of itself", () => {
     const text = await response.text();
     for (const name of [
       'acutance_requests_total{route="/v1/score",status="200"}',
+      'acutance_requests_total{route="/openapi.json",status="200"}',
       'acutance_request_seconds_bucket{le="0.1",route="/v1/score"}',
       'acutance_pictures_total{outcome="scored"}',
       'acutance_pictures_total{outcome="not-a-picture"}',

@@ -7,6 +7,7 @@ import { Random } from "../../../engine/random.ts";
 import {
   answerSchema,
   failureSchema,
+  type LogEntry,
   openService,
   type Service,
   type ServiceOptions,
@@ -199,13 +200,19 @@ describe("a body that is on its way", () => {
   });
 
   test("whose client does not read its answer is given up, so that a shutdown ends", async () => {
-    const own = await open({ limits: { bodySeconds: 0.2 } });
+    const log: LogEntry[] = [];
+    const own = await open({ limits: { bodySeconds: 0.2 }, log: (entry) => log.push(entry) });
+    await (await own.fetch(form(pictures, "/v1/score/stream"))).text();
     const response = await own.fetch(form(pictures, "/v1/score/stream"));
     expect(response.status).toBe(200);
     expect(own.active).toBeGreaterThan(0);
     await own.close();
     expect(own.active).toBe(0);
     await expect(response.text()).rejects.toThrow("nobody has read on");
+    expect(log.map(({ level, status, cut }) => ({ level, status, cut }))).toEqual([
+      { level: "info", status: 200, cut: undefined },
+      { level: "warn", status: 200, cut: true },
+    ]);
   });
 });
 
