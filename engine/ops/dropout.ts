@@ -16,17 +16,20 @@ export interface RandomWords {
   readonly stream?: string;
 }
 
-export interface DropoutOptions extends RandomWords {
+export interface DropoutOptions extends Omit<RandomWords, "offset"> {
+  /** As of {@link RandomWords}; a function is asked anew at every replay of a plan, by the operation and by its gradient. */
+  readonly offset?: number | (() => number);
   /** Without it the result is x itself. */
   readonly training?: boolean;
 }
 
-/** What tells the kernels which words to take, without the window. */
-function philoxParameters({ seed, stream = "" }: RandomWords, block: number) {
+/** What tells the kernels which words to take. @param start blocks before the window's */
+function philoxParameters({ seed, stream = "", offset = 0 }: DropoutOptions, start: number) {
   const random = new Random(seed, stream);
+  const first = typeof offset === "number" ? () => offset : offset;
   return {
-    block_low: block >>> 0,
-    block_high: Math.floor(block / 2 ** 32),
+    block_low: () => (first() + start) >>> 0,
+    block_high: () => Math.floor((first() + start) / 2 ** 32),
     stream0: random.streamWords[0],
     stream1: random.streamWords[1],
     seed_low: random.key[0],
@@ -54,7 +57,7 @@ export function randomWords(device: Device, count: number, words: RandomWords): 
       "random/words",
       { WORKGROUP: flatWorkgroup },
       { y: y.window(start * 4, blocks * 4) },
-      { count4: blocks, ...philoxParameters(words, offset + start) },
+      { count4: blocks, ...philoxParameters(words, start) },
       flatGrid(device, blocks),
     );
   }
@@ -62,7 +65,7 @@ export function randomWords(device: Device, count: number, words: RandomWords): 
 }
 
 /** x · keep / (1 − rate). Not recorded. */
-function drop(x: Tensor, rate: number, words: RandomWords): Tensor {
+function drop(x: Tensor, rate: number, words: DropoutOptions): Tensor {
   const { device } = x;
   const y = Tensor.like(x);
   const threshold = Math.min(Math.round(rate * 2 ** 32), 2 ** 32 - 1);
@@ -71,7 +74,7 @@ function drop(x: Tensor, rate: number, words: RandomWords): Tensor {
       "random/dropout",
       { WORKGROUP: flatWorkgroup },
       { x: x.window(start * 4, count * 4), y: y.window(start * 4, count * 4) },
-      { count4: count, ...philoxParameters(words, (words.offset ?? 0) + start), threshold, factor: 1 / (1 - rate) },
+      { count4: count, ...philoxParameters(words, start), threshold, factor: 1 / (1 - rate) },
       flatGrid(device, count),
       { flops: Math.min(4 * count, x.size - 4 * start) },
     );
@@ -79,10 +82,10 @@ function drop(x: Tensor, rate: number, words: RandomWords): Tensor {
   return y;
 }
 
-function checked(operation: string, x: Tensor, rate: number, words: RandomWords): void {
+function checked(operation: string, x: Tensor, rate: number, { offset = 0 }: DropoutOptions): void {
   if (!x.isFloat) throw new ShapeError(`${operation} takes floating-point elements, found ${x.dtype} [${x.shape}]`);
   if (!(rate >= 0 && rate < 1)) throw new RangeError(`${operation}: the rate must be from 0 to below 1, got ${rate}`);
-  expectOffset(operation, words.offset ?? 0);
+  expectOffset(operation, typeof offset === "number" ? offset : offset());
 }
 
 /**
@@ -122,7 +125,7 @@ export function stochasticDepth(x: Tensor, rate: number, options: DropoutOptions
 }
 
 /** Not recorded: x is taken under a handle that is not on the tape. */
-function dropSamples(x: Tensor, rate: number, words: RandomWords): Tensor {
+function dropSamples(x: Tensor, rate: number, words: DropoutOptions): Tensor {
   const { device } = x;
   const samples = x.shape[0]!;
   const ones = Tensor.constant(device, new Float32Array(samples).fill(1), [samples, ...x.shape.slice(1).fill(1)]);

@@ -1,6 +1,7 @@
 import type { Device } from "../../engine/device/device.ts";
 import { BatchNorm, Linear } from "../../engine/nn/layers.ts";
 import { type Layer, loadTensors, type NamedTensor, nameTensors, storable } from "../../engine/nn/named.ts";
+import { dropout } from "../../engine/ops/dropout.ts";
 import { relu } from "../../engine/ops/elementwise.ts";
 import { normalise } from "../../engine/ops/image.ts";
 import { reshape } from "../../engine/ops/shape.ts";
@@ -49,6 +50,8 @@ export class CplModel implements Layer {
   readonly device: Device;
   readonly backbone: Backbone;
   readonly options: CplOptions;
+  /** Number of the training step that is recorded or replayed: what dropout draws by. */
+  step = 0;
   readonly #trunk: Trunk;
   readonly #norm: BatchNorm | undefined;
   readonly #embed: Linear;
@@ -104,7 +107,15 @@ export class CplModel implements Layer {
 
   #head(feature: Tensor, training: boolean): Outputs {
     const embedding = relu(this.#embed.forward(this.#norm ? normed(this.#norm, feature, training) : feature));
-    return { feature, embedding, logits: this.#classify.forward(embedding) };
+    return { feature, embedding, logits: this.#classify.forward(this.#dropped(embedding, training)) };
+  }
+
+  /** With entries at 0 by the option `dropout`: in training, others in each step. */
+  #dropped(embedding: Tensor, training: boolean): Tensor {
+    const { dropout: rate, seed } = this.options;
+    if (rate === 0 || !training) return embedding;
+    const blocks = Math.ceil(embedding.size / 4);
+    return dropout(embedding, rate, { seed, stream: "head dropout", offset: () => this.step * blocks });
   }
 
   /** Whether `featureNorm` is `fixed` and nobody has said yet by what: it starts with mean 0 and variance 1. */

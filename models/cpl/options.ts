@@ -52,6 +52,14 @@ export const cplOptionsSchema = z.strictObject({
       "with frozen sections of a vision transformer: share of the patches, drawn for each picture and step, that training takes through the sections that learn (Liu et al. 2023, PatchDropout)",
     ),
   embedding: count.default(256).describe("length of the feature that the graph is built on"),
+  dropout: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe(
+      "share of that feature's entries that training sets to 0 at random before the logits (Srivastava et al. 2014)",
+    ),
   levels: z.number().int().min(2).default(100).describe("m, the size of the score set"),
   labelMode: z.enum(LABEL_MODES).default("adjacent").describe("how a score becomes a distribution (Eq. 2)"),
   labelDeviation: positive

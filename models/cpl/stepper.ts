@@ -106,6 +106,7 @@ export class Stepper {
     if (this.#batch?.make !== make) this.#forget();
     this.#batch ??= { ...this.#made(pictures, labels), make, steps: 0 };
     const batch = this.#batch;
+    this.#model.step = this.optimiser.steps;
     if (batch.steps > 0) this.#refill(batch, pictures, labels);
     if (batch.plan?.disposed) {
       // Its memory was needed for pictures: this one is recorded, the next traced again.

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { backward } from "../../../engine/autograd.ts";
 import type { Device } from "../../../engine/device/device.ts";
 import { kernelText } from "../../../engine/kernel/source.ts";
 import { cutout, cutoutWindows, dropout, randomWords, stochasticDepth } from "../../../engine/ops/dropout.ts";
+import { sum } from "../../../engine/ops/reduce.ts";
 import { Random, type Words2, type Words4 } from "../../../engine/random.ts";
 import { ShapeError, Tensor } from "../../../engine/tensor.ts";
 import { checkDifferences, formula, runWithGradients } from "../check.ts";
@@ -103,6 +105,39 @@ describe("dropout", () => {
     for (const y of [await run(0, { seed: 1 }), await run(0.5, { seed: 1, training: false })]) {
       expect(y.every((value) => value === 1)).toBe(true);
     }
+  });
+
+  test("with an offset that is a function, replays of a plan draw as recorded calls do, in the gradient too", async () => {
+    const device = await sharedDevice();
+    const size = 400;
+    let step = 3;
+    const x = Tensor.from(
+      device,
+      Float32Array.from({ length: size }, (_, i) => 1 + i),
+      [size],
+    );
+    x.requiresGradient = true;
+    const call = (offset: number | (() => number)) => {
+      const y = dropout(x, 0.5, { seed: 1, offset });
+      backward(sum(y));
+      const gradient = x.gradient!;
+      x.gradient = undefined;
+      return { y, gradient };
+    };
+    const values = async (read: () => { y: Tensor; gradient: Tensor }) => {
+      const reads = device.scope(() => {
+        const { y, gradient } = read();
+        return [y.read(), gradient.read()];
+      });
+      return (await Promise.all(reads)).map((all) => [...all]);
+    };
+    const plan = device.trace(() => call(() => 100 * step));
+    for (step of [3, 4, 2 ** 31]) {
+      plan.replay();
+      expect(await values(() => plan.result)).toEqual(await values(() => call(100 * step)));
+    }
+    plan.dispose();
+    x.dispose();
   });
 
   test("against finite differences", async () => {

@@ -93,6 +93,7 @@ describe.each([
       tokenShare: 0.5,
     },
   ],
+  ["all sections, with dropout", { frozen: 5, dropout: 0.5 }],
   ["all sections, features normalised once", { frozen: 4, featureDepths: [2, 4], featureNorm: "fixed" }],
 ] as const)("frozen: %s", (title, change) => {
   const options = { ...small, ...change, featureDepths: [...("featureDepths" in change ? change.featureDepths : [])] };
