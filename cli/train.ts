@@ -13,7 +13,15 @@ import {
   type TrainingHooks,
   type TrainingResult,
 } from "../models/cpl/training.ts";
-import { degradedCopies, divide, loadFolder, ratedCopies, ratedRows, ratioShares } from "../models/data/index.ts";
+import {
+  copyWeight,
+  degradedCopies,
+  divide,
+  loadFolder,
+  ratedCopies,
+  ratedRows,
+  ratioShares,
+} from "../models/data/index.ts";
 import { type Evaluation, evaluate } from "../models/metrics/index.ts";
 import { resultName } from "../models/report/report-parts.ts";
 import type { RunRecord } from "../models/report/run-record.ts";
@@ -44,6 +52,7 @@ interface TrainFlags extends DataOptions, TuningFlags {
   readonly splitSeed: number;
   readonly unlabelled?: string;
   readonly degraded?: string;
+  readonly degradedWeight: number;
   readonly out: string;
   readonly init?: string;
   readonly from?: string;
@@ -76,8 +85,9 @@ export function register(program: Command): void {
     .option("--unlabelled <folder>", "further pictures without scores")
     .option(
       "--degraded <folder>",
-      "copies made by `acutance data degrade`: those of labelled pictures are labelled ones too, of MOS lo + (MOS − lo) · (1 − 0.12 level) and weight 0.1",
+      "copies made by `acutance data degrade`: those of labelled pictures are labelled ones too, of MOS lo + (MOS − lo) · (1 − 0.12 level)",
     )
+    .option("--degraded-weight <w>", "what the loss of a degraded copy is multiplied with", copiesWeight, copyWeight)
     .option("--out <folder>", "where models, checkpoint and report are written", "runs/cpl")
     .option("--init <file>", "weights of the backbone, safetensors or PyTorch (.pth), with torchvision's names")
     .option("--from <file>", "go on from a model, such as the stage1.safetensors of an earlier run")
@@ -176,7 +186,7 @@ async function trainingData(flags: TrainFlags, signal: AbortSignal): Promise<Tra
   const unlabelled = [...parts.unlabelled, ...(await extraPictures(flags, signal))];
   const range = rangeOf(dataset);
   const copies = flags.degraded
-    ? ratedCopies(await degradedCopies(flags.degraded, dataset.rows), parts.labelled, range)
+    ? ratedCopies(await degradedCopies(flags.degraded, dataset.rows), parts.labelled, range, flags.degradedWeight)
     : [];
   const split =
     copies.length > 0 ? `${description}, ${copies.length} degraded copies of labelled pictures` : description;
@@ -202,6 +212,13 @@ async function extraPictures({ unlabelled, check }: TrainFlags, signal: AbortSig
 function share(text: string): number {
   const value = Number(text);
   if (!(value >= 0 && value < 1)) throw new InvalidArgumentError("expected a number from 0 to below 1");
+  return value;
+}
+
+/** The weight of an estimated score, for commander. */
+function copiesWeight(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value < 1)) throw new InvalidArgumentError("expected a number above 0 and below 1");
   return value;
 }
 
