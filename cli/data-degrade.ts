@@ -9,7 +9,9 @@ interface DegradeFlags {
   readonly out: string;
   readonly kinds?: readonly DistortionName[];
   readonly levels?: readonly number[];
-  readonly perPicture: number;
+  readonly perPicture?: number;
+  readonly ranked?: boolean;
+  readonly toned: number;
   readonly seed: number;
   readonly longerSide: number;
   readonly webp?: boolean;
@@ -19,7 +21,7 @@ interface DegradeFlags {
 export function register(data: Command): void {
   data
     .command("degrade")
-    .description("write degraded copies of pictures, to train on with estimated scores or as unlabelled ones")
+    .description("write degraded copies of pictures, to train with their ranks or as unlabelled ones")
     .argument("<folder>", "pictures, also in subfolders")
     .requiredOption("--out <folder>", "where the copies and their table are written")
     .option(
@@ -30,10 +32,11 @@ export function register(data: Command): void {
     .option("--levels <levels>", "levels from 1 (mild) to 5 (strong), by commas (default: all)", parseLevels)
     .option(
       "--per-picture <n>",
-      "copies of each picture, or all: pairs of kind and level drawn from the seed",
+      "copies of each picture, or all: pairs of kind and level drawn from the seed (default: 5); with --ranked kinds (default: 1)",
       parseCount,
-      5,
     )
+    .option("--ranked", "for train --ranked: each kind at two levels that follow one another, and the picture as it is")
+    .option("--toned <share>", "share of the pictures first made to look like faded, mostly grey prints", parseShare, 0)
     .option("--seed <n>", "seed of the draws and of noise", wholeNumber(0), 1)
     .option(
       "--longer-side <n>",
@@ -54,12 +57,13 @@ a-<kind>-<level>.png; ${degradedTable} lists name, source, kind and level. Exit 
 Examples:
   acutance data degrade photos --out degraded --per-picture 3
   acutance data degrade photos --out degraded --kinds gaussian-blur,jpeg --levels 2,4 --per-picture all
-  acutance train cpl --data photos --csv scores.csv --range 0:100 --degraded degraded
+  acutance data degrade snapshots --out ranked --ranked --toned 0.5 --longer-side 360
+  acutance train cpl --data photos --csv scores.csv --range 0:100 --ranked ranked
 
---degraded takes the copies of labelled pictures alone; --unlabelled would take those of pictures to be tested on too.`;
+--ranked leaves the copies of validation and test pictures out; --unlabelled would take those too.`;
 
 async function run(folder: string, flags: DegradeFlags): Promise<void> {
-  const { out, kinds, levels, perPicture, seed, longerSide } = flags;
+  const { out, kinds, levels, perPicture, ranked, toned, seed, longerSide } = flags;
   using device = await openCommandDevice(flags.memory === undefined ? {} : { memoryLimitBytes: flags.memory });
   const stop = new AbortController();
   const interrupt = () => stop.abort(new Error("interrupted; the same command goes on from here"));
@@ -71,7 +75,9 @@ async function run(folder: string, flags: DegradeFlags): Promise<void> {
     result = await degradeFolder(device, folder, out, {
       ...(kinds && { kinds }),
       ...(levels && { levels }),
-      perPicture,
+      ...(perPicture !== undefined && { perPicture }),
+      ...(ranked && { ranked }),
+      toned,
       seed,
       longerSide,
       format: flags.webp ? "webp" : "png",
@@ -107,6 +113,13 @@ function parseLevels(text: string): number[] {
   if (!levels.every((level) => [1, 2, 3, 4, 5].includes(level)))
     throw new InvalidArgumentError("expected levels from 1 to 5, such as 2,4");
   return levels;
+}
+
+function parseShare(text: string): number {
+  const share = Number(text);
+  if (!(text.trim() !== "" && share >= 0 && share <= 1))
+    throw new InvalidArgumentError("expected a number from 0 to 1");
+  return share;
 }
 
 function parseCount(text: string): number {

@@ -27,7 +27,7 @@ import { formatSeconds, pairs, progress, table } from "./terminal.ts";
 interface ExperimentFlags extends Partial<DataOptions>, TuningFlags {
   readonly folder?: Readonly<Record<string, string>>;
   readonly unlabelled?: string;
-  readonly degraded?: string;
+  readonly ranked?: string;
   readonly init?: string;
   readonly weights?: Readonly<Record<string, string>>;
   readonly set?: Readonly<Record<string, unknown>>;
@@ -50,7 +50,7 @@ export function register(program: Command): void {
   addDataOptions(experiment)
     .option("--folder <name=folder>", "where a further data set of the recipe lies; repeatable", namedFile)
     .option("--unlabelled <folder>", "further pictures without scores, for every variant that does not name others")
-    .option("--degraded <folder>", "degraded copies of the pictures of --data, made by `acutance data degrade`")
+    .option("--ranked <folder>", "degraded copies to train with the ranks of, made by `acutance data degrade --ranked`")
     .option("--init <file>", "weights that backbones start from")
     .option("--weights <backbone=file>", "weights that this backbone starts from; repeatable", namedFile)
     .option("--set <key=value>", "a setting of all variants that do not set it themselves; repeatable", setting)
@@ -120,8 +120,8 @@ async function dryRun(recipe: Recipe, flags: ExperimentFlags, hooks: ExperimentH
     return isDone(experiment.store, training) ? "done" : training.key.slice(0, 8);
   };
   const rows = runs.map((each) => {
-    const { labelled, copies, unlabelled, validation, test } = partSizes(each);
-    const known = copies ? `${labelled} + ${copies} copies` : labelled;
+    const { labelled, ranked, unlabelled, validation, test } = partSizes(each);
+    const known = ranked ? `${labelled} + ${ranked} ranked sets` : labelled;
     return [titleOf(each), known, unlabelled, validation, test, state(1)(each), state(2)(each)];
   });
   console.log(table(["run", "labelled", "unlabelled", "validation", "test", "stage 1", "stage 2"], rows));
@@ -201,18 +201,18 @@ function overridden(recipe: Recipe, flags: ExperimentFlags): Recipe {
 
 /** The main data set. A flag that says which scores it has replaces all that the recipe says of how to read them. */
 function sourceOf(recipe: Source, flags: ExperimentFlags): Source {
-  const { data, csv, dataset, range, lowerIsBetter, exclude, degraded } = flags;
+  const { data, csv, dataset, range, lowerIsBetter, exclude, ranked } = flags;
   const kept = csv || dataset ? { ...(recipe.folder && { folder: recipe.folder }) } : recipe;
   const { nameColumn, mosColumn, sdColumn, groupColumn, splitColumn } = flags;
   const columns = { name: nameColumn, mos: mosColumn, sd: sdColumn, group: groupColumn, split: splitColumn };
   const named = Object.fromEntries(Object.entries(columns).filter(([, column]) => column !== undefined));
   return {
     ...kept,
-    ...(recipe.degraded && { degraded: recipe.degraded }),
+    ...(recipe.ranked && { ranked: recipe.ranked }),
     ...(csv && { csv }),
     ...(dataset && { dataset }),
     ...(data && { folder: data }),
-    ...(degraded && { degraded }),
+    ...(ranked && { ranked }),
     ...(range && { range: [range[0], range[1]] }),
     ...(lowerIsBetter && { lowerIsBetter }),
     ...(exclude && { exclude: [exclude] }),

@@ -13,15 +13,7 @@ import {
   type TrainingHooks,
   type TrainingResult,
 } from "../models/cpl/training.ts";
-import {
-  copyWeight,
-  degradedCopies,
-  divide,
-  loadFolder,
-  ratedCopies,
-  ratedRows,
-  ratioShares,
-} from "../models/data/index.ts";
+import { divide, loadFolder, rankedSets, ratedRows, ratioShares, withoutCopiesOf } from "../models/data/index.ts";
 import { type Evaluation, evaluate } from "../models/metrics/index.ts";
 import { resultName } from "../models/report/report-parts.ts";
 import type { RunRecord } from "../models/report/run-record.ts";
@@ -51,8 +43,7 @@ interface TrainFlags extends DataOptions, TuningFlags {
   readonly validationShare: number;
   readonly splitSeed: number;
   readonly unlabelled?: string;
-  readonly degraded?: string;
-  readonly degradedWeight: number;
+  readonly ranked?: string;
   readonly out: string;
   readonly init?: string;
   readonly from?: string;
@@ -84,10 +75,9 @@ export function register(program: Command): void {
     .option("--split-seed <n>", "seed of the split", wholeNumber(0), 1)
     .option("--unlabelled <folder>", "further pictures without scores")
     .option(
-      "--degraded <folder>",
-      "copies made by `acutance data degrade`: those of labelled pictures are labelled ones too, of MOS lo + (MOS − lo) · (1 − 0.12 level)",
+      "--ranked <folder>",
+      "copies made by `acutance data degrade --ranked`, of any pictures: the stronger degraded are to score less (--rank-weight)",
     )
-    .option("--degraded-weight <w>", "what the loss of a degraded copy is multiplied with", copiesWeight, copyWeight)
     .option("--out <folder>", "where models, checkpoint and report are written", "runs/cpl")
     .option("--init <file>", "weights of the backbone, safetensors or PyTorch (.pth), with torchvision's names")
     .option("--from <file>", "go on from a model, such as the stage1.safetensors of an earlier run")
@@ -185,19 +175,20 @@ async function trainingData(flags: TrainFlags, signal: AbortSignal): Promise<Tra
   const { description, ...parts } = divide(dataset.rows, { protocol, ratio, seed, by, validationShare });
   const unlabelled = [...parts.unlabelled, ...(await extraPictures(flags, signal))];
   const range = rangeOf(dataset);
-  const copies = flags.degraded
-    ? ratedCopies(await degradedCopies(flags.degraded, dataset.rows), parts.labelled, range, flags.degradedWeight)
-    : [];
-  const split =
-    copies.length > 0 ? `${description}, ${copies.length} degraded copies of labelled pictures` : description;
-  const data = { ...parts, labelled: [...parts.labelled, ...copies], unlabelled, range, split };
-  const { validation, test } = data;
+  const { labelled, validation, test } = parts;
+  const sets = flags.ranked ? await rankedSets(flags.ranked) : [];
+  const ranked = withoutCopiesOf(sets, [...validation, ...test]);
   const held = validation.length > 0 ? `${validation.length} validation, ` : "";
-  const more = copies.length > 0 ? ` and ${copies.length} degraded copies of them` : "";
   console.error(
-    `${parts.labelled.length} labelled${more}, ${unlabelled.length} unlabelled, ${held}${test.length} test pictures`,
+    `${labelled.length} labelled, ${unlabelled.length} unlabelled, ${held}${test.length} test pictures${rankedWords(sets.length, ranked.length)}`,
   );
-  return data;
+  return { ...parts, unlabelled, ...(ranked.length > 0 && { ranked }), range, split: description };
+}
+
+function rankedWords(found: number, kept: number): string {
+  if (found === 0) return "";
+  const without = found > kept ? ` (${found - kept} of validation or test pictures left out)` : "";
+  return `, ${kept} ranked sets of copies${without}`;
 }
 
 async function extraPictures({ unlabelled, check }: TrainFlags, signal: AbortSignal) {
@@ -212,13 +203,6 @@ async function extraPictures({ unlabelled, check }: TrainFlags, signal: AbortSig
 function share(text: string): number {
   const value = Number(text);
   if (!(value >= 0 && value < 1)) throw new InvalidArgumentError("expected a number from 0 to below 1");
-  return value;
-}
-
-/** The weight of an estimated score, for commander. */
-function copiesWeight(text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && value < 1)) throw new InvalidArgumentError("expected a number above 0 and below 1");
   return value;
 }
 
@@ -240,7 +224,6 @@ export async function finish(result: TrainingResult, folder: string, title: stri
   const { card, data, progress: done, command, model } = result;
   const { device } = model;
   const constant = constantPredictor(data);
-  const copies = data.labelled.filter(({ weight }) => weight !== undefined).length;
   const record: RunRecord = {
     title,
     command,
@@ -254,8 +237,8 @@ export async function finish(result: TrainingResult, folder: string, title: stri
     options: card.options,
     range: [card.range[0], card.range[1]],
     parts: {
-      labelled: data.labelled.length - copies,
-      ...(copies > 0 && { copies }),
+      labelled: data.labelled.length,
+      ...(data.ranked && { ranked: data.ranked.length }),
       unlabelled: data.unlabelled.length,
       ...(data.validation?.length && { validation: data.validation.length }),
       test: data.test.length,
@@ -285,8 +268,7 @@ export async function finish(result: TrainingResult, folder: string, title: stri
 /** What always answering with the mean of the labelled part scores: the floor for every model. */
 function constantPredictor({ labelled, test }: TrainingData): Evaluation | undefined {
   if (test.length < 3) return undefined;
-  const rated = labelled.filter(({ weight = 1 }) => weight === 1);
-  const mean = rated.reduce((sum, { mos }) => sum + mos, 0) / rated.length;
+  const mean = labelled.reduce((sum, { mos }) => sum + mos, 0) / labelled.length;
   return evaluate(
     test.map(() => mean),
     test.map(({ mos }) => mos),

@@ -26,8 +26,19 @@ export function trainingStepBenchmark(batch: number, side: number): Benchmark {
       const batchOf = (size: number, picture: Tensor): Parameters<Stepper["step"]> => {
         const targets = new Float32Array(size * options.levels);
         for (let i = 0; i < size; i++) targets[i * options.levels + (i % options.levels)] = 1;
-        const planned = { path: "", name: "", index: 0, labelled: true, window: { top: 0, left: 0, flip: false } };
-        const labels = { targets, weights: new Float32Array(size).fill(1), labelled: size };
+        const planned = {
+          path: "",
+          name: "",
+          index: 0,
+          part: "labelled",
+          window: { top: 0, left: 0, flip: false },
+        } as const;
+        const labels = {
+          targets,
+          weights: new Float32Array(size).fill(1),
+          margins: new Float32Array(0),
+          labelled: size,
+        };
         return [Array.from({ length: size }, () => ({ planned, tensor: picture })), labels, 1];
       };
       using picture = device.owned("pictures", () => noise(device, [1, side, side, 3]));
@@ -78,10 +89,16 @@ export const replayBenchmark: Benchmark = {
     const model = new CplModel(device, options);
     const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] });
     using picture = device.owned("pictures", () => noise(device, [1, 32, 32, 3]));
-    const planned = { path: "", name: "", index: 0, labelled: true, window: { top: 0, left: 0, flip: false } };
+    const planned = {
+      path: "",
+      name: "",
+      index: 0,
+      part: "labelled",
+      window: { top: 0, left: 0, flip: false },
+    } as const;
     const targets = new Float32Array(2 * options.levels);
     targets[0] = targets[options.levels] = 1;
-    const labels = { targets, weights: new Float32Array(2).fill(1), labelled: 2 };
+    const labels = { targets, weights: new Float32Array(2).fill(1), margins: new Float32Array(0), labelled: 2 };
     try {
       for (let i = 0; i < 3; i++)
         await stepper.step(

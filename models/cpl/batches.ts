@@ -3,29 +3,63 @@ import type { Tensor } from "../../engine/tensor.ts";
 import type { Row } from "../data/index.ts";
 import type { Inputs } from "./inputs.ts";
 import type { CplOptions } from "./options.ts";
+import type { TrainingData } from "./training.ts";
 import { viewWindows } from "./views.ts";
 
 /** One picture of a training batch before it is loaded. */
 export interface PlannedPicture {
   readonly path: string;
   readonly name: string;
-  /** Place in the labelled list, or in the unlabelled one. */
+  /** Place in the labelled list, or in the unlabelled one; of a ranked picture that of its pair in the batch. */
   readonly index: number;
-  readonly labelled: boolean;
+  readonly part: "labelled" | "unlabelled" | "ranked";
+  /** Of a ranked picture. */
+  readonly level?: number;
   /** Where it is cropped, in the terms of the run's inputs, and whether it is mirrored. */
   readonly window: { readonly top: number; readonly left: number; readonly flip: boolean };
   /** Seed of the tokens that are drawn, with `tokenShare` below 1. */
   readonly tokens?: number;
 }
 
-/** The batches of one epoch; the same seed, stage and epoch give the same batches. Labelled pictures come first in each. */
-export function planEpoch(
-  stage: 1 | 2,
-  epoch: number,
-  parts: { readonly labelled: readonly Row[]; readonly unlabelled: readonly Row[] },
-  options: CplOptions,
-): PlannedPicture[][] {
+/** What batches are planned from. */
+type Parts = Pick<TrainingData, "ranked"> & { readonly labelled: readonly Row[]; readonly unlabelled: readonly Row[] };
+
+/**
+ * The batches of one epoch; the same seed, stage and epoch give the same batches. In each come first the pairs of ranked
+ * copies, the better one of a pair before the worse, then the labelled pictures, then the others.
+ */
+export function planEpoch(stage: 1 | 2, epoch: number, parts: Parts, options: CplOptions): PlannedPicture[][] {
   const random = new Random(options.seed, `stage ${stage}, epoch ${epoch}`);
+  const pairs = rankedPairs(parts, options, random.fork("ranked"));
+  return scoredBatches(stage, random, parts, options).map((batch) => [...pairs(), ...batch]);
+}
+
+/**
+ * Gives pairs for one batch after another: two pictures of a set, both drawn evenly. They are seen as in a test, for a crop or a
+ * mirror image says nothing of their order.
+ */
+function rankedPairs({ ranked = [] }: Parts, options: CplOptions, random: Random): () => PlannedPicture[] {
+  const pairs = pairsInBatch(ranked, options);
+  if (pairs === 0) return () => [];
+  const window = viewWindows(options)[0]!;
+  const draw = (index: number): PlannedPicture[] => {
+    const { pictures } = ranked[random.integer(ranked.length)]!;
+    const pair = random.shuffle(pictures).slice(0, 2);
+    const seen = { window, ...(options.tokenShare < 1 && { tokens: random.integer(2 ** 32) }) };
+    return pair
+      .sort((a, b) => a.level - b.level)
+      .map(({ path, name, level }) => ({ path, name, index, part: "ranked", level, ...seen }));
+  };
+  return () => Array.from({ length: pairs }, (_, index) => draw(index)).flat();
+}
+
+/** Ranked pairs in a batch. */
+export function pairsInBatch(ranked: TrainingData["ranked"] = [], { rankPairs, rankWeight }: CplOptions): number {
+  return ranked.length > 0 && rankWeight > 0 ? rankPairs : 0;
+}
+
+/** The batches of an epoch without ranked copies. */
+function scoredBatches(stage: 1 | 2, random: Random, parts: Parts, options: CplOptions): PlannedPicture[][] {
   const windows = random.fork("windows");
   const tokens = random.fork("tokens");
   const most = options.resize - options.crop + 1;
@@ -37,11 +71,11 @@ export function planEpoch(
       left: along(),
       flip: windows.integer(2) === 1 && options.flip,
     };
-  const plan = (row: Row, index: number, labelled: boolean): PlannedPicture => ({
+  const plan = (row: Row, index: number, part: PlannedPicture["part"]): PlannedPicture => ({
     path: row.path,
     name: row.name,
     index,
-    labelled,
+    part,
     window: draw(),
     ...(options.tokenShare < 1 && { tokens: tokens.integer(2 ** 32) }),
   });
@@ -51,7 +85,7 @@ export function planEpoch(
     const { stageOneBatch } = options;
     const batches: PlannedPicture[][] = [];
     for (let left = parts.labelled.length * trainCrops; left > 0; left -= stageOneBatch) {
-      batches.push(labelled.take(Math.min(left, stageOneBatch)).map(({ row, index }) => plan(row, index, true)));
+      batches.push(labelled.take(Math.min(left, stageOneBatch)).map(({ row, index }) => plan(row, index, "labelled")));
     }
     // Statistics of few pictures would lead batch norm astray: a rest of less than half a batch waits for another epoch's order.
     const whole = batches.filter((batch) => 2 * batch.length >= stageOneBatch);
@@ -69,8 +103,8 @@ export function planEpoch(
     const left = crops.unlabelled - step * unlabelledBatch;
     const count = stageTwoEpoch === "unlabelled" ? Math.min(left, unlabelledBatch) : unlabelledBatch;
     return [
-      ...labelled.take(labelledBatch).map(({ row, index }) => plan(row, index, true)),
-      ...unlabelled.take(count).map(({ row, index }) => plan(row, index, false)),
+      ...labelled.take(labelledBatch).map(({ row, index }) => plan(row, index, "labelled")),
+      ...unlabelled.take(count).map(({ row, index }) => plan(row, index, "unlabelled")),
     ];
   });
 }

@@ -4,13 +4,12 @@ import { features } from "./predict.ts";
 import { type RatedRow, TrainingError } from "./training.ts";
 
 /**
- * Normalises the feature of a model from now on by mean and variance of every entry over labelled pictures, those whose scores
- * are estimates left out: the option `featureNorm` `fixed`.
+ * Normalises the feature of a model from now on by mean and variance of every entry over labelled pictures: the
+ * option `featureNorm` `fixed`.
  * @throws TrainingError when fewer than 2 of them can be read
  */
 export async function fixStatistics(model: CplModel, labelled: readonly RatedRow[], inputs: Inputs): Promise<void> {
-  const whole = labelled.filter(({ weight = 1 }) => weight === 1);
-  const found = await features(model, whole, inputs, () => {}, "feature");
+  const found = await features(model, labelled, inputs, () => {}, "feature");
   const values = await found.features.read();
   found.features.dispose();
   const rows = found.rows.length;

@@ -9,8 +9,10 @@ import type { Stepper } from "./stepper.ts";
 /** The steps of one stage, before the first of them. */
 export interface PlannedSteps {
   readonly stage: 1 | 2;
-  /** Pictures in a batch. */
+  /** Pictures in a batch, those of ranked pairs not counted. */
   readonly batch: number;
+  /** Ranked pairs in a batch. */
+  readonly pairs: number;
   /** Different pictures that the run loads. */
   readonly pictures: number;
 }
@@ -22,8 +24,9 @@ export interface PlannedSteps {
  */
 export function expectFit(stepper: Stepper, inputs: Inputs, options: CplOptions, plan: PlannedSteps): void {
   const { device } = stepper;
-  const { stage, batch } = plan;
-  const run = (n: number, kept: number) => rehearse(stepper, inputs, options, stage, n, kept);
+  const { batch, pairs, stage } = plan;
+  const run = (n: number, kept: number) => rehearse(stepper, inputs, options, { ...plan, batch: n }, kept);
+  const leastKept = (n: number) => Math.max(n + 2 * pairs, evaluationBatch);
   const least = leastKept(batch);
   const most = Math.max(least, Math.min(inputs.capacity, plan.pictures));
   const kept = largestFit(device, least, most, (pictures) => run(batch, pictures));
@@ -57,18 +60,12 @@ function labelledShare({ labelledBatch, unlabelledBatch }: CplOptions, stage: 1 
   return Math.max(1, Math.floor((batch * labelledBatch) / (labelledBatch + unlabelledBatch)));
 }
 
-/** Pictures that the store must keep for batches of training and of evaluation. */
-function leastKept(batch: number): number {
-  return Math.max(batch, evaluationBatch);
-}
-
-/** Two steps with `batch` pictures while the store holds `kept`; the second step may need more than the first. */
+/** Two steps with a batch of pictures while the store holds `kept`; the second step may need more than the first. */
 function rehearse(
   stepper: Stepper,
   inputs: Inputs,
   options: CplOptions,
-  stage: 1 | 2,
-  batch: number,
+  { stage, batch, pairs }: PlannedSteps,
   kept: number,
 ): void {
   const { device } = stepper;
@@ -77,10 +74,18 @@ function rehearse(
   const stored = Array.from({ length: Math.max(1, kept - inputs.size) }, picture);
   const window = { top: 0, left: 0, flip: false };
   const labelled = labelledShare(options, stage, batch);
-  const pictures = Array.from({ length: batch }, (_, i) => ({
-    planned: { path: "", name: "", index: 0, labelled: i < labelled, window, ...(tokenShare < 1 && { tokens: 0 }) },
+  const pictures = Array.from({ length: 2 * pairs + batch }, (_, i) => ({
+    planned: {
+      ...{ path: "", name: "", index: 0, window, ...(tokenShare < 1 && { tokens: 0 }) },
+      part: i < 2 * pairs ? "ranked" : i - 2 * pairs < labelled ? "labelled" : "unlabelled",
+    } as const,
     tensor: stored[0]!,
   }));
-  const labels = { targets: new Float32Array(batch * levels), weights: new Float32Array(batch), labelled };
+  const labels = {
+    targets: new Float32Array(batch * levels),
+    weights: new Float32Array(batch),
+    margins: new Float32Array(pairs),
+    labelled,
+  };
   stepper.rehearse(pictures, labels, 2);
 }

@@ -169,6 +169,21 @@ export const cplOptionsSchema = z.strictObject({
     .describe(
       "a test score is the mean over a grid of at most so many tiles at original size that covers the picture; larger pictures are reduced until it does; 0 for testCrops",
     ),
+  rankPairs: count
+    .default(32)
+    .describe("with ranked copies: pairs of them, a better and a worse one, that each batch has beside its pictures"),
+  rankMargin: positive
+    .default(0.04)
+    .describe(
+      "with ranked copies: share of the scale by which a copy is to score below another for each level between them",
+    ),
+  rankWeight: z
+    .number()
+    .min(0)
+    .default(0.5)
+    .describe(
+      "with ranked copies: what the mean of what pairs lack of that is multiplied with in the loss (Liu et al. 2017, RankIQA); 0 leaves them out",
+    ),
   seed: z.number().int().min(0).default(1).describe("seed of every random choice in training"),
 });
 

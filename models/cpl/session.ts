@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { memorySummary } from "../../engine/memory/report.ts";
 import type { Schedule } from "../../engine/optim/schedule.ts";
 import { evaluate } from "../metrics/index.ts";
-import { type LoadedBatch, loadBatches, planEpoch } from "./batches.ts";
+import { type LoadedBatch, loadBatches, pairsInBatch, planEpoch } from "./batches.ts";
 import { type Checkpoint, loadCheckpoint, type Position, writeCheckpoint } from "./checkpoint.ts";
 import { fixStatistics } from "./feature-statistics.ts";
 import type { Inputs } from "./inputs.ts";
@@ -128,7 +128,8 @@ export class Session {
 
   /** What is done once for all steps, such as the output of frozen sections. */
   async #prepare(): Promise<void> {
-    const { labelled, unlabelled, test, validation = [] } = this.#data;
+    const { labelled, unlabelled, ranked = [], test, validation = [] } = this.#data;
+    const copies = this.#options.rankWeight > 0 ? ranked.flatMap(({ pictures }) => pictures) : [];
     const { signal, progress } = this.#hooks;
     const clock = this.#clock("frozen sections");
     let bar: ProgressSink | undefined;
@@ -138,7 +139,7 @@ export class Session {
     };
     try {
       await this.#inputs.prepare(
-        { trained: [...labelled, ...unlabelled], others: [...validation, ...test] },
+        { trained: [...labelled, ...unlabelled], others: [...copies, ...validation, ...test] },
         { signal, progress: started },
       );
     } catch (error) {
@@ -186,11 +187,12 @@ export class Session {
     try {
       for await (const batch of loadBatches(batches.slice(position.step), this.#inputs)) {
         this.#report(batch);
-        if (batch.pictures.length > 1) {
+        const pictures = wholePairs(batch.pictures);
+        if (pictures.filter(({ planned }) => planned.part !== "ranked").length > 1) {
           const factor = this.#schedules[stage](position.epoch * batches.length + position.step);
-          const report = await this.#stepper.step(batch.pictures, this.#labelsOf(batch), factor);
+          const report = await this.#stepper.step(pictures, this.#labelsOf(pictures), factor);
           this.#note(report);
-          bar?.advance(batch.pictures.length, `loss ${report.loss.toFixed(4)}`);
+          bar?.advance(pictures.length, `loss ${report.loss.toFixed(4)}`);
           this.#logMemory(stage);
           await this.#hooks.tune?.(this.#stepper.device);
         }
@@ -213,7 +215,7 @@ export class Session {
   /** @throws OutOfMemoryError when the steps of a stage do not fit the device */
   #expectFit(stage: 1 | 2): void {
     const { stageOneBatch, labelledBatch, unlabelledBatch } = this.#options;
-    const { labelled, unlabelled, test, validation = [] } = this.#data;
+    const { labelled, unlabelled, ranked, test, validation = [] } = this.#data;
     const batch =
       stage === 1
         ? Math.min(stageOneBatch, labelled.length)
@@ -221,6 +223,7 @@ export class Session {
     expectFit(this.#stepper, this.#inputs, this.#options, {
       stage,
       batch,
+      pairs: pairsInBatch(ranked, this.#options),
       pictures: labelled.length + unlabelled.length + validation.length + test.length,
     });
   }
@@ -234,18 +237,24 @@ export class Session {
     );
   }
 
-  /** Converted labels and pseudo-labels of a batch. */
-  #labelsOf({ pictures }: LoadedBatch): BatchLabels {
-    const { levels } = this.#options;
-    const targets = new Float32Array(pictures.length * levels);
-    const weights = new Float32Array(pictures.length).fill(1);
-    pictures.forEach(({ planned: { index, labelled } }, i) => {
-      const source = labelled ? this.#labels : this.#pseudo!.targets;
+  /** Converted labels and pseudo-labels of a batch, and how far its ranked pairs are to lie apart. */
+  #labelsOf(pictures: LoadedBatch["pictures"]): BatchLabels {
+    const { levels, rankMargin } = this.#options;
+    const planned = pictures.map((picture) => picture.planned);
+    const ranked = planned.filter(({ part }) => part === "ranked");
+    const rated = planned.slice(ranked.length);
+    const targets = new Float32Array(rated.length * levels);
+    const weights = new Float32Array(rated.length).fill(1);
+    rated.forEach(({ index, part }, i) => {
+      const source = part === "labelled" ? this.#labels : this.#pseudo!.targets;
       targets.set(source.subarray(index * levels, (index + 1) * levels), i * levels);
-      weights[i] = labelled ? (this.#data.labelled[index]!.weight ?? 1) : this.#pseudo!.weights[index]!;
+      if (part === "unlabelled") weights[i] = this.#pseudo!.weights[index]!;
     });
-    const labelled = pictures.filter(({ planned }) => planned.labelled).length;
-    return { targets, weights, labelled };
+    const margins = Float32Array.from({ length: ranked.length / 2 }, (_, pair) => {
+      const [better, worse] = [ranked[2 * pair]!, ranked[2 * pair + 1]!];
+      return rankMargin * (worse.level! - better.level!);
+    });
+    return { targets, weights, margins, labelled: rated.filter(({ part }) => part === "labelled").length };
   }
 
   /** Puts a step on record; a loss that is not a number ends the training. */
@@ -303,10 +312,11 @@ export class Session {
   /** Stores the model and scores the test part with it. Averaged weights, where there are any, become the model's own. */
   async #endStage(name: string, file: string, column: "stageOne" | "score"): Promise<void> {
     this.#stepper.average?.applied();
-    const { labelled, unlabelled, test, validation = [] } = this.#data;
+    const { labelled, unlabelled, ranked = [], test, validation = [] } = this.#data;
     const used = column === "score" ? `, ${unlabelled.length} unlabelled` : "";
+    const pairs = pairsInBatch(ranked, this.#options) > 0 ? `, ${ranked.length} ranked sets of copies` : "";
     const split = this.#data.split ? `, split ${this.#data.split}` : "";
-    const done = `CPL-IQA ${name}: ${labelled.length} labelled${used} pictures${split}, training seed ${this.#options.seed}`;
+    const done = `CPL-IQA ${name}: ${labelled.length} labelled${used} pictures${pairs}${split}, training seed ${this.#options.seed}`;
     const card = { ...this.#card, history: [...this.#card.history, done] };
     await saveModel(join(this.#hooks.folder, file), this.#model, card);
     const stageOne = column === "stageOne";
@@ -396,4 +406,12 @@ export class Session {
       return seconds;
     };
   }
+}
+
+/** The pictures without those whose partner in a ranked pair could not be loaded. */
+function wholePairs(pictures: LoadedBatch["pictures"]): LoadedBatch["pictures"] {
+  const loaded = new Map<number, number>();
+  const ranked = pictures.filter(({ planned }) => planned.part === "ranked");
+  for (const { planned } of ranked) loaded.set(planned.index, (loaded.get(planned.index) ?? 0) + 1);
+  return pictures.filter(({ planned }) => planned.part !== "ranked" || loaded.get(planned.index) === 2);
 }

@@ -102,7 +102,7 @@ export class Stepper {
 
   #record(pictures: LoadedBatch["pictures"], labels: BatchLabels, rateFactor: number) {
     // A plan runs what the tuner had chosen when it was made.
-    const make = `${pictures.length} ${labels.labelled} ${this.device.tuner.tunings.length}`;
+    const make = `${pictures.length} ${labels.labelled} ${labels.margins.length} ${this.device.tuner.tunings.length}`;
     if (this.#batch?.make !== make) this.#forget();
     this.#batch ??= { ...this.#made(pictures, labels), make, steps: 0 };
     const batch = this.#batch;

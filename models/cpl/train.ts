@@ -5,6 +5,7 @@ import type { DeviceSource } from "../../engine/device/source.ts";
 import { cacheFolder } from "../../engine/tune/cache.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
 import { observedRange } from "../data/index.ts";
+import { pairsInBatch } from "./batches.ts";
 import { loadCheckpoint, readCheckpoint } from "./checkpoint.ts";
 import { pictureInputs } from "./crop-inputs.ts";
 import type { Inputs } from "./inputs.ts";
@@ -81,7 +82,7 @@ async function startSession(
 ): Promise<Session> {
   const { model, card } = await startModel(device, data, options, start);
   for (const line of card.history) hooks.log?.(line);
-  const inputs = await openInputs(model, hooks);
+  const inputs = await openInputs(model, data, hooks);
   const session = new Session(model, inputs, card, data, hooks, {
     position: { stage: 1, epoch: 0, step: 0 },
     progress: {
@@ -107,16 +108,21 @@ async function resumeSession(device: Device, hooks: TrainingHooks): Promise<Sess
   const model = new CplModel(device, checkpoint.card.options);
   model.freezeNorms(checkpoint.frozenNorms);
   await loadCheckpoint(path, model, []);
-  const inputs = await openInputs(model, hooks);
+  const inputs = await openInputs(model, checkpoint.data, hooks);
   const session = new Session(model, inputs, checkpoint.card, checkpoint.data, hooks, checkpoint);
   await session.load(path);
   return session;
 }
 
 /** What a model learns from, as its options want it. */
-async function openInputs(model: CplModel, { featureFolder }: TrainingHooks): Promise<Inputs> {
+async function openInputs(
+  model: CplModel,
+  { ranked }: TrainingData,
+  { featureFolder }: TrainingHooks,
+): Promise<Inputs> {
   const { stageOneBatch, labelledBatch, unlabelledBatch, frozen } = model.options;
-  const inUse = Math.max(stageOneBatch, labelledBatch + unlabelledBatch, evaluationBatch);
+  const batch = Math.max(stageOneBatch, labelledBatch + unlabelledBatch) + 2 * pairsInBatch(ranked, model.options);
+  const inUse = Math.max(batch, evaluationBatch);
   if (frozen === 0) return pictureInputs(model, inUse);
   return PrefixInputs.open(model, inUse, featureFolder ?? join(cacheFolder(), "features"));
 }
@@ -133,7 +139,11 @@ const networkOptions = [
 ] as const;
 
 function expectEnough(data: TrainingData, options: CplOptions): void {
-  const { labelled, unlabelled } = data;
+  const { labelled, unlabelled, ranked } = data;
+  if (pairsInBatch(ranked, options) > 0 && options.microBatch % 2 === 1)
+    throw new TrainingError(
+      `microBatch ${options.microBatch} would part the pictures of a ranked pair; give an even number`,
+    );
   if (labelled.length < 2)
     throw new TrainingError(`training needs at least 2 labelled pictures, found ${labelled.length}`);
   if (options.stageTwoEpochs > 0 && unlabelled.length < 1) {

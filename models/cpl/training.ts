@@ -1,19 +1,17 @@
 import type { Device } from "../../engine/device/device.ts";
-import type { MosRange, Row } from "../data/index.ts";
+import type { MosRange, RankedSet, Row } from "../data/index.ts";
 import type { RunRecord } from "../report/run-record.ts";
 import type { CplModel, ModelCard } from "./model.ts";
 
 /** A picture with its mean opinion score. */
-export type RatedRow = Row & {
-  readonly mos: number;
-  /** What its loss is multiplied with, for scores that are estimates; 1 unless given. */
-  readonly weight?: number;
-};
+export type RatedRow = Row & { readonly mos: number };
 
 /** The parts of a data set as training takes them. Rated unlabelled pictures lend their MOS to the log only. */
 export interface TrainingData {
   readonly labelled: readonly RatedRow[];
   readonly unlabelled: readonly Row[];
+  /** Degraded copies of pictures of which only the order of their qualities is known. */
+  readonly ranked?: readonly RankedSet[];
   /** Held out of training to select on; scored after each stage. */
   readonly validation?: readonly RatedRow[];
   /** Never trained on and never selected on. */

@@ -14,6 +14,7 @@ import { type DistortionName, distort, distortionNames, fromBytes, toBytes } fro
 import { PictureError } from "./picture-error.ts";
 import { prefetch } from "./prefetch.ts";
 import { DatasetError, type Problem } from "./problems.ts";
+import { toned } from "./toned.ts";
 
 /** What {@link degradeFolder} makes. */
 export interface DegradeOptions {
@@ -21,8 +22,18 @@ export interface DegradeOptions {
   readonly kinds?: readonly DistortionName[];
   /** Of 1 (mild) … 5 (strong). @default all five */
   readonly levels?: readonly number[];
-  /** Copies of each picture, different pairs of kind and level drawn from the seed; as many as there are pairs make all. @default 5 */
+  /**
+   * Copies of each picture, different pairs of kind and level drawn from the seed; as many as there are pairs make all. Of
+   * ranked copies: kinds of each picture. @default 5, of ranked copies 1
+   */
   readonly perPicture?: number;
+  /**
+   * Copies to be ranked: of each kind that is drawn two levels that follow one another, and the picture itself as level 0
+   * beside them. @default false
+   */
+  readonly ranked?: boolean;
+  /** Share of the pictures that are first made to look like faded prints ({@link toned}). @default 0 */
+  readonly toned?: number;
   /** @default 1 */
   readonly seed?: number;
   /**
@@ -42,7 +53,8 @@ export interface DegradedPicture {
   readonly name: string;
   /** Path of the picture below its folder. */
   readonly source: string;
-  readonly kind: DistortionName;
+  /** "none" at level 0. */
+  readonly kind: DistortionName | "none";
   readonly level: number;
 }
 
@@ -59,8 +71,8 @@ export interface Degraded {
 export const degradedTable = "degraded.csv";
 
 /**
- * Writes degraded copies of the pictures of a folder, and a table of name, source, kind, level, seed and longer side. What a
- * copy looks like depends on its source's name, kind, level, seed and longer side alone, so that a run that was interrupted is
+ * Writes degraded copies of the pictures of a folder, and a table of name, source, kind, level, seed, longer side and share toned. What
+ * a copy looks like depends on its source's name, kind, level and the last three alone, so that a run that was interrupted is
  * finished by the same call: files that are there are not made again. Pictures that cannot be read are reported and passed over.
  * @param out is made when it does not exist
  * @throws DatasetError when there are no pictures, `out` lies within the folder, or it holds copies of another seed or size;
@@ -99,8 +111,11 @@ export async function degradeFolder(
   const problems: Problem[] = [];
   let done = there.size;
   options.onProgress?.(done, planned.length);
-  const load = ([source]: [string, DegradedPicture[]]) =>
-    decode(paths.get(source)!).then((whole) => reduced(whole, settings.longerSide));
+  const load = async ([source]: [string, DegradedPicture[]]) => {
+    const picture = await reduced(await decode(paths.get(source)!), settings.longerSide);
+    const random = new Random(settings.seed, `toned/${source}`);
+    return random.uniform() < settings.toned ? toned(picture, random) : picture;
+  };
   const signal = options.signal && { signal: options.signal };
   for await (const loaded of prefetch(missing, load, { ahead: 4, concurrency: 3, ...signal })) {
     const [source, copies] = loaded.item;
@@ -124,8 +139,8 @@ export async function degradeFolder(
 type Settings = Required<Omit<DegradeOptions, "onProgress" | "signal">>;
 
 function checked(options: DegradeOptions): Settings {
-  const { kinds = distortionNames, levels = [1, 2, 3, 4, 5], perPicture = 5, seed = 1 } = options;
-  const { longerSide = 512, format = "png" } = options;
+  const { kinds = distortionNames, levels = [1, 2, 3, 4, 5], ranked = false, toned = 0, seed = 1 } = options;
+  const { perPicture = ranked ? 1 : 5, longerSide = 512, format = "png" } = options;
   for (const kind of kinds) {
     if (!distortionNames.includes(kind))
       throw new RangeError(`There is no distortion ${JSON.stringify(kind)}; choose of ${distortionNames.join(", ")}.`);
@@ -141,20 +156,40 @@ function checked(options: DegradeOptions): Settings {
     if (!(Number.isInteger(value) || value === Number.POSITIVE_INFINITY) || value < least)
       throw new RangeError(`${name} must be a whole number of at least ${least}, got ${value}.`);
   }
-  return { kinds: [...new Set(kinds)], levels: [...new Set(levels)], perPicture, seed, longerSide, format };
+  if (!(toned >= 0 && toned <= 1)) throw new RangeError(`toned is a share from 0 to 1, got ${toned}.`);
+  const different = { kinds: [...new Set(kinds)], levels: [...new Set(levels)].sort() };
+  return { ...different, perPicture, ranked, toned, seed, longerSide, format };
 }
 
 /** The copies to be made, by their sources. Draws of a picture depend on its name alone, not on the others. */
-function plan(sources: readonly string[], { kinds, levels, perPicture, seed, format }: Settings): DegradedPicture[] {
+function plan(sources: readonly string[], settings: Settings): DegradedPicture[] {
+  const { seed, format } = settings;
   const stem = (source: string) => source.slice(0, source.lastIndexOf("."));
   const owners = Map.groupBy(sources, stem);
-  const pairs = kinds.flatMap((kind) => levels.map((level) => ({ kind, level })));
+  const drawn = settings.ranked ? rankedDraws : freeDraws;
   return sources.flatMap((source) => {
     // Of "a.jpg" beside "a.png" the whole name stays.
     const base = owners.get(stem(source))!.length > 1 ? source : stem(source);
-    const drawn = new Random(seed, `degrade/${source}`).shuffle(pairs).slice(0, perPicture);
-    return drawn.map(({ kind, level }) => ({ name: `${base}-${kind}-${level}.${format}`, source, kind, level }));
+    const copies = drawn(new Random(seed, `degrade/${source}`), settings);
+    return copies.map(({ kind, level }) => ({ name: `${base}-${kind}-${level}.${format}`, source, kind, level }));
   });
+}
+
+type Draw = Pick<DegradedPicture, "kind" | "level">;
+
+function freeDraws(random: Random, { kinds, levels, perPicture }: Settings): Draw[] {
+  const pairs = kinds.flatMap((kind) => levels.map((level) => ({ kind, level })));
+  return random.shuffle(pairs).slice(0, perPicture);
+}
+
+/** Two neighbours among 0 and the levels, for each of some kinds; 0 once. */
+function rankedDraws(random: Random, { kinds, levels, perPicture }: Settings): Draw[] {
+  const drawn = random.shuffle(kinds).slice(0, perPicture);
+  const copies = drawn.flatMap((kind) => {
+    const upper = random.integer(levels.length);
+    return levels.slice(Math.max(0, upper - 1), upper + 1).map((level) => ({ kind, level }));
+  });
+  return [{ kind: "none", level: 0 }, ...copies];
 }
 
 /** The picture with its longer side reduced to so many pixels where it has more; 0 keeps its size. */
@@ -176,10 +211,15 @@ async function degrade(
   { seed, format }: Settings,
 ): Promise<void> {
   using clean = fromBytes(device, pixels, height, width);
-  for (const { name, source, kind, level } of copies) {
+  const changed = async ({ source, kind, level }: DegradedPicture) => {
+    if (kind === "none") return pixels;
     const word = new Random(seed, `degrade/${source}/${kind}/${level}`).word();
     using degraded = await distort(clean, kind, level, word);
-    const bytes = await toBytes(degraded);
+    return toBytes(degraded);
+  };
+  for (const copy of copies) {
+    const { name } = copy;
+    const bytes = await changed(copy);
     const image = sharp(bytes, { raw: { width, height, channels: 3 } });
     const file = await (format === "png" ? image.png() : image.webp({ lossless: true })).toBuffer();
     await mkdir(dirname(join(out, name)), { recursive: true });
@@ -187,32 +227,35 @@ async function degrade(
   }
 }
 
-const columns = ["name", "source", "kind", "level", "seed", "longer_side"] as const;
+const columns = ["name", "source", "kind", "level", "seed", "longer_side", "toned"] as const;
 
-function writeTable(out: string, pictures: Iterable<DegradedPicture>, { seed, longerSide }: Settings): Promise<void> {
-  const rows = [...pictures].map((picture) => ({ ...picture, seed, longer_side: longerSide }));
+function writeTable(out: string, pictures: Iterable<DegradedPicture>, settings: Settings): Promise<void> {
+  const { seed, longerSide, toned } = settings;
+  const rows = [...pictures].map((picture) => ({ ...picture, seed, longer_side: longerSide, toned }));
   return writeFileAtomically(join(out, degradedTable), stringify(rows, { header: true, columns: [...columns] }));
 }
 
 /** Copies that were made earlier and are still there. @throws DatasetError when they were made otherwise */
-async function readTable(out: string, { seed, longerSide }: Settings): Promise<DegradedPicture[]> {
+async function readTable(out: string, settings: Settings): Promise<DegradedPicture[]> {
   const path = join(out, degradedTable);
   const text = await readFile(path, "utf8").catch(() => undefined);
   if (text === undefined) return [];
   const rows: Record<(typeof columns)[number], string>[] = parse(text, { columns: true });
   const found: DegradedPicture[] = [];
+  const asked = madeAs(settings.seed, settings.longerSide, settings.toned);
   for (const { name, source, kind, level, ...made } of rows) {
-    if (Number(made.seed) !== seed || Number(made.longer_side) !== longerSide) {
-      const [was, is] = [
-        `seed ${made.seed}, longer side ${made.longer_side}`,
-        `seed ${seed}, longer side ${longerSide}`,
-      ];
-      throw new DatasetError(`${out} holds copies of ${was}, asked for is ${is}; give the same or another folder.`);
-    }
+    const was = madeAs(made.seed, made.longer_side, made.toned);
+    if (was !== asked)
+      throw new DatasetError(`${out} holds copies of ${was}, asked for is ${asked}; give the same or another folder.`);
     if (name && (await exists(join(out, name))))
-      found.push({ name, source, kind: kind as DistortionName, level: Number(level) });
+      found.push({ name, source, kind: kind as DegradedPicture["kind"], level: Number(level) });
   }
   return found;
+}
+
+/** What all copies in a folder share. */
+function madeAs(seed: string | number, longerSide: string | number, toned: string | number | undefined): string {
+  return `seed ${seed}, longer side ${longerSide}, share toned ${toned ?? 0}`;
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -15,7 +15,6 @@ export {
 } from "./dataset.ts";
 export { checkPicture, type DecodeOptions, decode, isPipeline, type Picture, type PictureCheck } from "./decode.ts";
 export { type Degraded, type DegradedPicture, type DegradeOptions, degradeFolder } from "./degrade.ts";
-export { copyWeight, type DegradedCopy, degradedCopies, ratedCopies } from "./degraded-rows.ts";
 export { pictureExtensions } from "./folder.ts";
 export {
   type DuplicatePair,
@@ -30,6 +29,7 @@ export { type Loaded, PictureStore, TensorStore, upload } from "./picture-store.
 export { type Prefetched, type PrefetchOptions, prefetch } from "./prefetch.ts";
 export { divide, type Parts, type ProtocolOptions, ratioShares } from "./protocol.ts";
 export { type MosRange, observedRange } from "./range.ts";
+export { type RankedPicture, type RankedSet, rankedSets, withoutCopiesOf } from "./ranked-sets.ts";
 export { type ScanOptions, scan } from "./scan.ts";
 export { type KnownSetOptions, knownSets, loadKnownSet, type SetDescription } from "./sets/index.ts";
 export { officialSplit, parseRatio, type SplitOptions, type Splittable, split } from "./split.ts";

@@ -1,10 +1,7 @@
 import { createHash } from "node:crypto";
 import { type CplOptions, cplOptionsSchema } from "../cpl/options.ts";
 import type { MosRange } from "../data/index.ts";
-import type { HashedRow } from "./sources.ts";
-
-/** A picture that a training sees. */
-type Content = HashedRow & { readonly weight?: number };
+import type { HashedRow, HashedSet } from "./sources.ts";
 
 /** Options that change nothing of stage 1. */
 const stageTwoOnly = [
@@ -43,11 +40,12 @@ export interface TrainingContent {
   /** SHA-256 of the weights file it starts from, the key of the training it goes on from, or null for random weights. */
   readonly start: string | null;
   readonly range: MosRange;
-  readonly labelled: readonly Content[];
-  readonly unlabelled: readonly Content[];
+  readonly labelled: readonly HashedRow[];
+  readonly unlabelled: readonly HashedRow[];
+  readonly ranked?: readonly HashedSet[];
   /** They change no weight, but the results that are kept under the key. */
-  readonly validation: readonly Content[];
-  readonly test: readonly Content[];
+  readonly validation: readonly HashedRow[];
+  readonly test: readonly HashedRow[];
   /** Adapter in words: another one rounds otherwise. */
   readonly adapter: string;
   /** Of the package. */
@@ -55,12 +53,13 @@ export interface TrainingContent {
 }
 
 /** SHA-256, in hexadecimal, of the canonical JSON of a training's content: one configuration has one key. */
-export function trainingKey({ labelled, unlabelled, validation, test, ...rest }: TrainingContent): string {
+export function trainingKey({ labelled, unlabelled, ranked, validation, test, ...rest }: TrainingContent): string {
   return digest({
     ...rest,
     labelled: labelled.map(contentOf),
     // Their order is that of the batches, so rows are not sorted here.
     unlabelled: rest.stage === 2 ? unlabelled.map(contentOf) : [],
+    ranked: ranked?.map(({ pictures }) => pictures.map(({ name, level, sha256 }) => [name, level, sha256])),
     validation: validation.map(contentOf),
     test: test.map(contentOf),
   });
@@ -71,8 +70,8 @@ export function rowsKey(rows: readonly HashedRow[], range: MosRange): string {
   return digest({ range, rows: rows.map(contentOf) });
 }
 
-function contentOf({ name, mos, sd, histogram, sha256, weight }: Content) {
-  return [name, mos ?? null, sd ?? null, histogram ?? null, sha256, ...(weight === undefined ? [] : [weight])];
+function contentOf({ name, mos, sd, histogram, sha256 }: HashedRow) {
+  return [name, mos ?? null, sd ?? null, histogram ?? null, sha256];
 }
 
 function digest(value: unknown): string {

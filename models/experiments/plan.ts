@@ -1,21 +1,29 @@
 import type { CplOptions } from "../cpl/options.ts";
 import type { TrainingData } from "../cpl/training.ts";
-import { type MosRange, ratedCopies } from "../data/index.ts";
+import { type MosRange, withoutCopiesOf } from "../data/index.ts";
 import { divide, shareOf, withLabelNoise } from "../data/protocol.ts";
 import type { ExperimentRun, Repeat } from "../report/experiment-record.ts";
 import { repeatsOf, type Variant, variantsOf } from "./expand.ts";
 import { stageOptions, trainingKey } from "./key.ts";
 import { type Recipe, RecipeError } from "./recipe.ts";
 import { optionsOf } from "./settings.ts";
-import { type HashedRow, hashFile, type OpenedSource, openSource, type SourceHooks } from "./sources.ts";
+import {
+  type HashedRow,
+  type HashedSet,
+  hashFile,
+  type OpenedSource,
+  openSource,
+  type SourceHooks,
+} from "./sources.ts";
 import type { ExperimentStore } from "./store.ts";
 
-type Rated = HashedRow & { readonly mos: number; readonly weight?: number };
+type Rated = HashedRow & { readonly mos: number };
 
-/** The parts of a run's data, each picture with the content of its file. Those with a weight are degraded copies. */
+/** The parts of a run's data, each picture with the content of its file. */
 export interface RunData extends TrainingData {
   readonly labelled: readonly Rated[];
   readonly unlabelled: readonly HashedRow[];
+  readonly ranked?: readonly HashedSet[];
   readonly validation: readonly Rated[];
   readonly test: readonly Rated[];
 }
@@ -165,11 +173,10 @@ function planRun(
 
 /** Pictures in the parts of a run. */
 export function partSizes({ data, noisy }: Pick<PlannedRun, "data" | "noisy">): ExperimentRun["parts"] {
-  const { labelled, unlabelled, validation, test } = data;
-  const copies = labelled.filter(({ weight }) => weight !== undefined).length;
+  const { labelled, unlabelled, ranked = [], validation, test } = data;
   return {
-    labelled: labelled.length - copies,
-    ...(copies > 0 && { copies }),
+    labelled: labelled.length,
+    ...(ranked.length > 0 && { ranked: ranked.length }),
     unlabelled: unlabelled.length,
     validation: validation.length,
     test: test.length,
@@ -188,15 +195,15 @@ export function dataOf(
 ): { data: RunData; noisy: number; notes: string[] } {
   const seed = repeat.split;
   const by = settings.by === "auto" ? (data.grouped ? "group" : "image") : settings.by;
-  const { protocol, ratio, validationShare, labelledShare, unlabelledShare, remainder, degradedWeight } = settings;
+  const { protocol, ratio, validationShare, labelledShare, unlabelledShare, remainder, rankWeight } = settings;
   const parts = divide(data.rows, { protocol, ratio, seed, by, validationShare });
   const chosen = shareOf(parts.labelled, labelledShare, { seed, stream: "labelled share" });
   const kept = new Set(chosen);
   const rest = remainder === "unlabelled" ? parts.labelled.filter((row) => !kept.has(row)) : [];
   const rated = withLabelNoise(chosen, settings.labelNoise, { seed, range });
-  // Of the scores that are trained on: a copy would tell what noise hides.
-  const copies = degradedWeight > 0 ? ratedCopies(data.copies, rated, range, degradedWeight) : [];
   const { validation, test } = parts;
+  const wanted = rankWeight > 0 ? data.ranked : [];
+  const ranked = withoutCopiesOf(wanted, [...validation, ...test]);
   const held = new Set([...validation, ...test].map(({ sha256 }) => sha256));
   const isHeld = ({ sha256 }: HashedRow) => held.has(sha256);
   const found = [
@@ -206,12 +213,15 @@ export function dataOf(
   ];
   const unlabelled = found.filter((row) => !isHeld(row));
   const noisy = rated.filter(({ mos }, i) => mos !== chosen[i]!.mos).length;
-  const split = copies.length > 0 ? `${parts.description}, ${copies.length} degraded copies` : parts.description;
+  const split = parts.description;
   return {
-    data: { labelled: [...rated, ...copies], unlabelled, validation, test, range, split },
+    data: { labelled: rated, unlabelled, ...(ranked.length > 0 && { ranked }), validation, test, range, split },
     noisy,
     notes: [
       ...sentence(found.length - unlabelled.length, "unlabelled", "left out"),
+      ...(wanted.length > ranked.length
+        ? [`${wanted.length - ranked.length} ranked sets of validation or test pictures were left out`]
+        : []),
       ...sentence(rated.filter(isHeld).length, "labelled", "trained on all the same"),
     ],
   };

@@ -39,13 +39,13 @@ const source = z.strictObject({
     .describe("rows that are left out"),
 });
 
-/** What is divided into parts, and may have degraded copies. */
+/** What is divided into parts, and may be trained on with ranked copies. */
 const mainSource = source.extend({
-  degraded: z
+  ranked: z
     .string()
     .optional()
     .describe(
-      "folder of copies made by `acutance data degrade`: those of labelled pictures are labelled ones too, with the weight degradedWeight",
+      "folder of copies made by `acutance data degrade --ranked`, of these pictures or others; those of validation and test pictures are left out",
     ),
 });
 
@@ -230,7 +230,7 @@ function atFolder(recipe: Omit<Recipe, "name">, folder: string): Omit<Recipe, "n
     ...given,
     ...(given.folder && { folder: place(given.folder)! }),
     ...(given.csv && { csv: place(given.csv)! }),
-    ...(given.degraded && { degraded: place(given.degraded)! }),
+    ...(given.ranked && { ranked: place(given.ranked)! }),
   });
   const all = (sources: Record<string, Source>) =>
     Object.fromEntries(Object.entries(sources).map(([name, given]) => [name, placed(given)]));

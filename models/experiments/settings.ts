@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { type CplOptions, cplOptions, cplOptionsSchema } from "../cpl/options.ts";
-import { copyWeight } from "../data/index.ts";
 
 /** What an experiment can change besides the options of the method: which pictures a run sees, and with which labels. */
 export const protocolSchema = z.strictObject({
@@ -39,14 +38,6 @@ export const protocolSchema = z.strictObject({
     .strictObject({ mean: z.number().default(0), sd: z.number().min(0).default(0) })
     .default({ mean: 0, sd: 0 })
     .describe("Gaussian noise on the MOS of labelled pictures, in units of the data set; clipped to its range"),
-  degradedWeight: z
-    .number()
-    .min(0)
-    .lt(1)
-    .default(copyWeight)
-    .describe(
-      "what the loss of a degraded copy (data.degraded) is multiplied with, below 1 as its score is estimated from that of its picture; 0 trains without copies",
-    ),
   init: z.string().default("").describe("weights file the backbone starts from; empty for random weights"),
 });
 

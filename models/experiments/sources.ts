@@ -8,13 +8,14 @@ import {
   checkPicture,
   type Dataset,
   DatasetError,
-  type DegradedCopy,
-  degradedCopies,
   loadDataset,
   loadFolder,
   loadKnownSet,
   prefetch,
+  type RankedPicture,
+  type RankedSet,
   type Row,
+  rankedSets,
   ratedRows,
 } from "../data/index.ts";
 import { RecipeError, type Source } from "./recipe.ts";
@@ -28,10 +29,13 @@ interface Hashed {
 /** A picture of a data set, with the content of its file. */
 export type HashedRow = Row & Hashed;
 
+/** A ranked set, with the contents of its files. */
+export type HashedSet = RankedSet<RankedPicture & Hashed>;
+
 export interface OpenedSource extends Omit<Dataset, "rows"> {
   readonly rows: readonly HashedRow[];
-  /** Degraded copies of its pictures. */
-  readonly copies: readonly (DegradedCopy & Hashed)[];
+  /** Degraded copies to train with the ranks of. */
+  readonly ranked: readonly HashedSet[];
   /** Whether its groups are to be kept together unless said otherwise. */
   readonly grouped: boolean;
 }
@@ -58,25 +62,39 @@ export async function openSource(
   const dataset = await load(called, source);
   const { rows, broken } = await hashed(called, dataset.rows, store, hooks);
   if (rows.length === 0) throw new DatasetError(`None of the pictures of ${called} can be decoded.`);
-  const found = source.degraded ? await degradedCopies(source.degraded, rows) : [];
-  const copies = await hashed(`degraded copies of ${called}`, found, store, hooks);
+  const sets = source.ranked ? await rankedSets(source.ranked) : [];
+  const copies = await hashed(`ranked copies of ${called}`, picturesOf(sets), store, hooks);
+  const ranked = setsOf(sets, copies.rows);
   const problems = [...dataset.problems, ...broken, ...copies.broken];
   const scale = dataset.range ? `, MOS scale [${dataset.range.join(", ")}] (${dataset.rangeSource})` : "";
-  const degraded = copies.rows.length > 0 ? `, ${copies.rows.length} degraded copies` : "";
+  const and = ranked.length > 0 ? `, ${ranked.length} ranked sets of copies` : "";
   hooks.log?.(
-    `${called}: ${rows.length} pictures${degraded}${scale}${problems.length > 0 ? `, ${problems.length} left out` : ""}`,
+    `${called}: ${rows.length} pictures${and}${scale}${problems.length > 0 ? `, ${problems.length} left out` : ""}`,
   );
   for (const { name, detail } of problems.slice(0, shownProblems)) hooks.log?.(`left out: ${name}: ${detail}`);
   for (const warning of dataset.warnings) hooks.log?.(`note: ${warning}`);
   // Groups of a known data set are there to be kept together; those of a CSV when its column is named.
   const known = source.dataset !== undefined && ratedRows(rows).every(({ group }) => group !== undefined);
-  return { ...dataset, rows, copies: copies.rows, problems, grouped: known || source.columns?.group !== undefined };
+  return { ...dataset, rows, ranked, problems, grouped: known || source.columns?.group !== undefined };
+}
+
+/** The pictures of ranked sets, each once: the undegraded one of a source is in all its sets. */
+function picturesOf(sets: readonly RankedSet[]): RankedPicture[] {
+  return [...new Map(sets.flatMap(({ pictures }) => pictures.map((picture) => [picture.path, picture]))).values()];
+}
+
+/** The sets of the pictures that can be decoded. */
+function setsOf(sets: readonly RankedSet[], pictures: readonly (RankedPicture & Hashed)[]): HashedSet[] {
+  const known = new Map(pictures.map((picture) => [picture.path, picture]));
+  return sets
+    .map(({ source, pictures }) => ({ source, pictures: pictures.flatMap(({ path }) => known.get(path) ?? []) }))
+    .filter((set) => set.pictures.length > 1);
 }
 
 /** Problems named at most, the rest is counted. */
 const shownProblems = 10;
 
-async function load(called: string, { dataset, folder, csv, degraded: _, ...rest }: Source): Promise<Dataset> {
+async function load(called: string, { dataset, folder, csv, ranked: _, ...rest }: Source): Promise<Dataset> {
   if (!folder) {
     const what = dataset ? `the folder of its pictures (${dataset})` : "the folder of its pictures";
     const flag = called === "data" ? "--data FOLDER" : `--folder ${called}=FOLDER`;

@@ -123,7 +123,7 @@ export function csvRuns({ variants }: ExperimentRecord): string {
   const rows = variants.flatMap(({ name, runs }) =>
     runs.flatMap(({ repeat, status, error = "", results, parts, trainings }) => {
       const run = { variant: name, split_seed: repeat.split, training_seed: repeat.training, status, error };
-      const sizes = { labelled: parts.labelled, copies: parts.copies ?? 0, unlabelled: parts.unlabelled };
+      const sizes = { labelled: parts.labelled, ranked: parts.ranked ?? 0, unlabelled: parts.unlabelled };
       const seconds = trainings.reduce((sum, training) => sum + training.seconds, 0);
       const line = (part: string, stage: number | "", n: number | "", measures: Record<string, unknown>) => ({
         ...{ ...run, ...sizes, part, stage, n },

@@ -11,6 +11,7 @@ import {
   type Progress,
   type ProgressSink,
   stageOneFile,
+  type TrainingData,
   type TrainingHooks,
   TrainingInterrupted,
 } from "../cpl/training.ts";
@@ -108,7 +109,8 @@ async function continues(folder: string, { data }: PlannedTraining): Promise<boo
     const before = (await readCheckpoint(path)).data;
     const paths = (rows: readonly { path: string }[] = []) => rows.map((row) => row.path).join("\n");
     const parts = ["labelled", "unlabelled", "validation", "test"] as const;
-    return parts.every((part) => paths(before[part]) === paths(data[part]));
+    const copies = ({ ranked = [] }: TrainingData) => paths(ranked.flatMap(({ pictures }) => pictures));
+    return parts.every((part) => paths(before[part]) === paths(data[part])) && copies(before) === copies(data);
   } catch {
     // Damaged, or of an earlier version: the training begins again.
     return false;

@@ -55,10 +55,10 @@ export interface ExperimentRun {
     readonly cached: boolean;
     readonly seconds: number;
   }[];
-  /** Pictures in each part; `copies`: degraded copies of labelled ones; `noisy`: labelled ones whose MOS was changed by noise. */
+  /** Pictures in each part; `ranked`: sets of degraded copies; `noisy`: labelled ones whose MOS was changed by noise. */
   readonly parts: {
     readonly labelled: number;
-    readonly copies?: number;
+    readonly ranked?: number;
     readonly unlabelled: number;
     readonly validation: number;
     readonly test: number;

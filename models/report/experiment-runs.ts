@@ -8,13 +8,13 @@ export function runs(record: ExperimentRecord): Section {
   const rows = record.variants.flatMap((variant) =>
     variant.runs.map((run) => {
       const { parts, trainings } = run;
-      const copies = parts.copies ? ` + ${parts.copies} copies` : "";
+      const ranked = parts.ranked ? ` + ${parts.ranked} ranked sets` : "";
       const noisy = parts.noisy ? ` (${parts.noisy} with noise)` : "";
       return [
         variant.name,
         repeatName(run.repeat),
         run.status + (run.error ? `: ${run.error}` : ""),
-        `${parts.labelled}${copies}${noisy} / ${parts.unlabelled} / ${parts.validation ? `${parts.validation} / ` : ""}${parts.test}`,
+        `${parts.labelled}${ranked}${noisy} / ${parts.unlabelled} / ${parts.validation ? `${parts.validation} / ` : ""}${parts.test}`,
         decimals(resultOf(run, "test")?.srcc, 3),
         trainings.length ? duration(sum(trainings.map(({ seconds }) => seconds))) : dash,
         trainings

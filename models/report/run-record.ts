@@ -17,8 +17,8 @@ export interface RunRecord {
   options: Record<string, unknown>;
   /** Ends of the MOS scale of the data set. */
   range: [number, number];
-  /** Pictures in each part of the split; `copies`: degraded copies of the labelled ones. */
-  parts: { labelled: number; copies?: number; unlabelled: number; validation?: number; test: number };
+  /** Pictures in each part of the split; `ranked`: sets of degraded copies. */
+  parts: { labelled: number; ranked?: number; unlabelled: number; validation?: number; test: number };
   phases: { name: string; seconds: number }[];
   /** `gradientNorm`: of all gradients together before clipping, when they were clipped and finite. */
   losses: { stage: 1 | 2; epoch: number; step: number; loss: number; gradientNorm?: number }[];

@@ -160,9 +160,9 @@ function course(record: RunRecord): Section {
     ["platform", [hardware.platform, hardware.cores > 0 && `${hardware.cores} cores`].filter(Boolean).join(", ")],
     [
       "pictures",
-      (["labelled", "copies", "unlabelled", "validation", "test"] as const)
-        .filter((part) => (part !== "validation" && part !== "copies") || parts[part])
-        .map((part) => `${decimals(parts[part], 0)} ${part === "copies" ? "degraded copies of them" : part}`)
+      (["labelled", "ranked", "unlabelled", "validation", "test"] as const)
+        .filter((part) => (part !== "validation" && part !== "ranked") || parts[part])
+        .map((part) => `${decimals(parts[part], 0)} ${part === "ranked" ? "ranked sets of degraded copies" : part}`)
         .join(", "),
     ],
     ["peak device memory", [bytes(peakDeviceBytes), ...largestOwners(record)].join(", ")],

@@ -85,9 +85,9 @@ describe("a researcher", () => {
       "lowerIsBetter = true",
     ];
     await writeFile(join(folder, "csv.toml"), text.join("\n"));
-    const words = ["experiment", "csv.toml", "--print", "--degraded", "copies"];
+    const words = ["experiment", "csv.toml", "--print", "--ranked", "copies"];
     const { out } = await acutance([...words, "--dataset", "livec"]);
-    expect(JSON.parse(out).data).toEqual({ dataset: "livec", folder: join(folder, "photos"), degraded: "copies" });
+    expect(JSON.parse(out).data).toEqual({ dataset: "livec", folder: join(folder, "photos"), ranked: "copies" });
     const kept = JSON.parse((await acutance(words)).out).data;
     expect(kept).toMatchObject({ csv: join(folder, "a.csv"), range: [0, 9], lowerIsBetter: true });
   });

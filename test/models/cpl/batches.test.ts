@@ -8,15 +8,15 @@ const rows = (count: number) => Array.from({ length: count }, (_, i) => ({ name:
 function uses(parts: { labelled: number; unlabelled: number }, options: CplOptionsInput) {
   const given = { labelled: rows(parts.labelled), unlabelled: rows(parts.unlabelled) };
   const batches = planEpoch(2, 0, given, cplOptions({ labelledBatch: 2, unlabelledBatch: 4, ...options }));
-  const count = (labelled: boolean, size: number) =>
+  const count = (part: "labelled" | "unlabelled", size: number) =>
     Array.from(
       { length: size },
-      (_, i) => batches.flat().filter((picture) => picture.labelled === labelled && picture.index === i).length,
+      (_, i) => batches.flat().filter((picture) => picture.part === part && picture.index === i).length,
     );
   return {
     batches: batches.map((batch) => batch.length),
-    labelled: count(true, parts.labelled),
-    unlabelled: count(false, parts.unlabelled),
+    labelled: count("labelled", parts.labelled),
+    unlabelled: count("unlabelled", parts.unlabelled),
   };
 }
 
@@ -67,5 +67,61 @@ describe("an epoch of stage 2", () => {
     const epoch = uses(many, { stageTwoEpoch: "all" });
     expect(epoch.batches).toHaveLength(5);
     expect(Math.min(...epoch.labelled, ...epoch.unlabelled)).toBe(1);
+  });
+});
+
+describe("ranked pairs", () => {
+  const sets = Array.from({ length: 6 }, (_, set) => ({
+    source: `${set}`,
+    pictures: [0, 3, 4].slice(set % 2).map((level) => ({ name: `${set}-${level}`, path: `/${set}-${level}`, level })),
+  }));
+  const parts = { labelled: rows(9), unlabelled: rows(20) };
+  const options = cplOptions({ stageOneBatch: 4, labelledBatch: 2, unlabelledBatch: 4, rankPairs: 5, tokenShare: 1 });
+  const batches = (stage: 1 | 2, epoch: number, more = {}) =>
+    planEpoch(stage, epoch, { ...parts, ranked: sets }, { ...options, ...more });
+
+  test.each([1, 2] as const)(
+    "come first in every batch of stage %d, the better one first, both seen as in a test",
+    (stage) => {
+      for (const batch of batches(stage, 0)) {
+        const ranked = batch.slice(0, 10);
+        expect(ranked.map(({ part }) => part)).toEqual(Array(10).fill("ranked"));
+        expect(batch.slice(10).some(({ part }) => part === "ranked")).toBe(false);
+        expect(ranked.map(({ index }) => index)).toEqual([0, 0, 1, 1, 2, 2, 3, 3, 4, 4]);
+        for (let i = 0; i < 10; i += 2) {
+          const [better, worse] = [ranked[i]!, ranked[i + 1]!];
+          expect(better.name.split("-")[0]).toBe(worse.name.split("-")[0]!);
+          expect(better.level!).toBeLessThan(worse.level!);
+          for (const { window } of [better, worse]) expect(window).toEqual({ top: 16, left: 16, flip: false });
+        }
+      }
+    },
+  );
+
+  test("are drawn anew for each batch and epoch, the same by the same seed, and leave the other pictures as they were", () => {
+    const named = (epoch: number) =>
+      batches(2, epoch).map((batch) =>
+        batch
+          .slice(0, 10)
+          .map(({ name }) => name)
+          .join(),
+      );
+    expect(new Set([...named(0), ...named(1)]).size).toBe(10);
+    expect(named(0)).toEqual(named(0));
+    const drawn = new Set(
+      [0, 1, 2, 3, 4, 5]
+        .flatMap((epoch) => batches(2, epoch).flat())
+        .map(({ name, part }) => part === "ranked" && name),
+    );
+    expect(sets.flatMap(({ pictures }) => pictures).every(({ name }) => drawn.has(name))).toBe(true);
+    const others = batches(2, 0).map((batch) => batch.slice(10));
+    expect(others).toEqual(planEpoch(2, 0, parts, options));
+    expect(batches(2, 0, { rankWeight: 0 })).toEqual(others);
+  });
+
+  test("take the same tokens of both", () => {
+    const [batch] = batches(1, 0, { backbone: "vit_tiny_patch16_224", frozen: 1, tokenShare: 0.5 });
+    for (let i = 0; i < 10; i += 2) expect(batch![i]!.tokens).toBe(batch![i + 1]!.tokens!);
+    expect(new Set(batch!.map(({ tokens }) => tokens)).size).toBe(batch!.length - 5);
   });
 });

@@ -144,8 +144,10 @@ test("the rehearsed peak of ResNet-18 at 64 pixels is the real one", async () =>
   const step = () =>
     device.scope(() => {
       const pictures = Tensor.zeros(device, [3, 64, 64, 3]);
-      const labels = { targets: new Float32Array(300).fill(0.01), weights: new Float32Array(3).fill(1), labelled: 3 };
-      const loss = new LabelTensors(device, labels, full).loss(model.forward(pictures, true).logits);
+      const labels = { targets: new Float32Array(300).fill(0.01), weights: new Float32Array(3).fill(1) };
+      const loss = new LabelTensors(device, { ...labels, margins: new Float32Array(0), labelled: 3 }, full).loss(
+        model.forward(pictures, true).logits,
+      );
       backward(loss);
       optimiser.step();
       optimiser.clearGradients();

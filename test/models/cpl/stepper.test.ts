@@ -57,28 +57,33 @@ describe("schedule of a stage", () => {
   });
 });
 
-/** Parameters of a model with frozen norms before and after some steps on one batch of 6 pictures, 4 of them labelled. */
-async function steps(input: CplOptionsInput, count: number) {
+/**
+ * Parameters of a model with frozen norms before and after some steps on one batch of ranked pairs and 6 pictures, 4 of them
+ * labelled.
+ */
+async function steps(input: CplOptionsInput, count: number, pairs = 0) {
   const device = await sharedDevice();
   const options = cplOptions({ ...small, optimiser: "sgd", freshRate: 0.01, rate: 0.01, ...input });
   const model = new CplModel(device, options);
   model.freezeNorms(model.backbone.norms().map(([name]) => name));
   const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] });
-  const pictures: LoadedBatch["pictures"] = Array.from({ length: 6 }, (_, i) => {
+  const pictures: LoadedBatch["pictures"] = Array.from({ length: 6 + 2 * pairs }, (_, i) => {
     const shape = [1, 36, 36, 3];
     const tensor = Tensor.from(device, formula({ shape, seed: i + 1, scale: 0.5, shift: 0.5 }), shape).keep();
     const window = { top: i % 4, left: i % 3, flip: i % 2 === 0 };
-    return { planned: { path: `${i}`, name: `${i}`, index: i, labelled: i < 4, window }, tensor };
+    const part = i < 2 * pairs ? "ranked" : i - 2 * pairs < 4 ? "labelled" : "unlabelled";
+    return { planned: { path: `${i}`, name: `${i}`, index: i, part, window }, tensor };
   });
   const targets = formula({ shape: [6, 20], seed: 9, scale: 0.02, shift: 0.05 });
   const weights = Float32Array.from([1, 1, 1, 1, 0.4, 0.7]);
+  const margins = Float32Array.from({ length: pairs }, (_, i) => 0.1 * (i + 1));
   const parameters = model.tensors().filter(({ role }) => role === "parameter");
   const read = async () =>
     new Map(await Promise.all(parameters.map(async ({ name, tensor }) => [name, await tensor.read()] as const)));
   const before = await read();
   const losses: number[] = [];
   for (let step = 0; step < count; step++) {
-    const report = await stepper.step(pictures, { targets, weights, labelled: 4 }, 1);
+    const report = await stepper.step(pictures, { targets, weights, margins, labelled: 4 }, 1);
     losses.push(report.loss);
   }
   const after = await read();
@@ -95,6 +100,15 @@ test.each(["batch", "parts"] as const)("micro-batches train like the whole batch
   for (const [name, values] of whole.after) expect(relativeError(cut.after.get(name)!, values)).toBeLessThan(5e-6);
   expect(whole.losses.at(-1)!).toBeLessThan(whole.losses[0]!);
   expect(await steps({ lossDivision, microBatch: 6 }, 3)).toEqual(whole);
+});
+
+test.each([2, 4, 8])("micro-batches of %d train like the whole batch with ranked pairs", async (microBatch) => {
+  const whole = await steps({ rankWeight: 3 }, 3, 3);
+  const cut = await steps({ rankWeight: 3, microBatch }, 3, 3);
+  expect(relativeError(cut.losses, whole.losses)).toBeLessThan(1e-6);
+  for (const [name, values] of whole.after) expect(relativeError(cut.after.get(name)!, values)).toBeLessThan(5e-6);
+  const without = await steps({ rankWeight: 0 }, 1, 3);
+  expect(without.losses[0]!).toBeLessThan(whole.losses[0]!);
 });
 
 const half = (await sharedDevice()).features.has("shader-f16");

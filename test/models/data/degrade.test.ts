@@ -6,9 +6,9 @@ import { parse } from "csv-parse/sync";
 import sharp from "sharp";
 import { decode } from "../../../models/data/decode.ts";
 import { type DegradeOptions, degradedTable, degradeFolder } from "../../../models/data/degrade.ts";
-import { degradedCopies, ratedCopies } from "../../../models/data/degraded-rows.ts";
-import { distort, fromBytes, toBytes } from "../../../models/data/distortions.ts";
+import { type DistortionName, distort, fromBytes, toBytes } from "../../../models/data/distortions.ts";
 import { DatasetError } from "../../../models/data/problems.ts";
+import { rankedSets, withoutCopiesOf } from "../../../models/data/ranked-sets.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { blurredPictures } from "../cpl/pictures.ts";
 
@@ -61,7 +61,7 @@ describe("degraded copies of a folder", () => {
       const { name, source, kind, level } = pictures.find((picture) => picture.source === "sub/wide.jpg")!;
       const { pixels, width, height } = await decode(at("photos", source));
       using clean = fromBytes(device, pixels, height, width);
-      using degraded = await distort(clean, kind, level, 0);
+      using degraded = await distort(clean, kind as DistortionName, level, 0);
       const found = await decode(at(format, name));
       expect([found.width, found.height]).toEqual([60, 30]);
       expect(found.pixels).toEqual(await toBytes(degraded));
@@ -129,46 +129,107 @@ describe("degraded copies of a folder", () => {
   });
 });
 
-describe("degraded copies of labelled pictures", () => {
-  const all = () => [
-    { name: "0.png", path: at("photos", "0.png"), mos: 4, group: "scene" },
-    // Named as a CSV may do that lists names without folder and extension.
-    { name: "wide", path: at("photos", "sub", "wide.jpg"), mos: 2 },
-    { name: "1.png", path: at("photos", "1.png"), mos: 3 },
-  ];
-
-  test("have the MOS of their source, reduced by their level; those of other parts are left out", async () => {
-    await degrade("rated", { kinds: ["gaussian-blur"], perPicture: Number.POSITIVE_INFINITY });
-    const copies = await degradedCopies(at("rated"), all());
-    expect(new Set(copies.map(({ source }) => source))).toEqual(new Set(["0.png", "wide", "1.png"]));
-    const rows = ratedCopies(copies, all().slice(0, 2), [1, 5]);
-    const found = rows.map(({ path, mos, group, weight }) => [path, mos.toFixed(4), group, weight]).sort();
-    const expected = [1, 2, 3, 4, 5].flatMap((level) => [
-      [at("rated", `0-gaussian-blur-${level}.png`), (1 + 3 * (1 - 0.12 * level)).toFixed(4), "scene", 0.1],
-      [at("rated", `sub/wide-gaussian-blur-${level}.png`), (1 + 1 * (1 - 0.12 * level)).toFixed(4), undefined, 0.1],
-    ]);
-    expect(found).toEqual(expected.sort());
-    for (const { path } of rows) expect((await stat(path)).isFile()).toBe(true);
+describe("copies to be ranked", () => {
+  test("are of each picture two neighbouring levels of a kind, and the picture as it is", async () => {
+    const { pictures } = await degrade("ranked", { ranked: true, perPicture: 2, longerSide: 30 });
+    const sources = Map.groupBy(pictures, ({ source }) => source);
+    expect(sources.size).toBe(5);
+    const steps: string[] = [];
+    for (const [source, copies] of sources) {
+      const [clean, ...others] = copies;
+      expect(clean).toMatchObject({ kind: "none", level: 0 });
+      const kinds = Map.groupBy(others, ({ kind }) => kind);
+      expect(kinds.size).toBe(2);
+      for (const found of kinds.values()) {
+        const levels = found.map(({ level }) => level);
+        steps.push(levels.join());
+        expect(levels.length === 1 ? levels[0] : levels[1]! - levels[0]!).toBe(1);
+      }
+      const shown = await decode(at("ranked", clean!.name));
+      const { data } = await sharp(at("photos", source))
+        .resize({ width: 30, height: 30, fit: "inside" })
+        .removeAlpha()
+        .raw()
+        .toBuffer({ resolveWithObject: true });
+      expect(Buffer.from(shown.pixels).equals(data)).toBe(true);
+    }
+    expect(new Set(steps).size).toBeGreaterThan(2);
+    expect(await degrade("ranked", { ranked: true, perPicture: 2, longerSide: 30 })).toMatchObject({
+      kept: pictures.length,
+    });
   });
 
-  test("go by paths when two pictures of the data set have the source's name at their end", async () => {
-    await degrade("rated", { kinds: ["gaussian-blur"], perPicture: Number.POSITIVE_INFINITY });
-    const twins = [
-      { name: "a", path: at("photos", "0.png"), mos: 4 },
-      { name: "b", path: at("others", "0.png"), mos: 2 },
-      { name: "1.png", path: at("photos", "1.png"), mos: 3 },
-    ];
-    const sources = (await degradedCopies(at("rated"), twins)).map(({ source }) => source);
-    expect(new Set(sources)).toEqual(new Set(["1.png"]));
+  test("go up by the levels that are asked for", async () => {
+    const { pictures } = await degrade("chosen", { ranked: true, kinds: ["jpeg"], levels: [5, 2] });
+    const levels = [...Map.groupBy(pictures, ({ source }) => source).values()].map((copies) =>
+      copies.map(({ level }) => level).join(),
+    );
+    expect(levels.every((each) => each === "0,2" || each === "0,2,5")).toBe(true);
+  });
+
+  test("a share of the pictures looks like faded prints: grey or pale, with a grey black and a dim white", async () => {
+    const cleans = async (out: string, toned: number) => {
+      const { pictures } = await degrade(out, { ranked: true, toned });
+      const found = pictures.filter(({ level }) => level === 0);
+      return Promise.all(found.map(async ({ name }) => (await decode(at(out, name))).pixels));
+    };
+    const meanOf = (pixels: Uint8Array, channel: number) =>
+      pixels.reduce((sum, value, i) => sum + (i % 3 === channel ? value : 0), 0);
+    const [plain, all, some] = [await cleans("plain", 0), await cleans("toned", 1), await cleans("partly", 0.5)];
+    plain.forEach((pixels, i) => {
+      const [red, , blue] = [0, 1, 2].map((channel) => meanOf(all[i]!, channel));
+      expect(red!).toBeGreaterThan(blue!);
+      const isPlain = Buffer.from(some[i]!).equals(pixels);
+      expect(isPlain || Buffer.from(some[i]!).equals(all[i]!)).toBe(true);
+    });
+    expect(Math.max(...all.map((pixels) => pixels.reduce((a, b) => Math.max(a, b))))).toBeLessThan(255);
+    await expect(degrade("partly", { ranked: true, toned: 0.2 })).rejects.toThrow("share toned 0.5, asked for is");
+    await expect(degrade("x", { toned: 1.5 })).rejects.toThrow("got 1.5");
+  });
+
+  test("come as sets, the best first, each kind of a picture with the picture itself", async () => {
+    const { pictures } = await degrade("sets", { ranked: true, perPicture: 3 });
+    const sets = await rankedSets(at("sets"));
+    expect(sets).toHaveLength(15);
+    for (const { source, pictures: ranked } of sets) {
+      expect(ranked[0]!.level).toBe(0);
+      expect(ranked.map(({ level }) => level)).toEqual(ranked.map(({ level }) => level).toSorted());
+      const [kind, ...others] = new Set(
+        ranked.slice(1).map(({ name }) => pictures.find((picture) => `ranked/${picture.name}` === name)!.kind),
+      );
+      expect([kind === undefined, others]).toEqual([false, []]);
+      for (const { name, path } of ranked) {
+        expect(pictures.find((picture) => `ranked/${picture.name}` === name)!.source).toBe(source);
+        expect((await stat(path)).isFile()).toBe(true);
+      }
+    }
+    // Copies that were not made to be ranked are ranked where a kind has two levels.
+    await degrade("free", { kinds: ["jpeg", "darken"], levels: [1, 4], perPicture: 3 });
+    const free = await rankedSets(at("free"));
+    expect(free).toHaveLength(5);
+    expect(free.every(({ pictures: [a, b] }) => a!.level === 1 && b!.level === 4)).toBe(true);
+  });
+
+  test("of pictures that are held out are left out, by name or by path", async () => {
+    await degrade("held", { ranked: true });
+    const sets = await rankedSets(at("held"));
+    const left = (rows: { name: string; path: string }[]) =>
+      withoutCopiesOf(sets, rows)
+        .map(({ source }) => source)
+        .sort();
+    const all = ["0.png", "1.jpg", "1.png", "2.png", "sub/wide.jpg"];
+    expect(left([])).toEqual(all);
+    expect(left([{ name: "0.png", path: "/elsewhere/first.png" }])).toEqual(all.slice(1));
+    expect(left([{ name: "wide", path: at("photos", "sub", "wide.jpg") }])).toEqual(all.slice(0, 4));
+    expect(left([{ name: "a", path: at("photos", "12.png") }])).toEqual(all);
   });
 
   test("must be there, of levels that there are", async () => {
-    await expect(degradedCopies(at("nowhere"), all())).rejects.toThrow("no folder of degraded copies");
-    await degrade("others", { perPicture: 1 });
-    const strangers = [{ name: "other.png", path: at("other.png"), mos: 3 }];
-    await expect(degradedCopies(at("others"), strangers)).rejects.toThrow("no copy of a picture of this data set");
+    await expect(rankedSets(at("nowhere"))).rejects.toThrow("no folder of degraded copies");
+    await degrade("single", { perPicture: 1 });
+    await expect(rankedSets(at("single"))).rejects.toThrow("nothing to rank");
     await mkdir(at("edited"));
-    await writeFile(at("edited", degradedTable), "name,source,level\nx.png,0.png,often\n");
-    await expect(degradedCopies(at("edited"), all())).rejects.toThrow('line 2: the level "often"');
+    await writeFile(at("edited", degradedTable), "name,source,kind,level\nx.png,0.png,jpeg,often\n");
+    await expect(rankedSets(at("edited"))).rejects.toThrow('line 2: the level "often"');
   });
 });

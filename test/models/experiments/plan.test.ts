@@ -18,9 +18,9 @@ const rowsOf = (count: number, more = {}) =>
     ...more,
   }));
 
-const opened = (rows: OpenedSource["rows"], grouped = false, copies: OpenedSource["copies"] = []): OpenedSource => ({
+const opened = (rows: OpenedSource["rows"], grouped = false, ranked: OpenedSource["ranked"] = []): OpenedSource => ({
   rows,
-  copies,
+  ranked,
   grouped,
   problems: [],
   warnings: [],
@@ -47,18 +47,19 @@ function dataWith(
   return { ...data, noisy, notes, sizes: [labelled.length, unlabelled.length, validation.length, test.length] };
 }
 
-/** Two degraded copies of every picture. */
-const degraded = {
+/** A ranked set of copies of every picture of the data set, and of one that is none of it. */
+const ranked = {
   ...sources,
   data: opened(
     rowsOf(100),
     false,
-    rowsOf(100).flatMap(({ name }) =>
-      [1, 5].map((level) => ({
-        ...{ name: `degraded/${level}-${name}`, path: `/${level}-${name}`, sha256: `copy ${level} of ${name}` },
-        ...{ source: name, level },
+    [...rowsOf(100).map(({ name }) => name), "other.png"].map((source) => ({
+      source,
+      pictures: [0, 2, 3].map((level) => ({
+        ...{ name: `ranked/${level}-${source}`, path: `/${level}-${source}`, sha256: `copy ${level} of ${source}` },
+        level,
       })),
-    ),
+    })),
   ),
 };
 
@@ -108,39 +109,25 @@ describe("the parts of a run", () => {
   });
 });
 
-describe("degraded copies", () => {
-  test("belong to the part of their picture, and only those of labelled ones are there", () => {
-    const { labelled, unlabelled, validation, test, split } = dataWith(
-      { validationShare: 0.2, labelledShare: 0.5, remainder: "unlabelled" },
-      degraded,
+describe("ranked copies", () => {
+  test("are there but for those of validation and test pictures, which are counted", () => {
+    const { ranked: kept, labelled, unlabelled, validation, test, notes } = dataWith({ validationShare: 0.2 }, ranked);
+    expect(kept!.map(({ source }) => source).sort()).toEqual(
+      [...names(labelled), ...names(unlabelled), "other.png"].sort(),
     );
-    const rated = labelled.filter(({ weight }) => weight === undefined);
-    const copies = labelled.filter(({ weight }) => weight !== undefined);
-    expect(rated).toHaveLength(8);
-    expect(names(copies).sort()).toEqual(
-      names(rated)
-        .flatMap((name) => [`degraded/1-${name}`, `degraded/5-${name}`])
-        .sort(),
-    );
-    for (const part of [unlabelled, validation, test]) expect(names(part).join()).not.toContain("degraded");
-    expect(split).toBe("1:3:1 by image, seed 1, 0.2 of the labelled held out, 16 degraded copies");
-    const parts = partSizes({ data: { labelled, unlabelled, validation, test, range: [0, 100] }, noisy: 0 });
-    expect(parts).toEqual({ labelled: 8, copies: 16, unlabelled: 68, validation: 4, test: 20 });
-  });
-
-  test("have a weight and a score that falls with their level, from the noisy score where there is noise", () => {
-    const { labelled } = dataWith({ degradedWeight: 0.25, labelNoise: { mean: 0, sd: 10 } }, degraded);
-    const scores = new Map(labelled.map(({ name, mos }) => [name, mos]));
-    const copies = labelled.filter(({ weight }) => weight !== undefined);
-    expect(new Set(copies.map(({ weight }) => weight))).toEqual(new Set([0.25]));
-    for (const { name, mos } of copies) {
-      const [, level, source] = /^degraded\/(\d)-(.*)$/.exec(name)!;
-      expect(mos).toBeCloseTo(scores.get(source!)! * (1 - 0.12 * Number(level)), 9);
-    }
+    expect(notes).toEqual(["24 ranked sets of validation or test pictures were left out"]);
+    const data = { labelled, unlabelled, ranked: kept!, validation, test, range: [0, 100] as const };
+    expect(partSizes({ data, noisy: 0 })).toEqual({
+      labelled: 16,
+      ranked: 77,
+      unlabelled: 60,
+      validation: 4,
+      test: 20,
+    });
   });
 
   test("of weight 0 are not there", () => {
-    expect(dataWith({ degradedWeight: 0 }, degraded)).toEqual(dataWith({}));
+    expect(dataWith({ rankWeight: 0 }, ranked)).toEqual(dataWith({}));
   });
 });
 
@@ -224,15 +211,23 @@ describe("the key of a training", () => {
     }
   });
 
-  test("changes with the weight and the content of a degraded copy, and not with the folder of the copies", () => {
-    const whole = dataWith({}, degraded);
-    const [copy] = whole.labelled.filter(({ weight }) => weight !== undefined);
+  test("changes with the level and the content of a ranked copy, and not with the folder of the copies", () => {
+    const sets = dataWith({}, ranked).ranked!;
     const keyWith = (changed: Record<string, unknown>) =>
-      keyOf(1, {}, { labelled: whole.labelled.map((row) => (row === copy ? { ...row, ...changed } : row)) });
+      keyOf(
+        1,
+        {},
+        {
+          ranked: sets.map(({ source, pictures: [first, ...others] }) => ({
+            source,
+            pictures: [{ ...first!, ...changed }, ...others],
+          })),
+        },
+      );
     expect(keyWith({})).not.toBe(keyOf(1));
     expect(keyWith({ path: "/elsewhere" })).toBe(keyWith({}));
-    for (const changed of [{ weight: 0.2 }, { weight: undefined }, { sha256: "other" }, { mos: 1 }])
-      expect(keyWith(changed)).not.toBe(keyWith({}));
+    for (const changed of [{ level: 1 }, { sha256: "other" }]) expect(keyWith(changed)).not.toBe(keyWith({}));
+    expect(keyOf(1, {}, { ranked: sets.slice(1) })).not.toBe(keyWith({}));
   });
 
   test("tells an adapter from itself with matrix units, whose bits are others", () => {

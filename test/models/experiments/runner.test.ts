@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -25,34 +25,48 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const quick = { ...small, stageOneEpochs: 1, stageTwoEpochs: 1 };
 
-describe("degraded copies in a recipe", () => {
-  test("are trained on as labelled pictures of their weight; without them the keys are those of a recipe without", async () => {
+describe("ranked copies in a recipe", () => {
+  test("are trained with; without them, or with weight 0, a key is that of a recipe without", async () => {
     const device = await sharedDevice();
-    const degraded = join(folder, "degraded");
-    await degradeFolder(device, data.folder, degraded, { kinds: ["gaussian-blur"], perPicture: 2 });
+    const ranked = join(folder, "ranked");
+    await degradeFolder(device, data.folder, ranked, { kinds: ["gaussian-blur"], ranked: true });
+    const base = { ...quick, stageTwoEpochs: 0 };
     const recipe = recipeOf({
-      data: { ...data, degraded },
+      data: { ...data, ranked },
       seeds: [1],
-      base: { ...quick, stageTwoEpochs: 0 },
-      vary: [{ name: "copies" }, { name: "lighter", degradedWeight: 0.05 }, { name: "without", degradedWeight: 0 }],
+      base,
+      vary: [{ name: "ranks" }, { name: "wider", rankMargin: 0.2 }, { name: "without", rankWeight: 0 }],
     });
-    const { record } = await runExperiment(recipe, store("copies"), device);
-    const [copies, lighter, without] = record.variants.map(({ runs }) => runs[0]!);
-    expect(copies!.parts).toMatchObject({ labelled: 5, copies: 10, test: 5 });
-    expect(without!.parts).toMatchObject({ labelled: 5, test: 5 });
-    expect(without!.parts.copies).toBeUndefined();
-    // 15 pictures in batches of 4, and 5.
-    expect([copies, lighter, without].map((run) => run!.losses.length)).toEqual([4, 4, 1]);
+    const { record } = await runExperiment(recipe, store("ranked"), device);
+    const [ranks, wider, without] = record.variants.map(({ runs }) => runs[0]!);
+    // A set of each of the 25 pictures but for those of the test part.
+    expect(ranks!.parts).toMatchObject({ labelled: 5, ranked: 20, test: 5 });
+    expect(ranks!.notes.join()).toContain("5 ranked sets of validation or test pictures were left out");
+    expect(without!.parts.ranked).toBeUndefined();
     expect(new Set(record.variants.map(({ runs }) => runs[0]!.trainings[0]!.key)).size).toBe(3);
-    expect(copies!.losses).not.toEqual(lighter!.losses);
-    const plain = { ...recipeOf({ data, seeds: [1], base: { ...quick, stageTwoEpochs: 0 } }), name: "plain" };
-    const again = await runExperiment(plain, store("copies"), device);
+    expect(ranks!.losses).not.toEqual(wider!.losses);
+    const plain = { ...recipeOf({ data, seeds: [1], base: { ...base, rankWeight: 0 } }), name: "plain" };
+    const again = await runExperiment(plain, store("ranked"), device);
     expect(again.record.variants[0]!.runs[0]!.trainings[0]).toMatchObject({
       key: without!.trainings[0]!.key,
       cached: true,
     });
-    const card = await readFile(join(store("copies"), copies!.trainings[0]!.folder, "stage1.safetensors"), "latin1");
-    expect(card).toContain("10 degraded copies");
+    const card = await readFile(join(store("ranked"), ranks!.trainings[0]!.folder, "stage1.safetensors"), "latin1");
+    expect(card).toContain("20 ranked sets of copies");
+  });
+
+  test("that cannot be read are left out of their sets", async () => {
+    const device = await sharedDevice();
+    const ranked = join(folder, "broken-copies");
+    const { pictures } = await degradeFolder(device, data.folder, ranked, { ranked: true, levels: [3] });
+    for (const { name } of pictures.filter(({ level }) => level === 3).slice(0, 2))
+      await writeFile(join(ranked, name), "no picture");
+    const recipe = recipeOf({ data: { ...data, ranked }, seeds: [1], base: { ...quick, stageTwoEpochs: 0 } });
+    const experiment = await runExperiment(recipe, store("broken-copies"), device);
+    const [run] = experiment.record.variants[0]!.runs;
+    expect(run!.status).toBe("finished");
+    const [, heldOut] = /(\d+) ranked sets of validation/.exec(run!.notes.join())!;
+    expect(run!.parts.ranked! + Number(heldOut)).toBe(23);
   });
 });
 

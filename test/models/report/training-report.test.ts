@@ -251,15 +251,15 @@ test("the outcome is said plainly", async () => {
   expect(await summary([])).toBe("There are no test results.");
 });
 
-test("degraded copies are told from labelled pictures, and equal stages from worse ones", async () => {
+test("ranked copies are counted beside labelled pictures, and equal stages from worse ones", async () => {
   const record = plausible();
   const [one] = record.results;
   const html = await trainingReport({
     ...record,
-    parts: { ...record.parts, copies: 12 },
+    parts: { ...record.parts, ranked: 12 },
     results: [one!, { ...one!, name: "stage 2" }],
   });
-  expect(cells(html, "pictures")![1]).toBe("21 labelled, 12 degraded copies of them, 63 unlabelled, 20 test");
+  expect(cells(html, "pictures")![1]).toBe("21 labelled, 12 ranked sets of degraded copies, 63 unlabelled, 20 test");
   expect(html).toContain(`Stage 2 and stage 1 have one test SRCC, ${one!.evaluation.srcc.toFixed(3)}, on 20 pictures.`);
 });
 
