@@ -238,7 +238,7 @@ export async function finish(result: TrainingResult, folder: string, title: stri
     range: [card.range[0], card.range[1]],
     parts: {
       labelled: data.labelled.length,
-      ...(data.ranked && { ranked: data.ranked.length }),
+      ...(data.ranked && card.options.rankWeight > 0 && { ranked: data.ranked.length }),
       unlabelled: data.unlabelled.length,
       ...(data.validation?.length && { validation: data.validation.length }),
       test: data.test.length,

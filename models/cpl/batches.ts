@@ -129,7 +129,7 @@ export interface LoadedBatch {
   readonly errors: readonly { readonly planned: PlannedPicture; readonly error: unknown }[];
 }
 
-/** Loads planned batches in order, decoding ahead of their use. */
+/** Loads planned batches in order, decoding ahead of their use. What is left of a ranked pair is left out. */
 export async function* loadBatches(
   batches: readonly PlannedPicture[][],
   inputs: Inputs,
@@ -142,9 +142,17 @@ export async function* loadBatches(
     if ("error" in loaded) errors.push({ planned: loaded.row, error: loaded.error });
     else pictures.push({ planned: loaded.row, tensor: loaded.tensor });
     if (pictures.length + errors.length < size!) continue;
-    yield { pictures, errors };
+    yield { pictures: wholePairs(pictures), errors };
     pictures = [];
     errors = [];
     size = sizes.next().value;
   }
+}
+
+/** The pictures without those whose partner in a ranked pair could not be loaded. */
+function wholePairs(pictures: LoadedBatch["pictures"]): LoadedBatch["pictures"] {
+  const loaded = new Map<number, number>();
+  const ranked = pictures.filter(({ planned }) => planned.part === "ranked");
+  for (const { planned } of ranked) loaded.set(planned.index, (loaded.get(planned.index) ?? 0) + 1);
+  return pictures.filter(({ planned }) => planned.part !== "ranked" || loaded.get(planned.index) === 2);
 }

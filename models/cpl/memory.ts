@@ -38,10 +38,13 @@ export function expectFit(stepper: Stepper, inputs: Inputs, options: CplOptions,
   try {
     device.rehearse(() => run(batch, least));
   } catch (cause) {
+    const part = pairs > 0 ? largest - (largest % 2) : largest;
+    const fewer = pairs > 0 ? `; or take fewer --rank-pairs than ${pairs}` : "";
     const advice =
       largest > 0
-        ? `the largest batch that fits is ${largest}: ${batchFlags(options, stage, largest)}; or keep the batch and run it in parts: --micro-batch ${largest} or less`
-        : "not even a batch of 2 fits: make the pictures smaller (--resize, --crop), use fewer --stages, or allow more memory (--memory)";
+        ? `the largest batch that fits is ${largest}: ${batchFlags(options, stage, largest)}; or keep the batch and run it in parts: --micro-batch ${part} or less${fewer}`
+        : "not even a batch of 2 fits: make the pictures smaller (--resize, --crop), use fewer --stages, or allow more memory (--memory)" +
+          fewer;
     const message = `stage ${stage} does not fit with batches of ${batch} pictures: ${(cause as Error).message}`;
     throw new OutOfMemoryError(message, (cause as OutOfMemoryError).wantedBytes, advice, { cause });
   }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { memorySummary } from "../../engine/memory/report.ts";
 import type { Schedule } from "../../engine/optim/schedule.ts";
+import type { RankedPicture } from "../data/index.ts";
 import { evaluate } from "../metrics/index.ts";
 import { type LoadedBatch, loadBatches, pairsInBatch, planEpoch } from "./batches.ts";
 import { type Checkpoint, loadCheckpoint, type Position, writeCheckpoint } from "./checkpoint.ts";
@@ -128,8 +129,7 @@ export class Session {
 
   /** What is done once for all steps, such as the output of frozen sections. */
   async #prepare(): Promise<void> {
-    const { labelled, unlabelled, ranked = [], test, validation = [] } = this.#data;
-    const copies = this.#options.rankWeight > 0 ? ranked.flatMap(({ pictures }) => pictures) : [];
+    const { labelled, unlabelled, test, validation = [] } = this.#data;
     const { signal, progress } = this.#hooks;
     const clock = this.#clock("frozen sections");
     let bar: ProgressSink | undefined;
@@ -139,7 +139,7 @@ export class Session {
     };
     try {
       await this.#inputs.prepare(
-        { trained: [...labelled, ...unlabelled], others: [...copies, ...validation, ...test] },
+        { trained: [...labelled, ...unlabelled], others: [...this.#rankedPictures, ...validation, ...test] },
         { signal, progress: started },
       );
     } catch (error) {
@@ -187,7 +187,7 @@ export class Session {
     try {
       for await (const batch of loadBatches(batches.slice(position.step), this.#inputs)) {
         this.#report(batch);
-        const pictures = wholePairs(batch.pictures);
+        const { pictures } = batch;
         if (pictures.filter(({ planned }) => planned.part !== "ranked").length > 1) {
           const factor = this.#schedules[stage](position.epoch * batches.length + position.step);
           const report = await this.#stepper.step(pictures, this.#labelsOf(pictures), factor);
@@ -224,7 +224,7 @@ export class Session {
       stage,
       batch,
       pairs: pairsInBatch(ranked, this.#options),
-      pictures: labelled.length + unlabelled.length + validation.length + test.length,
+      pictures: this.#rankedPictures.length + labelled.length + unlabelled.length + validation.length + test.length,
     });
   }
 
@@ -235,6 +235,12 @@ export class Session {
     this.#hooks.log?.(
       `device memory by stage ${stage}, peak so far ${memorySummary(this.#stepper.device.memoryReport())}`,
     );
+  }
+
+  /** Those that training sees. */
+  get #rankedPictures(): readonly RankedPicture[] {
+    const { ranked = [] } = this.#data;
+    return pairsInBatch(ranked, this.#options) > 0 ? ranked.flatMap(({ pictures }) => pictures) : [];
   }
 
   /** Converted labels and pseudo-labels of a batch, and how far its ranked pairs are to lie apart. */
@@ -406,12 +412,4 @@ export class Session {
       return seconds;
     };
   }
-}
-
-/** The pictures without those whose partner in a ranked pair could not be loaded. */
-function wholePairs(pictures: LoadedBatch["pictures"]): LoadedBatch["pictures"] {
-  const loaded = new Map<number, number>();
-  const ranked = pictures.filter(({ planned }) => planned.part === "ranked");
-  for (const { planned } of ranked) loaded.set(planned.index, (loaded.get(planned.index) ?? 0) + 1);
-  return pictures.filter(({ planned }) => planned.part !== "ranked" || loaded.get(planned.index) === 2);
 }

@@ -125,6 +125,23 @@ describe("a user trains, evaluates and scores", () => {
     expect(again.rmse).toBeCloseTo(validation.evaluation.rmse, 9);
   });
 
+  test("degrade --ranked and train --ranked: copies of test pictures are left out, counted in log, record and page", async () => {
+    const degraded = await acutance("data degrade pictures --out ranked --ranked --toned 0.5 --seed 3".split(" "));
+    expect(degraded.err).toContain("left out: broken.jpg");
+    const epochs = "--stage-one-epochs 1 --stage-two-epochs 1 --rank-pairs 4".split(" ");
+    const words = ["train", "cpl", ...data, ...method, ...epochs, "--ranked", "ranked", "--out", "with-ranks"];
+    const { code, err } = await acutance(words);
+    expect(code).toBe(0);
+    expect(err).toContain("24 ranked sets of copies (6 of validation or test pictures left out)");
+    const record = JSON.parse(await readFile(join(folder, "with-ranks", "run.json"), "utf8"));
+    expect(record.parts).toEqual({ labelled: 6, ranked: 24, unlabelled: 18, test: 6 });
+    expect(await readFile(join(folder, "with-ranks", "report.html"), "utf8")).toContain(
+      "24 ranked sets of degraded copies",
+    );
+    const wrong = await acutance([...words.slice(0, -4), "--ranked", "pictures"]);
+    expect([wrong.code, wrong.err.includes("no folder of degraded copies")]).toEqual([1, true]);
+  });
+
   test("score takes files, folders and globs; a broken picture is a row and an exit code", async () => {
     const json = await acutance([
       "score",
