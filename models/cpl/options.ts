@@ -173,7 +173,7 @@ export const cplOptionsSchema = z.strictObject({
     .default(32)
     .describe("with ranked copies: pairs of them, a better and a worse one, that each batch has beside its pictures"),
   rankMargin: positive
-    .default(0.04)
+    .default(0.03)
     .describe(
       "with ranked copies: share of the scale by which a copy is to score below another for each level between them",
     ),
