@@ -7,10 +7,20 @@ import { formatBytes } from "../engine/memory/report.ts";
 import { Random } from "../engine/random.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { ViT } from "./backbones/vit.ts";
+import type { PlannedPicture } from "./cpl/batches.ts";
 import { PictureInputs } from "./cpl/inputs.ts";
 import { CplModel } from "./cpl/model.ts";
 import { cplOptions } from "./cpl/options.ts";
 import { Stepper } from "./cpl/stepper.ts";
+
+/** A picture of a batch that was never loaded. */
+const planned: PlannedPicture = {
+  path: "",
+  name: "",
+  index: 0,
+  part: "labelled",
+  window: { top: 0, left: 0, flip: false },
+};
 
 /** One training step of CPL-IQA with ResNet-18: forward, loss, backward, Adam. */
 export function trainingStepBenchmark(batch: number, side: number): Benchmark {
@@ -26,13 +36,6 @@ export function trainingStepBenchmark(batch: number, side: number): Benchmark {
       const batchOf = (size: number, picture: Tensor): Parameters<Stepper["step"]> => {
         const targets = new Float32Array(size * options.levels);
         for (let i = 0; i < size; i++) targets[i * options.levels + (i % options.levels)] = 1;
-        const planned = {
-          path: "",
-          name: "",
-          index: 0,
-          part: "labelled",
-          window: { top: 0, left: 0, flip: false },
-        } as const;
         const labels = {
           targets,
           weights: new Float32Array(size).fill(1),
@@ -89,13 +92,6 @@ export const replayBenchmark: Benchmark = {
     const model = new CplModel(device, options);
     const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] });
     using picture = device.owned("pictures", () => noise(device, [1, 32, 32, 3]));
-    const planned = {
-      path: "",
-      name: "",
-      index: 0,
-      part: "labelled",
-      window: { top: 0, left: 0, flip: false },
-    } as const;
     const targets = new Float32Array(2 * options.levels);
     targets[0] = targets[options.levels] = 1;
     const labels = { targets, weights: new Float32Array(2).fill(1), margins: new Float32Array(0), labelled: 2 };
