@@ -3,13 +3,13 @@ import { memorySummary } from "../../engine/memory/report.ts";
 import type { Schedule } from "../../engine/optim/schedule.ts";
 import type { RankedPicture } from "../data/index.ts";
 import { evaluate } from "../metrics/index.ts";
+import { batchLabels } from "./batch-labels.ts";
 import { type LoadedBatch, loadBatches, pairsInBatch, planEpoch } from "./batches.ts";
 import { type Checkpoint, loadCheckpoint, type Position, writeCheckpoint } from "./checkpoint.ts";
 import { fixStatistics } from "./feature-statistics.ts";
 import type { Inputs } from "./inputs.ts";
 import { labelStep, refreshSentence } from "./label-step.ts";
 import { convert, denormaliseScore, normaliseMos } from "./labels.ts";
-import type { BatchLabels } from "./loss.ts";
 import { expectFit } from "./memory.ts";
 import { type CplModel, type ModelCard, saveModel } from "./model.ts";
 import type { CplOptions } from "./options.ts";
@@ -190,7 +190,8 @@ export class Session {
         const { pictures } = batch;
         if (pictures.filter(({ planned }) => planned.part !== "ranked").length > 1) {
           const factor = this.#schedules[stage](position.epoch * batches.length + position.step);
-          const report = await this.#stepper.step(pictures, this.#labelsOf(pictures), factor);
+          const labels = batchLabels(pictures, this.#labels, this.#pseudo, this.#options);
+          const report = await this.#stepper.step(pictures, labels, factor);
           this.#note(report);
           bar?.advance(pictures.length, `loss ${report.loss.toFixed(4)}`);
           this.#logMemory(stage);
@@ -241,26 +242,6 @@ export class Session {
   get #rankedPictures(): readonly RankedPicture[] {
     const { ranked = [] } = this.#data;
     return pairsInBatch(ranked, this.#options) > 0 ? ranked.flatMap(({ pictures }) => pictures) : [];
-  }
-
-  /** Converted labels and pseudo-labels of a batch, and how far its ranked pairs are to lie apart. */
-  #labelsOf(pictures: LoadedBatch["pictures"]): BatchLabels {
-    const { levels, rankMargin } = this.#options;
-    const planned = pictures.map((picture) => picture.planned);
-    const ranked = planned.filter(({ part }) => part === "ranked");
-    const rated = planned.slice(ranked.length);
-    const targets = new Float32Array(rated.length * levels);
-    const weights = new Float32Array(rated.length).fill(1);
-    rated.forEach(({ index, part }, i) => {
-      const source = part === "labelled" ? this.#labels : this.#pseudo!.targets;
-      targets.set(source.subarray(index * levels, (index + 1) * levels), i * levels);
-      if (part === "unlabelled") weights[i] = this.#pseudo!.weights[index]!;
-    });
-    const margins = Float32Array.from({ length: ranked.length / 2 }, (_, pair) => {
-      const [better, worse] = [ranked[2 * pair]!, ranked[2 * pair + 1]!];
-      return rankMargin * (worse.level! - better.level!);
-    });
-    return { targets, weights, margins, labelled: rated.filter(({ part }) => part === "labelled").length };
   }
 
   /** Puts a step on record; a loss that is not a number ends the training. */

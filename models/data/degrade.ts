@@ -14,7 +14,7 @@ import { type DistortionName, distort, distortionNames, fromBytes, toBytes } fro
 import { PictureError } from "./picture-error.ts";
 import { prefetch } from "./prefetch.ts";
 import { DatasetError, type Problem } from "./problems.ts";
-import { toned } from "./toned.ts";
+import { tonedPicture } from "./toned.ts";
 
 /** What {@link degradeFolder} makes. */
 export interface DegradeOptions {
@@ -32,7 +32,7 @@ export interface DegradeOptions {
    * beside them. @default false
    */
   readonly ranked?: boolean;
-  /** Share of the pictures that are first made to look like faded prints ({@link toned}). @default 0 */
+  /** Share of the pictures that are first made to look like faded prints ({@link tonedPicture}). @default 0 */
   readonly toned?: number;
   /** @default 1 */
   readonly seed?: number;
@@ -71,11 +71,12 @@ export interface Degraded {
 export const degradedTable = "degraded.csv";
 
 /**
- * Writes degraded copies of the pictures of a folder, and a table of name, source, kind, level, seed, longer side and share toned. What
- * a copy looks like depends on its source's name, kind, level and the last three alone, so that a run that was interrupted is
- * finished by the same call: files that are there are not made again. Pictures that cannot be read are reported and passed over.
+ * Writes degraded copies of the pictures of a folder, and a table of name, source, kind, level, seed, longer side and share
+ * toned. What a copy looks like depends on these but its own name alone, so that a run that was interrupted is finished by the
+ * same call: files that are there are not made again. Pictures that cannot be read are reported and passed over.
  * @param out is made when it does not exist
- * @throws DatasetError when there are no pictures, `out` lies within the folder, or it holds copies of another seed or size;
+ * @throws DatasetError when there are no pictures, `out` lies within the folder, or it holds copies of another seed, size or share
+ * toned;
  * RangeError for an option that means nothing; the signal's reason; the system's error when a file cannot be written
  */
 export async function degradeFolder(
@@ -114,7 +115,7 @@ export async function degradeFolder(
   const load = async ([source]: [string, DegradedPicture[]]) => {
     const picture = await reduced(await decode(paths.get(source)!), settings.longerSide);
     const random = new Random(settings.seed, `toned/${source}`);
-    return random.uniform() < settings.toned ? toned(picture, random) : picture;
+    return random.uniform() < settings.toned ? tonedPicture(picture, random) : picture;
   };
   const signal = options.signal && { signal: options.signal };
   for await (const loaded of prefetch(missing, load, { ahead: 4, concurrency: 3, ...signal })) {

@@ -64,7 +64,11 @@ export async function rankedSets(folder: string): Promise<RankedSet[]> {
  * @param heldOut validation and test pictures
  */
 export function withoutCopiesOf<Each extends RankedSet>(sets: readonly Each[], heldOut: readonly Row[]): Each[] {
-  const names = new Set(heldOut.map(({ name }) => name));
-  const paths = heldOut.map(({ path }) => resolve(path).replaceAll(sep, "/"));
-  return sets.filter(({ source }) => !names.has(source) && !paths.some((path) => path.endsWith(`/${source}`)));
+  const known = new Set(heldOut.flatMap(({ name, path }) => [name, ...tails(resolve(path).split(sep))]));
+  return sets.filter(({ source }) => !known.has(source));
+}
+
+/** The last part of a path, the last two, and so on. */
+function tails(parts: readonly string[]): string[] {
+  return parts.map((_, i) => parts.slice(i).join("/"));
 }

@@ -9,7 +9,7 @@ const lumaWeights = [0.299, 0.587, 0.114] as const;
  * warm tone. How much of each is drawn: colours are left in three of ten pictures, black lies up to a fifth of the range above
  * 0 and white up to a quarter below its end.
  */
-export function toned({ pixels, width, height }: Picture, random: Random): Picture {
+export function tonedPicture({ pixels, width, height }: Picture, random: Random): Picture {
   const black = 0.2 * random.uniform();
   const white = 0.75 + 0.25 * random.uniform();
   const warmth = 0.12 * random.uniform();

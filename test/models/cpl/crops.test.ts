@@ -12,24 +12,17 @@ import { type RatedRow, type TrainingData, TrainingInterrupted } from "../../../
 import { decode, upload } from "../../../models/data/index.ts";
 import { openScorer } from "../../../models/scorer.ts";
 import { sharedDevice } from "../../engine/device.ts";
-import { blurredPictures } from "./pictures.ts";
+import { blurredPictures, divided, small } from "./pictures.ts";
 
 const options: CplOptionsInput = {
-  stages: 1,
-  embedding: 16,
-  levels: 20,
+  ...small,
   // Smaller than the crop: it plays no part.
   resize: 20,
-  crop: 32,
   cropFrom: "original",
   trainCrops: 2,
   testCrops: 4,
   stageOneEpochs: 2,
   stageTwoEpochs: 2,
-  stageOneBatch: 8,
-  labelledBatch: 4,
-  unlabelledBatch: 8,
-  neighbours: 5,
 };
 
 let folder = "";
@@ -40,8 +33,7 @@ const inFolder = (name: string) => join(folder, name);
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "acutance-crops-"));
   rows = await blurredPictures(inFolder("pictures"), 30, 50);
-  const part = (remainder: number[]) => rows.filter((_, i) => remainder.includes(i % 5));
-  data = { labelled: part([0, 3]), unlabelled: part([1, 4]), test: part([2]), range: [0, 100] };
+  data = divided(rows);
   const pixels = Uint8Array.from(
     { length: 90 * 60 * 3 },
     (_, i) => [Math.floor(i / 3) % 90, Math.floor(i / 270), 7][i % 3]!,

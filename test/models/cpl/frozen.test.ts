@@ -17,21 +17,13 @@ import { decode, upload } from "../../../models/data/index.ts";
 import { openScorer } from "../../../models/scorer.ts";
 import { formula } from "../../engine/check.ts";
 import { sharedDevice } from "../../engine/device.ts";
-import { blurredPictures } from "./pictures.ts";
+import { blurredPictures, divided, small as smallest } from "./pictures.ts";
 
 const small: CplOptionsInput = {
+  ...smallest,
   stages: 2,
-  embedding: 16,
-  levels: 20,
-  resize: 36,
-  crop: 32,
-  freshRate: 3e-3,
   stageOneEpochs: 4,
   stageTwoEpochs: 2,
-  stageOneBatch: 8,
-  labelledBatch: 4,
-  unlabelledBatch: 8,
-  neighbours: 5,
 };
 
 let folder = "";
@@ -51,8 +43,7 @@ async function writeStart(name: string, input: CplOptionsInput) {
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "acutance-frozen-"));
   rows = await blurredPictures(inFolder("pictures"), 30);
-  const part = (remainder: number[]) => rows.filter((_, i) => remainder.includes(i % 5));
-  data = { labelled: part([0, 3]), unlabelled: part([1, 4]), test: part([2]), range: [0, 100] };
+  data = divided(rows);
   await writeStart("start.safetensors", small);
 });
 

@@ -10,21 +10,13 @@ import { resumeCpl, trainCpl } from "../../../models/cpl/train.ts";
 import type { RatedRow, TrainingData, TrainingHooks } from "../../../models/cpl/training.ts";
 import { openScorer, type ScoredPicture } from "../../../models/scorer.ts";
 import { sharedDevice } from "../../engine/device.ts";
-import { blurredPictures } from "./pictures.ts";
+import { blurredPictures, divided, small } from "./pictures.ts";
 
 const options: CplOptionsInput = {
-  stages: 1,
-  embedding: 16,
-  levels: 20,
-  resize: 36,
-  crop: 32,
-  freshRate: 3e-3,
+  ...small,
   stageOneEpochs: 2,
   stageTwoEpochs: 2,
   stageOneBatch: 4,
-  labelledBatch: 4,
-  unlabelledBatch: 8,
-  neighbours: 5,
 };
 
 let folder = "";
@@ -36,8 +28,7 @@ const model = () => join(run("whole"), "model.safetensors");
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "acutance-loss-"));
   rows = await blurredPictures(join(folder, "pictures"), 30);
-  const part = (remainder: number[]) => rows.filter((_, i) => remainder.includes(i % 5));
-  data = { labelled: part([0, 3]), unlabelled: part([1, 4]), test: part([2]), range: [0, 100] };
+  data = divided(rows);
   const whole = await trainCpl(await sharedDevice(), data, options, { folder: run("whole") });
   whole.model.dispose();
 });

@@ -15,20 +15,15 @@ import { distributions, evaluationBatch, fittingBatch } from "../../../models/cp
 import { trainCpl } from "../../../models/cpl/train.ts";
 import type { RatedRow, TrainingData } from "../../../models/cpl/training.ts";
 import { openScorer, type ScoredPicture } from "../../../models/scorer.ts";
-import { blurredPictures } from "./pictures.ts";
+import { blurredPictures, small } from "./pictures.ts";
 
 const options: CplOptionsInput = {
-  stages: 1,
-  embedding: 16,
-  levels: 20,
-  resize: 36,
-  crop: 32,
+  ...small,
   stageOneEpochs: 1,
   stageTwoEpochs: 1,
   stageOneBatch: 64,
   labelledBatch: 16,
   unlabelledBatch: 48,
-  neighbours: 5,
 };
 
 let folder = "";

@@ -11,20 +11,12 @@ import type { CplOptionsInput } from "../../../models/cpl/options.ts";
 import { resumeCpl, trainCpl } from "../../../models/cpl/train.ts";
 import { type RatedRow, type TrainingData, TrainingError } from "../../../models/cpl/training.ts";
 import { sharedDevice } from "../../engine/device.ts";
-import { blurredPictures } from "./pictures.ts";
+import { blurredPictures, divided, small } from "./pictures.ts";
 
 const options: CplOptionsInput = {
-  stages: 1,
-  embedding: 16,
-  levels: 20,
-  resize: 36,
-  crop: 32,
+  ...small,
   stageOneEpochs: 2,
   stageTwoEpochs: 1,
-  stageOneBatch: 8,
-  labelledBatch: 4,
-  unlabelledBatch: 8,
-  neighbours: 5,
 };
 const checking = () => openDevice({ checkNumbers: true });
 const main = new URL("../../../cli/main.ts", import.meta.url).pathname;
@@ -39,8 +31,7 @@ const model = (name: string) => join(run(name), "model.safetensors");
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "acutance-numbers-"));
   rows = await blurredPictures(join(folder, "pictures"), 30);
-  const part = (remainder: number[]) => rows.filter((_, i) => remainder.includes(i % 5));
-  data = { labelled: part([0, 3]), unlabelled: part([1, 4]), test: part([2]), range: [0, 100] };
+  data = divided(rows);
 });
 
 afterAll(() => rm(folder, { recursive: true, force: true }));

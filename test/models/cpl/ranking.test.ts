@@ -16,7 +16,7 @@ import type { RankedSet } from "../../../models/data/index.ts";
 import { evaluate } from "../../../models/metrics/index.ts";
 import { goldenCases, relativeError, runWithGradients } from "../../engine/check.ts";
 import { sharedDevice } from "../../engine/device.ts";
-import { blurredPictures } from "./pictures.ts";
+import { blurredPictures, small } from "./pictures.ts";
 
 test.each(goldenCases("ranking"))("rankingLoss $inputs", async ({ inputs, options, output, gradients }) => {
   const loss = await runWithGradients(await sharedDevice(), inputs, ([logits, margins]) =>
@@ -27,18 +27,10 @@ test.each(goldenCases("ranking"))("rankingLoss $inputs", async ({ inputs, option
 });
 
 const options: CplOptionsInput = {
-  stages: 1,
-  embedding: 16,
-  levels: 20,
-  resize: 36,
-  crop: 32,
-  freshRate: 3e-3,
+  ...small,
   stageOneEpochs: 12,
   stageTwoEpochs: 1,
   stageOneBatch: 4,
-  labelledBatch: 4,
-  unlabelledBatch: 8,
-  neighbours: 5,
   rankPairs: 8,
   rankWeight: 10,
   rankMargin: 0.1,

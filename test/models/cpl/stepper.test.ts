@@ -14,21 +14,12 @@ import { resumeCpl, trainCpl } from "../../../models/cpl/train.ts";
 import { type TrainingData, TrainingInterrupted } from "../../../models/cpl/training.ts";
 import { formula, relativeError } from "../../engine/check.ts";
 import { plainDevice, sharedDevice } from "../../engine/device.ts";
-import { blurredPictures } from "./pictures.ts";
+import { blurredPictures, divided, small as smallest } from "./pictures.ts";
 
 const small: CplOptionsInput = {
-  stages: 1,
-  embedding: 16,
-  levels: 20,
-  resize: 36,
-  crop: 32,
-  freshRate: 3e-3,
+  ...smallest,
   stageOneEpochs: 3,
   stageTwoEpochs: 2,
-  stageOneBatch: 8,
-  labelledBatch: 4,
-  unlabelledBatch: 8,
-  neighbours: 5,
 };
 
 describe("schedule of a stage", () => {
@@ -160,8 +151,7 @@ describe("a training with every part on", () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "acutance-stepper-"));
     const rows = await blurredPictures(join(folder, "pictures"), 30);
-    const part = (remainder: number[]) => rows.filter((_, i) => remainder.includes(i % 5));
-    data = { labelled: part([0, 3]), unlabelled: part([1, 4]), test: part([2]), range: [0, 100] };
+    data = divided(rows);
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 

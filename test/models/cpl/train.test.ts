@@ -10,23 +10,14 @@ import { resumeCpl, trainCpl } from "../../../models/cpl/train.ts";
 import { type RatedRow, type TrainingData, TrainingInterrupted } from "../../../models/cpl/training.ts";
 import { openScorer } from "../../../models/scorer.ts";
 import { sharedDevice } from "../../engine/device.ts";
-import { blurredPictures } from "./pictures.ts";
+import { blurredPictures, divided, small } from "./pictures.ts";
 
 /** A small network and few pictures: seconds on a software adapter. */
 const options: CplOptionsInput = {
-  stages: 1,
-  embedding: 16,
-  levels: 20,
-  resize: 36,
-  crop: 32,
-  freshRate: 3e-3,
+  ...small,
   schedule: "cosine",
   stageOneEpochs: 16,
   stageTwoEpochs: 2,
-  stageOneBatch: 8,
-  labelledBatch: 4,
-  unlabelledBatch: 8,
-  neighbours: 5,
 };
 
 let folder = "";
@@ -36,8 +27,7 @@ let data: TrainingData;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "acutance-train-"));
   rows = await blurredPictures(join(folder, "pictures"), 40);
-  const part = (remainder: number[]) => rows.filter((_, i) => remainder.includes(i % 5));
-  data = { labelled: part([0, 3]), unlabelled: part([1, 4]), test: part([2]), range: [0, 100] };
+  data = divided(rows);
 });
 
 afterAll(() => rm(folder, { recursive: true, force: true }));

@@ -1,16 +1,11 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { checkRecipe, type Recipe } from "../../../models/experiments/index.ts";
-import { blurredPictures } from "../cpl/pictures.ts";
+import { blurredPictures, small as smaller } from "../cpl/pictures.ts";
 
 /** Settings of a network that trains in a moment. */
 export const small = {
-  stages: 1,
-  embedding: 16,
-  levels: 20,
-  resize: 36,
-  crop: 32,
-  freshRate: 3e-3,
+  ...smaller,
   stageOneEpochs: 3,
   stageTwoEpochs: 2,
   stageOneBatch: 4,
