@@ -1,5 +1,6 @@
 import { type ColumnChoice, type Columns, chooseColumns, columnIndex } from "./columns.ts";
-import { listPictures, PictureFinder, pictureExtensions } from "./folder.ts";
+import { listPictures, pictureExtensions } from "./folder.ts";
+import { PictureFinder } from "./picture-finder.ts";
 import { DatasetError, type Problem } from "./problems.ts";
 import { checkRange, type MosRange, observedRange } from "./range.ts";
 import { parseNumber, readTable, type Table } from "./table.ts";

@@ -1,7 +1,8 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { glob } from "tinyglobby";
-import { listPictures, PictureFinder } from "../folder.ts";
+import { listPictures } from "../folder.ts";
+import { PictureFinder } from "../picture-finder.ts";
 import { DatasetError } from "../problems.ts";
 import { readTable, type Table } from "../table.ts";
 import { type MatValue, readMat } from "./mat.ts";
