@@ -3,7 +3,8 @@
  * - `missing`: there is no file at the path; `not-a-file`: it is a folder; `unreadable`: the system refuses to read it
  * - `empty`: no bytes; `not-a-picture`: no known picture format, or a damaged header
  * - `truncated`: the file ends before the picture does; `damaged`: the decoder complains about the data
- * - `too-large`: more pixels than allowed; `too-many-bytes`: a longer file than allowed; `unsupported`: a known format that cannot be decoded here
+ * - `too-large`: more pixels than allowed; `too-many-bytes`: a longer file than allowed; `too-costly`: decoding it takes more time or memory
+ *   than allowed; `unsupported`: a known format that cannot be decoded here
  */
 export type PictureReason = keyof typeof ADVICE;
 
@@ -17,6 +18,7 @@ const ADVICE = {
   damaged: "Re-save it in an image editor if it looks right there, or decode with strictness `error` or `truncated`.",
   "too-large": "Raise maxPixels if there is memory for it (3 bytes per pixel), or shrink the picture first.",
   "too-many-bytes": "Raise maxBytes if there is memory for it, or shrink the picture first.",
+  "too-costly": "Save it again as a baseline JPEG or a smaller picture.",
   unsupported: "Convert it to JPEG, PNG, WebP or TIFF first.",
 } as const;
 

@@ -70,6 +70,7 @@ const pictureStatus: Readonly<Record<PictureReason, number>> = {
   "not-a-picture": 415,
   unsupported: 415,
   empty: 422,
+  "too-costly": 422,
   truncated: 422,
   damaged: 422,
   missing: 422,
