@@ -41,6 +41,8 @@ export interface ScoreOptions {
   readonly signal?: AbortSignal;
   /** Stands for the picture in errors. @default its path, name or URL */
   readonly name?: string;
+  /** Who asks, by any name: clients that ask at the same time get equal shares of decoders and network. @default one for all who do not say */
+  readonly client?: string;
 }
 
 /** A scorer was used after it was closed. */
@@ -218,7 +220,8 @@ export class Scorer {
   }
 
   /** Takes a picture to its distributions, again on another device where one is lost. */
-  async #see<Kept>(source: PictureSource, cut: Cut<Kept>, { signal, name }: ScoreOptions): Promise<Seen<Kept>> {
+  async #see<Kept>(source: PictureSource, cut: Cut<Kept>, options: ScoreOptions): Promise<Seen<Kept>> {
+    const { signal, name } = options;
     if (this.#closed) throw new ScorerClosedError(`the scorer of ${this.#settings.path} is closed; open another`);
     signal?.throwIfAborted();
     const { maxBytes } = this.#settings;
@@ -229,7 +232,7 @@ export class Scorer {
         ...(name !== undefined && { name }),
       });
       const isFinal = (error: unknown) => error instanceof PictureError || signal?.aborted === true;
-      return this.#supply.run((network) => this.#once(network, opened, cut, signal), isFinal);
+      return this.#supply.run((network) => this.#once(network, opened, cut, options), isFinal);
     };
     const aborted = signal && whenAborted(signal);
     const seeing = work();
@@ -249,15 +252,12 @@ export class Scorer {
     network: Network,
     opened: OpenedPicture,
     cut: Cut<Kept>,
-    signal?: AbortSignal,
+    options: ScoreOptions,
   ): Promise<Seen<Kept>> {
-    const { maxPixels, background, strictness } = this.#settings;
+    const { signal } = options;
     const arrived = network.announce();
     try {
-      const { kept, distributions } = await this.#decoders.run(async () => {
-        signal?.throwIfAborted();
-        const content = await contentOf(opened);
-        const picture = await decode(content, { name: opened.name, maxPixels, background, strictness });
+      const { kept, distributions } = await this.#decoded(opened, options, async (picture) => {
         const { views, kept } = await cut(this.showing, picture);
         const distributions: Promise<Float32Array[]>[] = [];
         // No more of a picture is on the device than makes a batch.
@@ -265,7 +265,7 @@ export class Scorer {
           await network.place();
           signal?.throwIfAborted();
           const shown = uploaded(network, views.slice(i, i + network.batch), picture, opened.name);
-          const seen = network.score(shown, signal);
+          const seen = network.score(shown, options);
           seen.catch(() => {}); // awaited below, once the decoder is free for the next
           distributions.push(seen);
         }
@@ -276,6 +276,27 @@ export class Scorer {
     } finally {
       arrived();
     }
+  }
+
+  /** Decodes a picture and hands it over; the decoder takes the next one when `use` is done. */
+  async #decoded<T>(
+    opened: OpenedPicture,
+    { signal, client }: ScoreOptions,
+    use: (picture: Picture) => Promise<T>,
+  ): Promise<T> {
+    const { maxPixels, background, strictness, decoderPool } = this.#settings;
+    const options = { name: opened.name, maxPixels, background, strictness };
+    if (decoderPool && (opened.content instanceof Uint8Array || opened.content instanceof Blob)) {
+      const bytes = (await contentOf(opened)) as Uint8Array;
+      return decoderPool.decode(bytes, options, use, {
+        ...(signal && { signal }),
+        ...(client !== undefined && { client }),
+      });
+    }
+    return this.#decoders.run(async () => {
+      signal?.throwIfAborted();
+      return use(await decode(await contentOf(opened), options));
+    });
   }
 
   async #end(): Promise<void> {

@@ -4,6 +4,7 @@ import { Tensor } from "../../engine/tensor.ts";
 import { centrePass, Forward } from "../cpl/forward.ts";
 import { type CplModel, type ModelCard, openModel } from "../cpl/model.ts";
 import { distributions, fittingBatch } from "../cpl/predict.ts";
+import { FairQueue } from "../data/fair-queue.ts";
 
 /** One run of the network. */
 export interface BatchReport {
@@ -44,7 +45,10 @@ export class Network {
   /** Views of a full batch. */
   readonly batch: number;
   readonly #forward: Forward;
-  #waiting: Waiting[] = [];
+  /** The longest waiting first. */
+  readonly #waiting = new Set<Waiting>();
+  /** The same in the order in which they get their places in batches. */
+  readonly #order = new FairQueue<Waiting>();
   readonly #forPlace: (() => void)[] = [];
   #announced = 0;
   #running = 0;
@@ -99,7 +103,7 @@ export class Network {
 
   /** Views that wait for their batch. */
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#waiting.size;
   }
 
   /** Says that a picture is on its way; the returned function, that it has come or will not come. */
@@ -116,15 +120,19 @@ export class Network {
 
   /** Resolves when fewer views wait than make a batch: what waits is bounded by those who come through here. */
   async place(): Promise<void> {
-    while (this.#waiting.length >= this.batch) await new Promise<void>((resolve) => this.#forPlace.push(resolve));
+    while (this.#waiting.size >= this.batch) await new Promise<void>((resolve) => this.#forPlace.push(resolve));
   }
 
   /**
    * Distributions over the score set of views [1, crop, crop, 3], in order; each has the bits it would have alone. The views
-   * are the network's from now on. An abort takes those that wait out of the queue.
+   * are the network's from now on. An abort takes those that wait out of the queue. Clients whose views wait at the same time get equal
+   * shares of the batches.
    * @throws the signal's reason; DeviceLostError; what else went wrong on the device
    */
-  async score(views: readonly Tensor[], signal?: AbortSignal): Promise<Float32Array[]> {
+  async score(
+    views: readonly Tensor[],
+    { signal, client = "" }: { readonly signal?: AbortSignal; readonly client?: string } = {},
+  ): Promise<Float32Array[]> {
     const entries: Waiting[] = [];
     const since = performance.now();
     const results = views.map(
@@ -133,7 +141,10 @@ export class Network {
           entries.push({ view, since, resolve, reject });
         }),
     );
-    this.#waiting.push(...entries);
+    for (const entry of entries) {
+      this.#waiting.add(entry);
+      this.#order.push(client, 1, entry);
+    }
     const abort = () => {
       this.#drop(entries);
       for (const { reject } of entries) reject(signal?.reason);
@@ -156,22 +167,23 @@ export class Network {
   /** Ends the model and releases its device; whoever called for what still waits or runs must have given it up. */
   dispose(): void {
     clearTimeout(this.#timer);
-    this.#drop(this.#waiting);
+    this.#drop([...this.#waiting]);
     this.#forward.dispose();
     this.model.dispose();
     this.release();
   }
 
   #drop(entries: readonly Waiting[]): void {
-    const dropped = new Set(entries);
-    const isDropped = (entry: Waiting) => dropped.has(entry);
-    for (const { view } of this.#waiting.filter(isDropped)) view.dispose();
-    this.#waiting = this.#waiting.filter((entry) => !isDropped(entry));
+    for (const entry of entries) {
+      if (!this.#waiting.delete(entry)) continue;
+      this.#order.remove(entry);
+      entry.view.dispose();
+    }
     this.#givePlaces();
   }
 
   #pump(): void {
-    while (this.#running < mostRunning && this.#waiting.length >= this.batch) this.#start();
+    while (this.#running < mostRunning && this.#waiting.size >= this.batch) this.#start();
     const [first] = this.#waiting;
     if (!first || this.#running > 0) return;
     const leftMs = first.since + this.#options.latencyMs - performance.now();
@@ -186,7 +198,7 @@ export class Network {
   }
 
   #start(): void {
-    const entries = this.#waiting.splice(0, this.batch);
+    const entries = this.#next();
     const views = entries.map(({ view }) => view);
     const began = performance.now();
     this.#running++;
@@ -209,6 +221,18 @@ export class Network {
         this.#pump();
       });
     this.#givePlaces();
+  }
+
+  /** The views of the next batch, which wait no more. */
+  #next(): Waiting[] {
+    const entries: Waiting[] = [];
+    while (entries.length < this.batch) {
+      const entry = this.#order.shift();
+      if (!entry) break;
+      this.#waiting.delete(entry);
+      entries.push(entry);
+    }
+    return entries;
   }
 
   async #run(views: readonly Tensor[]): Promise<Float32Array> {

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { SharedDevice } from "../../engine/device/shared.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
 import { evaluationBatch } from "../cpl/predict.ts";
+import type { DecoderPool } from "../data/decoding/pool.ts";
 import type { DecodeOptions } from "../data/index.ts";
 import { defaultModel } from "../default-model.ts";
 import type { AdapterOptions } from "./device.ts";
@@ -29,8 +30,13 @@ export interface ScorerOptions extends Pick<DecodeOptions, "background" | "maxPi
   readonly batch?: number;
   /** How long a picture may wait, while the adapter is idle, for others that are being decoded. @default 10 */
   readonly latencyMs?: number;
-  /** Pictures decoded at a time. @default 4 */
+  /** Pictures decoded at a time, in this process. @default 4 */
   readonly decoders?: number;
+  /**
+   * Decodes pictures that are given as bytes in processes of its own instead, which a picture that costs too much cannot harm. It is the host's, who
+   * closes it after the scorer, and may be shared.
+   */
+  readonly decoderPool?: DecoderPool;
   /** Blobs, bodies and streams that are longer are refused, bytes. @default 268435456 (256 MiB) */
   readonly maxBytes?: number;
   /** Name of the model in results. @default the file's name without its extension */

@@ -1,9 +1,9 @@
 import { availableParallelism } from "node:os";
 import type { DecodeOptions, Picture } from "../decode.ts";
+import { FairQueue } from "../fair-queue.ts";
 import { PictureError } from "../picture-error.ts";
 import { whenAborted } from "../prefetch.ts";
 import { DecoderChild, DecoderEndedError } from "./child.ts";
-import { FairQueue } from "./fair-queue.ts";
 
 /** How a {@link DecoderPool} decodes. */
 export interface DecoderPoolOptions {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { FairQueue } from "../../../../models/data/decoding/fair-queue.ts";
+import { FairQueue } from "../../../models/data/fair-queue.ts";
 
 function drained(queue: FairQueue<string>): string[] {
   const items: string[] = [];
