@@ -13,6 +13,11 @@ const places = [
 /** Path of an installed Chromium; undefined where there is none. */
 export const chromiumPath = places.find((path) => path && existsSync(path));
 
+// Where pages must be tested, as in CI, its absence is a failure.
+if (process.env["ACUTANCE_NEEDS_CHROMIUM"] === "1" && chromiumPath === undefined) {
+  throw new Error("pages are to be tested and there is no Chromium: install it, or name it by CHROMIUM");
+}
+
 export function launch(): Promise<Browser> {
   // The sandbox of Chromium refuses to run as root, as CI does.
   return chromium.launch({ executablePath: chromiumPath, args: process.getuid?.() === 0 ? ["--no-sandbox"] : [] });
