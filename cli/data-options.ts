@@ -1,6 +1,4 @@
-import { readFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { parse } from "csv-parse/sync";
 import {
   type Dataset,
   type DatasetOptions,
@@ -8,6 +6,8 @@ import {
   loadDataset,
   loadKnownSet,
   type MosRange,
+  type OptionWords,
+  problemLines,
   type Row,
   scan,
 } from "../models/data/index.ts";
@@ -28,10 +28,26 @@ export interface DataOptions {
   readonly splitColumn?: string;
 }
 
+/** How messages of the library call these options. */
+export const optionWords: OptionWords = {
+  columns: {
+    name: "--name-column",
+    mos: "--mos-column",
+    sd: "--sd-column",
+    group: "--group-column",
+    split: "--split-column",
+  },
+  folder: "--data",
+  range: "--range",
+  lowerIsBetter: "--lower-is-better",
+  exclude: "--exclude",
+  namesOnly: "",
+};
+
 export function addDataOptions(command: Command): Command {
   return command
     .option("--data <folder>", "folder that holds the pictures")
-    .option("--csv <file>", "CSV file with a header: names of pictures and their MOS")
+    .option("--csv <file>", "CSV or .xlsx file with a header: names of pictures and their MOS")
     .addOption(
       new Option(
         "--dataset <name>",
@@ -120,8 +136,8 @@ function csvOptions(options: DataOptions): DatasetOptions {
   };
 }
 
-function rangeAndExclusion({ range, exclude }: DataOptions): Pick<DatasetOptions, "range" | "exclude"> {
-  return { ...(range && { range }), ...(exclude && { exclude }) };
+function rangeAndExclusion({ range, exclude }: DataOptions): Pick<DatasetOptions, "range" | "exclude" | "words"> {
+  return { ...(range && { range }), ...(exclude && { exclude }), words: optionWords };
 }
 
 /** Decodes every picture once and leaves out the broken ones. */
@@ -141,23 +157,15 @@ export async function checkPictures(dataset: Dataset, signal?: AbortSignal): Pro
   }
 }
 
-/** Problems named at most, the rest is counted. */
+/** Problems told in full at most; of the others the lines are named. */
 const shownProblems = 10;
 
 function reportDataset({ rows, problems, warnings, excluded, range, rangeSource }: Dataset): void {
   const scale = range ? `, MOS scale [${range.join(", ")}] (${rangeSource})` : "";
-  console.error(`${rows.length} pictures${excluded ? `, ${excluded} excluded` : ""}${scale}`);
-  for (const { name, detail } of problems.slice(0, shownProblems)) console.error(`left out: ${name}: ${detail}`);
-  if (problems.length > shownProblems) console.error(`left out: ${problems.length - shownProblems} more`);
+  const left = problems.length > 0 ? `, ${problems.length} left out` : "";
+  console.error(`${rows.length} pictures${left}${excluded ? `, ${excluded} excluded` : ""}${scale}`);
+  for (const line of problemLines(problems, shownProblems)) console.error(`left out: ${line}`);
   for (const warning of warnings) console.error(`note: ${warning}`);
-}
-
-/** Part of every picture in a split file. @throws Error when it names none */
-export async function readParts(path: string): Promise<Map<string, string>> {
-  const rows: { name?: string; part?: string }[] = parse(await readFile(path, "utf8"), { columns: true, bom: true });
-  const parts = new Map(rows.flatMap(({ name, part }) => (name && part ? [[name, part] as const] : [])));
-  if (parts.size === 0) throw new Error(`${path} has no rows with a name and a part; expected columns name, part`);
-  return parts;
 }
 
 /** The MOS scale of a data set whose rows are rated. */

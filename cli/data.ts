@@ -6,11 +6,13 @@ import {
   inspect,
   isSound,
   knownSets,
+  problemText,
+  readSplit,
   type SetDescription,
   type Summary,
 } from "../models/data/index.ts";
 import { register as registerDegrade } from "./data-degrade.ts";
-import { addDataOptions, type DataOptions, namesData, openDataset, readParts } from "./data-options.ts";
+import { addDataOptions, type DataOptions, namesData, openDataset } from "./data-options.ts";
 import { pairs, progress, table } from "./terminal.ts";
 
 interface InspectFlags extends DataOptions {
@@ -71,7 +73,7 @@ function linesOf(name: string, set: Omit<SetDescription, "read">): [string, stri
 
 async function run(flags: InspectFlags): Promise<void> {
   const dataset = await openDataset(flags, false);
-  const parts = flags.split ? await readParts(flags.split) : undefined;
+  const parts = flags.split ? (await readSplit(flags.split)).parts : undefined;
   const bar = progress("inspecting", dataset.rows.length);
   let shownDone = 0;
   let inspection: Inspection;
@@ -122,10 +124,7 @@ function print(title: string, inspection: Inspection): void {
   console.log(pairs(lines));
   if (mos) console.log(`\n${scoreHistogram(inspection.scores, range ?? [mos.minimum, mos.maximum])}`);
   console.log("");
-  printList(
-    "missing, broken or without a usable score",
-    problems.map(({ name, detail }) => `${name}: ${detail}`),
-  );
+  printList("missing, broken or without a usable score", problems.map(problemText));
   if (parts) printList("groups divided by the split", dividedGroups);
   if (parts) printList("near-duplicates across the split", leaks.map(pairText));
   printList(groups ? "near-duplicates outside a common group" : "near-duplicates", duplicates.map(pairText));

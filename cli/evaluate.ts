@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { stringify } from "csv-stringify/sync";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
-import { ratedRows } from "../models/data/index.ts";
+import { ratedRows, readSplit } from "../models/data/index.ts";
 import { bootstrapInterval, evaluate, plcc, srcc } from "../models/metrics/index.ts";
 import { openScorer } from "../models/scorer.ts";
-import { addDataOptions, type DataOptions, namesData, openDataset, readParts, tilesOption } from "./data-options.ts";
+import { addDataOptions, type DataOptions, namesData, openDataset, tilesOption } from "./data-options.ts";
 import { checkNumbersOption, deviceSource, memoryOption } from "./device.ts";
 import { modelOption } from "./model-option.ts";
 import { progress } from "./terminal.ts";
@@ -46,6 +46,14 @@ async function run(flags: EvaluateFlags): Promise<void> {
   const dataset = await openDataset(flags, false);
   const chosen = flags.split ? await partNames(flags.split, flags.part) : undefined;
   const rows = ratedRows(dataset.rows).filter(({ name }) => chosen?.has(name) ?? true);
+  if (chosen && rows.length < chosen.size) {
+    const known = new Set(rows.map(({ name }) => name));
+    const without = [...chosen].filter((name) => !known.has(name));
+    const some = `${without.slice(0, 5).join(", ")}${without.length > 5 ? ` and ${without.length - 5} more` : ""}`;
+    console.error(
+      `note: ${without.length} of the ${chosen.size} pictures of the part "${flags.part}" are not among the rated ones: ${some}`,
+    );
+  }
   if (rows.length < 3) throw new Error(`only ${rows.length} rated pictures to evaluate on; at least 3 are needed`);
   await using scorer = await openScorer({
     model: flags.model,
@@ -92,7 +100,7 @@ async function run(flags: EvaluateFlags): Promise<void> {
 
 /** Names in one part of a split file. */
 async function partNames(path: string, part: string): Promise<Set<string>> {
-  const parts = await readParts(path);
+  const { parts } = await readSplit(path);
   const names = new Set([...parts].flatMap(([name, own]) => (own === part ? [name] : [])));
   if (names.size > 0) return names;
   throw new Error(`${path} has no picture in part "${part}"; its parts: ${[...new Set(parts.values())].join(", ")}`);

@@ -1,7 +1,6 @@
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { stringify } from "csv-stringify/sync";
 import { runtimeName } from "../engine/device/probe.ts";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import { type CplOptionsInput, cplOptions, cplOptionsSchema } from "../models/cpl/options.ts";
@@ -13,7 +12,15 @@ import {
   type TrainingHooks,
   type TrainingResult,
 } from "../models/cpl/training.ts";
-import { divide, loadFolder, rankedSets, ratedRows, ratioShares, withoutCopiesOf } from "../models/data/index.ts";
+import {
+  divide,
+  loadFolder,
+  rankedSets,
+  ratedRows,
+  ratioShares,
+  withoutCopiesOf,
+  writeSplit,
+} from "../models/data/index.ts";
 import { type Evaluation, evaluate } from "../models/metrics/index.ts";
 import { resultName } from "../models/report/report-parts.ts";
 import type { RunRecord } from "../models/report/run-record.ts";
@@ -23,6 +30,7 @@ import {
   type DataOptions,
   namesData,
   openDataset,
+  optionWords,
   rangeOf,
   wholeNumber,
 } from "./data-options.ts";
@@ -172,7 +180,14 @@ async function trainingData(flags: TrainFlags, signal: AbortSignal): Promise<Tra
   const grouped =
     flags.groupColumn || (flags.dataset && ratedRows(dataset.rows).every(({ group }) => group !== undefined));
   const by = grouped ? "group" : "image";
-  const { description, ...parts } = divide(dataset.rows, { protocol, ratio, seed, by, validationShare });
+  const { description, ...parts } = divide(dataset.rows, {
+    protocol,
+    ratio,
+    seed,
+    by,
+    validationShare,
+    words: optionWords,
+  });
   const unlabelled = [...parts.unlabelled, ...(await extraPictures(flags, signal))];
   const range = rangeOf(dataset);
   const { labelled, validation, test } = parts;
@@ -204,19 +219,6 @@ function share(text: string): number {
   const value = Number(text);
   if (!(value >= 0 && value < 1)) throw new InvalidArgumentError("expected a number from 0 to below 1");
   return value;
-}
-
-/** The split as a CSV, which `acutance evaluate --split` takes. */
-async function writeSplit(folder: string, data: TrainingData): Promise<void> {
-  const { mkdir } = await import("node:fs/promises");
-  await mkdir(folder, { recursive: true });
-  const rows = (["labelled", "unlabelled", "validation", "test"] as const).flatMap((part) =>
-    (data[part] ?? []).map(({ name, mos }) => ({ name, part, mos: mos ?? "" })),
-  );
-  await writeFileAtomically(
-    join(folder, "split.csv"),
-    stringify(rows, { header: true, columns: ["name", "part", "mos"] }),
-  );
 }
 
 /** Prints the results and writes record and report. Returns the record. */

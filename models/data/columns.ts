@@ -1,5 +1,11 @@
+import { type ColumnChoice, candidateColumns, columnPosition, type TableField, tableFields } from "./column-names.ts";
+import { libraryWords, type OptionWords } from "./option-words.ts";
+import type { PictureFinder } from "./picture-finder.ts";
 import { DatasetError } from "./problems.ts";
 import type { Table } from "./table.ts";
+import { numberColumn } from "./tables/numbers.ts";
+
+export type { ColumnChoice } from "./column-names.ts";
 
 /** Which CSV column holds what, by the names in its header. */
 export interface Columns {
@@ -12,44 +18,9 @@ export interface Columns {
   readonly histogram?: readonly string[];
 }
 
-/** Column names given by the user; a field left out is recognised, `false` is not read. */
-export interface ColumnChoice {
-  readonly name?: string;
-  readonly mos?: string | false;
-  readonly sd?: string | false;
-  readonly group?: string | false;
-  readonly split?: string | false;
-}
-
-type Field = Exclude<keyof Columns, "histogram">;
-
-// Compared in lower case without spaces, dashes and underscores; the first that is present wins.
-const CANDIDATES: Record<Field, readonly string[]> = {
-  name: [
-    "imagename",
-    "file",
-    "filename",
-    "image",
-    "name",
-    "img",
-    "imagepath",
-    "filepath",
-    "path",
-    "distname",
-    "picture",
-  ],
-  mos: ["mos", "meanopinionscore", "score", "quality", "rating", "mosvalue", "dmos"],
-  sd: ["sd", "std", "stddev", "mosstd", "mossd", "standarddeviation"],
-  group: ["group", "scene", "ref", "refname", "reference", "content"],
-  split: ["split", "set", "subset", "partition"],
-};
-
-const normalise = (column: string) => column.toLowerCase().replace(/[\s_-]/g, "");
-
 /** Position of a column by its exact name, or else its name in any case; -1 when absent. */
-export function columnIndex(table: Table, column: string): number {
-  const exact = table.header.indexOf(column);
-  return exact >= 0 ? exact : table.header.findIndex((other) => other.toLowerCase() === column.trim().toLowerCase());
+export function columnIndex(table: Pick<Table, "header">, column: string): number {
+  return columnPosition(table.header, column);
 }
 
 /**
@@ -57,33 +28,56 @@ export function columnIndex(table: Table, column: string): number {
  * @throws DatasetError listing the columns found and the options to name them with, when a given column is absent, or
  * when the name or the MOS is not recognised
  */
-export function chooseColumns(table: Table, choice: ColumnChoice, csv: string): Columns {
-  const found = table.header.map((column) => `"${column}"`).join(", ");
-  const chosen: Partial<Record<Field, string>> = {};
-  for (const field of Object.keys(CANDIDATES) as Field[]) {
+export function chooseColumns(
+  table: Table,
+  choice: ColumnChoice,
+  csv: string,
+  words: OptionWords = libraryWords,
+): { columns: Columns; warnings: string[] } {
+  const found = table.header
+    .filter(Boolean)
+    .map((column) => `"${column}"`)
+    .join(", ");
+  const chosen: Partial<Record<TableField, string>> = {};
+  const warnings: string[] = [];
+  for (const field of tableFields) {
     const given = choice[field];
     if (given === false) continue;
-    if (given !== undefined) {
-      const index = columnIndex(table, given);
-      if (index < 0) {
-        throw new DatasetError(`columns.${field} names "${given}", which ${csv} does not have; it has ${found}.`);
-      }
-      chosen[field] = table.header[index]!;
+    if (given === undefined) {
+      const [recognised, ...others] = candidateColumns(table.header, field);
+      if (recognised !== undefined) chosen[field] = recognised;
+      if (others.length > 0) warnings.push(...severalColumns(table, field, [recognised!, ...others], words));
       continue;
     }
-    const recognised = recognise(table, field);
-    if (recognised !== undefined) chosen[field] = recognised;
+    const index = columnPosition(table.header, given);
+    if (index < 0)
+      throw new DatasetError(`${words.columns[field]} names "${given}", which ${csv} does not have; it has ${found}.`);
+    chosen[field] = table.header[index]!;
+    const twins = table.header.filter((column) => column === table.header[index]);
+    if (twins.length > 1) warnings.push(...severalColumns(table, field, twins, words));
   }
   for (const field of ["name", "mos"] as const) {
     if (chosen[field] !== undefined || choice[field as "mos"] === false) continue;
     const what = field === "name" ? "the picture's file name" : "the MOS";
-    const unrated = field === "mos" ? " To read names only, set columns.mos to false." : "";
     throw new DatasetError(
-      `No column of ${csv} is recognised as ${what}; it has ${found}. Say which one it is with columns.${field}.${unrated}`,
+      `No column of ${csv} is recognised as ${what}; it has ${found}. Say which one it is with ${words.columns[field]}.${field === "mos" ? words.namesOnly : ""}`,
     );
   }
   const histogram = gradeColumns(table);
-  return { ...chosen, name: chosen.name!, ...(histogram && { histogram }) };
+  return { columns: { ...chosen, name: chosen.name!, ...(histogram && { histogram }) }, warnings };
+}
+
+/** Says which of several columns is read, where they say different things. */
+function severalColumns({ header, records }: Table, field: TableField, all: readonly string[], words: OptionWords) {
+  if (field !== "name" && field !== "mos" && new Set(all).size === all.length) return [];
+  const positions = header.flatMap((column, i) => (all.includes(column) ? [i] : []));
+  if (records.every(({ fields }) => positions.every((at) => fields[at] === fields[positions[0]!]))) return [];
+  const twins = new Set(all).size < all.length;
+  return [
+    twins
+      ? `Several columns are called "${all[0]}" and differ; the first is read. Give them different names.`
+      : `The columns ${all.map((column) => `"${column}"`).join(", ")} could each be the ${field === "mos" ? "MOS" : field}; "${all[0]}" is read. ${words.columns[field]} names another.`,
+  ];
 }
 
 /** Columns c1, c2, … of a table, as in KonIQ-10k; undefined for fewer than two. */
@@ -93,10 +87,46 @@ function gradeColumns(table: Table): string[] | undefined {
   return columns.length > 1 ? columns : undefined;
 }
 
-function recognise(table: Table, field: Field): string | undefined {
-  for (const candidate of CANDIDATES[field]) {
-    const column = table.header.find((other) => normalise(other) === candidate);
-    if (column !== undefined) return column;
-  }
-  return undefined;
+/**
+ * A table whose first line is a row of data as one whose columns are called "column 1", "column 2" and so on; the one with
+ * pictures is the name, the only one of numbers the MOS. Others are returned as they are.
+ */
+export function withHeader(
+  table: Table,
+  finder: PictureFinder,
+  choice: ColumnChoice,
+  csv: string,
+): { table: Table; choice: ColumnChoice } {
+  const given = tableFields.some((field) => choice[field] && columnPosition(table.header, choice[field]) >= 0);
+  const isPicture = (field: string) => field !== "" && "path" in finder.locate(field);
+  const nameAt = table.header.findIndex(isPicture);
+  if (nameAt < 0 || given) return { table, choice };
+  const records = [{ fields: table.header, line: table.headerLine ?? 1 }, ...table.records];
+  const header = Array.from(
+    { length: Math.max(...records.slice(0, 100).map(({ fields }) => fields.length)) },
+    (_, i) => `column ${i + 1}`,
+  );
+  const numeric = header.flatMap((_, i) => {
+    const { read } = numberColumn(
+      "",
+      records.map(({ fields }) => fields[i] ?? ""),
+    );
+    const numbers = records.filter(({ fields }) => Number.isFinite(read(fields[i] ?? ""))).length;
+    return i !== nameAt && numbers > records.length / 2 ? [header[i]!] : [];
+  });
+  const name = header[nameAt]!;
+  const mos = numeric.length === 1 ? numeric[0] : undefined;
+  const read =
+    mos === undefined
+      ? `"${name}" is taken for the pictures`
+      : `"${name}" is taken for the pictures, "${mos}" for the MOS`;
+  return {
+    table: {
+      ...table,
+      header,
+      records,
+      warnings: [...table.warnings, `The first line of ${csv} is no header but a row; ${read}.`],
+    },
+    choice: { name, ...(mos !== undefined && { mos }), ...choice },
+  };
 }

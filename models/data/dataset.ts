@@ -1,29 +1,15 @@
-import { type ColumnChoice, type Columns, chooseColumns, columnIndex } from "./columns.ts";
+import { dirname } from "node:path";
+import { type ColumnChoice, type Columns, chooseColumns, columnIndex, withHeader } from "./columns.ts";
 import { listPictures, pictureExtensions } from "./folder.ts";
+import { libraryWords, type OptionWords } from "./option-words.ts";
 import { PictureFinder } from "./picture-finder.ts";
 import { DatasetError, type Problem } from "./problems.ts";
 import { checkRange, type MosRange, observedRange } from "./range.ts";
-import { parseNumber, readTable, type Table } from "./table.ts";
+import { foundPictures, type Row, RowReader } from "./rows.ts";
+import { readTable, type Table } from "./table.ts";
 
 export { DatasetError, type Problem } from "./problems.ts";
-
-/** One picture of a data set. */
-export interface Row {
-  /** Unique within the data set: the name in the CSV, or the path below the folder. */
-  readonly name: string;
-  /** Where the file is. */
-  readonly path: string;
-  /** Mean opinion score on the scale of the data set; absent when the picture is not rated. */
-  readonly mos?: number;
-  /** Standard deviation of the opinions, same units. */
-  readonly sd?: number;
-  /** How often each grade was given, worst first: counts or shares, at least one above 0. */
-  readonly histogram?: readonly number[];
-  /** Pictures of one group (scene, reference) belong in the same part of a split. */
-  readonly group?: string;
-  /** The part the authors of the data set put it in. */
-  readonly split?: string;
-}
+export type { Row } from "./rows.ts";
 
 /** Pictures with what is known about them, and what went wrong while reading it. */
 export interface Dataset {
@@ -49,9 +35,12 @@ export interface Exclusion {
 }
 
 export interface DatasetOptions {
-  /** Folder that holds the pictures; names in the CSV are relative to it. Subfolders are searched too. */
+  /**
+   * Folder that holds the pictures; names in the CSV are relative to it or to the folder of the CSV. Subfolders are searched
+   * too.
+   */
   readonly folder: string;
-  /** CSV file with a header. Comma, semicolon or tab; BOM and quotes are understood. */
+  /** CSV or .xlsx file with a header; see `readTable` for what is understood. */
   readonly csv: string;
   /** Names of CSV columns, for those that are not recognised; `mos: false` reads names only. */
   readonly columns?: ColumnChoice;
@@ -60,6 +49,8 @@ export interface DatasetOptions {
   /** The scores are a DMOS, or another measure of which lower is better: each is turned into low + high − score. */
   readonly lowerIsBetter?: boolean;
   readonly exclude?: Exclusion | readonly Exclusion[];
+  /** How messages call these options. @default by their names here */
+  readonly words?: OptionWords;
 }
 
 /**
@@ -71,49 +62,69 @@ export interface DatasetOptions {
  */
 export async function loadDataset(options: DatasetOptions): Promise<Dataset> {
   if (options.range) checkRange(options.range);
-  const table = await readTable(options.csv);
-  const columns = chooseColumns(table, options.columns ?? {}, options.csv);
-  const finder = new PictureFinder(options.folder, await listPictures(options.folder));
-  return datasetFrom({ ...options, table, columns, finder, source: options.csv });
+  const { folder, csv, columns: asked = {}, words } = options;
+  const read = await readTable(csv, asked);
+  const finder = new PictureFinder(folder, await listPictures(folder));
+  const { table, choice } = withHeader(read, finder, asked, csv);
+  const { columns, warnings } = chooseColumns(table, choice, csv, words);
+  return datasetFrom({
+    ...options,
+    table: { ...table, warnings: [...table.warnings, ...warnings] },
+    columns,
+    finder,
+    source: csv,
+    base: dirname(csv),
+  });
 }
 
 /** A table of scores with the folder its pictures are in. */
-export interface TableSource extends Pick<DatasetOptions, "range" | "exclude" | "lowerIsBetter"> {
+export interface TableSource extends Pick<DatasetOptions, "range" | "exclude" | "lowerIsBetter" | "words"> {
   readonly table: Table;
   readonly columns: Columns;
   readonly finder: PictureFinder;
   /** Stands for the table in messages. */
   readonly source: string;
+  /** Folder that names may be relative to; without one, names are taken as they are. */
+  readonly base?: string;
 }
 
 /** The rows of a table whose pictures exist; see `loadDataset`, which it is the second half of. */
 export function datasetFrom(given: TableSource): Dataset {
-  const { table, columns, range, source, lowerIsBetter = false } = given;
+  const { table, columns, range, source, lowerIsBetter = false, words = libraryWords } = given;
   if (lowerIsBetter && !range) {
-    throw new RangeError("Scores of which lower is better can be turned round only on a known range; pass range.");
+    throw new RangeError(
+      `Scores of which lower is better can be turned round only on a known range; pass ${words.range}.`,
+    );
   }
-  const keep = exclusionTest(table, given.exclude ?? [], source);
-  const reader = new RowReader(table, columns, given.finder, range, lowerIsBetter);
+  const keep = exclusionTest(table, given.exclude ?? [], source, words);
+  // Pictures are found for excluded rows too, so that another row does not get theirs.
+  const found = foundPictures(table, columns, given.finder, given.base);
+  const reader = new RowReader({ table, columns, range, turned: lowerIsBetter, words });
   const rows: Row[] = [];
   const problems: Problem[] = [...table.problems];
   let excluded = 0;
-  for (const record of table.records) {
+  table.records.forEach((record, i) => {
     if (!keep(record.fields)) {
       excluded++;
-      continue;
+      return;
     }
-    const outcome = reader.read(record.fields, record.line);
+    const outcome = reader.read(record, found.pictures[i]!);
     if ("kind" in outcome) problems.push(outcome);
-    else rows.push(outcome);
-  }
+    else if ("path" in outcome) rows.push(outcome);
+  });
+  problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
   if (rows.length === 0) {
     const first = problems[0] ? ` The first problem: ${problems[0].detail}` : "";
+    const lost = problems.length > 0 && problems.every(({ kind }) => kind === "missing");
+    const example = lost && given.finder.example;
     throw new DatasetError(
-      `No usable row is left of ${source}: ${excluded} excluded, ${problems.length} with problems.${first}`,
+      `No usable row is left of ${source}: ${excluded} excluded, ${problems.length} with problems.${first}` +
+        (example ? ` The pictures there are called like "${example}"; is ${words.folder} the right one?` : ""),
     );
   }
-  const scale = scaleOf(rows, range);
-  return { rows, problems, columns, excluded, ...scale, warnings: [...scale.warnings, ...reader.warnings()] };
+  const scale = scaleOf(rows, range, words);
+  const warnings = [...table.warnings, ...found.warnings, ...scale.warnings, ...reader.warnings()];
+  return { rows, problems, columns, excluded, ...scale, warnings };
 }
 
 export interface FolderOptions {
@@ -148,99 +159,17 @@ export function unratedRows(rows: readonly Row[]): Row[] {
   return rows.filter((row) => row.mos === undefined);
 }
 
-/** Turns the fields of one record into a row or a problem; remembers names to see duplicates. */
-class RowReader {
-  readonly #columns: Columns;
-  readonly #index: (column: string | undefined) => number;
-  readonly #finder: PictureFinder;
-  readonly #range: MosRange | undefined;
-  readonly #turned: boolean;
-  readonly #seenAt = new Map<string, number>();
-  #unrated = 0;
-  #badSd = 0;
-
-  constructor(table: Table, columns: Columns, finder: PictureFinder, range: MosRange | undefined, turned: boolean) {
-    this.#columns = columns;
-    this.#index = (column) => (column === undefined ? -1 : columnIndex(table, column));
-    this.#finder = finder;
-    this.#range = range;
-    this.#turned = turned;
-  }
-
-  read(fields: readonly string[], line: number): Row | Problem {
-    const field = (column: string | undefined) => fields[this.#index(column)]?.trim() ?? "";
-    const name = field(this.#columns.name);
-    const problem = (kind: Problem["kind"], detail: string): Problem => ({
-      kind,
-      line,
-      name,
-      detail: `line ${line}: ${detail}`,
-    });
-    if (name === "") return problem("name", `column "${this.#columns.name}" is empty.`);
-    const path = this.#finder.find(name);
-    if (typeof path !== "string") return problem("missing", `${name}: ${path.why}`);
-    const earlier = this.#seenAt.get(path);
-    if (earlier !== undefined) return problem("duplicate", `${name} is already on line ${earlier}; that one is kept.`);
-
-    const mosText = field(this.#columns.mos);
-    const mos = mosText === "" ? undefined : parseNumber(mosText);
-    if (Number.isNaN(mos)) return problem("mos", `${name}: the MOS "${mosText}" is not a number.`);
-    if (mos !== undefined && this.#range && (mos < this.#range[0] || mos > this.#range[1])) {
-      return problem("mos", `${name}: the MOS ${mos} lies outside the range [${this.#range.join(", ")}].`);
-    }
-    this.#seenAt.set(path, line);
-    if (mos === undefined) this.#unrated++;
-    const sdText = field(this.#columns.sd);
-    const sd = sdText === "" ? undefined : parseNumber(sdText);
-    const sdIsGood = sd === undefined || sd >= 0;
-    if (!sdIsGood) this.#badSd++;
-    const histogram = this.#columns.histogram?.map((column) => parseNumber(field(column)));
-    if (this.#turned) histogram?.reverse();
-    const group = field(this.#columns.group);
-    const split = field(this.#columns.split);
-    return {
-      name,
-      path,
-      ...(mos === undefined ? {} : { mos: this.#turned ? this.#range![0] + this.#range![1] - mos : mos }),
-      ...(sd === undefined || !sdIsGood ? {} : { sd }),
-      ...(isHistogram(histogram) ? { histogram } : {}),
-      ...(group === "" ? {} : { group }),
-      ...(split === "" ? {} : { split }),
-    };
-  }
-
-  warnings(): string[] {
-    const { mos, sd } = this.#columns;
-    const warnings: string[] = [];
-    if (mos !== undefined && /dmos/i.test(mos) && !this.#turned) {
-      warnings.push(
-        `Column "${mos}" is taken as it is, higher meaning better; in some data sets DMOS runs the other way: set lowerIsBetter.`,
-      );
-    }
-    if (mos !== undefined && this.#unrated > 0) {
-      warnings.push(`${this.#unrated} rows have an empty "${mos}" and count as unrated.`);
-    }
-    if (this.#badSd > 0) {
-      warnings.push(`${this.#badSd} rows have a "${sd}" that is no non-negative number; it is left out.`);
-    }
-    return warnings;
-  }
-}
-
-function isHistogram(counts: readonly number[] | undefined): counts is readonly number[] {
-  return counts?.every((count) => count >= 0) === true && counts.some((count) => count > 0);
-}
-
 function exclusionTest(
   table: Table,
   exclude: Exclusion | readonly Exclusion[],
   csv: string,
+  words: OptionWords,
 ): (fields: readonly string[]) => boolean {
   const tests = [exclude].flat().map(({ column, value }) => {
     const index = columnIndex(table, column);
     if (index < 0) {
       throw new DatasetError(
-        `exclude names the column "${column}", which ${csv} does not have; it has ${table.header.join(", ")}.`,
+        `${words.exclude} names the column "${column}", which ${csv} does not have; it has ${table.header.filter(Boolean).join(", ")}.`,
       );
     }
     return { index, values: new Set([value].flat()) };
@@ -251,18 +180,19 @@ function exclusionTest(
 function scaleOf(
   rows: readonly Row[],
   nominal: MosRange | undefined,
+  words: OptionWords,
 ): Pick<Dataset, "range" | "rangeSource"> & { warnings: string[] } {
   const rated = ratedRows(rows);
   if (rated.length === 0) return { warnings: [] };
   if (nominal) return { range: nominal, rangeSource: "nominal", warnings: [] };
   const first = rated[0]!.mos;
   if (rated.every((row) => row.mos === first)) {
-    const warning = `Every MOS is ${first}, so the scale is unknown; pass its nominal ends as range.`;
+    const warning = `Every MOS is ${first}, so the scale is unknown; pass its nominal ends as ${words.range}.`;
     return { warnings: [warning] };
   }
   const range = observedRange(rated.map((row) => row.mos));
   const warning =
     `No nominal MOS range was given, so the observed one of all rated rows, [${range.join(", ")}], is used; it knows the ` +
-    "test part. Pass range to say the ends of the scale.";
+    `test part. Pass ${words.range} to say the ends of the scale.`;
   return { range, rangeSource: "observed", warnings: [warning] };
 }

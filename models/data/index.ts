@@ -24,12 +24,15 @@ export {
   isSound,
   type Summary,
 } from "./inspect/inspect.ts";
+export { libraryWords, type OptionWords } from "./option-words.ts";
 export { PictureError, type PictureReason } from "./picture-error.ts";
 export { type Loaded, PictureStore, TensorStore, upload } from "./picture-store.ts";
 export { type Prefetched, type PrefetchOptions, prefetch } from "./prefetch.ts";
+export { problemLines, problemText } from "./problems.ts";
 export { divide, type Parts, type ProtocolOptions, ratioShares } from "./protocol.ts";
 export { type MosRange, observedRange } from "./range.ts";
 export { type RankedPicture, type RankedSet, rankedSets, withoutCopiesOf } from "./ranked-sets.ts";
 export { type ScanOptions, scan } from "./scan.ts";
 export { type KnownSetOptions, knownSets, loadKnownSet, type SetDescription } from "./sets/index.ts";
 export { officialSplit, parseRatio, type SplitOptions, type Splittable, split } from "./split.ts";
+export { readSplit, type SplitFile, writeSplit } from "./split-file.ts";

@@ -1,5 +1,6 @@
 import { Random } from "../../engine/random.ts";
 import { DatasetError, type Row } from "./dataset.ts";
+import { libraryWords, type OptionWords } from "./option-words.ts";
 import type { MosRange } from "./range.ts";
 import { officialSplit, parseRatio, split } from "./split.ts";
 
@@ -19,6 +20,8 @@ export interface ProtocolOptions {
   readonly by: "image" | "group";
   /** Share of the labelled part that is held out of training. @default 0 */
   readonly validationShare?: number;
+  /** How messages call the options of data sets. @default by their names in the library */
+  readonly words?: OptionWords;
 }
 
 /** The parts of a data set. Rows without a MOS are unlabelled, but for those whose group is validated or tested on. */
@@ -39,17 +42,17 @@ export interface Parts<R extends Row> {
  * RangeError for a wrong ratio
  */
 export function divide<R extends Row>(rows: readonly R[], options: ProtocolOptions): Parts<R> {
-  const { protocol = "random", ratio, seed, by, validationShare = 0 } = options;
+  const { protocol = "random", ratio, seed, by, validationShare = 0, words = libraryWords } = options;
   const { test: testShare, ...trainingShares } = ratioShares(ratio);
   const unrated = rows.filter(({ mos }) => mos === undefined);
-  const made = protocol === "official" ? officialParts(rows) : undefined;
+  const made = protocol === "official" ? officialParts(rows, words) : undefined;
   const shares = made ? trainingShares : { ...trainingShares, test: testShare! };
-  const drawn: Record<string, Rated<R>[]> = split(made?.training ?? rated(rows), { parts: shares, seed, by });
+  const drawn: Record<string, Rated<R>[]> = split(made?.training ?? rated(rows), { parts: shares, seed, by, words });
   const labelled = drawn["labelled"]!;
   const held =
     validationShare === 0
       ? { kept: labelled, out: [] }
-      : split(labelled, { parts: { kept: 1 - validationShare, out: validationShare }, seed, by });
+      : split(labelled, { parts: { kept: 1 - validationShare, out: validationShare }, seed, by, words });
   const validation = [...(made?.validation ?? []), ...held.out];
   const test = made?.test ?? drawn["test"]!;
   const heldGroups = new Set([...validation, ...test].map(({ group }) => group));
@@ -80,13 +83,13 @@ function rated<R extends Row>(rows: readonly R[]): Rated<R>[] {
 /** How files call the parts of an official split. */
 const partWords = { training: /^train/i, validation: /^(val|dev)/i, test: /^test/i };
 
-function officialParts<R extends Row>(rows: readonly R[]) {
+function officialParts<R extends Row>(rows: readonly R[], words: OptionWords) {
   const parts = { training: [] as Rated<R>[], validation: [] as Rated<R>[], test: [] as Rated<R>[] };
-  for (const [word, members] of officialSplit(rated(rows))) {
+  for (const [word, members] of officialSplit(rated(rows), words)) {
     const part = (Object.keys(partWords) as (keyof typeof partWords)[]).find((name) => partWords[name].test(word));
     if (!part) {
       throw new DatasetError(
-        `The official split has a part "${word}" (${members.length} pictures, such as ${members[0]!.name}); expected are training, validation and test. Leave its rows out with exclude.`,
+        `The official split has a part "${word}" (${members.length} pictures, such as ${members[0]!.name}); expected are training, validation and test. Leave its rows out with ${words.exclude}.`,
       );
     }
     parts[part].push(...members);

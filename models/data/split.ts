@@ -1,4 +1,5 @@
 import { Random } from "../../engine/random.ts";
+import { libraryWords, type OptionWords } from "./option-words.ts";
 import { DatasetError } from "./problems.ts";
 
 /** What a split needs to know of a row. */
@@ -19,6 +20,8 @@ export interface SplitOptions<Part extends string> {
    * @default "image"
    */
   readonly by?: "image" | "group";
+  /** How messages call the options of data sets. @default by their names in the library */
+  readonly words?: OptionWords;
 }
 
 /**
@@ -40,7 +43,9 @@ export function split<R extends Splittable, Part extends string>(
     }
   });
   const byGroup = options.by === "group";
-  const units = byGroup ? groupsOf(rows) : rows.map((row): [string, R[]] => [row.name, [row]]);
+  const units = byGroup
+    ? groupsOf(rows, options.words ?? libraryWords)
+    : rows.map((row): [string, R[]] => [row.name, [row]]);
   units.sort(([a], [b]) => compare(a, b));
   const twin = units.findIndex(([name], i) => i > 0 && name === units[i - 1]![0]);
   if (twin >= 0)
@@ -86,12 +91,15 @@ export function parseRatio<Part extends string = "labelled" | "unlabelled" | "te
  * @returns part → rows sorted by name; parts in order of their names
  * @throws DatasetError when a row says no part
  */
-export function officialSplit<R extends Splittable>(rows: readonly R[]): Map<string, R[]> {
+export function officialSplit<R extends Splittable>(
+  rows: readonly R[],
+  words: OptionWords = libraryWords,
+): Map<string, R[]> {
   const result = new Map<string, R[]>();
   const sorted = [...rows].sort((a, b) => compare(a.split ?? "", b.split ?? "") || compare(a.name, b.name));
   for (const row of sorted) {
     if (row.split === undefined) {
-      throw new DatasetError(`"${row.name}" belongs to no part; name the split column with columns.split.`);
+      throw new DatasetError(`"${row.name}" belongs to no part; name the split column with ${words.columns.split}.`);
     }
     const part = result.get(row.split);
     if (part) part.push(row);
@@ -105,12 +113,12 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function groupsOf<R extends Splittable>(rows: readonly R[]): [string, R[]][] {
+function groupsOf<R extends Splittable>(rows: readonly R[], words: OptionWords): [string, R[]][] {
   const groups = new Map<string, R[]>();
   for (const row of rows) {
     if (row.group === undefined) {
       throw new DatasetError(
-        `"${row.name}" has no group; name the group column with columns.group, or split by image.`,
+        `"${row.name}" has no group; name the group column with ${words.columns.group}, or split by image.`,
       );
     }
     const members = groups.get(row.group);

@@ -12,6 +12,7 @@ import {
   loadFolder,
   loadKnownSet,
   prefetch,
+  problemLines,
   type RankedPicture,
   type RankedSet,
   type Row,
@@ -71,7 +72,7 @@ export async function openSource(
   hooks.log?.(
     `${called}: ${rows.length} pictures${and}${scale}${problems.length > 0 ? `, ${problems.length} left out` : ""}`,
   );
-  for (const { name, detail } of problems.slice(0, shownProblems)) hooks.log?.(`left out: ${name}: ${detail}`);
+  for (const line of problemLines(problems, shownProblems)) hooks.log?.(`left out: ${line}`);
   for (const warning of dataset.warnings) hooks.log?.(`note: ${warning}`);
   // Groups of a known data set are there to be kept together; those of a CSV when its column is named.
   const known = source.dataset !== undefined && ratedRows(rows).every(({ group }) => group !== undefined);
@@ -91,7 +92,7 @@ function setsOf(sets: readonly RankedSet[], pictures: readonly (RankedPicture & 
     .filter((set) => set.pictures.length > 1);
 }
 
-/** Problems named at most, the rest is counted. */
+/** Problems told in full at most; of the others the lines are named. */
 const shownProblems = 10;
 
 async function load(called: string, { dataset, folder, csv, ranked: _, ...rest }: Source): Promise<Dataset> {

@@ -62,6 +62,26 @@ describe("acutance data", () => {
     expect(JSON.parse(broken.out).problems[0]).toMatchObject({ kind: "picture", name: "broken.png" });
   });
 
+  test("messages name the command line's options, and every line left out is named once and counted", async () => {
+    const inspect = async (csv: string, ...more: string[]) => {
+      await writeFile(join(folder, "asked.csv"), csv);
+      return acutance("data", "inspect", "--data", "kadid/images", "--csv", "asked.csv", ...more);
+    };
+    expect((await inspect("id,mos\nx,1\n")).err).toContain("Say which one it is with --name-column.");
+    expect((await inspect("file,value\n0.png,1\n")).err).toContain("Say which one it is with --mos-column.\n");
+    expect((await inspect("file,mos\n0.png,1\n", "--sd-column", "spread")).err).toContain('--sd-column names "spread"');
+    expect((await inspect("file,dmos\n0.png,1\n1.png,2\n")).err).toContain("set --lower-is-better");
+    expect((await inspect("file,mos\n0.png,1\n", "--exclude", "part=x")).err).toContain("--exclude names the column");
+    expect((await inspect("file,mos\nx.png,1\n")).err).toContain("is --data the right one?");
+    const absent = Array.from({ length: 15 }, (_, i) => `absent${i}.png,1`).join("\n");
+    const { err, status } = await inspect(`file;mos\n0.png;1,5\n1.png;2,5\n${absent.replaceAll(",", ";")}\n`);
+    expect(status).toBe(1);
+    expect(err).toContain("2 pictures, 15 left out");
+    expect(err).toContain("left out: absent9.png (line 13): there is no such picture in kadid/images.");
+    expect(err).toContain("left out: 5 more, no such picture: lines 14-18");
+    expect(err.match(/absent9/g)).toHaveLength(1);
+  });
+
   test("train takes a known set and keeps its groups together", async () => {
     const rows = await blurredPictures(join(folder, "grouped", "images"), 12);
     const lines = rows.map(({ name }, i) => `${name},I0${i % 4}.png,${1 + i / 3},0.5`);

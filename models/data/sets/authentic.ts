@@ -1,5 +1,5 @@
 import { DatasetError } from "../problems.ts";
-import { parseNumber } from "../table.ts";
+import { parseNumber } from "../tables/numbers.ts";
 import type { Entry, SetDescription } from "./catalogue.ts";
 import { entriesOf, readMatVariable, readSheetOrCsv, readWords, type SetFiles } from "./files.ts";
 

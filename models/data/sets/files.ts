@@ -88,21 +88,8 @@ function withoutConverted(names: readonly string[]): string[] {
  * @param sheet name of the sheet; default: the first
  * @throws DatasetError when it cannot be read, or has no such sheet
  */
-export async function readSheetOrCsv(path: string, sheet?: string): Promise<Table> {
-  if (/\.(csv|txt)$/i.test(path)) return readTable(path);
-  const { readSheet } = await import("read-excel-file/node");
-  let rows: readonly (readonly unknown[])[];
-  try {
-    const bytes = await readFile(path);
-    rows = await (sheet === undefined ? readSheet(bytes) : readSheet(bytes, sheet));
-  } catch (error) {
-    throw new DatasetError(`The spreadsheet ${path} cannot be read: ${(error as Error).message}`, { cause: error });
-  }
-  const [header = [], ...body] = rows.map((row) => row.map((cell) => (cell === null ? "" : String(cell))));
-  const records = body
-    .map((fields, i) => ({ fields, line: i + 2 }))
-    .filter(({ fields }) => fields.some((field) => field.trim() !== ""));
-  return { header: header.map((column) => column.trim()), records, problems: [] };
+export function readSheetOrCsv(path: string, sheet?: string): Promise<Table> {
+  return readTable(path, {}, sheet);
 }
 
 /**

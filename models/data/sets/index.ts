@@ -25,7 +25,7 @@ export const knownSets: Readonly<Record<string, SetDescription>> = {
   tid2013,
 };
 
-export type KnownSetOptions = Pick<DatasetOptions, "range" | "exclude">;
+export type KnownSetOptions = Pick<DatasetOptions, "range" | "exclude" | "words">;
 
 /**
  * Reads a known data set from the folder its files were unpacked to, as its authors distribute them. Scores of which lower
@@ -85,5 +85,5 @@ function tableOf(entries: readonly Entry[]): { table: Table; columns: Columns } 
     name: "name",
     ...(bins > 0 && { histogram }),
   };
-  return { table: { header: [...fields, ...histogram], records, problems: [] }, columns };
+  return { table: { header: [...fields, ...histogram], records, problems: [], warnings: [] }, columns };
 }

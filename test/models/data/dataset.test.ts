@@ -104,7 +104,7 @@ describe("CSV dialects", () => {
   }
 
   test("a malformed line is reported, the others are read", async () => {
-    const { rows, problems } = await load('file,mos\na.jpg,1\nb"x.jpg,2\nc.jpeg,3\n');
+    const { rows, problems } = await load('file,mos\na.jpg,1\n"b.JPG"x,2,"3\nc.jpeg,3\n');
     expect(rows.map((row) => row.name)).toEqual(["a.jpg", "c.jpeg"]);
     expect(problems).toHaveLength(1);
     expect(problems[0]).toMatchObject({ kind: "line", line: 3 });
@@ -128,10 +128,10 @@ describe("rows", () => {
     expect(problems[2]!.detail).toContain("line 2");
   });
 
-  test("names are found in another case, without extension, in a subfolder; never by guess or outside", async () => {
+  test("names are found in another case, without extension, in a subfolder, by percent escapes; never outside", async () => {
     const { rows, problems } = await load("file,mos\nB.jpg,1\nc,2\nd.jpg,3\nA.jpg,4\n../a.jpg,5\nsub/../e%2Cf.jpg,6\n");
-    expect(rows.map((row) => row.path)).toEqual([path("b.JPG"), path("c.jpeg"), path("sub/d.jpg")]);
-    expect(problems.map((problem) => problem.name)).toEqual(["A.jpg", "../a.jpg", "sub/../e%2Cf.jpg"]);
+    expect(rows.map((row) => row.path)).toEqual([...["b.JPG", "c.jpeg", "sub/d.jpg", "e,f.jpg"].map(path)]);
+    expect(problems.map((problem) => problem.name)).toEqual(["A.jpg", "../a.jpg"]);
     expect(problems[0]!.detail).toContain("several pictures");
     const absolute = await load(`file,mos\n${path("a.jpg")},1\n`);
     expect(absolute.rows[0]!.path).toBe(path("a.jpg"));
