@@ -3,6 +3,7 @@ import sharp, { type Metadata, type Sharp, type SharpOptions } from "sharp";
 import { decodeBmp, isBmp } from "./bmp.ts";
 import { Gate } from "./exclusive.ts";
 import { PictureError, type PictureReason, pictureErrorFrom } from "./picture-error.ts";
+import { readingOf, readSamples, refuseSamples } from "./reading.ts";
 
 /** A decoded picture, upright, opaque, in sRGB. */
 export interface Picture {
@@ -55,26 +56,27 @@ export async function decode(source: string | Uint8Array | Sharp, options: Decod
   const path = typeof source === "string" ? source : (options.name ?? "(bytes)");
   const maxPixels = options.maxPixels ?? DEFAULT_MAX_PIXELS;
   if (isPipeline(source)) {
-    return attempt(render(source.clone().autoOrient(), options), path, options).catch((error: unknown) => {
+    return attempt({ open: () => source.clone().autoOrient() }, path, options).catch((error: unknown) => {
       throw pictureErrorFrom(path, error);
     });
   }
   const bytes = typeof source === "string" ? await readBytes(source) : source;
   if (bytes.length === 0) throw new PictureError(path, "empty", "The file has no bytes.");
-  if (isBmp(bytes)) return attempt(render(bmpPipeline(bytes, path, maxPixels), options), path, options);
+  if (isBmp(bytes)) return attempt({ open: () => bmpPipeline(bytes, path, maxPixels) }, path, options);
+  refuseSamples(bytes, path);
   const input: SharpOptions = {
     failOn: options.strictness ?? "warning",
     limitInputPixels: maxPixels,
     autoOrient: true,
   };
-  const image = () => render(sharp(bytes, input), options);
+  const opened: Opened = { bytes, open: (more) => sharp(bytes, { ...input, ...more }) };
   // Outside of what is caught below: a wrong option is the caller's mistake, not the picture's.
-  const first = image();
-  const outcome = await decoders.beside(() => attempt(first, path, options));
+  render(opened.open(), options);
+  const outcome = await decoders.beside(() => attempt(opened, path, options));
   if ("value" in outcome) return outcome.value;
   if (!outcome.mixed || outcome.error instanceof PictureError) throw pictureErrorFrom(path, outcome.error);
   try {
-    return await decoders.alone(() => attempt(image(), path, options));
+    return await decoders.alone(() => attempt(opened, path, options));
   } catch (error) {
     throw pictureErrorFrom(path, error);
   }
@@ -96,14 +98,26 @@ function render(image: Sharp, { background = "white" }: DecodeOptions): Sharp {
   return image.flatten({ background }).toColourspace("srgb").raw({ depth: "uchar" });
 }
 
+/** A picture that can be read more than once. */
+interface Opened {
+  /** The file; undefined where there is none that sharp reads. */
+  readonly bytes?: Uint8Array;
+  /** A new pipeline, upright. */
+  open(more?: SharpOptions): Sharp;
+}
+
 /** @throws PictureError for what is refused here, else what the decoder throws */
-async function attempt(image: Sharp, path: string, options: DecodeOptions): Promise<Picture> {
-  const metadata = await image.metadata();
-  refuseOddities(path, metadata, options.maxPixels ?? DEFAULT_MAX_PIXELS);
+async function attempt({ bytes, open }: Opened, path: string, options: DecodeOptions): Promise<Picture> {
+  const maxPixels = options.maxPixels ?? DEFAULT_MAX_PIXELS;
+  const plain = render(open(), options);
+  const metadata = await plain.metadata();
+  refuseOddities(path, metadata, maxPixels);
+  const reading = readingOf(metadata, bytes, path);
+  const image = reading ? render(await readSamples(open({ ignoreIcc: true }), reading, maxPixels), options) : plain;
   const shrunk = shrunkSize(metadata, options.shrinkToShorterSide);
   if (shrunk) image.resize({ ...shrunk, fit: "fill", kernel: "cubic" });
   // libvips brings 16-bit pictures with a profile to Display P3, not sRGB, unless the output profile is named.
-  if (metadata.hasProfile && metadata.space === "rgb16") image.withIccProfile("srgb");
+  if (!reading && metadata.hasProfile && metadata.space === "rgb16") image.withIccProfile("srgb");
   const { data, info } = await image.toBuffer({ resolveWithObject: true });
   if (info.channels !== 3) {
     throw new PictureError(path, "unsupported", `It decodes to ${info.channels} channels instead of 3.`);

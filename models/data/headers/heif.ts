@@ -1,0 +1,119 @@
+import type { Cicp } from "../colours.ts";
+import { readSequenceColours } from "./av1.ts";
+
+/**
+ * Colours of an AVIF's primary picture: by the `nclx` colour box among its properties, else by the stream of AV1 itself.
+ * @returns undefined where nothing is told, or nothing that can be read
+ * Source: ISO/IEC 14496-12, sections 4.2, 8.11 and 12.1.5; ISO/IEC 23008-12, section 6.
+ */
+export function readHeif(bytes: Uint8Array): Cicp | undefined {
+  try {
+    const meta = boxes(bytes).find(({ type }) => type === "meta");
+    if (!meta) return undefined;
+    const children = boxes(meta.content.subarray(4));
+    const child = (name: string) => children.find(({ type }) => type === name)?.content;
+    const item = primaryItem(child("pitm"));
+    return item === undefined ? undefined : (nclxOf(item, child("iprp")) ?? streamColours(bytes, item, child("iloc")));
+  } catch (error) {
+    // A place beyond the end of a box.
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+interface Box {
+  readonly type: string;
+  readonly content: Uint8Array;
+}
+
+/** Boxes that stand one behind the other, up to the first that does not fit. */
+function boxes(bytes: Uint8Array): Box[] {
+  const view = viewOf(bytes);
+  const found: Box[] = [];
+  for (let at = 0; at + 8 <= bytes.length; ) {
+    const type = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
+    const isLong = view.getUint32(at) === 1;
+    const size = isLong ? Number(view.getBigUint64(at + 8)) : view.getUint32(at) || bytes.length - at;
+    const head = isLong ? 16 : 8;
+    if (size < head || at + size > bytes.length) break;
+    found.push({ type, content: bytes.subarray(at + head, at + size) });
+    at += size;
+  }
+  return found;
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function primaryItem(pitm: Uint8Array | undefined): number | undefined {
+  if (!pitm) return undefined;
+  return pitm[0] === 0 ? viewOf(pitm).getUint16(4) : viewOf(pitm).getUint32(4);
+}
+
+function nclxOf(item: number, iprp: Uint8Array | undefined): Cicp | undefined {
+  if (!iprp) return undefined;
+  const children = boxes(iprp);
+  const properties = boxes(children.find(({ type }) => type === "ipco")?.content ?? new Uint8Array());
+  for (const { type, content } of children) {
+    if (type !== "ipma") continue;
+    for (const index of propertiesOf(item, content)) {
+      const property = properties[index - 1];
+      if (property?.type !== "colr" || String.fromCharCode(...property.content.subarray(0, 4)) !== "nclx") continue;
+      const view = viewOf(property.content);
+      return { primaries: view.getUint16(4), transfer: view.getUint16(6) };
+    }
+  }
+  return undefined;
+}
+
+/** Places, from 1, of an item's properties. */
+function propertiesOf(item: number, ipma: Uint8Array): number[] {
+  const view = viewOf(ipma);
+  const isWide = (ipma[3]! & 1) === 1;
+  let at = 8;
+  for (let entries = view.getUint32(4); entries > 0; entries--) {
+    const id = ipma[0] === 0 ? view.getUint16(at) : view.getUint32(at);
+    at += ipma[0] === 0 ? 2 : 4;
+    const count = view.getUint8(at++);
+    const indices = Array.from({ length: count }, (_, i) =>
+      isWide ? view.getUint16(at + 2 * i) & 0x7fff : view.getUint8(at + i) & 0x7f,
+    );
+    if (id === item) return indices;
+    at += count * (isWide ? 2 : 1);
+  }
+  return [];
+}
+
+/** Where the item's data lie in the file, read in one piece. */
+function streamColours(bytes: Uint8Array, item: number, iloc: Uint8Array | undefined): Cicp | undefined {
+  if (!iloc) return undefined;
+  const view = viewOf(iloc);
+  const version = view.getUint8(0);
+  let at = 4;
+  const number = (size: number): number => {
+    const from = at;
+    at += size;
+    if (size === 0) return 0;
+    return size === 8 ? Number(view.getBigUint64(from)) : size === 4 ? view.getUint32(from) : view.getUint16(from);
+  };
+  const sizes = number(2);
+  const [offsetSize, lengthSize, baseSize] = [sizes >> 12, (sizes >> 8) & 15, (sizes >> 4) & 15];
+  const indexSize = version === 0 ? 0 : sizes & 15;
+  const idSize = version < 2 ? 2 : 4;
+  for (let items = number(idSize); items > 0; items--) {
+    const id = number(idSize);
+    const inFile = version === 0 || (number(2) & 15) === 0;
+    at += 2;
+    const base = number(baseSize);
+    const extents = number(2);
+    for (let i = 0; i < extents; i++) {
+      number(indexSize);
+      const start = base + number(offsetSize);
+      const length = number(lengthSize);
+      if (id === item)
+        return inFile ? readSequenceColours(bytes.subarray(start, length ? start + length : undefined)) : undefined;
+    }
+  }
+  return undefined;
+}
