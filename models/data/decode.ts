@@ -46,9 +46,12 @@ const DEFAULT_MAX_PIXELS = 0x3fff * 0x3fff;
 const NOT_PHOTOGRAPHS = new Set(["svg", "pdf", "magick", "openslide"]);
 
 /**
- * Decodes a picture file to upright 8-bit sRGB: EXIF orientation applied, embedded ICC profile converted, grey and CMYK
- * turned into RGB, 16 bits reduced to 8, transparency flattened on a background, first frame of an animation.
- * @param source a path, the bytes of a file, or a pipeline of sharp, whose result is taken and which stays as it was
+ * Decodes a picture file to upright 8-bit sRGB as browsers show it: EXIF orientation applied, colours converted that an ICC
+ * profile, code points (cICP, nclx) or gAMA with cHRM tell, grey and CMYK turned into RGB, 16 and 32 bits reduced to 8,
+ * transparency flattened on a background, first frame of an animation, first page of a TIFF. High dynamic range (PQ, HLG) and
+ * TIFF samples of no certain range (signed, floating-point) are refused.
+ * @param source a path, the bytes of a file, or a pipeline of sharp, whose result is taken, with the colours that sharp makes
+ * of it, and which stays as it was
  * @throws PictureError with path, reason and advice for every way a picture can fail; Error or RangeError for an option
  * that means nothing, such as an unknown colour
  */
