@@ -17,8 +17,8 @@ export interface ListenOptions {
   readonly port: number;
 }
 
-/** Seconds in which a connection must send something while it is not waiting for scores. */
-const idleSeconds = 30;
+/** Seconds in which a connection must send something, or its next request, while it is not waiting for scores. */
+const idleSeconds = 10;
 /** Seconds in which clients must have taken the last answers when the service stops. */
 const flushSeconds = 3;
 
@@ -37,7 +37,10 @@ async function listenInBun(service: Service, { host, port }: ListenOptions): Pro
     fetch: (request, bun) => {
       // The service has its own limits for bodies that come slowly and scores that take long.
       bun.timeout(request, 0);
-      return service.fetch(request);
+      return service.answer(request, {
+        client: clientOf(bun.requestIP(request)?.address),
+        onEnd: () => bun.timeout(request, idleSeconds),
+      });
     },
   });
   return {
@@ -54,10 +57,18 @@ async function listenInBun(service: Service, { host, port }: ListenOptions): Pro
 async function listenInNode(service: Service, { host, port }: ListenOptions): Promise<Listening> {
   const { createAdaptorServer } = await import("@hono/node-server");
   const { once } = await import("node:events");
-  const server = createAdaptorServer({ fetch: service.fetch }) as import("node:http").Server;
-  server.headersTimeout = 1000 * idleSeconds;
-  // The service's own time for a body runs only while the service waits for it.
-  server.requestTimeout = 0;
+  const server = createAdaptorServer({
+    fetch: (request, { incoming }) => service.answer(request, { client: clientOf(incoming.socket.remoteAddress) }),
+    // The name of requests without one (HTTP/1.0).
+    hostname: "localhost",
+    serverOptions: {
+      headersTimeout: 1000 * idleSeconds,
+      keepAliveTimeout: 1000 * idleSeconds,
+      connectionsCheckingInterval: 1000,
+      // The service's own time for a body runs only while the service waits for it.
+      requestTimeout: 0,
+    },
+  }) as import("node:http").Server;
   server.listen(port, host);
   await once(server, "listening");
   const address = server.address() as import("node:net").AddressInfo;
@@ -73,4 +84,9 @@ async function listenInNode(service: Service, { host, port }: ListenOptions): Pr
       clearTimeout(end);
     },
   };
+}
+
+/** Who a client is by its address: of IPv6, a household has 2^64 addresses. */
+function clientOf(address: string | undefined): string | undefined {
+  return address?.includes(":") && !address.includes(".") ? address.split(":").slice(0, 4).join(":") : address;
 }

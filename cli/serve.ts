@@ -1,13 +1,14 @@
 import { readFile } from "node:fs/promises";
-import { isIP } from "node:net";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { SharedDevice } from "../engine/device/shared.ts";
 import { parseBytes } from "../engine/memory/report.ts";
 import { defaultModel, defaultModelName } from "../models/default-model.ts";
-import { type LogEntry, openService } from "../models/service/index.ts";
+import { isLoopback, type LogEntry, openService } from "../models/service/index.ts";
 import { tilesOption, wholeNumber } from "./data-options.ts";
 import { addTuningOptions, deviceSource, memoryOption, type TuningFlags } from "./device.ts";
 import { listen } from "./listen.ts";
+import { openLineLog } from "./log.ts";
+import { startWatchdog } from "./watchdog.ts";
 
 interface ServeFlags extends TuningFlags {
   readonly model: string[];
@@ -23,9 +24,12 @@ interface ServeFlags extends TuningFlags {
   readonly maxPictures: number;
   readonly maxQueue: number;
   readonly bodySeconds: number;
+  readonly minRate: number;
   readonly scoreSeconds: number;
   readonly allowUrls?: boolean;
   readonly urlSeconds: number;
+  readonly corsOrigin?: string[];
+  readonly stallSeconds: number;
   readonly memory?: number;
 }
 
@@ -56,19 +60,38 @@ export function register(program: Command): void {
       1024,
     )
     .option("--body-seconds <s>", "time for a body to arrive, and for a client to read on", wholeNumber(1), 30)
+    .option("--min-rate <size>", "bytes a second with which a body must come after its first 5 s", bytes, 1024)
     .option("--score-seconds <s>", "time for a picture to be scored once it has come", wholeNumber(1), 120)
     .option("--allow-urls", "fetch pictures that are named by their URL, from public addresses only")
     .option("--url-seconds <s>", "time for such a picture to come", wholeNumber(1), 10)
+    .option(
+      "--cors-origin <origin...>",
+      "origins of web pages that may send pictures, as https://example.org; '*' for all",
+    )
+    .option(
+      "--stall-seconds <s>",
+      "end the process, to be started again, when its event loop stands still for so long; 0 never does",
+      wholeNumber(0),
+      60,
+    )
     .option(...memoryOption)
     .addHelpText(
       "after",
-      "\nThe log goes to standard output, a line of JSON for each event. SIGTERM or Ctrl-C ends it when all is answered.",
+      [
+        "\nWithout a token it answers by the names of this machine alone (localhost, 127.0.0.1, --host) and to no web pages but its own",
+        "and those of --cors-origin. A client may take as many of the queue's places and held bytes as it leaves free; connections are",
+        "closed after 10 s without a request. The log goes to standard output, a line of JSON for each event; lines that nobody takes",
+        "are left out and counted. SIGTERM or Ctrl-C ends it when all is answered.",
+      ].join("\n"),
     )
     .action(run);
   addTuningOptions(serve);
 }
 
 async function run(flags: ServeFlags): Promise<void> {
+  const lines = openLineLog(1);
+  const log = (entry: LogEntry) => lines.write(entry);
+  using _watchdog = flags.stallSeconds > 0 ? startWatchdog(flags.stallSeconds) : undefined;
   const given = flags.tokenFile ? await readFile(flags.tokenFile, "utf8") : process.env["ACUTANCE_TOKEN"];
   const token = given?.trim();
   if (token === "")
@@ -87,8 +110,11 @@ async function run(flags: ServeFlags): Promise<void> {
     limits: {
       maxBodyBytes: flags.maxBody,
       maxHeldBytes: flags.maxHeld,
+      minBodyRate: flags.minRate,
       ...{ maxPixels, maxPictures, maxQueue, bodySeconds, scoreSeconds, urlSeconds },
     },
+    ...(!token && { hosts: [flags.host] }),
+    ...(flags.corsOrigin && { corsOrigins: flags.corsOrigin }),
     urls: flags.allowUrls ?? false,
     ...(token && { token }),
     log,
@@ -101,10 +127,7 @@ async function run(flags: ServeFlags): Promise<void> {
   log({ level: "info", event: "draining", signal, requests: service.active });
   await listening.stop();
   log({ level: "info", event: "stopped" });
-}
-
-function log(entry: LogEntry): void {
-  process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`);
+  await lines.close(1000);
 }
 
 /** Resolves at the first signal to end; a second one ends the process at once. */
@@ -117,10 +140,6 @@ function ended(): Promise<string> {
   };
   for (const signal of signals) process.on(signal, end);
   return promise;
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }
 
 function bytes(text: string): number {

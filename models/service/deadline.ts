@@ -1,6 +1,8 @@
 /** A signal for work that must end in time, or when nobody wants it any more. */
 export interface Deadline extends Disposable {
   readonly signal: AbortSignal;
+  /** Aborts it now, with this reason. */
+  end(reason: unknown): void;
 }
 
 /**
@@ -16,6 +18,7 @@ export function deadline(gone: AbortSignal, seconds?: number): Deadline {
   else gone.addEventListener("abort", end, { once: true });
   return {
     signal: controller.signal,
+    end: (reason) => controller.abort(reason),
     [Symbol.dispose]: () => {
       clearTimeout(timer);
       gone.removeEventListener("abort", end);

@@ -21,6 +21,8 @@ export const limitsSchema = z.object({
   maxQueue: count.default(1024),
   /** Seconds that the service waits for a body in all, and for a client to read on. */
   bodySeconds: seconds.default(30),
+  /** Bytes a second with which a body must come on average once it was waited for 5 s. */
+  minBodyRate: count.default(1024),
   /** Seconds in which a picture must have been scored, from when all of it has come. */
   scoreSeconds: seconds.default(120),
   /** Seconds in which a picture that is named by its URL must have come. */

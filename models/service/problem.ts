@@ -20,7 +20,9 @@ export type ProblemDocument = z.infer<typeof problemSchema>;
 const titles: Readonly<Record<number, string>> = {
   400: "Bad Request",
   401: "Unauthorized",
+  403: "Forbidden",
   404: "Not Found",
+  405: "Method Not Allowed",
   408: "Request Timeout",
   413: "Content Too Large",
   415: "Unsupported Media Type",

@@ -104,9 +104,9 @@ const modelQuery = {
   model: z.string().optional().openapi({ description: "Name of the model; the first one unless given" }),
 };
 
-// What nothing here validates by: the bytes of pictures are the decoder's to judge.
+// What nothing here validates by: the bytes of pictures are the decoder's to judge, also where their type says nothing.
 const file = { type: "string" as const, format: "binary" };
-const rawBody = { "image/*": { schema: file }, "application/octet-stream": { schema: file } };
+const rawBody = { "image/*": { schema: file }, "application/octet-stream": { schema: file }, "*/*": { schema: file } };
 const files = { anyOf: [file, { type: "array" as const, items: file }] };
 const form = { "multipart/form-data": { schema: { type: "object" as const, additionalProperties: files } } };
 // By reference, or the router would read and check such bodies itself, without limits.
@@ -122,6 +122,7 @@ const problem = (description: string) => ({
 const refusals = {
   400: problem("The body or the form is broken"),
   401: problem("The bearer token is missing or wrong"),
+  403: problem("A web page of another origin, or a name that is not the service's (where it asks for no token)"),
   404: problem("There is no such model"),
   408: problem("The body came too slowly"),
   413: problem("The body, the number of pictures or a picture is too large"),
@@ -200,6 +201,7 @@ export const routes = {
     responses: {
       200: { description: "The models", content: { "application/json": { schema: modelsSchema } } },
       401: refusals[401],
+      403: refusals[403],
     },
   }),
   health: createRoute({
@@ -228,6 +230,7 @@ export const routes = {
     responses: {
       200: { description: "The exposition format", content: { "text/plain": { schema: z.string() } } },
       401: refusals[401],
+      403: refusals[403],
     },
   }),
 };

@@ -1,7 +1,8 @@
 import type { z } from "@hono/zod-openapi";
-import { getMultipartBoundary, MultipartParser, type MultipartPart } from "@remix-run/multipart-parser";
 import type { Place } from "./admission.ts";
 import { announcedBytes, chunksOf, type ReadOptions, wholeOf } from "./body.ts";
+import { boundaryOf, MultipartError, MultipartParser, type Part } from "./multipart.ts";
+import { readPartHeader } from "./part-header.ts";
 import { Problem } from "./problem.ts";
 import { urlSchema, urlsSchema } from "./schemas.ts";
 
@@ -27,16 +28,26 @@ const mediaTypes: Readonly<Record<BodyKind, readonly string[]>> = {
   lines: ["application/x-ndjson"],
 };
 
+/** Types that say that a body is something else than a picture. All others say nothing: its bytes do. */
+const otherwise =
+  /^(text|multipart|audio|video|font|message|model)\/|^application\/(.+\+)?(json|xml|yaml|x-ndjson|pdf|zip|gzip|javascript)$/;
+
 /** @throws Problem 415 when the body is of none of these kinds */
 export function kindOf(request: Request, accepted: readonly BodyKind[]): BodyKind {
   const type = request.headers.get("content-type") ?? "";
-  const essence = type.split(";")[0]!.trim().toLowerCase();
-  const isOf = (known: string) => (known.endsWith("*") ? essence.startsWith(known.slice(0, -1)) : essence === known);
-  const kind = accepted.find((each) => mediaTypes[each].some(isOf));
+  const essence = essenceOf(type);
+  const kind = accepted.find((each) => each !== "picture" && mediaTypes[each].includes(essence));
   if (kind) return kind;
+  if (accepted.includes("picture") && !otherwise.test(essence)) return "picture";
   const types = accepted.flatMap((each) => mediaTypes[each]).join(", ");
-  const detail = type ? `The body is ${type}.` : "The body has no content type.";
-  throw new Problem(415, "media-type", detail, { advice: `Send ${types}.`, headers: { "accept-post": types } });
+  throw new Problem(415, "media-type", `The body is ${type}.`, {
+    advice: `Send ${types}.`,
+    headers: { "accept-post": types },
+  });
+}
+
+function essenceOf(type: string): string {
+  return type.split(";")[0]!.trim().toLowerCase();
 }
 
 /** Bytes that a body which only names pictures may have. */
@@ -84,20 +95,23 @@ const reading: Readonly<Record<BodyKind, (body: Body) => AsyncIterable<SentPictu
   },
 
   async *form({ chunks, request, place }) {
-    const boundary = getMultipartBoundary(request.headers.get("content-type") ?? "");
-    if (!boundary) throw brokenForm();
-    // The body's own limits are stricter than these.
-    const unlimited = { maxFileSize: Number.POSITIVE_INFINITY, maxTotalSize: Number.POSITIVE_INFINITY };
-    const parser = new MultipartParser(boundary, { ...unlimited, maxParts: Number.POSITIVE_INFINITY });
     let count = 0;
-    for await (const chunk of chunks) {
-      // What follows the last boundary belongs to no part (RFC 2046, the epilogue).
-      if (hasEnded(parser)) continue;
-      await place.room(chunk.byteLength);
-      const parts = parser.write(chunk);
-      for (let part = nextOf(parts); part; part = nextOf(parts)) yield fileOf(part, count++);
+    try {
+      const parser = new MultipartParser(boundaryOf(request.headers.get("content-type") ?? ""));
+      for await (const chunk of chunks) {
+        // What follows the last boundary belongs to no part (RFC 2046, the epilogue).
+        if (!parser.hasEnded) await place.room(chunk.byteLength);
+        for (const part of parser.write(chunk)) {
+          const picture = fileOf(part, count);
+          if (picture) count++;
+          if (picture) yield picture;
+        }
+      }
+      if (!parser.hasEnded) throw new MultipartError("Its last boundary is missing.");
+    } catch (error) {
+      if (!(error instanceof MultipartError)) throw error;
+      throw new Problem(400, "broken-form", `The form cannot be read. ${error.message}`, { cause: error });
     }
-    if (!hasEnded(parser)) throw brokenForm();
   },
 
   async *urls({ chunks, place }) {
@@ -119,48 +133,19 @@ function named(url: string, isAlone: boolean): SentPicture {
   return { name: url, content: new URL(url), heldBytes: 0, isAlone };
 }
 
-/** @throws Problem 422 for a part that is no file, 400 for one whose header cannot be read */
-function fileOf(part: MultipartPart, index: number): SentPicture {
-  const { name, filename, isFile } = headerOf(part);
-  if (!isFile) {
+/**
+ * The picture that a part is; undefined for a file field that was left empty.
+ * @throws Problem 422 for a part that is no file
+ */
+function fileOf({ header, content }: Part, index: number): SentPicture | undefined {
+  const { name, filename, type } = readPartHeader(header);
+  if (filename === undefined && !/^image\/|^(application|binary)\/octet-stream$/.test(type)) {
     throw new Problem(422, "not-a-file", `The field ${JSON.stringify(name)} of the form is no file.`, {
       advice: "Send pictures as files, in fields of any name, and options in the query.",
     });
   }
-  const [only = new Uint8Array()] = part.content;
-  const content = part.content.length <= 1 ? only : part.bytes;
-  return { name: filename || String(index), content, heldBytes: part.size, isAlone: false };
-}
-
-function headerOf(part: MultipartPart) {
-  try {
-    const { name = "", filename, isFile } = part;
-    return { name, filename, isFile };
-  } catch (cause) {
-    throw brokenForm(cause);
-  }
-}
-
-function nextOf(parts: Iterator<MultipartPart>): MultipartPart | undefined {
-  try {
-    return parts.next().value;
-  } catch (cause) {
-    throw brokenForm(cause);
-  }
-}
-
-/** Whether the parser has seen the last boundary; it tells in no other way. */
-function hasEnded(parser: MultipartParser): boolean {
-  try {
-    parser.finish();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function brokenForm(cause?: unknown): Problem {
-  return new Problem(400, "broken-form", "The form cannot be read: its parts or its boundary are damaged.", { cause });
+  if (filename === "" && content.byteLength === 0) return undefined;
+  return { name: filename || String(index), content, heldBytes: content.byteLength, isAlone: false };
 }
 
 async function* linesIn(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, undefined> {

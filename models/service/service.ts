@@ -1,9 +1,12 @@
 import { createHash, randomUUID, timingSafeEqual } from "node:crypto";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { cors } from "hono/cors";
+import { getPath } from "hono/utils/url";
 import packageJson from "../../package.json" with { type: "json" };
 import { openScorer, type Scorer, type ScorerOptions } from "../scorer.ts";
 import type { QualityMap } from "../scoring/explain.ts";
+import { type AccessOptions, checkAccess, checkOrigins } from "./access.ts";
 import type { FetchingOptions } from "./fetch-picture.ts";
 import { Metrics } from "./metrics.ts";
 import { type Limits, type LimitsInput, type LogEntry, limitsSchema } from "./options.ts";
@@ -13,7 +16,7 @@ import { routes, urlsSchema } from "./schemas.ts";
 import { type Account, mutable, Work } from "./work.ts";
 
 /** How {@link openService} opens a service. */
-export interface ServiceOptions {
+export interface ServiceOptions extends AccessOptions {
   /** Its models, at least one; the first is taken where a request names none. They share a device unless told otherwise. The limits of the service set their `maxPixels`. */
   readonly models: readonly ScorerOptions[];
   readonly limits?: LimitsInput;
@@ -28,18 +31,29 @@ export interface ServiceOptions {
   readonly log?: (entry: LogEntry) => void;
 }
 
+/** What a server knows of a request besides. */
+export interface Arrival {
+  /** Address that it came from: one client cannot take all places. */
+  readonly client?: string | undefined;
+  /** Called once, when the answer is complete but for what the server still has to send. */
+  readonly onEnd?: () => void;
+  /** Whether other code had the request before. @default false */
+  readonly isHosted?: boolean;
+}
+
 type Environment = { Variables: { account: Account } };
 
 /**
  * Opens the models and the HTTP service over them. It listens nowhere: give {@link Service.fetch} to a server, or mount it in an
  * application.
- * @throws as `openScorer`; ZodError for limits that mean nothing; RangeError without a model, with two of one name, or for an
- * empty token
+ * @throws as `openScorer`; ZodError for limits that mean nothing; RangeError without a model, with two of one name, for an
+ * empty token or an origin that is none
  */
 export async function openService(options: ServiceOptions): Promise<Service> {
   const limits = limitsSchema.parse(options.limits ?? {});
   if (options.models.length === 0) throw new RangeError("a service needs at least one model");
   if (options.token === "") throw new RangeError("the token is empty: leave it out where none is asked for");
+  checkOrigins(options.corsOrigins ?? []);
   const service = new Service(limits, options);
   try {
     for (const model of options.models) await service.add(model);
@@ -58,13 +72,15 @@ export class Service {
   readonly #metrics: Metrics;
   readonly #log: (entry: LogEntry) => void;
   readonly #tokenHash: Buffer | undefined;
+  readonly #access: AccessOptions;
   readonly #app: OpenAPIHono<Environment>;
   readonly #active = new Set<Promise<unknown>>();
   #draining = false;
 
   /** Use {@link openService}. */
-  constructor(limits: Limits, { token, urls, log = () => {} }: ServiceOptions) {
+  constructor(limits: Limits, { token, urls, log = () => {}, hosts, corsOrigins }: ServiceOptions) {
     this.limits = limits;
+    this.#access = { ...(hosts && { hosts }), ...(corsOrigins && { corsOrigins }) };
     this.#log = log;
     this.#tokenHash = token === undefined ? undefined : hashOf(token);
     this.#metrics = new Metrics({
@@ -78,9 +94,17 @@ export class Service {
     this.#app = this.#routed();
   }
 
-  /** Answers a request. Never rejects. */
-  readonly fetch = async (request: Request): Promise<Response> => {
-    const account: Account = { id: randomUUID(), route: "(none)", pictures: 0, failed: 0, bytes: 0 };
+  /**
+   * Answers a request. Never rejects. A router that hands over its environment and context too, as Hono's `mount` does, is taken
+   * for a host that had the request before.
+   */
+  readonly fetch = (request: Request, ...host: unknown[]): Promise<Response> =>
+    this.answer(request, { isHosted: host.length > 1 });
+
+  /** Answers a request for a server that says where it came from and wants to know when it is over. Never rejects. */
+  async answer(request: Request, { client, isHosted = false, onEnd = () => {} }: Arrival = {}): Promise<Response> {
+    const id = randomUUID();
+    const account: Account = { id, route: "(none)", pictures: 0, failed: 0, bytes: 0, client, isHosted };
     const start = performance.now();
     const answering = this.#answer(request, account);
     this.#active.add(answering);
@@ -88,13 +112,14 @@ export class Service {
     const end = () => {
       this.#active.delete(answering);
       this.#record(request, account, response.status, performance.now() - start);
+      onEnd();
     };
     if (account.streaming) {
       this.#active.add(account.streaming);
       account.streaming.finally(() => this.#active.delete(account.streaming!)).then(end, end);
     } else end();
     return response;
-  };
+  }
 
   /** Requests that have come and are not answered completely. */
   get active(): number {
@@ -146,7 +171,11 @@ export class Service {
     const answering = async () => this.#app.fetch(request, { account });
     const response = await answering().catch((error: unknown) => this.#failed(error, { account }));
     response.headers.set("x-request-id", account.id);
-    if (this.#draining) response.headers.set("connection", "close");
+    // A connection cannot go on behind a body that nobody reads.
+    const { headers, body } = request;
+    const hasBody = body !== null || headers.has("transfer-encoding") || Number(headers.get("content-length")) > 0;
+    const isLeft = hasBody && !account.isRead && !account.streaming;
+    if (this.#draining || isLeft) response.headers.set("connection", "close");
     return response;
   }
 
@@ -161,6 +190,8 @@ export class Service {
 
   #routed(): OpenAPIHono<Environment> {
     const app = new OpenAPIHono<Environment>({
+      // Without a host (HTTP/1.0) Bun gives the path alone.
+      getPath: (request) => (/^https?:/.test(request.url) ? getPath(request) : request.url.split("?", 1)[0]!),
       defaultHook: (result) => {
         if (result.success) return;
         const detail = result.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; ");
@@ -172,6 +203,8 @@ export class Service {
       this.#guard(context);
       await next();
     });
+    const { corsOrigins } = this.#access;
+    if (corsOrigins) app.use(crossOrigin(corsOrigins));
     const page = servicePage(this.limits);
     app.get("/", (context) => {
       account(context, "/");
@@ -226,7 +259,16 @@ export class Service {
       return context.text(text, 200, { "content-type": type });
     });
     this.#document(app);
-    app.notFound(({ req }) => new Problem(404, "no-route", `There is no ${req.method} ${req.path}.`).response());
+    app.notFound(({ req: { method, path } }) => {
+      const methods = app.routes
+        .filter((route) => route.path === path && route.method !== "ALL")
+        .map((each) => each.method);
+      const allow = [...new Set(methods), ...(methods.includes("GET") ? ["HEAD"] : []), "OPTIONS"].join(", ");
+      if (methods.length === 0) return new Problem(404, "no-route", `There is no ${method} ${path}.`).response();
+      if (method === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
+      const advice = `It takes ${allow}.`;
+      return new Problem(405, "method", `${path} takes no ${method}.`, { advice, headers: { allow } }).response();
+    });
     app.onError((error, context) => this.#failed(error, context.env as { account: Account }));
     return app;
   }
@@ -241,15 +283,18 @@ export class Service {
     });
   }
 
-  /** @throws Problem 401 without the token, 503 for work while the service is shut down */
+  /** @throws Problem 403 for web pages of others, 401 without the token, 503 for work while the service is shut down */
   #guard({ req }: Context<Environment>): void {
-    const isOpen = ["/", routes.health.path, routes.ready.path, "/openapi.json"].includes(req.path);
+    checkAccess(req.raw, this.#access);
+    // A browser asks without the token whether it may send it.
+    const isOpen =
+      req.method === "OPTIONS" || ["/", routes.health.path, routes.ready.path, "/openapi.json"].includes(req.path);
     if (!isOpen && this.#tokenHash) {
       const [, given = ""] = /^bearer +(.+)$/i.exec(req.header("authorization") ?? "") ?? [];
       // Hashes have one length, whatever was sent.
       if (!timingSafeEqual(hashOf(given), this.#tokenHash)) {
         throw new Problem(401, "token", "The bearer token is missing or wrong.", {
-          headers: { "www-authenticate": "Bearer" },
+          headers: { "www-authenticate": "Bearer", connection: "close" },
         });
       }
     }
@@ -273,7 +318,8 @@ export class Service {
 
   #failed(error: unknown, { account: entry }: { readonly account: Account }): Response {
     const problem = problemOf(error);
-    if (problem.status === 500 && !(error instanceof Problem)) this.#logFailure(entry, error);
+    const isTold = error instanceof Problem && error.document.code !== "body-read";
+    if (problem.status === 500 && !isTold) this.#logFailure(entry, error);
     return problem.response();
   }
 
@@ -288,6 +334,17 @@ function account(context: Context<Environment>, route: string): Account {
   const entry = context.get("account");
   entry.route = route;
   return entry;
+}
+
+/** Lets web pages of these origins read the answers. */
+function crossOrigin(origins: readonly string[]) {
+  return cors({
+    origin: origins.includes("*") ? "*" : [...origins],
+    allowMethods: ["GET", "POST"],
+    allowHeaders: ["authorization", "content-type"],
+    exposeHeaders: ["retry-after", "x-request-id"],
+    maxAge: 600,
+  });
 }
 
 function describe(scorer: Scorer) {

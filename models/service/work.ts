@@ -22,6 +22,12 @@ export interface Account {
   bytes: number;
   /** A streamed answer broke off: its client went away or did not read on. */
   isCut?: boolean;
+  /** All of its body was read. */
+  isRead?: boolean;
+  /** The address it came from, where that is known. */
+  readonly client?: string | undefined;
+  /** A host had the request before the service did. */
+  readonly isHosted?: boolean;
   /** Resolves when the last byte of a streamed answer is handed over. */
   streaming?: Promise<void>;
 }
@@ -122,6 +128,7 @@ export class Work {
     using job = this.#begin(request, scorer, account, ["picture"], tiles);
     const { value: picture } = await job.pictures.next();
     account.pictures = 1;
+    await job.place.take();
     using time = deadline(job.signal, this.#options.limits.scoreSeconds);
     return await use(await scorer.explain(picture!.content as Uint8Array, { tiles, signal: time.signal }));
   }
@@ -132,13 +139,17 @@ export class Work {
 
   #begin(request: Request, scorer: Scorer, account: Account, accepted: readonly BodyKind[], weight = 1): Job {
     const kind = kindOf(request, accepted);
-    const place = this.admission.enter(weight);
+    const { client, isHosted = false } = account;
+    const place = this.admission.enter({ weight, client, evict: (why) => life.end(why) });
     const life = deadline(request.signal);
     const onBytes = (bytes: number) => {
       account.bytes += bytes;
     };
     const { limits } = this.#options;
-    const pictures = sentPictures(request, kind, place, { limits, signal: life.signal, onBytes });
+    const onWhole = () => {
+      account.isRead = true;
+    };
+    const pictures = sentPictures(request, kind, place, { limits, signal: life.signal, onBytes, onWhole, isHosted });
     const end = () => {
       life[Symbol.dispose]();
       place[Symbol.dispose]();

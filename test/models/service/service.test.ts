@@ -17,7 +17,7 @@ import {
 } from "../../../models/service/index.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { badPictures, devices, giants, knownScores } from "../scoring/fixtures.ts";
-import { figure, form, get, held, post, problem } from "./requests.ts";
+import { figure, form, get, held, inPieces, post, problem } from "./requests.ts";
 
 let folder = "";
 let model = "";
@@ -127,14 +127,14 @@ describe("what is refused", () => {
     const broken = { "content-type": "multipart/form-data; boundary=x" };
     const cases: [Request, number, string][] = [
       [post("/v1/score", "{}", { "content-type": "application/json" }), 415, "media-type"],
-      [post("/v1/score", pictures[0]!, {}), 415, "media-type"],
+      [post("/v1/score", pictures[0]!, { "content-type": "text/plain" }), 415, "media-type"],
       [post("/v1/explain", new FormData(), {}), 415, "media-type"],
       [form([]), 422, "no-picture"],
       [new Request("http://localhost/v1/score", { method: "POST", body: text }), 422, "not-a-file"],
       [post("/v1/score", "no form", broken), 400, "broken-form"],
       [post("/v1/score?model=other", pictures[0]!), 404, "no-model"],
       [get("/v2"), 404, "no-route"],
-      [get("/v1/score"), 404, "no-route"],
+      [get("/v1/score"), 405, "method"],
     ];
     for (const [request, status, code] of cases) {
       const document = await problem(await service.fetch(request));
@@ -196,16 +196,17 @@ describe("what is refused", () => {
   });
 
   test("429 while the queue or the memory for bodies is full, and not afterwards", async () => {
-    await using narrow = await open({ limits: { maxQueue: 3, maxHeldBytes: 30_000, maxBodyBytes: 100_000 } });
-    const first = held(pictures[0]!);
-    // They say how long they will be, so that much is set aside: another does not fit.
-    const headers = { "content-type": "image/png", "content-length": "20000" };
-    const waiting = narrow.fetch(post("/v1/score", first.body, headers));
+    await using narrow = await open({ limits: { maxQueue: 3, maxHeldBytes: 8000, maxBodyBytes: 100_000 } });
+    const [whole, gate] = [pictures[0]!, Promise.withResolvers<Uint8Array>()];
+    expect(whole.length).toBeGreaterThan(4100);
+    const slow = inPieces([whole.subarray(0, -50), gate.promise]);
+    const headers = { "content-type": "image/png", "content-length": String(whole.length) };
+    const waiting = narrow.fetch(post("/v1/score", slow.body, headers));
     await sleep(10);
-    const second = await narrow.fetch(post("/v1/score", held(pictures[1]!).body, headers));
+    const second = await narrow.fetch(post("/v1/score", pictures[1]!));
     expect(await problem(second)).toMatchObject({ status: 429, code: "queue-full" });
     expect(Number(second.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
-    first.release();
+    gate.resolve(whole.subarray(-50));
     expect((await waiting).status).toBe(200);
     // More pictures than places: those of one request wait for each other.
     expect((await narrow.fetch(form(pictures.slice(0, 12)))).status).toBe(200);
