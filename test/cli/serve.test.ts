@@ -86,7 +86,7 @@ describe.each(runtimes)("under $name", (runtime) => {
     const authorization = "Bearer open sesame";
     const { hostname, port } = new URL(service.url);
     const socket = connect(Number(port), hostname);
-    const head = `POST /v1/score HTTP/1.1\r\nhost: x\r\nauthorization: ${authorization}\r\ncontent-type: image/png\r\ncontent-length: 5000\r\n\r\n`;
+    const head = `POST /v1/score HTTP/1.1\r\nhost: localhost\r\nauthorization: ${authorization}\r\ncontent-type: image/png\r\ncontent-length: 5000\r\n\r\n`;
     socket.write(head);
     const dripping = setInterval(() => socket.write("x"), 100);
     socket.on("error", () => {}); // writing goes on until the other side has ended
@@ -120,7 +120,7 @@ describe.each(runtimes)("a body under $name", (runtime) => {
       const socket = connect(Number(port), hostname);
       let answer = "";
       socket.on("data", (data) => (answer += data));
-      const head = `POST /v1/score HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: ${length}\r\n\r\n`;
+      const head = `POST /v1/score HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/png\r\ncontent-length: ${length}\r\n\r\n`;
       socket.write(head);
       await once(socket, "close");
       expect(answer).toStartWith("HTTP/1.1 413");
@@ -141,7 +141,7 @@ describe.each(runtimes)("a body under $name", (runtime) => {
       scored += data.toString("latin1").split('"score":').length - 1;
       if (scored >= 24) enough.resolve();
     });
-    const head = "POST /v1/score/stream HTTP/1.1\r\nhost: x\r\ncontent-type: multipart/form-data; boundary=x\r\n";
+    const head = "POST /v1/score/stream HTTP/1.1\r\nhost: localhost\r\ncontent-type: multipart/form-data; boundary=x\r\n";
     socket.write(`${head}content-length: ${2 ** 30}\r\n\r\n`);
     let sent = 0;
     const more = () => {
@@ -181,7 +181,7 @@ describe.each(runtimes)("a stream under $name", (runtime) => {
     const closed = once(socket, "close");
     const head = [
       "POST /v1/score/stream?model=small HTTP/1.1",
-      "host: x",
+      "host: localhost",
       `content-type: ${type}`,
       `content-length: ${bytes.length}`,
       "connection: close",
@@ -207,7 +207,7 @@ describe.each(runtimes)("a stream under $name", (runtime) => {
       answer += data;
       if (answer.includes("body-too-long")) last.resolve();
     });
-    const head = `POST /v1/score/stream HTTP/1.1\r\nhost: x\r\ncontent-type: ${type}\r\ntransfer-encoding: chunked\r\n\r\n`;
+    const head = `POST /v1/score/stream HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${type}\r\ntransfer-encoding: chunked\r\n\r\n`;
     socket.write(head);
     for (let at = 0; at < bytes.length; at += 1000) {
       const piece = bytes.subarray(at, at + 1000);
@@ -231,10 +231,10 @@ describe.each(runtimes)("a stream under $name", (runtime) => {
     const service = await serve(runtime, "--body-seconds", "1");
     const { hostname, port } = new URL(service.url);
     const half = connect(Number(port), hostname);
-    half.write("POST /v1/score HTTP/1.1\r\nhost: x\r\n");
+    half.write("POST /v1/score HTTP/1.1\r\nhost: localhost\r\n");
     const deaf = connect(Number(port), hostname);
     deaf.pause();
-    deaf.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n".repeat(200));
+    deaf.write("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(200));
     for (const socket of [half, deaf]) socket.on("error", () => {});
     await sleep(300);
     const start = performance.now();
