@@ -141,7 +141,8 @@ describe.each(runtimes)("a body under $name", (runtime) => {
       scored += data.toString("latin1").split('"score":').length - 1;
       if (scored >= 24) enough.resolve();
     });
-    const head = "POST /v1/score/stream HTTP/1.1\r\nhost: localhost\r\ncontent-type: multipart/form-data; boundary=x\r\n";
+    const head =
+      "POST /v1/score/stream HTTP/1.1\r\nhost: localhost\r\ncontent-type: multipart/form-data; boundary=x\r\n";
     socket.write(`${head}content-length: ${2 ** 30}\r\n\r\n`);
     let sent = 0;
     const more = () => {

@@ -17,7 +17,7 @@ import {
 } from "../../../models/service/index.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { badPictures, devices, giants, knownScores } from "../scoring/fixtures.ts";
-import { figure, form, get, held, inPieces, post, problem } from "./requests.ts";
+import { figure, form, get, held, inPieces, post, problem, promptly } from "./requests.ts";
 
 let folder = "";
 let model = "";
@@ -197,13 +197,16 @@ describe("what is refused", () => {
 
   test("429 while the queue or the memory for bodies is full, and not afterwards", async () => {
     await using narrow = await open({ limits: { maxQueue: 3, maxHeldBytes: 8000, maxBodyBytes: 100_000 } });
-    const [whole, gate] = [pictures[0]!, Promise.withResolvers<Uint8Array>()];
-    expect(whole.length).toBeGreaterThan(4100);
-    const slow = inPieces([whole.subarray(0, -50), gate.promise]);
+    const whole = pictures[0]!;
+    expect(whole.length + pictures[2]!.length).toBeGreaterThan(8100);
     const headers = { "content-type": "image/png", "content-length": String(whole.length) };
-    const waiting = narrow.fetch(post("/v1/score", slow.body, headers));
-    await sleep(10);
-    const second = await narrow.fetch(post("/v1/score", pictures[1]!));
+    const { waiting, second, gate } = await promptly(900, async () => {
+      const gate = Promise.withResolvers<Uint8Array>();
+      const slow = inPieces([whole.subarray(0, -50), gate.promise]);
+      const waiting = narrow.fetch(post("/v1/score", slow.body, headers));
+      await sleep(10);
+      return { waiting, gate, second: await narrow.fetch(post("/v1/score", pictures[2]!)) };
+    });
     expect(await problem(second)).toMatchObject({ status: 429, code: "queue-full" });
     expect(Number(second.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
     gate.resolve(whole.subarray(-50));
