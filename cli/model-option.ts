@@ -8,3 +8,8 @@ export function modelOption(): Option {
     `${defaultModelName}, which comes with Acutance`,
   );
 }
+
+/** What results call the model: the file that was named, or the name of the one that comes along. */
+export function modelWords(model: string): string {
+  return model === defaultModel ? defaultModelName : model;
+}

@@ -1,15 +1,13 @@
-import { stat } from "node:fs/promises";
-import { join } from "node:path";
 import type { Command } from "commander";
-import { stringify } from "csv-stringify/sync";
-import { glob, isDynamicPattern } from "tinyglobby";
-import { writeFileAtomically } from "../engine/weights/atomic.ts";
-import { loadFolder } from "../models/data/index.ts";
-import { openScorer, type ScoredPicture, type Scorer } from "../models/scorer.ts";
+import { openScorer, type ScoredPicture } from "../models/scorer.ts";
 import { tilesOption } from "./data-options.ts";
 import { addTuningOptions, checkNumbersOption, deviceSource, memoryOption, type TuningFlags } from "./device.ts";
-import { modelOption } from "./model-option.ts";
-import { progress, table } from "./terminal.ts";
+import { beforeEnd } from "./interrupt.ts";
+import { modelOption, modelWords } from "./model-option.ts";
+import { outputFile, standardOutput } from "./output.ts";
+import { rowOf, type ScoreForm, ScoreOutput } from "./score-output.ts";
+import { askedPictures } from "./score-pictures.ts";
+import { progress } from "./terminal.ts";
 
 interface ScoreFlags extends TuningFlags {
   readonly model: string;
@@ -26,7 +24,7 @@ export function register(program: Command): void {
   const score = program
     .command("score")
     .description("score pictures; higher is better")
-    .argument("<pictures...>", "files, folders (searched with their subfolders) or globs")
+    .argument("<pictures...>", "files, folders (searched with their subfolders) or globs; - for standard input")
     .addOption(modelOption())
     .option("--json", "print one JSON document")
     .option("--csv", "print CSV")
@@ -35,91 +33,80 @@ export function register(program: Command): void {
     .option(...tilesOption)
     .option(...checkNumbersOption)
     .option(...memoryOption)
-    .addHelpText("after", "\nPictures that cannot be read become rows with an error; the exit code is then 1.")
-    .action(run);
+    .addHelpText("after", notes)
+    .action((words: string[], flags: ScoreFlags) => run(words, flags, formOf(flags, score)));
   addTuningOptions(score);
 }
 
-async function run(arguments_: string[], flags: ScoreFlags): Promise<void> {
-  const paths = await pictures(arguments_);
-  await using scorer = await openScorer({
-    model: flags.model,
-    device: deviceSource(flags),
-    ...(flags.tiles !== undefined && { tiles: flags.tiles }),
-  });
-  const bar = progress("scoring", paths.length);
-  const results: ScoredPicture<string>[] = [];
-  for await (const result of scorer.scoreMany(paths)) {
-    results.push(result);
-    bar.advance();
+const notes = `
+Pictures that cannot be read become rows with an error, and so does what a folder holds that might be a picture and is left
+out, such as a folder without permission; the exit code is then 1. Files of any name in a folder count when they begin as a
+picture does; others, and those whose names begin with a dot, are passed over and counted.
+
+CSV is written a row at a time, in place of an older file from the first row on; JSON, a table and what is sorted at the end. Ctrl-C,
+SIGTERM and a closed terminal write what is scored by then; the exit code is 130, 143 or 129.`;
+
+/** The form that the flags ask for; the name of the file decides where they do not. */
+function formOf({ json, csv, out }: ScoreFlags, command: Command): ScoreForm {
+  const wrong = (message: string) => command.error(`error: ${message}`, { exitCode: 2 });
+  if (json && csv) wrong("--json and --csv: choose one of them");
+  const named = /\.(json|csv)$/i.exec(out ?? "")?.[1]?.toLowerCase();
+  const asked = json ? "json" : csv ? "csv" : undefined;
+  if (asked && named && asked !== named) {
+    wrong(`--${asked} --out ${out}: the name of the file says ${named}; leave out --${asked} or give another name`);
   }
-  bar.stop();
-  const rank = (result: ScoredPicture<string>) => ("error" in result ? Number.NEGATIVE_INFINITY : result.score);
-  if (flags.sort) results.sort((a, b) => rank(b) - rank(a));
-  const text = format(results, scorer, flags);
-  if (flags.out) await writeFileAtomically(flags.out, text);
-  else process.stdout.write(text);
-  const failed = results.filter((result) => "error" in result).length;
+  return asked ?? (named as ScoreForm | undefined) ?? (out === undefined ? "table" : "csv");
+}
+
+async function run(words: string[], flags: ScoreFlags, form: ScoreForm): Promise<void> {
+  const out = flags.out === undefined ? standardOutput : outputFile(flags.out, "--out");
+  const asked = await askedPictures(words, (text) => console.error(`note: ${text}`));
+  if (asked.length === 0) throw new Error("there is no picture to score");
+  const output = new ScoreOutput({ form, out, sort: flags.sort === true, model: modelWords(flags.model) });
+  const bar = progress("scoring", asked.length);
+  const finish = (interrupted: boolean) => {
+    bar.stop();
+    output.finish(interrupted);
+    if (interrupted) {
+      console.error(
+        `interrupted: ${output.rows.length} of ${asked.length} rows are written${flags.out ? ` to ${flags.out}` : ""}`,
+      );
+    }
+  };
+  using _ = beforeEnd(finish);
+  await scoreAll().finally(() => bar.stop());
+  const failed = output.rows.filter((row) => "error" in row).length;
   if (failed > 0) {
-    console.error(`${failed} of ${results.length} pictures could not be scored`);
+    console.error(`${failed} of ${asked.length} pictures could not be scored`);
     process.exitCode = 1;
   }
-}
 
-/** Files behind the arguments, each once. A named file that does not exist stays, to become a row with an error. */
-async function pictures(patterns: readonly string[]): Promise<string[]> {
-  const found: string[] = [];
-  for (const pattern of patterns) {
-    const kind = await stat(pattern).catch(() => undefined);
-    if (kind?.isDirectory()) found.push(...(await loadFolder(pattern)).rows.map(({ path }) => path));
-    else if (kind || !isDynamicPattern(pattern)) found.push(pattern);
-    else {
-      const matches = (await glob(pattern, { absolute: false })).sort();
-      if (matches.length === 0) console.error(`note: nothing matches ${pattern}`);
-      found.push(...matches.map((match) => join(match)));
+  async function scoreAll(): Promise<void> {
+    await using scorer = await openScorer({
+      model: flags.model,
+      device: deviceSource(flags),
+      ...(flags.tiles !== undefined && { tiles: flags.tiles }),
+    });
+    output.range = scorer.card.range;
+    const places: number[] = [];
+    asked.forEach(({ path, leftOut }, place) => {
+      if (leftOut === undefined) places.push(place);
+      else {
+        output.set(place, { path, error: leftOut });
+        bar.advance();
+      }
+    });
+    const sources = places.map((place) => (asked[place]!.piped ? process.stdin : asked[place]!.path));
+    const onResult = (result: ScoredPicture) => {
+      const place = places[result.index]!;
+      output.set(place, rowOf(asked[place]!.path, result));
+      bar.advance();
+    };
+    try {
+      for await (const _ of scorer.scoreMany(sources, { onResult }));
+    } finally {
+      // Before anything waits for a device that may be gone.
+      finish(false);
     }
   }
-  const unique = [...new Set(found)];
-  if (unique.length === 0) throw new Error("there is no picture to score");
-  return unique;
-}
-
-/** A result as JSON and CSV tell it. */
-function row(result: ScoredPicture<string>): Record<string, string | number> {
-  if ("error" in result) return { path: result.picture, error: result.error.message };
-  const { picture: path, score, standardDeviation, confidence } = result;
-  return { path, score, standardDeviation, confidence };
-}
-
-function format(results: readonly ScoredPicture<string>[], scorer: Scorer, flags: ScoreFlags): string {
-  const { json, csv, model, out } = flags;
-  const [low, high] = scorer.card.range;
-  if (json || out?.endsWith(".json")) {
-    const pictures = results.map(row);
-    return `${JSON.stringify({ model, range: [low, high], direction: "higher is better", pictures }, null, 2)}\n`;
-  }
-  if (csv || out) {
-    const columns = ["path", "score", "low", "high", "standardDeviation", "confidence", "error"];
-    return stringify(
-      results.map((result) => ({ low, high, ...row(result) })),
-      { header: true, columns },
-    );
-  }
-  const rows = results.map((result) =>
-    "error" in result
-      ? [result.picture, "", "", "", result.error.message]
-      : [
-          result.picture,
-          result.score.toFixed(2),
-          result.standardDeviation.toFixed(2),
-          result.confidence.toFixed(3),
-          "",
-        ],
-  );
-  const withErrors = rows.some((row) => row[4]);
-  const headers = ["picture", `score (${low}-${high})`, "sd", "confidence", ...(withErrors ? ["error"] : [])];
-  return `${table(
-    headers,
-    rows.map((row) => row.slice(0, headers.length)),
-  )}\n`;
 }

@@ -11,36 +11,42 @@ export interface Progress {
   stop(): void;
 }
 
-const plainIntervalMs = 30_000;
+const plainIntervalMs = 10_000;
 
 /**
- * A progress bar on stderr with rate and time left. Without a terminal: one plain line about every 30 s and one at the
- * end, so that log files stay short.
+ * A progress bar on stderr with rate and time left, both of what follows the first results: loading and compiling before them
+ * happen once. Without a terminal: one plain line every 10 s from the start and one at the end.
  */
 export function progress(label: string, total: number, stream: NodeJS.WriteStream = process.stderr): Progress {
   const start = performance.now();
-  const elapsed = () => (performance.now() - start) / 1000;
-  let done = 0;
+  const seconds = () => (performance.now() - start) / 1000;
+  const paced = new Pace(total);
   let note = "";
   let stopped = false;
-  const numbers = () => ({ label, note, ...pace(done, total, elapsed()) });
+  const numbers = () => ({ label, note, ...paced.words(seconds()) });
 
   if (!stream.isTTY) {
-    let printed = start;
     const print = (text: string) => stream.write(`${label}: ${text}${note && `, ${note}`}\n`);
+    const sayWhere = () => {
+      const { rate, left } = numbers();
+      print(
+        paced.done > 0
+          ? `${paced.done} of ${total}, ${rate}, ${left} left`
+          : `0 of ${total} after ${formatSeconds(seconds())}`,
+      );
+    };
+    const timer = setInterval(sayWhere, plainIntervalMs);
+    timer.unref?.();
     return {
       advance(amount = 1, text = note) {
-        done += amount;
+        paced.advance(amount, seconds());
         note = text;
-        if (stopped || performance.now() - printed < plainIntervalMs) return;
-        printed = performance.now();
-        const { rate, left } = numbers();
-        print(`${done} of ${total}, ${rate}, ${left} left`);
       },
       stop() {
         if (stopped) return;
         stopped = true;
-        print(`${done} of ${total} in ${formatSeconds(elapsed())}`);
+        clearInterval(timer);
+        print(`${paced.done} of ${total} in ${formatSeconds(seconds())}`);
       },
     };
   }
@@ -57,25 +63,58 @@ export function progress(label: string, total: number, stream: NodeJS.WriteStrea
   bar.start(total, 0, numbers());
   return {
     advance(amount = 1, text = note) {
-      done += amount;
+      paced.advance(amount, seconds());
       note = text;
-      if (!stopped) bar.update(done, numbers());
+      if (!stopped) bar.update(paced.done, numbers());
     },
     stop() {
       if (stopped) return;
       stopped = true;
-      bar.update(done, { ...numbers(), left: "0 s" });
+      bar.update(paced.done, { ...numbers(), left: "0 s" });
       bar.stop();
     },
   };
 }
 
-/** Rate and time left, as text. Exported for tests. */
-export function pace(done: number, total: number, seconds: number): { rate: string; left: string } {
-  if (done <= 0 || seconds <= 0) return { rate: "- /s", left: "?" };
-  const perSecond = done / seconds;
-  const rate = perSecond >= 1 ? `${significant(perSecond)} /s` : `${formatSeconds(1 / perSecond)} each`;
-  return { rate, left: formatSeconds(Math.max(0, total - done) / perSecond) };
+/** Results that come together, such as those of a batch, come within so many seconds. */
+const together = 0.2;
+
+/** Rate and time left of work whose first results also took what is done once. Exported for tests. */
+export class Pace {
+  readonly #total: number;
+  #done = 0;
+  /** How much was done, and when, with the first results and at last. */
+  #first: { done: number; at: number } | undefined;
+  #lastAt = 0;
+  /** How much came together at last. */
+  #burst = 0;
+
+  constructor(total: number) {
+    this.#total = total;
+  }
+
+  get done(): number {
+    return this.#done;
+  }
+
+  /** @param at seconds since the start */
+  advance(amount: number, at: number): void {
+    this.#done += amount;
+    this.#burst = amount + (at - this.#lastAt <= together ? this.#burst : 0);
+    this.#lastAt = at;
+    this.#first ??= { done: 0, at };
+    if (at - this.#first.at <= together) this.#first.done = this.#done;
+  }
+
+  words(now: number): { rate: string; left: string } {
+    const [done, seconds] = [this.#done - (this.#first?.done ?? 0), this.#lastAt - (this.#first?.at ?? 0)];
+    if (done <= 0 || seconds <= 0) return { rate: "- /s", left: this.#done >= this.#total ? "0 s" : "?" };
+    // When the next results are late, it is no better than if they came now.
+    const perSecond = Math.min(done / seconds, (done + this.#burst) / (now - this.#first!.at));
+    const rate = perSecond >= 1 ? `${significant(perSecond)} /s` : `${formatSeconds(1 / perSecond)} each`;
+    const left = (this.#total - this.#done) / perSecond - (now - this.#lastAt);
+    return { rate, left: formatSeconds(Math.max(0, left)) };
+  }
 }
 
 export type Cell = string | number | boolean | null | undefined;

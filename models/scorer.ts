@@ -45,6 +45,11 @@ export interface ScoreOptions {
   readonly client?: string;
 }
 
+export interface ScoreManyOptions<Source = PictureSource> extends Pick<ScoreOptions, "signal"> {
+  /** Told of each picture as soon as it has its score or error, which may be before its turn; what it throws ends the walk. */
+  readonly onResult?: (result: ScoredPicture<Source>) => void;
+}
+
 /** A scorer was used after it was closed. */
 export class ScorerClosedError extends Error {
   override name = "ScorerClosedError";
@@ -173,16 +178,25 @@ export class Scorer {
    */
   async *scoreMany<Source extends PictureSource>(
     pictures: Iterable<Source> | AsyncIterable<Source>,
-    { signal }: Pick<ScoreOptions, "signal"> = {},
+    { signal, onResult }: ScoreManyOptions<Source> = {},
   ): AsyncGenerator<ScoredPicture<Source>, void, undefined> {
     const { ahead } = this;
-    const score = (picture: Source, wanted: AbortSignal) => this.score(picture, { signal: wanted });
+    let begun = 0;
+    const score = async (picture: Source, wanted: AbortSignal): Promise<ScoredPicture<Source>> => {
+      const own = { picture, index: begun++ };
+      const result = await this.score(picture, { signal: wanted }).then(
+        (scored) => ({ ...own, ...scored }),
+        (error: unknown) => {
+          if (error instanceof PictureError || error instanceof TypeError) return { ...own, error };
+          throw error;
+        },
+      );
+      onResult?.(result);
+      return result;
+    };
     for await (const result of prefetch(pictures, score, { ahead, concurrency: ahead, ...(signal && { signal }) })) {
-      const { item: picture, index } = result;
-      if (result.ok) yield { picture, index, ...result.value };
-      else if (result.error instanceof PictureError || result.error instanceof TypeError) {
-        yield { picture, index, error: result.error };
-      } else throw result.error;
+      if (!result.ok) throw result.error;
+      yield result.value;
     }
   }
 

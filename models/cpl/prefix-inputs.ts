@@ -8,6 +8,7 @@ import { type Shape, Tensor } from "../../engine/tensor.ts";
 import { deviceKey } from "../../engine/tune/cache.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
 import packageJson from "../../package.json" with { type: "json" };
+import { onDisk } from "../data/file-name.ts";
 import { TensorStore } from "../data/index.ts";
 import { prefetch } from "../data/prefetch.ts";
 import { pictureInputs } from "./crop-inputs.ts";
@@ -199,7 +200,7 @@ function rowFile(hash: string, window: CropWindow): string {
 function contentHash(hashes: Map<string, Promise<string>>, path: string): Promise<string> {
   let hash = hashes.get(path);
   if (!hash) {
-    hash = readFile(path).then((bytes) => createHash("sha256").update(bytes).digest("hex"));
+    hash = readFile(onDisk(path)).then((bytes) => createHash("sha256").update(bytes).digest("hex"));
     // The rejection is met by those who wait for it.
     hash.catch(() => {});
     hashes.set(path, hash);

@@ -1,6 +1,7 @@
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { type ColumnChoice, type Columns, chooseColumns, columnIndex, withHeader } from "./columns.ts";
-import { listPictures, pictureExtensions } from "./folder.ts";
+import { printable } from "./file-name.ts";
+import { type LeftOut, listFolder, passedOverWords } from "./folder.ts";
 import { libraryWords, type OptionWords } from "./option-words.ts";
 import { PictureFinder } from "./picture-finder.ts";
 import { DatasetError, type Problem } from "./problems.ts";
@@ -64,10 +65,11 @@ export async function loadDataset(options: DatasetOptions): Promise<Dataset> {
   if (options.range) checkRange(options.range);
   const { folder, csv, columns: asked = {}, words } = options;
   const read = await readTable(csv, asked);
-  const finder = new PictureFinder(folder, await listPictures(folder));
+  const { pictures, leftOut } = await listFolder(folder);
+  const finder = new PictureFinder(folder, pictures);
   const { table, choice } = withHeader(read, finder, asked, csv);
   const { columns, warnings } = chooseColumns(table, choice, csv, words);
-  return datasetFrom({
+  const dataset = datasetFrom({
     ...options,
     table: { ...table, warnings: [...table.warnings, ...warnings] },
     columns,
@@ -75,6 +77,9 @@ export async function loadDataset(options: DatasetOptions): Promise<Dataset> {
     source: csv,
     base: dirname(csv),
   });
+  // What no row names is not missed; where rows are missing, it may be why.
+  if (!dataset.problems.some(({ kind }) => kind === "missing") || leftOut.length === 0) return dataset;
+  return { ...dataset, warnings: [...dataset.warnings, leftOutWords(leftOut)] };
 }
 
 /** A table of scores with the folder its pictures are in. */
@@ -130,23 +135,39 @@ export function datasetFrom(given: TableSource): Dataset {
 export interface FolderOptions {
   /** @default true */
   readonly recursive?: boolean;
-  /** File name extensions without the dot, any case. @default `pictureExtensions` */
+  /**
+   * File name extensions without the dot, any case. @default `pictureExtensions`, and files of any other name that begin as a
+   * picture does
+   */
   readonly extensions?: readonly string[];
 }
 
 /**
- * Reads a folder of pictures as an unrated data set, sorted by name.
+ * Reads a folder of pictures as an unrated data set, sorted by name. What might be a picture and cannot be read, such as a
+ * folder without permission, is in `problems`; other files are counted in `warnings`.
  * @throws DatasetError when the folder cannot be read or holds no picture
  */
 export async function loadFolder(folder: string, options: FolderOptions = {}): Promise<Dataset> {
-  const extensions = options.extensions ?? pictureExtensions;
-  const names = await listPictures(folder, { ...options, extensions });
-  if (names.length === 0) {
-    throw new DatasetError(`${folder} holds no picture with one of the extensions ${extensions.join(", ")}.`);
+  const { pictures, leftOut, ...others } = await listFolder(folder, options);
+  const note = passedOverWords(others);
+  if (pictures.length === 0) {
+    const { extensions } = options;
+    const which = extensions ? ` with one of the extensions ${extensions.join(", ")}` : " that can be read";
+    const found = [...(leftOut.length > 0 ? [leftOutWords(leftOut)] : []), ...(note ? [`It was ${note}.`] : [])];
+    throw new DatasetError([`${printable(folder)} holds no picture${which}.`, ...found].join(" "));
   }
-  const finder = new PictureFinder(folder, names);
-  const rows = names.map((name) => ({ name, path: finder.pathOf(name) }));
-  return { rows, problems: [], warnings: [], excluded: 0 };
+  const rows = pictures.map((name) => ({ name, path: join(folder, name) }));
+  const problems = leftOut.map(({ name, why }): Problem => ({ kind: "picture", name: name || folder, detail: why }));
+  return { rows, problems, warnings: note ? [note] : [], excluded: 0 };
+}
+
+/** Left-out entries named at most in one sentence. */
+const namedAtMost = 3;
+
+function leftOutWords(leftOut: readonly LeftOut[]): string {
+  const named = leftOut.slice(0, namedAtMost).map(({ name, why }) => `${printable(name)}: ${why}`);
+  const rest = leftOut.length - named.length;
+  return `Left out of the folder: ${named.join(" ")}${rest > 0 ? ` And ${rest} more.` : ""}`;
 }
 
 /** The rows that have a MOS, typed so. */

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import sharp, { type Metadata, type Sharp, type SharpOptions } from "sharp";
 import { decodeBmp, isBmp } from "./bmp.ts";
 import { Gate } from "./exclusive.ts";
+import { onDisk } from "./file-name.ts";
 import { PictureError, type PictureReason, pictureErrorFrom } from "./picture-error.ts";
 import { readingOf, readSamples, refuseSamples } from "./reading.ts";
 
@@ -158,7 +159,7 @@ export function isPipeline(source: unknown): source is Sharp {
 
 async function readBytes(path: string): Promise<Uint8Array> {
   try {
-    return await readFile(path);
+    return await readFile(onDisk(path));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     const reasons: Record<string, PictureReason> = { ENOENT: "missing", ENOTDIR: "missing", EISDIR: "not-a-file" };

@@ -92,7 +92,7 @@ export async function degradeFolder(
       `The copies cannot lie within ${folder}, or they would be degraded again; give another folder.`,
     );
   }
-  const { rows } = await loadFolder(folder);
+  const { rows, problems: leftOut } = await loadFolder(folder);
   const planned = plan(
     rows.map(({ name }) => name),
     settings,
@@ -109,7 +109,7 @@ export async function degradeFolder(
     planned.filter(({ name }) => !there.has(name)),
     ({ source }) => source,
   );
-  const problems: Problem[] = [];
+  const problems: Problem[] = [...leftOut];
   let done = there.size;
   options.onProgress?.(done, planned.length);
   const load = async ([source]: [string, DegradedPicture[]]) => {
@@ -133,7 +133,7 @@ export async function degradeFolder(
     done += copies.length;
     options.onProgress?.(done, planned.length);
   }
-  if (problems.length > 0) await writeTable(out, table.values(), settings);
+  if (problems.length > leftOut.length) await writeTable(out, table.values(), settings);
   return { pictures: planned.filter(({ name }) => table.has(name)), kept: there.size, problems };
 }
 

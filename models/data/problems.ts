@@ -7,7 +7,8 @@ export class DatasetError extends Error {
 export interface Problem {
   /**
    * - `name`: no picture name; `missing`: no such picture; `duplicate`: the picture was listed before
-   * - `mos`: not a number, or outside the range; `line`: the CSV line itself is malformed; `picture`: it cannot be decoded
+   * - `mos`: not a number, or outside the range; `line`: the CSV line itself is malformed; `picture`: it cannot be decoded, or
+   *   is a folder that cannot be read
    */
   readonly kind: "name" | "missing" | "duplicate" | "mos" | "line" | "picture";
   /** Name of the picture, as the CSV has it; empty when there is none. */

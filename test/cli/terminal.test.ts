@@ -1,6 +1,6 @@
-import { expect, test } from "bun:test";
+import { expect, jest, test } from "bun:test";
 import { Writable } from "node:stream";
-import { emphasis, formatBytes, formatSeconds, pace, pairs, progress, table } from "../../cli/terminal.ts";
+import { emphasis, formatBytes, formatSeconds, Pace, pairs, progress, table } from "../../cli/terminal.ts";
 
 function stream(isTTY: boolean) {
   const text: string[] = [];
@@ -43,10 +43,42 @@ test.each([
   expect(formatSeconds(seconds)).toBe(expected);
 });
 
-test("rate and time left", () => {
-  expect(pace(0, 10, 5)).toEqual({ rate: "- /s", left: "?" });
-  expect(pace(50, 100, 10)).toEqual({ rate: "5 /s", left: "10 s" });
-  expect(pace(1, 3, 20)).toEqual({ rate: "20 s each", left: "40 s" });
+test("rate and time left are of what follows the first results", () => {
+  const pace = new Pace(100);
+  expect(pace.words(5)).toEqual({ rate: "- /s", left: "?" });
+  // A batch after half a minute of loading and compiling tells nothing yet; the next ones come every 2 s.
+  for (let i = 0; i < 10; i++) pace.advance(1, 30 + i * 0.001);
+  expect(pace.words(31)).toEqual({ rate: "- /s", left: "?" });
+  for (const at of [32, 34]) for (let i = 0; i < 10; i++) pace.advance(1, at);
+  expect(pace.words(34)).toEqual({ rate: "5 /s", left: "14 s" });
+  expect(pace.words(35)).toEqual({ rate: "5 /s", left: "13 s" });
+  expect(pace.words(60)).toEqual({ rate: "1 /s", left: "44 s" });
+  for (let i = 0; i < 70; i++) pace.advance(1, 64);
+  expect(pace.words(64).left).toBe("0 s");
+});
+
+test("slow work has its time a piece", () => {
+  const pace = new Pace(4);
+  pace.advance(1, 60);
+  pace.advance(1, 80);
+  expect(pace.words(80)).toEqual({ rate: "20 s each", left: "40 s" });
+});
+
+test("without a terminal a line comes every 10 s from the start, before anything is done", () => {
+  jest.useFakeTimers();
+  try {
+    const { text, sink } = stream(false);
+    const bar = progress("scoring", 3, sink);
+    jest.advanceTimersByTime(10_000);
+    expect(text()).toStartWith("scoring: 0 of 3 after ");
+    bar.advance(1);
+    jest.advanceTimersByTime(10_000);
+    bar.stop();
+    jest.advanceTimersByTime(60_000);
+    expect(text().trim().split("\n")).toHaveLength(3);
+  } finally {
+    jest.useRealTimers();
+  }
 });
 
 test("a table lines up numbers to the right and has no trailing blanks", () => {

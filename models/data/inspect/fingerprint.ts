@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import sharp from "sharp";
 import { isBmp } from "../bmp.ts";
 import { decode } from "../decode.ts";
+import { onDisk } from "../file-name.ts";
 import { PictureError } from "../picture-error.ts";
 
 /** Side of the grey thumbnail. */
@@ -32,7 +33,7 @@ const flatDeviation = 2;
  * @throws PictureError when the file is missing or broken
  */
 export async function fingerprint(path: string): Promise<Fingerprint> {
-  const bytes = await readFile(path).catch((error: Error) => {
+  const bytes = await readFile(onDisk(path)).catch((error: Error) => {
     throw new PictureError(path, "unreadable", error.message, { cause: error });
   });
   const { width, height, pixels } = await decode(bytes, { name: path });
