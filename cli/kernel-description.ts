@@ -4,8 +4,9 @@ import { type ParseError, parse as parseJsonc, printParseErrorCode } from "jsonc
 import { parse as parseToml } from "smol-toml";
 import type { z } from "zod";
 import { type Description, descriptionSchema } from "../engine/harness/description.ts";
-import { KernelRunError } from "../engine/harness/errors.ts";
+import { kernelNames } from "../engine/kernel/catalogue.ts";
 import { kernelText } from "../engine/kernel/source.ts";
+import { UsageError } from "./usage-error.ts";
 
 type Table = Record<string, unknown>;
 
@@ -42,26 +43,42 @@ const formats = [".json", ".jsonc", ".toml"];
 /**
  * Reads the kernel and how to run it.
  * @param path a WGSL file, a built-in kernel's name, or a description that names the kernel
- * @throws KernelRunError when a file cannot be read or the description is not of its form
+ * @throws UsageError when a file cannot be read or the description is not of its form
  */
 export function readTask(path: string, flags: DescriptionFlags): KernelTask {
   const described = formats.includes(extname(path));
-  if (described && flags.config) throw new KernelRunError(`${path} and --config ${flags.config} are both descriptions`);
+  if (described && flags.config) throw new UsageError(`${path} and --config ${flags.config} are both descriptions`);
   const config = described ? path : flags.config;
   const stored = config === undefined ? {} : readDescription(config);
   const description = parseDescription(merged(stored, flags), config ?? "the command line");
   if (!described) return { ...readSource(path), description };
-  if (!description.kernel) throw new KernelRunError(`${path}: "kernel" is missing: the WGSL file to run`);
+  if (!description.kernel) throw new UsageError(`${path}: "kernel" is missing: the WGSL file to run`);
   return { ...readSource(resolve(dirname(path), description.kernel), description.kernel), description };
 }
 
 function readSource(path: string, name = path): Pick<KernelTask, "file" | "source"> {
-  if (existsSync(path)) return { file: basename(path), source: readFileSync(path, "utf8") };
+  if (existsSync(path)) return { file: basename(path), source: readText(path) };
+  if (kernelNames().includes(name)) return { file: `${name}.wgsl`, source: kernelText(name) };
+  throw new UsageError(`${name}: no such file, and no built-in kernel of that name (acutance kernel list)`);
+}
+
+/** The text of a kernel's file. Bytes that are none would only confuse the compiler. */
+function readText(path: string): string {
+  let bytes: Buffer;
   try {
-    return { file: `${name}.wgsl`, source: kernelText(name) };
-  } catch {
-    throw new KernelRunError(`${name}: no such file, and no built-in kernel of that name (acutance kernel list)`);
+    bytes = readFileSync(path);
+  } catch (error) {
+    throw new UsageError(`${path} cannot be read: ${(error as Error).message}`);
   }
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new UsageError(`${path} is no WGSL: it is not UTF-8 text`);
+  }
+  if (text.includes("\0")) throw new UsageError(`${path} is no WGSL: it has bytes that no text has`);
+  if (text.trim() === "") throw new UsageError(`${path} is empty: there is no kernel in it`);
+  return text;
 }
 
 /** Exported for tests. */
@@ -70,13 +87,13 @@ export function readDescription(path: string): Table {
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    throw new KernelRunError(`${path} cannot be read: ${(error as Error).message}`);
+    throw new UsageError(`${path} cannot be read: ${(error as Error).message}`);
   }
   if (extname(path) === ".toml") {
     try {
       return parseToml(text) as Table;
     } catch (error) {
-      throw new KernelRunError(`${path}: ${(error as Error).message.trim()}`);
+      throw new UsageError(`${path}: ${(error as Error).message.trim()}`);
     }
   }
   const errors: ParseError[] = [];
@@ -85,20 +102,20 @@ export function readDescription(path: string): Table {
   if (first) {
     const before = text.slice(0, first.offset).split("\n");
     const place = `${before.length}:${before.at(-1)!.length + 1}`;
-    throw new KernelRunError(`${path}:${place}: not JSON: ${printParseErrorCode(first.error)}`);
+    throw new UsageError(`${path}:${place}: not JSON: ${printParseErrorCode(first.error)}`);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new KernelRunError(`${path}: expected an object with "buffers" and "grid"`);
+    throw new UsageError(`${path}: expected an object with "buffers" and "grid"`);
   }
   return value as Table;
 }
 
-/** @throws KernelRunError that names each field that is not of its form. Exported for tests. */
+/** @throws UsageError that names each field that is not of its form. Exported for tests. */
 export function parseDescription(value: Table, where: string): Description {
   const parsed = descriptionSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(issueText);
-  throw new KernelRunError(`${where} does not describe a kernel run:\n${problems.join("\n")}`);
+  throw new UsageError(`${where} does not describe a kernel run:\n${problems.join("\n")}`);
 }
 
 const hints: Readonly<Record<string, string>> = {

@@ -1,5 +1,7 @@
 import { stringify } from "csv-stringify/sync";
+import type { OutOfBounds } from "../engine/harness/bounds.ts";
 import type { Check } from "../engine/harness/compare.ts";
+import type { Strays } from "../engine/harness/repeats.ts";
 import type { KernelRun } from "../engine/harness/run.ts";
 import { type Outcome, toJson } from "../engine/harness/supervise.ts";
 import { type BindingRoof, bindingRoof } from "../engine/tune/binding-roof.ts";
@@ -33,7 +35,7 @@ export function judged(outcome: Outcome, roofs: Roofs | undefined): Result {
   if ("failure" in outcome) return { point, problem: outcome.failure };
   const { run } = outcome;
   const bound = roofs && bindingRoof({ flops: run.flops ?? 0, bytes: run.bytes }, roofs);
-  const problem = run.check && run.check.wrong > 0 ? wrongText(run.check) : undefined;
+  const problem = problemOf(run);
   return {
     point,
     run,
@@ -42,9 +44,48 @@ export function judged(outcome: Outcome, roofs: Roofs | undefined): Result {
   };
 }
 
+/** Why a kernel that ran is not right, a line each. */
+function problemOf({ check, bounds, repeats }: KernelRun): string | undefined {
+  const lines = (bounds?.outside ?? []).map(outsideText);
+  if (check) {
+    const out = check.operands["out"]!;
+    const left = repeats.dependent[out];
+    if (check.wrong > 0) lines.push(`${wrongText(check)}${left ? `; ${leftText(out, left)}` : ""}`);
+    else if (left) lines.push(`wrong result: ${leftText(out, left)}`);
+    else if (check.nans === check.elements)
+      lines.push(`nothing was compared: ${check.operation} is NaN everywhere; other inputs (--fill) tell more`);
+  }
+  return lines.length > 0 ? lines.join("\n") : undefined;
+}
+
+function outsideText({ of, access, line, column, count, index, length }: OutOfBounds): string {
+  const times = count === 1 ? "once" : `${count} times`;
+  return `out of bounds: ${of} at line ${line}, column ${column} is ${access} at index ${index} of ${length} (${times}, this the least index)`;
+}
+
+function leftText(name: string, { count, elements, first }: Strays): string {
+  return `${count} of ${elements} elements of ${name}, the first at [${first.join(", ")}], are not written or depend on what was there before (--fill ${name}=… makes it an input)`;
+}
+
 function wrongText({ wrong, elements, first, operation }: Check): string {
   const place = first!.index.join(", ");
   return `wrong result: ${wrong} of ${elements} elements; the first at [${place}] is ${figure(first!.found)}, ${operation} has ${figure(first!.expected)}`;
+}
+
+/** What a reader should know although it is no fault, a line each. */
+function notesOf({ check, bounds, repeats }: KernelRun): string[] {
+  const out = check?.operands["out"];
+  const left = Object.entries(repeats.dependent).filter(([name]) => name !== out);
+  const unsteady = Object.entries(repeats.unsteady);
+  return [
+    ...(bounds?.unchecked ? [`accesses out of bounds were not looked for: ${bounds.unchecked}`] : []),
+    ...left.map(([name, strays]) => leftText(name, strays)),
+    ...unsteady.map(
+      ([name, { count, elements }]) =>
+        `${count} of ${elements} elements of ${name} differ between two equal runs: they depend on the order of invocations`,
+    ),
+    ...(check && check.nans > 0 ? [`${check.operation} is NaN in ${check.nans} of ${check.elements} elements`] : []),
+  ];
 }
 
 /** Nine digits, which tell f32 numbers apart. */
@@ -67,6 +108,7 @@ export function runText({ file, machine, results }: Report): string {
       `${type} [${shape.join(", ")}]${writable ? ", written" : ""}`,
     ]),
     ["result", check ? checkText(check) : "not compared; --reference OPERATION compares it with one of the engine's"],
+    ...notesOf(run).map((note): [string, string] => ["note", note]),
     [
       "time",
       `${duration(ms.median)} median of ${ms.runs} runs, spread ${duration(ms.spread)}, ${duration(ms.least)} to ${duration(ms.most)}`,

@@ -1,15 +1,19 @@
-import { writeFileSync } from "node:fs";
+import { statSync, writeFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
+import { KernelUsageError } from "../engine/harness/errors.ts";
 import { referenceNames } from "../engine/harness/reference.ts";
 import { expectUsed, sweepPoints } from "../engine/harness/resolve.ts";
 import { superviseRuns } from "../engine/harness/supervise.ts";
 import type { Roofs } from "../engine/tune/roofs.ts";
+import { openWeights } from "../engine/weights/open.ts";
 import { commandRoofs, machineText } from "./bench-roofs.ts";
 import { wholeNumber } from "./data-options.ts";
 import { openCommandDevice } from "./device.ts";
-import { type DescriptionFlags, readTask } from "./kernel-description.ts";
+import { type DescriptionFlags, type KernelTask, readTask } from "./kernel-description.ts";
 import { csvOf, jsonOf, judged, pageOf, type Report, runText, svgOf, sweepText } from "./kernel-report.ts";
 import { type Progress, progress } from "./terminal.ts";
+import { UsageError } from "./usage-error.ts";
 
 interface RunFlags extends DescriptionFlags {
   readonly runs: number;
@@ -17,6 +21,7 @@ interface RunFlags extends DescriptionFlags {
   readonly inputs?: string;
   readonly dump?: string;
   readonly roofs: boolean;
+  readonly bounds: boolean;
   readonly json?: boolean;
   readonly csv?: boolean;
   readonly svg?: string;
@@ -29,6 +34,9 @@ Shapes count numbers: an array<vec4f> of shape M,K holds M·K / 4 vec4s. A unifo
 
   acutance kernel run gemm.wgsl -c M=512 -c N=512 -c K=256 -b a=M,K -b b=K,N -b c=M,N --grid "ceil(N / 16), ceil(M / 16)" --reference matmul
   acutance kernel run gemm.toml --sweep TILE_M=4,8,16 --sweep WG=32,64 --html sweep.html
+
+Buffers that the kernel writes hold NaN before it runs (integers: a pattern), unless they have a --fill, are in --inputs, or are an
+operand by --map. Accesses out of bounds fail, those of buffers, workgroup memory and variables whose type the source writes.
 
 References: ${referenceNames.join(", ")}.
 
@@ -66,6 +74,7 @@ export function registerRun(kernel: Command): void {
     .option("--timeout <seconds>", "a kernel that takes longer in all has failed", wholeNumber(1), 60)
     .option("--inputs <file>", "safetensors file with contents of buffers by their names")
     .option("--dump <file>", "write all buffers, before and after, to a safetensors file")
+    .option("--no-bounds", "do not look for accesses out of bounds, which WebGPU clamps or drops")
     .option("--no-roofs", "leave out shares of the adapter's roofs")
     .option("--json", "print one JSON document")
     .option("--csv", "print CSV, a line for each point")
@@ -95,15 +104,17 @@ function share(text: string): number {
 
 async function run(path: string, flags: RunFlags): Promise<void> {
   const { source, file, description } = readTask(path, flags);
-  expectUsed(description, source);
-  const points = sweepPoints(description.sweep);
+  const points = pointsOf(description, source);
   const swept = Object.keys(description.sweep ?? {});
-  if (flags.dump && swept.length > 0) throw new Error("--dump writes the buffers of one run; leave out the sweep");
-  if ((flags.svg || flags.html) && swept.length === 0) throw new Error("--svg and --html show a sweep; give --sweep");
+  if (flags.dump && swept.length > 0) throw new UsageError("--dump writes the buffers of one run; leave out the sweep");
+  if ((flags.svg || flags.html) && swept.length === 0)
+    throw new UsageError("--svg and --html show a sweep; give --sweep");
+  for (const option of ["dump", "svg", "html"] as const) expectPlace(`--${option}`, flags[option]);
+  if (flags.inputs !== undefined) await expectInputs(flags.inputs, description);
   const { machine, roofs } = await surroundings(flags.roofs);
   let bar: Progress | undefined;
   if (swept.length > 0) bar = progress("sweeping", points.length);
-  const request = { source, file, description, points, runs: flags.runs };
+  const request = { source, file, description, points, runs: flags.runs, bounds: flags.bounds };
   const outcomes = await superviseRuns(
     { ...request, ...(flags.inputs && { inputsPath: flags.inputs }), ...(flags.dump && { dumpPath: flags.dump }) },
     flags.timeout * 1000,
@@ -115,13 +126,48 @@ async function run(path: string, flags: RunFlags): Promise<void> {
           .join(" "),
       ),
   ).finally(() => bar?.stop());
+  const [only] = outcomes;
+  if (swept.length === 0 && only && "failure" in only && only.usage) throw new UsageError(only.failure);
   const report: Report = { file, machine, swept, results: outcomes.map((outcome) => judged(outcome, roofs)) };
   if (flags.svg) writeFileSync(flags.svg, svgOf(report));
   if (flags.html) writeFileSync(flags.html, pageOf(report));
   if (flags.json) console.log(jsonOf(report));
   else if (flags.csv) process.stdout.write(csvOf(report));
   else console.log(swept.length > 0 ? sweepText(report) : runText(report));
-  if (!report.results.some(({ problem }) => problem === undefined)) process.exitCode = 1;
+  if (report.results.some(({ problem }) => problem === undefined)) return;
+  process.exitCode = outcomes.every((outcome) => "failure" in outcome && outcome.usage) ? 2 : 1;
+}
+
+/** @throws UsageError when a constant is not used or an expression cannot be read */
+function pointsOf(description: KernelTask["description"], source: string) {
+  try {
+    expectUsed(description, source);
+    return sweepPoints(description.sweep);
+  } catch (error) {
+    throw error instanceof KernelUsageError ? new UsageError(error.message) : error;
+  }
+}
+
+/** @throws UsageError when a file could not be written there */
+function expectPlace(option: string, path: string | undefined): void {
+  if (path === undefined) return;
+  const isFolder = (at: string) => statSync(at, { throwIfNoEntry: false })?.isDirectory() === true;
+  if (isFolder(path)) throw new UsageError(`${option} ${path} is a folder; name a file`);
+  const folder = dirname(resolve(path));
+  if (!isFolder(folder)) throw new UsageError(`${option} ${path}: there is no folder ${folder}`);
+}
+
+/** @throws UsageError when the file cannot be read or has nothing for any buffer */
+async function expectInputs(path: string, { buffers }: KernelTask["description"]): Promise<void> {
+  try {
+    await using file = await openWeights(path);
+    const names = [...file.tensors.keys()];
+    if (names.some((name) => Object.hasOwn(buffers, name))) return;
+    const known = Object.keys(buffers).join(", ");
+    throw new UsageError(`--inputs ${path} has ${names.join(", ") || "no tensors"}; the buffers are ${known}`);
+  } catch (error) {
+    throw error instanceof UsageError ? error : new UsageError(`--inputs: ${(error as Error).message}`);
+  }
 }
 
 /** The machine in words and its roofs. The device is closed again: kernels run in processes of their own. */

@@ -2,6 +2,7 @@
 import { CommanderError } from "commander";
 import { buildProgram } from "./program.ts";
 import { emphasis } from "./terminal.ts";
+import { UsageError } from "./usage-error.ts";
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -20,7 +21,7 @@ async function main(words: string[]): Promise<number> {
     // Commander has already printed its message.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     printError(error);
-    return 1;
+    return error instanceof UsageError ? 2 : 1;
   }
 }
 

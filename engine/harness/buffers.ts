@@ -2,8 +2,8 @@ import type { Device } from "../device/device.ts";
 import { bufferUsage } from "../kernel/stream.ts";
 import { allocationOf } from "../tune/stopwatch.ts";
 import { typedView, type WeightsFile } from "../weights/stored.ts";
-import { KernelRunError } from "./errors.ts";
-import { type Elements, filled } from "./inputs.ts";
+import { KernelUsageError } from "./errors.ts";
+import { type Elements, elementsOf, filled, poisoned } from "./inputs.ts";
 import { type Scalar, scalarBytes } from "./interface.ts";
 import type { ResolvedBuffer } from "./resolve.ts";
 
@@ -21,7 +21,7 @@ export function sizeIn(shape: readonly number[], scalar: Scalar): number {
 /**
  * Makes the buffers of a kernel and uploads what they hold at first.
  * @param file contents by name, instead of their `fill`
- * @throws KernelRunError when one is too large for a binding, or a stored tensor has another type or shape
+ * @throws KernelUsageError when one is too large for a binding, or a stored tensor has another type or shape
  */
 export async function load(
   device: Device,
@@ -34,28 +34,49 @@ export async function load(
     for (const resolved of buffers) {
       const { slot, shape, scalar, sizeBytes, fill } = resolved;
       if (sizeBytes > device.maximumBindingBytes) {
-        throw new KernelRunError(
+        throw new KernelUsageError(
           `buffer "${slot.name}" of ${sizeBytes} bytes does not fit one binding (${device.maximumBindingBytes} bytes on this adapter)`,
         );
       }
       const count = sizeIn(shape, scalar) / scalarBytes[scalar];
       const before = file?.tensors.has(slot.name)
         ? await storedElements(file, slot.name, shape, scalar)
-        : filled(fill, count, scalar, seed, slot.name);
+        : fill === undefined
+          ? poisoned(count, scalar, 0)
+          : filled(fill, count, scalar, seed, slot.name);
       const { storage, copySource, copyDestination } = bufferUsage;
       const buffer = device.gpu.createBuffer({
         label: slot.name,
         size: Math.ceil(sizeBytes / 16) * 16,
         usage: storage | copySource | copyDestination,
       });
-      device.stream.upload(allocationOf({ buffer, sizeBytes }), before);
       loaded.push({ ...resolved, buffer, before });
     }
+    upload(device, loaded);
     return loaded;
   } catch (error) {
     for (const { buffer } of loaded) buffer.destroy();
     throw error;
   }
+}
+
+/** Brings buffers to what they held at first; results, in turn 1, to the other poison. */
+export function upload(device: Device, loaded: readonly Loaded[], turn: 0 | 1 = 0): void {
+  for (const { buffer, sizeBytes, fill, before, scalar } of loaded) {
+    const elements = fill === undefined && turn === 1 ? poisoned(before.length, scalar, 1) : before;
+    device.stream.upload(allocationOf({ buffer, sizeBytes }), elements);
+  }
+}
+
+/** What each writable buffer holds now. */
+export async function readWritten(device: Device, loaded: readonly Loaded[]): Promise<Map<string, Elements>> {
+  const after = new Map<string, Elements>();
+  for (const { slot, shape, scalar, buffer, sizeBytes } of loaded) {
+    if (!slot.writable) continue;
+    const bytes = await device.stream.read(allocationOf({ buffer, sizeBytes }), 0, sizeIn(shape, scalar));
+    after.set(slot.name, elementsOf(bytes, scalar));
+  }
+  return after;
 }
 
 /** Types as safetensors has them. */
@@ -71,7 +92,7 @@ async function storedElements(
   const expected = `${storedTypes[scalar]} [${shape.join(", ")}]`;
   const found = `${tensor.dtype} [${tensor.shape.join(", ")}]`;
   if (found !== expected)
-    throw new KernelRunError(`${file.path}: "${name}" is ${found}, the kernel's buffer ${expected}`);
+    throw new KernelUsageError(`${file.path}: "${name}" is ${found}, the kernel's buffer ${expected}`);
   return typedView(tensor) as Elements;
 }
 

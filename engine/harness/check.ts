@@ -9,7 +9,9 @@ export interface Difference {
   readonly elements: number;
   /** Elements beyond the tolerance. */
   readonly wrong: number;
-  /** The first of them in memory order. */
+  /** Elements that are expected to be NaN, of which a comparison says little. */
+  readonly nans: number;
+  /** The first wrong one in memory order. */
   readonly first: { readonly index: readonly number[]; readonly found: number; readonly expected: number } | undefined;
 }
 
@@ -31,8 +33,9 @@ export function difference(
   shape: readonly number[],
   tolerance: number,
 ): Difference {
-  let largest = 0;
+  let [largest, nans] = [0, 0];
   for (let i = 0; i < expected.length; i++) {
+    if (Number.isNaN(expected[i]!)) nans++;
     const magnitude = Math.abs(expected[i]!);
     if (magnitude > largest && magnitude < Number.POSITIVE_INFINITY) largest = magnitude;
   }
@@ -50,12 +53,13 @@ export function difference(
     tolerance,
     elements: expected.length,
     wrong,
+    nans,
     first: first < 0 ? undefined : { index: placeOf(first, shape), found: found[first]!, expected: expected[first]! },
   };
 }
 
 /** Coordinates of element `at` of a row-major array. */
-function placeOf(at: number, shape: readonly number[]): number[] {
+export function placeOf(at: number, shape: readonly number[]): number[] {
   const place: number[] = [];
   let rest = at;
   for (const extent of [...shape].reverse()) {

@@ -1,13 +1,12 @@
 import type { Device } from "../device/device.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
-import { allocationOf } from "../tune/stopwatch.ts";
 import type { TensorToStore } from "../weights/safetensors.ts";
-import { type Loaded, sizeIn, storedTypes } from "./buffers.ts";
+import { type Loaded, storedTypes } from "./buffers.ts";
 import { type Difference, difference } from "./check.ts";
 import type { Description } from "./description.ts";
-import { KernelRunError } from "./errors.ts";
-import { type Elements, elementsOf, numbersOf } from "./inputs.ts";
-import { mapOperands, referenceOf } from "./reference.ts";
+import { KernelUsageError } from "./errors.ts";
+import { type Elements, numbersOf } from "./inputs.ts";
+import { referenceOf } from "./reference.ts";
 
 /** Bounds on errors relative to the largest element, where none is given. */
 const tolerances = { f32: 1e-4, f16: 4e-3 } as const;
@@ -21,17 +20,6 @@ export interface Check extends Difference {
 
 /** Takes the buffers as they were before and after the first dispatch, and what was expected of them. */
 export type Dump = (tensors: TensorToStore[]) => Promise<void>;
-
-/** What each writable buffer holds after the first dispatch. */
-async function readWritten(device: Device, loaded: readonly Loaded[]): Promise<Map<string, Elements>> {
-  const after = new Map<string, Elements>();
-  for (const { slot, shape, scalar, buffer, sizeBytes } of loaded) {
-    if (!slot.writable) continue;
-    const bytes = await device.stream.read(allocationOf({ buffer, sizeBytes }), 0, sizeIn(shape, scalar));
-    after.set(slot.name, elementsOf(bytes, scalar));
-  }
-  return after;
-}
 
 /** Buffers as tensors to store: those that are only read by their names, of the others `NAME.before` and `NAME`. */
 function dumped(loaded: readonly Loaded[], after: ReadonlyMap<string, Elements>): TensorToStore[] {
@@ -48,17 +36,20 @@ function dumped(loaded: readonly Loaded[], after: ReadonlyMap<string, Elements>)
 
 /**
  * Compares what the first dispatch left with the reference operation on the same inputs, computed in f32.
+ * @param after what it left, by buffer
+ * @param map which buffer is which operand; see mapOperands()
  * @returns the comparison and the reference's floating-point operations; undefined without a reference
- * @throws KernelRunError when shapes, types or options do not fit the operation
+ * @throws KernelUsageError when shapes, types or options do not fit the operation
  */
 export async function compareAndDump(
   device: Device,
-  { reference }: Description,
+  reference: Description["reference"],
   loaded: readonly Loaded[],
+  after: ReadonlyMap<string, Elements>,
+  map: ReadonlyMap<string, string>,
   dump?: Dump,
 ): Promise<{ readonly check: Check; readonly flops: number | null } | undefined> {
   if (!reference && !dump) return undefined;
-  const after = await readWritten(device, loaded);
   const tensors = dumped(loaded, after);
   if (!reference) {
     await dump?.(tensors);
@@ -66,20 +57,18 @@ export async function compareAndDump(
   }
   const { operation } = reference;
   const entry = referenceOf(operation);
-  const slots = loaded.map(({ slot }) => slot);
-  const map = mapOperands(operation, entry, slots, reference.map);
   const bufferOf = (operand: string) => loaded.find(({ slot }) => slot.name === map.get(operand))!;
   const names = entry.inputs.map((input) => input.replace("?", "")).filter((operand) => map.has(operand));
   const operands = names.map(bufferOf);
   const out = bufferOf("out");
   const written = after.get(out.slot.name);
-  if (!written) throw new KernelRunError(`buffer "${out.slot.name}" is not written: it cannot be the result`);
+  if (!written) throw new KernelUsageError(`buffer "${out.slot.name}" is not written: it cannot be the result`);
   const { values, shape } = await expectedOf(device, operation, operands, reference.options);
   await dump?.([...tensors, { name: `${out.slot.name}.expected`, dtype: "F32", shape, data: values }]);
   const found = numbersOf(written, out.scalar);
   if (values.length !== found.length) {
     const taken = names.map((operand, i) => `${operand} [${operands[i]!.shape.join(", ")}]`).join(", ");
-    throw new KernelRunError(
+    throw new KernelUsageError(
       `${operation} of ${taken} is [${shape.join(", ")}], buffer "${out.slot.name}" [${out.shape.join(", ")}]`,
     );
   }
@@ -103,14 +92,14 @@ async function expectedOf(
   const parsed = entry.options.safeParse(options);
   if (!parsed.success) {
     const problems = parsed.error.issues.map(({ path, message }) => `${path.join(".") || "options"}: ${message}`);
-    throw new KernelRunError(`options of ${operation}: ${problems.join("; ")}`);
+    throw new KernelUsageError(`options of ${operation}: ${problems.join("; ")}`);
   }
   const { read, shape } = device.scope(() => {
     const tensors = inputs.map(({ slot, before, shape, scalar }) => {
       if (scalar === "f32" || scalar === "f16") {
         return Tensor.from(device, numbersOf(before, scalar) as Float32Array, shape);
       }
-      throw new KernelRunError(`${operation} is compared on f32 and f16, buffer "${slot.name}" is ${scalar}`);
+      throw new KernelUsageError(`${operation} is compared on f32 and f16, buffer "${slot.name}" is ${scalar}`);
     });
     try {
       const result = entry.run(tensors, parsed.data as Record<string, never>);
@@ -118,7 +107,7 @@ async function expectedOf(
     } catch (error) {
       if (!(error instanceof ShapeError)) throw error;
       const taken = inputs.map(({ slot, shape }) => `${slot.name} [${shape.join(", ")}]`).join(", ");
-      throw new KernelRunError(`${operation} of ${taken}: ${error.message}`);
+      throw new KernelUsageError(`${operation} of ${taken}: ${error.message}`);
     }
   });
   return { values: await read, shape };

@@ -1,6 +1,6 @@
 import type { Device } from "../device/device.ts";
 import { type Constants, type ExpandedLine, expandLines } from "../kernel/template.ts";
-import { KernelRunError } from "./errors.ts";
+import { KernelRunError, KernelUsageError } from "./errors.ts";
 import { type KernelInterface, readInterface, type StorageSlot, type UniformSlot } from "./interface.ts";
 
 /** A kernel of the user's after the template step. */
@@ -11,17 +11,17 @@ export interface ExpandedKernel {
   readonly source: string;
   readonly wgsl: string;
   readonly lines: readonly ExpandedLine[];
+}
+
+/** A kernel that compiles, with what its source says of its interface. */
+export interface ReadKernel extends ExpandedKernel {
   readonly interface: KernelInterface;
 }
 
-/**
- * The template step and what the source says of its interface.
- * @throws TemplateError, KernelRunError
- */
+/** The template step. @throws TemplateError */
 export function expandKernel(source: string, constants: Constants, file: string): ExpandedKernel {
   const lines = expandLines(source, constants, file);
-  const wgsl = lines.map(({ text }) => text).join("\n");
-  return { file, source, wgsl, lines, interface: readInterface(wgsl, file) };
+  return { file, source, wgsl: lines.map(({ text }) => text).join("\n"), lines };
 }
 
 /** A place in the file for one in the specialised source, both counted from 1; a place within a value becomes that of its `{{NAME}}`. */
@@ -48,14 +48,20 @@ function messageText(
 ): string {
   if (lineNum === 0) return `${kernel.file}: ${message}`;
   const { line, column } = placeInSource(kernel, lineNum, linePos);
-  const written = kernel.source.split("\n")[line - 1] ?? "";
-  const specialised = kernel.lines[lineNum - 1]?.text ?? "";
-  const quoted = `${String(line).padStart(5)} | ${written}\n${" ".repeat(5)} | ${" ".repeat(Math.max(0, column - 1))}^`;
+  const written = (kernel.source.split("\n")[line - 1] ?? "").trimEnd();
+  const specialised = (kernel.lines[lineNum - 1]?.text ?? "").trimEnd();
+  // A tab above the caret is one below the same in width.
+  const indent = written
+    .slice(0, Math.max(0, column - 1))
+    .replace(/[^\t]/g, " ")
+    .padEnd(Math.max(0, column - 1));
+  const quoted = `${String(line).padStart(5)} | ${written}\n${" ".repeat(5)} | ${indent}^`;
   const then = specialised === written ? "" : `\n   as  | ${specialised}`;
   return `${kernel.file}:${line}:${column}: ${message}\n${quoted}${then}`;
 }
 
 export interface CompiledKernel {
+  readonly kernel: ReadKernel;
   readonly pipeline: GPUComputePipeline;
   readonly layouts: readonly GPUBindGroupLayout[];
   readonly entryPoint: string;
@@ -64,29 +70,20 @@ export interface CompiledKernel {
 }
 
 /**
- * Compiles a kernel for its bindings.
+ * Compiles a kernel for its bindings. The compiler has the first word on the source: what the harness reads of it counts only
+ * when it is WGSL.
  * @param entry name of the entry point; may be left out where there is one only
  * @throws KernelRunError with line and column in the user's file
  */
 export async function compileKernel(
   device: Device,
-  kernel: ExpandedKernel,
+  expanded: ExpandedKernel,
   constants: Constants,
   entry?: string,
 ): Promise<CompiledKernel> {
   const { gpu } = device;
-  gpu.pushErrorScope("validation");
-  const module = gpu.createShaderModule({ label: kernel.file, code: kernel.wgsl });
-  const { messages } = await module.getCompilationInfo();
-  const moduleError = await gpu.popErrorScope();
-  const errors = messages.filter(({ type }) => type === "error");
-  if (errors.length > 0) throw new KernelRunError(errors.map((message) => messageText(kernel, message)).join("\n"));
-  // Some runtimes have no messages, only the text of an error with a place in it.
-  if (moduleError) {
-    const { message } = moduleError;
-    const [, line = 0, column = 0] = /:(\d+):(\d+)\b/.exec(message) ?? [];
-    throw new KernelRunError(messageText(kernel, { message, lineNum: Number(line), linePos: Number(column) }));
-  }
+  const module = await moduleOf(gpu, expanded);
+  const kernel = { ...expanded, interface: readInterface(expanded.wgsl, expanded.file) };
   const point = entryPointOf(kernel, entry);
   const overrides = overrideValues(kernel.interface, constants);
   gpu.pushErrorScope("validation");
@@ -100,7 +97,7 @@ export async function compileKernel(
     const workgroup = point.workgroup.map((extent) => extentOf(extent, kernel.interface, overrides));
     const known = workgroup.every((extent) => extent !== undefined);
     const padded = [workgroup[0] ?? 1, workgroup[1] ?? 1, workgroup[2] ?? 1];
-    return { pipeline, layouts, entryPoint: point.name, workgroup: known ? padded : undefined };
+    return { kernel, pipeline, layouts, entryPoint: point.name, workgroup: known ? padded : undefined };
   } catch (error) {
     throw new KernelRunError(`${kernel.file}: no pipeline: ${(error as Error).message}`);
   } finally {
@@ -108,13 +105,27 @@ export async function compileKernel(
   }
 }
 
-function entryPointOf({ file, interface: { entryPoints } }: ExpandedKernel, entry?: string) {
+async function moduleOf(gpu: GPUDevice, kernel: ExpandedKernel): Promise<GPUShaderModule> {
+  gpu.pushErrorScope("validation");
+  const module = gpu.createShaderModule({ label: kernel.file, code: kernel.wgsl });
+  const { messages } = await module.getCompilationInfo();
+  const moduleError = await gpu.popErrorScope();
+  const errors = messages.filter(({ type }) => type === "error");
+  if (errors.length > 0) throw new KernelRunError(errors.map((message) => messageText(kernel, message)).join("\n"));
+  if (!moduleError) return module;
+  // Some runtimes have no messages, only the text of an error with a place in it.
+  const { message } = moduleError;
+  const [, line = 0, column = 0] = /:(\d+):(\d+)\b/.exec(message) ?? [];
+  throw new KernelRunError(messageText(kernel, { message, lineNum: Number(line), linePos: Number(column) }));
+}
+
+function entryPointOf({ file, interface: { entryPoints } }: ReadKernel, entry?: string) {
   const names = entryPoints.map(({ name }) => name).join(", ");
   if (entryPoints.length === 0) throw new KernelRunError(`${file}: no @compute entry point`);
   if (entry === undefined && entryPoints.length === 1) return entryPoints[0]!;
   const found = entryPoints.find(({ name }) => name === entry);
   if (found) return found;
-  throw new KernelRunError(
+  throw new KernelUsageError(
     entry === undefined
       ? `${file} has the entry points ${names}; name one with --entry`
       : `${file} has no entry point ${entry}; it has ${names}`,
@@ -127,7 +138,7 @@ function overrideValues({ overrides }: KernelInterface, constants: Constants): R
     const value = constants[name];
     if (value === undefined) continue;
     if (typeof value === "string")
-      throw new KernelRunError(`override ${name} is a number or a boolean, got "${value}"`);
+      throw new KernelUsageError(`override ${name} is a number or a boolean, got "${value}"`);
     values[name] = Number(value);
   }
   return values;

@@ -2,3 +2,8 @@
 export class KernelRunError extends Error {
   override name = "KernelRunError";
 }
+
+/** What was asked for is wrong, not the kernel: a buffer that it does not have, say, or a grid that is no whole number. */
+export class KernelUsageError extends KernelRunError {
+  override name = "KernelUsageError";
+}

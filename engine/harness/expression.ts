@@ -1,5 +1,5 @@
 import jsep from "jsep";
-import { KernelRunError } from "./errors.ts";
+import { KernelUsageError } from "./errors.ts";
 
 /** What an expression may name: numbers, and lists of numbers with further properties (`a[0]`, `a.size`). */
 export type Scope = (name: string) => number | Record<string, number> | undefined;
@@ -35,7 +35,7 @@ const functions: Readonly<Record<string, (...values: number[]) => number>> = {
 /**
  * Value of an arithmetic expression such as `ceil(M / TILE_M)`: + - * / % **, comparisons (1 or 0), `test ? a : b`, ceil,
  * floor, round, abs, sqrt, log2, min, max, and the names of `scope`. Division is that of real numbers.
- * @throws KernelRunError when it cannot be read, names something unknown, or is not finite
+ * @throws KernelUsageError when it cannot be read, names something unknown, or is not finite
  */
 export function evaluate(text: string, scope: Scope): number {
   const [value] = evaluateList(text, scope, 1);
@@ -45,17 +45,17 @@ export function evaluate(text: string, scope: Scope): number {
 /**
  * Values of expressions separated by commas.
  * @param most how many there may be
- * @throws KernelRunError as {@link evaluate}
+ * @throws KernelUsageError as {@link evaluate}
  */
 export function evaluateList(text: string, scope: Scope, most = Number.POSITIVE_INFINITY): number[] {
   const trees = parse(text);
   if (trees.length === 0 || trees.length > most) {
     const expected = Number.isFinite(most) ? `1 to ${most}`.replace("1 to 1", "one") : "at least one";
-    throw new KernelRunError(`"${text}" holds ${trees.length} expressions, expected ${expected}`);
+    throw new KernelUsageError(`"${text}" holds ${trees.length} expressions, expected ${expected}`);
   }
   return trees.map((tree) => {
     const value = valueIn(tree, scope, text);
-    if (!Number.isFinite(value)) throw new KernelRunError(`"${text}" is ${value}, expected a finite number`);
+    if (!Number.isFinite(value)) throw new KernelUsageError(`"${text}" is ${value}, expected a finite number`);
     return value;
   });
 }
@@ -86,18 +86,18 @@ function parse(text: string): jsep.Expression[] {
   const list = `[${text}]`;
   try {
     const tree = jsep(list) as jsep.ArrayExpression;
-    if (tree.type !== "ArrayExpression") throw new KernelRunError(`"${text}" is not an expression`);
+    if (tree.type !== "ArrayExpression") throw new KernelUsageError(`"${text}" is not an expression`);
     const { elements } = tree;
     const written = separators(text) + 1;
-    if (text.trim() && elements.length !== written) throw new KernelRunError(`"${text}": an operator is missing`);
+    if (text.trim() && elements.length !== written) throw new KernelUsageError(`"${text}": an operator is missing`);
     return elements.map((element) => {
-      if (!element) throw new KernelRunError(`"${text}" has an empty place between two commas`);
+      if (!element) throw new KernelUsageError(`"${text}" has an empty place between two commas`);
       return element;
     });
   } catch (error) {
-    if (error instanceof KernelRunError) throw error;
+    if (error instanceof KernelUsageError) throw error;
     const { description, index } = error as { description?: string; index?: number };
-    throw new KernelRunError(`"${text}" at character ${index}: ${description ?? (error as Error).message}`);
+    throw new KernelUsageError(`"${text}" at character ${index}: ${description ?? (error as Error).message}`);
   }
 }
 
@@ -123,7 +123,7 @@ function valueIn(node: jsep.Expression, scope: Scope, text: string): number {
     case "Identifier": {
       const found = named(node["name"] as string, scope, text);
       if (typeof found === "number") return found;
-      throw new KernelRunError(
+      throw new KernelUsageError(
         `"${text}": ${node["name"]} is a list; write ${node["name"]}[0] or ${node["name"]}.size`,
       );
     }
@@ -136,24 +136,24 @@ function valueIn(node: jsep.Expression, scope: Scope, text: string): number {
       if (node.type === "BinaryExpression" && binary[operator]) {
         return binary[operator](value(node["left"]), value(node["right"]));
       }
-      throw new KernelRunError(`"${text}": unknown operator ${operator}; known: ${Object.keys(binary).join(" ")}`);
+      throw new KernelUsageError(`"${text}": unknown operator ${operator}; known: ${Object.keys(binary).join(" ")}`);
     }
     case "ConditionalExpression":
       return value(value(node["test"]) !== 0 ? node["consequent"] : node["alternate"]);
     case "CallExpression": {
       const name = (node["callee"] as jsep.Identifier).name;
       if (!Object.hasOwn(functions, name)) {
-        throw new KernelRunError(`"${text}": unknown function ${name}; known: ${Object.keys(functions).join(", ")}`);
+        throw new KernelUsageError(`"${text}": unknown function ${name}; known: ${Object.keys(functions).join(", ")}`);
       }
       return functions[name]!(...(node["arguments"] as unknown[]).map(value));
     }
   }
-  throw new KernelRunError(`"${text}" is not an arithmetic expression`);
+  throw new KernelUsageError(`"${text}" is not an arithmetic expression`);
 }
 
 function named(name: string, scope: Scope, text: string): number | Record<string, number> {
   const found = scope(name);
-  if (found === undefined) throw new KernelRunError(`"${text}": ${name} is neither a constant nor a buffer`);
+  if (found === undefined) throw new KernelUsageError(`"${text}": ${name} is neither a constant nor a buffer`);
   return found;
 }
 
@@ -163,7 +163,7 @@ function member({ object, property, computed }: jsep.MemberExpression, scope: Sc
   const key = computed ? String(valueIn(property, scope, text)) : (property as jsep.Identifier).name;
   if (typeof list === "number" || !Object.hasOwn(list, key)) {
     const known = typeof list === "number" ? "it is a number" : `it has ${Object.keys(list).join(", ")}`;
-    throw new KernelRunError(`"${text}": ${name} has no ${key}; ${known}`);
+    throw new KernelUsageError(`"${text}": ${name} has no ${key}; ${known}`);
   }
   return list[key]!;
 }

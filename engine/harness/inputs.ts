@@ -1,6 +1,6 @@
 import { Random } from "../random.ts";
 import { halfToNumber, numberToHalf } from "../weights/half.ts";
-import { KernelRunError } from "./errors.ts";
+import { KernelUsageError } from "./errors.ts";
 import type { Scalar } from "./interface.ts";
 
 /** Elements as they lie in memory; f16 as their bits. */
@@ -25,6 +25,31 @@ export function numbersOf(
   return scalar === "f16" ? Float32Array.from(elements, halfToNumber) : (elements as Float32Array<ArrayBuffer>);
 }
 
+/**
+ * What results hold before a run: first a NaN, then a number that nothing computes by chance; for integers two patterns.
+ * The NaN has bits of its own, too.
+ */
+const poisons = {
+  f32: [0x7fc5_a5a5, 0xf149_f2ca],
+  f16: [0x7e5a, 0xf5a5],
+  u32: [0xa5a5_a5a5, 0x5a5a_5a5b],
+  i32: [0xa5a5_a5a5, 0x5a5a_5a5b],
+} as const;
+
+/** A result before run `turn`, so that what a kernel leaves of it, or computes from it, differs between the turns. */
+export function poisoned(count: number, scalar: Scalar, turn: 0 | 1): Elements {
+  const bits = scalar === "f16" ? new Uint16Array(count) : new Uint32Array(count);
+  bits.fill(poisons[scalar][turn]);
+  return elementsOf(bits.buffer, scalar);
+}
+
+/** Elements as bits, which tell apart what numbers do not: NaN from NaN, 0 from −0. */
+export function bitsOf({ buffer, byteOffset, length, BYTES_PER_ELEMENT }: Elements): Uint16Array | Uint32Array {
+  return BYTES_PER_ELEMENT === 2
+    ? new Uint16Array(buffer, byteOffset, length)
+    : new Uint32Array(buffer, byteOffset, length);
+}
+
 const usage =
   "a number, nan, index, uniform, uniform(low, high), normal, normal(mean, deviation) or integers(low, high), the upper end excluded";
 
@@ -33,7 +58,7 @@ const usage =
  * @param fill a number for all; `nan`; `index`: 0, 1, 2, …; `uniform(low, high)`, for floats [−1, 1) when nothing is given;
  * `normal(mean, deviation)`; `integers(low, high)`
  * @param seed with `stream` it decides what is drawn
- * @throws KernelRunError when `fill` is none of these
+ * @throws KernelUsageError when `fill` is none of these
  */
 export function filled(fill: string | number, count: number, scalar: Scalar, seed: number, stream: string): Elements {
   const next = generator(fill, new Random(seed, stream));
@@ -64,5 +89,5 @@ function generator(fill: string | number, random: Random): (index: number) => nu
         if (a !== undefined && b! > a) return () => a + random.integer(b! - a);
     }
   }
-  throw new KernelRunError(`cannot fill a buffer with "${text}"; expected ${usage}`);
+  throw new KernelUsageError(`cannot fill a buffer with "${text}"; expected ${usage}`);
 }

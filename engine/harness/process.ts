@@ -1,11 +1,11 @@
 // The process that superviseRuns() starts: takes a request on stdin, prints one line of JSON for what it begins and ends.
 // A kernel that never ends, or takes the driver down, ends this process and not the user's.
 import { openDevice } from "../device/open.ts";
-import { TemplateError } from "../kernel/template.ts";
+import { MissingConstantError, TemplateError } from "../kernel/template.ts";
 import { ShapeError } from "../tensor.ts";
 import { openWeights } from "../weights/open.ts";
 import { writeSafetensors } from "../weights/safetensors.ts";
-import { KernelRunError } from "./errors.ts";
+import { KernelRunError, KernelUsageError } from "./errors.ts";
 import { runKernel } from "./run.ts";
 import { type RunEvent, type RunRequest, toJson } from "./supervise.ts";
 
@@ -15,7 +15,9 @@ function say(event: RunEvent): void {
 
 let text = "";
 for await (const chunk of process.stdin) text += chunk;
-const { source, file, description, points, runs, leastMs, inputsPath, dumpPath } = JSON.parse(text) as RunRequest;
+const { source, file, description, points, runs, leastMs, inputsPath, dumpPath, bounds } = JSON.parse(
+  text,
+) as RunRequest;
 const device = await openDevice();
 await using inputs = inputsPath === undefined ? undefined : await openWeights(inputsPath);
 for (const [index, point] of points.entries()) {
@@ -25,12 +27,15 @@ for (const [index, point] of points.entries()) {
       file,
       runs,
       ...(leastMs !== undefined && { leastMs }),
+      ...(bounds !== undefined && { bounds }),
       ...(inputs && { inputs }),
       ...(dumpPath !== undefined && { dump: (tensors) => writeSafetensors(dumpPath, tensors, { kernel: file }) }),
     });
     say({ kind: "done", index, run });
   } catch (error) {
-    say({ kind: "failed", index, message: error instanceof Error ? error.message : String(error) });
+    const message = error instanceof Error ? error.message : String(error);
+    const usage = error instanceof KernelUsageError || error instanceof MissingConstantError;
+    say({ kind: "failed", index, message, usage });
     // Whatever else went wrong may have left the device unusable: the rest is for a new process.
     if (![KernelRunError, TemplateError, ShapeError].some((kind) => error instanceof kind)) process.exit(3);
   }

@@ -14,7 +14,7 @@ import { mean, sum } from "../ops/reduce.ts";
 import { transpose } from "../ops/shape.ts";
 import { logSoftmax, softmax } from "../ops/softmax.ts";
 import { type Shape, sizeOf, type Tensor } from "../tensor.ts";
-import { KernelRunError } from "./errors.ts";
+import { KernelUsageError } from "./errors.ts";
 
 /** An operation of the engine that a kernel's result can be compared with. Its result is called `out`. */
 export interface Reference {
@@ -103,10 +103,10 @@ const table: Readonly<Record<string, Reference>> = {
 /** Names of the operations to compare with. */
 export const referenceNames: readonly string[] = Object.keys(table);
 
-/** @throws KernelRunError when there is none of this name */
+/** @throws KernelUsageError when there is none of this name */
 export function referenceOf(name: string): Reference {
   if (Object.hasOwn(table, name)) return table[name]!;
-  throw new KernelRunError(`no reference operation "${name}"; there are ${referenceNames.join(", ")}`);
+  throw new KernelUsageError(`no reference operation "${name}"; there are ${referenceNames.join(", ")}`);
 }
 
 /** A buffer of the kernel, as far as choosing one for an operand goes. */
@@ -118,7 +118,7 @@ export interface Candidate {
 /**
  * Which buffer of the kernel is which operand: as given, else by equal names, else the operands left over take the buffers
  * left over in the order of their bindings, inputs those that are only read, `out` the one that is written.
- * @throws KernelRunError when an operand finds no buffer
+ * @throws KernelUsageError when an operand finds no buffer
  */
 export function mapOperands(
   name: string,
@@ -130,11 +130,11 @@ export function mapOperands(
   const map = new Map<string, string>();
   for (const [operand, buffer] of Object.entries(given)) {
     if (!operands.includes(operand)) {
-      throw new KernelRunError(`${name} has no operand "${operand}"; it has ${operands.join(", ")}`);
+      throw new KernelUsageError(`${name} has no operand "${operand}"; it has ${operands.join(", ")}`);
     }
     if (!buffers.some((candidate) => candidate.name === buffer)) {
       const names = buffers.map((candidate) => candidate.name).join(", ");
-      throw new KernelRunError(`the kernel has no buffer "${buffer}" for ${operand} of ${name}; it has ${names}`);
+      throw new KernelUsageError(`the kernel has no buffer "${buffer}" for ${operand} of ${name}; it has ${names}`);
     }
     map.set(operand, buffer);
   }
@@ -150,7 +150,7 @@ export function mapOperands(
     const found = buffers.find(fits(operand));
     if (found) map.set(operand, found.name);
     else if (!inputs.includes(`${operand}?`)) {
-      throw new KernelRunError(`${name} needs a buffer for "${operand}"; say which with --map ${operand}=BUFFER`);
+      throw new KernelUsageError(`${name} needs a buffer for "${operand}"; say which with --map ${operand}=BUFFER`);
     }
   }
   return map;

@@ -1,6 +1,6 @@
 import type { Constants } from "../kernel/template.ts";
 import { type ConstantValue, type Description, listText } from "./description.ts";
-import { KernelRunError } from "./errors.ts";
+import { KernelUsageError } from "./errors.ts";
 import { evaluate, evaluateList, namesIn, type Scope } from "./expression.ts";
 import { type KernelInterface, type Scalar, type StorageSlot, scalarBytes, type UniformField } from "./interface.ts";
 
@@ -10,19 +10,20 @@ export interface ResolvedBuffer {
   readonly shape: readonly number[];
   readonly scalar: Scalar;
   readonly sizeBytes: number;
-  readonly fill: string | number;
+  /** What it holds at first; undefined for a result, which holds poison. */
+  readonly fill: string | number | undefined;
 }
 
 /**
  * Values of constants: numbers, booleans and words as they are; other texts are expressions of further constants.
- * @throws KernelRunError when one is defined by itself, or an expression cannot be read
+ * @throws KernelUsageError when one is defined by itself, or an expression cannot be read
  */
 export function resolveConstants(given: Readonly<Record<string, ConstantValue>>): Constants {
   const done: Record<string, number | boolean | string> = {};
   const open = new Set<string>();
   const resolve = (name: string): number | boolean | string => {
     if (Object.hasOwn(done, name)) return done[name]!;
-    if (open.has(name)) throw new KernelRunError(`constant ${name} is defined by itself`);
+    if (open.has(name)) throw new KernelUsageError(`constant ${name} is defined by itself`);
     open.add(name);
     const value = given[name]!;
     done[name] = typeof value === "string" ? fromText(value) : value;
@@ -42,7 +43,7 @@ export function resolveConstants(given: Readonly<Record<string, ConstantValue>>)
 }
 
 function asNumber(name: string, value: number | boolean | string): number {
-  if (typeof value === "string") throw new KernelRunError(`constant ${name} is the word "${value}", not a number`);
+  if (typeof value === "string") throw new KernelUsageError(`constant ${name} is the word "${value}", not a number`);
   return Number(value);
 }
 
@@ -57,7 +58,7 @@ export function sweepPoints(
   return points;
 }
 
-/** @throws KernelRunError when a constant is used neither in the source nor in an expression: most likely a slip of the pen */
+/** @throws KernelUsageError when a constant is used neither in the source nor in an expression: most likely a slip of the pen */
 export function expectUsed(description: Description, source: string): void {
   const { constants = {}, buffers, params = {}, grid, flops, bytes, sweep = {} } = description;
   const texts = [grid, flops, bytes, ...Object.values(params), ...Object.values(buffers).map(shapeOf)];
@@ -69,7 +70,7 @@ export function expectUsed(description: Description, source: string): void {
     const inSource = new RegExp(`\\b${name}\\b`).test(source);
     const elsewhere = Object.values(constants).includes(name);
     if (inSource || elsewhere || used.has(name)) continue;
-    throw new KernelRunError(`constant ${name} is used neither in the kernel nor in an expression`);
+    throw new KernelUsageError(`constant ${name} is used neither in the kernel nor in an expression`);
   }
 }
 
@@ -78,40 +79,43 @@ function shapeOf(buffer: Description["buffers"][string]) {
 }
 
 /**
- * Shapes and types of the kernel's buffers.
- * @throws KernelRunError when one is missing, unknown, of no known number type, or its shape is not whole and positive
+ * Shapes and types of the kernel's buffers. One that the kernel writes is a result unless it has a `fill` or is an input.
+ * @param inputs names of buffers that something is given in
+ * @throws KernelUsageError when one is missing, unknown, of no known number type, or its shape is not whole and positive
  */
 export function resolveBuffers(
   { buffers }: Description,
   { storage }: KernelInterface,
   constants: Constants,
+  inputs: ReadonlySet<string> = new Set(),
 ): ResolvedBuffer[] {
   const names = storage.map(({ name }) => name);
   for (const name of Object.keys(buffers)) {
     if (!names.includes(name))
-      throw new KernelRunError(`the kernel has no buffer "${name}"; it has ${names.join(", ")}`);
+      throw new KernelUsageError(`the kernel has no buffer "${name}"; it has ${names.join(", ")}`);
   }
   const scope = constantScope(constants);
   return storage.map((slot): ResolvedBuffer => {
     const { name, type, writable } = slot;
     const given = buffers[name];
     if (given === undefined) {
-      throw new KernelRunError(`buffer "${name}" (${type}) has no shape; give one, such as --buffer ${name}=M,K`);
+      throw new KernelUsageError(`buffer "${name}" (${type}) has no shape; give one, such as --buffer ${name}=M,K`);
     }
     const full = typeof given === "object" && !Array.isArray(given) ? given : { shape: given };
     const scalar = full.type ?? slot.scalar;
     if (!scalar) {
-      throw new KernelRunError(`buffer "${name}" is ${type}; say what it is filled with, such as --type ${name}=u32`);
+      throw new KernelUsageError(`buffer "${name}" is ${type}; say what it is filled with, such as --type ${name}=u32`);
     }
     const shape = evaluateList(listText(full.shape), scope);
     if (shape.some((extent) => !Number.isInteger(extent) || extent < 1)) {
-      throw new KernelRunError(`buffer "${name}" has the shape [${shape}]; extents are whole and at least 1`);
+      throw new KernelUsageError(`buffer "${name}" has the shape [${shape}]; extents are whole and at least 1`);
     }
     const count = shape.reduce((product, extent) => product * extent, 1);
     // Bindings are whole words; of vectors and structs the last is complete.
     const step = slot.single ? 4 : 16;
     const sizeBytes = Math.ceil((count * scalarBytes[scalar]) / step) * step;
-    const fill = full.fill ?? (writable ? 0 : defaultFill(scalar));
+    const isResult = writable && !inputs.has(name) && (full.fill === undefined || full.fill === "nan");
+    const fill = isResult ? undefined : (full.fill ?? defaultFill(scalar));
     return { slot, shape, scalar, sizeBytes, fill };
   });
 }
@@ -141,15 +145,15 @@ export function fullScope(
   return (name) => constant(name) ?? lists.get(name);
 }
 
-/** @throws KernelRunError when an extent is not a whole number that the adapter can dispatch */
+/** @throws KernelUsageError when an extent is not a whole number that the adapter can dispatch */
 export function resolveGrid(grid: Description["grid"], scope: Scope, limit: number): [number, number, number] {
   const text = listText(grid);
   const extents = evaluateList(text, scope, 3);
   for (const extent of extents) {
     if (!Number.isInteger(extent))
-      throw new KernelRunError(`the grid "${text}" is ${extents.join(" x ")}; use ceil(…)`);
+      throw new KernelUsageError(`the grid "${text}" is ${extents.join(" x ")}; use ceil(…)`);
     if (extent < 1 || extent > limit) {
-      throw new KernelRunError(
+      throw new KernelUsageError(
         `the grid "${text}" is ${extents.join(" x ")}; this adapter takes 1 to ${limit} on an axis`,
       );
     }
@@ -157,7 +161,7 @@ export function resolveGrid(grid: Description["grid"], scope: Scope, limit: numb
   return [extents[0]!, extents[1] ?? 1, extents[2] ?? 1];
 }
 
-/** Bytes of the uniform. @throws KernelRunError when a field is missing, unknown, or has another number of lanes */
+/** Bytes of the uniform. @throws KernelUsageError when a field is missing, unknown, or has another number of lanes */
 export function uniformBytes(
   { params = {} }: Description,
   { uniform }: KernelInterface,
@@ -167,7 +171,7 @@ export function uniformBytes(
   for (const name of Object.keys(params)) {
     if (fields.some((field) => field.name === name)) continue;
     const known = fields.map((field) => field.name).join(", ");
-    throw new KernelRunError(
+    throw new KernelUsageError(
       `the uniform has no field "${name}"${known ? `; it has ${known}` : ": the kernel has none"}`,
     );
   }
@@ -176,11 +180,13 @@ export function uniformBytes(
   for (const field of fields) {
     const given = params[field.name] ?? (scope(field.name) === undefined ? undefined : field.name);
     if (given === undefined) {
-      throw new KernelRunError(`uniform field "${field.name}" has no value; give one, such as --param ${field.name}=M`);
+      throw new KernelUsageError(
+        `uniform field "${field.name}" has no value; give one, such as --param ${field.name}=M`,
+      );
     }
     const values = evaluateList(listText(given), scope);
     if (values.length !== field.lanes) {
-      throw new KernelRunError(`uniform field "${field.name}" takes ${field.lanes} numbers, got ${values.length}`);
+      throw new KernelUsageError(`uniform field "${field.name}" takes ${field.lanes} numbers, got ${values.length}`);
     }
     for (const [lane, value] of values.entries()) writeField(view, field, lane, value);
   }
@@ -190,7 +196,7 @@ export function uniformBytes(
 function writeField(view: DataView, { name, scalar, offsetBytes }: UniformField, lane: number, value: number): void {
   const at = offsetBytes + 4 * lane;
   if (scalar !== "f32" && (!Number.isInteger(value) || (scalar === "u32" && value < 0))) {
-    throw new KernelRunError(`uniform field "${name}" is ${scalar}, got ${value}; use ceil(…) or floor(…)`);
+    throw new KernelUsageError(`uniform field "${name}" is ${scalar}, got ${value}; use ceil(…) or floor(…)`);
   }
   if (scalar === "f32") view.setFloat32(at, value, true);
   else if (scalar === "u32") view.setUint32(at, value, true);

@@ -4,13 +4,16 @@ import type { Constants } from "../kernel/template.ts";
 import { type Effort, timesOf } from "../tune/measured.ts";
 import { BareKernel, type Clock, type Slice, Stopwatch } from "../tune/stopwatch.ts";
 import type { WeightsFile } from "../weights/stored.ts";
-import { type Loaded, load, sizeIn, uniformBuffer } from "./buffers.ts";
+import { type Bounds, findOutOfBounds } from "./bounds.ts";
+import { type Loaded, load, readWritten, sizeIn, uniformBuffer, upload } from "./buffers.ts";
 import { type Check, compareAndDump, type Dump } from "./compare.ts";
-import { type CompiledKernel, compileKernel, type ExpandedKernel, expandKernel } from "./compile.ts";
+import { type CompiledKernel, compileKernel, expandKernel } from "./compile.ts";
 import type { Description } from "./description.ts";
 import { KernelRunError } from "./errors.ts";
 import { evaluate } from "./expression.ts";
-import type { Scalar } from "./interface.ts";
+import type { KernelInterface, Scalar } from "./interface.ts";
+import { mapOperands, referenceOf } from "./reference.ts";
+import { type Repeats, repeat } from "./repeats.ts";
 import { fullScope, resolveBuffers, resolveConstants, resolveGrid, uniformBytes } from "./resolve.ts";
 
 export interface Summary {
@@ -43,6 +46,9 @@ export interface KernelRun {
   readonly GBps: number;
   /** Comparison with the reference operation. */
   readonly check: Check | null;
+  /** Accesses out of bounds; null when they were not looked for. */
+  readonly bounds: Bounds | null;
+  readonly repeats: Repeats;
 }
 
 export interface RunOptions {
@@ -55,12 +61,15 @@ export interface RunOptions {
   /** Contents of buffers by name, instead of their `fill`. */
   readonly inputs?: WeightsFile;
   readonly dump?: Dump;
+  /** Whether to look for accesses out of bounds; true unless given. */
+  readonly bounds?: boolean;
 }
 
 /**
- * Runs a user's kernel once on its inputs, compares the result with the reference operation, then times it.
+ * Runs a user's kernel on its inputs: once with its subscripts watched, once to compare the result with the reference
+ * operation, twice to see whether it depends on what was there before, and then to time it.
  * @param point values of swept constants, over those of the description
- * @throws TemplateError, KernelRunError; GpuError when the device fails
+ * @throws TemplateError, KernelRunError, KernelUsageError; GpuError when the device fails
  */
 export async function runKernel(
   device: Device,
@@ -71,9 +80,17 @@ export async function runKernel(
 ): Promise<KernelRun> {
   const constants = resolveConstants({ ...description.constants, ...point });
   const start = performance.now();
-  const kernel = expandKernel(source, constants, options.file);
-  const compiled = await compileKernel(device, kernel, constants, description.entry);
-  const buffers = resolveBuffers(description, kernel.interface, constants);
+  const compiled = await compileKernel(
+    device,
+    expandKernel(source, constants, options.file),
+    constants,
+    description.entry,
+  );
+  const { kernel } = compiled;
+  const map = operandsOf(description, kernel.interface);
+  const given = new Set([...map].filter(([operand]) => operand !== "out").map(([, name]) => name));
+  for (const name of options.inputs?.tensors.keys() ?? []) given.add(name);
+  const buffers = resolveBuffers(description, kernel.interface, constants, given);
   const scope = fullScope(constants, buffers, compiled.workgroup);
   const limit = device.gpu.limits.maxComputeWorkgroupsPerDimension;
   const grid = resolveGrid(description.grid, scope, limit);
@@ -85,9 +102,20 @@ export async function runKernel(
   const loaded = await load(device, buffers, description.seed ?? 0, options.inputs);
   const params = uniform && uniformBuffer(device, uniform);
   try {
-    const record = recorder(device, kernel, compiled, loaded, params, grid);
-    const firstMs = await firstDispatch(device, record);
-    const compared = await compareAndDump(device, description, loaded, options.dump);
+    const dispatchOf = (one: CompiledKernel, bound: readonly Bound[]) => dispatcher(device, one, bound, params, grid);
+    const bounds =
+      options.bounds === false
+        ? null
+        : await findOutOfBounds(device, kernel, loaded, async (expanded, hits) => {
+            const copy = await compileKernel(device, expanded, constants, compiled.entryPoint);
+            await (await dispatchOf(copy, [...loaded, hits])).once();
+          });
+    upload(device, loaded);
+    const { record, once } = await dispatchOf(compiled, loaded);
+    const firstMs = await once();
+    const after = await readWritten(device, loaded);
+    const compared = await compareAndDump(device, description.reference, loaded, after, map, options.dump);
+    const repeats = await repeat(device, loaded, after, once);
     const { times, clock } = await measure(device, record, options);
     const milliseconds = summaryOf(times);
     const flops = givenFlops ?? compared?.flops ?? null;
@@ -111,6 +139,8 @@ export async function runKernel(
       gflops: flops === null ? null : flops / milliseconds.median / 1e6,
       GBps: bytes / milliseconds.median / 1e6,
       check: compared?.check ?? null,
+      bounds,
+      repeats,
     };
   } finally {
     for (const { buffer } of loaded) buffer.destroy();
@@ -118,52 +148,79 @@ export async function runKernel(
   }
 }
 
+/** Which buffer of the kernel is which operand of its reference; empty without one. */
+function operandsOf({ reference }: Description, { storage }: KernelInterface): ReadonlyMap<string, string> {
+  if (!reference) return new Map();
+  return mapOperands(reference.operation, referenceOf(reference.operation), storage, reference.map);
+}
+
 type Recording = (pass: GPUComputePassEncoder, times: number) => void;
 
-function recorder(
+/** A storage buffer of the kernel as it is bound. */
+type Bound = Pick<Loaded, "buffer" | "sizeBytes">;
+
+interface Dispatcher {
+  readonly record: Recording;
+  /** Dispatches once; resolves with the milliseconds until it was done, by the host's clock. */
+  readonly once: () => Promise<number>;
+}
+
+/**
+ * @param bound buffers in the order of the kernel's storage variables
+ * @throws KernelRunError when the adapter refuses to bind them, and when it refuses a dispatch
+ */
+async function dispatcher(
   device: Device,
-  { interface: { storage, uniform } }: ExpandedKernel,
-  { pipeline, layouts }: CompiledKernel,
-  loaded: readonly Loaded[],
+  { kernel, pipeline, layouts }: CompiledKernel,
+  bound: readonly Bound[],
   params: GPUBuffer | undefined,
   grid: readonly [number, number, number],
-): Recording {
-  const resources = storage.map((slot, i) => ({
-    group: slot.group,
-    binding: slot.binding,
-    resource: { buffer: loaded[i]!.buffer, size: loaded[i]!.sizeBytes },
+): Promise<Dispatcher> {
+  const { storage, uniform } = kernel.interface;
+  const resources = storage.map(({ group, binding }, i) => ({
+    group,
+    binding,
+    resource: { buffer: bound[i]!.buffer, size: bound[i]!.sizeBytes },
   }));
   if (uniform && params) resources.push({ ...uniform, resource: { buffer: params, size: uniform.sizeBytes } });
-  device.gpu.pushErrorScope("validation");
-  const groups = layouts.map((layout, group) =>
-    device.gpu.createBindGroup({
-      layout,
-      entries: resources
-        .filter((entry) => entry.group === group)
-        .map(({ binding, resource }) => ({ binding, resource })),
-    }),
+  const groups = await accepted(device, () =>
+    layouts.map((layout, group) =>
+      device.gpu.createBindGroup({
+        layout,
+        entries: resources
+          .filter((entry) => entry.group === group)
+          .map(({ binding, resource }) => ({ binding, resource })),
+      }),
+    ),
   );
-  return (pass, times) => {
+  const record: Recording = (pass, times) => {
     pass.setPipeline(pipeline);
     for (const [index, group] of groups.entries()) pass.setBindGroup(index, group);
     for (let i = 0; i < times; i++) pass.dispatchWorkgroups(...grid);
   };
+  const once = async () => {
+    await device.finish();
+    const start = performance.now();
+    await accepted(device, () => {
+      const encoder = device.gpu.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      record(pass, 1);
+      pass.end();
+      device.gpu.queue.submit([encoder.finish()]);
+    });
+    await device.finish();
+    return performance.now() - start;
+  };
+  return { record, once };
 }
 
-/** Milliseconds of the first dispatch, by the host's clock. Ends the error scope that {@link recorder} opened. */
-async function firstDispatch(device: Device, record: Recording): Promise<number> {
-  const { gpu } = device;
-  await device.finish();
-  const start = performance.now();
-  const encoder = gpu.createCommandEncoder();
-  const pass = encoder.beginComputePass();
-  record(pass, 1);
-  pass.end();
-  gpu.queue.submit([encoder.finish()]);
+/** @throws KernelRunError when the adapter says that something of the work is not valid */
+async function accepted<T>({ gpu }: Device, work: () => T): Promise<T> {
+  gpu.pushErrorScope("validation");
+  const result = work();
   const error = await gpu.popErrorScope();
   if (error) throw new KernelRunError(`the adapter refused the dispatch: ${error.message}`);
-  await device.finish();
-  return performance.now() - start;
+  return result;
 }
 
 async function measure(device: Device, record: Recording, { runs, leastMs }: RunOptions) {

@@ -19,17 +19,19 @@ export interface RunRequest {
   readonly inputsPath?: string;
   /** Safetensors file to write all buffers to. */
   readonly dumpPath?: string;
+  /** Whether to look for accesses out of bounds; true unless given. */
+  readonly bounds?: boolean;
 }
 
 export type RunEvent =
   | { readonly kind: "begin"; readonly index: number }
   | { readonly kind: "done"; readonly index: number; readonly run: KernelRun }
-  | { readonly kind: "failed"; readonly index: number; readonly message: string };
+  | { readonly kind: "failed"; readonly index: number; readonly message: string; readonly usage: boolean };
 
-/** How one point ended. */
+/** How one point ended; `usage` where what was asked for is wrong and not the kernel. */
 export type Outcome =
   | { readonly point: RunRequest["points"][number]; readonly run: KernelRun }
-  | { readonly point: RunRequest["points"][number]; readonly failure: string };
+  | { readonly point: RunRequest["points"][number]; readonly failure: string; readonly usage?: boolean };
 
 /** JSON in which numbers that are not finite are words. */
 export function toJson(value: unknown, indent?: number): string {
@@ -107,7 +109,7 @@ function runProcess(request: RunRequest, timeoutMs: number, add: (outcome: Outco
         wait(timeoutMs);
         const point = request.points[event.index]!;
         if (event.kind === "done") add({ point, run: event.run });
-        else if (event.kind === "failed") add({ point, failure: event.message });
+        else if (event.kind === "failed") add({ point, failure: event.message, ...(event.usage && { usage: true }) });
       }
     });
     child.stderr.setEncoding("utf8").on("data", (text: string) => {

@@ -6,6 +6,11 @@ export class TemplateError extends Error {
   override name = "TemplateError";
 }
 
+/** A constant that the file needs was not given. */
+export class MissingConstantError extends TemplateError {
+  override name = "MissingConstantError";
+}
+
 type Scope = Record<string, number | boolean | string>;
 
 const directive = /^\s*\/\/#(\w+)\s*(.*?)\s*$/;
@@ -150,7 +155,7 @@ function substitute(line: string, number: number, scope: Scope, file: string): E
 function lookup(name: string, scope: Scope, where: string): number | boolean | string {
   const value = scope[name];
   if (value === undefined) {
-    throw new TemplateError(
+    throw new MissingConstantError(
       `${where}: constant ${name} was not given; given: ${Object.keys(scope).join(", ") || "none"}`,
     );
   }
