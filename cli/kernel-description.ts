@@ -123,8 +123,11 @@ const hints: Readonly<Record<string, string>> = {
   buffers: "give the shape of every buffer, such as --buffer x=M,K",
 };
 
-function issueText({ path, message, input }: z.core.$ZodIssue): string {
+function issueText({ path, message, input, ...issue }: z.core.$ZodIssue): string {
   const name = path.join(".");
+  // Of a buffer's two forms the one with fields is meant where there are fields.
+  const fields = issue.code === "invalid_union" && typeof input === "object" ? issue.errors.at(-1)! : [];
+  if (fields.length > 0) return fields.map((field) => issueText({ ...field, path: [...path, ...field.path] })).join("\n");
   const hint = input === undefined ? hints[name] : undefined;
   return `  ${name || "(whole)"}: ${hint ? `missing; ${hint}` : message}`;
 }

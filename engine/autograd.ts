@@ -59,7 +59,7 @@ export function backward(loss: Tensor, seed: number | Tensor = 1): void {
       if (!outputGradient) continue;
       pending.delete(tensor);
       const { node } = tensor;
-      if (node) loss.device.labels.gradient(node, () => spread(node, outputGradient, pending, examined));
+      if (node) loss.device.labels.gradient(node, tensor, () => spread(node, outputGradient, pending, examined));
       if (tensor.requiresGradient) collect(tensor, outputGradient);
       outputGradient.dispose();
     }

@@ -7,12 +7,21 @@ export class LayerPaths {
   /**
    * Path of the layer of an operation on these inputs: that of the first one with a name ("layer1.0.conv1"), else "after …"
    * the layer that one of them came from; "" when none is known.
+   * @param block of layers that is at work: the path where unnamed inputs came from several layers, as at the end of a
+   * shortcut, which belongs to none of them
    */
-  of(inputs: readonly Tensor[]): string {
+  of(inputs: readonly Tensor[], block?: string): string {
     const name = inputs.find((input) => input.name)?.name;
     if (name) return pathOf(name);
-    const before = inputs.map((input) => this.#paths.get(input)).find((path) => path);
-    return before === undefined || before.startsWith("after ") ? (before ?? "") : `after ${before}`;
+    const origins = inputs.map((input) => this.#paths.get(input)).filter((path) => path !== undefined && path !== "");
+    const [first = ""] = origins;
+    if (block && origins.some((path) => path !== first)) return block;
+    return first === "" || first.startsWith("after ") ? first : `after ${first}`;
+  }
+
+  /** Path of the operation that made a tensor. */
+  noted(output: Tensor): string | undefined {
+    return this.#paths.get(output);
   }
 
   /** Notes that an operation of that layer made a tensor. */

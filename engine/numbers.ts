@@ -79,6 +79,7 @@ export class NumberCheck {
 
   constructor(device: Device) {
     this.#device = device;
+    device.labels.hold();
     this.#slots = Math.min(mostSlots, Math.floor(device.maximumBindingBytes / slotBytes));
   }
 
@@ -96,7 +97,7 @@ export class NumberCheck {
       this.#count(input, { operation, pass: "input", layer: pathOf(name), name, shape, inputs: [] });
     }
     const inputSlots = looked.map((input) => this.#slotOf.get(input)!);
-    const layer = this.#layers.of(looked);
+    const layer = this.#layers.of(looked, this.#device.labels.block);
     this.#layers.note(output, layer);
     this.#count(output, { operation, pass, layer, name, shape: output.shape, inputs: inputSlots });
   }

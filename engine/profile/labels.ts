@@ -14,6 +14,8 @@ export interface LabelContext {
   readonly op?: string;
   readonly layer?: string;
   readonly phase?: Phase;
+  /** Path of the block of layers at work: the layer of an operation that joins what came from several layers. */
+  readonly block?: string;
 }
 
 /**
@@ -40,6 +42,11 @@ export class Labels {
     return this.#current;
   }
 
+  /** Path of the block of layers at work. */
+  get block(): string | undefined {
+    return this.#context.block;
+  }
+
   /** What was recorded so far belongs to no later operation. */
   cut(): void {
     if (this.#holders > 0) this.#current = blank(this.#context);
@@ -60,16 +67,17 @@ export class Labels {
     }
   }
 
-  /** Runs the gradient of an operation. */
-  gradient<T>({ operation, inputs }: GradientNode, work: () => T): T {
+  /** Runs the gradient of the operation that made `output`, which is of the same layer. */
+  gradient<T>({ operation, inputs }: GradientNode, output: Tensor, work: () => T): T {
     if (this.#holders === 0) return work();
-    return this.within({ phase: "backward", op: operation, layer: this.#layers.of(inputs) }, work);
+    const layer = this.#layers.noted(output) ?? this.#layers.of(inputs);
+    return this.within({ phase: "backward", op: operation, layer }, work);
   }
 
   /** Labels the dispatches since the last operation. */
   record(operation: string, inputs: readonly Tensor[], output: Tensor): void {
     if (this.#holders === 0 || this.#context.op !== undefined) return;
-    const layer = this.#layers.of(inputs);
+    const layer = this.#layers.of(inputs, this.#context.block);
     this.#layers.note(output, layer);
     const label = this.#current;
     label.op = operation;

@@ -48,7 +48,9 @@ export abstract class Backbone implements Layer {
 
   /** The map after section `until` of what comes into section `from`: the first takes normalised pictures. */
   through(x: Tensor, training: boolean, from = 0, until = this.sections.length): Tensor {
-    return this.sections.slice(from, until).reduce((map, section) => section.forward(map, training), x);
+    return this.sections
+      .slice(from, until)
+      .reduce((map, section) => x.device.labels.within(blockOf(section), () => section.forward(map, training)), x);
   }
 
   /** Maps after so many sections each, from the input on. */
@@ -174,4 +176,12 @@ export abstract class Backbone implements Layer {
   dispose(): void {
     for (const { tensor } of this.tensors("")) tensor.dispose();
   }
+}
+
+/** Path of a section's layers, as their tensors are named: what profiles call an addition that ends a shortcut. */
+function blockOf({ layers }: Section): { block?: string } {
+  const [prefix, layer] = layers[0]!;
+  const [first] = layer.tensors(prefix);
+  if (!prefix || !first?.tensor.name?.endsWith(first.name)) return {};
+  return { block: first.tensor.name.slice(0, -first.name.length) + prefix };
 }
