@@ -120,15 +120,17 @@ export function parseDescription(value: Table, where: string): Description {
 
 const hints: Readonly<Record<string, string>> = {
   grid: 'give the workgroups, such as --grid "ceil(N / 64)"',
+  shape: "give the buffer's shape, such as --buffer x=M,K",
   buffers: "give the shape of every buffer, such as --buffer x=M,K",
 };
 
 function issueText({ path, message, input, ...issue }: z.core.$ZodIssue): string {
   const name = path.join(".");
   // Of a buffer's two forms the one with fields is meant where there are fields.
-  const fields = issue.code === "invalid_union" && typeof input === "object" ? issue.errors.at(-1)! : [];
-  if (fields.length > 0) return fields.map((field) => issueText({ ...field, path: [...path, ...field.path] })).join("\n");
-  const hint = input === undefined ? hints[name] : undefined;
+  const fields = issue.code === "invalid_union" ? issue.errors.at(-1)!.filter((field) => field.path.length > 0) : [];
+  if (fields.length > 0)
+    return fields.map((field) => issueText({ ...field, path: [...path, ...field.path] })).join("\n");
+  const hint = input === undefined ? hints[name.replace(/^buffers\.\w+\.shape$/, "shape")] : undefined;
   return `  ${name || "(whole)"}: ${hint ? `missing; ${hint}` : message}`;
 }
 

@@ -5,6 +5,7 @@ import { type Cell, emphasis, table } from "./terminal.ts";
 interface CompareFlags {
   readonly threshold: number;
   readonly force?: boolean;
+  readonly allowUnmatched?: boolean;
   readonly json?: boolean;
   readonly markdown?: boolean;
   readonly all?: boolean;
@@ -17,7 +18,8 @@ const exitCodes = `
 A kernel has regressed when its median grew by more than the threshold and by more than chance explains:
 two standard errors of both medians, from their spreads and calls, and half a step of each clock.
 
-Exit code: 0 no kernel has regressed, 1 one has, or a profile could not be read or compared, 2 wrong usage.`;
+Exit code: 0 no kernel has regressed; 1 one has, one ran in only one of the profiles, none could be compared, or a profile
+could not be read; 2 wrong usage.`;
 
 /** Adds `compare` to the command `profile`. */
 export function registerCompare(profile: Command): void {
@@ -27,7 +29,8 @@ export function registerCompare(profile: Command): void {
     .argument("<before>", "profile as JSON")
     .argument("<after>", "profile as JSON")
     .option("--threshold <share>", "growth of a median that may pass, such as 5% or 0.05", shareOf, 0.05)
-    .option("--force", "compare although the adapters differ")
+    .option("--force", "compare although adapters or commands differ")
+    .option("--allow-unmatched", "kernels that ran in only one of the profiles are no failure")
     .option("--all", "show all kernels, also where there are many")
     .option("--json", "print one JSON document")
     .option("--markdown", "print a Markdown table")
@@ -52,14 +55,27 @@ function run(beforePath: string, afterPath: string, flags: CompareFlags): void {
     console.log(
       comparisonText(comparison, { markdown: markdown === true, most: all ? Number.POSITIVE_INFINITY : shownRows }),
     );
-  if (comparison.regressions > 0) process.exitCode = 1;
+  const failures = failuresOf(comparison, flags.allowUnmatched === true);
+  for (const failure of failures) console.error(`${emphasis("failed:", "red", process.stderr)} ${failure}`);
+  if (comparison.regressions > 0 || failures.length > 0) process.exitCode = 1;
+}
+
+/** Why two profiles are not comparable as a whole. */
+function failuresOf({ unmatched, compared, kernels }: ProfileComparison, allowUnmatched: boolean): string[] {
+  const [only, all] = [unmatched, kernels.length];
+  return [
+    ...(only > 0 && !allowUnmatched
+      ? [`${only} of ${all} kernels ran in only one of the profiles (new, vanished); --allow-unmatched lets them pass`]
+      : []),
+    ...(compared === 0 ? ["no kernel ran warm at least twice in both profiles: nothing was compared"] : []),
+  ];
 }
 
 const headers = ["kernel", "before ms", "after ms", "change", "noise", "calls", "total ms", ""] as const;
 
 /** The comparison as a table, or as Markdown. Exported for tests. */
 export function comparisonText(
-  { kernels, totals, warnings, threshold, regressions }: ProfileComparison,
+  { kernels, totals, warnings, threshold, regressions, unmatched }: ProfileComparison,
   { markdown = false, most = shownRows }: { readonly markdown?: boolean; readonly most?: number } = {},
 ): string {
   const rows = kernels.slice(0, most).map((change) => rowOf(change, markdown));
@@ -76,7 +92,7 @@ export function comparisonText(
     grid([...headers], rows),
     ...(left > 0 ? [`${left} more kernels with smaller changes; --all shows them`] : []),
     grid(["total", "before ms", "after ms", "change"], sums),
-    `${regressions} of ${kernels.length} kernels are slower by more than ${percent(threshold)} and noise`,
+    `${regressions} of ${kernels.length} kernels are slower by more than ${percent(threshold)} and noise${unmatched > 0 ? `; ${unmatched} ran in only one of the profiles` : ""}`,
   ];
   return parts.join("\n\n");
 }

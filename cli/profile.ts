@@ -9,6 +9,7 @@ import { traceEvents } from "../engine/profile/trace-events.ts";
 import type { Roofs } from "../engine/tune/roofs.ts";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import { profilePage } from "../models/report/profile-page.ts";
+import { printingAside } from "./aside.ts";
 import { commandRoofs } from "./bench-roofs.ts";
 import { wholeNumber } from "./data-options.ts";
 import { registerCompare } from "./profile-compare.ts";
@@ -16,6 +17,7 @@ import { dumpSources } from "./profile-dump.ts";
 import { opened } from "./profile-hook.ts";
 import { orders, profileCsv, profileText, type TableOptions } from "./profile-table.ts";
 import { buildProgram } from "./program.ts";
+import { UsageError } from "./usage-error.ts";
 
 interface ProfileFlags extends TableOptions {
   readonly json?: string;
@@ -43,8 +45,11 @@ export function register(program: Command): void {
     .addOption(new Option("--sort <figure>", "order of the kernels").choices(Object.keys(orders)).default("total"))
     .option("--filter <text>", "only kernels with this text in op, kernel, layer, phase, variant or shapes")
     .option("--top <n>", "kernels in the table", wholeNumber(1), 30)
-    .option("--json <file>", "write the profile, as --schema describes it; - for standard output")
-    .option("--csv <file>", "write one row a kernel; - for standard output")
+    .option(
+      "--json <file>",
+      "write the profile, as --schema describes it; - for standard output, then the command prints on standard error",
+    )
+    .option("--csv <file>", "write one row a kernel; - for standard output as with --json")
     .option("--trace <file>", "write a trace for Perfetto (ui.perfetto.dev)")
     .option("--html <file>", "write a page to look at")
     .option(
@@ -71,9 +76,14 @@ async function run(words: string[], flags: ProfileFlags): Promise<void> {
     return;
   }
   if (words.length === 0)
-    throw new Error("which command? for example: acutance profile -- score --model m.safetensors photos");
-  if (words[0] === "profile") throw new Error("a profile of a profile says nothing; name another command");
-  const profiles = await profiled(words, flags);
+    throw new UsageError("which command? for example: acutance profile -- score --model m.safetensors photos");
+  if (words[0] === "profile") throw new UsageError("a profile of a profile says nothing; name another command");
+  const { json, csv } = flags;
+  if (json === "-" && csv === "-")
+    throw new UsageError("--json - and --csv - both want standard output; name a file for one");
+  // What asks for standard output has it for itself.
+  const documented = json === "-" || csv === "-";
+  const profiles = await (documented ? printingAside(() => profiled(words, flags)) : profiled(words, flags));
   // After the loss of a device there are several.
   const profile = profiles.reduce<Profile | undefined>(
     (most, next) => (most && most.span.dispatches >= next.span.dispatches ? most : next),

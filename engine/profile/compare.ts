@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { type ParseError, parse } from "jsonc-parser";
 import { type KernelProfile, type Profile, profileSchema } from "./profile.ts";
 
 /** A file is no profile, or two profiles cannot be compared. */
@@ -36,6 +37,10 @@ export interface ProfileComparison {
   /** Sums over the profiles, ms. */
   readonly totals: Readonly<Record<"wall" | "gpu" | "busy" | "idle" | "hostEncode", { before: number; after: number }>>;
   readonly regressions: number;
+  /** Kernels that ran in one of the profiles only. */
+  readonly unmatched: number;
+  /** Kernels of both whose times could be compared. */
+  readonly compared: number;
 }
 
 /**
@@ -43,11 +48,12 @@ export interface ProfileComparison {
  * @throws ProfileError when it cannot be read, is not JSON, or not of the published form, with the first faults
  */
 export function readProfile(path: string): Profile {
-  let value: unknown;
-  try {
-    value = JSON.parse(readFileSync(path, "utf8"));
-  } catch (error) {
-    throw new ProfileError(`${path} is no profile: ${(error as Error).message}`);
+  const value = jsonOf(path);
+  const { format } = (value ?? {}) as { format?: unknown };
+  if (format !== "acutance-profile") {
+    const isTrace = Array.isArray(value) || (value as { traceEvents?: unknown } | null)?.traceEvents !== undefined;
+    const other = isTrace ? " (--trace writes another form)" : "";
+    throw new ProfileError(`${path} is no profile: it is JSON, but not what "acutance profile --json" writes${other}`);
   }
   const parsed = profileSchema.safeParse(value);
   if (parsed.success) return parsed.data;
@@ -55,6 +61,26 @@ export function readProfile(path: string): Profile {
   const shown = issues.slice(0, 5).map(({ path: at, message }) => `  ${at.join(".") || "(whole)"}: ${message}`);
   const more = issues.length > shown.length ? `\n  and ${issues.length - shown.length} more` : "";
   throw new ProfileError(`${path} is no profile as acutance profile writes it:\n${shown.join("\n")}${more}`);
+}
+
+function jsonOf(path: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw new ProfileError(
+      `${path} is no profile: it cannot be read (${(error as NodeJS.ErrnoException).code ?? error})`,
+    );
+  }
+  if (text.trim() === "") throw new ProfileError(`${path} is no profile: the file is empty`);
+  const errors: ParseError[] = [];
+  const value: unknown = parse(text, errors);
+  const [first] = errors;
+  if (!first) return value;
+  const before = text.slice(0, first.offset).split("\n");
+  const place = `line ${before.length}, column ${before.at(-1)!.length + 1}`;
+  const end = first.offset + first.length >= text.trimEnd().length ? ", its end: the file is cut" : "";
+  throw new ProfileError(`${path} is no profile: it is not JSON at ${place}${end}`);
 }
 
 /** Calls that count for the median: cold ones do not. */
@@ -91,7 +117,7 @@ export function noiseOf(a: KernelProfile, b: KernelProfile, steps: readonly [num
 /**
  * Compares two profiles kernel by kernel, by the kernels' identities.
  * @param threshold share by which a median may grow: 0.05 lets 5 % pass
- * @throws ProfileError when they were taken on different adapters, unless `force`
+ * @throws ProfileError when they were taken on different adapters or of different commands, unless `force`
  */
 export function compareProfiles(
   before: Profile,
@@ -104,19 +130,35 @@ export function compareProfiles(
       `the profiles come from different adapters (${adapters.join("; ")}); --force compares them all the same`,
     );
   }
+  const commands = differing(before, after, ["command"]);
+  if (commands.length > 0 && !force) {
+    throw new ProfileError(
+      `the profiles are of different commands (${commands.join("; ")}); --force compares them all the same`,
+    );
+  }
   const steps = [before.clock.stepNanoseconds / 1e6, after.clock.stepNanoseconds / 1e6] as const;
   const ids = [...new Set([...before.kernels, ...after.kernels].map(({ id }) => id))];
   const [first, second] = [byId(before), byId(after)];
   const kernels = ids
     .map((id) => changeOf(first.get(id), second.get(id), threshold, steps))
     .sort((a, b) => Math.abs(b.totalChange) - Math.abs(a.totalChange));
+  // What the tuner tried is gone once it has chosen.
+  const tried = (id: string) => (first.get(id) ?? second.get(id))!.op === "tuning";
+  const unmatched = kernels.filter(({ id, state }) => (state === "new" || state === "vanished") && !tried(id)).length;
+  const compared = kernels.filter(({ noise }) => noise !== null && Number.isFinite(noise)).length;
   const total = (key: "wallMs" | "gpuMs" | "busyMs" | "idleMs" | "hostEncodeMs") => ({
     before: before.span[key],
     after: after.span[key],
   });
   return {
     threshold,
-    warnings: [...adapters, ...otherDifferences(before, after)],
+    warnings: [
+      ...adapters,
+      ...commands,
+      ...otherDifferences(before, after),
+      ...runDifferences(before, after),
+      ...countedDifferences(kernels),
+    ],
     kernels,
     totals: {
       wall: total("wallMs"),
@@ -126,6 +168,8 @@ export function compareProfiles(
       hostEncode: total("hostEncodeMs"),
     },
     regressions: kernels.filter(({ regression }) => regression).length,
+    unmatched,
+    compared,
   };
 }
 
@@ -176,8 +220,29 @@ function adapterDifferences(a: Profile, b: Profile): string[] {
 function otherDifferences(a: Profile, b: Profile): string[] {
   return [
     ...differing(a.machine, b.machine, ["runtime", "provider", "features", "subgroupSize", "system"]),
-    ...differing(a, b, ["command"]),
     ...differing(a.clock, b.clock, ["source"]),
     ...differing({ marks: [...a.marks].sort() }, { marks: [...b.marks].sort() }, ["marks"]),
+  ];
+}
+
+/** When they were taken; the same profile twice is most likely a slip of the pen. */
+function runDifferences(a: Profile, b: Profile): string[] {
+  if (a.measuredAt === b.measuredAt) return [`both profiles are of the same run, ${a.measuredAt}`];
+  return a.measuredAt > b.measuredAt
+    ? [`the profile before (${a.measuredAt}) is younger than the one after (${b.measuredAt})`]
+    : [];
+}
+
+function countedDifferences(kernels: readonly KernelChange[]): string[] {
+  const matched = kernels.filter(({ state }) => state !== "new" && state !== "vanished");
+  const uneven = matched.filter(({ callsBefore, callsAfter }) => callsBefore !== callsAfter).length;
+  const untold = matched.filter(({ noise }) => noise === null || !Number.isFinite(noise)).length;
+  return [
+    ...(uneven > 0 ? [`${uneven} of ${matched.length} kernels ran another number of times: totals differ for it`] : []),
+    ...(untold > 0
+      ? [
+          `${untold} of ${matched.length} kernels ran too few times warm to tell a change from chance; profile more of the same work`,
+        ]
+      : []),
   ];
 }

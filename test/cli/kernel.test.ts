@@ -74,6 +74,43 @@ c = { shape = "M, N", fill = "nan" }
 operation = "matmul"
 `;
 
+const rows = file(
+  "rows.wgsl",
+  `@group(0) @binding(0) var<storage> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (x[id.x] > 0) { y[id.x] = x[id.x]; }
+}
+`,
+);
+const asked = ["-b", "x=100", "-b", "y=100", "--grid", "2", "--reference", "relu", "--runs", "1", "--no-roofs"];
+
+test("accesses out of bounds and elements left out end with exit code 1, each with its place", () => {
+  const { status, stdout } = kernel(["run", rows, ...asked]);
+  expect(status).toBe(1);
+  expect(stdout).toMatch(/^out of bounds: x at line 4, column 7 is read at index 100 of 100 \(28 times/m);
+  expect(stdout).toMatch(/^wrong result: \d+ of 100 elements; .* are not written or depend on what was there before/m);
+}, 60_000);
+
+test("wrong usage ends with exit code 2, before a device is opened where nothing needs one", () => {
+  const refused = (words: string[], message: string) => {
+    const { status, stdout, stderr } = kernel(["run", ...words]);
+    expect(stderr).toContain(message);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+  };
+  refused(["nothing.wgsl", ...asked], "nothing.wgsl: no such file");
+  refused([folder, ...asked], "cannot be read: EISDIR");
+  refused([file("empty.wgsl", " \n"), ...asked], "is empty: there is no kernel in it");
+  refused([file("picture.wgsl", "GIF89a\0\0"), ...asked], "is no WGSL: it has bytes that no text has");
+  refused([rows, ...asked, "-c", "Q=3"], "constant Q is used neither");
+  refused([rows, ...asked, "--reference", "relux"], "reference.operation");
+  refused([rows, ...asked, "--fill", "z=1"], "buffers.z.shape");
+  refused([rows, ...asked, "--inputs", join(folder, "none.safetensors")], "--inputs: ");
+  refused([rows, ...asked, "--dump", join(folder, "none", "d.safetensors")], "there is no folder");
+  refused([rows, ...asked, "--svg", join(folder, "a.svg")], "give --sweep");
+  refused([rows, ...asked, "--map", "x=z"], 'the kernel has no buffer "z"');
+}, 120_000);
+
 test("the command line wins over the description, and kernels of the engine go by name", () => {
   const { source, description } = readTask("softmax/rows", {
     constant: { VECTOR: "false", LOG: "false", WORKGROUP: "8", rows: "5", columns: "7" },

@@ -76,3 +76,15 @@ test("profile without a command, of itself, and of a command that fails", () => 
   expect(stderr).toContain("missing.safetensors");
   expect(JSON.parse(acutance("profile --schema").stdout)).toHaveProperty("properties.kernels");
 });
+
+test("--json - leaves standard output to the document", () => {
+  const printed = acutance("profile --no-roofs --json - -- score --model model.safetensors --no-tune --csv pictures");
+  expect(printed.status).toBe(0);
+  expect(profileSchema.parse(JSON.parse(printed.stdout)).command).toStartWith("score --model");
+  // The command's own rows.
+  expect(printed.stderr).toMatch(/^[^\n]*score/m);
+  const both = acutance("profile --json - --csv - -- score --model model.safetensors pictures");
+  expect(both).toMatchObject({ status: 2, stdout: "" });
+  expect(both.stderr).toContain("both want standard output");
+  for (const words of ["profile", "profile -- profile -- score"]) expect(acutance(words).status).toBe(2);
+}, 60_000);

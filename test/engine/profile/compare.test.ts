@@ -76,3 +76,29 @@ test("other adapters are refused, other versions are told", () => {
   expect(warnings.join("\n")).toContain('runtime: "Bun 1.4.5" before, "Node 24" after');
   expect(warnings.join("\n")).toContain("Radeon");
 });
+
+test("other commands are refused; the same run twice, other orders and calls are told", () => {
+  const kernels = [kernelProfile("a", 1, 0.1, 5)];
+  const [one, two] = [profileOf(kernels), profileOf([kernelProfile("a", 1, 0.1, 9)])];
+  const other = { ...two, command: "score other-photos" };
+  expect(() => compareProfiles(one, other)).toThrow(
+    'of different commands (command: "score photos" before, "score other-photos" after); --force',
+  );
+  expect(compareProfiles(one, other, { force: true }).warnings.join()).toContain("score other-photos");
+  expect(compareProfiles(one, one).warnings.join()).toContain("both profiles are of the same run");
+  expect(compareProfiles(two, one).warnings.join()).toContain("is younger than the one after");
+  expect(compareProfiles(one, two).warnings).toEqual([
+    "1 of 1 kernels ran another number of times: totals differ for it",
+  ]);
+});
+
+test("kernels of one profile only are counted, without what the tuner tried", () => {
+  const tried = { ...kernelProfile("trial", 1, 0.1, 5), op: "tuning" };
+  const before = profileOf([kernelProfile("a", 1, 0.1, 5), kernelProfile("gone", 1, 0.1, 5), tried]);
+  const after = profileOf([kernelProfile("a", 1, 0.1, 5), kernelProfile("fresh", 1, 0.1, 5)]);
+  expect(compareProfiles(before, after)).toMatchObject({ unmatched: 2, compared: 1 });
+  const few = profileOf([kernelProfile("a", 1, 0.1, 1)]);
+  const { compared, warnings } = compareProfiles(few, profileOf([kernelProfile("a", 5, 0.1, 1)]));
+  expect(compared).toBe(0);
+  expect(warnings.join()).toContain("1 of 1 kernels ran too few times warm");
+});

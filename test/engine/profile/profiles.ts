@@ -29,14 +29,16 @@ export function kernelProfile(id: string, median: number, spread: number, calls:
   };
 }
 
-/** A profile of the published form with the given kernels. */
+let taken = 0;
+
+/** A profile of the published form with the given kernels, each a second after the one before. */
 export function profileOf(kernels: KernelProfile[], machine: Partial<Profile["machine"]> = {}): Profile {
   const busyMs = kernels.reduce((sum, { milliseconds }) => sum + milliseconds.total, 0);
   return profileSchema.parse({
     format: "acutance-profile",
     version: 1,
     command: "score photos",
-    measuredAt: "2026-11-21T10:00:00.000Z",
+    measuredAt: new Date(Date.UTC(2026, 10, 21, 10, 0, taken++)).toISOString(),
     machine: {
       runtime: "Bun 1.4.5",
       provider: "webgpu 0.6.2",
