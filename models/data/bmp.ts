@@ -1,4 +1,4 @@
-import { PictureError, type PictureReason } from "./picture-error.ts";
+import { PictureError, type PictureReason, pixelWords } from "./picture-error.ts";
 
 /** Samples of a BMP file, by rows from the top. */
 export interface BmpPicture {
@@ -52,8 +52,7 @@ export function decodeBmp(bytes: Uint8Array, path: string, maxPixels: number): B
   try {
     const header = readHeader(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength));
     const { width, height, bits, stride, offset, masks } = header;
-    if (width * height > maxPixels)
-      throw new Refusal("too-large", `It has ${width} x ${height} pixels; the limit is ${maxPixels}.`);
+    if (width * height > maxPixels) throw new Refusal("too-large", pixelWords(width, height, maxPixels));
     const missing = offset + stride * height - bytes.length;
     if (missing > 0) throw new Refusal("truncated", `The last ${missing} bytes of the BMP's pixels are missing.`);
     if (bits <= 8) return { width, height, channels: 3, samples: byPalette(bytes, header) };

@@ -1,9 +1,11 @@
 import { readFile } from "node:fs/promises";
 import sharp, { type Metadata, type Sharp, type SharpOptions } from "sharp";
-import { decodeBmp, isBmp } from "./bmp.ts";
+import { decodeBmp } from "./bmp.ts";
+import { closed, firstPicture, lookForMissing, unsupportedTiff } from "./damage/index.ts";
 import { Gate } from "./exclusive.ts";
 import { onDisk } from "./file-name.ts";
-import { PictureError, type PictureReason, pictureErrorFrom } from "./picture-error.ts";
+import { kindOf, type PictureFormat } from "./kind.ts";
+import { PictureError, type PictureReason, pixelWords, wordsOf } from "./picture-error.ts";
 import { readingOf, readSamples, refuseSamples } from "./reading.ts";
 
 /** A decoded picture, upright, opaque, in sRGB. */
@@ -34,8 +36,9 @@ export interface DecodeOptions {
    */
   readonly shrinkToShorterSide?: number;
   /**
-   * What counts as broken: `warning` refuses anything the decoder remarks on, because libjpeg reports a missing part of
-   * the picture as a warning and fills it with grey; `error` lets such pictures pass; `truncated` even broken blocks.
+   * What counts as broken: `warning` refuses pictures of which a part is missing or broken, and not for what a decoder remarks
+   * about anything else; `error` lets those pass that a decoder fills up, as with grey where the data of a JPEG is missing;
+   * `truncated` those with broken blocks too.
    * @default "warning"
    */
   readonly strictness?: "warning" | "error" | "truncated";
@@ -58,37 +61,97 @@ const NOT_PHOTOGRAPHS = new Set(["svg", "pdf", "magick", "openslide"]);
  */
 export async function decode(source: string | Uint8Array | Sharp, options: DecodeOptions = {}): Promise<Picture> {
   const path = typeof source === "string" ? source : (options.name ?? "(bytes)");
-  const maxPixels = options.maxPixels ?? DEFAULT_MAX_PIXELS;
   if (isPipeline(source)) {
     return attempt({ open: () => source.clone().autoOrient() }, path, options).catch((error: unknown) => {
-      throw pictureErrorFrom(path, error);
+      throw pipelineError(path, error);
     });
   }
   const bytes = typeof source === "string" ? await readBytes(source) : source;
   if (bytes.length === 0) throw new PictureError(path, "empty", "The file has no bytes.");
-  if (isBmp(bytes)) return attempt({ open: () => bmpPipeline(bytes, path, maxPixels) }, path, options);
+  const format = formatOf(bytes, path);
+  if (format === "bmp") {
+    const maxPixels = options.maxPixels ?? DEFAULT_MAX_PIXELS;
+    return attempt({ open: () => bmpPipeline(bytes, path, maxPixels) }, path, options);
+  }
   refuseSamples(bytes, path);
-  const input: SharpOptions = {
-    failOn: options.strictness ?? "warning",
-    limitInputPixels: maxPixels,
-    autoOrient: true,
-  };
-  const opened: Opened = { bytes, open: (more) => sharp(bytes, { ...input, ...more }) };
+  const { strictness = "warning" } = options;
+  const own = format === "jpeg" ? firstPicture(bytes) : bytes;
+  const shown = format === "jpeg" && strictness !== "warning" ? closed(own) : own;
+  const opened = openedFile(shown, strictness, options);
   // Outside of what is caught below: a wrong option is the caller's mistake, not the picture's.
   render(opened.open(), options);
+  try {
+    return await attempt(opened, path, options);
+  } catch (error) {
+    if (isOwn(error)) throw error;
+    await refuseTooLarge(shown, path, options);
+    const found = await lookForMissing(format, shown);
+    if (!found.whole) throw new PictureError(path, found.reason, found.detail, { cause: error });
+    return decodeWhole(openedFile(found.bytes, found.unread ? "warning" : "error", options), path, options);
+  }
+}
+
+/** Decodes a picture whose pixels are all there, whatever the decoder has to say about what is beside them. */
+async function decodeWhole(opened: Opened, path: string, options: DecodeOptions): Promise<Picture> {
   const outcome = await decoders.beside(() => attempt(opened, path, options));
   if ("value" in outcome) return outcome.value;
-  if (!outcome.mixed || outcome.error instanceof PictureError) throw pictureErrorFrom(path, outcome.error);
   try {
+    if (!outcome.mixed || isOwn(outcome.error)) throw outcome.error;
     return await decoders.alone(() => attempt(opened, path, options));
   } catch (error) {
-    throw pictureErrorFrom(path, error);
+    if (isOwn(error)) throw error;
+    throw new PictureError(path, "damaged", `The decoder cannot read it: ${wordsOf(error)}`, { cause: error });
   }
+}
+
+/** Whether an error says all there is to say: a refusal, or a mistake of the caller. */
+function isOwn(error: unknown): boolean {
+  return error instanceof PictureError || error instanceof RangeError || error instanceof TypeError;
+}
+
+/** @throws PictureError for a file that is, by its content, none that can be decoded here */
+function formatOf(bytes: Uint8Array, path: string): PictureFormat {
+  const kind = kindOf(bytes);
+  if (!kind) {
+    const start = Buffer.from(bytes.subarray(0, 8)).toString("hex").replaceAll(/..(?=.)/g, "$& ");
+    throw new PictureError(path, "not-a-picture", `It begins with ${start}, as no known picture does.`);
+  }
+  if ("refusal" in kind) throw new PictureError(path, kind.refusal.reason, kind.refusal.detail);
+  const unsupported = kind.format === "tiff" && unsupportedTiff(bytes);
+  if (unsupported) throw new PictureError(path, "unsupported", unsupported);
+  return kind.format;
+}
+
+function openedFile(bytes: Uint8Array, failOn: SharpOptions["failOn"] & string, { maxPixels }: DecodeOptions): Opened {
+  const input: SharpOptions = { failOn, limitInputPixels: maxPixels ?? DEFAULT_MAX_PIXELS, autoOrient: true };
+  return { bytes, open: (more) => sharp(bytes, { ...input, ...more }) };
+}
+
+/** @throws PictureError "too-large" when that is what the decoder refused */
+async function refuseTooLarge(bytes: Uint8Array, path: string, { maxPixels }: DecodeOptions): Promise<void> {
+  try {
+    refuseOddities(path, await sharp(bytes, { failOn: "none", limitInputPixels: false }).metadata(), maxPixels);
+  } catch (error) {
+    if (error instanceof PictureError) throw error;
+  }
+}
+
+/** Why the pipeline of a caller failed; the words before the name of its input are sharp's own. */
+function pipelineError(path: string, error: unknown): unknown {
+  if (isOwn(error)) return error;
+  const words = wordsOf(error);
+  const reasons: readonly (readonly [RegExp, PictureReason])[] = [
+    [/^Input file is missing/, "missing"],
+    [/^Input (file|buffer) contains unsupported image format/, "not-a-picture"],
+    [/^Input image exceeds pixel limit/, "too-large"],
+  ];
+  const reason = reasons.find(([pattern]) => pattern.test(words))?.[1] ?? "damaged";
+  return new PictureError(path, reason, words, { cause: error });
 }
 
 /**
  * libvips keeps the words of its errors in one place for the whole process, so that those of pictures decoded at the same time
- * mix: a picture that failed among others is decoded again alone, to hear what is wrong with it.
+ * mix: a picture whose pixels are all there, yet which failed among others, is decoded again alone, to hear why.
  */
 const decoders = new Gate();
 
@@ -167,14 +230,12 @@ async function readBytes(path: string): Promise<Uint8Array> {
   }
 }
 
-function refuseOddities(path: string, metadata: Metadata, maxPixels: number): void {
+function refuseOddities(path: string, metadata: Metadata, maxPixels = DEFAULT_MAX_PIXELS): void {
   const { format, width, height } = metadata;
   if (NOT_PHOTOGRAPHS.has(format)) {
     throw new PictureError(path, "unsupported", `It is a ${format} document, which has no pixels of its own.`);
   }
-  if (width * height > maxPixels) {
-    throw new PictureError(path, "too-large", `It has ${width} x ${height} pixels; the limit is ${maxPixels}.`);
-  }
+  if (width * height > maxPixels) throw new PictureError(path, "too-large", pixelWords(width, height, maxPixels));
 }
 
 /** Upright size after halving as often as the shorter side allows; undefined when it stays as it is. */

@@ -1,12 +1,15 @@
 /**
  * Why a picture cannot be used.
  * - `missing`: there is no file at the path; `not-a-file`: it is a folder; `unreadable`: the system refuses to read it
- * - `empty`: no bytes; `not-a-picture`: no known picture format, or a damaged header
- * - `truncated`: the file ends before the picture does; `damaged`: the decoder complains about the data
+ * - `empty`: no bytes; `not-a-picture`: no known picture format, or a header that makes no sense
+ * - `truncated`: the file ends before the picture does; `damaged`: pixels within it are missing or broken
  * - `too-large`: more pixels than allowed; `too-many-bytes`: a longer file than allowed; `too-costly`: decoding it takes more time or memory
  *   than allowed; `unsupported`: a known format that cannot be decoded here
  */
 export type PictureReason = keyof typeof ADVICE;
+
+/** Who is to follow an advice: a program, somebody at the command line, or a client of the service, who sets no options. */
+export type Audience = "library" | "command line" | "service";
 
 const ADVICE = {
   missing: "Check the path and the folder the names are relative to.",
@@ -15,50 +18,68 @@ const ADVICE = {
   empty: "Copy or download the file again.",
   "not-a-picture": "Check that the file is what its name says; JPEG, PNG, WebP, TIFF, GIF, AVIF and BMP can be read.",
   truncated: "Copy or download the file again; its end is missing.",
-  damaged: "Re-save it in an image editor if it looks right there, or decode with strictness `error` or `truncated`.",
-  "too-large": "Raise maxPixels if there is memory for it (3 bytes per pixel), or shrink the picture first.",
-  "too-many-bytes": "Raise maxBytes if there is memory for it, or shrink the picture first.",
+  damaged: {
+    library: "Copy or download the file again, or decode what there is with strictness `error` or `truncated`.",
+    "command line": "Copy or download the file again, or score what there is with --strictness error or truncated.",
+    service: "Send it again from an undamaged copy.",
+  },
+  "too-large": {
+    library: "Raise maxPixels if there is memory for it (3 bytes per pixel), or shrink the picture first.",
+    "command line": "Raise --max-pixels if there is memory for it (3 bytes per pixel), or shrink the picture first.",
+    service: "Shrink the picture first; whoever runs the service sets the limit (limits.maxPixels, --max-pixels).",
+  },
+  "too-many-bytes": {
+    library: "Raise maxBytes if there is memory for it, or shrink the picture first.",
+    "command line": "Shrink the picture first.",
+    service: "Shrink the picture first; whoever runs the service sets the limit (limits.maxBodyBytes, --max-body).",
+  },
   "too-costly": "Save it again as a baseline JPEG or a smaller picture.",
   unsupported: "Convert it to JPEG, PNG, WebP or TIFF first.",
-} as const;
+} as const satisfies Record<string, string | Readonly<Record<Audience, string>>>;
+
+export interface PictureErrorOptions extends ErrorOptions {
+  /** Instead of the advice that belongs to the reason. */
+  readonly advice?: string;
+}
 
 /** A picture that cannot be decoded: which one, why, and what to do about it. */
 export class PictureError extends Error {
+  /** Whose options the advice of this process names. */
+  static audience: Audience = "library";
+
   override name = "PictureError";
   readonly path: string;
   readonly reason: PictureReason;
-  /** The decoder's or the system's own words. */
+  /** What was found, in a sentence. */
   readonly detail: string;
   /** What the owner of the picture can do. */
   readonly advice: string;
 
-  constructor(path: string, reason: PictureReason, detail: string, options?: ErrorOptions) {
-    super(`${path}: ${reason.replaceAll("-", " ")}. ${detail} ${ADVICE[reason]}`, options);
+  constructor(path: string, reason: PictureReason, detail: string, { advice, ...options }: PictureErrorOptions = {}) {
+    const followed = advice ?? adviceOn(reason, PictureError.audience);
+    super(`${path}: ${reason.replaceAll("-", " ")}. ${detail} ${followed}`, options);
     this.path = path;
     this.reason = reason;
     this.detail = detail;
-    this.advice = ADVICE[reason];
+    this.advice = followed;
   }
 }
 
-// The decoders report in text only; the first pattern that fits names the reason.
-const PATTERNS: readonly (readonly [RegExp, PictureReason])[] = [
-  [/exceeds pixel limit|too large|dimensions? exceed/i, "too-large"],
-  [/unsupported image format|bad magic|not a known file format|not in a known format|unable to load/i, "not-a-picture"],
-  [/premature end of data segment|corrupt jpeg data/i, "damaged"],
-  [
-    /premature end|truncat|unexpected end|not enough data|end of file|\bEOF\b|read gave|out of order read/i,
-    "truncated",
-  ],
-  [/not implemented|unsupported|no decoder|support for this compression/i, "unsupported"],
-  [/header|has no image|cannot find image|invalid (?:image|jpeg) dimensions/i, "not-a-picture"],
-];
+/** What to do about a picture that fails for a reason, in words of the audience's own options. */
+export function adviceOn(reason: PictureReason, audience: Audience): string {
+  const advice = ADVICE[reason];
+  return typeof advice === "string" ? advice : advice[audience];
+}
 
-/** Turns whatever the decoder threw into a `PictureError`; mistakes of the caller (RangeError, TypeError) pass as they are. */
-export function pictureErrorFrom(path: string, error: unknown): Error {
-  if (error instanceof PictureError || error instanceof RangeError || error instanceof TypeError) return error;
+/** Detail of a picture with too many pixels. */
+export function pixelWords(width: number, height: number, limit: number): string {
+  const [pixels, most] = [width * height, limit].map((count) => count.toLocaleString("en"));
+  return `It has ${width} x ${height} = ${pixels} pixels; the limit is ${most}.`;
+}
+
+/** What a decoder or a system threw, in a sentence. */
+export function wordsOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  const detail = [...new Set(message.split("\n").map((line) => line.trim()))].filter(Boolean).join("; ");
-  const reason = PATTERNS.find(([pattern]) => pattern.test(message))?.[1] ?? "damaged";
-  return new PictureError(path, reason, /[.!?]$/.test(detail) ? detail : `${detail}.`, { cause: error });
+  const words = [...new Set(message.split("\n").map((line) => line.trim()))].filter(Boolean).join("; ");
+  return /[.!?]$/.test(words) ? words : `${words}.`;
 }

@@ -1,0 +1,207 @@
+import { promisify } from "node:util";
+import { constants, inflate } from "node:zlib";
+import { type Finding, Missing, percent } from "./finding.ts";
+import { lookAtJpeg } from "./scans.ts";
+
+/** Compressions by their number. */
+const compressions: Readonly<Record<number, string>> = {
+  1: "no compression",
+  2: "CCITT run lengths",
+  3: "CCITT Group 3 fax",
+  4: "CCITT Group 4 fax",
+  5: "LZW",
+  6: "old-style JPEG",
+  7: "JPEG",
+  8: "Deflate",
+  9: "JBIG",
+  10: "JBIG",
+  32766: "NeXT",
+  32771: "CCITT run lengths",
+  32773: "PackBits",
+  32809: "ThunderScan",
+  32946: "Deflate",
+  34661: "JBIG",
+  34676: "SGI LogL",
+  34677: "SGI LogLuv",
+  34712: "JPEG 2000",
+  34887: "LERC",
+  34892: "lossy JPEG of DNG",
+  34925: "LZMA",
+  50000: "Zstandard (ZSTD)",
+  50001: "WebP",
+  50002: "JPEG XL",
+  52546: "JPEG XL of DNG",
+};
+/** Those that the decoder knows. */
+const known = new Set([1, 2, 3, 4, 5, 7, 8, 32771, 32773, 32809, 32946, 34676, 34677]);
+const deflate = new Set([8, 32946]);
+const inflated = promisify(inflate);
+/** Bytes of a value of each type. */
+const sizes = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8];
+
+/** Tags of a TIFF's first directory, and where their values are. */
+class Directory {
+  readonly #view: DataView;
+  readonly #little: boolean;
+  readonly #big: boolean;
+  readonly #entries = new Map<number, number>();
+
+  constructor(bytes: Uint8Array) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#view = view;
+    this.#little = bytes[0] === 0x49;
+    if (view.byteLength < 16) throw new Missing("truncated", "The TIFF ends within its header.");
+    this.#big = view.getUint16(2, this.#little) === 43;
+    const at = this.#big ? this.#long(8) : view.getUint32(4, this.#little);
+    if (at + 8 > view.byteLength)
+      throw new Missing("truncated", `The TIFF's directory is at byte ${at}, behind its end at ${view.byteLength}.`);
+    const count = this.#big ? this.#long(at) : view.getUint16(at, this.#little);
+    const [first, step] = this.#big ? [at + 8, 20] : [at + 2, 12];
+    if (first + count * step > view.byteLength) throw new Missing("truncated", "The TIFF ends within its directory.");
+    for (let i = 0; i < count; i++) {
+      const entry = first + i * step;
+      const tag = view.getUint16(entry, this.#little);
+      if (!this.#entries.has(tag)) this.#entries.set(tag, entry);
+    }
+  }
+
+  has(tag: number): boolean {
+    return this.#entries.has(tag);
+  }
+
+  /** Whole numbers of a tag; none when it is absent. @throws Missing when they are behind the end */
+  numbers(tag: number): number[] {
+    const entry = this.#entries.get(tag);
+    if (entry === undefined) return [];
+    const view = this.#view;
+    const type = view.getUint16(entry + 2, this.#little);
+    const size = sizes[type] ?? 0;
+    const count = this.#big ? this.#long(entry + 4) : view.getUint32(entry + 4, this.#little);
+    const field = entry + (this.#big ? 12 : 8);
+    const room = this.#big ? 8 : 4;
+    const at = count * size <= room ? field : this.#big ? this.#long(field) : view.getUint32(field, this.#little);
+    if (size === 0) return [];
+    if (at + count * size > view.byteLength)
+      throw new Missing("truncated", `The TIFF ends at byte ${view.byteLength}, before the values of tag ${tag}.`);
+    const read = [
+      ...[0, (i: number) => view.getUint8(at + i), (i: number) => view.getUint16(at + 2 * i, this.#little)],
+      (i: number) => view.getUint32(at + 4 * i, this.#little),
+    ];
+    const value = size === 8 ? (i: number) => this.#long(at + 8 * i) : read[size === 4 ? 3 : size];
+    return typeof value === "function" ? Array.from({ length: count }, (_, i) => value(i)) : [];
+  }
+
+  /** What a tag holds, as bytes; none when it is absent. */
+  bytes(tag: number): Uint8Array {
+    return Uint8Array.from(this.numbers(tag));
+  }
+
+  number(tag: number, otherwise: number): number {
+    return this.numbers(tag)[0] ?? otherwise;
+  }
+
+  #long(at: number): number {
+    return Number(this.#view.getBigUint64(at, this.#little));
+  }
+}
+
+/** Why a TIFF's first picture cannot be decoded here, whatever becomes of its bytes; undefined when it can. */
+export function unsupportedTiff(bytes: Uint8Array): string | undefined {
+  try {
+    const tags = new Directory(bytes);
+    if (tags.has(50706)) return "It is a raw photograph (DNG).";
+    // A small copy with the photograph behind it, as Nikon's NEF and Sony's ARW have it.
+    if (tags.number(254, 0) === 1 && tags.has(330))
+      return "It is a raw photograph, whose first picture is a small copy.";
+    const compression = tags.number(259, 1);
+    if (known.has(compression)) return undefined;
+    const name = compressions[compression];
+    return name
+      ? `It is a TIFF with ${name} compression.`
+      : `It is a TIFF with the unknown compression ${compression}.`;
+  } catch (error) {
+    if (error instanceof Missing || error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Whether the strips or tiles of a TIFF's first picture are in the file, and as long as its rows where their compression allows to tell.
+ * Source: Adobe, "TIFF Revision 6.0"; BigTIFF as of libtiff.
+ */
+export async function lookAtTiff(bytes: Uint8Array): Promise<Finding> {
+  const refusal = unsupportedTiff(bytes);
+  if (refusal) throw new Missing("unsupported", refusal);
+  const tags = new Directory(bytes);
+  const [width, height] = [tags.number(256, 0), tags.number(257, 0)];
+  if (!(width > 0 && height > 0)) throw new Missing("not-a-picture", `The TIFF has ${width} x ${height} pixels.`);
+  const tiled = tags.has(324);
+  const offsets = tags.numbers(tiled ? 324 : 273);
+  const counts = tags.numbers(tiled ? 325 : 279);
+  const separate = tags.number(284, 1) === 2;
+  const channels = tags.number(277, 1);
+  const bits = tags.number(258, 1);
+  const across = tiled ? tags.number(322, width) : width;
+  const down = tiled ? tags.number(323, height) : Math.min(tags.number(278, height), height);
+  const pieces = Math.ceil(width / across) * Math.ceil(height / down) * (separate ? channels : 1);
+  const what = tiled ? "tiles" : "strips";
+  if (offsets.length < pieces)
+    throw new Missing("damaged", `The TIFF has ${offsets.length} of the ${pieces} ${what} of its pixels.`);
+  const compression = tags.number(259, 1);
+  // Rows of subsampled colours are shorter.
+  const subsampled = tags.number(262, 1) === 6;
+  const rowBytes = Math.ceil((across * bits * (separate ? 1 : channels)) / 8);
+  for (let i = 0; i < pieces; i++) {
+    const rows = tiled ? down : Math.min(down, height - (i % Math.ceil(height / down)) * down);
+    const needed = subsampled ? 0 : rowBytes * rows;
+    const length = counts[i] ?? (compression === 1 ? needed : 0);
+    const have = bytes.length - offsets[i]!;
+    if (have < length) {
+      // Some writers count more bytes than there are of what is whole.
+      if (compression === 1 && needed > 0 && have >= needed) continue;
+      throw new Missing("truncated", `The TIFF ends within ${what.slice(0, -1)} ${i + 1} of ${pieces} of its pixels.`);
+    }
+    const piece = bytes.subarray(offsets[i]!, offsets[i]! + length);
+    if (compression === 7) await lookAtJpegPiece(piece, tags.bytes(347));
+    const got = await unpackedLength(piece, compression, needed);
+    // A strip may go on behind the last row; that of a tile is as long as the others.
+    if (compression === 32773 && got > needed && got !== rowBytes * down)
+      throw new Missing("damaged", `There is more than ${what.slice(0, -1)} ${i + 1} of the TIFF's pixels takes.`);
+    if (got < needed) {
+      const detail = `${percent(got, needed)} of ${what.slice(0, -1)} ${i + 1} of ${pieces} of the TIFF's pixels`;
+      throw new Missing("damaged", `There is no more than ${detail}.`);
+    }
+  }
+  return { whole: true, bytes };
+}
+
+/** Bytes that a piece gives, where its compression is simple enough to tell; else those that are needed. */
+async function unpackedLength(piece: Uint8Array, compression: number, needed: number): Promise<number> {
+  if (compression === 1) return piece.length;
+  if (compression === 32773) return packBitsLength(piece);
+  if (!deflate.has(compression)) return needed;
+  try {
+    const options = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: 2 * needed + 65536 };
+    return (await inflated(piece, options)).length;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") return needed;
+    throw new Missing("damaged", "The TIFF's compressed data is broken.");
+  }
+}
+
+/** Up to 127: so many bytes and one more follow as they are; from 129: the next one 257 − n times. */
+function packBitsLength(piece: Uint8Array): number {
+  let length = 0;
+  for (let at = 0; at < piece.length; ) {
+    const n = piece[at]!;
+    if (n < 128) length += Math.min(n + 1, piece.length - at - 1);
+    else if (n > 128 && at + 1 < piece.length) length += 257 - n;
+    at += n < 128 ? n + 2 : n > 128 ? 2 : 1;
+  }
+  return length;
+}
+
+/** A strip or tile is a JPEG of its own, whose tables may stand in a tag. */
+async function lookAtJpegPiece(piece: Uint8Array, tables: Uint8Array): Promise<void> {
+  await lookAtJpeg(tables.length > 4 ? Buffer.concat([tables.subarray(0, -2), piece.subarray(2)]) : piece);
+}
