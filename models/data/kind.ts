@@ -118,19 +118,20 @@ function refusal(reason: PictureReason, what: string): Kind {
 
 function mediaKind(start: string): Kind {
   const length = start.charCodeAt(2) * 256 + start.charCodeAt(3);
-  const named = [start.slice(8, 12), ...(start.slice(16, length).match(/[^]{4}/g) ?? [])];
+  const named = [start.slice(8, 12), ...(start.slice(16, length).match(/[\s\S]{4}/g) ?? [])];
   if (named.some((brand) => /^avi[fs]$/.test(brand))) return { format: "avif" };
   const what = brands.find(([pattern]) => named.some((brand) => pattern.test(brand)))?.[1];
   return what ? refusal("unsupported", what) : refusal("not-a-picture", "a video or a sound (MP4 or QuickTime)");
 }
 
-/** What stands in a text file, which is what a server sends in place of a picture. */
+/** What a text file is by its beginning, which is what a server sends in place of a picture. */
 const texts: readonly (readonly [RegExp, string])[] = [
   [/^version https:\/\/git-lfs/, "a Git LFS pointer, which stands for a file that was not fetched"],
-  [/<svg[\s>]/i, "an SVG drawing"],
-  [/^<!doctype html|^<html|<head[\s>]|<body[\s>]/i, "an HTML page"],
-  [/^<\?xml|^<[a-z!]/i, "an XML document"],
+  [/^<(!doctype )?svg[\s>/]/i, "an SVG drawing"],
+  [/^<(!doctype )?(html|head|body)[\s>]/i, "an HTML page"],
+  [/^<[a-z!?]/i, "an XML document"],
   [/^[{[]/, "a JSON document"],
+  [/^P[1-7]\s/, "a PNM picture"],
 ];
 
 function textKind(bytes: Uint8Array, start: string): Kind {
@@ -139,10 +140,9 @@ function textKind(bytes: Uint8Array, start: string): Kind {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters tell a binary file from a text
   const isText = text.length > 0 && !/[\x00-\x08\x0e-\x1a\x1c-\x1f]/.test(text);
   if (!isText) return undefined;
-  // A drawing may begin with a long comment.
-  const whole = bytes.length > 1024 ? text + String.fromCharCode(...bytes.subarray(1024, 8192)) : text;
-  const what = texts.find(([pattern]) => pattern.test(whole))?.[1];
-  if (what === "an SVG drawing") return refusal("unsupported", what);
-  if (/^P[1-7]\s/.test(text)) return refusal("unsupported", "a PNM picture");
-  return refusal("not-a-picture", what ?? "a text");
+  // What XML begins with may be long: comments, and instructions to programs.
+  const more = text + String.fromCharCode(...bytes.subarray(1024, 8192));
+  const root = more.replaceAll(/^\s*(<\?[\s\S]*?\?>|<!--[\s\S]*?-->|\s)*/g, "");
+  const what = texts.find(([pattern]) => pattern.test(root || text))?.[1] ?? "a text";
+  return refusal(/SVG|PNM/.test(what) ? "unsupported" : "not-a-picture", what);
 }

@@ -62,3 +62,9 @@ export function firstPicture(file: Uint8Array): Uint8Array {
   }
   return file;
 }
+
+/** A JPEG with the end marker that it lacks, so that a decoder fills up what is missing before it. */
+export function closed(picture: Uint8Array): Uint8Array {
+  const isClosed = picture.at(-2) === 0xff && picture.at(-1) === eoi;
+  return isClosed ? picture : Buffer.concat([picture, Uint8Array.of(0xff, eoi)]);
+}

@@ -67,12 +67,12 @@ function chunk(type: string, data: Buffer): Buffer {
 function* chunksOf(bytes: Buffer): Generator<Chunk, void, undefined> {
   for (let at = 8; at + 8 <= bytes.length; ) {
     const type = bytes.toString("latin1", at + 4, at + 8);
-    if (type === "IEND") return;
     const dataEnd = at + 8 + bytes.readUInt32BE(at);
     const isSound =
       dataEnd + 4 <= bytes.length && crc32(bytes.subarray(at + 4, dataEnd)) === bytes.readUInt32BE(dataEnd);
     const whole = bytes.subarray(at, dataEnd + 4);
     yield { type, data: bytes.subarray(at + 8, dataEnd), whole, isSound };
+    if (type === "IEND") return;
     at = dataEnd + 4;
   }
 }

@@ -34,10 +34,18 @@ const compressions: Readonly<Record<number, string>> = {
 };
 /** Those that the decoder knows. */
 const known = new Set([1, 2, 3, 4, 5, 7, 8, 32771, 32773, 32809, 32946, 34676, 34677]);
+/** Those whose data is looked into here, or about which the decoder says "error" when it is broken. */
+const read = new Set([1, 5, 7, 8, 32773, 32946]);
 const deflate = new Set([8, 32946]);
 const inflated = promisify(inflate);
 /** Bytes of a value of each type. */
 const sizes = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8];
+
+/** Tags that say how pixels are stored and shown. What else there is, a picture can do without. */
+const kept = new Set([
+  ...[256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 292, 293, 301, 317, 318, 319, 320, 321, 322, 323],
+  ...[324, 325, 332, 333, 334, 336, 338, 339, 340, 341, 347, 529, 530, 531, 532, 34675],
+]);
 
 /** Tags of a TIFF's first directory, and where their values are. */
 class Directory {
@@ -45,8 +53,10 @@ class Directory {
   readonly #little: boolean;
   readonly #big: boolean;
   readonly #entries = new Map<number, number>();
+  readonly #bytes: Uint8Array;
 
   constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#view = view;
     this.#little = bytes[0] === 0x49;
@@ -98,6 +108,25 @@ class Directory {
 
   number(tag: number, otherwise: number): number {
     return this.numbers(tag)[0] ?? otherwise;
+  }
+
+  /** The file with a directory of no more than the tags that are kept, and no other directory. */
+  cleaned(): Uint8Array {
+    const orientation = this.number(274, 1);
+    const isUsed = (tag: number) => kept.has(tag) && (tag !== 274 || (orientation >= 1 && orientation <= 8));
+    const used = [...this.#entries].filter(([tag]) => isUsed(tag)).sort(([a], [b]) => a - b);
+    const [countSize, size, linkSize] = this.#big ? [8, 20, 8] : [2, 12, 4];
+    const start = this.#bytes.length + (this.#bytes.length & 1);
+    const file = new Uint8Array(start + countSize + size * used.length + linkSize);
+    file.set(this.#bytes);
+    used.forEach(([, at], i) => {
+      file.set(this.#bytes.subarray(at, at + size), start + countSize + i * size);
+    });
+    const view = new DataView(file.buffer);
+    view.setUint16(this.#little || !this.#big ? start : start + 6, used.length, this.#little);
+    if (this.#big) view.setBigUint64(8, BigInt(start), this.#little);
+    else view.setUint32(4, start, this.#little);
+    return file;
   }
 
   #long(at: number): number {
@@ -172,7 +201,7 @@ export async function lookAtTiff(bytes: Uint8Array): Promise<Finding> {
       throw new Missing("damaged", `There is no more than ${detail}.`);
     }
   }
-  return { whole: true, bytes };
+  return { whole: true, bytes: tags.cleaned(), ...(!read.has(compression) && { unread: true }) };
 }
 
 /** Bytes that a piece gives, where its compression is simple enough to tell; else those that are needed. */

@@ -6,10 +6,14 @@ const others = 40;
 
 /**
  * About how long decoding a picture takes one core, seconds, by what its header says; for choosing who waits for whom, not for telling a
- * user. A progressive JPEG is gone through once for each of its scans.
+ * user. A progressive JPEG is gone through once for each of its scans. What has no header that can be read is refused at once.
  */
 export async function decodingCost(bytes: Uint8Array): Promise<number> {
-  const { format, width, height, depth } = await sharp(bytes, { limitInputPixels: false, failOn: "none" }).metadata();
+  const header = await sharp(bytes, { limitInputPixels: false, failOn: "none" })
+    .metadata()
+    .catch(() => undefined);
+  if (!header) return 0.001;
+  const { format, width, height, depth } = header;
   const perPixel = (nanoseconds[format] ?? others) * (depth === "uchar" ? 1 : 2);
   const passes = format === "jpeg" ? Math.max(1, scansOf(bytes) / 2) : 1;
   return 0.001 + width * height * perPixel * passes * 1e-9;

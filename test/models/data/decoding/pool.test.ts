@@ -4,7 +4,7 @@ import sharp from "sharp";
 import { decode } from "../../../../models/data/decode.ts";
 import { DecoderBusyError, DecoderPool } from "../../../../models/data/decoding/pool.ts";
 import { PictureError } from "../../../../models/data/picture-error.ts";
-import { noisePictures } from "../../scoring/fixtures.ts";
+import { badPictures, noisePictures } from "../../scoring/fixtures.ts";
 
 /** A PNG of one colour: a small file of many pixels. */
 async function plain(width: number, height: number): Promise<Uint8Array> {
@@ -38,6 +38,13 @@ describe("pictures decoded in processes of their own", () => {
     const there = await pool.decode(bytes!, options, whole).catch((error: unknown) => error);
     expect(there).toBeInstanceOf(PictureError);
     expect((there as Error).message).toBe((here as Error).message);
+  });
+
+  test("are refused with the same reason where there is no header to read", async () => {
+    for (const { bytes, reason } of Object.values(await badPictures())) {
+      const there = pool.decode(bytes, { maxPixels: 1e6 }, whole);
+      expect(await there.catch((error: unknown) => error)).toMatchObject({ name: "PictureError", reason });
+    }
   });
 
   test("an option that means nothing is the caller's mistake", async () => {
