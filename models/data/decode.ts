@@ -113,7 +113,9 @@ function isOwn(error: unknown): boolean {
 function formatOf(bytes: Uint8Array, path: string): PictureFormat {
   const kind = kindOf(bytes);
   if (!kind) {
-    const start = Buffer.from(bytes.subarray(0, 8)).toString("hex").replaceAll(/..(?=.)/g, "$& ");
+    const start = Buffer.from(bytes.subarray(0, 8))
+      .toString("hex")
+      .replaceAll(/..(?=.)/g, "$& ");
     throw new PictureError(path, "not-a-picture", `It begins with ${start}, as no known picture does.`);
   }
   if ("refusal" in kind) throw new PictureError(path, kind.refusal.reason, kind.refusal.detail);

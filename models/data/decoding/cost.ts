@@ -1,4 +1,4 @@
-import sharp from "sharp";
+import sharp, { type Metadata } from "sharp";
 
 /** Nanoseconds that a pixel takes to decode on a slow core, by format; measured, rounded up. */
 const nanoseconds: Readonly<Record<string, number>> = { jpeg: 8, png: 25, webp: 25, gif: 15, tiff: 15, heif: 140 };
@@ -9,14 +9,16 @@ const others = 40;
  * user. A progressive JPEG is gone through once for each of its scans. What has no header that can be read is refused at once.
  */
 export async function decodingCost(bytes: Uint8Array): Promise<number> {
-  const header = await sharp(bytes, { limitInputPixels: false, failOn: "none" })
-    .metadata()
-    .catch(() => undefined);
+  const header = await headerOf(bytes).catch(() => undefined);
   if (!header) return 0.001;
   const { format, width, height, depth } = header;
   const perPixel = (nanoseconds[format] ?? others) * (depth === "uchar" ? 1 : 2);
   const passes = format === "jpeg" ? Math.max(1, scansOf(bytes) / 2) : 1;
   return 0.001 + width * height * perPixel * passes * 1e-9;
+}
+
+async function headerOf(bytes: Uint8Array): Promise<Metadata> {
+  return sharp(bytes, { limitInputPixels: false, failOn: "none" }).metadata();
 }
 
 /** Start-of-scan markers of a JPEG; within the data of a scan the byte after 0xFF is 0 or a restart marker. */
