@@ -5,9 +5,9 @@ import { type Meaning, type Samples, toSrgb } from "./samples.ts";
 import { keptSamples, tiffObjection, tiffSamples } from "./tiff-page.ts";
 import { toldColours } from "./told-colours.ts";
 
-/** How the samples of a file are taken from the decoder as they are, because it does not bring them to sRGB by itself. */
+/** How samples are taken from the decoder that it does not bring to sRGB by itself. */
 export interface Reading {
-  /** The decoder's name for the colours that the samples have, and for their type. */
+  /** The decoder's names for the colours and the type that it is asked for: those that the samples have, or bytes of RGB. */
   readonly space: string;
   readonly depth: "uchar" | "ushort" | "uint";
   readonly meaning: Meaning;
@@ -29,19 +29,23 @@ export function refuseSamples(bytes: Uint8Array, path: string): void {
  */
 export function readingOf(metadata: Metadata, bytes: Uint8Array | undefined, path: string): Reading | undefined {
   expectUnsigned(metadata, path);
-  const told = toldColours(metadata, bytes, path);
+  const page = bytes && metadata.format === "tiff" ? readTiff(bytes) : undefined;
+  const { isOdd, alphaChannel } = page ? tiffSamples(page) : { isOdd: false, alphaChannel: undefined };
+  const told = toldColours(metadata, bytes, path, isOdd);
+  const { space, depth, channels, hasAlpha, hasProfile } = metadata;
   const colours = typeof told === "object" ? told : undefined;
-  const { space, channels, hasAlpha } = metadata;
-  if (!bytes) return colours && space === "grey16" ? grey(metadata, { colours, alpha: hasAlpha }) : undefined;
-  const page = metadata.format === "tiff" ? readTiff(bytes) : undefined;
-  const tiff = page && tiffSamples(page);
-  const isInkWithoutProfile = space === "cmyk" && told !== "profile";
-  const isProfileLeftOut = metadata.hasProfile && told === "sRGB";
-  if (!colours && !tiff?.isOdd && !isInkWithoutProfile && !isProfileLeftOut) return undefined;
-  const alphaChannel = tiff?.isOdd ? tiff.alphaChannel : hasAlpha ? channels - 1 : undefined;
-  if (space === "b-w" || space === "grey16") return grey(metadata, { colours, alpha: alphaChannel !== undefined });
-  const colourChannels = space === "cmyk" ? 4 : 3;
-  return { space, depth: metadata.depth as Reading["depth"], meaning: { colourChannels, alphaChannel, colours } };
+  if (!bytes && space !== "grey16") return undefined;
+  if (isOdd || (space === "cmyk" && told !== "profile")) {
+    const colourChannels = space === "cmyk" ? 4 : space === "b-w" || space === "grey16" ? 1 : 3;
+    const alpha = isOdd ? alphaChannel : hasAlpha ? channels - 1 : undefined;
+    return { space, depth: depth as Reading["depth"], meaning: { colourChannels, alphaChannel: alpha, colours } };
+  }
+  if (!colours && !(hasProfile && told === "sRGB")) return undefined;
+  return {
+    space: "srgb",
+    depth: "uchar",
+    meaning: { colourChannels: 3, alphaChannel: hasAlpha ? 3 : undefined, colours },
+  };
 }
 
 /** A picture by its reading, as a pipeline of samples in sRGB. */
@@ -57,16 +61,6 @@ export async function readSamples(image: Sharp, reading: Reading, maxPixels: num
 }
 
 const arrays = { uchar: Uint8Array, ushort: Uint16Array, uint: Uint32Array } as const;
-
-function grey({ depth }: Metadata, meaning: { colours: Meaning["colours"]; alpha: boolean }): Reading {
-  const { colours, alpha } = meaning;
-  if (depth === "ushort") {
-    return { space: "grey16", depth, meaning: { colourChannels: 1, alphaChannel: alpha ? 1 : undefined, colours } };
-  }
-  // In 8 bits of grey the decoder gives no alpha.
-  if (alpha) return { space: "srgb", depth: "uchar", meaning: { colourChannels: 3, alphaChannel: 3, colours } };
-  return { space: "b-w", depth: depth as "uchar" | "uint", meaning: { colourChannels: 1, colours } };
-}
 
 /** @throws PictureError for a pipeline of a file whose samples mean no certain range, which the decoder cuts to 0-255 */
 function expectUnsigned({ format, space, depth }: Metadata, path: string): void {

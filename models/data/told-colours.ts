@@ -12,12 +12,18 @@ export type ToldColours = ColourSpace | "sRGB" | "profile";
  * The colours that a file tells, by whichever of its statements browsers believe: cICP before a profile before sRGB before gAMA
  * with cHRM in PNG; a profile before code points in AVIF; in other formats a profile.
  * @param bytes undefined for a pipeline of sharp, of which only the profile can be seen
+ * @param isOwn whether the decoder cannot convert them, so that a profile must consist of curves
  * @throws PictureError "unsupported" for high dynamic range, and for code points that browsers show nothing for
  */
-export function toldColours(metadata: Metadata, bytes: Uint8Array | undefined, path: string): ToldColours {
+export function toldColours(
+  metadata: Metadata,
+  bytes: Uint8Array | undefined,
+  path: string,
+  isOwn: boolean,
+): ToldColours {
   if (bytes && metadata.format === "png") return toldByPng(metadata, bytes, path);
   const profile = metadata.icc && readProfile(metadata.icc);
-  if (profile) return toldByProfile(metadata, profile, path);
+  if (profile) return toldByProfile(metadata, profile, path, isOwn);
   return bytes && metadata.format === "heif" ? toldByAvif(bytes, path) : "sRGB";
 }
 
@@ -58,7 +64,7 @@ function toldByAvif(bytes: Uint8Array, path: string): ToldColours {
  * A profile that consists of curves is taken where the decoder would leave it aside or round it: for grey, and for 16 bits and
  * more. Else the decoder converts. One for another number of channels counts as absent.
  */
-function toldByProfile(metadata: Metadata, profile: Profile, path: string): ToldColours {
+function toldByProfile(metadata: Metadata, profile: Profile, path: string, isOwn = false): ToldColours {
   expectOrdinaryRange(path, profile.transfer, "ICC profile");
   const { space, depth } = metadata;
   const isGrey = space === "b-w" || space === "grey16";
@@ -66,14 +72,13 @@ function toldByProfile(metadata: Metadata, profile: Profile, path: string): Told
     space === "cmyk" ? profile.space === "CMYK" : profile.space === "RGB " || (isGrey && profile.space === "GRAY");
   // Colours of other kinds, such as L*a*b*, have no use for one.
   if (!fits) return ["b-w", "grey16", "srgb", "rgb16", "cmyk"].includes(space ?? "") ? "sRGB" : "profile";
-  // The decoder drops a profile of three colours beside grey.
-  if (profile.byCurves && (isGrey || (depth !== "uchar" && space !== "cmyk")))
+  // The decoder drops a profile of three colours beside grey, and any beside 16 bits of grey.
+  if (profile.byCurves && (isOwn || isGrey || (depth !== "uchar" && space !== "cmyk")))
     return coloursOfProfile(profile.byCurves);
-  if (space === "grey16" || depth === "uint")
-    throw unsupported(
-      path,
-      `Its ICC profile needs a table of colours, which is not applied to ${depth === "uint" ? "32 bits" : "16 bits of grey"}.`,
-    );
+  if (isOwn || space === "grey16") {
+    const what = isOwn ? "samples of this kind" : "16 bits of grey";
+    throw unsupported(path, `Its ICC profile needs a table of colours, which is not applied to ${what}.`);
+  }
   return "profile";
 }
 

@@ -107,13 +107,16 @@ function streamColours(bytes: Uint8Array, item: number, iloc: Uint8Array | undef
     at += 2;
     const base = number(baseSize);
     const extents = number(2);
-    for (let i = 0; i < extents; i++) {
-      number(indexSize);
+    const next = at + extents * (indexSize + offsetSize + lengthSize);
+    if (id === item) {
+      at += indexSize;
       const start = base + number(offsetSize);
       const length = number(lengthSize);
-      if (id === item)
-        return inFile ? readSequenceColours(bytes.subarray(start, length ? start + length : undefined)) : undefined;
+      return inFile && extents > 0
+        ? readSequenceColours(bytes.subarray(start, length ? start + length : undefined))
+        : undefined;
     }
+    at = next;
   }
   return undefined;
 }

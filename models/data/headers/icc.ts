@@ -83,6 +83,9 @@ function lightOf(lightness: number): number {
   return f > 6 / 29 ? f ** 3 : 3 * (6 / 29) ** 2 * (f - 4 / 29);
 }
 
+/** Samples have no more values that would tell points apart. */
+const mostPoints = 65536;
+
 /** Undefined for a type that is not known. */
 function readCurve(view: DataView): Curve | undefined {
   const type = signature(view, 0);
@@ -94,7 +97,7 @@ function readCurve(view: DataView): Curve | undefined {
     const exponent = view.getUint16(12) / 256;
     return (x) => x ** exponent;
   }
-  if (12 + 2 * count > view.byteLength) return undefined;
+  if (count > mostPoints || 12 + 2 * count > view.byteLength) return undefined;
   const points = Float64Array.from({ length: count }, (_, i) => view.getUint16(12 + 2 * i) / 65535);
   return (x) => {
     const place = x * (count - 1);

@@ -18,6 +18,11 @@ export interface PngColours {
 /** A profile of more bytes is none that anybody makes for a PNG. */
 const largestProfile = 0x1000000;
 const lengths: Readonly<Record<string, number>> = { cICP: 4, sRGB: 1, gAMA: 4, cHRM: 32 };
+const imageData = 0x49444154;
+/** Types that are looked at, as the numbers that their letters make. */
+const names = new Map(
+  [...Object.keys(lengths), "iCCP"].map((name) => [Buffer.from(name, "latin1").readUInt32BE(), name]),
+);
 
 /**
  * Reads the chunks before the pixels. A chunk of a wrong length or with a wrong checksum counts as absent, as in browsers.
@@ -28,15 +33,12 @@ export function readPng(bytes: Uint8Array): PngColours {
   const found = new Map<string, DataView>();
   for (let at = 8; at + 12 <= bytes.length; ) {
     const length = view.getUint32(at);
-    const type = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
-    if (type === "IDAT" || at + 12 + length > bytes.length) break;
-    const isKnown = type === "iCCP" || lengths[type] === length;
-    if (
-      isKnown &&
-      !found.has(type) &&
-      crc32(bytes.subarray(at + 4, at + 8 + length)) === view.getUint32(at + 8 + length)
-    )
-      found.set(type, new DataView(bytes.buffer, bytes.byteOffset + at + 8, length));
+    const type = view.getUint32(at + 4);
+    if (type === imageData || at + 12 + length > bytes.length) break;
+    const name = names.get(type);
+    const isUsable = name !== undefined && !found.has(name) && (lengths[name] ?? length) === length;
+    if (isUsable && crc32(bytes.subarray(at + 4, at + 8 + length)) === view.getUint32(at + 8 + length))
+      found.set(name, new DataView(bytes.buffer, bytes.byteOffset + at + 8, length));
     at += 12 + length;
   }
   const { cICP, iCCP, sRGB, gAMA, cHRM } = Object.fromEntries(found);

@@ -4,6 +4,7 @@ import { Random } from "../../../engine/random.ts";
 import { decode } from "../../../models/data/decode.ts";
 import { readTiff } from "../../../models/data/headers/tiff.ts";
 import { PictureError } from "../../../models/data/picture-error.ts";
+import golden from "../../golden/tiff.json" with { type: "json" };
 import { type TiffTags, tiffFile } from "./picture-files.ts";
 
 const [width, height] = [8, 4];
@@ -40,6 +41,18 @@ async function failure(bytes: Uint8Array): Promise<PictureError> {
   expect(error).toBeInstanceOf(PictureError);
   return error as PictureError;
 }
+
+describe(`pixels as Pillow ${golden.pillow} or ImageMagick ${golden.imagemagick} reads them`, () => {
+  for (const { name, reader, file, pixels } of golden.cases) {
+    test(`${name} (${reader})`, async () => {
+      const picture = await decode(Buffer.from(file, "base64"));
+      expect([picture.width, picture.height]).toEqual([golden.width, golden.height]);
+      const expected = Buffer.from(pixels, "base64");
+      const worst = picture.pixels.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i]!)), 0);
+      expect(worst).toBeLessThanOrEqual(1);
+    });
+  }
+});
 
 describe("unsigned samples are scaled to their range", () => {
   for (const bits of [8, 16, 32] as const) {
