@@ -8,6 +8,8 @@ export interface BmpPicture {
   readonly channels: 3 | 4;
   /** [height, width, channels], 0-255. */
   readonly samples: Uint8Array;
+  /** The ICC profile that is embedded. */
+  readonly profile?: Uint8Array;
 }
 
 /** What a file's header says. */
@@ -31,6 +33,11 @@ interface Header {
 const fileHeader = 14;
 const compressions = ["none", "RLE8", "RLE4", "bit fields", "JPEG", "PNG", "bit fields with alpha"];
 const [none, bitFields, alphaBitFields] = [0, 3, 6];
+/** Bytes of BITMAPV4HEADER and BITMAPV5HEADER. */
+const [longHeader, longestHeader] = [108, 124];
+/** "MBED": where a profile lies is said. */
+const embeddedProfile = 0x4d424544;
+const usualAlpha = 0xff000000;
 
 /** Whether bytes begin as a BMP file does. */
 export function isBmp(bytes: Uint8Array): boolean {
@@ -39,8 +46,8 @@ export function isBmp(bytes: Uint8Array): boolean {
 
 /**
  * Decodes a BMP file: 1, 4 and 8 bits by a palette, 16 and 32 bits by masks, 24 bits; from the bottom row or the top row; with
- * the headers of OS/2 1, Windows 3 and those that grew from it. Colour profiles are not looked at. An alpha channel that is 0
- * everywhere is one that the writer left empty, and is taken for none.
+ * the headers of OS/2 1, Windows 3 and those that grew from it. Of colours only an embedded profile is looked for, as in browsers.
+ * An alpha channel that is 0 everywhere is one that the writer left empty, and is taken for none.
  * @param path stands for the file in errors
  * @param maxPixels pictures with more are refused before memory is taken for them
  * @throws PictureError "truncated", "damaged", "not-a-picture" for a header that makes no sense, "too-large", "unsupported" for
@@ -49,22 +56,37 @@ export function isBmp(bytes: Uint8Array): boolean {
  * Source: Microsoft, "Bitmap Storage": BITMAPFILEHEADER, BITMAPCOREHEADER, BITMAPINFOHEADER, BITMAPV5HEADER.
  */
 export function decodeBmp(bytes: Uint8Array, path: string, maxPixels: number): BmpPicture {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
-    const header = readHeader(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-    const { width, height, bits, stride, offset, masks } = header;
-    if (width * height > maxPixels) throw new Refusal("too-large", pixelWords(width, height, maxPixels));
-    const missing = offset + stride * height - bytes.length;
-    if (missing > 0) throw new Refusal("truncated", `The last ${missing} bytes of the BMP's pixels are missing.`);
-    if (bits <= 8) return { width, height, channels: 3, samples: byPalette(bytes, header) };
-    if (bits === 24) return { width, height, channels: 3, samples: inTriples(bytes, header) };
-    const samples = byMasks(bytes, header);
-    return masks[3]
-      ? { width, height, channels: 4, samples: opaqueIfEmpty(samples) }
-      : { width, height, channels: 3, samples };
+    const profile = readEmbedded(view);
+    return { ...decodePixels(bytes, readHeader(view), maxPixels), ...(profile && { profile }) };
   } catch (error) {
     if (error instanceof Refusal) throw new PictureError(path, error.reason, error.message);
     throw error;
   }
+}
+
+function decodePixels(bytes: Uint8Array, header: Header, maxPixels: number): BmpPicture {
+  const { width, height, bits, stride, offset, masks } = header;
+  if (width * height > maxPixels) throw new Refusal("too-large", pixelWords(width, height, maxPixels));
+  const missing = offset + stride * height - bytes.length;
+  if (missing > 0) throw new Refusal("truncated", `The last ${missing} bytes of the BMP's pixels are missing.`);
+  if (bits <= 8) return { width, height, channels: 3, samples: byPalette(bytes, header) };
+  if (bits === 24) return { width, height, channels: 3, samples: inTriples(bytes, header) };
+  const samples = byMasks(bytes, header);
+  return masks[3]
+    ? { width, height, channels: 4, samples: opaqueIfEmpty(samples) }
+    : { width, height, channels: 3, samples };
+}
+
+/** The ICC profile that the longest header points at, counted from where that begins. */
+function readEmbedded(view: DataView): Uint8Array | undefined {
+  if (view.byteLength < fileHeader + longestHeader || view.getUint32(14, true) !== longestHeader) return undefined;
+  if (view.getUint32(fileHeader + 56, true) !== embeddedProfile) return undefined;
+  const [start, length] = [112, 116].map((at) => view.getUint32(fileHeader + at, true)) as [number, number];
+  const from = fileHeader + start;
+  if (from + length > view.byteLength) return undefined;
+  return new Uint8Array(view.buffer, view.byteOffset + from, length);
 }
 
 /** Why a file is refused. */
@@ -115,8 +137,10 @@ function expectKnown(bits: number, compression: number): void {
 function readMasks(view: DataView, size: number, bits: number, compression: number) {
   const end = fileHeader + size;
   if (compression === none) {
-    const masks = bits === 16 ? ([0x7c00, 0x3e0, 0x1f, 0] as const) : ([0xff0000, 0xff00, 0xff, 0] as const);
-    return { masks, end };
+    // Browsers take the alpha that a long header tells of, though its masks do not count without bit fields.
+    const hasAlpha = bits === 32 && size >= longHeader && view.getUint32(fileHeader + 52, true) === usualAlpha;
+    const colours = bits === 16 ? ([0x7c00, 0x3e0, 0x1f] as const) : ([0xff0000, 0xff00, 0xff] as const);
+    return { masks: [...colours, hasAlpha ? usualAlpha : 0] as const, end };
   }
   const hasAlpha = compression === alphaBitFields || size >= 56;
   const masksEnd = fileHeader + 40 + (hasAlpha ? 16 : 12);

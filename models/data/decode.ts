@@ -7,6 +7,8 @@ import { onDisk } from "./file-name.ts";
 import { kindOf, type PictureFormat } from "./kind.ts";
 import { PictureError, type PictureReason, pixelWords, wordsOf } from "./picture-error.ts";
 import { readingOf, readSamples, refuseSamples } from "./reading.ts";
+import { toSrgb } from "./samples.ts";
+import { coloursByProfile } from "./told-colours.ts";
 
 /** A decoded picture, upright, opaque, in sRGB. */
 export interface Picture {
@@ -157,9 +159,12 @@ function pipelineError(path: string, error: unknown): unknown {
  */
 const decoders = new Gate();
 
-/** A BMP, which sharp cannot read, as a pipeline of its samples. */
+/** A BMP, which sharp cannot read, as a pipeline of its samples in sRGB. */
 function bmpPipeline(bytes: Uint8Array, path: string, maxPixels: number): Sharp {
-  const { samples, width, height, channels } = decodeBmp(bytes, path, maxPixels);
+  const { samples: values, profile, ...size } = decodeBmp(bytes, path, maxPixels);
+  const colours = profile && coloursByProfile(profile, path);
+  const meaning = { colourChannels: 3, alphaChannel: size.channels === 4 ? 3 : undefined, colours } as const;
+  const { samples, width, height, channels } = toSrgb({ ...size, values }, meaning);
   return sharp(samples, { raw: { width, height, channels }, limitInputPixels: maxPixels });
 }
 

@@ -1,4 +1,5 @@
 import sharp, { type Metadata, type Sharp } from "sharp";
+import { readSmallFrame } from "./headers/gif.ts";
 import { isTiff, readTiff } from "./headers/tiff.ts";
 import { PictureError } from "./picture-error.ts";
 import { type Meaning, type Samples, toSrgb } from "./samples.ts";
@@ -22,7 +23,7 @@ export function refuseSamples(bytes: Uint8Array, path: string): void {
 
 /**
  * How a picture is read that the decoder does not bring to sRGB, or not exactly: with colours told by code points or a power
- * law, grey or 16 bits with a profile, inks without one, or TIFF's 32 bits and samples of unknown use.
+ * law, grey or 16 bits with a profile, inks without one, TIFF's 32 bits and samples of unknown use, or a GIF's frame that is smaller than its canvas.
  * @param bytes the file; undefined for a pipeline of sharp, of which only the profile of 16-bit grey is still to be applied
  * @returns undefined where the decoder does all
  * @throws PictureError "unsupported" for colours that cannot be brought to sRGB
@@ -35,16 +36,18 @@ export function readingOf(metadata: Metadata, bytes: Uint8Array | undefined, pat
   const { space, depth, channels, hasAlpha, hasProfile } = metadata;
   const colours = typeof told === "object" ? told : undefined;
   if (!bytes && space !== "grey16") return undefined;
+  // The decoder shows black around a first frame without transparency.
+  const frame = bytes && metadata.format === "gif" && !hasAlpha ? readSmallFrame(bytes) : undefined;
   if (isOdd || (space === "cmyk" && told !== "profile")) {
     const colourChannels = space === "cmyk" ? 4 : space === "b-w" || space === "grey16" ? 1 : 3;
     const alpha = isOdd ? alphaChannel : hasAlpha ? channels - 1 : undefined;
     return { space, depth: depth as Reading["depth"], meaning: { colourChannels, alphaChannel: alpha, colours } };
   }
-  if (!colours && !(hasProfile && told === "sRGB")) return undefined;
+  if (!colours && !frame && !(hasProfile && told === "sRGB")) return undefined;
   return {
     space: "srgb",
     depth: "uchar",
-    meaning: { colourChannels: 3, alphaChannel: hasAlpha ? 3 : undefined, colours },
+    meaning: { colourChannels: 3, alphaChannel: hasAlpha ? 3 : undefined, colours, frame },
   };
 }
 

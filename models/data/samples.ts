@@ -1,4 +1,5 @@
 import { type ColourSpace, encodeSrgb } from "./colours.ts";
+import type { Frame } from "./headers/gif.ts";
 
 /** Samples as the decoder gives them, by rows from the top. */
 export interface Samples {
@@ -18,6 +19,8 @@ export interface Meaning {
   readonly alphaChannel?: number | undefined;
   /** sRGB where undefined. */
   readonly colours?: ColourSpace | undefined;
+  /** The rest of the picture is transparent. */
+  readonly frame?: Frame | undefined;
 }
 
 /** 8 bits: [height, width, 3], or 4 with alpha behind, not multiplied. */
@@ -35,7 +38,21 @@ export interface Bytes {
 export function toSrgb(native: Samples, meaning: Meaning): Bytes {
   const bytes = inOrder(native, meaning) ?? ordered(native, meaning);
   if (meaning.colours) convert(bytes, meaning.colours);
-  return bytes;
+  return meaning.frame ? framed(bytes, meaning.frame) : bytes;
+}
+
+/** With an alpha that shows what lies in the frame. */
+function framed({ width, height, channels, samples }: Bytes, frame: Frame): Bytes {
+  const shown = new Uint8Array(4 * width * height);
+  const [right, bottom] = [Math.min(width, frame.left + frame.width), Math.min(height, frame.top + frame.height)];
+  for (let y = frame.top; y < bottom; y++) {
+    for (let x = frame.left; x < right; x++) {
+      const at = y * width + x;
+      for (let c = 0; c < 3; c++) shown[4 * at + c] = samples[channels * at + c]!;
+      shown[4 * at + 3] = 255;
+    }
+  }
+  return { width, height, channels: 4, samples: shown };
 }
 
 function inOrder({ width, height, channels, values }: Samples, meaning: Meaning): Bytes | undefined {

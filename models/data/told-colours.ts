@@ -64,7 +64,12 @@ function toldByAvif(bytes: Uint8Array, path: string): ToldColours {
  * A profile that consists of curves is taken where the decoder would leave it aside or round it: for grey, and for 16 bits and
  * more. Else the decoder converts. One for another number of channels counts as absent.
  */
-function toldByProfile(metadata: Metadata, profile: Profile, path: string, isOwn = false): ToldColours {
+function toldByProfile(
+  metadata: Pick<Metadata, "space" | "depth">,
+  profile: Profile,
+  path: string,
+  isOwn = false,
+): ToldColours {
   expectOrdinaryRange(path, profile.transfer, "ICC profile");
   const { space, depth } = metadata;
   const isGrey = space === "b-w" || space === "grey16";
@@ -80,6 +85,16 @@ function toldByProfile(metadata: Metadata, profile: Profile, path: string, isOwn
     throw unsupported(path, `Its ICC profile needs a table of colours, which is not applied to ${what}.`);
   }
   return "profile";
+}
+
+/**
+ * The colours by a profile of three channels that the decoder does not see; undefined for bytes that are none.
+ * @throws PictureError "unsupported" for one that needs a table of colours, and for high dynamic range
+ */
+export function coloursByProfile(bytes: Uint8Array, path: string): ColourSpace | undefined {
+  const profile = readProfile(bytes);
+  const told = profile && toldByProfile({ space: "srgb", depth: "uchar" }, profile, path, true);
+  return typeof told === "object" ? told : undefined;
 }
 
 function expectOrdinaryRange(path: string, transfer: number | undefined, where: string): void {

@@ -207,6 +207,46 @@ const inks = await sharp(Uint8Array.from(soft), { raw: { width, height, channels
   .toBuffer();
 jpeg("inks without a profile", inks);
 
+/** A frame that lies on a larger canvas. */
+const gif = await sharp(Uint8Array.from(soft), { raw: { width, height, channels: 3 } })
+  .gif({ dither: 0 })
+  .toBuffer();
+const smallFrame = Buffer.from(gif);
+smallFrame.writeUInt16LE(width + 9, 6);
+smallFrame.writeUInt16LE(height + 8, 8);
+const descriptor = smallFrame.lastIndexOf(Buffer.from([0x2c, 0, 0, 0, 0, width, 0, height, 0]));
+if (descriptor < 0) throw new Error("there is no frame");
+smallFrame.writeUInt16LE(5, descriptor + 1);
+smallFrame.writeUInt16LE(3, descriptor + 3);
+files["GIF, a frame smaller than its canvas"] = { type: "image/gif", bytes: smallFrame };
+
+/** A BMP of 32 bits with the longest header. */
+function bmp(profile: Buffer, alphaMask: number): Buffer {
+  const pixels = Buffer.alloc(4 * width * height);
+  for (const [i, [red, green, blue]] of rgb.entries()) pixels.set([blue!, green!, red!, alphas[i]!], 4 * i);
+  const header = Buffer.alloc(14 + 124);
+  header.write("BM", "latin1");
+  header.writeUInt32LE(header.length, 10);
+  header.writeUInt32LE(124, 14);
+  header.writeInt32LE(width, 18);
+  // From the top row on.
+  header.writeInt32LE(-height, 22);
+  header.writeUInt16LE(1, 26);
+  header.writeUInt16LE(32, 28);
+  header.writeUInt32LE(alphaMask, 14 + 52);
+  header.writeUInt32LE(profile.length ? 0x4d424544 : 0x73524742, 14 + 56);
+  header.writeUInt32LE(124 + pixels.length, 14 + 112);
+  header.writeUInt32LE(profile.length, 14 + 116);
+  return Buffer.concat([header, pixels, profile]);
+}
+const bitmap = (name: string, bytes: Uint8Array) => {
+  files[`BMP, ${name}`] = { type: "image/bmp", bytes };
+};
+bitmap("a profile", bmp(p3, 0));
+bitmap("a profile that is none", bmp(Buffer.alloc(200, 7), 0));
+bitmap("alpha of the longest header", bmp(Buffer.alloc(0), 0xff000000));
+bitmap("alpha and a profile", bmp(p3Exact, 0xff000000));
+
 const browser = await launch();
 const page = await browser.newPage();
 const cases = [];

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { Random } from "../../../engine/random.ts";
 import { decode } from "../../../models/data/decode.ts";
+import { readSmallFrame } from "../../../models/data/headers/gif.ts";
 import { readHeif } from "../../../models/data/headers/heif.ts";
 import { readProfile } from "../../../models/data/headers/icc.ts";
 import { readPng } from "../../../models/data/headers/png.ts";
@@ -171,6 +172,7 @@ describe("hostile headers", () => {
       [readPng, pngFile(grid(3), [cicp(1, 13), gama(1), chunk("cHRM", Buffer.alloc(32)), iccp(rgbProfile())])],
       [readHeif, file("AVIF, nclx 12/13")],
       [readHeif, file("AVIF, code points in the stream: 12/13")],
+      [readSmallFrame, file("GIF, a frame smaller than its canvas")],
       [readProfile, rgbProfile()],
       [readProfile, greyProfile],
     ] as const;
