@@ -28,6 +28,9 @@ interface ServeFlags extends TuningFlags {
   readonly scoreSeconds: number;
   readonly allowUrls?: boolean;
   readonly urlSeconds: number;
+  readonly decoders?: number;
+  readonly decodeSeconds: number;
+  readonly decoderMemory: number;
   readonly corsOrigin?: string[];
   readonly stallSeconds: number;
   readonly memory?: number;
@@ -61,6 +64,13 @@ export function register(program: Command): void {
     )
     .option("--body-seconds <s>", "time for a body to arrive, and for a client to read on", wholeNumber(1), 30)
     .option("--min-rate <size>", "bytes a second with which a body must come after its first 5 s", bytes, 1024)
+    .option(
+      "--decoders <n>",
+      "processes that decode pictures (as many as cores, 2 to 8); 0: in the service's own",
+      wholeNumber(0),
+    )
+    .option("--decode-seconds <s>", "time for a picture to be decoded", wholeNumber(1), 8)
+    .option("--decoder-memory <size>", "memory that each of them may hold (Linux)", bytes, 2 ** 30)
     .option("--score-seconds <s>", "time for a picture to be scored once it has come", wholeNumber(1), 120)
     .option("--allow-urls", "fetch pictures that are named by their URL, from public addresses only")
     .option("--url-seconds <s>", "time for such a picture to come", wholeNumber(1), 10)
@@ -100,7 +110,8 @@ async function run(flags: ServeFlags): Promise<void> {
     throw new Error(`whoever reaches ${flags.host} could send pictures: give a bearer token with --token-file`);
   }
   const device = new SharedDevice(deviceSource(flags));
-  const { tiles, batch, latency, maxPixels, maxPictures, maxQueue, bodySeconds, scoreSeconds, urlSeconds } = flags;
+  const { tiles, batch, latency, decoders } = flags;
+  const { maxPixels, maxPictures, maxQueue, bodySeconds, decodeSeconds, scoreSeconds, urlSeconds } = flags;
   await using service = await openService({
     models: flags.model.map((model) => ({
       ...{ model, device, latencyMs: latency },
@@ -111,7 +122,9 @@ async function run(flags: ServeFlags): Promise<void> {
       maxBodyBytes: flags.maxBody,
       maxHeldBytes: flags.maxHeld,
       minBodyRate: flags.minRate,
-      ...{ maxPixels, maxPictures, maxQueue, bodySeconds, scoreSeconds, urlSeconds },
+      decoderBytes: flags.decoderMemory,
+      ...(decoders !== undefined && { decoders }),
+      ...{ maxPixels, maxPictures, maxQueue, bodySeconds, decodeSeconds, scoreSeconds, urlSeconds },
     },
     ...(!token && { hosts: [flags.host] }),
     ...(flags.corsOrigin && { corsOrigins: flags.corsOrigin }),

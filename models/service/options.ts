@@ -25,6 +25,15 @@ export const limitsSchema = z.object({
   minBodyRate: count.default(1024),
   /** Seconds in which a picture must have been scored, from when all of it has come. */
   scoreSeconds: seconds.default(120),
+  /**
+   * Processes that decode pictures, and one more for those that take long; 0 decodes them in the service's own process, which then has no defence
+   * against pictures that take much memory or time. Unless given, as many as cores, 2 to 8.
+   */
+  decoders: z.int().min(0).max(64).optional(),
+  /** Seconds in which a picture must have been decoded. */
+  decodeSeconds: seconds.default(8),
+  /** Bytes of memory that a process may hold that decodes (Linux). */
+  decoderBytes: count.default(2 ** 30),
   /** Seconds in which a picture that is named by its URL must have come. */
   urlSeconds: seconds.default(10),
 });

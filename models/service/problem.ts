@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { GpuError } from "../../engine/device/errors.ts";
+import { DecoderBusyError } from "../data/decoding/pool.ts";
 import { PictureError, type PictureReason } from "../data/index.ts";
 import { ScorerClosedError } from "../scorer.ts";
 
@@ -86,6 +87,9 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof PictureError) {
     const { reason, detail, advice } = error;
     return new Problem(pictureStatus[reason], reason, detail, { advice, cause: error });
+  }
+  if (error instanceof DecoderBusyError) {
+    return unavailable("decoders-busy", "Too many pictures that take long to decode wait.", error);
   }
   if (error instanceof DOMException && error.name === "TimeoutError") {
     return unavailable("timeout", "The pictures were not scored in the time allowed.", error);

@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import { cors } from "hono/cors";
 import { getPath } from "hono/utils/url";
 import packageJson from "../../package.json" with { type: "json" };
+import { DecoderPool } from "../data/decoding/pool.ts";
 import { openScorer, type Scorer, type ScorerOptions } from "../scorer.ts";
 import type { QualityMap } from "../scoring/explain.ts";
 import { type AccessOptions, checkAccess, checkOrigins } from "./access.ts";
@@ -73,6 +74,8 @@ export class Service {
   readonly #log: (entry: LogEntry) => void;
   readonly #tokenHash: Buffer | undefined;
   readonly #access: AccessOptions;
+  /** Decodes the pictures of all scorers. */
+  readonly #decoderPool: DecoderPool | undefined;
   readonly #app: OpenAPIHono<Environment>;
   readonly #active = new Set<Promise<unknown>>();
   #draining = false;
@@ -82,6 +85,9 @@ export class Service {
     this.limits = limits;
     this.#access = { ...(hosts && { hosts }), ...(corsOrigins && { corsOrigins }) };
     this.#log = log;
+    const { decoders: processes, decodeSeconds, decoderBytes: memoryBytes } = limits;
+    const pooling = { seconds: decodeSeconds, memoryBytes, ...(processes !== undefined && { processes }) };
+    this.#decoderPool = processes === 0 ? undefined : new DecoderPool(pooling);
     this.#tokenHash = token === undefined ? undefined : hashOf(token);
     this.#metrics = new Metrics({
       queue: () => this.#work.admission.pictures,
@@ -136,6 +142,7 @@ export class Service {
   async close(): Promise<void> {
     await this.drain();
     await Promise.all([...this.#scorers.values()].map((scorer) => scorer.close()));
+    await this.#decoderPool?.[Symbol.asyncDispose]();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -148,6 +155,7 @@ export class Service {
     const scorer = await openScorer({
       ...options,
       maxPixels: this.limits.maxPixels,
+      ...(this.#decoderPool && { decoderPool: this.#decoderPool }),
       onBatch: (report) => {
         this.#metrics.batch(name, report);
         options.onBatch?.(report);

@@ -130,7 +130,9 @@ export class Work {
     account.pictures = 1;
     await job.place.take();
     using time = deadline(job.signal, this.#options.limits.scoreSeconds);
-    return await use(await scorer.explain(picture!.content as Uint8Array, { tiles, signal: time.signal }));
+    const { client } = account;
+    const asked = { tiles, signal: time.signal, ...(client !== undefined && { client }) };
+    return await use(await scorer.explain(picture!.content as Uint8Array, asked));
   }
 
   get #accepted(): readonly BodyKind[] {
@@ -189,7 +191,9 @@ export class Work {
     try {
       const bytes = content instanceof URL ? await this.#fetch(content, hold, wanted) : content;
       using time = deadline(wanted, limits.scoreSeconds);
-      const { range, histogram, ...rest } = await scorer.score(bytes, { signal: time.signal, name });
+      const { client } = account;
+      const asked = { signal: time.signal, name, ...(client !== undefined && { client }) };
+      const { range, histogram, ...rest } = await scorer.score(bytes, asked);
       metrics.picture("scored");
       return { line: { index, name, ...rest, range: mutable(range), histogram: [...histogram] } };
     } catch (error) {

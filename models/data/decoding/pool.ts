@@ -82,10 +82,6 @@ export class DecoderPool implements AsyncDisposable {
     this.#slowSeconds = options.slowSeconds ?? 1;
     this.#seconds = options.seconds ?? 8;
     this.#memoryBytes = options.memoryBytes ?? 2 ** 30;
-    // The first pictures need not wait for them to start.
-    for (const { idle, size, isSlow } of [this.#quick, this.#slow]) {
-      for (let i = 0; i < size; i++) idle.push(this.#spawn(isSlow));
-    }
   }
 
   /** Pictures that wait for a process. */
@@ -115,11 +111,10 @@ export class DecoderPool implements AsyncDisposable {
       return { value: await use(await this.#timed(child, this.#seconds, () => child.pixels(), asked)) };
     });
     if (quick) return quick.value;
-    const given = performance.now();
     const late = AbortSignal.timeout(1000 * this.#seconds);
     try {
-      return await this.#run(this.#slow, asked, cost, { always, waiting: late }, async (child) => {
-        const left = this.#seconds - (performance.now() - given) / 1000;
+      return await this.#run(this.#slow, asked, cost, { always, waiting: late }, async (child, waitedSeconds) => {
+        const left = this.#seconds - waitedSeconds;
         const pixels = () => child.cost(bytes, options).then(() => child.pixels());
         return use(await this.#timed(child, left, pixels, asked));
       });
@@ -144,10 +139,12 @@ export class DecoderPool implements AsyncDisposable {
     asked: Asked,
     cost: number,
     ends: Ends,
-    work: (child: DecoderChild) => Promise<T>,
+    work: (child: DecoderChild, waitedSeconds: number) => Promise<T>,
   ): Promise<T> {
+    const given = performance.now();
     const child = await this.#turn(lane, asked, cost, ends);
-    const working = child.ready().then(() => work(child));
+    const waitedSeconds = (performance.now() - given) / 1000;
+    const working = child.ready().then(() => work(child, waitedSeconds));
     let timer: ReturnType<typeof setTimeout> | undefined;
     const free = () => {
       clearTimeout(timer);

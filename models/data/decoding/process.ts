@@ -15,6 +15,14 @@ function tryTo(act: () => void): void {
 tryTo(() => writeFileSync("/proc/self/oom_score_adj", "500"));
 // Before the decoder is loaded: threads have the priority that their maker has when it makes them.
 if (process.argv[2] === "slow") tryTo(() => setPriority(19));
+const { default: sharp } = await import("sharp");
+// Each picture comes once, and other processes work beside this one.
+sharp.cache(false);
+sharp.concurrency(1);
+// Formats that are never decoded need not be looked into either.
+sharp.block({
+  operation: ["VipsForeignLoadSvg", "VipsForeignLoadPdf", "VipsForeignLoadMagick", "VipsForeignLoadOpenslide"],
+});
 const { decode } = await import("../decode.ts");
 const { decodingCost } = await import("./cost.ts");
 

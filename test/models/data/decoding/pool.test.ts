@@ -89,12 +89,16 @@ describe("a picture that takes too much", () => {
   });
 
   test("waits for its like, and no other waits for it", async () => {
-    await using pool = new DecoderPool({ processes: 1, slowSeconds: 0.05, seconds: 2 });
+    await using pool = new DecoderPool({ processes: 1, slowSeconds: 0.05, seconds: 5 });
     const [good] = await noisePictures(1);
     await pool.decode(good!, {}, whole);
-    const slow = await plain(4_000, 2_500);
-    const held = Promise.withResolvers<void>();
-    const first = pool.decode(slow, {}, async () => held.promise);
+    const slow = await plain(2_000, 2_000);
+    const [held, isHeld] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const first = pool.decode(slow, {}, async () => {
+      isHeld.resolve();
+      await held.promise;
+    });
+    await isHeld.promise;
     const second = pool.decode(slow, {}, whole);
     second.catch(() => {});
     for (let i = 0; i < 5; i++) await pool.decode(good!, {}, whole);
