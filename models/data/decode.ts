@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import sharp, { type Metadata, type Sharp, type SharpOptions } from "sharp";
 import { decodeBmp } from "./bmp.ts";
-import { closed, firstPicture, lookForMissing, unsupportedTiff } from "./damage/index.ts";
+import { closed, firstPicture, lookForMissing, scansOf, unsupportedTiff } from "./damage/index.ts";
 import { Gate } from "./exclusive.ts";
 import { onDisk } from "./file-name.ts";
 import { kindOf, type PictureFormat } from "./kind.ts";
@@ -49,6 +49,10 @@ export interface DecodeOptions {
 }
 
 const DEFAULT_MAX_PIXELS = 0x3fff * 0x3fff;
+/** Pixels of a side: as many as a JPEG can have. Decoders take much more than the pixels' share for longer rows. */
+const mostSide = 0xffff;
+/** Cameras and encoders make about ten; each is a pass over the whole picture. */
+const mostScans = 100;
 const NOT_PHOTOGRAPHS = new Set(["svg", "pdf", "magick", "openslide"]);
 
 /**
@@ -76,6 +80,7 @@ export async function decode(source: string | Uint8Array | Sharp, options: Decod
     return attempt({ open: () => bmpPipeline(bytes, path, maxPixels) }, path, options);
   }
   refuseSamples(bytes, path);
+  if (format === "jpeg") refuseScans(bytes, path);
   const { strictness = "warning" } = options;
   const own = format === "jpeg" ? firstPicture(bytes) : bytes;
   const shown = format === "jpeg" && strictness !== "warning" ? closed(own) : own;
@@ -242,7 +247,25 @@ function refuseOddities(path: string, metadata: Metadata, maxPixels = DEFAULT_MA
   if (NOT_PHOTOGRAPHS.has(format)) {
     throw new PictureError(path, "unsupported", `It is a ${format} document, which has no pixels of its own.`);
   }
+  if (Math.max(width, height) > mostSide) {
+    const detail = `It has ${width} x ${height} pixels; a side may have at most ${mostSide}.`;
+    throw new PictureError(path, "too-large", detail, { advice: "Cut it into parts or shrink it first." });
+  }
   if (width * height > maxPixels) throw new PictureError(path, "too-large", pixelWords(width, height, maxPixels));
+}
+
+/** @throws PictureError "too-costly" for a JPEG that comes in more scans than anybody needs */
+function refuseScans(bytes: Uint8Array, path: string): void {
+  const mark = Buffer.from([0xff, 0xda]);
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let marks = 0;
+  // Bytes that look like a mark stand elsewhere, too: few in a picture's own data, so that most files need no closer look.
+  for (let at = file.indexOf(mark); at >= 0 && marks <= mostScans; at = file.indexOf(mark, at + 2)) marks++;
+  if (marks <= mostScans) return;
+  const scans = scansOf(bytes);
+  if (scans <= mostScans) return;
+  const detail = `It comes in ${scans} scans, each a pass over the whole picture; at most ${mostScans} are taken.`;
+  throw new PictureError(path, "too-costly", detail);
 }
 
 /** Upright size after halving as often as the shorter side allows; undefined when it stays as it is. */

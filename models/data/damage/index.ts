@@ -8,7 +8,7 @@ import { lookAtTiff } from "./tiff.ts";
 import { lookAtWebp } from "./webp.ts";
 
 export type { Finding } from "./finding.ts";
-export { closed, firstPicture } from "./jpeg.ts";
+export { closed, firstPicture, scansOf } from "./jpeg.ts";
 export { unsupportedTiff } from "./tiff.ts";
 
 const looks: Readonly<Record<Exclude<PictureFormat, "bmp">, (bytes: Uint8Array) => Finding | Promise<Finding>>> = {

@@ -63,6 +63,14 @@ export function firstPicture(file: Uint8Array): Uint8Array {
   return file;
 }
 
+/** Scans of a JPEG: a progressive one is gone through once for each. */
+export function scansOf(file: Uint8Array): number {
+  const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
+  let scans = 0;
+  for (const { code } of segments(bytes)) if (code === sos) scans++;
+  return scans;
+}
+
 /** A JPEG with the end marker that it lacks, so that a decoder fills up what is missing before it. */
 export function closed(picture: Uint8Array): Uint8Array {
   const isClosed = picture.at(-2) === 0xff && picture.at(-1) === eoi;

@@ -1,4 +1,5 @@
 import sharp, { type Metadata } from "sharp";
+import { scansOf } from "../damage/index.ts";
 
 /** Nanoseconds that a pixel takes to decode on a slow core, by format; measured, rounded up. */
 const nanoseconds: Readonly<Record<string, number>> = { jpeg: 8, png: 25, webp: 25, gif: 15, tiff: 15, heif: 140 };
@@ -19,11 +20,4 @@ export async function decodingCost(bytes: Uint8Array): Promise<number> {
 
 async function headerOf(bytes: Uint8Array): Promise<Metadata> {
   return sharp(bytes, { limitInputPixels: false, failOn: "none" }).metadata();
-}
-
-/** Start-of-scan markers of a JPEG; within the data of a scan the byte after 0xFF is 0 or a restart marker. */
-export function scansOf(jpeg: Uint8Array): number {
-  let scans = 0;
-  for (let at = jpeg.indexOf(0xff); at >= 0; at = jpeg.indexOf(0xff, at + 1)) if (jpeg[at + 1] === 0xda) scans++;
-  return scans;
 }
