@@ -1,6 +1,8 @@
+import { expectArgument, finite } from "./arguments.ts";
 import type { Device } from "./device/device.ts";
 import { pathOf } from "./layer-paths.ts";
 import { addInto } from "./ops/elementwise.ts";
+import { expectOperands } from "./ops/operands.ts";
 import { type GradientNode, ShapeError, Tensor } from "./tensor.ts";
 
 let recording = true;
@@ -47,6 +49,8 @@ export function record(
  * @throws ShapeError when `loss` or `seed` has more than one element, or the loss was not recorded
  */
 export function backward(loss: Tensor, seed: number | Tensor = 1): void {
+  expectOperands("backward", seed instanceof Tensor ? { loss, seed } : { loss });
+  if (!(seed instanceof Tensor)) expectArgument("backward", "the seed", seed, finite);
   if (loss.size !== 1) throw new ShapeError(`backward starts from one number, found a tensor [${loss.shape}]`);
   if (!loss.node) throw new ShapeError("backward: nothing that requires a gradient took part in this loss");
   // A loss scale may be too large; the optimiser then skips the step, and there is nothing to complain of.

@@ -1,8 +1,12 @@
+import { expectArgument, oneOf, ShapeError, shown } from "./arguments.ts";
 import type { Device } from "./device/device.ts";
 import { GpuError } from "./device/errors.ts";
+import { type ElementSource, elementsFor, isIndices, storedAs } from "./elements.ts";
 import type { KernelArgument } from "./kernel/dispatch.ts";
 import type { Allocation } from "./memory/pool.ts";
-import { halfToNumber, numberToHalf } from "./weights/half.ts";
+import { halfToNumber } from "./weights/half.ts";
+
+export { ShapeError };
 
 /**
  * Element types that tensors are stored in. f16 halves memory and traffic on adapters with `shader-f16`: arithmetic and
@@ -16,11 +20,6 @@ export const elementBytes = { f32: 4, f16: 2, u32: 4 } as const satisfies Record
 /** Sizes of the axes, outermost first; the last axis is contiguous in memory. */
 export type Shape = readonly number[];
 
-/** Shapes, element types or axes do not fit an operation. */
-export class ShapeError extends Error {
-  override name = "ShapeError";
-}
-
 /** How a tensor was computed, as the tape needs it to go back. */
 export interface GradientNode {
   readonly operation: string;
@@ -33,6 +32,18 @@ export interface GradientNode {
 interface Storage {
   readonly allocation: Allocation;
   handles: number;
+}
+
+const dataTypes = oneOf("f32", "f16", "u32");
+
+/** @throws ShapeError when it is no list of whole numbers of at least 1 */
+export function expectShape(shape: Shape, operation = ""): void {
+  const whose = operation && `${operation}: `;
+  if (!Array.isArray(shape)) throw new ShapeError(`${whose}a shape is a list of extents, found ${shown(shape)}`);
+  for (const extent of shape) {
+    if (!Number.isSafeInteger(extent) || extent < 1)
+      throw new ShapeError(`${whose}${shown(shape)} is not a shape: extents are whole and at least 1`);
+  }
 }
 
 export function sizeOf(shape: Shape): number {
@@ -54,6 +65,8 @@ export class Tensor {
   /** Such as "layer1.0.conv1.weight", for messages. */
   name: string | undefined;
   node: GradientNode | undefined;
+  /** Kept by the scopes of the device. */
+  looseBytes = 0;
   readonly #storage: Storage;
   #disposed = false;
   #gradient: Tensor | undefined;
@@ -74,10 +87,8 @@ export class Tensor {
   }
 
   static #make(device: Device, shape: Shape, dtype: DataType, filled: boolean): Tensor {
-    for (const extent of shape) {
-      if (!Number.isInteger(extent) || extent < 1)
-        throw new ShapeError(`[${shape}] is not a shape: extents are whole and at least 1`);
-    }
+    expectShape(shape);
+    if (!Object.hasOwn(elementBytes, dtype)) expectArgument("a tensor", "its type", dtype, dataTypes);
     if (dtype === "f16" && !device.features.has("shader-f16")) {
       throw new ShapeError(`f16 needs the feature shader-f16, which this adapter does not have; use f32`);
     }
@@ -93,10 +104,13 @@ export class Tensor {
   }
 
   /**
-   * Uploads elements given in row-major order.
+   * Uploads elements given in row-major order, as a typed array, a list of numbers, or lists in each other. A Uint32Array
+   * makes a u32 tensor, everything else an f32 one: numbers are converted one by one, never seen as the bytes they lie in.
+   * @throws ShapeError when there are not as many as the shape has, or something is no number
+   * @throws RangeError for a finite number beyond f32, and for an integer of an integer array that f32 does not hold exactly
    * @throws GpuError in work that a plan records: its replays would see the elements of the recording
    */
-  static from(device: Device, data: Float32Array | Uint32Array | readonly number[], shape: Shape): Tensor {
+  static from(device: Device, data: ElementSource, shape: Shape): Tensor {
     if (device.stream.recorder) {
       throw new GpuError(
         `elements [${shape}] are uploaded in a traced step and would be the same in every replay; upload them before, or use Tensor.constant`,
@@ -106,15 +120,11 @@ export class Tensor {
   }
 
   /** {@link Tensor.from} for elements that are the same every time, such as tables: allowed in what a plan records. */
-  static constant(device: Device, data: Float32Array | Uint32Array | readonly number[], shape: Shape): Tensor {
-    const array = (Array.isArray(data) ? Float32Array.from(data) : data) as
-      | Float32Array<ArrayBuffer>
-      | Uint32Array<ArrayBuffer>;
-    if (array.length !== sizeOf(shape)) {
-      throw new ShapeError(`[${shape}] has ${sizeOf(shape)} elements, ${array.length} were given`);
-    }
-    const tensor = Tensor.#make(device, shape, array instanceof Uint32Array ? "u32" : "f32", true);
-    device.stream.upload(tensor.#storage.allocation, array);
+  static constant(device: Device, data: ElementSource, shape: Shape): Tensor {
+    expectShape(shape);
+    const elements = elementsFor(data, shape);
+    const tensor = Tensor.#make(device, shape, isIndices(elements) ? "u32" : "f32", true);
+    device.stream.upload(tensor.#storage.allocation, elements);
     return tensor;
   }
 
@@ -131,6 +141,11 @@ export class Tensor {
   /** Bytes of the elements, without padding. */
   get sizeBytes(): number {
     return this.size * elementBytes[this.dtype];
+  }
+
+  /** Bytes that are free at the end of this handle, as far as it is the only one. */
+  get ownBytes(): number {
+    return this.#storage.handles === 1 ? this.#storage.allocation.sizeBytes : 0;
   }
 
   /** True for f32 and f16. */
@@ -183,24 +198,27 @@ export class Tensor {
       throw new ShapeError(`a window of a tensor cannot start at byte ${offsetBytes} on this adapter`);
     }
     const shape = start === 0 && count >= this.size ? this.shape : [count];
-    return { allocation: this.allocation, dtype: this.dtype, offsetBytes, sizeBytes, shape };
+    return { device: this.device, allocation: this.allocation, dtype: this.dtype, offsetBytes, sizeBytes, shape };
   }
 
   /** A second handle on the same elements under another shape of equal size. Not recorded on the tape. */
   alias(shape: Shape = this.shape): Tensor {
+    expectShape(shape);
     if (sizeOf(shape) !== this.size) throw new ShapeError(`[${this.shape}] cannot be seen as [${shape}]: sizes differ`);
     this.allocation;
     return new Tensor(this.device, shape, this.dtype, this.#storage);
   }
 
-  /** Overwrites all elements from the host. */
-  write(data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): void {
+  /**
+   * Overwrites all elements from the host; numbers are converted to the type of the tensor, as {@link Tensor.from} does.
+   * @throws RangeError for a number in a u32 tensor that is no index
+   */
+  write(data: ElementSource): void {
     if (this.device.stream.recorder)
       throw new GpuError("a traced step wrote to a tensor from the host; write before it");
-    if (data.length !== this.size)
-      throw new ShapeError(`[${this.shape}] has ${this.size} elements, ${data.length} were given`);
+    const elements = storedAs(this.dtype, elementsFor(data, this.shape));
     this.device.check();
-    this.device.stream.upload(this.allocation, this.dtype === "f16" ? Uint16Array.from(data, numberToHalf) : data);
+    this.device.stream.upload(this.allocation, elements);
   }
 
   /** Copies all elements to the host. The copy is recorded at once: later operations do not change it. */

@@ -1,3 +1,4 @@
+import { type Checks, callback, expectArgument, expectOptions, flag, number } from "../arguments.ts";
 import { Dispatcher } from "../kernel/dispatch.ts";
 import { Plan, PlanMemory, PlanRecorder } from "../kernel/plan.ts";
 import { bufferUsage, Stream } from "../kernel/stream.ts";
@@ -55,6 +56,19 @@ export interface DeviceInfo {
   readonly isFallbackAdapter: boolean;
 }
 
+export interface TraceOptions {
+  /** The device may dispose of the plan when other work needs its memory. */
+  readonly yielding?: boolean;
+}
+
+const traceChecks: Checks<TraceOptions> = { yielding: flag };
+
+/** A wait in progress: what ends it when the device is lost, and what went wrong on the device meanwhile. */
+interface Wait {
+  readonly end: (failure: Error) => void;
+  fault: Error | undefined;
+}
+
 /** A rejected wait may be the first sign of a lost device: so long is its own notice waited for. */
 const lossNoticeMs = 500;
 
@@ -78,8 +92,7 @@ export class Device {
   readonly winograd: boolean;
   /** What examines all numbers, when the device was opened with `checkNumbers`. */
   readonly numbers: NumberCheck | undefined;
-  /** Ends the waits in progress when the device is lost. */
-  readonly #waits = new Set<(failure: Error) => void>();
+  readonly #waits = new Set<Wait>();
   /** Told when the device is lost or closed. */
   readonly #losses = new Set<() => void>();
   #isLost = false;
@@ -90,7 +103,10 @@ export class Device {
   /** Plans that end when others need their memory. */
   readonly #yielding = new Set<Disposable>();
   #owner: string | undefined;
-  #failure: Error | undefined;
+  /** Why the device is gone. */
+  #loss: Error | undefined;
+  /** What WebGPU refused or ran out of, until somebody is told. */
+  #fault: Error | undefined;
   #closed = false;
   /** Those who still need the GPU after a close. */
   #holders = 0;
@@ -123,6 +139,7 @@ export class Device {
         largestBufferBytes: gpu.limits.maxBufferSize,
         limitBytes: this.#memoryLimitBytes,
         relieve: () => this.#endYielding(),
+        hint: () => this.#unscoped(),
         owner: () => this.#owner ?? (this.scopes.depth > 0 ? "scratch" : "other"),
       },
     );
@@ -136,9 +153,9 @@ export class Device {
     });
     gpu.lost.then((lost) => {
       const lossOf = () => new DeviceLostError(lost.message || lost.reason || "no reason given");
-      const failure = this.#closed ? (this.#failure ?? closedError()) : lossOf();
-      this.#failure = failure;
-      for (const end of this.#waits) end(failure);
+      const failure = this.#closed ? (this.#fault ?? closedError()) : lossOf();
+      this.#loss = failure;
+      for (const { end } of this.#waits) end(failure);
       this.#isLost = true;
       for (const listener of this.#losses) listener();
       this.#losses.clear();
@@ -152,15 +169,52 @@ export class Device {
     return () => this.#losses.delete(listener);
   }
 
-  /** Remembers the first error of the device; the next {@link check} throws it. */
+  /**
+   * Takes in an error that WebGPU reported late. All waits in progress end with it, or else the next {@link check}; then it is
+   * told, and the device goes on. What was recorded about the time of the error may not have been done.
+   */
   fail(error: Error): void {
-    this.#failure ??= error;
+    // What is refused because memory is missing is said to be invalid, and may be heard of first.
+    const fault = error instanceof OutOfMemoryError ? error : (this.#fault ?? error);
+    this.#fault = fault;
+    for (const wait of this.#waits) wait.fault = fault;
   }
 
-  /** Throws what has gone wrong on the device since it was opened. Called before every dispatch and after every read. */
+  /** False once the device is lost or closed. */
+  get usable(): boolean {
+    return !this.#loss && !this.#closed;
+  }
+
+  /**
+   * Throws why the device is gone, for good, or what has gone wrong on it, once. Called before every dispatch and after every
+   * read.
+   */
   check(): void {
-    if (this.#failure) throw this.#failure;
+    if (this.#loss) throw this.#loss;
+    if (this.#fault) throw this.#told(this.#fault);
     if (this.#closed) throw closedError();
+  }
+
+  /** The fault, which is not told again. */
+  #told(fault: Error): Error {
+    if (this.#fault === fault) {
+      this.#fault = undefined;
+      this.kernels.forgetGroups();
+      // Commands that were recorded with what was refused are refused with it: that is the same fault.
+      if (this.usable) this.#quietly(() => this.stream.flush());
+    }
+    return fault;
+  }
+
+  /** Does something whose errors nobody is told. */
+  #quietly(work: () => void): void {
+    const { gpu } = this;
+    gpu.pushErrorScope("validation");
+    try {
+      work();
+    } finally {
+      gpu.popErrorScope().catch(() => {}); // the device went away; its own loss is reported
+    }
   }
 
   /**
@@ -168,6 +222,7 @@ export class Device {
    * `work` must be synchronous: start a read inside and await the promise outside, wrapped in a record.
    */
   scope<T>(work: () => T): T {
+    if (typeof work !== "function") expectArgument("scope", "the work", work, callback);
     return this.scopes.run(work);
   }
 
@@ -229,6 +284,8 @@ export class Device {
    * @throws OutOfMemoryError when it does not fit; what `work` throws
    */
   rehearse(work: () => unknown, limitBytes = this.memoryBudgetBytes ?? Number.POSITIVE_INFINITY): MemoryReport {
+    expectArgument("rehearse", "the work", work, callback);
+    expectArgument("rehearse", "the limit in bytes", limitBytes, number);
     if (this.stream.silent) throw new GpuError("a rehearsal cannot run within another");
     // Nor does the real work find their memory taken.
     this.#endYielding();
@@ -260,7 +317,10 @@ export class Device {
    * {@link Plan.disposed} before a replay then
    * @throws GpuError within another trace, while numbers are checked, and where `work` uploads
    */
-  trace<T>(work: () => T, { yielding = false } = {}): Plan<T> {
+  trace<T>(work: () => T, options: TraceOptions = {}): Plan<T> {
+    expectArgument("trace", "the work", work, callback);
+    expectOptions("trace", options, traceChecks);
+    const { yielding = false } = options;
     if (this.#memory.plan) throw new GpuError("a trace cannot run within another");
     if (this.numbers) throw new GpuError("numbers are checked as operations are recorded; do not trace meanwhile");
     const recorder = new PlanRecorder();
@@ -322,18 +382,24 @@ export class Device {
     const ended = new Promise<never>((_, reject) => {
       end = reject;
     });
-    this.#waits.add(end);
+    const wait: Wait = { end, fault: undefined };
+    const check = () => {
+      if (wait.fault && !this.#loss) throw this.#told(wait.fault);
+      this.check();
+    };
+    this.#waits.add(wait);
     try {
       const [value] = await Promise.race([Promise.all([work, this.numbers?.settle()]), ended]);
-      this.check();
+      check();
       return value;
     } catch (error) {
-      this.check();
+      if (error === wait.fault) throw error;
+      check();
       if (error instanceof NumericError) throw error;
       await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, lossNoticeMs))]);
       throw error;
     } finally {
-      this.#waits.delete(end);
+      this.#waits.delete(wait);
     }
   }
 
@@ -368,20 +434,40 @@ export class Device {
   }
 
   #createBuffer(size: number): GPUBuffer {
-    return this.gpu.createBuffer({
+    const { gpu } = this;
+    // Only here is it known which buffer it was that did not fit.
+    gpu.pushErrorScope("out-of-memory");
+    const buffer = gpu.createBuffer({
       size,
       usage: bufferUsage.storage | bufferUsage.copySource | bufferUsage.copyDestination,
     });
+    const pool = this.#memory;
+    gpu.popErrorScope().then(
+      (error) => {
+        if (!error) return;
+        pool.spoil(buffer);
+        this.fail(this.#typed(error, "GPUOutOfMemoryError"));
+      },
+      () => {}, // the device went away; its own loss is reported
+    );
+    return buffer;
   }
 
   /** An error that WebGPU reports late, as one of ours. */
-  #typed(error: GPUError): GpuError {
+  #typed(error: GPUError, kind = error.constructor.name): GpuError {
     // The runtimes disagree on whether the error classes are globals.
-    if (error.constructor.name !== "GPUOutOfMemoryError") return new GpuError(error.message);
+    if (kind !== "GPUOutOfMemoryError") return new GpuError(error.message);
     const { usedBytes } = this.memoryUse;
     return new OutOfMemoryError(
-      `the driver is out of memory (${error.message}); ${formatBytes(usedBytes)} are in use, at the peak ${memorySummary(this.memoryReport())}`,
+      `the driver is out of memory (${error.message}); ${formatBytes(usedBytes)} are in use, at the peak ${memorySummary(this.memoryReport())}${this.#unscoped()}`,
     );
+  }
+
+  /** Says how much lies outside of all scopes, when that is much of what is held. */
+  #unscoped(): string {
+    const { tensors, bytes } = this.scopes.loose;
+    if (tensors < 2 || bytes < this.memoryUse.usedBytes / 4) return "";
+    return `. ${tensors} tensors of ${formatBytes(bytes)} were made outside a scope and not disposed of; put the loop's body into device.scope(() => …)`;
   }
 }
 

@@ -1,7 +1,26 @@
+import {
+  any,
+  type Checks,
+  callback,
+  expectArgument,
+  expectOptions,
+  flag,
+  object,
+  oneOf,
+  positive,
+  text,
+  whole,
+} from "../arguments.ts";
 import { openChecked } from "../ops/matrix-check.ts";
 import { Device, type OpenOptions } from "./device.ts";
 import { NoAdapterError } from "./errors.ts";
-import { adapterUnits, type MatrixUnit, matrixFeature, wantedMatrices } from "./matrix-units.ts";
+import {
+  adapterUnits,
+  type MatrixUnit,
+  matrixFeature,
+  type SubgroupMatrixOptions,
+  wantedMatrices,
+} from "./matrix-units.ts";
 import { findGpu } from "./provider.ts";
 
 const wantedFeatures = ["subgroups", "shader-f16", "timestamp-query"] as const;
@@ -18,11 +37,41 @@ const wantedLimits = [
   "minUniformBufferOffsetAlignment",
 ] as const;
 
+const positiveWhole = { ...whole(1), error: RangeError };
+const toggleChecks: Checks<NonNullable<OpenOptions["toggles"]>> = { enable: object, disable: object };
+const matrixChecks: Checks<SubgroupMatrixOptions> = { halfSums: flag, emulated: object };
+const checks: Checks<OpenOptions> = {
+  gpu: object,
+  provider: oneOf("navigator.gpu", "webgpu"),
+  toggles: object,
+  backend: text,
+  adapter: text,
+  withoutFeatures: object,
+  maximumBindingBytes: positiveWhole,
+  powerPreference: oneOf("low-power", "high-performance"),
+  checkNumbers: flag,
+  winograd: flag,
+  memoryLimitBytes: positive,
+  subgroupMatrices: any,
+  onNote: callback,
+};
+
+/** @throws TypeError or RangeError for an option that there is not or that means nothing; `operation` says whose */
+export function expectOpenOptions(operation: string, options: OpenOptions): void {
+  expectOptions(operation, options, checks);
+  const { toggles, subgroupMatrices } = options;
+  if (toggles) expectOptions(`${operation}: toggles`, toggles, toggleChecks);
+  if (typeof subgroupMatrices === "object")
+    expectOptions(`${operation}: subgroupMatrices`, subgroupMatrices, matrixChecks);
+  else if (subgroupMatrices !== undefined) expectArgument(operation, "subgroupMatrices", subgroupMatrices, flag);
+}
+
 /**
  * Opens the best adapter at hand.
- * @throws NoAdapterError when there is none, with advice on what to install
+ * @throws NoAdapterError when there is none, with advice on what to install; TypeError or RangeError for an option that means nothing
  */
 export async function openDevice(options: OpenOptions = {}): Promise<Device> {
+  expectOpenOptions("openDevice", options);
   const wanted = wantedMatrices(options.subgroupMatrices);
   if (!wanted) return openAdapter(options, () => []);
   const { enable = [], ...toggles } = options.toggles ?? {};

@@ -48,20 +48,11 @@ export class SharedDevice {
         leave();
         device.close();
       };
-      if (isUsable(device)) return { device, release };
+      if (device.usable) return { device, release };
       // Its other users are told at once, and what it holds is free before another is opened.
       device.close();
       leave();
       release();
     }
-  }
-}
-
-function isUsable(device: Device): boolean {
-  try {
-    device.check();
-    return true;
-  } catch {
-    return false;
   }
 }

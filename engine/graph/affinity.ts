@@ -1,4 +1,6 @@
+import { any, type Checks, expectArgument, expectOptions, object, oneOf } from "../arguments.ts";
 import { rowRanges } from "../kernel/grid.ts";
+import { expectOperands, indices as indexType, single } from "../ops/operands.ts";
 import { mean } from "../ops/reduce.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
 import { overAll } from "./flat.ts";
@@ -17,6 +19,9 @@ export interface AffinityOptions {
 /** The metric whose values an affinity is made of. */
 export const metricOf: Readonly<Record<AffinityKind, Metric>> = { rbf: "euclidean", cos: "cosine" };
 
+const checks: Checks<AffinityOptions> = { kind: oneOf("rbf", "cos"), power: any };
+const types = { indices: indexType, values: single };
+
 /**
  * Edge weights of a neighbour graph, f32 [N, k] in [0, 1] (CPL-IQA Eq. 3):
  *
@@ -26,14 +31,17 @@ export const metricOf: Readonly<Record<AffinityKind, Metric>> = { rbf: "euclidea
  * @throws ShapeError when the neighbours were found by the other metric or the power is not above 0
  */
 export function affinity(neighbours: Neighbours, options: AffinityOptions = {}): Tensor {
+  expectOptions("affinity", options, checks);
+  expectArgument("affinity", "neighbours", neighbours, object);
   const { kind = "rbf", power = 3 } = options;
-  const { values } = neighbours;
+  const { indices, values } = neighbours;
+  expectOperands("affinity", { indices, values }, types);
   if (neighbours.metric !== metricOf[kind]) {
     throw new ShapeError(
       `affinity "${kind}" needs neighbours by metric "${metricOf[kind]}", found "${neighbours.metric}"`,
     );
   }
-  if (!(power > 0)) throw new ShapeError(`affinity: power = ${power}; it must be above 0`);
+  if (!(Number.isFinite(power) && power > 0)) throw new ShapeError(`affinity: power = ${power}; it must be above 0`);
   const { device } = values;
   return device.scope(() => {
     const weights = Tensor.empty(device, values.shape);

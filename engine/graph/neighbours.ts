@@ -1,7 +1,9 @@
+import { any, type Checks, expectOptions, oneOf, shown } from "../arguments.ts";
 import type { Device } from "../device/device.ts";
 import type { CallCost } from "../kernel/call.ts";
 import { type RowRange, rowRanges } from "../kernel/grid.ts";
 import { contract } from "../ops/contract.ts";
+import { expectOperands, single } from "../ops/operands.ts";
 import { upToFour } from "../ops/shape.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
 import { overAll } from "./flat.ts";
@@ -39,6 +41,9 @@ const pairWork = 2 ** 25;
 /** A block of so many points starts aligned, whatever their channels. */
 const leastSide = 128;
 
+const checks: Checks<NeighbourOptions> = { k: any, metric: oneOf("euclidean", "cosine") };
+const types = { features: single };
+
 /** Rows from which the origin of the distances is estimated. */
 const sampledRows = 256;
 
@@ -50,13 +55,13 @@ const sampledRows = 256;
  * @throws ShapeError when features are no matrix, or k is not within 1..64 and below N
  */
 export function nearestNeighbours(features: Tensor, options: NeighbourOptions = {}): Neighbours {
+  expectOptions("nearestNeighbours", options, checks);
+  expectOperands("nearestNeighbours", { features }, types);
   const { k = 10, metric = "euclidean" } = options;
-  if (features.rank !== 2 || features.dtype !== "f32") {
-    throw new ShapeError(`nearestNeighbours needs f32 features [N, d], found ${features.dtype} [${features.shape}]`);
-  }
+  if (features.rank !== 2) throw new ShapeError(`nearestNeighbours needs features [N, d], found [${features.shape}]`);
   const points = features.shape[0]!;
   if (!(Number.isInteger(k) && k >= 1 && k <= mostNeighbours)) {
-    throw new ShapeError(`nearestNeighbours: k = ${k}; it must be a whole number from 1 to ${mostNeighbours}`);
+    throw new ShapeError(`nearestNeighbours: k = ${shown(k)}; it must be a whole number from 1 to ${mostNeighbours}`);
   }
   if (k >= points) {
     throw new ShapeError(

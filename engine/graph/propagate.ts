@@ -1,8 +1,9 @@
+import { type Checks, expectNames, expectOptions, flag } from "../arguments.ts";
 import { rowRanges } from "../kernel/grid.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
 import { overAll } from "./flat.ts";
-import { type Convergence, type SolveOptions, solve } from "./solve.ts";
-import type { SparseMatrix } from "./sparse.ts";
+import { type Convergence, type SolveOptions, solve, solveChecks } from "./solve.ts";
+import { expectMatrix, type SparseMatrix } from "./sparse.ts";
 
 /** What is known: row `rows[i]` of the graph has the label `targets[i]`. */
 export interface KnownLabels {
@@ -26,6 +27,9 @@ export interface Propagation extends Convergence {
   readonly unreachable: number;
 }
 
+const checks: Checks<PropagateOptions> = { ...solveChecks, divideByMaximum: flag };
+const labelNames = { rows: true, targets: true } satisfies Record<keyof KnownLabels, true>;
+
 /**
  * Spreads labels over a graph. Z solves (I − gamma·W) Z = Y with Y the labels, 0 in the rows without one (CPL-IQA Eq. 6, the limit of
  * Eq. 5); a pseudo-label is a row of Z, negatives set to 0, divided by its sum (Eq. 7); its confidence is
@@ -41,7 +45,10 @@ export async function propagate(
   labels: KnownLabels,
   options: PropagateOptions,
 ): Promise<Propagation> {
-  const { tolerance = 1e-6, divideByMaximum = true } = options;
+  expectOptions("propagate", options, checks);
+  expectNames("the labels of propagate", labels, labelNames);
+  expectMatrix("propagate", graph, { targets: labels.targets });
+  const { tolerance = 1e-6, divideByMaximum = true, ...rest } = options;
   const { device } = labels.targets;
   const numbers = labelNumbers(graph.size, labels);
   const start = () => {
@@ -50,7 +57,7 @@ export async function propagate(
   };
   const { label, y } = device.owned("graph", () => device.scope(start));
   try {
-    const { solution, ...convergence } = await solve(graph, y, { ...options, tolerance });
+    const { solution, ...convergence } = await solve(graph, y, { ...rest, tolerance });
     try {
       const { confidence, summary } = device.scope(() => {
         const result = finish(solution, y, label, tolerance, divideByMaximum);
@@ -70,7 +77,7 @@ export async function propagate(
 
 /** For each row of the graph the number of its label from 1, or 0. */
 function labelNumbers(size: number, { rows, targets }: KnownLabels): Uint32Array<ArrayBuffer> {
-  if (targets.rank !== 2 || targets.dtype !== "f32" || targets.shape[0] !== rows.length || targets.shape[1]! < 2) {
+  if (targets.rank !== 2 || targets.shape[0] !== rows.length || targets.shape[1]! < 2) {
     throw new ShapeError(
       `propagate: ${rows.length} labelled rows need f32 targets [${rows.length}, m] with m at least 2, found ${targets.dtype} [${targets.shape}]`,
     );

@@ -1,3 +1,4 @@
+import { any, type Checks, expectOptions, shown } from "../arguments.ts";
 import type { Device } from "../device/device.ts";
 import type { CallCost } from "../kernel/call.ts";
 import type { KernelArgument } from "../kernel/dispatch.ts";
@@ -6,7 +7,7 @@ import type { Constants } from "../kernel/template.ts";
 import { upToFour } from "../ops/shape.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
 import { overAll } from "./flat.ts";
-import type { SparseMatrix } from "./sparse.ts";
+import { expectMatrix, type SparseMatrix } from "./sparse.ts";
 
 export interface SolveOptions {
   /** Share of the neighbours in the sum, in [0, 1). */
@@ -35,6 +36,9 @@ export class SolveError extends Error {
   override name = "SolveError";
 }
 
+/** The numbers are looked at together. */
+export const solveChecks: Checks<SolveOptions> = { gamma: any, tolerance: any, maximumIterations: any };
+
 /** Parts of a sum over rows, and rows that a part should at least have: enough work in parallel, few numbers to add. */
 const mostParts = 512;
 const leastRowsPerPart = 8;
@@ -50,9 +54,11 @@ const leastRowsPerPart = 8;
  * @throws SolveError when infinities or NaN come up
  */
 export async function solve(matrix: SparseMatrix, y: Tensor, options: SolveOptions): Promise<Solution> {
+  expectOptions("solve", options, solveChecks);
+  expectMatrix("solve", matrix, { y });
   const { gamma, tolerance = 1e-6, maximumIterations = 50 } = options;
   checkOptions(gamma, tolerance, maximumIterations);
-  if (y.rank !== 2 || y.dtype !== "f32" || y.shape[0] !== matrix.size) {
+  if (y.rank !== 2 || y.shape[0] !== matrix.size) {
     throw new ShapeError(`solve: the matrix has ${matrix.size} rows, the right-hand side is ${y.dtype} [${y.shape}]`);
   }
   const columns = y.shape[1]!;
@@ -81,10 +87,12 @@ export async function solve(matrix: SparseMatrix, y: Tensor, options: SolveOptio
 }
 
 function checkOptions(gamma: number, tolerance: number, maximumIterations: number): void {
-  if (!(gamma >= 0 && gamma < 1)) throw new ShapeError(`gamma = ${gamma}; it must lie in [0, 1)`);
-  if (!(tolerance > 0)) throw new ShapeError(`tolerance = ${tolerance}; it must be above 0`);
-  if (!(Number.isInteger(maximumIterations) && maximumIterations >= 1)) {
-    throw new ShapeError(`maximumIterations = ${maximumIterations}; it must be a whole number from 1`);
+  if (!(Number.isFinite(gamma) && gamma >= 0 && gamma < 1))
+    throw new ShapeError(`solve: gamma = ${shown(gamma)}; it must lie in [0, 1)`);
+  if (!(Number.isFinite(tolerance) && tolerance > 0))
+    throw new ShapeError(`solve: tolerance = ${shown(tolerance)}; it must be above 0`);
+  if (!(Number.isSafeInteger(maximumIterations) && maximumIterations >= 1)) {
+    throw new ShapeError(`solve: maximumIterations = ${shown(maximumIterations)}; it must be a whole number from 1`);
   }
 }
 

@@ -1,5 +1,7 @@
+import { expectArgument, object } from "../arguments.ts";
 import type { Device } from "../device/device.ts";
 import { rowRanges } from "../kernel/grid.ts";
+import { expectOperands, indices as indexType, single } from "../ops/operands.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
 import { overAll } from "./flat.ts";
 
@@ -15,6 +17,20 @@ export interface SparseMatrix extends Disposable {
   readonly values: Tensor;
 }
 
+const types = { indices: indexType, weights: single };
+
+/** @throws ShapeError when the tensors of a matrix are not all there, of the right types, on one device with `others` */
+export function expectMatrix(operation: string, matrix: SparseMatrix, others: Readonly<Record<string, Tensor>>): void {
+  expectArgument(operation, "the matrix", matrix, object);
+  const { rowStart, columns, values } = matrix;
+  const all = { ...others, rowStart, columns, values };
+  expectOperands(operation, all, { ...mapped(others), rowStart: indexType, columns: indexType, values: single });
+}
+
+function mapped(others: Readonly<Record<string, Tensor>>) {
+  return Object.fromEntries(Object.keys(others).map((name) => [name, single]));
+}
+
 /**
  * The symmetrically normalised graph W = D^−½ (A + Aᵀ) D^−½ of neighbour lists, with d_i the row sums of A + Aᵀ, 0 replaced
  * by 1 (CPL-IQA Eq. 4). Its eigenvalues lie in [−1, 1]. Edges of a point to itself are dropped (value 0). Points that are
@@ -24,15 +40,11 @@ export interface SparseMatrix extends Disposable {
  * @throws ShapeError when the shapes differ, or 2·N·k entries do not fit one binding of the adapter
  */
 export function symmetricGraph(indices: Tensor, weights: Tensor): SparseMatrix {
+  expectOperands("symmetricGraph", { indices, weights }, types);
   const { device } = indices;
-  if (
-    indices.rank !== 2 ||
-    indices.dtype !== "u32" ||
-    weights.dtype !== "f32" ||
-    weights.shape.join() !== indices.shape.join()
-  ) {
+  if (indices.rank !== 2 || weights.shape.join() !== indices.shape.join()) {
     throw new ShapeError(
-      `symmetricGraph needs u32 indices and f32 weights of one shape [N, k], found ${indices.dtype} [${indices.shape}] and ${weights.dtype} [${weights.shape}]`,
+      `symmetricGraph needs indices and weights of one shape [N, k], found [${indices.shape}] and [${weights.shape}]`,
     );
   }
   const [size, degree] = indices.shape as [number, number];

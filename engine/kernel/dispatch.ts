@@ -1,3 +1,4 @@
+import { ShapeError } from "../arguments.ts";
 import type { Device } from "../device/device.ts";
 import { GpuError } from "../device/errors.ts";
 import type { Allocation } from "../memory/pool.ts";
@@ -9,6 +10,8 @@ import type { Constants } from "./template.ts";
 
 /** A tensor, or a window of one, as a kernel argument. */
 export interface KernelArgument {
+  /** Where the allocation lives. */
+  readonly device: Device;
   readonly allocation: Allocation;
   /** Type of the elements; a kernel written for f32 is specialised to read and write f16 where its arguments are. */
   readonly dtype: DataType;
@@ -32,6 +35,8 @@ interface Pipeline {
   readonly id: number;
   /** Its first call is yet to come. */
   cold: boolean;
+  /** Why the adapter refused it. */
+  failure?: GpuError;
 }
 
 /** Bind groups kept; when there are more, all are dropped and made again as needed. */
@@ -83,9 +88,14 @@ export class Dispatcher {
     const { observer, recorder } = stream;
     const start = observer ? performance.now() : 0;
     const kernel = this.#pipeline(name, constants, bindings);
+    if (kernel.failure) throw kernel.failure;
     const args = kernel.source.bindings.map((slot) => {
       const argument = bindings[slot.name];
       if (!argument) throw new GpuError(`${name}: no argument for "${slot.name}"`);
+      // What operations look at before; here also for kernels that are called without one.
+      if (argument.device !== device) throw new ShapeError(`${name}: "${slot.name}" lies on another device`);
+      if (slot.isFloat && argument.dtype === "u32")
+        throw new ShapeError(`${name}: "${slot.name}" takes floating-point elements, found u32`);
       return argument;
     });
     const group = this.#group(kernel, args);
@@ -136,16 +146,22 @@ export class Dispatcher {
       layout: gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
       compute: { module, entryPoint: "main" },
     });
+    const compiled: Pipeline = { source, pipeline, layout, id: this.#pipelines.size, cold: true };
     gpu.popErrorScope().then(
       (error) => {
-        if (error)
-          this.#device.fail(
-            new GpuError(`kernel ${name} (${JSON.stringify({ ...constants, halves })}): ${error.message}`),
-          );
+        if (!error) return;
+        const failure = new GpuError(`kernel ${name} (${JSON.stringify({ ...constants, halves })}): ${error.message}`);
+        compiled.failure = failure;
+        this.#device.fail(failure);
       },
       () => {}, // the device went away; its own loss is reported
     );
-    return { source, pipeline, layout, id: this.#pipelines.size, cold: true };
+    return compiled;
+  }
+
+  /** Makes the bind groups anew: some may be of buffers that the device refused. */
+  forgetGroups(): void {
+    this.#groups.clear();
   }
 
   #layout(source: KernelSource): GPUBindGroupLayout {

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { withHalfStorage } from "./storage.ts";
+import { resolved, withHalfStorage } from "./storage.ts";
 import { type Constants, expand, TemplateError } from "./template.ts";
 
 /** One `var<storage>` of a kernel. */
@@ -7,6 +7,8 @@ export interface BindingSlot {
   readonly name: string;
   readonly binding: number;
   readonly writable: boolean;
+  /** Its elements are numbers that are computed with, not bits that are moved. */
+  readonly isFloat: boolean;
 }
 
 /** One 4-byte field of a kernel's `struct Params`. */
@@ -49,8 +51,15 @@ export function specialise(name: string, constants: Constants, halves: readonly 
   const file = `${name}.wgsl`;
   const text = withHalfStorage(expand(kernelText(name), constants, file), halves, file);
   const bindings = [
-    ...text.matchAll(/@group\(0\)\s*@binding\((\d+)\)\s*var<storage\s*(?:,\s*(\w+)\s*)?>\s*(\w+)\s*:/g),
-  ].map((m) => ({ binding: Number(m[1]), writable: m[2] === "read_write", name: m[3]! }));
+    ...text.matchAll(
+      /@group\(0\)\s*@binding\((\d+)\)\s*var<storage\s*(?:,\s*(\w+)\s*)?>\s*(\w+)\s*:\s*array<\s*(\w+)/g,
+    ),
+  ].map((m) => ({
+    binding: Number(m[1]),
+    writable: m[2] === "read_write",
+    name: m[3]!,
+    isFloat: /^(f32|f16|vec[24][fh])$/.test(resolved(text, m[4]!)),
+  }));
   if (bindings.length === 0) throw new TemplateError(`${file}: no storage binding in group 0`);
   const parameterBinding = Math.max(...bindings.map(({ binding }) => binding)) + 1;
   const wgsl = text.replace(

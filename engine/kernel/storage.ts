@@ -47,8 +47,8 @@ export function withHalfStorage(wgsl: string, names: readonly string[], file = "
 }
 
 /** The type behind `alias A = B;`, through any number of them. */
-function resolved(source: string, type: string | undefined): string | undefined {
-  if (type === undefined) return undefined;
+export function resolved<Type extends string | undefined>(source: string, type: Type): string | Type {
+  if (type === undefined) return type;
   const next = new RegExp(`alias\\s+${type}\\s*=\\s*(\\w+)\\s*;`).exec(source)?.[1];
   return next ? resolved(source, next) : type;
 }

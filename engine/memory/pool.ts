@@ -29,6 +29,8 @@ export interface Allocation {
   plan?: PlanMemory | undefined;
   /** Kept by a plan with its content, because the host filled it. */
   filled?: boolean;
+  /** The driver could not make it: it is lent to nobody else. */
+  spoilt?: boolean;
 }
 
 export interface PoolOptions {
@@ -40,6 +42,8 @@ export interface PoolOptions {
   readonly owner?: () => string;
   /** Asked when a loan does not fit the limit: gives buffers back that others can do without, and says whether it did. */
   readonly relieve?: () => boolean;
+  /** Ends the message of a loan that does not fit. */
+  readonly hint?: () => string;
 }
 
 /** Free bytes that may always stay in the pool, so that small work never returns to the driver. */
@@ -60,6 +64,7 @@ export class BufferPool {
   #rehearsed: { readonly loans: Set<Allocation>; readonly ended: Allocation[] } | undefined;
   /** What may not be held in all. */
   #refusedBytes: number;
+  readonly #made = new WeakMap<GPUBuffer, Allocation>();
   #ledger = new Ledger();
   #usedBytes = 0;
   #usedBuffers = 0;
@@ -122,7 +127,9 @@ export class BufferPool {
     const held = this.#usedBytes + this.#freeBytes + size;
     if (held > this.#refusedBytes && this.#options.relieve?.()) return this.#borrow(size, owner);
     this.#expectRoom(size);
-    const made = { buffer: this.#create(size), sizeBytes: size, lastUse: 0, owner, loan: 0 };
+    const made: Allocation = { buffer: this.#create(size), sizeBytes: size, lastUse: 0, owner, loan: 0 };
+    // A rehearsal has no buffers.
+    if (made.buffer) this.#made.set(made.buffer, made);
     this.#count(made);
     return made;
   }
@@ -144,6 +151,15 @@ export class BufferPool {
     if (list) list.push(allocation);
     else this.#free.set(size, [allocation]);
     this.#idle.add(allocation);
+    if (allocation.spoilt) this.#drop(allocation);
+  }
+
+  /** Says that the driver could not make a buffer. */
+  spoil(buffer: GPUBuffer): void {
+    const allocation = this.#made.get(buffer);
+    if (!allocation) return;
+    allocation.spoilt = true;
+    if (this.#idle.has(allocation)) this.#drop(allocation);
   }
 
   /** Counts a buffer for another owner from now on. */
@@ -252,7 +268,7 @@ export class BufferPool {
     }
     if (this.#usedBytes + this.#freeBytes + size > limitBytes) {
       throw new OutOfMemoryError(
-        `${formatBytes(size)} of device memory are wanted, ${formatBytes(this.#usedBytes)} of ${formatBytes(limitBytes)} are in use; at its peak ${memorySummary(this.report())}`,
+        `${formatBytes(size)} of device memory are wanted, ${formatBytes(this.#usedBytes)} of ${formatBytes(limitBytes)} are in use; at its peak ${memorySummary(this.report())}${this.#options.hint?.() ?? ""}`,
         size,
       );
     }

@@ -1,6 +1,10 @@
 /** What a scope can free: a tensor handle. */
 export interface Scoped {
   dispose(): void;
+  /** Bytes that only its owner can free, since it lies in no scope and was not kept; 0 for any other. */
+  looseBytes: number;
+  /** Bytes that its end would free. */
+  readonly ownBytes: number;
 }
 
 /**
@@ -10,17 +14,38 @@ export interface Scoped {
 export class ScopeStack {
   readonly #open: Set<Scoped>[] = [];
   #made: Set<Scoped> | undefined;
+  #looseTensors = 0;
+  #looseBytes = 0;
   #isScoped: (value: unknown) => value is Scoped = (value): value is Scoped =>
     typeof value === "object" && value !== null && "dispose" in value;
 
   /** Puts a new tensor under the innermost scope; outside of all scopes its owner must dispose of it. */
   add(tensor: Scoped): void {
-    this.#open.at(-1)?.add(tensor);
+    const scope = this.#open.at(-1);
+    if (scope) scope.add(tensor);
+    else this.#loosen(tensor);
     this.#made?.add(tensor);
+  }
+
+  #loosen(tensor: Scoped): void {
+    if (tensor.ownBytes === 0) return;
+    tensor.looseBytes = tensor.ownBytes;
+    this.#looseTensors++;
+    this.#looseBytes += tensor.ownBytes;
+  }
+
+  /** Tensors that were made outside of all scopes, or returned from the outermost, and neither kept nor disposed of. */
+  get loose(): { readonly tensors: number; readonly bytes: number } {
+    return { tensors: this.#looseTensors, bytes: this.#looseBytes };
   }
 
   /** Takes a tensor out of every scope: it lives until somebody disposes of it. */
   keep(tensor: Scoped): void {
+    if (tensor.looseBytes > 0) {
+      this.#looseTensors--;
+      this.#looseBytes -= tensor.looseBytes;
+      tensor.looseBytes = 0;
+    }
     for (const scope of this.#open) scope.delete(tensor);
   }
 

@@ -1,3 +1,4 @@
+import { expectArgument, extent, notNegative } from "../arguments.ts";
 import type { Device } from "../device/device.ts";
 import { layerNorm } from "../ops/layer-norm.ts";
 import type { Tensor } from "../tensor.ts";
@@ -11,6 +12,8 @@ export class LayerNorm implements Layer {
 
   /** Scale 1, shift 0. @param epsilon added to the variance; 1e-6 in vision transformers */
   constructor(device: Device, channels: number, epsilon = 1e-5) {
+    expectArgument("LayerNorm", "the channels", channels, extent);
+    expectArgument("LayerNorm", "epsilon", epsilon, notNegative);
     this.scale = parameter(device, new Float32Array(channels).fill(1), [channels]);
     this.shift = parameter(device, new Float32Array(channels), [channels]);
     this.epsilon = epsilon;

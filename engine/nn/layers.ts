@@ -1,3 +1,4 @@
+import { type Checks, expectArgument, expectOptions, extent, flag, notNegative, whole } from "../arguments.ts";
 import type { Device } from "../device/device.ts";
 import { conv2d } from "../ops/conv.ts";
 import { type ConvNormOptions, convNorm } from "../ops/conv-norm.ts";
@@ -17,6 +18,15 @@ export interface ConvolutionOptions {
   readonly bias?: boolean;
 }
 
+const checks: Checks<ConvolutionOptions> = {
+  kernel: extent,
+  stride: extent,
+  padding: whole(0, 2 ** 31 - 1),
+  groups: extent,
+  bias: flag,
+};
+const sizes: Checks<{ in: number; out: number }> = { in: extent, out: extent };
+
 /** Convolution. x: [N, H, W, in] → [N, H', W', out]. */
 export class Convolution implements Layer {
   readonly weight: Tensor;
@@ -33,7 +43,10 @@ export class Convolution implements Layer {
     channels: { readonly in: number; readonly out: number },
     options: ConvolutionOptions,
   ) {
+    expectOptions("Convolution", options, checks);
+    expectOptions("the channels of Convolution", channels, sizes);
     const { kernel, groups = 1, bias = false } = options;
+    expectArgument("Convolution", "kernel", kernel, extent);
     const deviation = Math.sqrt(2 / (channels.out * kernel * kernel));
     const shape = [kernel, kernel, channels.in / groups, channels.out];
     this.weight = drawn(device, shape, random && (() => deviation * random.normal()));
@@ -83,6 +96,7 @@ export class BatchNorm implements Layer {
   #frozen = false;
 
   constructor(device: Device, channels: number) {
+    expectArgument("BatchNorm", "the channels", channels, extent);
     this.scale = parameter(device, new Float32Array(channels).fill(1), [channels]);
     this.shift = parameter(device, new Float32Array(channels), [channels]);
     const statistic = (value: number) => Tensor.from(device, new Float32Array(channels).fill(value), [channels]).keep();
@@ -132,6 +146,8 @@ export class Linear implements Layer {
     features: { readonly in: number; readonly out: number },
     deviation?: number,
   ) {
+    expectOptions("the features of Linear", features, sizes);
+    if (deviation !== undefined) expectArgument("Linear", "the deviation", deviation, notNegative);
     const bound = 1 / Math.sqrt(features.in);
     const uniform = random && (() => bound * (2 * random.uniform() - 1));
     const normal = random && (() => (deviation ?? 0) * random.normal());

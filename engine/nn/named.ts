@@ -1,4 +1,6 @@
+import { expectArgument, expectList, object, text } from "../arguments.ts";
 import type { Device } from "../device/device.ts";
+import { expectOperands } from "../ops/operands.ts";
 import { type Shape, sizeOf, Tensor } from "../tensor.ts";
 import type { TensorToStore } from "../weights/safetensors.ts";
 import { toFloat32, WeightsError, type WeightsFile } from "../weights/stored.ts";
@@ -16,6 +18,13 @@ export interface NamedTensor {
   readonly kind: WeightKind;
   /** `parameter`: learnt by gradients. `statistic`: kept by the layer itself, such as a running mean. */
   readonly role: "parameter" | "statistic";
+}
+
+/** @throws TypeError or ShapeError when these are no named tensors of floating-point numbers on one device */
+export function expectNamed(operation: string, tensors: readonly NamedTensor[]): void {
+  expectList(operation, "the tensors", tensors, object);
+  for (const { name } of tensors) expectArgument(operation, "the name of a tensor", name, text);
+  expectOperands(operation, Object.fromEntries(tensors.map(({ name, tensor }) => [`"${name}"`, tensor])));
 }
 
 /** Anything that owns tensors. */
@@ -80,6 +89,7 @@ function transposed(
 
 /** Reads tensors back from the device, as they are stored. */
 export async function storable(tensors: readonly NamedTensor[]): Promise<TensorToStore[]> {
+  expectNamed("storable", tensors);
   const reads = tensors.map((named) => named.tensor.read());
   const data = await Promise.all(reads);
   return tensors.map((named, i) => ({
@@ -95,6 +105,7 @@ export async function storable(tensors: readonly NamedTensor[]): Promise<TensorT
  * @throws WeightsError naming the tensor with the shape found and expected, or the tensors that the file lacks
  */
 export async function loadTensors(file: WeightsFile, tensors: readonly NamedTensor[]): Promise<void> {
+  expectNamed("loadTensors", tensors);
   const missing = tensors.filter(({ name }) => !file.tensors.has(name)).map(({ name }) => name);
   if (missing.length > 0) {
     const some = missing.slice(0, 5).join(", ");

@@ -1,6 +1,8 @@
+import { type Checks, expectArgument, expectOptions, finite, oneOf } from "../arguments.ts";
 import { record } from "../autograd.ts";
-import { ShapeError, Tensor } from "../tensor.ts";
+import { Tensor } from "../tensor.ts";
 import { overElements } from "./elementwise.ts";
+import { expectOperands } from "./operands.ts";
 
 type Activation = "gelu" | "gelu_tanh" | "silu" | "sigmoid" | "tanh" | "relu6" | "hardswish" | "pow";
 
@@ -20,7 +22,7 @@ const flops: Readonly<Record<Activation, readonly [forward: number, gradient: nu
 const largestWholeExponent = 64;
 
 function activation(op: Activation, x: Tensor, exponent = 0): Tensor {
-  if (!x.isFloat) throw new ShapeError(`${op} takes floating-point elements, found ${x.dtype} [${x.shape}]`);
+  expectOperands(op, { x });
   const y = Tensor.like(x);
   overElements(
     "elementwise/activation",
@@ -52,14 +54,21 @@ function constants(op: Activation, gradient: boolean, exponent: number) {
   return { OP: op, GRADIENT: gradient, WHOLE: whole };
 }
 
+interface GeluOptions {
+  readonly approximate?: "none" | "tanh";
+}
+
+const geluChecks: Checks<GeluOptions> = { approximate: oneOf("none", "tanh") };
+
 /**
  * Gaussian error linear unit, y = x · Φ(x) with Φ the normal distribution (Hendrycks & Gimpel 2016).
  * @param approximate `none` for Φ by the error function, as vision transformers use it; `tanh` for
  * x/2 · (1 + tanh(√(2/π)(x + 0.044715 x³)))
  * @throws ShapeError when x is not f32
  */
-export function gelu(x: Tensor, { approximate = "none" }: { approximate?: "none" | "tanh" } = {}): Tensor {
-  const op = approximate === "tanh" ? "gelu_tanh" : "gelu";
+export function gelu(x: Tensor, options: GeluOptions = {}): Tensor {
+  expectOptions("gelu", options, geluChecks);
+  const op = options.approximate === "tanh" ? "gelu_tanh" : "gelu";
   // dx = dy · (Φ(x) + x · φ(x)); tanh form, t = tanh u: dx = dy · ((1 + t)/2 + x/2 · (1 − t²) · u′)
   return record("gelu", [x], activation(op, x), (dy) => [slope(op, x, dy)]);
 }
@@ -100,9 +109,9 @@ export function hardswish(x: Tensor): Tensor {
  * @throws RangeError when the exponent is not a finite number
  */
 export function pow(x: Tensor, exponent: number): Tensor {
-  if (!Number.isFinite(exponent)) throw new RangeError(`pow: the exponent must be a finite number, got ${exponent}`);
+  expectArgument("pow", "the exponent", exponent, finite);
   // dx = exponent · x^(exponent − 1) · dy
   return record("pow", [x], activation("pow", x, exponent), (dy) => [
-    exponent === 0 ? Tensor.zeros(x.device, x.shape) : slope("pow", x, dy, exponent - 1, exponent),
+    exponent === 0 ? Tensor.zeros(x.device, x.shape, x.dtype) : slope("pow", x, dy, exponent - 1, exponent),
   ]);
 }

@@ -1,13 +1,17 @@
+import { type Checks, expectOptions, finite } from "../arguments.ts";
 import { record } from "../autograd.ts";
 import type { Device } from "../device/device.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
 import { type AttentionWay, attentionWays } from "./attention-ways.ts";
+import { expectOperands } from "./operands.ts";
 
 export interface AttentionOptions {
   /** Factor of q·k before the softmax; 1/√D unless given. */
   readonly scale?: number;
 }
+
+const checks: Checks<AttentionOptions> = { scale: finite };
 
 /** Longest row of one head that the kernels keep in registers. */
 const mostDimensions = 128;
@@ -40,8 +44,10 @@ type Triple = readonly [q: Tensor, k: Tensor, v: Tensor];
  * @throws ShapeError when the extents do not fit
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
+  expectOptions("attention", options, checks);
+  expectOperands("attention", { q, k, v });
   const fits =
-    [q, k, v].every((x) => x.rank === 4 && x.isFloat) &&
+    [q, k, v].every((x) => x.rank === 4) &&
     k.shape.every((extent, axis) => extent === v.shape[axis] && (axis === 1 || extent === q.shape[axis]));
   if (!fits) {
     throw new ShapeError(
@@ -79,8 +85,10 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
  * @throws ShapeError when the extents do not fit
  */
 export function selfAttention(qkv: Tensor, options: AttentionOptions = {}): Tensor {
-  if (qkv.rank !== 5 || qkv.shape[2] !== 3 || !qkv.isFloat) {
-    throw new ShapeError(`selfAttention takes f32 [B, T, 3, heads, D], found ${qkv.dtype} [${qkv.shape}]`);
+  expectOptions("selfAttention", options, checks);
+  expectOperands("selfAttention", { qkv });
+  if (qkv.rank !== 5 || qkv.shape[2] !== 3) {
+    throw new ShapeError(`selfAttention takes [B, T, 3, heads, D], found ${qkv.dtype} [${qkv.shape}]`);
   }
   const [batch, tokens, , heads, dimensions] = qkv.shape as [number, number, number, number, number];
   const width = rowWidth(dimensions);

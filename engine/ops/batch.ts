@@ -1,14 +1,16 @@
 import type { Grid, KernelArgument } from "../kernel/dispatch.ts";
 import { flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { ShapeError, type Tensor } from "../tensor.ts";
+import { expectOperands } from "./operands.ts";
 
 /** Images, height, width and channels of a batch of pictures or feature maps. */
 export type BatchShape = readonly [images: number, height: number, width: number, channels: number];
 
-/** The shape of x. @throws ShapeError when x is not an f32 tensor [N, H, W, C] */
+/** The shape of x. @throws ShapeError when x is not a tensor [N, H, W, C] of f32 or f16 */
 export function batchShape(operation: string, x: Tensor): BatchShape {
-  if (x.rank !== 4 || !x.isFloat) {
-    throw new ShapeError(`${operation} takes f32 feature maps [N, H, W, C], found ${x.dtype} [${x.shape}]`);
+  expectOperands(operation, { x });
+  if (x.rank !== 4) {
+    throw new ShapeError(`${operation} takes feature maps [N, H, W, C], found ${x.dtype} [${x.shape}]`);
   }
   return x.shape as unknown as BatchShape;
 }

@@ -1,6 +1,7 @@
 import { record } from "../autograd.ts";
 import { type DataType, ShapeError, Tensor } from "../tensor.ts";
 import { contract, contractWeight, matrixProduct } from "./contract.ts";
+import { expectOperands } from "./operands.ts";
 import { transpose, upToFour, withColumns, withRowsAndColumns } from "./shape.ts";
 
 /**
@@ -8,6 +9,7 @@ import { transpose, upToFour, withColumns, withRowsAndColumns } from "./shape.ts
  * @throws ShapeError when the operands are not batches of matrices or the extents differ
  */
 export function batchedMatmul(a: Tensor, b: Tensor): Tensor {
+  expectOperands("batchedMatmul", { a, b });
   const fits = a.rank === 3 && b.rank === 3 && a.shape[0] === b.shape[0] && a.shape[2] === b.shape[1];
   if (!fits) {
     throw new ShapeError(

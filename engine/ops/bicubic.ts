@@ -1,3 +1,4 @@
+import { type Checks, expectOptions, extent, flag } from "../arguments.ts";
 import type { Tensor } from "../tensor.ts";
 import { type Resampling, resample, resampling } from "./resample.ts";
 
@@ -8,13 +9,17 @@ export interface BicubicOptions {
   readonly antialias?: boolean;
 }
 
+const checks: Checks<BicubicOptions> = { height: extent, width: extent, antialias: flag };
+
 /**
  * Resizes maps [N, H, W, C] → [N, height, width, C] by cubic convolution (Keys 1981); corners are not aligned. Equal to
  * `interpolate(…, mode="bicubic", antialias=…)` of PyTorch: a = −0.75, or −0.5 with antialias. The way to give the
  * position embedding of a vision transformer another grid.
  * @throws ShapeError when height or width is not a whole number of at least 1
  */
-export function resizeBicubic(x: Tensor, { height, width, antialias = false }: BicubicOptions): Tensor {
+export function resizeBicubic(x: Tensor, options: BicubicOptions): Tensor {
+  expectOptions("resizeBicubic", options, checks);
+  const { height, width, antialias = false } = options;
   const map = (inputs: number, outputs: number) => cubic(inputs, outputs, antialias);
   return resample("resizeBicubic", x, { height, width }, { name: `bicubic ${antialias}`, map });
 }

@@ -1,9 +1,11 @@
+import { type Checks, expectOptions, flag } from "../arguments.ts";
 import { ShapeError, type Tensor } from "../tensor.ts";
 import { batchShape } from "./batch.ts";
 import { batchedMatmul } from "./batched.ts";
 import { scale } from "./elementwise.ts";
 import { signedSqrt } from "./magnitude.ts";
 import { l2Normalise } from "./normalise-l2.ts";
+import { expectOperands } from "./operands.ts";
 import { reshape, transpose } from "./shape.ts";
 
 export interface BilinearPoolOptions {
@@ -13,6 +15,8 @@ export interface BilinearPoolOptions {
   readonly l2Normalise?: boolean;
 }
 
+const checks: Checks<BilinearPoolOptions> = { signedSqrt: flag, l2Normalise: flag };
+
 /**
  * Bilinear pooling (Lin et al. 2015): the outer products of the two maps' channels at each position, averaged over positions.
  * x: [N, H, W, C1], y: [N, H, W, C2] → [N, C1·C2], element c1·C2 + c2 the mean of x_c1 · y_c2. The head of DB-CNN (Zhang
@@ -20,6 +24,8 @@ export interface BilinearPoolOptions {
  * @throws ShapeError when images, heights or widths differ
  */
 export function bilinearPool(x: Tensor, y: Tensor, options: BilinearPoolOptions = {}): Tensor {
+  expectOptions("bilinearPool", options, checks);
+  expectOperands("bilinearPool", { x, y });
   const [images, height, width, xChannels] = batchShape("bilinearPool", x);
   const [yImages, yHeight, yWidth, yChannels] = batchShape("bilinearPool", y);
   if (images !== yImages || height !== yHeight || width !== yWidth) {

@@ -2,6 +2,7 @@ import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { type Shape, ShapeError, sizeOf, Tensor } from "../tensor.ts";
 import * as elementwise from "./elementwise.ts";
+import { expectOperands } from "./operands.ts";
 import { sumAxis } from "./reduce.ts";
 
 type Binary = "add" | "subtract" | "multiply" | "divide";
@@ -51,16 +52,12 @@ function axesOf(operation: string, a: Shape, b: Shape, shape: Shape): Axis[] {
 }
 
 function sameShape(a: Tensor, b: Tensor): boolean {
-  return a.rank === b.rank && a.shape.every((extent, i) => extent === b.shape[i]);
+  return a?.rank === b?.rank && a?.shape?.every((extent, i) => extent === b.shape[i]);
 }
 
 /** Not recorded. */
 function combine(op: Binary, a: Tensor, b: Tensor): Tensor {
-  if (!a.isFloat || !b.isFloat) {
-    throw new ShapeError(
-      `${op} takes floating-point elements, found ${a.dtype} [${a.shape}] and ${b.dtype} [${b.shape}]`,
-    );
-  }
+  expectOperands(op, { a, b });
   const { device } = a;
   const shape = broadcastShape(op, a.shape, b.shape);
   const axes = axesOf(op, a.shape, b.shape, shape);

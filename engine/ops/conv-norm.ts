@@ -1,13 +1,25 @@
+import { type Checks, expectOptions, oneOf } from "../arguments.ts";
 import { isRecording } from "../autograd.ts";
 import type { Tensor } from "../tensor.ts";
 import { relu6 } from "./activation.ts";
-import { type ConvOptions, conv2d, conv2dThen } from "./conv.ts";
-import { type BatchNormOptions, type BatchNormState, batchNorm, runningMoments } from "./norm.ts";
+import { type ConvOptions, conv2d, conv2dThen, convChecks } from "./conv.ts";
+import {
+  type BatchNormOptions,
+  type BatchNormState,
+  batchNorm,
+  expectState,
+  normChecks,
+  runningMoments,
+} from "./norm.ts";
+import { expectOperands } from "./operands.ts";
 
 export interface ConvNormOptions extends ConvOptions, Omit<BatchNormOptions, "relu"> {
   /** What ends it, after the residual; nothing unless given. */
   readonly activation?: "relu" | "relu6" | undefined;
 }
+
+const { relu: _, ...norms } = normChecks;
+const checks: Checks<ConvNormOptions> = { ...convChecks, ...norms, activation: oneOf("relu", "relu6") };
 
 /**
  * y = activation(batchNorm(conv2d(x)) + residual), as {@link conv2d} and {@link batchNorm} describe them. x: [N, H, W, C],
@@ -16,6 +28,13 @@ export interface ConvNormOptions extends ConvOptions, Omit<BatchNormOptions, "re
  * @throws ShapeError when the extents do not fit
  */
 export function convNorm(x: Tensor, weight: Tensor, state: BatchNormState, options: ConvNormOptions): Tensor {
+  expectOptions("convNorm", options, checks);
+  expectState("convNorm", state);
+  const { scale, shift } = state;
+  expectOperands(
+    "convNorm",
+    options.residual ? { x, weight, scale, residual: options.residual } : { x, weight, scale, shift },
+  );
   const { training, epsilon = 1e-5, momentum, residual, activation, ...convolution } = options;
   const columns = weight.shape.at(-1)!;
   const inputs = [x, weight, state.scale, state.shift, convolution.bias].filter((tensor) => !!tensor);

@@ -1,9 +1,11 @@
+import { type Checks, expectOptions, sides, whole } from "../arguments.ts";
 import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { type Shape, ShapeError, Tensor } from "../tensor.ts";
 import { contract, contractWeight, type Epilogue, type Pair } from "./contract.ts";
 import { depthwise, metTaps, widestDepthwise } from "./depthwise.ts";
 import { columnSums } from "./matmul.ts";
+import { expectOperands, operand } from "./operands.ts";
 import { transpose, upToFour, withColumns, withRowsAndColumns } from "./shape.ts";
 import { tileSize, winograd } from "./winograd.ts";
 
@@ -30,6 +32,15 @@ interface ConvShape {
   readonly groups: number;
 }
 
+/** What the options of a convolution may be. */
+export const convChecks: Checks<ConvOptions> = { stride: sides(1), padding: sides(0), groups: whole(1), bias: operand };
+
+function expectConvOperands(x: Tensor, weight: Tensor, options: ConvOptions): void {
+  expectOptions("conv2d", options, convChecks);
+  const { bias } = options;
+  expectOperands("conv2d", bias ? { x, weight, bias } : { x, weight });
+}
+
 /** A number for both axes, or one for each. */
 export function pair(value: number | Pair): Pair {
   return typeof value === "number" ? [value, value] : value;
@@ -41,6 +52,7 @@ export function pair(value: number | Pair): Pair {
  * @throws ShapeError when the extents do not fit or nothing is left of the picture
  */
 export function conv2d(x: Tensor, weight: Tensor, options: ConvOptions = {}): Tensor {
+  expectConvOperands(x, weight, options);
   const shape = convShape(x.shape, weight.shape, options);
   const { bias } = options;
   const ways = waysOf(shape);
@@ -58,6 +70,7 @@ export function conv2d(x: Tensor, weight: Tensor, options: ConvOptions = {}): Te
  * @throws ShapeError as conv2d, with groups, or when the output's channels are no multiple of 4
  */
 export function conv2dThen(x: Tensor, weight: Tensor, options: ConvOptions, then: Omit<Epilogue, "bias">): Tensor {
+  expectConvOperands(x, weight, options);
   const shape = convShape(x.shape, weight.shape, options);
   if (shape.groups > 1 || shape.columns % 4 > 0)
     throw new ShapeError(`conv2dThen: ${shape.groups} groups, ${shape.columns} channels; take 1 and a multiple of 4`);
@@ -90,9 +103,6 @@ function convShape(x: Shape, weight: Shape, options: ConvOptions): ConvShape {
   const padding = pair(options.padding ?? 0);
   if (inner * groups !== channels || columns % groups !== 0) {
     throw new ShapeError(`conv2d: weight [${weight}] with ${groups} group(s) does not fit ${channels} channels`);
-  }
-  if (stride.some((s) => !(s >= 1)) || padding.some((p) => !(p >= 0))) {
-    throw new ShapeError(`conv2d: stride ${stride} must be at least 1, padding ${padding} at least 0`);
   }
   const { bias } = options;
   if (bias && bias.size !== columns) throw new ShapeError(`conv2d: bias [${bias.shape}] for ${columns} channels`);

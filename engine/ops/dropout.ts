@@ -1,3 +1,19 @@
+import {
+  belowOne,
+  type Check,
+  type Checks,
+  expectArgument,
+  expectList,
+  expectNames,
+  expectOptions,
+  extent,
+  flag,
+  number,
+  object,
+  shown,
+  text,
+  whole,
+} from "../arguments.ts";
 import { record } from "../autograd.ts";
 import type { Device } from "../device/device.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
@@ -5,6 +21,7 @@ import { Random } from "../random.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
 import { batchShape, overImages } from "./batch.ts";
 import { multiply } from "./broadcast.ts";
+import { expectOperands } from "./operands.ts";
 
 /** Which random words an operation takes. Each call of a training should have a seed, stream or offset of its own. */
 export interface RandomWords {
@@ -23,6 +40,15 @@ export interface DropoutOptions extends Omit<RandomWords, "offset"> {
   readonly training?: boolean;
 }
 
+const count: Check = { ...extent, error: RangeError };
+const natural: Check = { ...whole(0), error: RangeError };
+const offset: Check = {
+  allowed: natural.allowed,
+  fits: (value) => natural.fits(typeof value === "function" ? value() : value),
+};
+const wordChecks: Checks<RandomWords> = { seed: natural, offset: natural, stream: text };
+const dropoutChecks: Checks<DropoutOptions> = { seed: natural, offset, stream: text, training: flag };
+
 /** What tells the kernels which words to take. @param start blocks before the window's */
 function philoxParameters({ seed, stream = "", offset = 0 }: DropoutOptions, start: number) {
   const random = new Random(seed, stream);
@@ -37,20 +63,15 @@ function philoxParameters({ seed, stream = "", offset = 0 }: DropoutOptions, sta
   };
 }
 
-function expectOffset(operation: string, offset: number): void {
-  if (!Number.isSafeInteger(offset) || offset < 0) {
-    throw new RangeError(`${operation}: the offset must be an integer from 0 to 2^53 - 1, got ${offset}`);
-  }
-}
-
 /**
  * `count` random words made on the GPU, u32 [count], each uniform in [0, 2^32): the words of `new Random(seed, stream)`
  * from position 4 · offset on.
  * @throws RangeError when seed or offset is not an integer in its range
  */
 export function randomWords(device: Device, count: number, words: RandomWords): Tensor {
-  const { offset = 0 } = words;
-  expectOffset("randomWords", offset);
+  expectArgument("randomWords", "the count", count, whole(1));
+  expectOptions("randomWords", words, wordChecks);
+  expectArgument("randomWords", "the seed", words.seed, natural);
   const y = Tensor.empty(device, [count], "u32");
   for (const { start, count: blocks } of rowRanges(device, Math.ceil(count / 4), [4])) {
     device.kernels.run(
@@ -82,10 +103,11 @@ function drop(x: Tensor, rate: number, words: DropoutOptions): Tensor {
   return y;
 }
 
-function checked(operation: string, x: Tensor, rate: number, { offset = 0 }: DropoutOptions): void {
-  if (!x.isFloat) throw new ShapeError(`${operation} takes floating-point elements, found ${x.dtype} [${x.shape}]`);
-  if (!(rate >= 0 && rate < 1)) throw new RangeError(`${operation}: the rate must be from 0 to below 1, got ${rate}`);
-  expectOffset(operation, typeof offset === "number" ? offset : offset());
+function checked(operation: string, x: Tensor, rate: number, options: DropoutOptions): void {
+  expectOperands(operation, { x });
+  expectArgument(operation, "the rate", rate, belowOne);
+  expectOptions(operation, options, dropoutChecks);
+  expectArgument(operation, "the seed", options.seed, natural);
 }
 
 /**
@@ -144,6 +166,8 @@ export interface CutoutWindow {
   readonly width: number;
 }
 
+const cutoutNames = { top: true, left: true, height: true, width: true } satisfies Record<keyof CutoutWindow, true>;
+
 /**
  * Fills one rectangle of each picture with `value` (DeVries & Taylor 2017). x: [N, H, W, C]; windows: one for each of the
  * N pictures, in pixels; a height or width of 0 leaves the picture as it is.
@@ -151,11 +175,14 @@ export interface CutoutWindow {
  */
 export function cutout(x: Tensor, windows: readonly CutoutWindow[], value = 0): Tensor {
   const [images, height, width] = batchShape("cutout", x);
+  expectArgument("cutout", "the value", value, number);
+  expectList("cutout", "windows", windows, object);
+  for (const window of windows) expectNames("a window of cutout", window, cutoutNames);
   if (windows.length !== images) throw new ShapeError(`cutout: ${windows.length} windows for ${images} pictures`);
   const bounds = windows.flatMap((window, n) => {
     const { top, left, height: tall, width: wide } = window;
-    if (![top, left, tall, wide].every(Number.isInteger) || tall < 0 || wide < 0) {
-      throw new ShapeError(`cutout: window ${n}, ${JSON.stringify(window)}, is not in whole pixels of size ≥ 0`);
+    if (![top, left, tall, wide].every(Number.isSafeInteger) || tall < 0 || wide < 0) {
+      throw new ShapeError(`cutout: window ${n}, ${shown(window)}, is not in whole pixels of size ≥ 0`);
     }
     const within = (at: number, extent: number) => Math.min(Math.max(at, 0), extent);
     return [within(top, height), within(left, width), within(top + tall, height), within(left + wide, width)];
@@ -193,7 +220,8 @@ export function cutoutWindows(
   width: number,
   size: number,
 ): CutoutWindow[] {
-  if (!Number.isInteger(size) || size < 1) throw new RangeError(`cutoutWindows: the size must be ≥ 1, got ${size}`);
+  const given = { images, height, width, size };
+  for (const [name, value] of Object.entries(given)) expectArgument("cutoutWindows", name, value, count);
   return Array.from({ length: images }, () => ({
     top: random.integer(height) - Math.floor(size / 2),
     left: random.integer(width) - Math.floor(size / 2),

@@ -1,7 +1,9 @@
+import { expectArgument, number, oneOf } from "../arguments.ts";
 import { record } from "../autograd.ts";
 import type { Parameter } from "../kernel/dispatch.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { type DataType, ShapeError, Tensor } from "../tensor.ts";
+import { expectOperands } from "./operands.ts";
 
 type Unary = "relu" | "scale" | "exp" | "log" | "sqrt" | "square";
 type Binary = "add" | "subtract" | "multiply" | "divide" | "relu_gradient";
@@ -40,12 +42,14 @@ export function overElements(
 }
 
 function unary(op: Unary, x: Tensor, factor = 0): Tensor {
+  expectOperands(op, { x });
   const y = Tensor.like(x);
   overElements("elementwise/unary", { OP: op }, { x, y }, { factor }, {}, 1);
   return y;
 }
 
 function binary(op: Binary, a: Tensor, b: Tensor): Tensor {
+  expectOperands(op, { a, b });
   expectSameShape(op, a, b);
   const y = Tensor.like(a);
   overElements("elementwise/binary", { OP: op }, { a, b, y }, {}, {}, op === "relu_gradient" ? 0 : 1);
@@ -65,18 +69,22 @@ export function relu(x: Tensor): Tensor {
   return record("relu", [x], y, (dy) => [binary("relu_gradient", dy, y)]);
 }
 
-/** y = factor · x. */
+/** y = factor · x. Throws RangeError when the factor is no number. */
 export function scale(x: Tensor, factor: number): Tensor {
+  expectArgument("scale", "the factor", factor, number);
   // dx = factor · dy
   return record("scale", [x], unary("scale", x, factor), (dy) => [unary("scale", dy, factor)]);
 }
+
+const castTypes = oneOf("f32", "f16");
 
 /**
  * The same numbers as f32 or f16, rounded to nearest; beyond ±65,504 f16 is infinite. Operations on f16 tensors give f16.
  * @throws ShapeError when x holds u32, or the adapter has no f16
  */
 export function cast(x: Tensor, dtype: "f32" | "f16"): Tensor {
-  if (!x.isFloat) throw new ShapeError(`cast takes floating-point elements, found ${x.dtype} [${x.shape}]`);
+  expectOperands("cast", { x });
+  expectArgument("cast", "the type", dtype, castTypes);
   // dx = dy in the type of x
   return record("cast", [x], converted(x, dtype), (dy) => [converted(dy, x.dtype)]);
 }

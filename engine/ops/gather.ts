@@ -1,7 +1,11 @@
+import { shown } from "../arguments.ts";
 import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { elementBytes, type Shape, ShapeError, Tensor } from "../tensor.ts";
-import { movedElement } from "./join.ts";
+import { expectOperands, indices as indexType, moved } from "./operands.ts";
+import { movedElement } from "./shape.ts";
+
+const gatherTypes = { table: moved, indices: indexType };
 
 /**
  * Rows of a table by their numbers, an embedding lookup: y[…, :] = table[indices[…], :]. table: [V, D], indices: u32 […]
@@ -10,9 +14,8 @@ import { movedElement } from "./join.ts";
  * or the numbers of rows do not fit one binding of the adapter
  */
 export function gatherRows(table: Tensor, indices: Tensor): Tensor {
+  expectOperands("gatherRows", { table, indices }, gatherTypes);
   if (table.rank !== 2) throw new ShapeError(`gatherRows takes a table [V, D], found [${table.shape}]`);
-  if (indices.dtype !== "u32")
-    throw new ShapeError(`gatherRows takes u32 indices, found ${indices.dtype} [${indices.shape}]`);
   // dtable[v] = Σ dy[i] over the i with indices[i] = v, in ascending order
   return record("gatherRows", [table], rowsOf(table, indices), (dy) => [scatterAdd(dy, indices, table.shape)]);
 }
@@ -117,9 +120,8 @@ function invert(indices: Tensor, rows: number): { starts: Tensor; places: Tensor
 
 /** Rows, and elements of a row, of f32 […, m]. */
 function rowsOfLast(operation: string, x: Tensor): { rows: number; columns: number; leading: Shape } {
-  if (x.rank < 1 || !x.isFloat) {
-    throw new ShapeError(`${operation} takes floating-point rows […, m], found ${x.dtype} [${x.shape}]`);
-  }
+  expectOperands(operation, { x });
+  if (x.rank < 1) throw new ShapeError(`${operation} takes rows […, m], found [${x.shape}]`);
   const columns = x.shape.at(-1)!;
   return { rows: x.size / columns, columns, leading: x.shape.slice(0, -1) };
 }
@@ -130,10 +132,10 @@ function rowsOfLast(operation: string, x: Tensor): { rows: number; columns: numb
  * @throws ShapeError when x is not f32, or k is not a whole number from 1 to m
  */
 export function topK(x: Tensor, k: number): { values: Tensor; indices: Tensor } {
-  const { device } = x;
   const { rows, columns, leading } = rowsOfLast("topK", x);
+  const { device } = x;
   if (!Number.isInteger(k) || k < 1 || k > columns) {
-    throw new ShapeError(`topK: k = ${k} is not a whole number from 1 to ${columns}, the length of the rows`);
+    throw new ShapeError(`topK: k = ${shown(k)} is not a whole number from 1 to ${columns}, the length of the rows`);
   }
   const values = Tensor.like(x, [...leading, k]);
   const indices = Tensor.empty(device, [...leading, k], "u32");
@@ -194,8 +196,8 @@ export function argmax(x: Tensor): Tensor {
 const sumBlock = 256;
 
 function scan(x: Tensor, reverse: boolean): Tensor {
-  const { device } = x;
   const { rows, columns } = rowsOfLast("cumulativeSum", x);
+  const { device } = x;
   const y = Tensor.like(x);
   for (const { start, count } of rowRanges(device, rows, [columns])) {
     device.kernels.run(

@@ -1,16 +1,39 @@
+import {
+  type Checks,
+  expectArgument,
+  expectList,
+  expectNames,
+  expectOptions,
+  extent,
+  finite,
+  flag,
+  object,
+  oneOf,
+  positive,
+  shown,
+} from "../arguments.ts";
 import { record } from "../autograd.ts";
 import type { Device } from "../device/device.ts";
 import { flatGrid, flatWorkgroup, greatestCommonDivisor, rowRanges } from "../kernel/grid.ts";
 import { elementBytes, ShapeError, Tensor } from "../tensor.ts";
 import { batchShape, overImages } from "./batch.ts";
 import { concat } from "./join.ts";
+import { expectOperandList, expectOperands } from "./operands.ts";
 import { antialiased, interpolated, resample } from "./resample.ts";
 
 /**
  * Uploads a picture of interleaved 8-bit RGB and unpacks it on the adapter → [1, H, W, 3] in [0, 1]. Not differentiable.
  * @throws ShapeError when there are not height · width · 3 bytes
  */
-export function unpackRgb(device: Device, pixels: Uint8Array, height: number, width: number): Tensor {
+export function unpackRgb(
+  device: Device,
+  pixels: Uint8Array | Uint8ClampedArray,
+  height: number,
+  width: number,
+): Tensor {
+  if (!/^Uint8(Clamped)?Array$/.test(Reflect.get(Object(pixels), Symbol.toStringTag)))
+    throw new ShapeError(`unpackRgb takes bytes as a Uint8Array, found ${shown(pixels)}`);
+  expectExtents("unpackRgb", height, width);
   const y = Tensor.empty(device, [1, height, width, 3]);
   if (pixels.length !== y.size) {
     y.dispose();
@@ -40,12 +63,21 @@ export interface ResizeOptions {
   readonly antialias?: boolean;
 }
 
+const resizeChecks: Checks<ResizeOptions> = {
+  height: extent,
+  width: extent,
+  filter: oneOf("bilinear"),
+  antialias: flag,
+};
+
 /**
  * Resizes pictures [N, H, W, C] → [N, height, width, C]; corners are not aligned, the aspect ratio is not kept.
  * Equal to `interpolate(…, mode="bilinear", antialias=…)` of PyTorch on floats.
  * @throws ShapeError when height or width is not a whole number of at least 1
  */
-export function resize(x: Tensor, { height, width, antialias = true }: ResizeOptions): Tensor {
+export function resize(x: Tensor, options: ResizeOptions): Tensor {
+  expectOptions("resize", options, resizeChecks);
+  const { height, width, antialias = true } = options;
   const filter = antialias
     ? { name: "antialiased bilinear", map: antialiased }
     : { name: "bilinear", map: interpolated };
@@ -60,6 +92,8 @@ export interface CropWindow {
   readonly flip?: boolean;
 }
 
+const windowNames = { top: true, left: true, flip: true } satisfies Record<keyof CropWindow, true>;
+
 /**
  * Cuts one part out of each picture and mirrors it where asked. x: [N, H, W, C] → [N, height, width, C].
  * @param windows one for each picture
@@ -68,12 +102,14 @@ export interface CropWindow {
 export function cropAndFlip(x: Tensor, windows: readonly CropWindow[], height: number, width: number): Tensor {
   const [images, inHeight, inWidth] = batchShape("cropAndFlip", x);
   expectExtents("cropAndFlip", height, width);
+  expectList("cropAndFlip", "windows", windows, object);
+  for (const window of windows) expectNames("a window of cropAndFlip", window, windowNames);
   if (windows.length !== images) throw new ShapeError(`cropAndFlip: ${windows.length} windows for ${images} pictures`);
   windows.forEach(({ top, left }, n) => {
     const whole = Number.isInteger(top) && Number.isInteger(left);
     if (!whole || top < 0 || left < 0 || top + height > inHeight || left + width > inWidth) {
       throw new ShapeError(
-        `cropAndFlip: picture ${n}: a ${height}x${width} window at top ${top}, left ${left} is not inside ${inHeight}x${inWidth}`,
+        `cropAndFlip: picture ${n}: a ${height}x${width} window at top ${shown(top)}, left ${shown(left)} is not inside ${inHeight}x${inWidth}`,
       );
     }
   });
@@ -133,6 +169,7 @@ function within(start: number, end: number, extent: number): number {
 /** Mirrors pictures [N, H, W, C] left to right: all of them, or those for which `flips` is true. */
 export function flipHorizontal(x: Tensor, flips?: readonly boolean[]): Tensor {
   const [images, height, width] = batchShape("flipHorizontal", x);
+  if (flips) expectList("flipHorizontal", "flips", flips, flag);
   if (flips && flips.length !== images) {
     throw new ShapeError(`flipHorizontal: ${flips.length} flags for ${images} pictures`);
   }
@@ -143,6 +180,7 @@ export function flipHorizontal(x: Tensor, flips?: readonly boolean[]): Tensor {
 /** The middle of pictures [N, H, W, C] → [N, height, width, C]; an odd margin is smaller above and on the left. */
 export function centerCrop(x: Tensor, height: number, width: number): Tensor {
   const [images, inHeight, inWidth] = batchShape("centerCrop", x);
+  expectExtents("centerCrop", height, width);
   const window = { top: Math.floor((inHeight - height) / 2), left: Math.floor((inWidth - width) / 2) };
   return cropAndFlip(x, Array(images).fill(window), height, width);
 }
@@ -152,13 +190,15 @@ export function centerCrop(x: Tensor, height: number, width: number): Tensor {
  * @throws ShapeError when there are not C means and deviations, or a deviation is not above 0
  */
 export function normalise(x: Tensor, mean: readonly number[], deviation: readonly number[]): Tensor {
+  expectOperands("normalise", { x });
+  expectList("normalise", "the means", mean, finite);
+  expectList("normalise", "the deviations", deviation, positive);
   const channels = x.shape.at(-1);
-  if (!x.isFloat || channels !== mean.length || channels !== deviation.length) {
+  if (channels !== mean.length || channels !== deviation.length) {
     throw new ShapeError(
       `normalise: ${mean.length} means and ${deviation.length} deviations for an ${x.dtype} tensor [${x.shape}]`,
     );
   }
-  if (!deviation.every((d) => d > 0)) throw new ShapeError(`normalise: deviations [${deviation}] must be above 0`);
   const factors = deviation.map((d) => 1 / d);
   const zeros = mean.map(() => 0);
   // dx = dy / deviation
@@ -190,11 +230,11 @@ function perChannel(x: Tensor, means: readonly number[], factors: readonly numbe
  * @throws ShapeError when there are none, or their shapes differ
  */
 export function stack(images: readonly Tensor[]): Tensor {
-  const [first] = images;
-  if (!first) throw new ShapeError("stack: no pictures were given");
+  expectOperandList("stack", images);
+  const first = images[0]!;
   const [leading] = batchShape("stack", first);
   for (const image of images) {
-    if (leading !== 1 || image.shape.join() !== first.shape.join() || !image.isFloat) {
+    if (leading !== 1 || image.shape.join() !== first.shape.join()) {
       throw new ShapeError(
         `stack takes pictures [1, H, W, C] of one size, found [${first.shape}] and [${image.shape}]`,
       );
@@ -204,7 +244,6 @@ export function stack(images: readonly Tensor[]): Tensor {
 }
 
 function expectExtents(operation: string, height: number, width: number): void {
-  if (![height, width].every((extent) => Number.isInteger(extent) && extent >= 1)) {
-    throw new ShapeError(`${operation}: ${height}x${width} is not a size of pictures; both are whole and at least 1`);
-  }
+  expectArgument(operation, "the height", height, extent);
+  expectArgument(operation, "the width", width, extent);
 }

@@ -1,6 +1,9 @@
+import { any, axisOf, expectArgument, expectList, number, whole } from "../arguments.ts";
 import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, greatestCommonDivisor, rowRanges } from "../kernel/grid.ts";
 import { elementBytes, type Shape, ShapeError, sizeOf, Tensor } from "../tensor.ts";
+import { expectOperandList, expectOperands, moved } from "./operands.ts";
+import { movedElement } from "./shape.ts";
 
 /** Axes that a kernel can tell apart. */
 const largestRank = 6;
@@ -18,23 +21,9 @@ function stridesOf(shape: Shape): number[] {
   return shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
 }
 
-/** The number of an axis that may count from the last. @throws ShapeError when there is none */
-function axisOf(operation: string, shape: Shape, axis: number): number {
-  const at = axis < 0 ? axis + shape.length : axis;
-  if (!(Number.isInteger(at) && at >= 0 && at < shape.length)) {
-    throw new ShapeError(`${operation}: [${shape}] has no axis ${axis}`);
-  }
-  return at;
-}
-
 function expectRank(operation: string, x: Tensor): void {
+  expectOperands(operation, { x }, { x: moved });
   if (x.rank > largestRank) throw new ShapeError(`${operation} takes at most ${largestRank} axes, found [${x.shape}]`);
-}
-
-/** WGSL type in which a kernel moves elements of x, one or four at a time, without looking at them. */
-export function movedElement(x: Tensor, vector: boolean): string {
-  if (x.dtype === "f16") return vector ? "vec4h" : "f16";
-  return vector ? "vec4u" : "u32";
 }
 
 /** The bits that a kernel writes for a value of the type of x. */
@@ -128,6 +117,8 @@ function shifted(x: Tensor, before: readonly number[], shape: Shape, value = 0):
  */
 export function slice(x: Tensor, starts: readonly number[], ends: readonly number[]): Tensor {
   expectRank("slice", x);
+  expectList("slice", "starts", starts, any);
+  expectList("slice", "ends", ends, any);
   if (starts.length !== x.rank || ends.length !== x.rank) {
     throw new ShapeError(`slice: [${x.shape}] needs ${x.rank} starts and ends, found [${starts}] and [${ends}]`);
   }
@@ -137,7 +128,7 @@ export function slice(x: Tensor, starts: readonly number[], ends: readonly numbe
   shape.forEach((extent, axis) => {
     const start = from[axis]!;
     if (
-      !(Number.isInteger(start) && Number.isInteger(extent) && start >= 0 && extent >= 1) ||
+      !(Number.isInteger(start) && Number.isInteger(ends[axis]) && start >= 0 && extent >= 1) ||
       start + extent > x.shape[axis]!
     ) {
       throw new ShapeError(`slice: ${starts[axis]} to ${ends[axis]} is no part of axis ${axis} of [${x.shape}]`);
@@ -148,14 +139,20 @@ export function slice(x: Tensor, starts: readonly number[], ends: readonly numbe
   return record("slice", [x], shifted(x, before, shape), (dy) => [shifted(dy, from, x.shape)]);
 }
 
+/** What a u32 tensor holds. */
+const index = whole(0, 2 ** 32 - 1);
+
 /**
  * x surrounded by `value`: `before` places in front of each axis and `after` behind it. x: any type, at most 6 axes.
  * @throws ShapeError when there is not one whole number ≥ 0 before and after each axis
  */
 export function pad(x: Tensor, before: readonly number[], after: readonly number[], value = 0): Tensor {
   expectRank("pad", x);
+  expectList("pad", "before", before, any);
+  expectList("pad", "after", after, any);
+  expectArgument("pad", "the value", value, x.dtype === "u32" ? index : number);
   const valid = (places: readonly number[]) =>
-    places.length === x.rank && places.every((count) => Number.isInteger(count) && count >= 0);
+    places.length === x.rank && places.every((count) => Number.isSafeInteger(count) && count >= 0);
   if (!valid(before) || !valid(after)) {
     throw new ShapeError(
       `pad: [${x.shape}] needs ${x.rank} whole numbers ≥ 0 before and after, found [${before}] and [${after}]`,
@@ -183,6 +180,7 @@ function permuted(x: Tensor, axes: readonly number[]): Tensor {
  */
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
   expectRank("permute", x);
+  expectList("permute", "axes", axes, any);
   const order = axes.map((axis) => axisOf("permute", x.shape, axis));
   if (order.length !== x.rank || new Set(order).size !== x.rank) {
     throw new ShapeError(`permute: [${axes}] is not a permutation of the axes of [${x.shape}]`);
@@ -197,8 +195,8 @@ export function permute(x: Tensor, axes: readonly number[]): Tensor {
  * @throws ShapeError when there is no tensor, or types or other extents differ
  */
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
-  const head = tensors[0];
-  if (!head) throw new ShapeError("concat needs at least one tensor");
+  expectOperandList("concat", tensors, moved);
+  const head = tensors[0]!;
   const at = axisOf("concat", head.shape, axis);
   for (const tensor of tensors) {
     const fits = tensor.rank === head.rank && tensor.shape.every((extent, i) => i === at || extent === head.shape[i]);

@@ -1,6 +1,8 @@
+import { expectArgument, notNegative } from "../arguments.ts";
 import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
+import { expectOperands } from "./operands.ts";
 import { sumParts } from "./reduce.ts";
 
 /** Rows that one invocation adds up for the gradients of scale and shift. */
@@ -20,16 +22,14 @@ function layout(x: Tensor) {
  * @throws RangeError when epsilon is negative
  */
 export function layerNorm(x: Tensor, scale: Tensor, shift: Tensor, epsilon = 1e-5): Tensor {
+  expectOperands("layerNorm", { x, scale, shift });
+  expectArgument("layerNorm", "epsilon", epsilon, notNegative);
   const { channels } = layout(x);
-  for (const [name, tensor] of Object.entries({ x, scale, shift })) {
-    if (!tensor.isFloat) throw new ShapeError(`layerNorm: ${name} is ${tensor.dtype}, f32 is needed`);
-  }
   for (const [name, tensor] of Object.entries({ scale, shift })) {
     if (tensor.size !== channels) {
       throw new ShapeError(`layerNorm: ${name} has ${tensor.size} elements for ${channels} channels`);
     }
   }
-  if (!(epsilon >= 0)) throw new RangeError(`layerNorm: epsilon must be at least 0, got ${epsilon}`);
   const { y, moments } = forward(x, scale, shift, epsilon);
   // dx = r · (g − mean(g) − x̂ · mean(g · x̂)), g = dy · scale    dscale = Σ dy · x̂    dshift = Σ dy    over all rows
   return record("layerNorm", [x, scale, shift], y, (dy) => [

@@ -1,7 +1,9 @@
+import { expectArgument, finite } from "../arguments.ts";
 import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
 import { expectSameShape } from "./elementwise.ts";
+import { expectOperands } from "./operands.ts";
 
 type RowLoss = "cross_entropy" | "kl_divergence" | "earth_movers" | "expectation";
 
@@ -63,21 +65,21 @@ function rowLoss(name: string, loss: RowLoss, logits: Tensor, { targets, ...vect
 }
 
 function expectLogits(operation: string, logits: Tensor): void {
-  if (logits.rank !== 2 || !logits.isFloat) {
-    throw new ShapeError(`${operation} takes floating-point logits [B, m], found ${logits.dtype} [${logits.shape}]`);
+  if (logits.rank !== 2) {
+    throw new ShapeError(`${operation} takes logits [B, m], found ${logits.dtype} [${logits.shape}]`);
   }
 }
 
 function expectVector(operation: string, name: string, vector: Tensor, length: number): void {
-  if (vector.rank !== 1 || vector.size !== length || !vector.isFloat) {
+  if (vector.rank !== 1 || vector.size !== length) {
     throw new ShapeError(`${operation}: ${name} must be f32 [${length}], found ${vector.dtype} [${vector.shape}]`);
   }
 }
 
 function expectTargets(operation: string, logits: Tensor, target: Tensor): void {
+  expectOperands(operation, { logits, target });
   expectLogits(operation, logits);
   expectSameShape(operation, logits, target);
-  if (!target.isFloat) throw new ShapeError(`${operation}: the target must be f32, found ${target.dtype}`);
 }
 
 /**
@@ -115,6 +117,7 @@ export function earthMoversDistance(logits: Tensor, target: Tensor): Tensor {
  * levels M: [m] → [B]. Scores and levels get no gradient; where the distance is 0 the gradient is taken as 0.
  */
 export function expectationL1(logits: Tensor, scores: Tensor, levels: Tensor): Tensor {
+  expectOperands("expectationL1", { logits, scores, levels });
   expectLogits("expectationL1", logits);
   expectVector("expectationL1", "scores", scores, logits.shape[0]!);
   expectVector("expectationL1", "levels", levels, logits.shape[1]!);
@@ -127,12 +130,12 @@ export function expectationL1(logits: Tensor, scores: Tensor, levels: Tensor): T
  * @param weights get no gradient
  * @param divisor B unless given
  */
-export function weightedMean(rows: Tensor, weights: Tensor, divisor = rows.size): Tensor {
+export function weightedMean(rows: Tensor, weights: Tensor, divisor = rows?.size): Tensor {
+  expectOperands("weightedMean", { rows, weights });
+  expectArgument("weightedMean", "the divisor", divisor, finite);
   expectVector("weightedMean", "rows", rows, rows.size);
   expectVector("weightedMean", "weights", weights, rows.size);
-  if (!(Math.abs(divisor) > 0 && Number.isFinite(divisor))) {
-    throw new ShapeError(`weightedMean: cannot divide by ${divisor}`);
-  }
+  if (divisor === 0) throw new ShapeError("weightedMean: cannot divide by 0");
   const { device, size: count } = rows;
   const y = Tensor.empty(device, [1]);
   const windows = { rows: rows.window(), weights: weights.window(), y: y.window() };

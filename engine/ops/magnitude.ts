@@ -1,6 +1,8 @@
+import { expectArgument, number, positive } from "../arguments.ts";
 import { record } from "../autograd.ts";
-import { ShapeError, Tensor } from "../tensor.ts";
+import { Tensor } from "../tensor.ts";
 import { overElements } from "./elementwise.ts";
+import { expectOperands } from "./operands.ts";
 
 type Operation = "abs" | "clamp" | "signed_sqrt";
 
@@ -18,7 +20,7 @@ interface Bounds {
 }
 
 function recorded(op: Operation, x: Tensor, bounds: Bounds = { low: 0, high: 0 }): Tensor {
-  if (!x.isFloat) throw new ShapeError(`${op} takes floating-point elements, found ${x.dtype} [${x.shape}]`);
+  expectOperands(op, { x });
   const y = Tensor.like(x);
   overElements("elementwise/magnitude", { OP: op, GRADIENT: false }, { x, y }, { ...bounds }, {}, flops[op][0]);
   // dx = dy · f′(x), f′ as in shaders/elementwise/magnitude.wgsl
@@ -47,6 +49,8 @@ export function abs(x: Tensor): Tensor {
  * @throws RangeError when low is not at most high
  */
 export function clamp(x: Tensor, low: number, high: number): Tensor {
+  expectArgument("clamp", "the lower end", low, number);
+  expectArgument("clamp", "the upper end", high, number);
   if (!(low <= high)) throw new RangeError(`clamp: the lower end ${low} must be at most the upper end ${high}`);
   const largest = 3.4028234663852886e38; // of f32; shaders need not know infinity
   return recorded("clamp", x, { low: Math.max(low, -largest), high: Math.min(high, largest) });
@@ -59,6 +63,6 @@ export function clamp(x: Tensor, low: number, high: number): Tensor {
  * @throws RangeError when epsilon is not above 0
  */
 export function signedSqrt(x: Tensor, epsilon = 1e-8): Tensor {
-  if (!(epsilon > 0)) throw new RangeError(`signedSqrt: epsilon must be above 0, got ${epsilon}`);
+  expectArgument("signedSqrt", "epsilon", epsilon, positive);
   return recorded("signed_sqrt", x, { low: epsilon, high: 0 });
 }

@@ -2,6 +2,7 @@ import { record } from "../autograd.ts";
 import { greatestCommonDivisor } from "../kernel/grid.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
 import { contract, contractWeight, matrixProduct } from "./contract.ts";
+import { expectOperands } from "./operands.ts";
 import { sumAxis } from "./reduce.ts";
 import { transpose, upToFour, withColumns, withRowsAndColumns } from "./shape.ts";
 
@@ -53,6 +54,7 @@ export function transposedProduct(a: Tensor, d: Tensor): Tensor {
  * @throws ShapeError when the operands are not matrices or the inner extents differ
  */
 export function matmul(a: Tensor, b: Tensor): Tensor {
+  expectOperands("matmul", { a, b });
   return linear(a, b);
 }
 
@@ -61,6 +63,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
  * @throws ShapeError when the extents do not fit
  */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  expectOperands("linear", bias ? { x, weight, bias } : { x, weight });
   if (x.rank !== 2 || weight.rank !== 2 || x.shape[1] !== weight.shape[0]) {
     throw new ShapeError(`matrix product: [${x.shape}] times [${weight.shape}]: inner extents must be equal`);
   }

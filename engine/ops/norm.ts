@@ -1,8 +1,10 @@
+import { type Checks, expectArgument, expectOptions, flag, notNegative, object, share } from "../arguments.ts";
 import { record } from "../autograd.ts";
 import type { Device } from "../device/device.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
 import { expectSameShape } from "./elementwise.ts";
+import { expectOperands, operand } from "./operands.ts";
 import { partLength, partSums } from "./reduce.ts";
 
 /** Per-channel tensors of a batch normalisation, each [C]. */
@@ -26,6 +28,15 @@ export interface BatchNormOptions {
   readonly relu?: boolean;
 }
 
+/** What the options of a batch normalisation may be. */
+export const normChecks: Checks<BatchNormOptions> = {
+  training: flag,
+  epsilon: notNegative,
+  momentum: share,
+  residual: operand,
+  relu: flag,
+};
+
 /** Rows that one invocation walks: long enough to load a channel's numbers rarely, short enough to fill the adapter. */
 const block = 64;
 
@@ -43,12 +54,17 @@ function layout(x: Tensor) {
  * @throws ShapeError when a per-channel tensor does not have C elements, or in training with a single row
  */
 export function batchNorm(x: Tensor, state: BatchNormState, options: BatchNormOptions): Tensor {
-  const { device } = x;
+  expectOptions("batchNorm", options, normChecks);
+  expectState("batchNorm", state);
   const { training, epsilon = 1e-5, momentum = 0.1, residual, relu = false } = options;
+  const { scale, runningMean } = state;
+  expectOperands("batchNorm", residual ? { x, scale, runningMean, residual } : { x, scale, runningMean });
+  const { device } = x;
   const { channels, rows } = layout(x);
   if (residual) expectSameShape("batchNorm residual", x, residual);
   if (training && rows < 2)
     throw new ShapeError("batchNorm: one row has no variance; use a larger batch or evaluation mode");
+  expectChannels(state, channels);
   const moments = training
     ? batchMoments(x, state, epsilon, momentum)
     : runningMoments(device, state, channels, epsilon);
@@ -64,7 +80,14 @@ export function batchNorm(x: Tensor, state: BatchNormState, options: BatchNormOp
   });
 }
 
-function expectState(state: BatchNormState, channels: number): void {
+/** @throws ShapeError when the tensors of a state are not all there, of one device and type */
+export function expectState(operation: string, state: BatchNormState): void {
+  expectArgument(operation, "the state", state, object);
+  const { scale, shift, runningMean, runningVariance } = state;
+  expectOperands(operation, { scale, shift, runningMean, runningVariance });
+}
+
+function expectChannels(state: BatchNormState, channels: number): void {
   for (const name of ["scale", "shift", "runningMean", "runningVariance"] as const) {
     const tensor = state[name];
     if (tensor.size !== channels)
@@ -75,7 +98,6 @@ function expectState(state: BatchNormState, channels: number): void {
 function batchMoments(x: Tensor, state: BatchNormState, epsilon: number, momentum: number): Tensor {
   const { device } = x;
   const { channels, rows, width, vector } = layout(x);
-  expectState(state, channels);
   const ranges = rowRanges(device, rows, [channels]);
   const blocks = Tensor.empty(device, [ranges.reduce((n, { count }) => n + Math.ceil(count / block), 0), 2, channels]);
   let firstBlock = 0;
@@ -112,7 +134,7 @@ function batchMoments(x: Tensor, state: BatchNormState, epsilon: number, momentu
 
 /** (mean, 1/√(variance + ε)) of the running statistics → [2, C]. Not recorded. */
 export function runningMoments(device: Device, state: BatchNormState, channels: number, epsilon: number): Tensor {
-  expectState(state, channels);
+  expectChannels(state, channels);
   const moments = Tensor.empty(device, [2, channels]);
   device.kernels.run(
     "norm/running",

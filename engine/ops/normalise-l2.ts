@@ -1,7 +1,9 @@
+import { expectArgument, positive } from "../arguments.ts";
 import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
-import { ShapeError, Tensor } from "../tensor.ts";
+import { Tensor } from "../tensor.ts";
 import { expectSameShape, multiply } from "./elementwise.ts";
+import { expectOperands } from "./operands.ts";
 import { sum } from "./reduce.ts";
 
 /** Runs the kernel over the rows of tensors of equal shape; returns the last of them. */
@@ -33,8 +35,8 @@ function overRows(gradient: boolean, epsilon: number, tensors: Readonly<Record<s
  * @throws RangeError when epsilon is not above 0
  */
 export function l2Normalise(x: Tensor, epsilon = 1e-12): Tensor {
-  if (!x.isFloat) throw new ShapeError(`l2Normalise takes floating-point rows […, C], found ${x.dtype} [${x.shape}]`);
-  if (!(epsilon > 0)) throw new RangeError(`l2Normalise: epsilon must be above 0, got ${epsilon}`);
+  expectOperands("l2Normalise", { x });
+  expectArgument("l2Normalise", "epsilon", epsilon, positive);
   const y = overRows(false, epsilon, { x, y: Tensor.like(x) });
   // dx = (dy − y · (y · dy)) / ‖x‖ where ‖x‖ > ε, else dy / ε
   return record("l2Normalise", [x], y, (dy) => [overRows(true, epsilon, { x, dy, dx: Tensor.like(x) })]);
@@ -47,6 +49,8 @@ export function l2Normalise(x: Tensor, epsilon = 1e-12): Tensor {
  * @throws RangeError when epsilon is not above 0
  */
 export function cosineSimilarity(a: Tensor, b: Tensor, epsilon = 1e-8): Tensor {
+  expectOperands("cosineSimilarity", { a, b });
+  expectArgument("cosineSimilarity", "epsilon", epsilon, positive);
   expectSameShape("cosineSimilarity", a, b);
   return sum(multiply(l2Normalise(a, epsilon), l2Normalise(b, epsilon)), -1);
 }

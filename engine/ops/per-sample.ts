@@ -2,6 +2,7 @@ import { ShapeError, type Tensor } from "../tensor.ts";
 import { batchShape } from "./batch.ts";
 import { batchedMatmul } from "./batched.ts";
 import { add } from "./broadcast.ts";
+import { expectOperands } from "./operands.ts";
 import { reshape } from "./shape.ts";
 
 /**
@@ -10,6 +11,7 @@ import { reshape } from "./shape.ts";
  * @throws ShapeError when the extents do not fit
  */
 export function linearPerSample(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  expectOperands("linearPerSample", bias ? { x, weight, bias } : { x, weight });
   if (x.rank !== 2) throw new ShapeError(`linearPerSample takes x [N, in], found [${x.shape}]`);
   const [samples, inputs] = x.shape as [number, number];
   const y = products("linearPerSample", reshape(x, [samples, 1, inputs]), weight, bias);
@@ -22,6 +24,7 @@ export function linearPerSample(x: Tensor, weight: Tensor, bias?: Tensor): Tenso
  * @throws ShapeError when the extents do not fit
  */
 export function pointwisePerSample(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  expectOperands("pointwisePerSample", bias ? { x, weight, bias } : { x, weight });
   const [samples, height, width, inputs] = batchShape("pointwisePerSample", x);
   const y = products("pointwisePerSample", reshape(x, [samples, height * width, inputs]), weight, bias);
   return reshape(y, [samples, height, width, y.shape[2]!]);

@@ -1,3 +1,4 @@
+import { type Checks, expectOptions, flag, sides } from "../arguments.ts";
 import { isRecording, record } from "../autograd.ts";
 import { flatWorkgroup } from "../kernel/grid.ts";
 import { elementBytes, ShapeError, Tensor } from "../tensor.ts";
@@ -35,17 +36,21 @@ interface PoolShape {
 /** What the taps of a maximum are numbered with: 8 bits, 4 for each axis. */
 const largestMaxPool = 16;
 
-function poolShape(operation: string, x: Tensor, options: PoolOptions): PoolShape {
+const poolChecks: Checks<PoolOptions> = { kernel: sides(1), stride: sides(1), padding: sides(0) };
+const averagePoolChecks: Checks<AveragePoolOptions> = { ...poolChecks, countPadding: flag };
+
+function poolShape<Options extends PoolOptions>(
+  operation: string,
+  x: Tensor,
+  options: Options,
+  checks: Checks<Options>,
+): PoolShape {
   const [images, height, width, channels] = batchShape(operation, x);
+  expectOptions(operation, options, checks);
+  if (options.kernel === undefined) throw new ShapeError(`${operation}: the option kernel is missing`);
   const kernel = pair(options.kernel);
   const stride = pair(options.stride ?? options.kernel);
   const padding = pair(options.padding ?? 0);
-  const whole = [...kernel, ...stride, ...padding].every(Number.isInteger);
-  if (!whole || kernel.some((k) => k < 1) || stride.some((s) => s < 1) || padding.some((p) => p < 0)) {
-    throw new ShapeError(
-      `${operation}: kernel ${kernel} and stride ${stride} must be whole and at least 1, padding ${padding} at least 0`,
-    );
-  }
   if (padding.some((p, axis) => p > kernel[axis]! / 2)) {
     throw new ShapeError(`${operation}: padding ${padding} is more than half of kernel ${kernel}`);
   }
@@ -122,7 +127,7 @@ function elements(s: PoolShape): number {
  * @throws ShapeError when the window does not fit, padding is over half a kernel, or an extent of kernel or stride over 16
  */
 export function maxPool2d(x: Tensor, options: PoolOptions): Tensor {
-  const shape = poolShape("maxPool2d", x, options);
+  const shape = poolShape("maxPool2d", x, options, poolChecks);
   const { images, output, channels } = shape;
   if ([...shape.kernel, ...shape.stride].some((extent) => extent > largestMaxPool)) {
     throw new ShapeError(
@@ -185,7 +190,7 @@ function maxPoolGradient(dy: Tensor, index: Tensor, shape: PoolShape): Tensor {
  * @throws ShapeError when the window does not fit or padding is over half a kernel
  */
 export function averagePool2d(x: Tensor, options: AveragePoolOptions): Tensor {
-  const shape = poolShape("averagePool2d", x, options);
+  const shape = poolShape("averagePool2d", x, options, averagePoolChecks);
   const { images, input, output, channels } = shape;
   const constants = { ...windowConstants(shape), COUNT_PADDING: options.countPadding ?? true };
   const y = Tensor.like(x, [images, ...output, channels]);

@@ -1,6 +1,8 @@
+import { axisOf } from "../arguments.ts";
 import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
-import { type Shape, ShapeError, sizeOf, Tensor } from "../tensor.ts";
+import { type Shape, sizeOf, Tensor } from "../tensor.ts";
+import { expectOperands } from "./operands.ts";
 
 /** Elements that one invocation adds up; longer axes are cut into parts, which keeps rounding small as well. */
 export const partLength = 256;
@@ -90,8 +92,8 @@ function expand(y: Tensor, model: Tensor, outer: number, axis: number, inner: nu
 }
 
 function reduction(name: string, x: Tensor, axis: number | undefined, factorOf: (length: number) => number): Tensor {
-  const at = axis === undefined ? undefined : axis < 0 ? axis + x.rank : axis;
-  if (at !== undefined && !(at >= 0 && at < x.rank)) throw new ShapeError(`${name}: [${x.shape}] has no axis ${axis}`);
+  expectOperands(name, { x });
+  const at = axis === undefined ? undefined : axisOf(name, x.shape, axis);
   const outer = at === undefined ? 1 : sizeOf(x.shape.slice(0, at));
   const length = at === undefined ? x.size : x.shape[at]!;
   const inner = at === undefined ? 1 : sizeOf(x.shape.slice(at + 1));

@@ -1,7 +1,8 @@
+import { expectArgument, extent } from "../arguments.ts";
 import { record } from "../autograd.ts";
 import type { Device } from "../device/device.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
-import { elementBytes, ShapeError, sizeOf, Tensor } from "../tensor.ts";
+import { elementBytes, sizeOf, Tensor } from "../tensor.ts";
 import { batchShape } from "./batch.ts";
 
 /** A linear map along one axis: output i is Σ_t weights[i][t] · input[first[i] + t]. */
@@ -145,11 +146,8 @@ export function resample(
   filter: Filter,
 ): Tensor {
   const [, inHeight, inWidth, channels] = batchShape(operation, x);
-  for (const extent of [height, width]) {
-    if (!Number.isInteger(extent) || extent < 1) {
-      throw new ShapeError(`${operation}: ${height}x${width} is not a size: both are whole and at least 1`);
-    }
-  }
+  expectArgument(operation, "the height", height, extent);
+  expectArgument(operation, "the width", width, extent);
   const vertical = { axis: 1, inputs: inHeight, outputs: height } as const;
   const horizontal = { axis: 2, inputs: inWidth, outputs: width } as const;
   // Lines are long runs of vec4s, so heights go first; but a picture that no binding holds is only cut between lines.

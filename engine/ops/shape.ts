@@ -1,15 +1,25 @@
 import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
-import { type Shape, ShapeError, Tensor } from "../tensor.ts";
+import { expectShape, type Shape, ShapeError, Tensor } from "../tensor.ts";
+import { expectOperands, moved } from "./operands.ts";
+
+/** WGSL type in which a kernel moves elements of x, one or four at a time, without looking at them. */
+export function movedElement(x: Tensor, vector: boolean): string {
+  if (x.dtype === "f16") return vector ? "vec4h" : "f16";
+  return vector ? "vec4u" : "u32";
+}
 
 /** The same elements under another shape of equal size. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
+  expectOperands("reshape", { x }, { x: moved });
+  expectShape(shape, "reshape");
   // dx is dy under the shape of x
   return record("reshape", [x], x.alias(shape), (dy) => [dy.alias(x.shape)]);
 }
 
 /** Swaps the last two axes: […, M, N] → […, N, M]. */
 export function transpose(x: Tensor): Tensor {
+  expectOperands("transpose", { x }, { x: moved });
   if (x.rank < 2) throw new ShapeError(`transpose needs two axes, found [${x.shape}]`);
   // dx = dyᵀ
   return record("transpose", [x], swapLast(x), (dy) => [swapLast(dy)]);
@@ -24,7 +34,7 @@ function swapLast(x: Tensor): Tensor {
   for (const { start, count } of rowRanges(device, x.size / slab, [slab])) {
     device.kernels.run(
       "shape/transpose",
-      { WORKGROUP: flatWorkgroup },
+      { ELEMENT: movedElement(x, false), WORKGROUP: flatWorkgroup },
       { x: x.window(start * slab, count * slab), y: y.window(start * slab, count * slab) },
       { batch: count, rows, columns },
       flatGrid(device, count * slab),

@@ -1,10 +1,11 @@
 import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
-import { ShapeError, Tensor } from "../tensor.ts";
+import { Tensor } from "../tensor.ts";
+import { expectOperands } from "./operands.ts";
 
 /** y_j = e^{x_j} / Σ_k e^{x_k} over the last axis. x: […, m], any number of rows. Safe for logits of any size. */
 export function softmax(x: Tensor): Tensor {
-  expectRows("softmax", x);
+  expectOperands("softmax", { x });
   const y = overRows("softmax/rows", false, { x, y: Tensor.like(x) });
   // dx = y · (dy − Σ_k dy_k y_k)
   return record("softmax", [x], y, (dy) => [overRows("softmax/rows_gradient", false, { y, dy, dx: Tensor.like(x) })]);
@@ -12,15 +13,10 @@ export function softmax(x: Tensor): Tensor {
 
 /** y_j = x_j − ln Σ_k e^{x_k} over the last axis. x: […, m], any number of rows. Safe for logits of any size. */
 export function logSoftmax(x: Tensor): Tensor {
-  expectRows("logSoftmax", x);
+  expectOperands("logSoftmax", { x });
   const y = overRows("softmax/rows", true, { x, y: Tensor.like(x) });
   // dx = dy − e^y · Σ_k dy_k
   return record("logSoftmax", [x], y, (dy) => [overRows("softmax/rows_gradient", true, { y, dy, dx: Tensor.like(x) })]);
-}
-
-function expectRows(operation: string, x: Tensor): void {
-  if (x.rank < 1 || !x.isFloat)
-    throw new ShapeError(`${operation} takes floating-point rows […, m], found ${x.dtype} [${x.shape}]`);
 }
 
 /**

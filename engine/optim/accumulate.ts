@@ -1,3 +1,4 @@
+import { any, callback, expectArgument, expectList, shown } from "../arguments.ts";
 import { backward } from "../autograd.ts";
 import type { Device } from "../device/device.ts";
 import { addInto } from "../ops/elementwise.ts";
@@ -15,8 +16,10 @@ export interface MicroBatch {
  */
 export function microBatches(batch: number, size: number): MicroBatch[] {
   for (const value of [batch, size]) {
-    if (!Number.isInteger(value) || value < 1)
-      throw new RangeError(`batches are cut in whole numbers of rows, at least 1; found ${batch} rows by ${size}`);
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw new RangeError(
+        `batches are cut in whole numbers of rows, at least 1; found ${shown(batch)} rows by ${shown(size)}`,
+      );
   }
   const parts = Math.ceil(batch / size);
   const bound = (part: number) => Math.ceil((part * batch) / parts);
@@ -41,6 +44,9 @@ export function accumulateGradients(
   loss: (part: MicroBatch) => Tensor,
   seed: number | Tensor = 1,
 ): Tensor {
+  expectList("accumulateGradients", "the parts", parts, any);
+  expectArgument("accumulateGradients", "the loss", loss, callback);
+  if (parts.length === 0) throw new RangeError("accumulateGradients: there is no micro-batch");
   return device.scope(() => {
     const [first, ...rest] = parts.map((part) =>
       device.scope(() => {
@@ -49,7 +55,6 @@ export function accumulateGradients(
         return share.alias();
       }),
     );
-    if (!first) throw new RangeError("accumulateGradients: there is no micro-batch");
-    return rest.reduce((total, share) => addInto(total, share), first);
+    return rest.reduce((total, share) => addInto(total, share), first!);
   });
 }

@@ -1,5 +1,6 @@
+import { any, type Checks, expectOptions, flag, shown } from "../arguments.ts";
 import { withoutGradients } from "../autograd.ts";
-import type { NamedTensor } from "../nn/named.ts";
+import { expectNamed, type NamedTensor } from "../nn/named.ts";
 import { Tensor } from "../tensor.ts";
 import { overParts } from "./parts.ts";
 
@@ -9,6 +10,8 @@ export interface AverageOptions {
   /** Early steps keep less: min(decay, (1 + t) / (10 + t)) with t the steps before; true unless given. */
   readonly warmup?: boolean;
 }
+
+const checks: Checks<AverageOptions> = { decay: any, warmup: flag };
 
 /**
  * Exponential moving average of the parameters of a network (Polyak & Juditsky 1992, with decay as in Tarvainen & Valpola
@@ -27,9 +30,12 @@ export class WeightAverage {
    * Starts from the parameters among `tensors` as they are.
    * @throws RangeError when the decay is not within 0 … below 1
    */
-  constructor(tensors: readonly NamedTensor[], { decay, warmup = true }: AverageOptions) {
-    if (!(decay >= 0 && decay < 1))
-      throw new RangeError(`the decay of an average is from 0 to below 1, found ${decay}`);
+  constructor(tensors: readonly NamedTensor[], options: AverageOptions) {
+    expectOptions("WeightAverage", options, checks);
+    expectNamed("WeightAverage", tensors);
+    const { decay, warmup = true } = options;
+    if (!(typeof decay === "number" && decay >= 0 && decay < 1))
+      throw new RangeError(`the decay of an average is from 0 to below 1, found ${shown(decay)}`);
     this.#options = { decay, warmup };
     this.#pairs = tensors
       .filter(({ role }) => role === "parameter")

@@ -1,3 +1,4 @@
+import { any, type Checks, expectOptions, shown } from "../arguments.ts";
 import type { Device } from "../device/device.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import type { NamedTensor } from "../nn/named.ts";
@@ -22,6 +23,8 @@ export interface GradientStateOptions {
   /** Dynamic loss scaling; none unless given. */
   readonly lossScale?: LossScaleOptions;
 }
+
+const scaleChecks: Checks<LossScaleOptions> = { initial: any, growth: any, backoff: any, interval: any };
 
 /** The state after the latest step, read back. */
 export interface GradientReport {
@@ -57,10 +60,11 @@ export class GradientState {
 
   /** @throws RangeError when a norm, factor, scale or interval is out of its range, with its value */
   constructor(device: Device, options: GradientStateOptions) {
+    if (options.lossScale !== undefined) expectOptions("lossScale", options.lossScale, scaleChecks);
     const { initial = 2 ** 16, growth = 2, backoff = 0.5, interval = 2000 } = options.lossScale ?? {};
     const { clipNorm } = options;
     if (clipNorm !== undefined && !(clipNorm > 0 && Number.isFinite(clipNorm)))
-      throw new RangeError(`gradients are clipped to a norm above 0, found ${clipNorm}`);
+      throw new RangeError(`gradients are clipped to a norm above 0, found ${shown(clipNorm)}`);
     if (!(initial >= 2 ** -100 && initial <= 2 ** 100))
       throw new RangeError(`a loss scale lies within 2^-100 … 2^100, found ${initial}`);
     if (!(growth > 1 && growth <= 2 ** 20))

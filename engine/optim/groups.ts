@@ -1,3 +1,4 @@
+import { any, type Checks, callback, expectList, expectOptions, object, shown } from "../arguments.ts";
 import type { NamedTensor } from "../nn/named.ts";
 import type { ParameterGroup } from "./optimiser.ts";
 
@@ -18,6 +19,10 @@ export interface GroupOptions {
   };
 }
 
+const checks: Checks<GroupOptions> = { rate: any, decay: any, fresh: object, layers: object };
+const freshChecks: Checks<NonNullable<GroupOptions["fresh"]>> = { rate: any, names: object };
+const layerChecks: Checks<NonNullable<GroupOptions["layers"]>> = { decay: any, depth: callback };
+
 /**
  * Parameters among `tensors` in groups of equal rate and weight decay, for the optimiser. With `layers` the rate at depth d
  * is rate · decay^(D − d), D the largest depth among the parameters, as in timm's `param_groups_layer_decay`
@@ -25,7 +30,11 @@ export interface GroupOptions {
  * @throws RangeError when a rate, a decay or a depth is out of range, with its value
  */
 export function parameterGroups(tensors: readonly NamedTensor[], options: GroupOptions): ParameterGroup[] {
+  expectOptions("parameterGroups", options, checks);
+  expectList("parameterGroups", "the tensors", tensors, object);
   const { rate, decay = 0, fresh, layers } = options;
+  if (fresh) expectOptions("parameterGroups: fresh", fresh, freshChecks);
+  if (layers) expectOptions("parameterGroups: layers", layers, layerChecks);
   expectAtLeastZero("rate", rate);
   if (fresh) expectAtLeastZero("fresh rate", fresh.rate);
   expectAtLeastZero("weight decay", decay);
@@ -50,7 +59,7 @@ export function parameterGroups(tensors: readonly NamedTensor[], options: GroupO
 }
 
 function expectAtLeastZero(what: string, value: number): void {
-  if (!(value >= 0 && Number.isFinite(value))) throw new RangeError(`a ${what} is at least 0, found ${value}`);
+  if (!(value >= 0 && Number.isFinite(value))) throw new RangeError(`a ${what} is at least 0, found ${shown(value)}`);
 }
 
 function expectDepth(name: string, depth: number): number {

@@ -1,7 +1,20 @@
+import {
+  any,
+  belowOne,
+  type Checks,
+  expectArgument,
+  expectList,
+  expectOptions,
+  finite,
+  flag,
+  notNegative,
+  object,
+  oneOf,
+} from "../arguments.ts";
 import { withoutGradients } from "../autograd.ts";
 import type { Parameter } from "../kernel/dispatch.ts";
 import type { Constants } from "../kernel/template.ts";
-import type { NamedTensor } from "../nn/named.ts";
+import { expectNamed, type NamedTensor } from "../nn/named.ts";
 import { Tensor } from "../tensor.ts";
 import { GradientState, type GradientStateOptions } from "./gradient-state.ts";
 import { overParts, type Part } from "./parts.ts";
@@ -27,6 +40,37 @@ export type UpdateRule =
       readonly epsilon?: number;
     };
 
+const guardChecks: Checks<GradientStateOptions> = { clipNorm: any, lossScale: object };
+const groupChecks: Checks<ParameterGroup> = { parameters: object, rate: notNegative, decay: notNegative };
+type RuleOf<Kind> = Extract<UpdateRule, { readonly kind: Kind }>;
+const sgdChecks: Checks<RuleOf<"sgd">> = { kind: any, momentum: belowOne, nesterov: flag };
+const adamChecks: Checks<Exclude<UpdateRule, RuleOf<"sgd">>> = {
+  kind: any,
+  beta1: belowOne,
+  beta2: belowOne,
+  epsilon: notNegative,
+};
+const kinds = oneOf("sgd", "adam", "adamw");
+
+/** @throws RangeError or TypeError when options or groups mean nothing */
+function expectMeaning(groups: readonly ParameterGroup[], options: OptimiserOptions): void {
+  expectArgument("Optimiser", "the options", options, object);
+  const { kind } = options;
+  expectArgument("Optimiser", "kind", kind, kinds);
+  const checks = kind === "sgd" ? sgdChecks : adamChecks;
+  expectOptions(`Optimiser of kind "${kind}"`, options, { ...guardChecks, ...checks });
+  expectList("Optimiser", "the groups", groups, object);
+  groups.forEach((group, i) => {
+    const name = `group ${i} of the optimiser`;
+    expectOptions(name, group, groupChecks);
+    expectArgument(name, "the rate", group.rate, notNegative);
+    expectArgument(name, "the decay", group.decay, notNegative);
+    expectList(name, "the parameters", group.parameters, object);
+  });
+  const parameters = groups.flatMap((group) => group.parameters);
+  expectNamed("Optimiser", parameters);
+}
+
 /**
  * Updates parameters from their gradients: SGD with momentum (PyTorch's form), Adam or AdamW. The state (velocities or
  * moments, the number of steps, and the gradient state when gradients are clipped or the loss is scaled) can be stored and
@@ -42,8 +86,9 @@ export class Optimiser {
   steps = 0;
   #rateFactor = 1;
 
-  /** @throws RangeError when a parameter is given twice */
+  /** @throws RangeError when a parameter is given twice, or a number or kind means nothing; TypeError for an unknown option */
   constructor(groups: readonly ParameterGroup[], options: OptimiserOptions) {
+    expectMeaning(groups, options);
     this.#groups = groups;
     this.#options = options;
     const parameters = this.#parameters();
@@ -81,6 +126,7 @@ export class Optimiser {
 
   /** The host's part of a step: for one that a plan replays, before the replay. */
   advance(rateFactor = 1): void {
+    expectArgument("Optimiser.step", "the factor of the rates", rateFactor, finite);
     this.steps++;
     this.#rateFactor = rateFactor;
   }

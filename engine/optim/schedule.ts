@@ -1,3 +1,5 @@
+import { any, type Checks, callback, expectArgument, expectList, expectOptions, finite, shown } from "../arguments.ts";
+
 /**
  * What learning rates are multiplied with, as a function of the number of updates done before: 0, 1, 2, … Pure, so that
  * a training continues from its step count alone.
@@ -5,20 +7,22 @@
 export type Schedule = (step: number) => number;
 
 function expectSteps(name: string, steps: number, least = 1): void {
-  if (!Number.isInteger(steps) || steps < least)
-    throw new RangeError(`${name}: steps are counted in whole numbers of at least ${least}, found ${steps}`);
+  if (!Number.isSafeInteger(steps) || steps < least)
+    throw new RangeError(`${name}: steps are counted in whole numbers of at least ${least}, found ${shown(steps)}`);
 }
 
 function expectShare(name: string, what: string, value: number): void {
-  if (!(value >= 0 && value <= 1)) throw new RangeError(`${name}: ${what} is between 0 and 1, found ${value}`);
+  if (!(value >= 0 && value <= 1)) throw new RangeError(`${name}: ${what} is between 0 and 1, found ${shown(value)}`);
 }
 
 function expectPositive(name: string, what: string, value: number): void {
-  if (!(value > 0 && Number.isFinite(value))) throw new RangeError(`${name}: ${what} is above 0, found ${value}`);
+  if (!(value > 0 && Number.isFinite(value)))
+    throw new RangeError(`${name}: ${what} is above 0, found ${shown(value)}`);
 }
 
 /** The same factor at every step. */
 export function constant(factor = 1): Schedule {
+  expectArgument("constant", "the factor", factor, finite);
   return () => factor;
 }
 
@@ -27,7 +31,9 @@ export function constant(factor = 1): Schedule {
  * @param start 1 / (steps + 1) unless given: the first step then counts as much as the increments that follow
  * @throws RangeError when `steps` is not a whole number of at least 1 or `start` is not within 0 … 1
  */
-export function linearWarmup({ steps, start = 1 / (steps + 1) }: { steps: number; start?: number }): Schedule {
+export function linearWarmup(options: { steps: number; start?: number }): Schedule {
+  expectOptions("linearWarmup", options, { steps: any, start: any });
+  const { steps, start = 1 / (steps + 1) } = options;
   expectSteps("linearWarmup", steps);
   expectShare("linearWarmup", "start", start);
   return (step) => start + (1 - start) * Math.min(1, step / steps);
@@ -38,7 +44,9 @@ export function linearWarmup({ steps, start = 1 / (steps + 1) }: { steps: number
  * (Loshchilov & Hutter 2017, Eq. 5). Up to `steps` as PyTorch's CosineAnnealingLR with eta_min = floor · rate.
  * @throws RangeError when `steps` is not a whole number of at least 1 or `floor` is not within 0 … 1
  */
-export function cosine({ steps, floor = 0 }: { steps: number; floor?: number }): Schedule {
+export function cosine(options: { steps: number; floor?: number }): Schedule {
+  expectOptions("cosine", options, { steps: any, floor: any });
+  const { steps, floor = 0 } = options;
   expectSteps("cosine", steps);
   expectShare("cosine", "floor", floor);
   return (step) => (step >= steps ? floor : floor + (1 - floor) * 0.5 * (1 + Math.cos((Math.PI * step) / steps)));
@@ -49,15 +57,9 @@ export function cosine({ steps, floor = 0 }: { steps: number; floor?: number }):
  * further one `lengthen` times as many as the one before. As PyTorch's CosineAnnealingWarmRestarts.
  * @throws RangeError when `steps` or `lengthen` is not a whole number of at least 1 or `floor` is not within 0 … 1
  */
-export function cosineRestarts({
-  steps,
-  lengthen = 1,
-  floor = 0,
-}: {
-  steps: number;
-  lengthen?: number;
-  floor?: number;
-}): Schedule {
+export function cosineRestarts(options: { steps: number; lengthen?: number; floor?: number }): Schedule {
+  expectOptions("cosineRestarts", options, { steps: any, lengthen: any, floor: any });
+  const { steps, lengthen = 1, floor = 0 } = options;
   expectSteps("cosineRestarts", lengthen);
   const first = cosine({ steps, floor });
   if (lengthen === 1) return (step) => first(step % steps);
@@ -77,15 +79,17 @@ export function cosineRestarts({
  * As PyTorch's StepLR and MultiStepLR.
  * @throws RangeError when a step is not a whole number of at least 1 or `gamma` is not above 0
  */
-export function stepDecay({
-  gamma = 0.1,
-  ...at
-}: { gamma?: number } & ({ every: number } | { milestones: readonly number[] })): Schedule {
+export function stepDecay(
+  options: { gamma?: number } & ({ every: number } | { milestones: readonly number[] }),
+): Schedule {
+  expectOptions("stepDecay", options, { gamma: any, every: any, milestones: any } as Checks<typeof options>);
+  const { gamma = 0.1, ...at } = options;
   expectPositive("stepDecay", "gamma", gamma);
   if ("every" in at) {
     expectSteps("stepDecay", at.every);
     return (step) => gamma ** Math.floor(step / at.every);
   }
+  expectList("stepDecay", "the milestones", at.milestones, any);
   for (const milestone of at.milestones) expectSteps("stepDecay", milestone);
   return (step) => gamma ** at.milestones.filter((milestone) => step >= milestone).length;
 }
@@ -94,7 +98,9 @@ export function stepDecay({
  * (1 − t / steps)^power, then 0. As PyTorch's PolynomialLR.
  * @throws RangeError when `steps` is not a whole number of at least 1 or `power` is not above 0
  */
-export function polynomial({ steps, power = 1 }: { steps: number; power?: number }): Schedule {
+export function polynomial(options: { steps: number; power?: number }): Schedule {
+  expectOptions("polynomial", options, { steps: any, power: any });
+  const { steps, power = 1 } = options;
   expectSteps("polynomial", steps);
   expectPositive("polynomial", "power", power);
   return (step) => (1 - Math.min(1, step / steps)) ** power;
@@ -104,7 +110,9 @@ export function polynomial({ steps, power = 1 }: { steps: number; power?: number
  * gamma^t. As PyTorch's ExponentialLR.
  * @throws RangeError when `gamma` is not above 0
  */
-export function exponential({ gamma }: { gamma: number }): Schedule {
+export function exponential(options: { gamma: number }): Schedule {
+  expectOptions("exponential", options, { gamma: any });
+  const { gamma } = options;
   expectPositive("exponential", "gamma", gamma);
   return (step) => gamma ** step;
 }
@@ -116,6 +124,8 @@ export function exponential({ gamma }: { gamma: number }): Schedule {
  */
 export function sequential(first: Schedule, steps: number, next: Schedule): Schedule {
   expectSteps("sequential", steps, 0);
+  expectArgument("sequential", "the first schedule", first, callback);
+  expectArgument("sequential", "the next schedule", next, callback);
   return (step) => (step < steps ? first(step) : next(step - steps));
 }
 
@@ -134,6 +144,8 @@ export interface Warmup {
  */
 export function withWarmup(total: number, warmup: Warmup, after: (steps: number) => Schedule): Schedule {
   expectSteps("withWarmup", total);
+  expectOptions("withWarmup", warmup, { steps: any, share: any, start: any });
+  expectArgument("withWarmup", "the schedule after it", after, callback);
   const { steps = 0, share = 0, start } = warmup;
   if (steps > 0 && share > 0)
     throw new RangeError(`a warm-up is given in steps (${steps}) or as a share (${share}), not as both`);

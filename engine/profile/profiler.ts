@@ -1,3 +1,4 @@
+import { any, type Checks, callback, expectArgument, expectOptions, text, whole } from "../arguments.ts";
 import type { Device } from "../device/device.ts";
 import { GpuError } from "../device/errors.ts";
 import { bufferUsage } from "../kernel/stream.ts";
@@ -16,6 +17,12 @@ export interface ProfileOptions {
   /** Single dispatches that the profile lists; 20,000 unless given. All count. */
   readonly eventLimit?: number;
 }
+
+const checks: Checks<ProfileOptions> = {
+  command: text,
+  roofs: any,
+  eventLimit: { ...whole(0), error: RangeError },
+};
 
 /**
  * Takes the times of all kernels of a device. While it runs every dispatch has a pass of its own, and results are the same
@@ -55,6 +62,7 @@ export class Profiler {
   async stop(options: ProfileOptions = {}): Promise<Profile> {
     const device = this.#device;
     const collector = this.#collector;
+    expectOptions("Profiler.stop", options, checks);
     try {
       const memory = device.memoryReport();
       await collector.stop();
@@ -82,6 +90,8 @@ export async function profile<T>(
   work: () => T | Promise<T>,
   options: ProfileOptions = {},
 ): Promise<{ result: T; profile: Profile }> {
+  expectArgument("profile", "the work", work, callback);
+  expectOptions("profile", options, checks);
   const profiler = await Profiler.start(device);
   let result: T;
   try {

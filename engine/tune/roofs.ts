@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type Checks, callback, expectOptions, flag, object, positive, whole } from "../arguments.ts";
 import type { Device } from "../device/device.ts";
 import { Cache, deviceKey } from "./cache.ts";
 import { type Effort, measuredSchema } from "./measured.ts";
@@ -55,6 +56,13 @@ export interface MeasureOptions extends Partial<Effort> {
   readonly sizes?: readonly number[];
 }
 
+const checks: Checks<MeasureOptions> = {
+  progress: callback,
+  sizes: object,
+  leastMs: positive,
+  runs: { ...whole(1), error: RangeError },
+};
+
 /**
  * Measures the roofs of an adapter, in about ten seconds: medians and extremes over several runs, every result of a timed
  * kernel checked. The device must be idle and stays usable; it holds 256 MiB more meanwhile.
@@ -62,6 +70,7 @@ export interface MeasureOptions extends Partial<Effort> {
  * @throws RangeError when a size is not such a power of two
  */
 export async function measureRoofs(device: Device, options: MeasureOptions = {}): Promise<Roofs> {
+  expectOptions("measureRoofs", options, checks);
   const sizes = fittingSizes(device, options.sizes ?? defaultSizes);
   using bench = await Workbench.open(device, sizes.at(-1)!, options);
   const half = device.features.has("shader-f16");
@@ -127,11 +136,13 @@ export function knownRoofs(device: Device): Promise<Roofs | undefined> {
 
 /** The roofs of the device's adapter: those measured earlier, on disk, or else measured now and stored. */
 export async function roofsOf(device: Device, options: RoofsOptions = {}): Promise<Roofs> {
-  const cache = new Cache({ name: "roofs", version: roofsVersion, schema: roofsSchema, onNote: options.onNote });
+  expectOptions("roofsOf", options, { ...checks, remeasure: flag, onNote: callback } satisfies Checks<RoofsOptions>);
+  const { remeasure, onNote, ...effort } = options;
+  const cache = new Cache({ name: "roofs", version: roofsVersion, schema: roofsSchema, onNote });
   const key = deviceKey(device);
-  const cached = options.remeasure ? undefined : await cache.read(key);
+  const cached = remeasure ? undefined : await cache.read(key);
   if (cached) return cached;
-  const roofs = await measureRoofs(device, options);
+  const roofs = await measureRoofs(device, effort);
   await cache.write(key, roofs);
   return roofs;
 }

@@ -2,7 +2,8 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { nearest, type Recipe, RecipeError, readRecipe } from "./recipe.ts";
+import { nearest } from "../../engine/nearest.ts";
+import { type Recipe, RecipeError, readRecipe } from "./recipe.ts";
 
 const folder = fileURLToPath(new URL("./recipes/", import.meta.url));
 

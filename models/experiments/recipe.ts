@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { basename, dirname, extname, resolve } from "node:path";
 import { parse as parseToml } from "smol-toml";
 import { z } from "zod";
+import { nearest } from "../../engine/nearest.ts";
 import { backboneNames } from "../backbones/index.ts";
 import { knownSets } from "../data/index.ts";
 import { settingFields } from "./settings.ts";
@@ -202,25 +203,6 @@ function pathOf(path: readonly PropertyKey[]): string {
 
 function valueAt(said: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>((value, step) => (value as Record<PropertyKey, unknown> | undefined)?.[step], said);
-}
-
-/** The known word that is at most two letters away. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
-  const distances = known.map((each) => ({ each, distance: editDistance(word.toLowerCase(), each.toLowerCase()) }));
-  const best = distances.sort((a, b) => a.distance - b.distance)[0];
-  return best && best.distance <= 2 ? best.each : undefined;
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row[b.length]!;
 }
 
 /** Paths of the recipe made absolute, seen from its folder. */

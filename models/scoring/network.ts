@@ -93,12 +93,7 @@ export class Network {
 
   /** True once the device cannot be used any more. */
   get broken(): boolean {
-    try {
-      this.device.check();
-      return false;
-    } catch {
-      return true;
-    }
+    return !this.device.usable;
   }
 
   /** Views that wait for their batch. */

@@ -1,14 +1,15 @@
 // y[b, j, i] = x[b, i, j]      x: [batch, rows, columns], y: [batch, columns, rows]
 //
-// One invocation makes one element of y. WORKGROUP: invocations of a workgroup.
+// One invocation moves one element of y, whose bits it does not look at.
+// ELEMENT: u32, or f16 for elements of 16 bits.   WORKGROUP: invocations of a workgroup.
 struct Params {
   batch: u32,
   rows: u32,
   columns: u32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<{{ELEMENT}}>;
+@group(0) @binding(1) var<storage, read_write> y: array<{{ELEMENT}}>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size({{WORKGROUP}})

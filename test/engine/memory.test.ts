@@ -134,13 +134,13 @@ describe("what goes wrong on the device is thrown", () => {
     await expect(x.read()).rejects.toThrow(DeviceLostError);
   });
 
-  test("an error that WebGPU reports late", async () => {
+  test("once, an error that WebGPU reports late; the device goes on", async () => {
     using device = await openDevice();
     const x = Tensor.from(device, [1, 2], [2]);
     device.gpu.createBuffer({ size: 16, usage: 0 });
     await device.gpu.queue.onSubmittedWorkDone();
     await expect(device.finish()).rejects.toThrow(GpuError);
-    expect(() => scale(x, 2)).toThrow(GpuError);
+    expect(Array.from(await scale(x, 2).read())).toEqual([2, 4]);
   });
 
   test("a kernel call without an argument, with a wrong parameter, or beyond the grid", async () => {

@@ -48,7 +48,7 @@ test("large logits neither overflow nor vanish", async () => {
 test("says what it does not take", async () => {
   const device = await sharedDevice();
   device.scope(() => {
-    expect(() => softmax(Tensor.zeros(device, [2, 2], "u32"))).toThrow("softmax takes floating-point rows");
+    expect(() => softmax(Tensor.zeros(device, [2, 2], "u32"))).toThrow("softmax takes floating-point elements");
     expect(() => logSoftmax(Tensor.zeros(device, [2, 2], "u32"))).toThrow("u32");
   });
 });

@@ -1,0 +1,61 @@
+import { ShapeError, shown } from "../arguments.ts";
+import { type DataType, Tensor } from "../tensor.ts";
+
+type Types = readonly DataType[];
+
+/** What is computed with. */
+const numbers: Types = ["f32", "f16"];
+/** Any type, for operations that only move elements. */
+export const moved: Types = ["f32", "f16", "u32"];
+export const indices: Types = ["u32"];
+export const single: Types = ["f32"];
+
+/** Whether a value is a tensor, for options. */
+export const operand = { allowed: "a tensor", fits: (value: unknown) => value instanceof Tensor, error: TypeError };
+
+/**
+ * The one look at the tensors of an operation before anything is made or dispatched: each is a tensor that is still there,
+ * all lie on one device, and their elements are of a type that is computed with, f32 or f16 unless `types` names others.
+ * @throws ShapeError or TypeError with the operation and the name of the tensor
+ */
+export function expectOperands(
+  operation: string,
+  tensors: Readonly<Record<string, Tensor>>,
+  types?: Readonly<Record<string, Types>>,
+): void {
+  let first: Tensor | undefined;
+  let firstName = "";
+  for (const name in tensors) {
+    const tensor = tensors[name];
+    if (!(tensor instanceof Tensor))
+      throw new TypeError(`${operation}: ${name} must be a tensor, found ${shown(tensor)}`);
+    if (tensor.disposed) {
+      throw new ShapeError(
+        `${operation}: ${name}, a tensor of shape [${tensor.shape}], was used after it was disposed of`,
+      );
+    }
+    const allowed: Types = types?.[name] ?? numbers;
+    if (!allowed.includes(tensor.dtype)) refuseType(operation, name, tensor, allowed);
+    if (!first) {
+      first = tensor;
+      firstName = name;
+    } else if (tensor.device !== first.device) {
+      throw new ShapeError(
+        `${operation}: ${firstName} and ${name} lie on two devices; read one and make it on the other by Tensor.from`,
+      );
+    }
+  }
+}
+
+function refuseType(operation: string, name: string, { dtype, shape }: Tensor, allowed: Types): never {
+  const wanted = allowed === numbers ? "floating-point elements (f32 or f16)" : `${allowed.join(" or ")} elements`;
+  throw new ShapeError(`${operation} takes ${wanted}, found ${dtype} [${shape}] as ${name}`);
+}
+
+/** {@link expectOperands} for a list of tensors. @throws ShapeError when it is no list or has none, too */
+export function expectOperandList(operation: string, tensors: readonly Tensor[], types?: Types): void {
+  if (!Array.isArray(tensors)) throw new ShapeError(`${operation} takes a list of tensors, found ${shown(tensors)}`);
+  if (tensors.length === 0) throw new ShapeError(`${operation}: no tensors were given; it needs at least one`);
+  const named = Object.fromEntries(tensors.map((tensor, i) => [`tensor ${i}`, tensor]));
+  expectOperands(operation, named, types && Object.fromEntries(Object.keys(named).map((name) => [name, types])));
+}

@@ -1,0 +1,231 @@
+import type { Device } from "../../engine/device/device.ts";
+import * as engine from "../../engine/index.ts";
+
+/** One tensor of a call. */
+interface Operand {
+  readonly shape: readonly number[];
+  readonly type?: engine.DataType;
+  /** Every type is taken. */
+  readonly any?: boolean;
+  readonly optional?: boolean;
+}
+
+/** A call that works with tensors of zeros of these shapes. */
+interface Operation {
+  readonly operands: readonly Operand[];
+  readonly call: (tensors: readonly engine.Tensor[], device: Device) => unknown;
+  /** It waits, and frees what it makes. */
+  readonly waits?: boolean;
+}
+
+/** Dispatches that are recorded on some devices. */
+export class DispatchCounter {
+  readonly #devices: readonly Device[];
+  #from = 0;
+
+  constructor(...devices: readonly Device[]) {
+    this.#devices = devices;
+  }
+
+  start(): void {
+    this.#from = this.#total();
+  }
+
+  count(): number {
+    return this.#total() - this.#from;
+  }
+
+  #total(): number {
+    return this.#devices.reduce((total, device) => total + device.stream.dispatches, 0);
+  }
+}
+
+const of = (...shapes: readonly (readonly number[])[]): Operand[] => shapes.map((shape) => ({ shape }));
+const moved = (...shape: readonly number[]): Operand => ({ shape, any: true });
+const indices = (...shape: readonly number[]): Operand => ({ shape, type: "u32" });
+
+function plain(work: (...tensors: engine.Tensor[]) => unknown, ...operands: readonly Operand[]): Operation {
+  return { operands, call: (tensors) => work(...tensors) };
+}
+
+const map = [1, 4, 4, 4];
+const neighbours = (metric: engine.Metric) => (list: engine.Tensor, values: engine.Tensor) =>
+  engine.affinity({ metric, indices: list, values }, { kind: "rbf" });
+const named = (name: string, tensor: engine.Tensor): engine.NamedTensor => ({
+  name,
+  tensor,
+  kind: "vector",
+  role: "parameter",
+});
+const sparse = ([rowStart, columns, values]: readonly engine.Tensor[]) =>
+  ({ size: 3, rowStart, columns, values, [Symbol.dispose]: () => {} }) as engine.SparseMatrix;
+const matrix = [indices(4), indices(6), { shape: [6] }];
+const disposed = async (work: Promise<{ [name: string]: unknown }>) => {
+  for (const value of Object.values(await work)) if (value instanceof engine.Tensor) value.dispose();
+};
+
+/** Every export of the engine that takes tensors, by its name. */
+export const operations: Readonly<Record<string, Operation>> = {
+  LayerNorm: {
+    operands: of([2, 4]),
+    call: ([x], device) => new engine.LayerNorm(device, 4).forward(x!),
+  },
+  BatchNorm: { operands: of([2, 4]), call: ([x], device) => new engine.BatchNorm(device, 4).forward(x!, true) },
+  Convolution: {
+    operands: of(map),
+    call: ([x], device) =>
+      new engine.Convolution(device, undefined, { in: 4, out: 8 }, { kernel: 3, bias: true }).forward(x!),
+  },
+  Linear: {
+    operands: of([2, 4]),
+    call: ([x], device) => new engine.Linear(device, undefined, { in: 4, out: 3 }).forward(x!),
+  },
+  Optimiser: plain(
+    (a, b) =>
+      new engine.Optimiser([{ parameters: [named("a", a!), named("b", b!)], rate: 1, decay: 0 }], { kind: "sgd" }),
+    ...of([4], [4]),
+  ),
+  WeightAverage: plain(
+    (a, b) => new engine.WeightAverage([named("a", a!), named("b", b!)], { decay: 0.5 }),
+    ...of([4], [4]),
+  ),
+  abs: plain(engine.abs, ...of([4])),
+  accumulateGradients: {
+    operands: of([1]),
+    call: ([x], device) => {
+      if (x instanceof engine.Tensor && x.dtype === "f32" && !x.disposed) x.requiresGradient = true;
+      return engine.accumulateGradients(device, engine.microBatches(2, 2), () => engine.scale(x!, 2));
+    },
+  },
+  adaptiveAveragePool2d: plain((x) => engine.adaptiveAveragePool2d(x!, { height: 2, width: 3 }), ...of(map)),
+  add: plain(engine.add, ...of([2, 4], [2, 4])),
+  affinity: plain(neighbours("euclidean"), indices(3, 2), { shape: [3, 2] }),
+  argmax: plain(engine.argmax, ...of([2, 4])),
+  attention: plain((q, k, v) => engine.attention(q!, k!, v!), ...of([1, 2, 1, 4], [1, 3, 1, 4], [1, 3, 1, 4])),
+  averagePool2d: plain((x) => engine.averagePool2d(x!, { kernel: 2 }), ...of(map)),
+  backward: plain(
+    (weight, seed) => {
+      if (weight instanceof engine.Tensor) weight.requiresGradient = true;
+      engine.backward(engine.reshape(weight!, [1]), seed);
+    },
+    { shape: [1] },
+    { shape: [1], optional: true },
+  ),
+  batchNorm: plain(
+    (x, scale, shift, runningMean, runningVariance, residual) =>
+      engine.batchNorm(
+        x!,
+        { scale: scale!, shift: shift!, runningMean: runningMean!, runningVariance: runningVariance! },
+        { training: true, ...(residual !== undefined && { residual }) },
+      ),
+    ...of([2, 4], [4], [4], [4], [4]),
+  ),
+  batchedMatmul: plain(engine.batchedMatmul, ...of([2, 3, 4], [2, 4, 5])),
+  bilinearPool: plain((x, y) => engine.bilinearPool(x!, y!), ...of(map, map)),
+  cast: plain((x) => engine.cast(x!, "f32"), ...of([4])),
+  centerCrop: plain((x) => engine.centerCrop(x!, 2, 2), ...of(map)),
+  clamp: plain((x) => engine.clamp(x!, 0, 1), ...of([4])),
+  concat: plain((a, b) => engine.concat([a!, b!]), ...of([4], [4])),
+  conv2d: plain((x, weight) => engine.conv2d(x!, weight!, { padding: 1 }), ...of(map, [3, 3, 4, 8])),
+  convNorm: plain(
+    (x, weight, scale, shift, runningMean, runningVariance) =>
+      engine.convNorm(
+        x!,
+        weight!,
+        { scale: scale!, shift: shift!, runningMean: runningMean!, runningVariance: runningVariance! },
+        { training: false },
+      ),
+    ...of(map, [3, 3, 4, 8], [8], [8], [8], [8]),
+  ),
+  cosineSimilarity: plain((a, b) => engine.cosineSimilarity(a!, b!), ...of([2, 4], [2, 4])),
+  cropAndFlip: plain((x) => engine.cropAndFlip(x!, [{ top: 0, left: 0 }], 2, 2), ...of(map)),
+  cumulativeSum: plain(engine.cumulativeSum, ...of([2, 4])),
+  cutout: plain((x) => engine.cutout(x!, [{ top: 0, left: 0, height: 1, width: 1 }]), ...of(map)),
+  divide: plain(engine.divide, ...of([2, 4], [4])),
+  dropout: plain((x) => engine.dropout(x!, 0.5, { seed: 1 }), ...of([4])),
+  earthMoversDistance: plain(engine.earthMoversDistance, ...of([2, 4], [2, 4])),
+  exp: plain(engine.exp, ...of([4])),
+  expectationL1: plain(engine.expectationL1, ...of([2, 4], [2], [4])),
+  flipHorizontal: plain((x) => engine.flipHorizontal(x!), ...of(map)),
+  gatherRows: plain(engine.gatherRows, moved(3, 4), indices(2)),
+  gelu: plain((x) => engine.gelu(x!), ...of([4])),
+  globalAveragePool: plain(engine.globalAveragePool, ...of(map)),
+  hardswish: plain(engine.hardswish, ...of([4])),
+  klDivergence: plain(engine.klDivergence, ...of([2, 4], [2, 4])),
+  l2Normalise: plain((x) => engine.l2Normalise(x!), ...of([2, 4])),
+  layerNorm: plain((x, scale, shift) => engine.layerNorm(x!, scale!, shift!), ...of([2, 4], [4], [4])),
+  linear: plain((x, weight) => engine.linear(x!, weight!), ...of([2, 4], [4, 3])),
+  linearPerSample: plain((x, weight) => engine.linearPerSample(x!, weight!), ...of([2, 4], [2, 4, 3])),
+  loadTensors: plain(
+    (x) =>
+      engine.loadTensors(
+        {
+          path: "file",
+          tensors: new Map([["x", { name: "x", dtype: "F32", shape: [4] }]]),
+          read: async () => ({ name: "x", dtype: "F32", shape: [4], bytes: new Uint8Array(16) }),
+          async [Symbol.asyncDispose]() {},
+        } as unknown as engine.WeightsFile,
+        [named("x", x!)],
+      ),
+    ...of([4]),
+  ),
+  log: plain(engine.log, ...of([4])),
+  logSoftmax: plain(engine.logSoftmax, ...of([2, 4])),
+  matmul: plain(engine.matmul, ...of([2, 4], [4, 3])),
+  maxPool2d: plain((x) => engine.maxPool2d(x!, { kernel: 2 }), ...of(map)),
+  mean: plain((x) => engine.mean(x!), ...of([4])),
+  multiply: plain(engine.multiply, ...of([2, 4], [4])),
+  nearestNeighbours: plain((x) => engine.nearestNeighbours(x!, { k: 2 }), ...of([6, 4])),
+  normalise: plain((x) => engine.normalise(x!, [0, 0, 0, 0], [1, 1, 1, 1]), ...of(map)),
+  pad: plain((x) => engine.pad(x!, [1], [1]), moved(4)),
+  parameterGroups: plain(
+    (x) => new engine.Optimiser(engine.parameterGroups([named("x", x!)], { rate: 1 }), { kind: "adam" }),
+    ...of([4]),
+  ),
+  permute: plain((x) => engine.permute(x!, [1, 0]), moved(2, 4)),
+  pointwisePerSample: plain((x, weight) => engine.pointwisePerSample(x!, weight!), ...of(map, [1, 4, 3])),
+  pow: plain((x) => engine.pow(x!, 2), ...of([4])),
+  propagate: {
+    waits: true,
+    operands: [...matrix, { shape: [1, 2] }],
+    call: ([rowStart, columns, values, targets]) =>
+      disposed(
+        engine.propagate(
+          sparse([rowStart!, columns!, values!]),
+          { rows: [0], targets: targets! },
+          { gamma: 0.5 },
+        ) as never,
+      ),
+  },
+  relu: plain(engine.relu, ...of([4])),
+  relu6: plain(engine.relu6, ...of([4])),
+  reshape: plain((x) => engine.reshape(x!, [2, 2]), moved(4)),
+  resize: plain((x) => engine.resize(x!, { height: 2, width: 3 }), ...of(map)),
+  resizeBicubic: plain((x) => engine.resizeBicubic(x!, { height: 2, width: 3 }), ...of(map)),
+  scale: plain((x) => engine.scale(x!, 2), ...of([4])),
+  selfAttention: plain((x) => engine.selfAttention(x!), ...of([1, 2, 3, 1, 4])),
+  sigmoid: plain(engine.sigmoid, ...of([4])),
+  signedSqrt: plain((x) => engine.signedSqrt(x!), ...of([4])),
+  silu: plain(engine.silu, ...of([4])),
+  slice: plain((x) => engine.slice(x!, [1], [3]), moved(4)),
+  softCrossEntropy: plain(engine.softCrossEntropy, ...of([2, 4], [2, 4])),
+  softmax: plain(engine.softmax, ...of([2, 4])),
+  solve: {
+    waits: true,
+    operands: [...matrix, { shape: [3, 2] }],
+    call: ([rowStart, columns, values, y]) =>
+      disposed(engine.solve(sparse([rowStart!, columns!, values!]), y!, { gamma: 0.5 }) as never),
+  },
+  sqrt: plain(engine.sqrt, ...of([4])),
+  square: plain(engine.square, ...of([4])),
+  stack: plain((a, b) => engine.stack([a!, b!]), ...of(map, map)),
+  stochasticDepth: plain((x) => engine.stochasticDepth(x!, 0.5, { seed: 1 }), ...of([2, 4])),
+  storable: plain((x) => engine.storable([named("x", x!)]), ...of([4])),
+  subtract: plain(engine.subtract, ...of([2, 4], [4])),
+  sum: plain((x) => engine.sum(x!), ...of([4])),
+  symmetricGraph: plain(engine.symmetricGraph, indices(3, 2), { shape: [3, 2] }),
+  tanh: plain(engine.tanh, ...of([4])),
+  topK: plain((x) => engine.topK(x!, 2), ...of([2, 4])),
+  transpose: plain(engine.transpose, moved(2, 4)),
+  weightedMean: plain((rows, weights) => engine.weightedMean(rows!, weights!), ...of([4], [4])),
+};
