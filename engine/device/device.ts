@@ -172,10 +172,10 @@ export class Device {
   /**
    * Takes in an error that WebGPU reported late. All waits in progress end with it, or else the next {@link check}; then it is
    * told, and the device goes on. What was recorded about the time of the error may not have been done.
+   * @param isCause it explains others: what was refused because of it may be heard of first
    */
-  fail(error: Error): void {
-    // What is refused because memory is missing is said to be invalid, and may be heard of first.
-    const fault = error instanceof OutOfMemoryError ? error : (this.#fault ?? error);
+  fail(error: Error, isCause = false): void {
+    const fault = isCause ? error : (this.#fault ?? error);
     this.#fault = fault;
     for (const wait of this.#waits) wait.fault = fault;
   }
@@ -204,6 +204,12 @@ export class Device {
       if (this.usable) this.#quietly(() => this.stream.flush());
     }
     return fault;
+  }
+
+  /** Resolves when all errors so far have been heard of. */
+  async #heard(): Promise<void> {
+    this.gpu.pushErrorScope("validation");
+    await this.gpu.popErrorScope().catch(() => {}); // the device went away; its own loss is reported
   }
 
   /** Does something whose errors nobody is told. */
@@ -383,18 +389,19 @@ export class Device {
       end = reject;
     });
     const wait: Wait = { end, fault: undefined };
-    const check = () => {
+    const check = async () => {
+      if (wait.fault || this.#fault) await this.#heard();
       if (wait.fault && !this.#loss) throw this.#told(wait.fault);
       this.check();
     };
     this.#waits.add(wait);
     try {
       const [value] = await Promise.race([Promise.all([work, this.numbers?.settle()]), ended]);
-      check();
+      await check();
       return value;
     } catch (error) {
       if (error === wait.fault) throw error;
-      check();
+      await check();
       if (error instanceof NumericError) throw error;
       await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, lossNoticeMs))]);
       throw error;
@@ -446,7 +453,7 @@ export class Device {
       (error) => {
         if (!error) return;
         pool.spoil(buffer);
-        this.fail(this.#typed(error, "GPUOutOfMemoryError"));
+        this.fail(this.#typed(error, "GPUOutOfMemoryError"), true);
       },
       () => {}, // the device went away; its own loss is reported
     );

@@ -152,7 +152,7 @@ export class Dispatcher {
         if (!error) return;
         const failure = new GpuError(`kernel ${name} (${JSON.stringify({ ...constants, halves })}): ${error.message}`);
         compiled.failure = failure;
-        this.#device.fail(failure);
+        this.#device.fail(failure, true);
       },
       () => {}, // the device went away; its own loss is reported
     );
