@@ -1,3 +1,4 @@
+import { expectNames } from "../engine/arguments.ts";
 import type { Device } from "../engine/device/device.ts";
 import { OutOfMemoryError } from "../engine/device/errors.ts";
 import type { Tensor } from "../engine/tensor.ts";
@@ -44,6 +45,8 @@ export interface ScoreOptions {
   /** Who asks, by any name: clients that ask at the same time get equal shares of decoders and network. @default one for all who do not say */
   readonly client?: string;
 }
+
+const scoreNames = { signal: true, name: true, client: true } satisfies Record<keyof ScoreOptions, true>;
 
 export interface ScoreManyOptions<Source = PictureSource> extends Pick<ScoreOptions, "signal"> {
   /** Told of each picture as soon as it has its score or error, which may be before its turn; what it throws ends the walk. */
@@ -157,6 +160,7 @@ export class Scorer {
    * DeviceLostError when the device was the host's own, too many were lost, or no new one can be opened; ScorerClosedError
    */
   async score(picture: PictureSource, options: ScoreOptions = {}): Promise<PictureScore> {
+    expectNames("score", options, scoreNames);
     const start = performance.now();
     const { range } = this.card;
     const { kept, distributions } = await this.#see(picture, scored, options);
@@ -208,6 +212,7 @@ export class Scorer {
    * @throws as {@link score}; RangeError when tiles is not a whole number of at least 1
    */
   async explain(picture: PictureSource, options: ScoreOptions & { readonly tiles?: number } = {}): Promise<QualityMap> {
+    expectNames("explain", options, { ...scoreNames, tiles: true });
     const most = atLeastOne("tiles", options.tiles ?? 32);
     const { crop } = this.card.options;
     const tiled: Cut<Picture> = async (_, whole) => ({ views: tilesOf(whole, crop, most), kept: whole });

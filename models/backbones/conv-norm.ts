@@ -32,8 +32,9 @@ export class ConvNorm implements Startable {
   ) {
     const [convolution, norm] = names;
     this.#names = names;
-    this.#activation = options.activation;
-    this.convolution = new Convolution(device, random?.fork(convolution), channels, options);
+    const { activation, ...plain } = options;
+    this.#activation = activation;
+    this.convolution = new Convolution(device, random?.fork(convolution), channels, plain);
     if (norm !== undefined) this.norm = new BatchNorm(device, channels.out);
   }
 

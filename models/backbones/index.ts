@@ -1,3 +1,4 @@
+import { expectNames } from "../../engine/arguments.ts";
 import type { Device } from "../../engine/device/device.ts";
 import type { Random } from "../../engine/random.ts";
 import type { Backbone } from "./backbone.ts";
@@ -14,6 +15,8 @@ export interface BackboneOptions {
   /** Of a vision transformer: height and width in pixels for which its positions are learnt. */
   readonly pixels?: number;
 }
+
+const names = { classes: true, stages: true, pixels: true } satisfies Record<keyof BackboneOptions, true>;
 
 type Make = (device: Device, random: Random | undefined, options: BackboneOptions) => Backbone;
 
@@ -57,8 +60,11 @@ export function createBackbone(
   random: Random | undefined,
   options: BackboneOptions = {},
 ): Backbone {
+  expectNames("createBackbone", options, names);
   if (!Object.hasOwn(makers, name)) {
-    throw new RangeError(`there is no backbone "${name}"; known are ${backboneNames.join(", ")}`);
+    throw new RangeError(
+      `there is no backbone "${name}"; known are ${backboneNames.join(", ")}`,
+    );
   }
   if (options.stages !== undefined && !name.startsWith("resnet")) {
     throw new RangeError(`${name} has no option \`stages\`; only ResNets can be cut to fewer stages`);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { nearest } from "../../engine/nearest.ts";
 import { backboneNames, poolings } from "../backbones/index.ts";
 import { LABEL_MODES, ONE_HOT_LEVELS } from "./labels.ts";
 
@@ -195,6 +196,11 @@ export class OptionError extends Error {
   override name = "OptionError";
 }
 
+function unknown(key: string): string {
+  const near = nearest(key, Object.keys(cplOptionsSchema.shape));
+  return `unknown option "${key}"${near ? `; did you mean "${near}"?` : ""}`;
+}
+
 /**
  * Fills in defaults and checks every option.
  * @throws OptionError naming the option, what was given and what is allowed
@@ -202,7 +208,10 @@ export class OptionError extends Error {
 export function cplOptions(input: CplOptionsInput = {}): CplOptions {
   const result = cplOptionsSchema.safeParse(input);
   if (!result.success) {
-    const lines = result.error.issues.map((issue) => `${issue.path.join(".") || "options"}: ${issue.message}`);
+    const lines = result.error.issues.map((issue) => {
+      if (issue.code !== "unrecognized_keys") return `${issue.path.join(".") || "options"}: ${issue.message}`;
+      return issue.keys.map((key) => unknown(key)).join(", ");
+    });
     throw new OptionError(`wrong training options: ${lines.join("; ")}`);
   }
   const options = result.data;

@@ -1,4 +1,5 @@
 import { dirname, join } from "node:path";
+import { expectNames } from "../../engine/arguments.ts";
 import { type ColumnChoice, type Columns, chooseColumns, columnIndex, withHeader } from "./columns.ts";
 import { printable } from "./file-name.ts";
 import { type LeftOut, listFolder, passedOverWords } from "./folder.ts";
@@ -54,6 +55,16 @@ export interface DatasetOptions {
   readonly words?: OptionWords;
 }
 
+const datasetNames = {
+  folder: true,
+  csv: true,
+  columns: true,
+  range: true,
+  lowerIsBetter: true,
+  exclude: true,
+  words: true,
+} satisfies Record<keyof DatasetOptions, true>;
+
 /**
  * Reads a folder of pictures and a CSV of scores. Files are looked for, not opened: broken pictures show when they are
  * decoded, or in `scan`. Rows with a missing picture, a MOS that is not a number, or a name seen before are left out and
@@ -62,6 +73,7 @@ export interface DatasetOptions {
  * RangeError when the given range is none, or lower is better and no range is given
  */
 export async function loadDataset(options: DatasetOptions): Promise<Dataset> {
+  expectNames("loadDataset", options, datasetNames);
   if (options.range) checkRange(options.range);
   const { folder, csv, columns: asked = {}, words } = options;
   const read = await readTable(csv, asked);
@@ -142,12 +154,15 @@ export interface FolderOptions {
   readonly extensions?: readonly string[];
 }
 
+const folderNames = { recursive: true, extensions: true } satisfies Record<keyof FolderOptions, true>;
+
 /**
  * Reads a folder of pictures as an unrated data set, sorted by name. What might be a picture and cannot be read, such as a
  * folder without permission, is in `problems`; other files are counted in `warnings`.
  * @throws DatasetError when the folder cannot be read or holds no picture
  */
 export async function loadFolder(folder: string, options: FolderOptions = {}): Promise<Dataset> {
+  expectNames("loadFolder", options, folderNames);
   const { pictures, leftOut, ...others } = await listFolder(folder, options);
   const note = passedOverWords(others);
   if (pictures.length === 0) {

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import sharp, { type Metadata, type Sharp, type SharpOptions } from "sharp";
+import { expectNames } from "../../engine/arguments.ts";
 import { decodeBmp } from "./bmp.ts";
 import { closed, firstPicture, lookForMissing, scansOf, unsupportedTiff } from "./damage/index.ts";
 import { Gate } from "./exclusive.ts";
@@ -48,6 +49,14 @@ export interface DecodeOptions {
   readonly name?: string;
 }
 
+const names = {
+  background: true,
+  maxPixels: true,
+  shrinkToShorterSide: true,
+  strictness: true,
+  name: true,
+} satisfies Record<keyof DecodeOptions, true>;
+
 const DEFAULT_MAX_PIXELS = 0x3fff * 0x3fff;
 /** Pixels of a side: as many as a JPEG can have. Decoders take much more than the pixels' share for longer rows. */
 const mostSide = 0xffff;
@@ -66,6 +75,7 @@ const NOT_PHOTOGRAPHS = new Set(["svg", "pdf", "magick", "openslide"]);
  * that means nothing, such as an unknown colour
  */
 export async function decode(source: string | Uint8Array | Sharp, options: DecodeOptions = {}): Promise<Picture> {
+  expectNames("decode", options, names);
   const path = typeof source === "string" ? source : (options.name ?? "(bytes)");
   if (isPipeline(source)) {
     return attempt({ open: () => source.clone().autoOrient() }, path, options).catch((error: unknown) => {

@@ -3,6 +3,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { parse } from "csv-parse/sync";
 import { stringify } from "csv-stringify/sync";
 import sharp from "sharp";
+import { expectNames } from "../../engine/arguments.ts";
 import type { Device } from "../../engine/device/device.ts";
 import { OutOfMemoryError } from "../../engine/device/errors.ts";
 import { Random } from "../../engine/random.ts";
@@ -137,9 +138,23 @@ export async function degradeFolder(
   return { pictures: planned.filter(({ name }) => table.has(name)), kept: there.size, problems };
 }
 
+const names = {
+  kinds: true,
+  levels: true,
+  perPicture: true,
+  ranked: true,
+  toned: true,
+  seed: true,
+  longerSide: true,
+  format: true,
+  onProgress: true,
+  signal: true,
+} satisfies Record<keyof DegradeOptions, true>;
+
 type Settings = Required<Omit<DegradeOptions, "onProgress" | "signal">>;
 
 function checked(options: DegradeOptions): Settings {
+  expectNames("degradeFolder", options, names);
   const { kinds = distortionNames, levels = [1, 2, 3, 4, 5], ranked = false, toned = 0, seed = 1 } = options;
   const { perPicture = ranked ? 1 : 5, longerSide = 512, format = "png" } = options;
   for (const kind of kinds) {

@@ -1,3 +1,4 @@
+import { expectNames } from "../../engine/arguments.ts";
 /** One item with what became of it. */
 export type Prefetched<Item, Value> =
   | { readonly ok: true; readonly index: number; readonly item: Item; readonly value: Value }
@@ -10,6 +11,8 @@ export interface PrefetchOptions {
   readonly concurrency?: number;
   readonly signal?: AbortSignal;
 }
+
+const names = { ahead: true, concurrency: true, signal: true } satisfies Record<keyof PrefetchOptions, true>;
 
 /**
  * Loads items ahead of their use and hands them out in order. A load that fails is handed out as a result with its
@@ -26,6 +29,7 @@ export async function* prefetch<Item, Value>(
   load: (item: Item, signal: AbortSignal) => Promise<Value> | Value,
   options: PrefetchOptions = {},
 ): AsyncGenerator<Prefetched<Item, Value>, void, undefined> {
+  expectNames("prefetch", options, names);
   const { ahead = 8, concurrency = Math.min(4, ahead), signal } = options;
   for (const [name, value] of Object.entries({ ahead, concurrency })) {
     if (!Number.isInteger(value) || value < 1) {

@@ -1,3 +1,4 @@
+import { expectNames } from "../../engine/arguments.ts";
 import { Random } from "../../engine/random.ts";
 import { DatasetError, type Row } from "./dataset.ts";
 import { libraryWords, type OptionWords } from "./option-words.ts";
@@ -24,6 +25,15 @@ export interface ProtocolOptions {
   readonly words?: OptionWords;
 }
 
+const names = {
+  protocol: true,
+  ratio: true,
+  seed: true,
+  by: true,
+  validationShare: true,
+  words: true,
+} satisfies Record<keyof ProtocolOptions, true>;
+
 /** The parts of a data set. Rows without a MOS are unlabelled, but for those whose group is validated or tested on. */
 export interface Parts<R extends Row> {
   readonly labelled: readonly Rated<R>[];
@@ -42,6 +52,7 @@ export interface Parts<R extends Row> {
  * RangeError for a wrong ratio
  */
 export function divide<R extends Row>(rows: readonly R[], options: ProtocolOptions): Parts<R> {
+  expectNames("divide", options, names);
   const { protocol = "random", ratio, seed, by, validationShare = 0, words = libraryWords } = options;
   const { test: testShare, ...trainingShares } = ratioShares(ratio);
   const unrated = rows.filter(({ mos }) => mos === undefined);

@@ -1,3 +1,4 @@
+import { expectNames } from "../../engine/arguments.ts";
 import { Random } from "../../engine/random.ts";
 import { libraryWords, type OptionWords } from "./option-words.ts";
 import { DatasetError } from "./problems.ts";
@@ -24,6 +25,8 @@ export interface SplitOptions<Part extends string> {
   readonly words?: OptionWords;
 }
 
+const names = { parts: true, seed: true, by: true, words: true } satisfies Record<keyof SplitOptions<string>, true>;
+
 /**
  * Divides rows at random by shares. The same seed gives the same parts whatever the order of the rows. By image, each
  * part gets its share rounded to a whole number, and the largest part what is left (10,073 as 1:3:1 → 2015, 6043, 2015).
@@ -35,6 +38,7 @@ export function split<R extends Splittable, Part extends string>(
   rows: readonly R[],
   options: SplitOptions<Part>,
 ): Record<Part, R[]> {
+  expectNames("split", options, names);
   const parts = Object.keys(options.parts) as Part[];
   const shares = parts.map((part) => options.parts[part]);
   shares.forEach((share, i) => {

@@ -1,5 +1,5 @@
 import type { OpenOptions } from "../../engine/device/device.ts";
-import { openDevice } from "../../engine/device/open.ts";
+import { expectOpenOptions, openDevice } from "../../engine/device/open.ts";
 import { type DeviceLease, SharedDevice } from "../../engine/device/shared.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
 import { restoreChoices } from "../../engine/tune/choices.ts";
@@ -18,6 +18,7 @@ export interface Lender {
 export function lenderOf(device: DeviceSource | SharedDevice | undefined, adapter?: AdapterOptions): Lender {
   if (device && adapter)
     throw new TypeError("`adapter` says how a device is opened: leave it out where `device` is given");
+  if (adapter) expectOpenOptions("openScorer: adapter", adapter);
   const source = device ?? processDevice(adapter);
   if (source instanceof SharedDevice) return { lease: () => source.lease(), replaces: true };
   if (typeof source !== "function")

@@ -1,4 +1,5 @@
 import sharp from "sharp";
+import { any, type Checks, expectOptions, extent } from "../../engine/arguments.ts";
 import { cutParts, type Grid, gridPlaces, type View } from "../cpl/parts.ts";
 import { scoreOf } from "../cpl/predict.ts";
 import type { MosRange, Picture } from "../data/index.ts";
@@ -29,6 +30,8 @@ export interface DrawOptions {
   readonly between?: MosRange;
 }
 
+const checks: Checks<DrawOptions> = { longerSide: extent, opacity: any, between: any };
+
 /** Half overlapping tiles, or fewer, at most `most`. */
 function gridOf(width: number, height: number, crop: number, most: number): Grid {
   const along = (length: number) => Math.max(1, Math.ceil((2 * (length - crop)) / crop) + 1);
@@ -58,7 +61,10 @@ export function explanationOf(
   const { rows, columns } = gridOf(width, height, crop, most);
   const all = distributions.map((distribution) => scoreOf(distribution, range).score);
   const scores = Array.from({ length: rows }, (_, row) => all.slice(row * columns, (row + 1) * columns));
-  const draw = (options: DrawOptions = {}) => drawn(picture, scores, options);
+  const draw = async (options: DrawOptions = {}) => {
+    expectOptions("draw", options, checks);
+    return drawn(picture, scores, options);
+  };
   return { rows, columns, scores, tile: crop, range, width, height, draw };
 }
 

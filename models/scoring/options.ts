@@ -1,5 +1,6 @@
 import { basename, extname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { expectNames } from "../../engine/arguments.ts";
 import type { SharedDevice } from "../../engine/device/shared.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
 import { evaluationBatch } from "../cpl/predict.ts";
@@ -47,14 +48,33 @@ export interface ScorerOptions extends Pick<DecodeOptions, "background" | "maxPi
   readonly onDeviceLost?: (error: Error) => void;
 }
 
+const names = {
+  model: true,
+  device: true,
+  adapter: true,
+  tiles: true,
+  batch: true,
+  latencyMs: true,
+  decoders: true,
+  decoderPool: true,
+  maxBytes: true,
+  name: true,
+  onBatch: true,
+  onDeviceLost: true,
+  background: true,
+  maxPixels: true,
+  strictness: true,
+} satisfies Record<keyof ScorerOptions, true>;
+
 /** {@link ScorerOptions} with what was left out. */
 export type Settings = Omit<ScorerOptions, "model" | "device" | "adapter"> &
   Required<Pick<ScorerOptions, "batch" | "decoders" | "maxBytes" | "latencyMs" | "name">> & {
     readonly path: string;
   };
 
-/** @throws RangeError for an option that means nothing */
+/** @throws TypeError for an option that there is not; RangeError for one that means nothing */
 export function settingsOf(options: ScorerOptions): Settings {
+  expectNames("openScorer", options, names);
   const { model = defaultModel } = options;
   const path = model instanceof URL ? fileURLToPath(model) : model;
   const settings: Settings = {

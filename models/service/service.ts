@@ -3,6 +3,7 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { cors } from "hono/cors";
 import { getPath } from "hono/utils/url";
+import { expectNames } from "../../engine/arguments.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { DecoderPool } from "../data/decoding/pool.ts";
 import { openScorer, type Scorer, type ScorerOptions } from "../scorer.ts";
@@ -32,6 +33,16 @@ export interface ServiceOptions extends AccessOptions {
   readonly log?: (entry: LogEntry) => void;
 }
 
+const names = {
+  models: true,
+  limits: true,
+  token: true,
+  urls: true,
+  log: true,
+  hosts: true,
+  corsOrigins: true,
+} satisfies Record<keyof ServiceOptions, true>;
+
 /** What a server knows of a request besides. */
 export interface Arrival {
   /** Address that it came from: one client cannot take all places. */
@@ -51,6 +62,8 @@ type Environment = { Variables: { account: Account } };
  * empty token or an origin that is none
  */
 export async function openService(options: ServiceOptions): Promise<Service> {
+  expectNames("openService", options, names);
+  if (options.limits) expectNames("openService: limits", options.limits, limitsSchema.shape);
   const limits = limitsSchema.parse(options.limits ?? {});
   if (options.models.length === 0) throw new RangeError("a service needs at least one model");
   if (options.token === "") throw new RangeError("the token is empty: leave it out where none is asked for");

@@ -1,3 +1,4 @@
+import { expectNames } from "../../../engine/arguments.ts";
 import { median } from "../../metrics/index.ts";
 import type { Dataset, Row } from "../dataset.ts";
 import { PictureError } from "../picture-error.ts";
@@ -75,12 +76,18 @@ export function isSound({ problems, leaks, dividedGroups }: Inspection): boolean
   return problems.length + leaks.length + dividedGroups.length === 0;
 }
 
+const names = { parts: true, concurrency: true, signal: true, onProgress: true } satisfies Record<
+  keyof InspectOptions,
+  true
+>;
+
 /**
  * Decodes every picture once and reports on scores, files, groups, and duplicates within the set and across its split. Keeps about
  * 250 bytes for each picture.
  * @throws the signal's reason when it is aborted
  */
 export async function inspect(dataset: Dataset, options: InspectOptions = {}): Promise<Inspection> {
+  expectNames("inspect", options, names);
   const { concurrency = 4, signal, onProgress } = options;
   const rows: Row[] = [];
   const prints: Fingerprint[] = [];

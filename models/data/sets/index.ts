@@ -1,3 +1,4 @@
+import { expectNames } from "../../../engine/arguments.ts";
 import type { Columns } from "../columns.ts";
 import { type Dataset, type DatasetOptions, datasetFrom } from "../dataset.ts";
 import { DatasetError } from "../problems.ts";
@@ -27,6 +28,8 @@ export const knownSets: Readonly<Record<string, SetDescription>> = {
 
 export type KnownSetOptions = Pick<DatasetOptions, "range" | "exclude" | "words">;
 
+const names = { range: true, exclude: true, words: true } satisfies Record<keyof KnownSetOptions, true>;
+
 /**
  * Reads a known data set from the folder its files were unpacked to, as its authors distribute them. Scores of which lower
  * is better are turned round, so that in the rows higher is always better.
@@ -35,6 +38,7 @@ export type KnownSetOptions = Pick<DatasetOptions, "range" | "exclude" | "words"
  * @throws DatasetError when the set is not known, a file is missing (with where to get it), or no row is left
  */
 export async function loadKnownSet(name: string, folder: string, options: KnownSetOptions = {}): Promise<Dataset> {
+  expectNames("loadKnownSet", options, names);
   const set = Object.hasOwn(knownSets, name) ? knownSets[name] : undefined;
   if (!set) {
     throw new DatasetError(`No data set is known as "${name}"; known are ${Object.keys(knownSets).join(", ")}.`);

@@ -174,7 +174,7 @@ test("says what does not fit", async () => {
     expect(() => flipHorizontal(x, [true])).toThrow("1 flags for 2 pictures");
     expect(() => normalise(x, [1, 2], [1, 2])).toThrow("2 means and 2 deviations");
     expect(() => normalise(x, [0, 0, 0], [1, 0, 1])).toThrow("above 0");
-    expect(() => stack([])).toThrow("no pictures");
+    expect(() => stack([])).toThrow("stack: no tensors were given");
     expect(() => stack([x])).toThrow("[1, H, W, C]");
     expect(() => stack([Tensor.zeros(device, [1, 2, 2, 3]), Tensor.zeros(device, [1, 2, 3, 3])])).toThrow("[1,2,3,3]");
   });
