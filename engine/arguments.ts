@@ -73,7 +73,7 @@ export function shown(value: unknown): string {
   if (Array.isArray(value)) return cut(`[${value.map((each) => shown(each)).join(", ")}]`);
   if (kind !== "Object") return `${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind}`;
   const entries = Object.entries(value).map(
-    ([name, each]) => `${name}: ${typeof each === "object" ? "…" : shown(each)}`,
+    ([name, each]) => `${name}: ${typeof each === "object" && each !== null ? "…" : shown(each)}`,
   );
   return entries.length === 0 ? "{}" : cut(`{ ${entries.join(", ")} }`);
 }

@@ -62,9 +62,7 @@ export function createBackbone(
 ): Backbone {
   expectNames("createBackbone", options, names);
   if (!Object.hasOwn(makers, name)) {
-    throw new RangeError(
-      `there is no backbone "${name}"; known are ${backboneNames.join(", ")}`,
-    );
+    throw new RangeError(`there is no backbone "${name}"; known are ${backboneNames.join(", ")}`);
   }
   if (options.stages !== undefined && !name.startsWith("resnet")) {
     throw new RangeError(`${name} has no option \`stages\`; only ResNets can be cut to fewer stages`);

@@ -108,7 +108,11 @@ test("wrong operands are refused with the value", async () => {
     [() => linearPerSample(zeros(2, 3), zeros(2, 3, 4), zeros(4)), ShapeError, "bias [4] for 2 sample(s) of 4 outputs"],
     [() => linearPerSample(zeros(2, 3, 1), zeros(2, 3, 4)), ShapeError, "found [2,3,1]"],
     [() => pointwisePerSample(zeros(2, 1, 1, 3), zeros(1, 3, 4)), ShapeError, "weight [1,3,4]"],
-    [() => adaptiveAveragePool2d(zeros(1, 3, 3, 1), { height: 0, width: 2 }), ShapeError, "height must be a whole number from 1"],
+    [
+      () => adaptiveAveragePool2d(zeros(1, 3, 3, 1), { height: 0, width: 2 }),
+      ShapeError,
+      "height must be a whole number from 1",
+    ],
     [() => signedSqrt(zeros(3), 0), RangeError, "got 0"],
     [() => clamp(zeros(3), 1, -1), RangeError, "lower end 1"],
     [() => abs(Tensor.zeros(device, [3], "u32")), ShapeError, "found u32 [3]"],
