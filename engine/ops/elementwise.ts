@@ -65,7 +65,7 @@ export function expectSameShape(operation: string, a: Tensor, b: Tensor): void {
 /** y = max(x, 0). */
 export function relu(x: Tensor): Tensor {
   const y = unary("relu", x);
-  // dx = dy where y > 0, else 0
+  // dx = 0 where y = 0, else dy
   return record("relu", [x], y, (dy) => [binary("relu_gradient", dy, y)]);
 }
 
@@ -112,8 +112,8 @@ export function log(x: Tensor): Tensor {
 /** y = √x, for x > 0. */
 export function sqrt(x: Tensor): Tensor {
   const y = unary("sqrt", x);
-  // dx = dy / 2y
-  return record("sqrt", [x], y, (dy) => [unary("scale", binary("divide", dy, y), 0.5)]);
+  // dx = (dy / 2) / y
+  return record("sqrt", [x], y, (dy) => [binary("divide", unary("scale", dy, 0.5), y)]);
 }
 
 /** y = x². */

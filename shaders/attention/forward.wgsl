@@ -50,6 +50,15 @@ var<workgroup> k_tile: array<vec4f, {{TILE}}u * WIDTH>;
 var<workgroup> v_tile: array<vec4f, {{TILE}}u * WIDTH>;
 //#end
 
+fn is_nan(v: f32) -> bool {
+  return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
+}
+
+// e^v, NaN for NaN, which drivers may make ∞. Whether a number is NaN is read from its bits.
+fn exponential(v: f32) -> f32 {
+  return select(exp(v), v, is_nan(v));
+}
+
 @compute @workgroup_size({{LANES}})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let head = group.y;
@@ -124,7 +133,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let score_{{r}} = dot(product_{{r}}, vec4f(1));
     let next_{{r}} = max(largest_{{r}}, score_{{r}});
     let shrink_{{r}} = exp(largest_{{r}} - next_{{r}});
-    let weight_{{r}} = exp(score_{{r}} - next_{{r}});
+    let weight_{{r}} = exponential(score_{{r}} - next_{{r}});
     largest_{{r}} = next_{{r}};
     total_{{r}} = fma(total_{{r}}, shrink_{{r}}, weight_{{r}});
     //#end
@@ -158,7 +167,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     for (var c = 0u; c < {{BOUND}}; c++) {
       y[y_row + c] = inverse * sum_{{r}}[c];
     }
-    log_sums[batch * params.sums_stride + head * params.queries + query_{{r}}] = largest_{{r}} + log(total_{{r}});
+    log_sums[batch * params.sums_stride + head * params.queries + query_{{r}}] = largest_{{r}} + select(log(total_{{r}}), total_{{r}}, is_nan(total_{{r}}));
   }
   //#end
 }

@@ -54,6 +54,11 @@ var<workgroup> c_tile: array<vec4f, {{TILE}}u * WIDTH>;
 var<workgroup> d_tile: array<vec4f, {{TILE}}u * WIDTH>;
 //#end
 
+// e^v, NaN for NaN, which drivers may make ∞. Whether a number is NaN is read from its bits.
+fn exponential(v: f32) -> f32 {
+  return select(exp(v), v, (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u);
+}
+
 @compute @workgroup_size({{LANES}})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let head = group.y;
@@ -158,10 +163,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     //#end
     //#for r in 0..ROWS
     //#if OWN == queries
-    let p_{{r}} = exp(dot(score_{{r}}, vec4f(1)) - log_sum_{{r}});
+    let p_{{r}} = exponential(dot(score_{{r}}, vec4f(1)) - log_sum_{{r}});
     let ds_{{r}} = p_{{r}} * (dot(slope_{{r}}, vec4f(1)) - shift_{{r}});
     //#else
-    let p_{{r}} = exp(dot(score_{{r}}, vec4f(1)) - log_sum);
+    let p_{{r}} = exponential(dot(score_{{r}}, vec4f(1)) - log_sum);
     let ds_{{r}} = p_{{r}} * (dot(slope_{{r}}, vec4f(1)) - shift);
     //#end
     //#end

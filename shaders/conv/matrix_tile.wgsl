@@ -283,10 +283,12 @@ fn finish(lane: u32, row0: u32, column0: u32) {
       value = fma(value - moments[column], moments[columns4 + column] * scale[column], shift[column]);
       //#end
       //#if ACTIVATION == relu
-      value = max(value, vec4f());
+      // As whole numbers, the bits of −0 … −∞ are those up to that of −∞; NaN of either sign lies above.
+      value = select(value, vec4f(), bitcast<vec4i>(value) <= vec4i(-8388608));
       //#end
       //#if ACTIVATION == relu6
-      value = clamp(value, vec4f(), vec4f(6.0));
+      let is_nan = (bitcast<vec4u>(value) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+      value = select(clamp(value, vec4f(), vec4f(6.0)), value, is_nan);
       //#end
       //#if SCATTER
       let line = row / params.grid_width;

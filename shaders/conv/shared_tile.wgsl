@@ -176,10 +176,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
         value = fma(value - mean_{{v}}, slope_{{v}}, shift_{{v}});
         //#end
         //#if ACTIVATION == relu
-        value = max(value, vec4f());
+        // As whole numbers, the bits of −0 … −∞ are those up to that of −∞; NaN of either sign lies above.
+        value = select(value, vec4f(), bitcast<vec4i>(value) <= vec4i(-8388608));
         //#end
         //#if ACTIVATION == relu6
-        value = clamp(value, vec4f(), vec4f(6.0));
+        let is_nan = (bitcast<vec4u>(value) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+        value = select(clamp(value, vec4f(), vec4f(6.0)), value, is_nan);
         //#end
         out[target_row + column_{{v}}] = value;
       }

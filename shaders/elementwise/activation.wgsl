@@ -2,7 +2,7 @@
 //   gelu:      x · Φ(x), Φ(x) = erfc(−x/√2) / 2          gelu_tanh: x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))
 //   silu:      x · σ(x)      sigmoid: σ(x) = 1/(1 + e^−x)   tanh: tanh x      relu6: min(max(x, 0), 6)
 //   hardswish: x · min(max(x + 3, 0), 6) / 6               pow:  x^exponent
-// With GRADIENT: y[i] = dy[i] · f′(x[i]).
+// With GRADIENT: y[i] = dy[i] · f′(x[i]). NaN stays NaN; at ±∞ every f and f′ has its limit.
 //
 // One invocation makes one vec4. OP: one of the names above.   GRADIENT: see above.   WHOLE: the exponent of pow is a whole
 // number from −64 to 64, taken by multiplication.   WORKGROUP: invocations of a workgroup.
@@ -18,6 +18,11 @@ struct Params {
 @group(0) @binding(2) var<storage, read> dy: array<vec4f>;
 //#end
 @group(1) @binding(0) var<uniform> params: Params;
+
+// Compilers may take it that no float is NaN: what a number is, is read from its bits.
+fn is_nan(v: vec4f) -> vec4<bool> {
+  return (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+}
 
 // 1/(1 + e^−v). The argument is held where e^−v is finite.
 fn logistic(v: vec4f) -> vec4f {
@@ -66,7 +71,20 @@ fn power(v: vec4f) -> vec4f {
   }
   return result;
   //#else
-  return exp2(params.exponent * log2(v));
+  // Numbers above 0 by the logarithm. WGSL leaves open what that of others is, and has no constants for what is meant.
+  let zero = params.count4 >> 31u;
+  let undefined_value = bitcast<f32>(0x7fc00000u | zero);
+  let infinite = bitcast<f32>(0x7f800000u | zero);
+  let at_zero = select(0.0, infinite, params.exponent < 0.0);
+  let at_infinity = select(infinite, 0.0, params.exponent < 0.0);
+  // As in PyTorch, which takes x^½ as √x.
+  let at_lowest = select(at_infinity, undefined_value, abs(params.exponent) == 0.5);
+  let magnitude = bitcast<vec4u>(v) & vec4u(0x7fffffffu);
+  let is_infinite = magnitude == vec4u(0x7f800000u);
+  let positive = v > vec4f();
+  var result = select(vec4f(undefined_value), exp2(params.exponent * log2(v)), positive & !is_nan(v));
+  result = select(result, select(vec4f(at_lowest), vec4f(at_infinity), positive), is_infinite);
+  return select(result, vec4f(at_zero), v == vec4f());
   //#end
 }
 
@@ -77,13 +95,19 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     return;
   }
   let v = x[i];
+  //#if GRADIENT
+  let slope = dy[i];
+  //#end
   //#if OP == gelu
   let below = normal_distribution(v);
   //#if GRADIENT
   // f′ = Φ(x) + x · φ(x), φ(x) = e^(−x²/2) / √2π
-  y[i] = dy[i] * (below + v * 0.39894228 * exp(-0.5 * min(v * v, vec4f(170.0))));
+  let held = clamp(v, vec4f(-14.0), vec4f(14.0));
+  let derivative = below + held * 0.39894228 * exp(-0.5 * min(v * v, vec4f(170.0)));
+  let result = slope * select(derivative, vec4f(), v < vec4f(-14.0));
   //#else
-  y[i] = v * below;
+  // Φ(−14) is no normal number.
+  let result = select(v * below, vec4f(), v < vec4f(-14.0));
   //#end
   //#end
   //#if OP == gelu_tanh
@@ -92,59 +116,74 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let t = hyperbolic_tangent(0.79788456 * (w + 0.044715 * w * w * w));
   //#if GRADIENT
   // f′ = (1 + t)/2 + x/2 · (1 − t²) · √(2/π) · (1 + 3 · 0.044715 x²)
-  y[i] = dy[i] * (0.5 * (1.0 + t) + 0.5 * w * (1.0 - t * t) * 0.79788456 * (1.0 + 0.134145 * w * w));
+  let result = slope * (0.5 * (1.0 + t) + 0.5 * w * (1.0 - t * t) * 0.79788456 * (1.0 + 0.134145 * w * w));
   //#else
-  y[i] = 0.5 * v * (1.0 + t);
+  let result = select(0.5 * v * (1.0 + t), vec4f(), v < vec4f(-100.0));
   //#end
   //#end
   //#if OP == silu
   let s = logistic(v);
+  // e^−88 is no normal number.
+  let beyond = v < vec4f(-88.0);
   //#if GRADIENT
   // f′ = σ · (1 + x · (1 − σ))
-  y[i] = dy[i] * s * (1.0 + v * (1.0 - s));
+  let result = slope * select(s, vec4f(), beyond) * (1.0 + clamp(v, vec4f(-88.0), vec4f(88.0)) * (1.0 - s));
   //#else
-  y[i] = v * s;
+  let result = select(v * s, vec4f(), beyond);
   //#end
   //#end
   //#if OP == sigmoid
   //#if GRADIENT
   // f′ = σ · (1 − σ) = e^−|x| / (1 + e^−|x|)², without the cancellation of 1 − σ
   let e = exp(-abs(v));
-  y[i] = dy[i] * e / ((1.0 + e) * (1.0 + e));
+  let result = slope * e / ((1.0 + e) * (1.0 + e));
   //#else
-  y[i] = logistic(v);
+  let result = logistic(v);
   //#end
   //#end
   //#if OP == tanh
   //#if GRADIENT
-  // f′ = 1 − tanh² = 4 e^−2|x| / (1 + e^−2|x|)², without the cancellation of 1 − tanh²
+  // f′ = 1 − tanh² = 4 e^−2|x| / (1 + e^−2|x|)², without the cancellation of 1 − tanh²; 4 · dy could be infinite
   let e = exp(-2.0 * abs(v));
-  y[i] = dy[i] * 4.0 * e / ((1.0 + e) * (1.0 + e));
+  let result = slope * e / (0.25 * ((1.0 + e) * (1.0 + e)));
   //#else
-  y[i] = hyperbolic_tangent(v);
+  let result = hyperbolic_tangent(v);
   //#end
   //#end
   //#if OP == relu6
   //#if GRADIENT
-  y[i] = select(vec4f(), dy[i], (v > vec4f()) & (v < vec4f(6.0)));
+  let result = select(slope, vec4f(), (v <= vec4f()) | (v >= vec4f(6.0)));
   //#else
-  y[i] = clamp(v, vec4f(), vec4f(6.0));
+  let result = clamp(v, vec4f(), vec4f(6.0));
   //#end
   //#end
   //#if OP == hardswish
   //#if GRADIENT
   // f′ = 0 below −3, (2x + 3)/6 up to 3, 1 above
   let inner = select((2.0 * v + 3.0) / 6.0, vec4f(1.0), v > vec4f(3.0));
-  y[i] = select(dy[i] * inner, vec4f(), v < vec4f(-3.0));
+  let result = select(slope * inner, vec4f(), v < vec4f(-3.0));
   //#else
-  y[i] = v * clamp(v + 3.0, vec4f(), vec4f(6.0)) / 6.0;
+  let result = select(v * clamp(v + 3.0, vec4f(), vec4f(6.0)) / 6.0, vec4f(), v < vec4f(-3.0));
   //#end
   //#end
   //#if OP == pow
   //#if GRADIENT
-  y[i] = dy[i] * params.factor * power(v);
+  let result = slope * params.factor * power(v);
   //#else
-  y[i] = power(v);
+  let result = power(v);
+  //#end
+  // x⁰ is 1 for NaN too.
+  y[i] = result;
+  //#else
+  //#if OP == relu6
+  //#if GRADIENT
+  // As in PyTorch, the slope at NaN is 1.
+  y[i] = select(result, slope, is_nan(v));
+  //#else
+  y[i] = select(result, v, is_nan(v));
+  //#end
+  //#else
+  y[i] = select(result, v, is_nan(v));
   //#end
   //#end
 }

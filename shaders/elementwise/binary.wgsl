@@ -1,5 +1,5 @@
 // y[i] = f(a[i], b[i]) for every element, four at a time.   add: a + b   subtract: a − b   multiply: a · b   divide: a / b
-// relu_gradient: a where b > 0, else 0 (a the output gradient, b the output of ReLU)
+// relu_gradient: a, but 0 where b = 0 (a the output gradient, b the output of ReLU, which may be NaN)
 //
 // One invocation makes one vec4. OP: one of the names above.   WORKGROUP: invocations of a workgroup.
 struct Params {
@@ -30,6 +30,6 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   y[i] = a[i] / b[i];
   //#end
   //#if OP == relu_gradient
-  y[i] = select(vec4f(), a[i], b[i] > vec4f());
+  y[i] = select(a[i], vec4f(), b[i] == vec4f());
   //#end
 }

@@ -35,7 +35,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   //#if GRADIENT
   y[i] = select(vec4f(), dy[i], (v >= vec4f(params.low)) & (v <= vec4f(params.high)));
   //#else
-  y[i] = clamp(v, vec4f(params.low), vec4f(params.high));
+  // Compilers may take it that no float is NaN: what a number is, is read from its bits.
+  let is_nan = (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+  y[i] = select(clamp(v, vec4f(params.low), vec4f(params.high)), v, is_nan);
   //#end
   //#end
   //#if OP == signed_sqrt

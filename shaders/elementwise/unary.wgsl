@@ -11,6 +11,11 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
 @group(1) @binding(0) var<uniform> params: Params;
 
+// Compilers may take it that no float is NaN: what a number is, is read from its bits.
+fn is_nan(v: vec4f) -> vec4<bool> {
+  return (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+}
+
 @compute @workgroup_size({{WORKGROUP}})
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * (groups.x * {{WORKGROUP}}u);
@@ -19,13 +24,14 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   }
   let v = x[i];
   //#if OP == relu
-  y[i] = max(v, vec4f());
+  // As whole numbers, the bits of −0 … −∞ are those up to that of −∞; NaN of either sign lies above.
+  y[i] = select(v, vec4f(), bitcast<vec4i>(v) <= vec4i(-8388608));
   //#end
   //#if OP == scale
   y[i] = params.factor * v;
   //#end
   //#if OP == exp
-  y[i] = exp(v);
+  y[i] = select(exp(v), v, is_nan(v));
   //#end
   //#if OP == log
   // WGSL leaves open what the logarithm of 0, of a negative number and of NaN is, and drivers differ. What it is here cannot

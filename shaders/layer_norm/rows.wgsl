@@ -48,7 +48,11 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let d = x[start + c] - mean;
     squares += d * d;
   }
-  let inverse = 1.0 / sqrt(total(squares) / params.length + params.epsilon);
+  let variance = total(squares) / params.length;
+  // The root of an infinite variance would make every element of the row its shift, and hide that the row has diverged.
+  let is_infinite = (bitcast<u32>(variance) & 0x7fffffffu) == 0x7f800000u;
+  let undefined_value = bitcast<f32>(0x7fc00000u | (params.rows >> 31u));
+  let inverse = select(1.0 / sqrt(variance + params.epsilon), undefined_value, is_infinite);
   for (var c = 0u; c < params.columns; c++) {
     y[start + c] = scale[c] * ((x[start + c] - mean) * inverse) + shift[c];
   }

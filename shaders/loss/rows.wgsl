@@ -23,6 +23,15 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> losses: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
+fn is_nan(v: f32) -> bool {
+  return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
+}
+
+// e^v, NaN for NaN, which drivers may make ∞. Whether a number is NaN is read from its bits.
+fn exponential(v: f32) -> f32 {
+  return select(exp(v), v, is_nan(v));
+}
+
 @compute @workgroup_size({{WORKGROUP}})
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let row = id.x + id.y * (groups.x * {{WORKGROUP}}u);
@@ -38,13 +47,13 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   var total = 0.0;
   var excess = 0.0;
   for (var j = 0u; j < params.columns; j++) {
-    let term = exp(logits[start + j] - top) - excess;
+    let term = exponential(logits[start + j] - top) - excess;
     let next = total + term;
     excess = (next - total) - term;
     total = next;
   }
   //#if LOSS == cross_entropy
-  let shift = top + log(total);
+  let shift = top + select(log(total), total, is_nan(total));
   var sum = 0.0;
   for (var j = 0u; j < params.columns; j++) {
     sum += targets[start + j] * (shift - logits[start + j]);
@@ -52,7 +61,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   losses[params.first_row + row] = sum;
   //#end
   //#if LOSS == kl_divergence
-  let shift = top + log(total);
+  let shift = top + select(log(total), total, is_nan(total));
   var sum = 0.0;
   for (var j = 0u; j < params.columns; j++) {
     let t = targets[start + j];

@@ -24,6 +24,11 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> dlogits: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
+// e^v, NaN for NaN, which drivers may make ∞. Whether a number is NaN is read from its bits.
+fn exponential(v: f32) -> f32 {
+  return select(exp(v), v, (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u);
+}
+
 @compute @workgroup_size({{WORKGROUP}})
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let row = id.x + id.y * (groups.x * {{WORKGROUP}}u);
@@ -40,7 +45,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   var total = 0.0;
   var excess = 0.0;
   for (var j = 0u; j < params.columns; j++) {
-    let term = exp(logits[start + j] - top) - excess;
+    let term = exponential(logits[start + j] - top) - excess;
     let next = total + term;
     excess = (next - total) - term;
     total = next;

@@ -6,8 +6,10 @@
 // WORKGROUP: invocations of a workgroup.
 //#if VECTOR
 alias Element = vec4f;
+alias Bits = vec4i;
 //#else
 alias Element = f32;
+alias Bits = i32;
 //#end
 
 struct Params {
@@ -45,7 +47,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     value += residual[at];
     //#end
     //#if RELU
-    value = max(value, Element());
+    // As whole numbers, the bits of −0 … −∞ are those up to that of −∞; NaN of either sign lies above.
+    value = select(value, Element(), bitcast<Bits>(value) <= Bits(-8388608));
     //#end
     y[at] = value;
   }

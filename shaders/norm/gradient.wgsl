@@ -1,4 +1,4 @@
-// Input gradient of a normalisation, with dz = dy, or dy where y > 0 under RELU:
+// Input gradient of a normalisation, with dz = dy, under RELU 0 where y = 0, which may be NaN elsewhere:
 //   TRAINING:  dx = scale · inverse · (dz − Σdz/all_rows − x̂ · Σ(dz·x̂)/all_rows)      x̂ = (x − mean) · inverse
 //   otherwise: dx = scale · inverse · dz
 // and under RESIDUAL the gradient of what was added, dresidual = dz.
@@ -54,7 +54,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   for (var row = start; row < end; row++) {
     let at = row * params.channels + channel;
     //#if RELU
-    let dz = select(Element(), dy[at], y[at] > Element());
+    let dz = select(dy[at], Element(), y[at] == Element());
     //#else
     let dz = dy[at];
     //#end

@@ -1,4 +1,4 @@
-// Sums over a block of rows that the gradients of a normalisation need, with dz = dy, or dy where y > 0 under RELU:
+// Sums over a block of rows that the gradients of a normalisation need, with dz = dy, under RELU 0 where y = 0, which may be NaN elsewhere:
 //   sums[first_block + block] = (Σ dz, Σ dz · x̂)      x̂ = (x − mean) · inverse
 // x, y, dy: [rows, channels], moments: [2, channels], sums: [all blocks, 2, channels]
 //
@@ -41,7 +41,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   for (var row = start; row < end; row++) {
     let at = row * params.channels + channel;
     //#if RELU
-    let dz = select(Element(), dy[at], y[at] > Element());
+    let dz = select(dy[at], Element(), y[at] == Element());
     //#else
     let dz = dy[at];
     //#end

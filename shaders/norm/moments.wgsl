@@ -6,8 +6,10 @@
 // vec4s, false for scalars.   WORKGROUP: invocations of a workgroup.
 //#if VECTOR
 alias Element = vec4f;
+alias Bits = vec4u;
 //#else
 alias Element = f32;
+alias Bits = u32;
 //#end
 
 struct Params {
@@ -41,5 +43,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   }
   let at = (params.first_block + block) * 2u * params.channels + channel;
   blocks[at] = shift + sum / count;
-  blocks[at + params.channels] = max(squares - sum * sum / count, Element());
+  let deviations = squares - sum * sum / count;
+  // max() may drop NaN.
+  let is_nan = (bitcast<Bits>(deviations) & Bits(0x7fffffffu)) > Bits(0x7f800000u);
+  blocks[at + params.channels] = select(max(deviations, Element()), deviations, is_nan);
 }

@@ -18,7 +18,7 @@ struct Params {
 
 //#if VECTOR
 alias Element = vec4f;
-alias Tap = vec4u;
+alias Tap = vec4u; // and the bits of an Element
 //#else
 alias Element = f32;
 alias Tap = u32;
@@ -43,16 +43,17 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let c = id.x - j * params.channels;
   let h0 = i32(id.y) * {{STRIDE_HEIGHT}} - params.pad_h;
   let w0 = i32(j) * {{STRIDE_WIDTH}} - params.pad_w;
-  var best = Element(-3.4028234e38);
-  var tap = Tap();
+  // −∞, which WGSL has no constant for; where all is −∞, the first place inside the picture is the largest one.
+  var best = Element(bitcast<f32>(0xff800000u | (params.channels >> 31u)));
+  var tap = Tap(u32(max(-h0, 0) * KERNEL_WIDTH + max(-w0, 0)));
   for (var th = 0; th < KERNEL_HEIGHT; th++) {
     let h = clamp(h0 + th, 0, i32(params.in_height) - 1);
     let line = (id.z * params.in_height + u32(h)) * params.in_width;
     for (var tw = 0; tw < KERNEL_WIDTH; tw++) {
       let w = clamp(w0 + tw, 0, i32(params.in_width) - 1);
       let value = x[(line + u32(w)) * params.channels + c];
-      // Written so that NaN wins over a number that came before it.
-      let wins = !(value <= best);
+      // NaN wins, and no number wins over it. Compilers may take it that no float is NaN: it is read from the bits.
+      let wins = (value > best) | ((bitcast<Tap>(value) & Tap(0x7fffffffu)) > Tap(0x7f800000u));
       best = select(best, value, wins);
       //#if INDEX
       tap = select(tap, Tap(u32((h - h0) * KERNEL_WIDTH + w - w0)), wins);

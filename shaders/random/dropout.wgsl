@@ -1,4 +1,5 @@
-// y[j] = factor · x[j] where the random word of element j is at least `threshold`, else 0; four elements at a time.
+// y[j] = factor · x[j] where the random word of element j is at least `threshold`, else 0 · x[j], so that NaN is not hidden;
+// four elements at a time.
 // Words 4i … 4i + 3 = Philox4x32-10 (Salmon et al. 2011) of counter (block + i, stream) under the key (seed), as in
 // random/words.wgsl: a gradient that is given the same numbers has the same mask.
 //
@@ -51,5 +52,5 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let block = params.block_low + i;
   let high = params.block_high + select(0u, 1u, block < i);
   let words = philox(vec4u(block, high, params.stream0, params.stream1), vec2u(params.seed_low, params.seed_high));
-  y[i] = select(vec4f(), params.factor * x[i], words >= vec4u(params.threshold));
+  y[i] = select(vec4f(), vec4f(params.factor), words >= vec4u(params.threshold)) * x[i];
 }

@@ -46,7 +46,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     squares += x[i] * x[i];
   }
   let length = sqrt(total(squares));
-  let inverse = 1.0 / max(length, params.epsilon);
+  // A row with NaN has a length of NaN, which max() may drop.
+  let is_nan = (bitcast<u32>(length) & 0x7fffffffu) > 0x7f800000u;
+  let inverse = 1.0 / select(max(length, params.epsilon), length, is_nan);
   //#if GRADIENT
   var product = Element();
   for (var i = start; i < end; i++) {

@@ -11,14 +11,21 @@ struct Params {
 
 //#if VECTOR
 alias Element = vec4f;
+alias Bits = vec4u;
 //#else
 alias Element = f32;
+alias Bits = u32;
 //#end
 
 @group(0) @binding(0) var<storage, read> y: array<Element>;
 @group(0) @binding(1) var<storage, read> dy: array<Element>;
 @group(0) @binding(2) var<storage, read_write> dx: array<Element>;
 @group(1) @binding(0) var<uniform> params: Params;
+
+// e^v, NaN for NaN, which drivers may make ∞. Whether a number is NaN is read from its bits.
+fn exponential(v: Element) -> Element {
+  return select(exp(v), v, (bitcast<Bits>(v) & Bits(0x7fffffffu)) > Bits(0x7f800000u));
+}
 
 @compute @workgroup_size({{WORKGROUP}})
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -43,7 +50,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   //#end
   for (var i = start; i < end; i++) {
     //#if LOG
-    dx[i] = dy[i] - exp(y[i]) * total;
+    dx[i] = dy[i] - exponential(y[i]) * total;
     //#else
     dx[i] = y[i] * (dy[i] - total);
     //#end

@@ -101,10 +101,12 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     value = fma(value - mean, slope, shifted);
     //#end
     //#if ACTIVATION == relu
-    value = max(value, 0.0);
+    // As whole numbers, the bits of −0 … −∞ are those up to that of −∞; NaN of either sign lies above.
+    value = select(value, 0.0, bitcast<i32>(value) <= -8388608);
     //#end
     //#if ACTIVATION == relu6
-    value = clamp(value, 0.0, 6.0);
+    let is_nan = (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
+    value = select(clamp(value, 0.0, 6.0), value, is_nan);
     //#end
     out[((image * params.out_height + h + {{i}}u) * params.out_width + w + {{j}}u) * params.columns + column] = value;
   }
