@@ -1,5 +1,6 @@
 import sharp, { type Metadata, type Sharp } from "sharp";
 import { readSmallFrame } from "./headers/gif.ts";
+import { isMultipliedHeif } from "./headers/heif.ts";
 import { isTiff, readTiff } from "./headers/tiff.ts";
 import { PictureError } from "./picture-error.ts";
 import { type Meaning, type Samples, toSrgb } from "./samples.ts";
@@ -23,7 +24,8 @@ export function refuseSamples(bytes: Uint8Array, path: string): void {
 
 /**
  * How a picture is read that the decoder does not bring to sRGB, or not exactly: with colours told by code points or a power
- * law, grey or 16 bits with a profile, inks without one, TIFF's 32 bits and samples of unknown use, or a GIF's frame that is smaller than its canvas.
+ * law, grey or 16 bits with a profile, inks without one, TIFF's 32 bits and samples of unknown use, an AVIF's alpha that is
+ * multiplied in, or a GIF's frame that is smaller than its canvas.
  * @param bytes the file; undefined for a pipeline of sharp, of which only the profile of 16-bit grey is still to be applied
  * @returns undefined where the decoder does all
  * @throws PictureError "unsupported" for colours that cannot be brought to sRGB
@@ -32,8 +34,9 @@ export function readingOf(metadata: Metadata, bytes: Uint8Array | undefined, pat
   expectUnsigned(metadata, path);
   const page = bytes && metadata.format === "tiff" ? readTiff(bytes) : undefined;
   const { isOdd, alphaChannel } = page ? tiffSamples(page) : { isOdd: false, alphaChannel: undefined };
-  const told = toldColours(metadata, bytes, path, isOdd);
   const { space, depth, channels, hasAlpha, hasProfile } = metadata;
+  const isMultiplied = bytes !== undefined && metadata.format === "heif" && hasAlpha && isMultipliedHeif(bytes);
+  const told = toldColours(metadata, bytes, path, isOdd || isMultiplied);
   const colours = typeof told === "object" ? told : undefined;
   if (!bytes && space !== "grey16") return undefined;
   // The decoder shows black around a first frame without transparency.
@@ -43,11 +46,11 @@ export function readingOf(metadata: Metadata, bytes: Uint8Array | undefined, pat
     const alpha = isOdd ? alphaChannel : hasAlpha ? channels - 1 : undefined;
     return { space, depth: depth as Reading["depth"], meaning: { colourChannels, alphaChannel: alpha, colours } };
   }
-  if (!colours && !frame && !(hasProfile && told === "sRGB")) return undefined;
+  if (!colours && !frame && !isMultiplied && !(hasProfile && told === "sRGB")) return undefined;
   return {
     space: "srgb",
     depth: "uchar",
-    meaning: { colourChannels: 3, alphaChannel: hasAlpha ? 3 : undefined, colours, frame },
+    meaning: { colourChannels: 3, alphaChannel: hasAlpha ? 3 : undefined, colours, frame, isMultiplied },
   };
 }
 

@@ -17,6 +17,8 @@ export interface Meaning {
   readonly colourChannels: 1 | 3 | 4;
   /** Which channel is the alpha, if any. */
   readonly alphaChannel?: number | undefined;
+  /** The colours are multiplied with the alpha. */
+  readonly isMultiplied?: boolean;
   /** sRGB where undefined. */
   readonly colours?: ColourSpace | undefined;
   /** The rest of the picture is transparent. */
@@ -37,8 +39,18 @@ export interface Bytes {
  */
 export function toSrgb(native: Samples, meaning: Meaning): Bytes {
   const bytes = inOrder(native, meaning) ?? ordered(native, meaning);
+  if (meaning.isMultiplied && bytes.channels === 4) divide(bytes.samples);
   if (meaning.colours) convert(bytes, meaning.colours);
   return meaning.frame ? framed(bytes, meaning.frame) : bytes;
+}
+
+/** Takes the alpha out of the colours, in place; what is wholly transparent stays. */
+function divide(rgba: Uint8Array): void {
+  for (let at = 0; at < rgba.length; at += 4) {
+    const alpha = rgba[at + 3]!;
+    if (alpha === 0 || alpha === 255) continue;
+    for (let c = 0; c < 3; c++) rgba[at + c] = Math.min(255, Math.round((rgba[at + c]! * 255) / alpha));
+  }
 }
 
 /** With an alpha that shows what lies in the frame. */

@@ -1,5 +1,5 @@
 // Writes colours.json: small pictures that tell their colours in many ways, and their pixels as Chromium shows them on white.
-// Needs avifenc of libavif. Run from the root:  bun test/golden/colours.ts > test/golden/colours.json
+// Needs avifenc and avifdec of libavif. Run from the root:  bun test/golden/colours.ts > test/golden/colours.json
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -269,5 +269,18 @@ for (const [name, { type, bytes }] of Object.entries(files)) {
   const pixels = Buffer.from(rgba.filter((_, i) => i % 4 < 3)).toString("base64");
   cases.push({ name, ...size, file, pixels });
 }
-console.log(JSON.stringify({ chromium: browser.version(), cases }, undefined, 1));
+/** Chromium stretches the alpha of libavif's encoder, so that libavif's decoder is asked instead. */
+async function multiplied() {
+  const folder = mkdtempSync(join(tmpdir(), "acutance-golden-"));
+  const [from, to, back] = ["a.png", "a.avif", "b.png"].map((name) => join(folder, name)) as [string, string, string];
+  writeFileSync(from, pngFile(grid(withAlpha(rgb))));
+  execFileSync("avifenc", ["--premultiply", "--yuv", "444", "--min", "0", "--max", "0", "--cicp", "1/13/0", from, to]);
+  execFileSync("avifdec", ["--depth", "8", to, back]);
+  const file = readFileSync(to).toString("base64");
+  const pixels = (await sharp(back).flatten({ background: "white" }).raw().toBuffer()).toString("base64");
+  rmSync(folder, { recursive: true });
+  return { file, pixels };
+}
+
+console.log(JSON.stringify({ chromium: browser.version(), cases, multiplied: await multiplied() }, undefined, 1));
 await browser.close();

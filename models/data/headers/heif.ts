@@ -7,18 +7,42 @@ import { readSequenceColours } from "./av1.ts";
  * Source: ISO/IEC 14496-12, sections 4.2, 8.11 and 12.1.5; ISO/IEC 23008-12, section 6.
  */
 export function readHeif(bytes: Uint8Array): Cicp | undefined {
-  try {
-    const meta = boxes(bytes).find(({ type }) => type === "meta");
-    if (!meta) return undefined;
-    const children = boxes(meta.content.subarray(4));
-    const child = (name: string) => children.find(({ type }) => type === name)?.content;
+  return withinBoxes(() => {
+    const child = metaBoxes(bytes);
     const item = primaryItem(child("pitm"));
     return item === undefined ? undefined : (nclxOf(item, child("iprp")) ?? streamColours(bytes, item, child("iloc")));
+  });
+}
+
+/** Whether the alpha of an AVIF's primary picture is multiplied into its colours: a reference of the type `prem`. */
+export function isMultipliedHeif(bytes: Uint8Array): boolean {
+  const found = withinBoxes(() => {
+    const child = metaBoxes(bytes);
+    const [item, references] = [primaryItem(child("pitm")), child("iref")];
+    if (item === undefined || !references) return false;
+    return boxes(references.subarray(4)).some(({ type, content }) => {
+      const from = references[0] === 0 ? viewOf(content).getUint16(0) : viewOf(content).getUint32(0);
+      return type === "prem" && from === item;
+    });
+  });
+  return found ?? false;
+}
+
+function withinBoxes<T>(read: () => T): T | undefined {
+  try {
+    return read();
   } catch (error) {
     // A place beyond the end of a box.
     if (error instanceof RangeError) return undefined;
     throw error;
   }
+}
+
+/** Contents of the boxes in the first meta box, by their type. */
+function metaBoxes(bytes: Uint8Array): (type: string) => Uint8Array | undefined {
+  const meta = boxes(bytes).find(({ type }) => type === "meta");
+  const children = meta ? boxes(meta.content.subarray(4)) : [];
+  return (name) => children.find(({ type }) => type === name)?.content;
 }
 
 interface Box {
