@@ -3,6 +3,8 @@ import { type Degraded, degradedTable, degradeFolder } from "../models/data/degr
 import { type DistortionName, distortionNames } from "../models/data/distortions.ts";
 import { wholeNumber } from "./data-options.ts";
 import { memoryOption, openCommandDevice } from "./device.ts";
+import { interruptible } from "./interrupt.ts";
+import { outputFolder } from "./output.ts";
 import { progress } from "./terminal.ts";
 
 interface DegradeFlags {
@@ -64,10 +66,9 @@ Examples:
 
 async function run(folder: string, flags: DegradeFlags): Promise<void> {
   const { out, kinds, levels, perPicture, ranked, toned, seed, longerSide } = flags;
+  outputFolder(out, "--out");
   using device = await openCommandDevice(flags.memory === undefined ? {} : { memoryLimitBytes: flags.memory });
-  const stop = new AbortController();
-  const interrupt = () => stop.abort(new Error("interrupted; the same command goes on from here"));
-  process.once("SIGINT", interrupt);
+  using stop = interruptible("interrupted; the same command goes on from here");
   let bar: ReturnType<typeof progress> | undefined;
   let shown = 0;
   let result: Degraded;
@@ -90,7 +91,6 @@ async function run(folder: string, flags: DegradeFlags): Promise<void> {
     });
   } finally {
     bar?.stop();
-    process.off("SIGINT", interrupt);
   }
   const { pictures, kept, problems } = result;
   for (const { name, detail } of problems) console.error(`left out: ${name}: ${detail}`);

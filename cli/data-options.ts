@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { printable } from "../models/data/file-name.ts";
 import {
   type Dataset,
   type DatasetOptions,
@@ -164,7 +165,12 @@ function reportDataset({ rows, problems, warnings, excluded, range, rangeSource 
   const scale = range ? `, MOS scale [${range.join(", ")}] (${rangeSource})` : "";
   const left = problems.length > 0 ? `, ${problems.length} left out` : "";
   console.error(`${rows.length} pictures${left}${excluded ? `, ${excluded} excluded` : ""}${scale}`);
-  for (const line of problemLines(problems, shownProblems)) console.error(`left out: ${line}`);
+  reportLeftOut({ problems, warnings });
+}
+
+/** Prints to stderr what is not among the pictures of a data set, and what there is to know of it. */
+export function reportLeftOut({ problems, warnings }: Pick<Dataset, "problems" | "warnings">): void {
+  for (const line of problemLines(problems, shownProblems)) console.error(`left out: ${printable(line)}`);
   for (const warning of warnings) console.error(`note: ${warning}`);
 }
 

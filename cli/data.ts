@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import {
   type DuplicatePair,
   type Inspection,
@@ -13,6 +12,7 @@ import {
 } from "../models/data/index.ts";
 import { register as registerDegrade } from "./data-degrade.ts";
 import { addDataOptions, type DataOptions, namesData, openDataset } from "./data-options.ts";
+import { outputFile } from "./output.ts";
 import { pairs, progress, table } from "./terminal.ts";
 
 interface InspectFlags extends DataOptions {
@@ -72,6 +72,7 @@ function linesOf(name: string, set: Omit<SetDescription, "read">): [string, stri
 }
 
 async function run(flags: InspectFlags): Promise<void> {
+  const page = flags.html && outputFile(flags.html, "--html");
   const dataset = await openDataset(flags, false);
   const parts = flags.split ? (await readSplit(flags.split)).parts : undefined;
   const bar = progress("inspecting", dataset.rows.length);
@@ -89,10 +90,10 @@ async function run(flags: InspectFlags): Promise<void> {
     bar.stop();
   }
   const title = flags.dataset ? knownSets[flags.dataset]!.title : flags.data;
-  if (flags.html) {
+  if (page) {
     // The plotting library is large: it is loaded when there is something to plot.
     const { dataReport } = await import("../models/report/data-report.ts");
-    await writeFileAtomically(flags.html, dataReport(title, inspection));
+    page.replace(dataReport(title, inspection));
   }
   if (flags.json) console.log(JSON.stringify({ title, sound: isSound(inspection), ...inspection }, null, 2));
   else print(title, inspection);

@@ -6,6 +6,7 @@ import { loadDataset, ratedRows, split } from "../models/data/index.ts";
 import { makeDemoDataset } from "../models/demo.ts";
 import { wholeNumber } from "./data-options.ts";
 import { openCommandDevice } from "./device.ts";
+import { outputFolder } from "./output.ts";
 import { formatSeconds, progress } from "./terminal.ts";
 import { finish } from "./train.ts";
 
@@ -37,6 +38,7 @@ export function register(program: Command): void {
 }
 
 async function run({ out, seed }: { out: string; seed: number }): Promise<void> {
+  outputFolder(out, "--out");
   const start = performance.now();
   const folder = join(out, "pictures");
   await makePictures(folder, seed);

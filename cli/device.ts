@@ -1,6 +1,3 @@
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import type { Device, OpenOptions } from "../engine/device/device.ts";
 import { openDevice } from "../engine/device/open.ts";
@@ -8,30 +5,17 @@ import { parseBytes } from "../engine/memory/report.ts";
 import { restoreChoices, tuneAndStore } from "../engine/tune/choices.ts";
 import { opened } from "./profile-hook.ts";
 
-/** What Dawn says of every adapter with generous limits; it concerns nobody. */
-const noise = /^Warning: maxDynamic\w+ artificially reduced/;
-
-/**
- * Opens the device for a command. Dawn writes its warnings straight to the process's standard error; while the device is
- * being opened they are collected, and all but the one about dynamic limits are printed afterwards.
- */
+/** Opens the device for a command. */
 export async function openCommandDevice(options: OpenOptions = {}, tuning: TuningFlags = {}): Promise<Device> {
-  const restore = await collectOutput(2);
-  try {
-    const device = await openDevice({
-      onNote,
-      ...(tuning.subgroupMatrices && { subgroupMatrices: true }),
-      ...options,
-    });
-    device.tuner.enabled = tuning.tune !== false;
-    if (device.tuner.enabled && !tuning.retune) await restoreChoices(device, { onNote });
-    await opened.tell?.(device);
-    return device;
-  } finally {
-    const lines = restore().split("\n");
-    const worth = lines.filter((line) => line && !noise.test(line));
-    if (worth.length > 0) process.stderr.write(`${worth.join("\n")}\n`);
-  }
+  const device = await openDevice({
+    onNote,
+    ...(tuning.subgroupMatrices && { subgroupMatrices: true }),
+    ...options,
+  });
+  device.tuner.enabled = tuning.tune !== false;
+  if (device.tuner.enabled && !tuning.retune) await restoreChoices(device, { onNote });
+  await opened.tell?.(device);
+  return device;
 }
 
 /** What the flags say of the choice among kernels. */
@@ -91,30 +75,6 @@ export const memoryOption = [
     }
   },
 ] as const;
-
-/** Redirects standard output (1) or error (2) of the process to a file; the returned function undoes it and gives what was written. */
-export async function collectOutput(descriptor: 1 | 2): Promise<() => string> {
-  if (!process.versions["bun"] || !["linux", "darwin"].includes(process.platform)) return () => "";
-  const { dlopen } = await import("bun:ffi");
-  const integer = "i32" as const;
-  const { symbols } = dlopen(process.platform === "darwin" ? "libSystem.dylib" : "libc.so.6", {
-    dup: { args: [integer], returns: integer },
-    dup2: { args: [integer, integer], returns: integer },
-  });
-  const folder = mkdtempSync(join(tmpdir(), "acutance-output-"));
-  const path = join(folder, "text");
-  const file = openSync(path, "w");
-  const saved = symbols.dup(descriptor);
-  symbols.dup2(file, descriptor);
-  return () => {
-    symbols.dup2(saved, descriptor);
-    closeSync(saved);
-    closeSync(file);
-    const text = readFileSync(path, "utf8");
-    rmSync(folder, { recursive: true });
-    return text;
-  };
-}
 
 /** Text of the option that sets {@link OpenOptions.checkNumbers}. */
 export const checkNumbersOption = [

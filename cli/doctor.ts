@@ -3,6 +3,7 @@ import { checkAdapter } from "../engine/device/check.ts";
 import { GpuError } from "../engine/device/errors.ts";
 import { installAdvice } from "../engine/device/install.ts";
 import { type AdapterReport, adapterName, type ReportedLimit, runtimeName } from "../engine/device/probe.ts";
+import { cacheFolder, cacheTrouble } from "../engine/tune/cache.ts";
 import { formatBytes, formatSeconds, pairs } from "./terminal.ts";
 
 export function register(program: Command): void {
@@ -16,7 +17,11 @@ export function register(program: Command): void {
 async function doctor(json: boolean): Promise<void> {
   const check = await checkAdapter();
   if (check.ok) {
-    console.log(json ? JSON.stringify(check, null, 2) : reportText(check.report));
+    const folder = cacheFolder();
+    const trouble = await cacheTrouble(folder);
+    const cache = { folder: folder ?? null, ...(trouble && { trouble }) };
+    if (json) console.log(JSON.stringify({ ...check, cache }, null, 2));
+    else console.log(reportText(check.report, trouble ? `none, measurements are made again: ${trouble}` : folder!));
     return;
   }
   const advice =
@@ -31,8 +36,8 @@ async function doctor(json: boolean): Promise<void> {
   throw new GpuError(check.message, advice);
 }
 
-/** The report as two columns of text. Exported for tests. */
-export function reportText(report: AdapterReport): string {
+/** The report as two columns of text, with what there is to say of the cache. Exported for tests. */
+export function reportText(report: AdapterReport, cache: string): string {
   const { subgroups } = report;
   const rows: [string, string][] = [
     ["runtime", report.runtime],
@@ -54,6 +59,7 @@ export function reportText(report: AdapterReport): string {
     ["test kernel", "result correct"],
     ["compilation", formatSeconds(report.compileMs / 1000)],
     ["first dispatch", formatSeconds(report.firstDispatchMs / 1000)],
+    ["cache", cache],
   ];
   return pairs(rows);
 }

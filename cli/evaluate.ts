@@ -1,12 +1,12 @@
 import type { Command } from "commander";
 import { stringify } from "csv-stringify/sync";
-import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import { ratedRows, readSplit } from "../models/data/index.ts";
 import { bootstrapInterval, evaluate, plcc, srcc } from "../models/metrics/index.ts";
 import { openScorer } from "../models/scorer.ts";
 import { addDataOptions, type DataOptions, namesData, openDataset, tilesOption } from "./data-options.ts";
 import { checkNumbersOption, deviceSource, memoryOption } from "./device.ts";
-import { modelOption } from "./model-option.ts";
+import { modelOption, modelWords } from "./model-option.ts";
+import { outputFile } from "./output.ts";
 import { progress } from "./terminal.ts";
 import { resultTable } from "./train.ts";
 
@@ -43,6 +43,7 @@ export function register(program: Command): void {
 }
 
 async function run(flags: EvaluateFlags): Promise<void> {
+  const predictions = flags.predictions && outputFile(flags.predictions, "--predictions");
   const dataset = await openDataset(flags, false);
   const chosen = flags.split ? await partNames(flags.split, flags.part) : undefined;
   const rows = ratedRows(dataset.rows).filter(({ name }) => chosen?.has(name) ?? true);
@@ -79,9 +80,11 @@ async function run(flags: EvaluateFlags): Promise<void> {
     srcc: bootstrapInterval(predicted, truth, srcc),
     plcc: bootstrapInterval(predicted, truth, plcc),
   };
-  if (flags.predictions) await writeFileAtomically(flags.predictions, stringify(scored, { header: true }));
+  if (predictions) predictions.replace(stringify(scored, { header: true }));
   if (flags.json)
-    console.log(JSON.stringify({ model: flags.model, range: scorer.card.range, ...result, intervals }, null, 2));
+    console.log(
+      JSON.stringify({ model: modelWords(flags.model), range: scorer.card.range, ...result, intervals }, null, 2),
+    );
   else {
     console.log(resultTable([{ name: flags.split ? flags.part : "all", evaluation: result }]));
     for (const [name, interval] of Object.entries(intervals)) {

@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import type { Command } from "commander";
 import { openModel, type Precision, precisions, saveModel } from "../models/cpl/model.ts";
 import { deviceSource } from "./device.ts";
+import { outputFile } from "./output.ts";
 import { formatBytes } from "./terminal.ts";
 
 interface ExportFlags {
@@ -27,6 +28,7 @@ export function register(program: Command): void {
 }
 
 async function run(flags: ExportFlags): Promise<void> {
+  outputFile(flags.out, "--out");
   const source = deviceSource({});
   using device = typeof source === "function" ? await source() : source;
   const { model, card } = await openModel(device, flags.model);

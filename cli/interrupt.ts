@@ -28,13 +28,16 @@ function ignoresHangup(): boolean {
 /**
  * A signal that Ctrl-C, SIGTERM and a closed terminal abort until it is disposed; a second one ends the process at once with its
  * exit code.
+ * @param reason message of the error that the signal gives
  */
-export function interruptible(): Disposable & { readonly signal: AbortSignal } {
+export function interruptible(
+  reason = "interrupted before there was anything to go on from",
+): Disposable & { readonly signal: AbortSignal } {
   const stop = new AbortController();
   const listening = onEndings((signal) => {
     if (stop.signal.aborted) process.exit(endings[signal]);
     console.error("\nstopping after this step; once more to stop at once");
-    stop.abort(new Error("interrupted before there was anything to go on from"));
+    stop.abort(new Error(reason));
   });
   return { signal: stop.signal, [Symbol.dispose]: () => listening[Symbol.dispose]() };
 }

@@ -1,5 +1,15 @@
 import { randomUUID } from "node:crypto";
-import { closeSync, fsyncSync, openSync, readlinkSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { printable } from "../models/data/file-name.ts";
 
@@ -43,6 +53,24 @@ export function outputFile(path: string, option: string): Output {
         writeAll(file, text);
       }),
   };
+}
+
+/**
+ * Makes the folder that an option names, if need be, and tries it.
+ * @throws OutputError when nothing can be written there
+ */
+export function outputFolder(path: string, option: string): void {
+  const trial = join(path, temporaryName());
+  try {
+    mkdirSync(path, { recursive: true });
+    withFile(trial, "wx", () => {});
+    rmSync(trial);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const isFile = code === "EEXIST" || code === "ENOTDIR";
+    const why = isFile ? `it is a file, or lies below one; name a folder with ${option}` : whyNot(error, trial, option);
+    throw new OutputError(`${option} ${printable(path)}: ${why}`);
+  }
 }
 
 /** Standard output. Text is out when a call returns, also when the process ends right after it. */

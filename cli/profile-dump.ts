@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { collectOutput } from "../engine/device/collect-output.ts";
 import { openDevice } from "../engine/device/open.ts";
 import type { Profile } from "../engine/profile/profile.ts";
-import { collectOutput } from "./device.ts";
 
 /**
  * Writes the specialised source of every kernel of a profile, `<kernel>-<hash>.wgsl`, with the layout of its bindings at the

@@ -1,9 +1,9 @@
 import { access } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Command } from "commander";
-import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import { readRecord } from "../models/report/read-record.ts";
 import type { RunRecord } from "../models/report/run-record.ts";
+import { outputFile } from "./output.ts";
 
 interface ReportFlags {
   readonly out?: string;
@@ -32,17 +32,18 @@ Examples:
 async function run(given: string, flags: ReportFlags): Promise<void> {
   const opened = await readRecord(given);
   const out = flags.out ?? join(dirname(opened.path), opened.kind === "run" ? "report.html" : "experiment.html");
+  const page = outputFile(out, "--out");
   // The plotting library is large: it is loaded when there is something to plot.
   if (opened.kind === "experiment") {
     const { experimentReport } = await import("../models/report/experiment-report.ts");
-    await writeFileAtomically(out, experimentReport(opened.record));
+    page.replace(experimentReport(opened.record));
   } else {
     const { picturePath, trainingReport } = await import("../models/report/training-report.ts");
     const pictures = {
       thumbnails: flags.pictures !== false,
       ...(typeof flags.pictures === "string" && { folder: flags.pictures }),
     };
-    await writeFileAtomically(out, await trainingReport(opened.record, pictures));
+    page.replace(await trainingReport(opened.record, pictures));
     if (pictures.thumbnails) await tellMissing(opened.record, (row) => picturePath(row, pictures));
   }
   console.log(`report: ${out}`);

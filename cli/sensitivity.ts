@@ -5,7 +5,7 @@ import { decode, loadFolder, type MosRange } from "../models/data/index.ts";
 import { demoScenes } from "../models/demo.ts";
 import { openScorer } from "../models/scorer.ts";
 import { amounts, type NamedPicture, type Sensitivity, sensitivity } from "../models/sensitivity.ts";
-import { wholeNumber } from "./data-options.ts";
+import { reportLeftOut, wholeNumber } from "./data-options.ts";
 import { deviceSource, memoryOption } from "./device.ts";
 import { modelOption } from "./model-option.ts";
 import { progress, table } from "./terminal.ts";
@@ -76,7 +76,9 @@ function print(found: readonly Sensitivity[], count: number, [low, high]: MosRan
 }
 
 async function picturesOf(folder: string, side: number): Promise<NamedPicture[]> {
-  const { rows } = await loadFolder(folder);
+  const dataset = await loadFolder(folder);
+  const { rows } = dataset;
+  reportLeftOut(dataset);
   const pictures: NamedPicture[] = [];
   for (const { name, path } of rows) {
     try {

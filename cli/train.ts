@@ -32,6 +32,7 @@ import {
   openDataset,
   optionWords,
   rangeOf,
+  reportLeftOut,
   wholeNumber,
 } from "./data-options.ts";
 import {
@@ -43,6 +44,7 @@ import {
   type TuningFlags,
 } from "./device.ts";
 import { interruptible } from "./interrupt.ts";
+import { outputFolder } from "./output.ts";
 import { formatBytes, formatSeconds, progress, table } from "./terminal.ts";
 
 interface TrainFlags extends DataOptions, TuningFlags {
@@ -162,6 +164,7 @@ async function run(flags: TrainFlags & Record<string, unknown>, command: Command
     await finish(resumed, folder, `CPL-IQA, ${folder}`);
     return;
   }
+  outputFolder(folder, "--out");
   const data = await trainingData(flags, stop.signal);
   await writeSplit(folder, data);
   const result = await trainCpl(source, data, options, hooks, {
@@ -209,6 +212,7 @@ function rankedWords(found: number, kept: number): string {
 async function extraPictures({ unlabelled, check }: TrainFlags, signal: AbortSignal) {
   if (!unlabelled) return [];
   const folder = await loadFolder(unlabelled);
+  reportLeftOut(folder);
   const { rows } = check ? await checkPictures(folder, signal) : folder;
   // Names are unique within a run: those of the folder get its name in front.
   return rows.map((row) => ({ ...row, name: join(unlabelled, row.name) }));

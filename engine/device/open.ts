@@ -12,6 +12,7 @@ import {
   whole,
 } from "../arguments.ts";
 import { openChecked } from "../ops/matrix-check.ts";
+import { collectOutput } from "./collect-output.ts";
 import { Device, type OpenOptions } from "./device.ts";
 import { NoAdapterError } from "./errors.ts";
 import {
@@ -88,7 +89,9 @@ async function openAdapter(
   unitsOf: (adapter: GPUAdapter) => readonly MatrixUnit[],
 ): Promise<Device> {
   const { gpu, provider } = await findGpu(options);
-  const adapter = await gpu.requestAdapter({ powerPreference: options.powerPreference ?? "high-performance" });
+  const adapter = await quietly(() =>
+    gpu.requestAdapter({ powerPreference: options.powerPreference ?? "high-performance" }),
+  );
   if (!adapter) throw new NoAdapterError(`${provider} found no WebGPU adapter`);
   const requiredFeatures: string[] = wantedFeatures.filter(
     (feature) => adapter.features.has(feature) && !options.withoutFeatures?.includes(feature),
@@ -116,4 +119,20 @@ async function openAdapter(
   };
   const info = { provider, vendor, architecture, description, isFallbackAdapter };
   return new Device(device, info, subgroupMinSize === subgroupMaxSize ? subgroupMinSize : 0, options, units);
+}
+
+/** What Dawn says of every adapter with generous limits when it looks for one; it concerns nobody. */
+const noise = /^Warning: maxDynamic\w+ artificially reduced/;
+
+/** Dawn writes its warnings straight to the process's standard error; they are collected, and all but {@link noise} printed afterwards. */
+async function quietly<T>(work: () => Promise<T>): Promise<T> {
+  const collected = await collectOutput(2);
+  try {
+    return await work();
+  } finally {
+    const worth = collected()
+      .split("\n")
+      .filter((line) => line && !noise.test(line));
+    if (worth.length > 0) process.stderr.write(`${worth.join("\n")}\n`);
+  }
 }

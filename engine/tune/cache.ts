@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { cpus, homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { z } from "zod";
@@ -12,21 +12,50 @@ export type CacheKey = Readonly<Record<string, string>>;
 
 /**
  * The user's folder for what can be found out again: `ACUTANCE_CACHE` if set, else `acutance` in the system's own place
- * (`XDG_CACHE_HOME` or ~/.cache; ~/Library/Caches on macOS; `LOCALAPPDATA` on Windows). It need not exist.
+ * (`XDG_CACHE_HOME` or ~/.cache; ~/Library/Caches on macOS; `LOCALAPPDATA` on Windows). It need not exist; undefined for a user
+ * who has no home.
  */
 export function cacheFolder(
   environment: Readonly<Record<string, string | undefined>> = process.env,
   platform: string = process.platform,
-): string {
+): string | undefined {
   const own = environment["ACUTANCE_CACHE"];
   if (own) return resolve(own);
   if (platform === "win32") {
-    return join(environment["LOCALAPPDATA"] || join(homedir(), "AppData", "Local"), "acutance", "cache");
+    return below(environment["LOCALAPPDATA"] || home("AppData", "Local"), "acutance", "cache");
   }
-  if (platform === "darwin") return join(homedir(), "Library", "Caches", "acutance");
+  if (platform === "darwin") return home("Library", "Caches", "acutance");
   const shared = environment["XDG_CACHE_HOME"];
   // The XDG base directory specification has relative paths ignored.
-  return join(shared && isAbsolute(shared) ? shared : join(homedir(), ".cache"), "acutance");
+  return below(shared && isAbsolute(shared) ? shared : home(".cache"), "acutance");
+}
+
+function below(folder: string | undefined, ...names: readonly string[]): string | undefined {
+  return folder && join(folder, ...names);
+}
+
+/** A folder in the user's home. A user without a name in the system and without HOME has none. */
+function home(...names: readonly string[]): string | undefined {
+  try {
+    return below(homedir(), ...names);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Why nothing can be kept in {@link cacheFolder}, as a sentence; undefined when it can. Leaves the folder made. */
+export async function cacheTrouble(folder = cacheFolder()): Promise<string | undefined> {
+  if (folder === undefined)
+    return "the user has no home folder; set ACUTANCE_CACHE to a folder to keep measurements in";
+  const trial = join(folder, `.${process.pid}.tmp`);
+  try {
+    await mkdir(folder, { recursive: true });
+    await writeFile(trial, "");
+    await rm(trial);
+    return undefined;
+  } catch (error) {
+    return `${folder} cannot be written (${reason(error)}); set ACUTANCE_CACHE to another folder`;
+  }
 }
 
 /**
@@ -72,9 +101,10 @@ export class Cache<T> {
     this.#options = options;
   }
 
-  /** Where the value of a key is or would be. */
-  path(key: CacheKey): string {
+  /** Where the value of a key is or would be; undefined where there is no folder for it. */
+  path(key: CacheKey): string | undefined {
     const { folder = cacheFolder(), name } = this.#options;
+    if (folder === undefined) return undefined;
     const hash = createHash("sha256")
       .update(JSON.stringify(sorted(key)))
       .digest("hex");
@@ -84,6 +114,7 @@ export class Cache<T> {
   /** The value stored under a key, undefined when there is none that can be used. */
   async read(key: CacheKey): Promise<T | undefined> {
     const path = this.path(key);
+    if (path === undefined) return undefined;
     try {
       return this.#open(JSON.parse(await readFile(path, "utf8")), key);
     } catch (error) {
@@ -96,6 +127,10 @@ export class Cache<T> {
   async write(key: CacheKey, value: T): Promise<void> {
     const path = this.path(key);
     const { name, version } = this.#options;
+    if (path === undefined) {
+      this.#note("there is no folder for a cache, so this will be done again; set ACUTANCE_CACHE to one");
+      return;
+    }
     try {
       await mkdir(dirname(path), { recursive: true });
       await writeFileAtomically(path, `${JSON.stringify({ name, version, key: sorted(key), value }, null, 2)}\n`);
@@ -135,5 +170,7 @@ function quoted(text: string | undefined): string {
 
 function reason(error: unknown): string {
   if (error instanceof z.ZodError) return z.prettifyError(error).replace(/\s+/g, " ");
-  return error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? error.message : String(error);
+  // The system names its call and the path, which is named already.
+  return message.replace(/^[A-Z0-9]+: (.+), \w+ '.*'$/s, "$1");
 }

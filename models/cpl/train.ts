@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Device } from "../../engine/device/device.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
-import { cacheFolder } from "../../engine/tune/cache.ts";
+import { cacheFolder, cacheTrouble } from "../../engine/tune/cache.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
 import { observedRange } from "../data/index.ts";
 import { pairsInBatch } from "./batches.ts";
@@ -118,13 +118,16 @@ async function resumeSession(device: Device, hooks: TrainingHooks): Promise<Sess
 async function openInputs(
   model: CplModel,
   { ranked }: TrainingData,
-  { featureFolder }: TrainingHooks,
+  { featureFolder, folder, log }: TrainingHooks,
 ): Promise<Inputs> {
   const { stageOneBatch, labelledBatch, unlabelledBatch, frozen } = model.options;
   const batch = Math.max(stageOneBatch, labelledBatch + unlabelledBatch) + 2 * pairsInBatch(ranked, model.options);
   const inUse = Math.max(batch, evaluationBatch);
   if (frozen === 0) return pictureInputs(model, inUse);
-  return PrefixInputs.open(model, inUse, featureFolder ?? join(cacheFolder(), "features"));
+  if (featureFolder) return PrefixInputs.open(model, inUse, featureFolder);
+  const trouble = await cacheTrouble();
+  if (trouble) log?.(`note: features are kept in the run's folder: ${trouble}`);
+  return PrefixInputs.open(model, inUse, join(trouble ? folder : cacheFolder()!, "features"));
 }
 
 /** Options that the shapes of a model's tensors and what they mean depend on. */

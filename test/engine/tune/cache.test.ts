@@ -43,10 +43,10 @@ describe("cached values", () => {
   ])("are ignored with a note and replaced when the file is %s", async (_, spoil, reason) => {
     const cache = open();
     await cache.write(key, { tile: 8 });
-    writeFileSync(cache.path(key), spoil(readFileSync(cache.path(key), "utf8")));
+    writeFileSync(cache.path(key)!, spoil(readFileSync(cache.path(key)!, "utf8")));
     expect(await cache.read(key)).toBeUndefined();
     expect(notes).toHaveLength(1);
-    expect(notes[0]).toContain(cache.path(key));
+    expect(notes[0]).toContain(cache.path(key)!);
     expect(notes[0]).toContain(reason);
     await cache.write(key, { tile: 4 });
     expect(await cache.read(key)).toEqual({ tile: 4 });
@@ -56,7 +56,7 @@ describe("cached values", () => {
   test("of another key, version or kind are not used, even under the right file name", async () => {
     const [mine, other] = [open(), { ...key, adapter: "two" }];
     await mine.write(other, { tile: 8 });
-    copyFileSync(mine.path(other), mine.path(key));
+    copyFileSync(mine.path(other)!, mine.path(key)!);
     expect(await mine.read(key)).toBeUndefined();
     expect(notes.pop()).toContain('its adapter is "two", not "one"');
 
@@ -65,13 +65,13 @@ describe("cached values", () => {
     expect(notes.pop()).toContain("tuning of version 1, not tuning of version 2");
 
     const more = { ...key, driver: "3" };
-    copyFileSync(mine.path(key), mine.path(more));
+    copyFileSync(mine.path(key)!, mine.path(more)!);
     expect(await mine.read(more)).toBeUndefined();
     expect(notes.pop()).toContain('its driver is absent, not "3"');
 
     const roofs = open(1, "roofs");
-    mkdirSync(dirname(roofs.path(key)), { recursive: true });
-    copyFileSync(mine.path(key), roofs.path(key));
+    mkdirSync(dirname(roofs.path(key)!), { recursive: true });
+    copyFileSync(mine.path(key)!, roofs.path(key)!);
     expect(await roofs.read(key)).toBeUndefined();
     expect(notes.pop()).toContain("tuning of version 1, not roofs of version 1");
   });
