@@ -1,44 +1,28 @@
-// biome-ignore-all lint/suspicious/noControlCharactersInRegex: formats are known by them
-/** What the first bytes of a file say: a picture that can be decoded, one that cannot, with its format's name, or neither. */
+import { kindOf } from "./kind.ts";
+
+/** What the first bytes of a file say: a picture that can be decoded, one that cannot, with what it is, or no picture. */
 export type Container = "decodable" | { readonly unsupported: string } | undefined;
 
 /** Bytes that {@link containerOf} looks at. */
-export const headBytes = 64;
+export const headBytes = 1024;
 
-/** Marks in Latin-1 at the start of a file; `.` stands for any byte. */
-const marks: readonly (readonly [mark: RegExp, container: Container])[] = [
-  [/^\xff\xd8\xff/, "decodable"], // JPEG
-  [/^\x89PNG\r\n\x1a\n/, "decodable"],
-  [/^GIF8[79]a/, "decodable"],
-  [/^RIFF....WEBP/s, "decodable"],
-  // The header's length tells a BMP from a text that begins with these letters.
-  [/^BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0/s, "decodable"],
-  [/^....ftyp(?:.{4}.{4}(?:.{4})*?)?(?:avif|avis)/s, "decodable"],
-  [/^II\*\0.{4}CR/s, { unsupported: "Canon raw" }],
-  [/^(?:II[*+]\0|MM\0[*+])/, "decodable"], // TIFF, BigTIFF
-  [/^....ftypcrx /s, { unsupported: "Canon raw" }],
-  [/^....ftyp(?:hei[cxms]|hev[cxms]|mif1|msf1)/s, { unsupported: "HEIF" }],
-  [/^(?:\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n)/, { unsupported: "JPEG XL" }],
-  [/^(?:\0\0\0\x0cjP {2}\r\n\x87\n|\xff\x4f\xff\x51)/, { unsupported: "JPEG 2000" }],
-  [/^II\xbc/, { unsupported: "JPEG XR" }],
-  [/^8BP[SB]/, { unsupported: "Photoshop" }],
-  [/^gimp xcf/, { unsupported: "GIMP" }],
-  [/^v\/1\x01/, { unsupported: "OpenEXR" }],
-  [/^#\?(?:RADIANCE|RGBE)/, { unsupported: "Radiance HDR" }],
-  [/^P[1-6Ff]\s+(?:#[^\n]*\n\s*)*\d|^P7\n(?:WIDTH|#)/, { unsupported: "Netpbm" }],
-  [/^(?:FUJIFILMCCD-RAW|IIRO|IIRS|MMOR|IIU\0|FOVb|\0MRM|.{6}HEAPCCDR)/s, { unsupported: "camera raw" }],
-  [/^qoif/, { unsupported: "QOI" }],
-  [/^farbfeld/, { unsupported: "farbfeld" }],
-  [/^DDS \x7c/, { unsupported: "DDS" }],
-  [/^BPG\xfb/, { unsupported: "BPG" }],
-  [/^FLIF[1Q4aDT]/, { unsupported: "FLIF" }],
-  [/^SIMPLE {2}=/, { unsupported: "FITS" }],
-];
+/** What is no document, though nothing here decodes it. */
+const picturesNotDocuments = /picture|photograph|image|animation|icon|surface|PSD|XCF/;
 
 /** The container of a file by its first {@link headBytes} bytes; a copy of a JPEG under any name is one. */
 export function containerOf(head: Uint8Array): Container {
-  const text = Buffer.from(head.buffer, head.byteOffset, head.byteLength).toString("latin1");
-  return marks.find(([mark]) => mark.test(text))?.[1];
+  const kind = kindOf(head);
+  if (!kind) return undefined;
+  if ("format" in kind) return kind.format === "bmp" && !hasBmpHeader(head) ? undefined : "decodable";
+  const { reason, detail } = kind.refusal;
+  return reason === "unsupported" && picturesNotDocuments.test(detail) ? { unsupported: detail } : undefined;
+}
+
+/** The length of its second header tells a BMP from a text that begins with these letters. */
+function hasBmpHeader(head: Uint8Array): boolean {
+  if (head.length < 18) return false;
+  const length = new DataView(head.buffer, head.byteOffset).getUint32(14, true);
+  return [12, 16, 40, 52, 56, 64, 108, 124].includes(length);
 }
 
 /** Extensions of pictures in containers that cannot be decoded, and those that are one by their name alone. */

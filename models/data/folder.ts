@@ -202,8 +202,9 @@ class Walk {
     const isTiff = /^(II|MM)/.test(String.fromCharCode(...head.subarray(0, 2)));
     if (container === "decodable" && !(isRaw && isTiff)) this.#pictures.push(path);
     else if (container || isRaw || unsupportedExtensions.has(extension)) {
-      const format = isRaw ? "camera raw" : typeof container === "object" ? container.unsupported : `.${extension}`;
-      const why = `Pictures of the format ${format} cannot be read: convert it to JPEG, PNG, WebP or TIFF first.`;
+      const named = isRaw ? "It is a camera's raw file." : `By its name it is a .${extension} picture.`;
+      const what = !isRaw && typeof container === "object" ? container.unsupported : named;
+      const why = `${what} Convert it to JPEG, PNG, WebP or TIFF first.`;
       this.#leftOut.push({ name: path, why });
     } else if (this.#isNearlyPicture(extension)) this.#pictures.push(path);
     else this.#passedOver.push(path);

@@ -108,6 +108,7 @@ export function kindOf(bytes: Uint8Array): Kind {
   if (format) return { format: format as PictureFormat };
   if (/^(II[*+]\0|MM\0[*+])/.test(start)) return { format: "tiff" };
   if (start.startsWith("ftyp", 4)) return mediaKind(start);
+  if (/^P[1-6Ff]\s+(?:#[^\n]*\n\s*)*-?\d|^P7\s+(?:WIDTH|#)/.test(start)) return refusal("unsupported", "a PNM picture");
   const other = found(noPictures);
   return other ? refusal("not-a-picture", other) : textKind(bytes, start);
 }
@@ -131,7 +132,6 @@ const texts: readonly (readonly [RegExp, string])[] = [
   [/^<(!doctype )?(html|head|body)[\s>]/i, "an HTML page"],
   [/^<[a-z!?]/i, "an XML document"],
   [/^[{[]/, "a JSON document"],
-  [/^P[1-7]\s/, "a PNM picture"],
 ];
 
 function textKind(bytes: Uint8Array, start: string): Kind {
@@ -144,5 +144,5 @@ function textKind(bytes: Uint8Array, start: string): Kind {
   const more = text + String.fromCharCode(...bytes.subarray(1024, 8192));
   const root = more.replaceAll(/^\s*(<\?[\s\S]*?\?>|<!--[\s\S]*?-->|\s)*/g, "");
   const what = texts.find(([pattern]) => pattern.test(root || text))?.[1] ?? "a text";
-  return refusal(/SVG|PNM/.test(what) ? "unsupported" : "not-a-picture", what);
+  return refusal(/SVG/.test(what) ? "unsupported" : "not-a-picture", what);
 }

@@ -74,7 +74,7 @@ describe("a folder", () => {
     const { pictures, leftOut } = await listFolder(folder);
     expect(pictures).toEqual(["ok.jpg"]);
     expect(leftOut.map(({ name }) => name)).toEqual(["a.jxl", "b.dat", "c.NEF", "d.ppm", "e.tga"]);
-    expect(leftOut[2]!.why).toContain("camera raw");
+    expect(leftOut[2]!.why).toContain("raw file");
   });
 
   test("other files are counted, hidden ones apart", async () => {
@@ -82,6 +82,7 @@ describe("a folder", () => {
       "a.jpg": jpeg,
       "notes.txt": text,
       "P1 first.md": Buffer.from("P1 is what comes first"),
+      "icon.svg": Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'),
       BMW: Buffer.from("BMW 2002, a list of parts and prices"),
       "a.jpg.xmp": Buffer.from("<x:xmpmeta/>"),
       empty: Buffer.alloc(0),
@@ -92,11 +93,11 @@ describe("a folder", () => {
     expect(listing).toEqual({
       pictures: ["a.jpg"],
       leftOut: [],
-      passedOver: ["BMW", "P1 first.md", "a.jpg.xmp", "empty", "notes.txt"],
+      passedOver: ["BMW", "P1 first.md", "a.jpg.xmp", "empty", "icon.svg", "notes.txt"],
       hidden: [".DS_Store", ".thumbnails"],
     });
     expect(passedOverWords(listing)).toBe(
-      "passed over 5 files that are no pictures (BMW, P1 first.md, a.jpg.xmp, …) and 2 hidden (.DS_Store, .thumbnails)",
+      "passed over 6 files that are no pictures (BMW, P1 first.md, a.jpg.xmp, …) and 2 hidden (.DS_Store, .thumbnails)",
     );
     expect((await loadFolder(folder)).warnings).toEqual([passedOverWords(listing)!]);
   });
