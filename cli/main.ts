@@ -11,8 +11,11 @@ async function main(words: string[]): Promise<number> {
   // A reader that has seen enough (`acutance … | head`) is no failure.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0);
-    throw error;
+    printError(new Error(`standard output cannot be written: ${error.message}`));
+    process.exit(1);
   });
+  // What cannot be told is no reason to stop: the terminal may have been closed.
+  process.stderr.on("error", () => {});
   try {
     const program = await buildProgram(words);
     await program.parseAsync(words, { from: "user" });

@@ -9,6 +9,7 @@ import { decode, type MosRange, type Picture, PictureError, prefetch } from "./d
 import { Limit, whenAborted } from "./data/prefetch.ts";
 import { lenderOf } from "./scoring/device.ts";
 import { explanationOf, type QualityMap, tilesOf } from "./scoring/explain.ts";
+import { expectModelFile } from "./scoring/model-file.ts";
 import { Network } from "./scoring/network.ts";
 import { atLeastOne, type ScorerOptions, type Settings, settingsOf } from "./scoring/options.ts";
 import { contentOf, type OpenedPicture, openPicture, type PictureSource } from "./scoring/picture-source.ts";
@@ -66,6 +67,7 @@ export class ScorerClosedError extends Error {
 export async function openScorer(options: ScorerOptions = {}): Promise<Scorer> {
   const settings = settingsOf(options);
   const lender = lenderOf(options.device, options.adapter);
+  await expectModelFile(settings.path);
   const load = async () =>
     Network.load(await lender.lease(), settings.path, { ...settings, onBatch: options.onBatch ?? (() => {}) });
   const supply = new Supply(await load(), {
