@@ -1,7 +1,7 @@
 import { expectNames } from "../engine/arguments.ts";
 import type { Device } from "../engine/device/device.ts";
 import { OutOfMemoryError } from "../engine/device/errors.ts";
-import type { Tensor } from "../engine/tensor.ts";
+import { ShapeError, type Tensor } from "../engine/tensor.ts";
 import type { ModelCard } from "./cpl/model.ts";
 import { evaluationViews, type Showing, uploadView, type View } from "./cpl/parts.ts";
 import { meanOf, type Score, scoreOf } from "./cpl/predict.ts";
@@ -335,7 +335,8 @@ function uploaded(network: Network, shown: readonly View[], picture: Picture, na
     return views;
   } catch (error) {
     for (const view of views) view.dispose();
-    if (!(error instanceof OutOfMemoryError) || network.broken) throw error;
+    const isPictures = error instanceof OutOfMemoryError || error instanceof ShapeError;
+    if (!isPictures || network.broken) throw error;
     const detail = `Its ${picture.width} x ${picture.height} pixels do not fit the device: ${error.message}.`;
     throw new PictureError(name, "too-large", detail, { cause: error });
   }

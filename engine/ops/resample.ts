@@ -1,8 +1,8 @@
 import { expectArgument, extent } from "../arguments.ts";
 import { record } from "../autograd.ts";
 import type { Device } from "../device/device.ts";
-import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
-import { elementBytes, sizeOf, Tensor } from "../tensor.ts";
+import { flatGrid, flatWorkgroup, greatestCommonDivisor, rowRanges } from "../kernel/grid.ts";
+import { elementBytes, ShapeError, sizeOf, Tensor } from "../tensor.ts";
 import { batchShape } from "./batch.ts";
 
 /** A linear map along one axis: output i is Σ_t weights[i][t] · input[first[i] + t]. */
@@ -77,6 +77,9 @@ interface Table {
   readonly spans: Tensor;
   readonly weights: Tensor;
   readonly taps: number;
+  /** Inputs that each output looks at: from `first` to before `end`, both rising. */
+  readonly first: readonly number[];
+  readonly end: readonly number[];
   readonly outputs: number;
   /** Weights in all spans together. */
   readonly entries: number;
@@ -101,10 +104,20 @@ function uploadTable(device: Device, { first, weights }: Resampling): Table {
     spans: Tensor.constant(device, spans, [outputs, 2]).keep(),
     weights: Tensor.constant(device, flat, [outputs, taps]).keep(),
     taps,
+    ...looksOf(first, weights),
     outputs,
     entries: weights.reduce((sum, row) => sum + row.length, 0),
     looked: new Set(weights.flatMap((row, i) => row.map((_, t) => first[i]! + t))).size,
   };
+}
+
+/** Where each output looks; one that looks nowhere, as its neighbours do. */
+function looksOf(first: readonly number[], weights: readonly (readonly number[])[]) {
+  const starts = first.slice();
+  const end = first.map((start, i) => start + weights[i]!.length);
+  for (let i = 0; i < first.length; i++) if (weights[i]!.length === 0) end[i] = end[i - 1] ?? 0;
+  for (let i = first.length - 1; i >= 0; i--) if (weights[i]!.length === 0) starts[i] = starts[i + 1] ?? end[i]!;
+  return { first: starts, end };
 }
 
 function cachedTable(device: Device, key: string, make: () => Resampling): Table {
@@ -161,6 +174,62 @@ export function resample(
   return record(operation, [x], through(x, passes, false), (dy) => [through(dy, passes.toReversed(), true)]);
 }
 
+/** Parameters of what is not a band. */
+const whole = { first_output: 0, x_shift: 0, y_first: 0 };
+
+/**
+ * One image of which an axis does not fit a binding, as many outputs at a time as do with the inputs they look at. Every output
+ * is the same sum as in one piece.
+ * @throws ShapeError when one output does not fit with its inputs
+ */
+function resampleInBands(x: Tensor, y: Tensor, table: Table, image: number, length: number, inner: number): void {
+  const { device } = x;
+  const bytes = elementBytes[x.dtype];
+  const alignment = device.gpu.limits.minStorageBufferOffsetAlignment;
+  const step = alignment / greatestCommonDivisor(inner * bytes, alignment);
+  const aligned = (row: number) => Math.floor(row / step) * step;
+  const most = Math.floor((device.maximumBindingBytes - 12) / (inner * 4));
+  const vector = inner % 4 === 0;
+  for (let from = 0; from < table.outputs; ) {
+    const xStart = aligned(image * length + table.first[from]!);
+    const yStart = aligned(image * table.outputs + from);
+    const fits = (output: number) =>
+      image * length + table.end[output]! - xStart <= most && image * table.outputs + output + 1 - yStart <= most;
+    let to = from;
+    while (to < table.outputs && fits(to)) to++;
+    if (to === from)
+      throw new ShapeError(
+        `a row of ${inner} elements, made of ${table.end[from]! - table.first[from]!} others, does not fit one binding of ${device.maximumBindingBytes} bytes on this adapter`,
+      );
+    const xRows = Math.max(1, image * length + table.end[to - 1]! - xStart);
+    const yRows = image * table.outputs + to - yStart;
+    const width = vector ? inner / 4 : inner;
+    device.kernels.run(
+      "image/resample",
+      { VECTOR: vector, WORKGROUP: flatWorkgroup },
+      {
+        x: x.window(xStart * inner, xRows * inner),
+        spans: table.spans.window(),
+        weights: table.weights.window(),
+        y: y.window(yStart * inner, yRows * inner),
+      },
+      {
+        outer: 1,
+        length,
+        out_length: to - from,
+        inner: width,
+        taps: table.taps,
+        first_output: from,
+        x_shift: image * length - xStart,
+        y_first: image * table.outputs + from - yStart,
+      },
+      flatGrid(device, (to - from) * width),
+      { flops: 2 * (table.entries / table.outputs) * (to - from) * inner },
+    );
+    from = to;
+  }
+}
+
 /** One axis of x: [N, H, W, C] through a filter, or through the transposed map. Not recorded. */
 function resampleAxis(x: Tensor, { axis, inputs, outputs }: Pass, filter: Filter, backward: boolean): Tensor {
   const { device } = x;
@@ -175,7 +244,12 @@ function resampleAxis(x: Tensor, { axis, inputs, outputs }: Pass, filter: Filter
   const width = vector ? inner / 4 : inner;
   const length = x.shape[axis]!;
   const [inLine, outLine] = [length * inner, table.outputs * inner];
-  for (const { start, count } of rowRanges(device, sizeOf(shape.slice(0, axis)), [inLine, outLine])) {
+  const lines = sizeOf(shape.slice(0, axis));
+  if (Math.max(inLine, outLine) * 4 + 12 > device.maximumBindingBytes) {
+    for (let line = 0; line < lines; line++) resampleInBands(x, y, table, line, length, inner);
+    return y;
+  }
+  for (const { start, count } of rowRanges(device, lines, [inLine, outLine])) {
     device.kernels.run(
       "image/resample",
       { VECTOR: vector, WORKGROUP: flatWorkgroup },
@@ -185,7 +259,7 @@ function resampleAxis(x: Tensor, { axis, inputs, outputs }: Pass, filter: Filter
         weights: table.weights.window(),
         y: y.window(start * outLine, count * outLine),
       },
-      { outer: count, length, out_length: table.outputs, inner: width, taps: table.taps },
+      { outer: count, length, out_length: table.outputs, inner: width, taps: table.taps, ...whole },
       flatGrid(device, count * table.outputs * width),
       {
         flops: 2 * count * table.entries * inner,

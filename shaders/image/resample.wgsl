@@ -2,6 +2,8 @@
 //
 // One invocation makes one Element of y: a vec4 of the inner axis with VECTOR (inner is a multiple of 4), else one number.
 // WORKGROUP: invocations of a workgroup.
+// A band of one image shows outputs first_output … first_output + out_length − 1: place 0 of the image is row x_shift of x's window
+// (in front of it where negative), and the first output is row y_first of y's. A whole tensor has zeros for the three.
 // Layouts: x [outer, length, inner], y [outer, out_length, inner]; spans [out_length] of (first, count),
 // weights [out_length, taps]. The transposed table makes the gradient.
 struct Params {
@@ -10,6 +12,9 @@ struct Params {
   out_length: u32,
   inner: u32, // in Elements
   taps: u32,
+  first_output: u32,
+  x_shift: i32,
+  y_first: u32,
 }
 
 //#if VECTOR
@@ -34,12 +39,13 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let k = index - line * params.inner;
   let o = line / params.out_length;
   let i = line - o * params.out_length;
-  let span = spans[i];
-  var at = (o * params.length + span.x) * params.inner + k;
+  let output = params.first_output + i;
+  let span = spans[output];
+  var at = u32(i32(o * params.length + span.x) + params.x_shift) * params.inner + k;
   var sum = Element();
   for (var t = 0u; t < span.y; t++) {
-    sum += weights[i * params.taps + t] * x[at];
+    sum += weights[output * params.taps + t] * x[at];
     at += params.inner;
   }
-  y[index] = sum;
+  y[params.y_first * params.inner + index] = sum;
 }

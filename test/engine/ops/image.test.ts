@@ -1,5 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { backward } from "../../../engine/autograd.ts";
 import type { Device } from "../../../engine/device/device.ts";
+import { openDevice } from "../../../engine/device/open.ts";
+import { multiply } from "../../../engine/ops/elementwise.ts";
 import {
   centerCrop,
   cropAndFlip,
@@ -9,6 +12,7 @@ import {
   stack,
   unpackRgb,
 } from "../../../engine/ops/image.ts";
+import { sum } from "../../../engine/ops/reduce.ts";
 import { antialiased, interpolated, transposed } from "../../../engine/ops/resample.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { checkDifferences, checkGolden, type GoldenCase, goldenCases, type Run } from "../check.ts";
@@ -178,4 +182,23 @@ test("says what does not fit", async () => {
     expect(() => stack([x])).toThrow("[1, H, W, C]");
     expect(() => stack([Tensor.zeros(device, [1, 2, 2, 3]), Tensor.zeros(device, [1, 2, 3, 3])])).toThrow("[1,2,3,3]");
   });
+});
+
+test("a picture taller than a binding is resampled in bands, to the bits of one piece, forward and backward", async () => {
+  const device = await sharedDevice();
+  using small = await openDevice({ maximumBindingBytes: 4096 });
+  const data = Float32Array.from({ length: 2 * 211 * 11 * 3 }, (_, i) => Math.sin(0.37 * i));
+  const weights = Float32Array.from({ length: 2 * 90 * 7 * 3 }, (_, i) => Math.cos(0.73 * i));
+  const bits = async (on: Device, antialias: boolean) => {
+    const reads = on.scope(() => {
+      const x = Tensor.from(on, data, [2, 211, 11, 3]);
+      x.requiresGradient = true;
+      // Both widths first, so that the order of the axes is the same on both devices.
+      const y = resize(resize(x, { height: 211, width: 7, antialias }), { height: 90, width: 7, antialias });
+      backward(sum(multiply(y, Tensor.from(on, weights, y.shape))));
+      return { y: y.read(), gradient: x.gradient!.read() };
+    });
+    return [await reads.y, await reads.gradient];
+  };
+  for (const antialias of [true, false]) expect(await bits(small, antialias)).toEqual(await bits(device, antialias));
 });
