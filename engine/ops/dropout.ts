@@ -112,7 +112,7 @@ function checked(operation: string, x: Tensor, rate: number, options: DropoutOpt
 
 /**
  * Sets each element to 0 with probability `rate` and divides the others by 1 − rate (Srivastava et al. 2014). Element i is
- * dropped when random word i is below rate · 2^32. Nothing but the numbers in `options` is kept for the gradient.
+ * dropped when random word i is below rate · 2^32; NaN stays NaN. Nothing but the numbers in `options` is kept for the gradient.
  * @param options stream "dropout" unless given, training unless `training` is false
  * @throws ShapeError when x is not f32
  * @throws RangeError when the rate is not in [0, 1), or seed or offset not an integer in its range
