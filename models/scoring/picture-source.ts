@@ -5,7 +5,7 @@ import { isPipeline, PictureError } from "../data/index.ts";
 import { whenAborted } from "../data/prefetch.ts";
 
 /**
- * A picture to be scored: the path or `file:` URL of a file, its bytes, a Blob or File, a Response with it as body, a stream of
+ * A picture to be scored: the path or `file:` URL of a file (a string, or an URL), its bytes, a Blob or File, a Response with it as body, a stream of
  * its bytes (web or node), or a pipeline of sharp, whose result is taken.
  */
 export type PictureSource =
@@ -42,7 +42,8 @@ export interface OpenPictureOptions {
  */
 export async function openPicture(source: PictureSource, options: OpenPictureOptions): Promise<OpenedPicture> {
   const { name = nameOf(source) } = options;
-  if (typeof source === "string" || source instanceof Uint8Array) return { name, content: source };
+  if (typeof source === "string") return { name, content: pathOf(source, name) };
+  if (source instanceof Uint8Array) return { name, content: source };
   if (source instanceof URL) {
     if (source.protocol === "file:") return { name, content: fileURLToPath(source) };
     throw new TypeError(`${source} is not a file: URL; fetch it and pass the Response`);
@@ -102,8 +103,29 @@ function readerOf(stream: ByteStream): Reader {
   return { next: () => iterator.next(), cancel };
 }
 
+/** The path that a text is or that a `file:` URL names. @throws PictureError "not-a-file" for another URL */
+function pathOf(text: string, name: string): string {
+  const [, scheme = ""] = /^(?:([a-z][a-z\d+.-]+):\/\/|(data|blob):)/i.exec(text)?.filter(Boolean) ?? [];
+  if (!scheme) return text;
+  if (scheme.toLowerCase() !== "file") {
+    throw new PictureError(name, "not-a-file", "It is a URL; paths of files are read here.", {
+      advice: "Download it first, or give the Response: scorer.score(await fetch(url)).",
+    });
+  }
+  try {
+    return fileURLToPath(text);
+  } catch (cause) {
+    throw new PictureError(name, "not-a-file", `No file of this machine has this URL: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** Letters of a name that stand in an error, when it is the whole picture as a `data:` URL. */
+const nameLength = 100;
+
 function nameOf(source: PictureSource): string {
-  if (typeof source === "string") return source;
+  if (typeof source === "string") {
+    return /^data:/i.test(source) && source.length > nameLength ? `${source.slice(0, nameLength)}…` : source;
+  }
   if (source instanceof URL) return source.href;
   if (source instanceof Response) return source.url || "(response)";
   if (source instanceof Blob) return (source as Partial<File>).name ?? "(blob)";
