@@ -1,7 +1,6 @@
-import { open } from "node:fs/promises";
 import { openPytorch } from "./pytorch.ts";
 import { openSafetensors } from "./safetensors.ts";
-import { readExactly, WeightsError, type WeightsFile } from "./stored.ts";
+import { openToRead, readExactly, WeightsError, type WeightsFile } from "./stored.ts";
 
 /**
  * Opens a weights file, safetensors or a PyTorch archive, whichever its first bytes say; its name does not matter. Close
@@ -19,7 +18,7 @@ export async function openWeights(path: string): Promise<WeightsFile> {
 }
 
 async function firstBytes(path: string, length: number): Promise<Uint8Array> {
-  await using file = await open(path, "r");
+  await using file = await openToRead(path);
   const { size } = await file.stat();
   return await readExactly(file, 0, Math.min(length, size), path);
 }

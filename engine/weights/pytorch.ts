@@ -1,10 +1,18 @@
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { type Archive, PytorchError, type StorageReader } from "./pytorch-archive.ts";
 import type { TensorWindow } from "./pytorch-classes.ts";
 import { openLegacyArchive } from "./pytorch-legacy.ts";
 import { describe, findState } from "./pytorch-state.ts";
 import { openZipArchive } from "./pytorch-zip.ts";
-import { DTYPE_BYTES, infoOf, readExactly, type StoredTensor, type TensorInfo, type WeightsFile } from "./stored.ts";
+import {
+  DTYPE_BYTES,
+  infoOf,
+  openToRead,
+  readExactly,
+  type StoredTensor,
+  type TensorInfo,
+  type WeightsFile,
+} from "./stored.ts";
 
 export { PytorchError } from "./pytorch-archive.ts";
 
@@ -93,7 +101,7 @@ function gather(run: Uint8Array<ArrayBuffer>, { shape, stride, size: elements }:
  * when it cannot be opened
  */
 export async function openPytorch(path: string): Promise<PytorchFile> {
-  const file = await open(path, "r");
+  const file = await openToRead(path);
   try {
     const { size } = await file.stat();
     const [first, second] = await readExactly(file, 0, Math.min(2, size), path);

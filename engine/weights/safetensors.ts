@@ -1,10 +1,11 @@
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { writeFileAtomically } from "./atomic.ts";
 import { headerLength, parseHeader, SafetensorsError, type StoredTensorInfo } from "./safetensors-header.ts";
 import {
   byteLengthOf,
   DTYPE_BYTES,
   infoOf,
+  openToRead,
   readExactly,
   type StoredDtype,
   type StoredTensor,
@@ -85,7 +86,7 @@ export class SafetensorsFile implements WeightsFile {
  * @throws SafetensorsError when it is not a whole, valid safetensors file; the system's error when it cannot be opened
  */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
-  const file = await open(path, "r");
+  const file = await openToRead(path);
   try {
     const { size } = await file.stat();
     const prefix = await readExactly(file, 0, Math.min(8, size), path);

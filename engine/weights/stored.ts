@@ -1,4 +1,5 @@
-import type { FileHandle } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
+import { insteadOfFile } from "../file-kind.ts";
 import { bfloatToNumber, halfToNumber } from "./half.ts";
 
 /** Bytes per element of every dtype that is read, under safetensors' names. */
@@ -144,4 +145,11 @@ export async function readExactly(
     done += bytesRead;
   }
   return bytes;
+}
+
+/** Opens a weights file. @throws WeightsError when the path leads to no file; the system's error when it cannot be opened */
+export async function openToRead(path: string): Promise<FileHandle> {
+  const other = await insteadOfFile(path);
+  if (other) throw new WeightsError(`${path} is ${other}, not a file: name a weights file`);
+  return open(path, "r");
 }

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import sharp, { type Metadata, type Sharp, type SharpOptions } from "sharp";
 import { expectNames } from "../../engine/arguments.ts";
+import { insteadOfFile } from "../../engine/file-kind.ts";
 import { decodeBmp } from "./bmp.ts";
 import { closed, firstPicture, lookForMissing, scansOf, unsupportedTiff } from "./damage/index.ts";
 import { Gate } from "./exclusive.ts";
@@ -243,6 +244,8 @@ export function isPipeline(source: unknown): source is Sharp {
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {
+  const other = await insteadOfFile(onDisk(path));
+  if (other) throw new PictureError(path, "not-a-file", `It is ${other}.`);
   try {
     return await readFile(onDisk(path));
   } catch (error) {

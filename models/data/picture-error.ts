@@ -1,6 +1,6 @@
 /**
  * Why a picture cannot be used.
- * - `missing`: there is no file at the path; `not-a-file`: it is a folder; `unreadable`: the system refuses to read it
+ * - `missing`: there is no file at the path; `not-a-file`: it is a folder or a device; `unreadable`: the system refuses to read it
  * - `empty`: no bytes; `not-a-picture`: no known picture format, or a header that makes no sense
  * - `truncated`: the file ends before the picture does; `damaged`: pixels within it are missing or broken
  * - `too-large`: more pixels than allowed; `too-many-bytes`: a longer file than allowed; `too-costly`: decoding it takes more time or memory

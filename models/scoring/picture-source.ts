@@ -108,7 +108,7 @@ function pathOf(text: string, name: string): string {
   const [, scheme = ""] = /^(?:([a-z][a-z\d+.-]+):\/\/|(data|blob):)/i.exec(text)?.filter(Boolean) ?? [];
   if (!scheme) return text;
   if (scheme.toLowerCase() !== "file") {
-    throw new PictureError(name, "not-a-file", "It is a URL; paths of files are read here.", {
+    throw new PictureError(name, "not-a-file", "It is a URL, and files of this machine are read here.", {
       advice: "Download it first, or give the Response: scorer.score(await fetch(url)).",
     });
   }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
 import { createReadStream } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -42,6 +43,7 @@ describe("a picture", () => {
   test.each<[string, (path: string, bytes: Uint8Array) => PictureSource]>([
     ["a path", (path) => path],
     ["a file: URL", (path) => pathToFileURL(path)],
+    ["a file: URL as a string", (path) => pathToFileURL(path).href],
     ["bytes", (_, bytes) => bytes],
     ["a Buffer", (_, bytes) => Buffer.from(bytes)],
     ["an ArrayBuffer", (_, bytes) => copyOf(bytes)],
@@ -178,4 +180,38 @@ describe("a picture", () => {
     expect(await failure(strict.score(new URL("https://example.org/a.png")))).toBeInstanceOf(TypeError);
     expect(lasting(await strict.score(pictures[0]!))).toEqual(lasting(alone[0]!));
   });
+});
+
+test("strings that are other URLs get an advice, and stay rows among others", async () => {
+  const data = `data:image/png;base64,${Buffer.from(pictures[0]!).toString("base64")}`;
+  const urls = ["https://example.org/a.jpg", "HTTP://example.org", "s3://bucket/a.jpg", "blob:nodedata:1", data];
+  for (const url of urls) {
+    const error = await failure(scorer.score(url));
+    expect(error).toMatchObject({ name: "PictureError", reason: "not-a-file" });
+    expect(error.message).toContain("It is a URL");
+    expect(error.message).toContain("scorer.score(await fetch(url))");
+    expect(error.message.length).toBeLessThan(400);
+  }
+  expect((await failure(scorer.score("file://elsewhere/a.jpg"))).message).toContain("not a file");
+  const mixed = [urls[0]!, pictures[1]!];
+  const rows = await Array.fromAsync(scorer.scoreMany<string | Uint8Array>(mixed));
+  expect(rows.map((row) => ("error" in row ? row.error.name : row.score))).toEqual(["PictureError", alone[1]!.score]);
+  // A colon alone makes no URL.
+  expect((await failure(scorer.score("a:b.jpg"))).message).toContain("missing");
+});
+
+test("what is no file is not read, also behind a link", async () => {
+  const pipe = join(folder, "pipe.png");
+  spawnSync("mkfifo", [pipe]);
+  const link = join(folder, "link.png");
+  await symlink("/dev/zero", link);
+  for (const [path, what] of [
+    [pipe, "a pipe"],
+    [link, "a device"],
+    [folder, "a folder"],
+  ] as const) {
+    const error = await failure(scorer.score(path));
+    expect(error).toMatchObject({ reason: "not-a-file", detail: `It is ${what}.` });
+    await expect(openScorer({ model: path })).rejects.toThrow(`${path} is ${what}, not a file`);
+  }
 });
