@@ -1,7 +1,13 @@
 #!/usr/bin/env bun
 import { CommanderError } from "commander";
 import { buildProgram } from "./program.ts";
-import { emphasis } from "./terminal.ts";
+import { emphasis, printableMessage } from "./terminal.ts";
+
+// Messages have names of files in them, which anybody may have chosen.
+const say = console.error.bind(console);
+console.error = (...values: unknown[]) =>
+  say(...values.map((value) => (typeof value === "string" ? printableMessage(value) : value)));
+
 import { UsageError } from "./usage-error.ts";
 
 process.exitCode = await main(process.argv.slice(2));

@@ -138,7 +138,9 @@ export function table(headers: readonly string[], rows: readonly (readonly Cell[
     },
   });
   for (const row of rows) {
-    printer.addRow(Object.fromEntries(headers.map((_, column) => [`c${column}`, String(row[column] ?? "")])));
+    printer.addRow(
+      Object.fromEntries(headers.map((_, column) => [`c${column}`, printable(String(row[column] ?? ""))])),
+    );
   }
   // The library pads every cell by one space on both sides.
   return printer
@@ -147,6 +149,26 @@ export function table(headers: readonly string[], rows: readonly (readonly Cell[
     .map((line) => line.slice(1).trimEnd())
     .filter(Boolean)
     .join("\n");
+}
+
+/**
+ * Text as a terminal may show it: what would move its cursor, colour it, end a line or turn the direction of writing, as names of
+ * files can, is written as `\\x1b` or `\\u202e`.
+ */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
+  return text.replace(/[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (character) => {
+    const code = character.charCodeAt(0).toString(16);
+    return code.length > 2 ? `\\u${code.padStart(4, "0")}` : `\\x${code.padStart(2, "0")}`;
+  });
+}
+
+/** A message of several lines, with the colours of {@link emphasis}, made {@link printable} but for these. */
+export function printableMessage(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the colours' own
+  return text.replace(/(\x1b\[(?:1|22|3\d)m)|[^\x1b\n]+|\n|\x1b/g, (piece, colour) =>
+    colour || piece === "\n" ? piece : printable(piece),
+  );
 }
 
 /** Numbers, numbers with a unit, and gaps in a column of them. */

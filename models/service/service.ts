@@ -219,13 +219,14 @@ export class Service {
         return new Problem(422, "query", `The query makes no sense: ${detail}.`).response();
       },
     });
+    // Before what is refused: pages that may call read that as well.
+    const { corsOrigins } = this.#access;
+    if (corsOrigins) app.use(crossOrigin(corsOrigins));
     app.use(async (context, next) => {
       context.set("account", (context.env as { account: Account }).account);
       this.#guard(context);
       await next();
     });
-    const { corsOrigins } = this.#access;
-    if (corsOrigins) app.use(crossOrigin(corsOrigins));
     const page = servicePage(this.limits);
     app.get("/", (context) => {
       account(context, "/");

@@ -1,6 +1,15 @@
 import { expect, jest, test } from "bun:test";
 import { Writable } from "node:stream";
-import { emphasis, formatBytes, formatSeconds, Pace, pairs, progress, table } from "../../cli/terminal.ts";
+import {
+  emphasis,
+  formatBytes,
+  formatSeconds,
+  Pace,
+  pairs,
+  printableMessage,
+  progress,
+  table,
+} from "../../cli/terminal.ts";
 
 function stream(isTTY: boolean) {
   const text: string[] = [];
@@ -131,4 +140,14 @@ test("on a terminal the bar shows label, count and note", () => {
 
 test("colours only on a terminal", () => {
   expect(emphasis("x", "red", stream(false).sink)).toBe("x");
+});
+
+test("names cannot move the cursor, colour, hide or turn what a terminal shows", () => {
+  const name = "a\x1b[2J\x1b]0;title\x07\u202egpj.exe\x9b8m\r\n.jpg";
+  const shown = "a\\x1b[2J\\x1b]0;title\\x07\\u202egpj.exe\\x9b8m\\x0d\\x0a.jpg";
+  expect(table(["picture", "score"], [[name, 1]])).toContain(shown);
+  const message = `\x1b[31merror:\x1b[39m ${name.replace("\n", "")}\nnext line, ä€😀`;
+  expect(printableMessage(message)).toBe(`\x1b[31merror:\x1b[39m ${shown.replace("\\x0a", "")}\nnext line, ä€😀`);
+  // Concealed text, too.
+  expect(printableMessage("\x1b[8mhidden")).toBe("\\x1b[8mhidden");
 });

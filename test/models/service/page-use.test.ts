@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const open = async (options: Partial<ServiceOptions> = {}) =>
-  openService({ models: [{ model, device: await sharedDevice(), tiles: 6 }], ...options });
+  openService({ models: [{ model, device: await sharedDevice(), tiles: 6 }], hosts: [], ...options });
 
 test("the page is sent to whoever asks, with a policy that lets it ask for nothing elsewhere", async () => {
   await using closed = await open({ token: "open sesame" });
