@@ -3,6 +3,7 @@ import { printable } from "../models/data/file-name.ts";
 import {
   type Dataset,
   type DatasetOptions,
+  type Decoding,
   knownSets,
   loadDataset,
   loadKnownSet,
@@ -13,6 +14,38 @@ import {
   scan,
 } from "../models/data/index.ts";
 import { progress } from "./terminal.ts";
+
+/** Options that say which pictures are refused; the same for every command that decodes pictures. */
+export interface DecodingOptions {
+  readonly strictness?: "warning" | "error" | "truncated";
+  readonly maxPixels?: number;
+}
+
+/** Adds --strictness, which takes the library's words. */
+export function addStrictness(command: Command): Command {
+  return command.addOption(
+    new Option(
+      "--strictness <word>",
+      "what is refused: warning, pictures of which a part is missing or broken; error, those that the decoder cannot fill up; truncated, not even those with broken blocks",
+    )
+      .choices(["warning", "error", "truncated"])
+      .default("warning"),
+  );
+}
+
+/** Adds --strictness and --max-pixels. */
+export function addDecodingOptions(command: Command): Command {
+  return addStrictness(command).option(
+    "--max-pixels <n>",
+    "refuse pictures with more pixels (default: 268402689)",
+    wholeNumber(1),
+  );
+}
+
+/** The options as the library takes them. */
+export function decodingOf({ strictness, maxPixels }: DecodingOptions): Decoding {
+  return { ...(strictness && { strictness }), ...(maxPixels !== undefined && { maxPixels }) };
+}
 
 /** Options that name a data set; the same for every command that reads one. */
 export interface DataOptions {
@@ -111,11 +144,15 @@ export const tilesOption = [
  * Reads the data set, decodes every picture once unless told not to, and prints what was found and left out to stderr.
  * @throws DatasetError when nothing usable is found; the signal's reason
  */
-export async function openDataset(options: DataOptions, check: boolean, signal?: AbortSignal): Promise<Dataset> {
+export async function openDataset(
+  options: DataOptions & DecodingOptions,
+  check: boolean,
+  signal?: AbortSignal,
+): Promise<Dataset> {
   let dataset = options.dataset
     ? await loadKnownSet(options.dataset, options.data, rangeAndExclusion(options))
     : await loadDataset(csvOptions(options));
-  if (check) dataset = await checkPictures(dataset, signal);
+  if (check) dataset = await checkPictures(dataset, decodingOf(options), signal);
   reportDataset(dataset);
   return dataset;
 }
@@ -142,11 +179,12 @@ function rangeAndExclusion({ range, exclude }: DataOptions): Pick<DatasetOptions
 }
 
 /** Decodes every picture once and leaves out the broken ones. */
-export async function checkPictures(dataset: Dataset, signal?: AbortSignal): Promise<Dataset> {
+export async function checkPictures(dataset: Dataset, decoding: Decoding, signal?: AbortSignal): Promise<Dataset> {
   const bar = progress("checking pictures", dataset.rows.length);
   let shown = 0;
   try {
     return await scan(dataset, {
+      ...decoding,
       ...(signal && { signal }),
       onProgress: (done) => {
         bar.advance(done - shown);

@@ -11,11 +11,19 @@ import {
   type Summary,
 } from "../models/data/index.ts";
 import { register as registerDegrade } from "./data-degrade.ts";
-import { addDataOptions, type DataOptions, namesData, openDataset } from "./data-options.ts";
+import {
+  addDataOptions,
+  addDecodingOptions,
+  type DataOptions,
+  type DecodingOptions,
+  decodingOf,
+  namesData,
+  openDataset,
+} from "./data-options.ts";
 import { outputFile } from "./output.ts";
 import { pairs, progress, table } from "./terminal.ts";
 
-interface InspectFlags extends DataOptions {
+interface InspectFlags extends DataOptions, DecodingOptions {
   readonly split?: string;
   readonly html?: string;
   readonly json?: boolean;
@@ -33,7 +41,7 @@ export function register(program: Command): void {
     .command("inspect")
     .description("report scores, missing and broken pictures, groups, and near-duplicates across the split")
     .addHelpText("after", exitCodes);
-  addDataOptions(command)
+  addDecodingOptions(addDataOptions(command))
     .option("--split <file>", "split.csv of a training run, instead of the split in the data set")
     .option("--html <file>", "write a page with the score histogram and all lists")
     .option("--json", "print one JSON document")
@@ -80,6 +88,7 @@ async function run(flags: InspectFlags): Promise<void> {
   let inspection: Inspection;
   try {
     inspection = await inspect(dataset, {
+      ...decodingOf(flags),
       ...(parts && { parts }),
       onProgress: (done) => {
         bar.advance(done - shownDone);

@@ -3,14 +3,23 @@ import { stringify } from "csv-stringify/sync";
 import { ratedRows, readSplit } from "../models/data/index.ts";
 import { bootstrapInterval, evaluate, plcc, srcc } from "../models/metrics/index.ts";
 import { openScorer } from "../models/scorer.ts";
-import { addDataOptions, type DataOptions, namesData, openDataset, tilesOption } from "./data-options.ts";
+import {
+  addDataOptions,
+  addDecodingOptions,
+  type DataOptions,
+  type DecodingOptions,
+  decodingOf,
+  namesData,
+  openDataset,
+  tilesOption,
+} from "./data-options.ts";
 import { checkNumbersOption, deviceSource, memoryOption } from "./device.ts";
 import { modelOption, modelWords } from "./model-option.ts";
 import { outputFile } from "./output.ts";
 import { progress } from "./terminal.ts";
 import { resultTable } from "./train.ts";
 
-interface EvaluateFlags extends DataOptions {
+interface EvaluateFlags extends DataOptions, DecodingOptions {
   readonly model: string;
   readonly split?: string;
   readonly part: string;
@@ -26,7 +35,7 @@ export function register(program: Command): void {
     .command("evaluate")
     .description("compare a model's scores with the MOS of a data set")
     .addOption(modelOption());
-  addDataOptions(command)
+  addDecodingOptions(addDataOptions(command))
     .option("--split <file>", "split.csv of a training run: evaluate on one part of it")
     .option("--part <name>", "the part, with --split: labelled, unlabelled, validation or test", "test")
     .option("--json", "print one JSON document")
@@ -59,6 +68,7 @@ async function run(flags: EvaluateFlags): Promise<void> {
   await using scorer = await openScorer({
     model: flags.model,
     device: deviceSource(flags),
+    ...decodingOf(flags),
     ...(flags.tiles !== undefined && { tiles: flags.tiles }),
   });
   const bar = progress("scoring", rows.length);

@@ -1,5 +1,6 @@
 #!/usr/bin/env bun
 import { CommanderError } from "commander";
+import { PictureError } from "../models/data/picture-error.ts";
 import { buildProgram } from "./program.ts";
 import { emphasis, printableMessage } from "./terminal.ts";
 
@@ -22,6 +23,8 @@ async function main(words: string[]): Promise<number> {
   });
   // What cannot be told is no reason to stop: the terminal may have been closed.
   process.stderr.on("error", () => {});
+  // Advice on pictures names the command line's options.
+  PictureError.audience = "command line";
   try {
     const program = await buildProgram(words);
     await program.parseAsync(words, { from: "user" });

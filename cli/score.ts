@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { openScorer, type ScoredPicture } from "../models/scorer.ts";
-import { tilesOption } from "./data-options.ts";
+import { addDecodingOptions, type DecodingOptions, decodingOf, tilesOption } from "./data-options.ts";
 import { addTuningOptions, checkNumbersOption, deviceSource, memoryOption, type TuningFlags } from "./device.ts";
 import { beforeEnd } from "./interrupt.ts";
 import { modelOption, modelWords } from "./model-option.ts";
@@ -9,7 +9,7 @@ import { rowOf, type ScoreForm, ScoreOutput } from "./score-output.ts";
 import { askedPictures } from "./score-pictures.ts";
 import { progress } from "./terminal.ts";
 
-interface ScoreFlags extends TuningFlags {
+interface ScoreFlags extends TuningFlags, DecodingOptions {
   readonly model: string;
   readonly json?: boolean;
   readonly csv?: boolean;
@@ -35,7 +35,7 @@ export function register(program: Command): void {
     .option(...memoryOption)
     .addHelpText("after", notes)
     .action((words: string[], flags: ScoreFlags) => run(words, flags, formOf(flags, score)));
-  addTuningOptions(score);
+  addTuningOptions(addDecodingOptions(score));
 }
 
 const notes = `
@@ -85,6 +85,7 @@ async function run(words: string[], flags: ScoreFlags, form: ScoreForm): Promise
     await using scorer = await openScorer({
       model: flags.model,
       device: deviceSource(flags),
+      ...decodingOf(flags),
       ...(flags.tiles !== undefined && { tiles: flags.tiles }),
     });
     output.range = scorer.card.range;

@@ -4,13 +4,13 @@ import { SharedDevice } from "../engine/device/shared.ts";
 import { parseBytes } from "../engine/memory/report.ts";
 import { defaultModel, defaultModelName } from "../models/default-model.ts";
 import { isLoopback, type LogEntry, openService } from "../models/service/index.ts";
-import { tilesOption, wholeNumber } from "./data-options.ts";
+import { addStrictness, type DecodingOptions, tilesOption, wholeNumber } from "./data-options.ts";
 import { addTuningOptions, deviceSource, memoryOption, type TuningFlags } from "./device.ts";
 import { listen } from "./listen.ts";
 import { openLineLog } from "./log.ts";
 import { startWatchdog } from "./watchdog.ts";
 
-interface ServeFlags extends TuningFlags {
+interface ServeFlags extends TuningFlags, Pick<DecodingOptions, "strictness"> {
   readonly model: string[];
   readonly host: string;
   readonly port: number;
@@ -95,7 +95,7 @@ export function register(program: Command): void {
       ].join("\n"),
     )
     .action(run);
-  addTuningOptions(serve);
+  addTuningOptions(addStrictness(serve));
 }
 
 async function run(flags: ServeFlags): Promise<void> {
@@ -115,6 +115,7 @@ async function run(flags: ServeFlags): Promise<void> {
   await using service = await openService({
     models: flags.model.map((model) => ({
       ...{ model, device, latencyMs: latency },
+      ...(flags.strictness && { strictness: flags.strictness }),
       ...(tiles !== undefined && { tiles }),
       ...(batch !== undefined && { batch }),
     })),

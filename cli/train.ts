@@ -26,8 +26,11 @@ import { resultName } from "../models/report/report-parts.ts";
 import type { RunRecord } from "../models/report/run-record.ts";
 import {
   addDataOptions,
+  addDecodingOptions,
   checkPictures,
   type DataOptions,
+  type DecodingOptions,
+  decodingOf,
   namesData,
   openDataset,
   optionWords,
@@ -47,7 +50,7 @@ import { interruptible } from "./interrupt.ts";
 import { outputFolder } from "./output.ts";
 import { formatBytes, formatSeconds, progress, table } from "./terminal.ts";
 
-interface TrainFlags extends DataOptions, TuningFlags {
+interface TrainFlags extends DataOptions, DecodingOptions, TuningFlags {
   readonly ratio: string;
   readonly protocol: "random" | "official";
   readonly validationShare: number;
@@ -71,7 +74,7 @@ export function register(program: Command): void {
     .command("cpl")
     .description("train CPL-IQA: stage 1 on labelled pictures, stage 2 with pseudo-labels for the others")
     .addHelpText("after", examples);
-  addDataOptions(cpl)
+  addDecodingOptions(addDataOptions(cpl))
     .option("--ratio <ratio>", "labelled : unlabelled : test, or labelled : test such as 4:1", "1:3:1")
     .addOption(
       new Option(
@@ -154,6 +157,7 @@ async function run(flags: TrainFlags & Record<string, unknown>, command: Command
     progress,
     log: (line) => console.error(line),
     signal: stop.signal,
+    decoding: decodingOf(flags),
     ...(flags.checkpointSeconds !== undefined && { checkpointSeconds: flags.checkpointSeconds }),
     ...(flags.featureFolder && { featureFolder: flags.featureFolder }),
     command: `acutance ${process.argv.slice(2).join(" ")}`,
@@ -209,11 +213,12 @@ function rankedWords(found: number, kept: number): string {
   return `, ${kept} ranked sets of copies${without}`;
 }
 
-async function extraPictures({ unlabelled, check }: TrainFlags, signal: AbortSignal) {
+async function extraPictures(flags: TrainFlags, signal: AbortSignal) {
+  const { unlabelled, check } = flags;
   if (!unlabelled) return [];
   const folder = await loadFolder(unlabelled);
   reportLeftOut(folder);
-  const { rows } = check ? await checkPictures(folder, signal) : folder;
+  const { rows } = check ? await checkPictures(folder, decodingOf(flags), signal) : folder;
   // Names are unique within a run: those of the folder get its name in front.
   return rows.map((row) => ({ ...row, name: join(unlabelled, row.name) }));
 }

@@ -1,6 +1,6 @@
 import { cropAndFlip, stack } from "../../engine/ops/image.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
-import { decode, TensorStore } from "../data/index.ts";
+import { type Decoding, decode, TensorStore } from "../data/index.ts";
 import { type InputItem, type Inputs, PictureInputs, type Wanted } from "./inputs.ts";
 import type { CplModel, Outputs } from "./model.ts";
 import { cutParts, placeAt, uploadView, type View } from "./parts.ts";
@@ -12,21 +12,23 @@ import { cutParts, placeAt, uploadView, type View } from "./parts.ts";
  */
 export class CropInputs extends TensorStore<Wanted, View> implements Inputs {
   readonly shape: Shape;
+  readonly decoding: Decoding;
   readonly #model: CplModel;
 
   /** @param inUse crops that the caller holds at a time; no more are kept, as hardly one comes twice */
-  constructor(model: CplModel, inUse: number) {
+  constructor(model: CplModel, inUse: number, decoding: Decoding = {}) {
     const { device, options } = model;
     const { crop } = options;
     const source = {
       key: ({ path, window }: Wanted) => (window ? `${path} ${window.top} ${window.left}` : path),
       read: async ({ path, window = { top: 0.5, left: 0.5 } }: Wanted) =>
-        cutParts(await decode(path), crop, (size) => [placeAt(size, crop, window)])[0]!,
+        cutParts(await decode(path, decoding), crop, (size) => [placeAt(size, crop, window)])[0]!,
       upload: (view: View) => uploadView(device, view, crop),
       tensorBytes: crop * crop * 12,
     };
     super(device, source, inUse, 0);
     this.shape = [1, crop, crop, 3];
+    this.decoding = decoding;
     this.#model = model;
   }
 
@@ -45,7 +47,7 @@ export class CropInputs extends TensorStore<Wanted, View> implements Inputs {
 }
 
 /** Pictures as the option `cropFrom` has them. @param cacheBytes device memory for resized ones beyond those in use */
-export function pictureInputs(model: CplModel, inUse: number, cacheBytes?: number): Inputs {
-  if (model.options.cropFrom === "original") return new CropInputs(model, inUse);
-  return new PictureInputs(model, inUse, cacheBytes);
+export function pictureInputs(model: CplModel, inUse: number, cacheBytes?: number, decoding: Decoding = {}): Inputs {
+  if (model.options.cropFrom === "original") return new CropInputs(model, inUse, decoding);
+  return new PictureInputs(model, inUse, cacheBytes, decoding);
 }

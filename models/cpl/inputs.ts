@@ -1,6 +1,6 @@
 import { type CropWindow, centerCrop, cropAndFlip, stack } from "../../engine/ops/image.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
-import { type Loaded, PictureStore } from "../data/index.ts";
+import { type Decoding, type Loaded, PictureStore } from "../data/index.ts";
 import type { PrefetchOptions } from "../data/prefetch.ts";
 import type { Pass } from "./forward.ts";
 import type { CplModel, Outputs } from "./model.ts";
@@ -35,6 +35,8 @@ export interface PrepareHooks {
 
 /** Where the batches of training and evaluation come from: pictures, or what frozen sections of the network made of them. */
 export interface Inputs {
+  /** Which pictures are refused. */
+  readonly decoding: Decoding;
   /** Of what {@link load} gives for a picture. */
   readonly shape: Shape;
   /** The most loaded pictures that are kept on the device. */
@@ -69,12 +71,14 @@ export function inputPass(inputs: Inputs, output: (outputs: Outputs) => Tensor):
 /** Pictures, resized to a square from which windows are cut. */
 export class PictureInputs extends PictureStore implements Inputs {
   readonly shape: Shape;
+  readonly decoding: Decoding;
   readonly #model: CplModel;
 
   /** @param inUse, cacheBytes as of {@link PictureStore} */
-  constructor(model: CplModel, inUse: number, cacheBytes?: number) {
+  constructor(model: CplModel, inUse: number, cacheBytes?: number, decoding: Decoding = {}) {
     const { resize } = model.options;
-    super(model.device, resize, inUse, cacheBytes);
+    super(model.device, resize, inUse, cacheBytes, decoding);
+    this.decoding = decoding;
     this.shape = [1, resize, resize, 3];
     this.#model = model;
   }

@@ -2,7 +2,7 @@ import type { Device } from "../../engine/device/device.ts";
 import { largestFit } from "../../engine/memory/largest-fit.ts";
 import { softmax } from "../../engine/ops/softmax.ts";
 import { Tensor } from "../../engine/tensor.ts";
-import { decode, type MosRange, prefetch } from "../data/index.ts";
+import { type Decoding, decode, type MosRange, prefetch } from "../data/index.ts";
 import { centrePass, Forward, type Pass } from "./forward.ts";
 import { type InputItem, type Inputs, inputPass } from "./inputs.ts";
 import { confidence, denormaliseScore, expectation, HIGHEST, LOWEST, standardDeviation } from "./labels.ts";
@@ -70,7 +70,7 @@ export function predict<Row extends { readonly path: string }>(
     return meansOverViews(model, centresOf(rows, inputs), item, inputPass(inputs, distributions));
   }
   const item = () => Tensor.empty(device, [1, crop, crop, 3]);
-  return meansOverViews(model, partsOf(device, rows, options), item, centrePass(model, distributions));
+  return meansOverViews(model, partsOf(device, rows, options, inputs.decoding), item, centrePass(model, distributions));
 }
 
 async function* meansOverViews<Row, Item>(
@@ -103,8 +103,9 @@ async function* partsOf<Row extends { readonly path: string }>(
   device: Device,
   rows: Iterable<Row>,
   options: CplOptions,
+  decoding: Decoding,
 ): AsyncGenerator<Shown<Row, Tensor>, void, undefined> {
-  const views = async ({ path }: Row) => evaluationViews(options, await decode(path));
+  const views = async ({ path }: Row) => evaluationViews(options, await decode(path, decoding));
   for await (const cut of prefetch(rows, views, { ahead: 8, concurrency: 3 })) {
     const { item: row } = cut;
     if (!cut.ok) yield { row, error: cut.error };

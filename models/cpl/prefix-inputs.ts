@@ -9,8 +9,7 @@ import { deviceKey } from "../../engine/tune/cache.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { onDisk } from "../data/file-name.ts";
-import { TensorStore } from "../data/index.ts";
-import { prefetch } from "../data/prefetch.ts";
+import { type Decoding, TensorStore, TensorStore } from "../data/index.ts";
 import { pictureInputs } from "./crop-inputs.ts";
 import { Forward, type Pass } from "./forward.ts";
 import type { InputItem, Inputs, PrepareHooks, Wanted, WantedPictures } from "./inputs.ts";
@@ -26,6 +25,15 @@ interface View {
   readonly window: CropWindow;
 }
 
+/** What is kept of pictures, and where. */
+interface PrefixRows {
+  readonly folder: string;
+  /** Numbers of a row. */
+  readonly length: number;
+  readonly mapShape: Shape | undefined;
+  readonly decoding: Decoding;
+}
+
 /**
  * What the frozen sections of a model make of pictures, computed once and kept on disk as rows of float32: one file for
  * each content of a picture and each window, in a folder for each prefix (weights, options, adapter). Runs with the same
@@ -33,6 +41,7 @@ interface View {
  */
 export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>> implements Inputs {
   readonly shape: Shape;
+  readonly decoding: Decoding;
   readonly #model: CplModel;
   readonly #folder: string;
   readonly #mapShape: Shape | undefined;
@@ -40,7 +49,7 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
   /** Why a picture has no rows. */
   readonly #broken: Map<string, unknown>;
 
-  private constructor(model: CplModel, inUse: number, folder: string, length: number, mapShape: Shape | undefined) {
+  private constructor(model: CplModel, inUse: number, { folder, length, mapShape, decoding }: PrefixRows) {
     const { device, options } = model;
     const hashes = new Map<string, Promise<string>>();
     const broken = new Map<string, unknown>();
@@ -60,6 +69,7 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
     };
     super(device, source, inUse);
     this.shape = [1, length];
+    this.decoding = decoding;
     this.#model = model;
     this.#folder = folder;
     this.#mapShape = mapShape;
@@ -68,7 +78,7 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
   }
 
   /** @param folder of all prefixes; it need not exist */
-  static async open(model: CplModel, inUse: number, folder: string): Promise<PrefixInputs> {
+  static async open(model: CplModel, inUse: number, folder: string, decoding: Decoding = {}): Promise<PrefixInputs> {
     const { device } = model;
     const { crop } = model.options;
     const [length, mapShape] = device.scope(() => {
@@ -83,7 +93,7 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
     }
     const own = join(folder, await prefixKey(model));
     await mkdir(own, { recursive: true });
-    return new PrefixInputs(model, inUse, own, length, mapShape);
+    return new PrefixInputs(model, inUse, { folder: own, length, mapShape, decoding });
   }
 
   /** Computes the rows that are not there yet. Pictures that cannot be decoded come as errors when they are loaded. */
@@ -97,7 +107,7 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
     if (missing.length === 0) return;
     const bar = progress(missing.length);
     const { device } = this.#model;
-    const store = pictureInputs(this.#model, 2 * evaluationBatch, 0);
+    const store = pictureInputs(this.#model, 2 * evaluationBatch, 0, this.decoding);
     const pass: Pass<InputItem> = {
       assemble: (items) => store.assemble(items),
       run: (input) => this.#model.prefix(input),

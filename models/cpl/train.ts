@@ -118,16 +118,16 @@ async function resumeSession(device: Device, hooks: TrainingHooks): Promise<Sess
 async function openInputs(
   model: CplModel,
   { ranked }: TrainingData,
-  { featureFolder, folder, log }: TrainingHooks,
+  { featureFolder, folder, log, decoding = {} }: TrainingHooks,
 ): Promise<Inputs> {
   const { stageOneBatch, labelledBatch, unlabelledBatch, frozen } = model.options;
   const batch = Math.max(stageOneBatch, labelledBatch + unlabelledBatch) + 2 * pairsInBatch(ranked, model.options);
   const inUse = Math.max(batch, evaluationBatch);
-  if (frozen === 0) return pictureInputs(model, inUse);
-  if (featureFolder) return PrefixInputs.open(model, inUse, featureFolder);
+  if (frozen === 0) return pictureInputs(model, inUse, undefined, decoding);
+  if (featureFolder) return PrefixInputs.open(model, inUse, featureFolder, decoding);
   const trouble = await cacheTrouble();
   if (trouble) log?.(`note: features are kept in the run's folder: ${trouble}`);
-  return PrefixInputs.open(model, inUse, join(trouble ? folder : cacheFolder()!, "features"));
+  return PrefixInputs.open(model, inUse, join(trouble ? folder : cacheFolder()!, "features"), decoding);
 }
 
 /** Options that the shapes of a model's tensors and what they mean depend on. */

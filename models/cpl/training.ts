@@ -1,5 +1,5 @@
 import type { Device } from "../../engine/device/device.ts";
-import type { MosRange, RankedSet, Row } from "../data/index.ts";
+import type { Decoding, MosRange, RankedSet, Row } from "../data/index.ts";
 import type { RunRecord } from "../report/run-record.ts";
 import type { CplModel, ModelCard } from "./model.ts";
 
@@ -41,6 +41,8 @@ export interface TrainingHooks {
   readonly checkpointSeconds?: number;
   /** Where the output of frozen sections is kept, for this run and others. @default features/ in the user's cache */
   readonly featureFolder?: string;
+  /** Which pictures are refused; when training is resumed, it is asked for anew. */
+  readonly decoding?: Decoding;
   /** What the user typed, for the record. */
   readonly command?: string;
 }

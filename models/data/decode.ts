@@ -57,6 +57,8 @@ const names = {
   strictness: true,
   name: true,
 } satisfies Record<keyof DecodeOptions, true>;
+/** Which pictures are refused; the same for every picture of a run. */
+export type Decoding = Pick<DecodeOptions, "strictness" | "maxPixels">;
 
 const DEFAULT_MAX_PIXELS = 0x3fff * 0x3fff;
 /** Pixels of a side: as many as a JPEG can have. Decoders take much more than the pixels' share for longer rows. */

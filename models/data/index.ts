@@ -13,7 +13,15 @@ export {
   ratedRows,
   unratedRows,
 } from "./dataset.ts";
-export { checkPicture, type DecodeOptions, decode, isPipeline, type Picture, type PictureCheck } from "./decode.ts";
+export {
+  checkPicture,
+  type DecodeOptions,
+  type Decoding,
+  decode,
+  isPipeline,
+  type Picture,
+  type PictureCheck,
+} from "./decode.ts";
 export { type Degraded, type DegradedPicture, type DegradeOptions, degradeFolder } from "./degrade.ts";
 export { pictureExtensions } from "./folder.ts";
 export {
@@ -25,7 +33,7 @@ export {
   type Summary,
 } from "./inspect/inspect.ts";
 export { libraryWords, type OptionWords } from "./option-words.ts";
-export { PictureError, type PictureReason } from "./picture-error.ts";
+export { adviceOn, PictureError, type PictureReason } from "./picture-error.ts";
 export { type Loaded, PictureStore, TensorStore, upload } from "./picture-store.ts";
 export { type Prefetched, type PrefetchOptions, prefetch } from "./prefetch.ts";
 export { problemLines, problemText } from "./problems.ts";

@@ -1,7 +1,7 @@
 import type { Device } from "../../engine/device/device.ts";
 import { resize, unpackRgb } from "../../engine/ops/image.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { decode, type Picture } from "./decode.ts";
+import { type Decoding, decode, type Picture } from "./decode.ts";
 import { type PrefetchOptions, prefetch } from "./prefetch.ts";
 
 /** A picture on the device, or why it could not be brought there. */
@@ -110,10 +110,10 @@ export class PictureStore extends TensorStore<{ readonly path: string }, Picture
    * @param side pictures are resized to side x side with antialias
    * @param inUse as of {@link TensorStore}; a picture takes 12 bytes a pixel
    */
-  constructor(device: Device, side: number, inUse: number, cacheBytes?: number) {
+  constructor(device: Device, side: number, inUse: number, cacheBytes?: number, decoding: Decoding = {}) {
     const source = {
       key: ({ path }: { readonly path: string }) => path,
-      read: ({ path }: { readonly path: string }) => decode(path),
+      read: ({ path }: { readonly path: string }) => decode(path, decoding),
       upload: (picture: Picture) => upload(device, picture, side),
       tensorBytes: side * side * 12,
     };

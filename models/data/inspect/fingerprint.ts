@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import sharp from "sharp";
-import { isBmp } from "../bmp.ts";
-import { decode } from "../decode.ts";
+import { type Decoding, decode } from "../decode.ts";
 import { onDisk } from "../file-name.ts";
+import { kindOf } from "../kind.ts";
 import { PictureError } from "../picture-error.ts";
 
 /** Side of the grey thumbnail. */
@@ -15,7 +15,7 @@ export const hashWords = 4;
 export interface Fingerprint {
   readonly width: number;
   readonly height: number;
-  /** Container, in the decoder's word: "jpeg", "png", … */
+  /** Format: "jpeg", "png", … */
   readonly format: string;
   /** SHA-256 of the file. */
   readonly sha256: string;
@@ -32,12 +32,13 @@ const flatDeviation = 2;
  * Decodes a picture once, completely.
  * @throws PictureError when the file is missing or broken
  */
-export async function fingerprint(path: string): Promise<Fingerprint> {
+export async function fingerprint(path: string, decoding: Decoding = {}): Promise<Fingerprint> {
   const bytes = await readFile(onDisk(path)).catch((error: Error) => {
     throw new PictureError(path, "unreadable", error.message, { cause: error });
   });
-  const { width, height, pixels } = await decode(bytes, { name: path });
-  const format = isBmp(bytes) ? "bmp" : ((await sharp(bytes).metadata()).format ?? "unknown");
+  const { width, height, pixels } = await decode(bytes, { ...decoding, name: path });
+  const kind = kindOf(bytes);
+  const format = kind && "format" in kind ? kind.format : "unknown";
   const grey = await sharp(pixels, { raw: { width, height, channels: 3 } })
     .resize(side, side, { fit: "fill" })
     .greyscale()

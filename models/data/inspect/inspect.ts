@@ -1,6 +1,7 @@
 import { expectNames } from "../../../engine/arguments.ts";
 import { median } from "../../metrics/index.ts";
 import type { Dataset, Row } from "../dataset.ts";
+import type { Decoding } from "../decode.ts";
 import { PictureError } from "../picture-error.ts";
 import { prefetch } from "../prefetch.ts";
 import type { Problem } from "../problems.ts";
@@ -62,7 +63,7 @@ export interface Inspection {
   readonly unlistedPairs: number;
 }
 
-export interface InspectOptions {
+export interface InspectOptions extends Decoding {
   /** Part of each picture by name, instead of those in the rows. */
   readonly parts?: ReadonlyMap<string, string>;
   /** Pictures decoded at a time. @default 4 */
@@ -76,10 +77,14 @@ export function isSound({ problems, leaks, dividedGroups }: Inspection): boolean
   return problems.length + leaks.length + dividedGroups.length === 0;
 }
 
-const names = { parts: true, concurrency: true, signal: true, onProgress: true } satisfies Record<
-  keyof InspectOptions,
-  true
->;
+const names = {
+  strictness: true,
+  maxPixels: true,
+  parts: true,
+  concurrency: true,
+  signal: true,
+  onProgress: true,
+} satisfies Record<keyof InspectOptions, true>;
 
 /**
  * Decodes every picture once and reports on scores, files, groups, and duplicates within the set and across its split. Keeps about
@@ -88,11 +93,11 @@ const names = { parts: true, concurrency: true, signal: true, onProgress: true }
  */
 export async function inspect(dataset: Dataset, options: InspectOptions = {}): Promise<Inspection> {
   expectNames("inspect", options, names);
-  const { concurrency = 4, signal, onProgress } = options;
+  const { concurrency = 4, signal, onProgress, strictness, maxPixels } = options;
   const rows: Row[] = [];
   const prints: Fingerprint[] = [];
   const broken: Problem[] = [];
-  const checks = prefetch(dataset.rows, (row) => fingerprint(row.path), {
+  const checks = prefetch(dataset.rows, (row) => fingerprint(row.path, { strictness, maxPixels }), {
     ahead: concurrency,
     concurrency,
     ...(signal && { signal }),
