@@ -338,6 +338,6 @@ function uploaded(network: Network, shown: readonly View[], picture: Picture, na
     const isPictures = error instanceof OutOfMemoryError || error instanceof ShapeError;
     if (!isPictures || network.broken) throw error;
     const detail = `Its ${picture.width} x ${picture.height} pixels do not fit the device: ${error.message}.`;
-    throw new PictureError(name, "too-large", detail, { cause: error });
+    throw new PictureError(name, "too-large", detail, { cause: error, advice: "Shrink the picture first." });
   }
 }

@@ -69,4 +69,4 @@ test("evaluate, data inspect, train", () => {
   const all = run("train", "cpl", ...data, ...shape, ...accepted, "--out", join(folder, "run-all"));
   expect(all.err).not.toContain("left out");
   expect(all).toMatchObject({ exitCode: 0 });
-}, 120_000);
+}, 300_000);
