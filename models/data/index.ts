@@ -33,7 +33,7 @@ export {
   type Summary,
 } from "./inspect/inspect.ts";
 export { libraryWords, type OptionWords } from "./option-words.ts";
-export { adviceOn, PictureError, type PictureReason } from "./picture-error.ts";
+export { PictureError, type PictureReason } from "./picture-error.ts";
 export { type Loaded, PictureStore, TensorStore, upload } from "./picture-store.ts";
 export { type Prefetched, type PrefetchOptions, prefetch } from "./prefetch.ts";
 export { problemLines, problemText } from "./problems.ts";

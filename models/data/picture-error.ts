@@ -54,6 +54,7 @@ export class PictureError extends Error {
   readonly detail: string;
   /** What the owner of the picture can do. */
   readonly advice: string;
+  readonly #given: string | undefined;
 
   constructor(path: string, reason: PictureReason, detail: string, { advice, ...options }: PictureErrorOptions = {}) {
     const followed = advice ?? adviceOn(reason, PictureError.audience);
@@ -62,11 +63,17 @@ export class PictureError extends Error {
     this.reason = reason;
     this.detail = detail;
     this.advice = followed;
+    this.#given = advice;
+  }
+
+  /** The advice in words of another audience's options. */
+  adviceTo(audience: Audience): string {
+    return this.#given ?? adviceOn(this.reason, audience);
   }
 }
 
 /** What to do about a picture that fails for a reason, in words of the audience's own options. */
-export function adviceOn(reason: PictureReason, audience: Audience): string {
+function adviceOn(reason: PictureReason, audience: Audience): string {
   const advice = ADVICE[reason];
   return typeof advice === "string" ? advice : advice[audience];
 }

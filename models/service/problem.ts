@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { GpuError } from "../../engine/device/errors.ts";
 import { DecoderBusyError } from "../data/decoding/pool.ts";
-import { adviceOn, PictureError, type PictureReason } from "../data/index.ts";
+import { PictureError, type PictureReason } from "../data/index.ts";
 import { ScorerClosedError } from "../scorer.ts";
 
 /** A problem document (RFC 9457), media type `application/problem+json`. */
@@ -86,7 +86,7 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof PictureError) {
     const { reason, detail } = error;
-    return new Problem(pictureStatus[reason], reason, detail, { advice: adviceOn(reason, "service"), cause: error });
+    return new Problem(pictureStatus[reason], reason, detail, { advice: error.adviceTo("service"), cause: error });
   }
   if (error instanceof DecoderBusyError) {
     return unavailable("decoders-busy", "Too many pictures that take long to decode wait.", error);
