@@ -73,7 +73,7 @@ export class PictureError extends Error {
 }
 
 /** What to do about a picture that fails for a reason, in words of the audience's own options. */
-function adviceOn(reason: PictureReason, audience: Audience): string {
+export function adviceOn(reason: PictureReason, audience: Audience): string {
   const advice = ADVICE[reason];
   return typeof advice === "string" ? advice : advice[audience];
 }
