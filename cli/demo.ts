@@ -1,9 +1,12 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import type { CplOptionsInput } from "../models/cpl/options.ts";
+import { expectFreeFolder } from "../models/cpl/run-folder.ts";
 import { trainCpl } from "../models/cpl/train.ts";
 import { loadDataset, ratedRows, split } from "../models/data/index.ts";
 import { makeDemoDataset } from "../models/demo.ts";
+import { FolderLock } from "../models/training/folder-lock.ts";
 import { wholeNumber } from "./data-options.ts";
 import { openCommandDevice } from "./device.ts";
 import { outputFolder } from "./output.ts";
@@ -41,6 +44,9 @@ async function run({ out, seed }: { out: string; seed: number }): Promise<void> 
   outputFolder(out, "--out");
   const start = performance.now();
   const folder = join(out, "pictures");
+  // An earlier demo is replaced, a training of one's own is not.
+  const overwrite = existsSync(join(folder, "scores.csv"));
+  await expectFreeFolder(out, { overwrite });
   await makePictures(folder, seed);
   const range = [0, 100] as const;
   const dataset = await loadDataset({ folder, csv: join(folder, "scores.csv"), range, columns: { group: "scene" } });
@@ -51,7 +57,15 @@ async function run({ out, seed }: { out: string; seed: number }): Promise<void> 
       `${parts.labelled.length} labelled (${scenes(parts.labelled)} scenes), ${parts.unlabelled.length} unlabelled ` +
       `(${scenes(parts.unlabelled)}), ${parts.test.length} for test (${scenes(parts.test)} scenes never trained on)\n`,
   );
-  const hooks = { folder: out, progress, log: (line: string) => console.error(line), command: "acutance demo" };
+  await using lock = await FolderLock.take(out);
+  const hooks = {
+    folder: out,
+    lock,
+    overwrite,
+    progress,
+    log: (line: string) => console.error(line),
+    command: "acutance demo",
+  };
   const result = await trainCpl(openCommandDevice, { ...parts, range }, { ...method, seed }, hooks);
   using _device = result.model.device;
   const record = await finish(result, out, "Acutance demo: CPL-IQA on degraded photographs");

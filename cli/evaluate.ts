@@ -3,6 +3,7 @@ import { stringify } from "csv-stringify/sync";
 import { ratedRows, readSplit } from "../models/data/index.ts";
 import { bootstrapInterval, evaluate, plcc, srcc } from "../models/metrics/index.ts";
 import { openScorer } from "../models/scorer.ts";
+import { sameSplit } from "../models/training/run-id.ts";
 import {
   addDataOptions,
   addDecodingOptions,
@@ -23,6 +24,7 @@ interface EvaluateFlags extends DataOptions, DecodingOptions {
   readonly model: string;
   readonly split?: string;
   readonly part: string;
+  readonly anySplit?: boolean;
   readonly json?: boolean;
   readonly predictions?: string;
   readonly memory?: number;
@@ -37,6 +39,7 @@ export function register(program: Command): void {
     .addOption(modelOption());
   addDecodingOptions(addDataOptions(command))
     .option("--split <file>", "split.csv of a training run: evaluate on one part of it")
+    .option("--any-split", "go on with a split that is not the model's")
     .option("--part <name>", "the part, with --split: labelled, unlabelled, validation or test", "test")
     .option("--json", "print one JSON document")
     .option("--predictions <file>", "write name, MOS, score and uncertainty of every picture as CSV")
@@ -55,13 +58,13 @@ async function run(flags: EvaluateFlags): Promise<void> {
   const predictions = flags.predictions && outputFile(flags.predictions, "--predictions");
   const dataset = await openDataset(flags, false);
   const chosen = flags.split ? await partNames(flags.split, flags.part) : undefined;
-  const rows = ratedRows(dataset.rows).filter(({ name }) => chosen?.has(name) ?? true);
-  if (chosen && rows.length < chosen.size) {
+  const rows = ratedRows(dataset.rows).filter(({ name }) => chosen?.names.has(name) ?? true);
+  if (chosen && rows.length < chosen.names.size) {
     const known = new Set(rows.map(({ name }) => name));
-    const without = [...chosen].filter((name) => !known.has(name));
+    const without = [...chosen.names].filter((name) => !known.has(name));
     const some = `${without.slice(0, 5).join(", ")}${without.length > 5 ? ` and ${without.length - 5} more` : ""}`;
     console.error(
-      `note: ${without.length} of the ${chosen.size} pictures of the part "${flags.part}" are not among the rated ones: ${some}`,
+      `note: ${without.length} of the ${chosen.names.size} pictures of the part "${flags.part}" are not among the rated ones: ${some}`,
     );
   }
   if (rows.length < 3) throw new Error(`only ${rows.length} rated pictures to evaluate on; at least 3 are needed`);
@@ -71,6 +74,7 @@ async function run(flags: EvaluateFlags): Promise<void> {
     ...decodingOf(flags),
     ...(flags.tiles !== undefined && { tiles: flags.tiles }),
   });
+  if (flags.split) expectOwnSplit(flags, scorer.card.run, chosen!.run);
   const bar = progress("scoring", rows.length);
   const mos = new Map(rows.map((row) => [row.path, row]));
   const scored: { name: string; mos: number; score: number; standardDeviation: number; confidence: number }[] = [];
@@ -111,10 +115,27 @@ async function run(flags: EvaluateFlags): Promise<void> {
   }
 }
 
+/** @throws Error when the split is that of a model trained on other parts: its test pictures may have been trained on */
+function expectOwnSplit(
+  { model, split, anySplit }: EvaluateFlags,
+  trained: string | undefined,
+  given: string | undefined,
+) {
+  if (trained === undefined || given === undefined) {
+    const what = trained === undefined ? model : split;
+    console.error(`note: ${what} does not say which run it belongs to, so the split may not be that of the model`);
+  } else if (!sameSplit(trained, given)) {
+    const what = `${split} belongs to the run ${given}, ${model} to the run ${trained} with other parts: pictures tested on may have been trained on`;
+    if (!anySplit)
+      throw new Error(`${what}; give the split.csv beside the model, or --any-split to go on all the same`);
+    console.error(`note: ${what}`);
+  }
+}
+
 /** Names in one part of a split file. */
-async function partNames(path: string, part: string): Promise<Set<string>> {
-  const { parts } = await readSplit(path);
+async function partNames(path: string, part: string): Promise<{ names: Set<string>; run: string | undefined }> {
+  const { parts, run } = await readSplit(path);
   const names = new Set([...parts].flatMap(([name, own]) => (own === part ? [name] : [])));
-  if (names.size > 0) return names;
+  if (names.size > 0) return { names, run };
   throw new Error(`${path} has no picture in part "${part}"; its parts: ${[...new Set(parts.values())].join(", ")}`);
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bun
 import { CommanderError } from "commander";
+import { fileSentence } from "../engine/weights/files.ts";
 import { PictureError } from "../models/data/picture-error.ts";
 import { buildProgram } from "./program.ts";
 import { emphasis, printableMessage } from "./terminal.ts";
@@ -18,7 +19,7 @@ async function main(words: string[]): Promise<number> {
   // A reader that has seen enough (`acutance … | head`) is no failure.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0);
-    printError(new Error(`standard output cannot be written: ${error.message}`));
+    printError(new Error(fileSentence("standard output", error, "written")));
     process.exit(1);
   });
   // What cannot be told is no reason to stop: the terminal may have been closed.

@@ -1,7 +1,7 @@
 import { access } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Command } from "commander";
-import { readRecord } from "../models/report/read-record.ts";
+import { pageOf, readRecord } from "../models/report/read-record.ts";
 import type { RunRecord } from "../models/report/run-record.ts";
 import { outputFile } from "./output.ts";
 
@@ -36,14 +36,16 @@ async function run(given: string, flags: ReportFlags): Promise<void> {
   // The plotting library is large: it is loaded when there is something to plot.
   if (opened.kind === "experiment") {
     const { experimentReport } = await import("../models/report/experiment-report.ts");
-    page.replace(experimentReport(opened.record));
+    const { record } = opened;
+    page.replace(await pageOf(opened, () => experimentReport(record)));
   } else {
     const { picturePath, trainingReport } = await import("../models/report/training-report.ts");
     const pictures = {
       thumbnails: flags.pictures !== false,
       ...(typeof flags.pictures === "string" && { folder: flags.pictures }),
     };
-    page.replace(await trainingReport(opened.record, pictures));
+    const { record } = opened;
+    page.replace(await pageOf(opened, () => trainingReport(record, pictures)));
     if (pictures.thumbnails) await tellMissing(opened.record, (row) => picturePath(row, pictures));
   }
   console.log(`report: ${out}`);

@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { SharedDevice } from "../engine/device/shared.ts";
 import { parseBytes } from "../engine/memory/report.ts";
+import { readText } from "../engine/weights/files.ts";
 import { defaultModel, defaultModelName } from "../models/default-model.ts";
 import { isLoopback, type LogEntry, openService } from "../models/service/index.ts";
 import { addStrictness, type DecodingOptions, tilesOption, wholeNumber } from "./data-options.ts";
@@ -102,7 +102,7 @@ async function run(flags: ServeFlags): Promise<void> {
   const lines = openLineLog(1);
   const log = (entry: LogEntry) => lines.write(entry);
   using _watchdog = flags.stallSeconds > 0 ? startWatchdog(flags.stallSeconds) : undefined;
-  const given = flags.tokenFile ? await readFile(flags.tokenFile, "utf8") : process.env["ACUTANCE_TOKEN"];
+  const given = flags.tokenFile ? await readText(flags.tokenFile) : process.env["ACUTANCE_TOKEN"];
   const token = given?.trim();
   if (token === "")
     throw new Error("the bearer token is empty; without --token-file and ACUTANCE_TOKEN none is asked for");

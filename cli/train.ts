@@ -3,9 +3,12 @@ import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { runtimeName } from "../engine/device/probe.ts";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
+import { readCheckpoint } from "../models/cpl/checkpoint.ts";
 import { type CplOptionsInput, cplOptions, cplOptionsSchema } from "../models/cpl/options.ts";
+import { expectFreeFolder } from "../models/cpl/run-folder.ts";
 import { resumeCpl, trainCpl, writeRecord } from "../models/cpl/train.ts";
 import {
+  checkpointFile,
   modelFile,
   stageOneFile,
   type TrainingData,
@@ -24,6 +27,7 @@ import {
 import { type Evaluation, evaluate } from "../models/metrics/index.ts";
 import { resultName } from "../models/report/report-parts.ts";
 import type { RunRecord } from "../models/report/run-record.ts";
+import { FolderLock } from "../models/training/folder-lock.ts";
 import {
   addDataOptions,
   addDecodingOptions,
@@ -58,6 +62,7 @@ interface TrainFlags extends DataOptions, DecodingOptions, TuningFlags {
   readonly unlabelled?: string;
   readonly ranked?: string;
   readonly out: string;
+  readonly overwrite?: boolean;
   readonly init?: string;
   readonly from?: string;
   readonly resume?: string;
@@ -92,6 +97,7 @@ export function register(program: Command): void {
       "copies made by `acutance data degrade --ranked`, of any pictures: the stronger degraded are to score less (--rank-weight)",
     )
     .option("--out <folder>", "where models, checkpoint and report are written", "runs/cpl")
+    .option("--overwrite", "replace the run that the folder holds, which is otherwise left alone")
     .option("--init <file>", "weights of the backbone, safetensors or PyTorch (.pth), with torchvision's names")
     .option("--from <file>", "go on from a model, such as the stage1.safetensors of an earlier run")
     .option("--resume <folder>", "continue an interrupted run; takes all options from its checkpoint")
@@ -109,7 +115,7 @@ const examples = `
 Examples:
   acutance train cpl --data photos --csv mos.csv --range 0:100 --init resnet18.safetensors
   acutance train cpl --data photos --csv mos.csv --stage-two-epochs 0        stage 1 alone
-  acutance train cpl --data photos --csv mos.csv --stage-one-epochs 0 --from runs/cpl/stage1.safetensors
+  acutance train cpl --data photos --csv mos.csv --stage-one-epochs 0 --from runs/cpl/stage1.safetensors --out runs/two
   acutance train cpl --dataset koniq --data koniq10k --init resnet18.safetensors
   acutance train cpl --resume runs/cpl`;
 
@@ -162,19 +168,32 @@ async function run(flags: TrainFlags & Record<string, unknown>, command: Command
     ...(flags.featureFolder && { featureFolder: flags.featureFolder }),
     command: `acutance ${process.argv.slice(2).join(" ")}`,
   };
-  if (flags.resume) {
-    const resumed = await resumeCpl(source, hooks);
+  const overwrite = flags.overwrite === true;
+  // Before the pictures are looked at for nothing.
+  if (!flags.resume) {
+    outputFolder(folder, "--out");
+    await expectFreeFolder(folder, { overwrite });
+  } else await readCheckpoint(join(folder, checkpointFile));
+  const data = flags.resume ? undefined : await trainingData(flags, stop.signal);
+  // Held until the record is written, too.
+  await using lock = await FolderLock.take(folder, hooks.log);
+  if (!data) {
+    const resumed = await resumeCpl(source, { ...hooks, lock });
     using _device = resumed.model.device;
     await finish(resumed, folder, `CPL-IQA, ${folder}`);
     return;
   }
-  outputFolder(folder, "--out");
-  const data = await trainingData(flags, stop.signal);
-  await writeSplit(folder, data);
-  const result = await trainCpl(source, data, options, hooks, {
-    ...(flags.init && { init: flags.init }),
-    ...(flags.from && { from: flags.from }),
-  });
+  const onStart = (run: string) => writeSplit(folder, data, run);
+  const result = await trainCpl(
+    source,
+    data,
+    options,
+    { ...hooks, lock, overwrite, onStart },
+    {
+      ...(flags.init && { init: flags.init }),
+      ...(flags.from && { from: flags.from }),
+    },
+  );
   using _device = result.model.device;
   await finish(result, folder, `CPL-IQA on ${flags.data}`);
 }
@@ -237,6 +256,7 @@ export async function finish(result: TrainingResult, folder: string, title: stri
   const constant = constantPredictor(data);
   const record: RunRecord = {
     title,
+    ...(card.run !== undefined && { run: card.run }),
     command,
     date: new Date().toISOString(),
     hardware: {

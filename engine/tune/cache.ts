@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { cpus, homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { z } from "zod";
 import type { Device } from "../device/device.ts";
 import { providerVersion } from "../device/probe.ts";
 import { writeFileAtomically } from "../weights/atomic.ts";
+import { type FileError, jsonOf, readText } from "../weights/files.ts";
 
 /** What a cached value depends on, by name. */
 export type CacheKey = Readonly<Record<string, string>>;
@@ -116,9 +117,9 @@ export class Cache<T> {
     const path = this.path(key);
     if (path === undefined) return undefined;
     try {
-      return this.#open(JSON.parse(await readFile(path, "utf8")), key);
+      return this.#open(jsonOf(await readText(path), path), key);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") this.#note(`${path} is not used: ${reason(error)}`);
+      if ((error as FileError).code !== "ENOENT") this.#note(`${path} is not used: ${reason(error)}`);
       return undefined;
     }
   }

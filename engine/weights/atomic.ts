@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type FileHandle, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { fileError } from "./files.ts";
 
 /** What can be written: text, bytes, or pieces of bytes one after the other. */
 export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
@@ -9,7 +10,7 @@ export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIter
  * Writes a file so that `path` holds either its old content or all of the new one, even across a crash or power loss:
  * written under a temporary name in the same folder, flushed, renamed, and the folder flushed. Nothing is left behind
  * when it fails.
- * @throws the system's error (no such folder, no permission, disk full) or what `content` throws
+ * @throws FileError (no such folder, no permission, disk full) or what `content` throws
  */
 export async function writeFileAtomically(path: string, content: FileContent): Promise<void> {
   const folder = dirname(path);
@@ -24,8 +25,8 @@ export async function writeFileAtomically(path: string, content: FileContent): P
     }
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
+    await rm(temporary, { force: true }).catch(() => {});
+    throw fileError(path, error, "written");
   }
   await syncFolder(folder);
 }

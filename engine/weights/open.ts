@@ -5,7 +5,7 @@ import { openToRead, readExactly, WeightsError, type WeightsFile } from "./store
 /**
  * Opens a weights file, safetensors or a PyTorch archive, whichever its first bytes say; its name does not matter. Close
  * it, or declare it with `await using`.
- * @throws WeightsError when it is neither, damaged, or refused (see `openSafetensors`, `openPytorch`); the system's error
+ * @throws WeightsError when it is neither, damaged, or refused (see `openSafetensors`, `openPytorch`); FileError
  * when it cannot be opened
  */
 export async function openWeights(path: string): Promise<WeightsFile> {

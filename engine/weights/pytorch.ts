@@ -1,4 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
+import { fileError } from "./files.ts";
 import { type Archive, PytorchError, type StorageReader } from "./pytorch-archive.ts";
 import type { TensorWindow } from "./pytorch-classes.ts";
 import { openLegacyArchive } from "./pytorch-legacy.ts";
@@ -110,6 +111,6 @@ export async function openPytorch(path: string): Promise<PytorchFile> {
     throw new PytorchError(`${path} is not a PyTorch archive: it is neither a zip archive nor a pickle`);
   } catch (error) {
     await file.close();
-    throw error;
+    throw fileError(path, error, "read");
   }
 }

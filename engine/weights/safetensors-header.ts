@@ -91,7 +91,9 @@ function headerEntries(bytes: Uint8Array, source: string): [string, unknown][] {
   try {
     header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {
-    throw new SafetensorsError(`${source}: the header is not JSON: ${(error as Error).message}`, { cause: error });
+    throw new SafetensorsError(`${source}: the header is not JSON: it is damaged; take it from a copy.`, {
+      cause: error,
+    });
   }
   if (!isRecord(header)) throw new SafetensorsError(`${source}: the header is ${kindOf(header)}, expected an object.`);
   return Object.entries(header);

@@ -1,5 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { writeFileAtomically } from "./atomic.ts";
+import { fileError } from "./files.ts";
 import { headerLength, parseHeader, SafetensorsError, type StoredTensorInfo } from "./safetensors-header.ts";
 import {
   byteLengthOf,
@@ -83,7 +84,7 @@ export class SafetensorsFile implements WeightsFile {
 
 /**
  * Opens a safetensors file and checks its header. Close it, or declare it with `await using`.
- * @throws SafetensorsError when it is not a whole, valid safetensors file; the system's error when it cannot be opened
+ * @throws SafetensorsError when it is not a whole, valid safetensors file; FileError when it cannot be opened
  */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
   const file = await openToRead(path);
@@ -95,7 +96,7 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
     return new SafetensorsFile(path, file, header);
   } catch (error) {
     await file.close();
-    throw error;
+    throw fileError(path, error, "read");
   }
 }
 

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { insteadOfFile } from "../file-kind.ts";
+import { onFile } from "./files.ts";
 import { bfloatToNumber, halfToNumber } from "./half.ts";
 
 /** Bytes per element of every dtype that is read, under safetensors' names. */
@@ -25,6 +26,8 @@ export type StoredDtype = keyof typeof DTYPE_BYTES;
 /** A weights file that is not, or not wholly, what it should be; names the file, what was found and what was expected. */
 export class WeightsError extends Error {
   override name = "WeightsError";
+  readonly advice: string =
+    "See that it is the right file; if it is, it is damaged: take it from a copy, or make it again";
 }
 
 /** What a tensor of a file is. */
@@ -151,5 +154,5 @@ export async function readExactly(
 export async function openToRead(path: string): Promise<FileHandle> {
   const other = await insteadOfFile(path);
   if (other) throw new WeightsError(`${path} is ${other}, not a file: name a weights file`);
-  return open(path, "r");
+  return onFile(path, "read", () => open(path, "r"));
 }

@@ -1,4 +1,6 @@
+import { z } from "zod";
 import { loadTensors, type NamedTensor, nameTensors, storable } from "../../engine/nn/named.ts";
+import { checked, jsonOf } from "../../engine/weights/files.ts";
 import { openSafetensors, SafetensorsError, toFloat32, writeSafetensors } from "../../engine/weights/safetensors.ts";
 import { type CplModel, cardMetadata, type ModelCard, readCard } from "./model.ts";
 import type { PseudoLabels } from "./pseudo-labels.ts";
@@ -56,7 +58,46 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
     const read = async (name: string) => Float32Array.from(toFloat32(await file.read(name)));
     pseudo = { targets: await read("pseudo.targets"), weights: await read("pseudo.weights") };
   }
-  return { card, frozenNorms, pseudo, ...JSON.parse(training) };
+  return { card, frozenNorms, pseudo, ...stateOf(training, path) };
+}
+
+const row = z.looseObject({ name: z.string(), path: z.string() });
+const rated = z.looseObject({ ...row.shape, mos: z.number() });
+const list = z.array(z.looseObject({}));
+
+/** What must be there to go on; the rest is taken as it is. */
+const stateSchema = z.looseObject({
+  position: z.object({ stage: z.literal([1, 2, 3]), epoch: z.int().min(0), step: z.int().min(0) }),
+  optimiserSteps: z.int().min(0),
+  data: z.looseObject({
+    labelled: z.array(rated),
+    unlabelled: z.array(row),
+    ranked: z.array(z.looseObject({ source: z.string(), pictures: z.array(row) })).optional(),
+    validation: z.array(rated).optional(),
+    test: z.array(rated),
+    range: z.tuple([z.number(), z.number()]),
+  }),
+  progress: z.looseObject({
+    phases: list,
+    losses: list,
+    refreshes: list,
+    pseudoLabels: list,
+    results: list,
+    predictions: list,
+    notes: z.array(z.string()),
+  }),
+  command: z.string(),
+});
+
+type State = Pick<Checkpoint, "position" | "optimiserSteps" | "data" | "progress" | "command">;
+
+/** @throws SafetensorsError when the state of a checkpoint is damaged */
+function stateOf(text: string, path: string): State {
+  try {
+    return checked(jsonOf(text, `${path}: its state`), `${path}: its state`, stateSchema) as unknown as State;
+  } catch (cause) {
+    throw new SafetensorsError((cause as Error).message, { cause });
+  }
 }
 
 export async function loadCheckpoint(path: string, model: CplModel, training: readonly NamedTensor[]): Promise<void> {

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import type { Device } from "../../engine/device/device.ts";
 import { BatchNorm, Linear } from "../../engine/nn/layers.ts";
 import { type Layer, loadTensors, type NamedTensor, nameTensors, storable } from "../../engine/nn/named.ts";
@@ -7,6 +8,7 @@ import { normalise } from "../../engine/ops/image.ts";
 import { reshape } from "../../engine/ops/shape.ts";
 import { Random } from "../../engine/random.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
+import { checked, FileError, jsonOf } from "../../engine/weights/files.ts";
 import { numberToHalf } from "../../engine/weights/half.ts";
 import { openWeights } from "../../engine/weights/open.ts";
 import {
@@ -18,7 +20,7 @@ import {
 } from "../../engine/weights/safetensors.ts";
 import { type Backbone, createBackbone, type InitReport } from "../backbones/index.ts";
 import type { MosRange } from "../data/index.ts";
-import { type CplOptions, cplOptions } from "./options.ts";
+import { type CplOptions, type CplOptionsInput, cplOptions } from "./options.ts";
 import { Trunk } from "./trunk.ts";
 
 /** What a weights file says about its model, beside the tensors. */
@@ -31,6 +33,8 @@ export interface ModelCard {
   readonly history: readonly string[];
   /** Parameters that did not start from given weights; they learn at `freshRate`. */
   readonly fresh: readonly string[];
+  /** Names the training that made it, as its split and record do; absent in models of earlier versions. */
+  readonly run?: string;
 }
 
 const format = "acutance-cpl";
@@ -200,6 +204,7 @@ export function cardMetadata(model: CplModel, card: ModelCard): Record<string, s
     history: JSON.stringify(card.history),
     fresh: JSON.stringify(card.fresh),
     frozen_norms: JSON.stringify(model.frozenNorms),
+    ...(card.run !== undefined && { run: card.run }),
   };
 }
 
@@ -220,17 +225,21 @@ export function readCard(file: SafetensorsFile): ModelCard & { frozenNorms: stri
   if (text("format") !== format)
     throw new SafetensorsError(`${file.path}: format "${text("format")}", expected "${format}"`);
   try {
-    const range = JSON.parse(text("score_range"));
+    const json = (key: string) => jsonOf(text(key), `${file.path}: its ${key}`);
+    const range = json("score_range");
+    const texts = (key: string) => checked(json(key), `${file.path}: its ${key}`, z.array(z.string()));
     if (!Array.isArray(range) || range.length !== 2 || !range.every(Number.isFinite)) throw new Error("score_range");
     return {
-      options: cplOptions(JSON.parse(text("options"))),
+      options: cplOptions(checked(json("options"), `${file.path}: its options`, z.looseObject({})) as CplOptionsInput),
       range: range as unknown as MosRange,
-      history: JSON.parse(text("history")),
-      fresh: JSON.parse(text("fresh")),
-      frozenNorms: JSON.parse(text("frozen_norms")),
+      history: texts("history"),
+      fresh: texts("fresh"),
+      frozenNorms: texts("frozen_norms"),
+      ...(file.metadata.has("run") && { run: text("run") }),
     };
   } catch (cause) {
     if (cause instanceof SafetensorsError) throw cause;
+    if (cause instanceof FileError) throw new SafetensorsError(cause.message, { cause });
     throw new SafetensorsError(`${file.path}: its header cannot be read: ${(cause as Error).message}`);
   }
 }

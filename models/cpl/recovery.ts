@@ -3,11 +3,9 @@ import { DeviceLostError } from "../../engine/device/errors.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
 import { removeTemporaries } from "../../engine/weights/atomic.ts";
 import type { Position } from "./checkpoint.ts";
+import { runFiles } from "./run-folder.ts";
 import type { Session } from "./session.ts";
-import { checkpointFile, modelFile, stageOneFile, type TrainingHooks, type TrainingResult } from "./training.ts";
-
-/** What is written atomically into the folder of a run, by training and by the command. */
-const runFiles = [checkpointFile, stageOneFile, modelFile, "split.csv", "run.json", "report.html"];
+import type { TrainingHooks, TrainingResult } from "./training.ts";
 
 /** Losses at which a training gives up when it came no further between them. */
 const mostLosses = 3;

@@ -305,6 +305,7 @@ export class Session {
     const split = this.#data.split ? `, split ${this.#data.split}` : "";
     const done = `CPL-IQA ${name}: ${labelled.length} labelled${used} pictures${pairs}${split}, training seed ${this.#options.seed}`;
     const card = { ...this.#card, history: [...this.#card.history, done] };
+    this.#hooks.lock?.expectHeld();
     await saveModel(join(this.#hooks.folder, file), this.#model, card);
     const stageOne = column === "stageOne";
     if (validation.length > 0)
@@ -368,6 +369,7 @@ export class Session {
   }
 
   async #checkpointAt(position: Position, pseudo: PseudoLabels | undefined): Promise<void> {
+    this.#hooks.lock?.expectHeld();
     await writeCheckpoint(join(this.#hooks.folder, checkpointFile), this.#model, this.#stepper.tensors(), {
       card: this.#card,
       position,

@@ -1,10 +1,10 @@
-import { mkdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Device } from "../../engine/device/device.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
 import { cacheFolder, cacheTrouble } from "../../engine/tune/cache.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
 import { observedRange } from "../data/index.ts";
+import { runId } from "../training/run-id.ts";
 import { pairsInBatch } from "./batches.ts";
 import { loadCheckpoint, readCheckpoint } from "./checkpoint.ts";
 import { pictureInputs } from "./crop-inputs.ts";
@@ -14,6 +14,7 @@ import { type CplOptions, type CplOptionsInput, cplOptions } from "./options.ts"
 import { evaluationBatch } from "./predict.ts";
 import { PrefixInputs } from "./prefix-inputs.ts";
 import { trainThroughLosses } from "./recovery.ts";
+import { clearFolder, expectNoRun, inLockedFolder } from "./run-folder.ts";
 import { Session } from "./session.ts";
 import {
   checkpointFile,
@@ -33,11 +34,12 @@ export interface TrainingStart {
 /**
  * Trains CPL-IQA (ICML 2025): stage 1 on the labelled pictures, then stage 2 on all with pseudo-labels that are refreshed
  * before each epoch. Writes `checkpoint.safetensors` (at the start, every epoch, every five minutes or as the hooks say,
- * and on interruption), `stage1.safetensors` and `model.safetensors` into the folder.
+ * and on interruption), `stage1.safetensors` and `model.safetensors` into the folder, which is locked meanwhile.
  * @param source a device, or how to open one, such as `openDevice`: then training survives the loss of a device, and the
  * one it ended on, `result.model.device`, is the caller's to close
  * @throws TrainingInterrupted when the signal aborts; DeviceLostError when a device of the host's own was lost, or three
- * without progress between; OptionError, TrainingError, SafetensorsError for wrong input
+ * without progress between; FolderBusyError when another training has the folder; TrainingError when it holds a run and
+ * `overwrite` is false; OptionError, TrainingError, SafetensorsError for wrong input
  */
 export async function trainCpl(
   source: DeviceSource,
@@ -54,10 +56,12 @@ export async function trainCpl(
       "give --init or --from, or leave --frozen out",
     );
   }
-  await mkdir(hooks.folder, { recursive: true });
-  return trainThroughLosses(source, hooks, {
-    first: (device) => startSession(device, data, options, hooks, start),
-    again: (device) => resumeSession(device, hooks),
+  return inLockedFolder(hooks, async (held) => {
+    if (held.overwrite === false) await expectNoRun(held.folder);
+    return trainThroughLosses(source, held, {
+      first: (device) => startSession(device, data, options, held, start),
+      again: (device) => resumeSession(device, held),
+    });
   });
 }
 
@@ -69,8 +73,10 @@ export async function trainCpl(
 export async function resumeCpl(source: DeviceSource, hooks: TrainingHooks): Promise<TrainingResult> {
   // Before a device is opened for nothing.
   await readCheckpoint(join(hooks.folder, checkpointFile));
-  const resume = (device: Device) => resumeSession(device, hooks);
-  return trainThroughLosses(source, hooks, { first: resume, again: resume });
+  return inLockedFolder(hooks, (held) => {
+    const resume = (device: Device) => resumeSession(device, held);
+    return trainThroughLosses(source, held, { first: resume, again: resume });
+  });
 }
 
 async function startSession(
@@ -80,7 +86,13 @@ async function startSession(
   hooks: TrainingHooks,
   start: TrainingStart,
 ): Promise<Session> {
-  const { model, card } = await startModel(device, data, options, start);
+  const started = await startModel(device, data, options, start);
+  const { model } = started;
+  const { labelled, unlabelled, validation = [], test } = data;
+  const { init, from } = start;
+  const settings = { options, init: init && basename(init), from: from && basename(from) };
+  const run = runId({ parts: { labelled, unlabelled, validation, test }, settings });
+  const card = { ...started.card, run };
   for (const line of card.history) hooks.log?.(line);
   const inputs = await openInputs(model, data, hooks);
   const session = new Session(model, inputs, card, data, hooks, {
@@ -98,6 +110,9 @@ async function startSession(
     pseudo: undefined,
     optimiserSteps: 0,
   });
+  // What was there stays until the new training is sure to begin.
+  await clearFolder(hooks.folder);
+  await hooks.onStart?.(run);
   await session.checkpoint();
   return session;
 }

@@ -1,6 +1,7 @@
 import type { Device } from "../../engine/device/device.ts";
 import type { Decoding, MosRange, RankedSet, Row } from "../data/index.ts";
 import type { RunRecord } from "../report/run-record.ts";
+import type { FolderLock } from "../training/folder-lock.ts";
 import type { CplModel, ModelCard } from "./model.ts";
 
 /** A picture with its mean opinion score. */
@@ -45,6 +46,12 @@ export interface TrainingHooks {
   readonly decoding?: Decoding;
   /** What the user typed, for the record. */
   readonly command?: string;
+  /** A lock of the folder that the caller holds; without one, training locks the folder while it runs. */
+  readonly lock?: FolderLock;
+  /** A new training replaces a run that the folder holds, all of it; when false, such a folder is an error. @default true */
+  readonly overwrite?: boolean;
+  /** Called once before a new training's first checkpoint, with its run id and the folder locked. */
+  readonly onStart?: (run: string) => Promise<void>;
 }
 
 /** The parts of a record that grow while training runs. */

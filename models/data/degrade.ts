@@ -1,6 +1,5 @@
-import { mkdir, readFile, stat } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
-import { parse } from "csv-parse/sync";
 import { stringify } from "csv-stringify/sync";
 import sharp from "sharp";
 import { expectNames } from "../../engine/arguments.ts";
@@ -11,6 +10,7 @@ import { ShapeError } from "../../engine/tensor.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
 import { loadFolder } from "./dataset.ts";
 import { decode, type Picture } from "./decode.ts";
+import { readCopies } from "./degraded-table.ts";
 import { type DistortionName, distort, distortionNames, fromBytes, toBytes } from "./distortions.ts";
 import { PictureError } from "./picture-error.ts";
 import { prefetch } from "./prefetch.ts";
@@ -254,9 +254,8 @@ function writeTable(out: string, pictures: Iterable<DegradedPicture>, settings: 
 /** Copies that were made earlier and are still there. @throws DatasetError when they were made otherwise */
 async function readTable(out: string, settings: Settings): Promise<DegradedPicture[]> {
   const path = join(out, degradedTable);
-  const text = await readFile(path, "utf8").catch(() => undefined);
-  if (text === undefined) return [];
-  const rows: Record<(typeof columns)[number], string>[] = parse(text, { columns: true });
+  if (!(await stat(path).catch(() => undefined))) return [];
+  const rows = await readCopies(path);
   const found: DegradedPicture[] = [];
   const asked = madeAs(settings.seed, settings.longerSide, settings.toned);
   for (const { name, source, kind, level, ...made } of rows) {

@@ -1,8 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { join, resolve, sep } from "node:path";
-import { parse } from "csv-parse/sync";
 import type { Row } from "./dataset.ts";
 import { degradedTable } from "./degrade.ts";
+import { readCopies } from "./degraded-table.ts";
 import { DatasetError } from "./problems.ts";
 
 /** A picture of a ranked set. */
@@ -26,15 +25,16 @@ export interface RankedSet<Picture extends RankedPicture = RankedPicture> {
  */
 export async function rankedSets(folder: string): Promise<RankedSet[]> {
   const path = join(folder, degradedTable);
-  const text = await readFile(path, "utf8").catch((cause: Error) => {
+  const lines = await readCopies(path).catch((cause: Error) => {
     throw new DatasetError(`${folder} is no folder of degraded copies (acutance data degrade): ${cause.message}`, {
       cause,
     });
   });
-  const table: { name?: string; source?: string; kind?: string; level?: string }[] = parse(text, { columns: true });
-  const copies = table.flatMap(({ name = "", source = "", kind = "", level = "" }, i) => {
+  const copies = lines.flatMap(({ name, source, kind, level, line }) => {
     if (!/^[0-5]$/.test(level))
-      throw new DatasetError(`${path}, line ${i + 2}: the level "${level}" of ${name} is none; there are 0 to 5.`);
+      throw new DatasetError(
+        `${path}, line ${line}: the level "${level}" of ${name} is none; it must be one of 0 to 5.`,
+      );
     if (name === "" || source === "") return [];
     return [{ source, kind, picture: { name: `ranked/${name}`, path: join(folder, name), level: Number(level) } }];
   });
@@ -52,7 +52,7 @@ export async function rankedSets(folder: string): Promise<RankedSet[]> {
   const ranked = sets.filter(({ pictures }) => pictures.length > 1);
   if (ranked.length === 0) {
     throw new DatasetError(
-      `${folder} has no picture at two levels of one distortion: there is nothing to rank; make copies with acutance data degrade --ranked.`,
+      `${path} has no picture at two levels of one distortion: there is nothing to rank; make copies with acutance data degrade --ranked.`,
     );
   }
   return ranked;

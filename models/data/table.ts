@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readBytes } from "../../engine/weights/files.ts";
 import { type ColumnChoice, fieldsOf } from "./column-names.ts";
 import { DatasetError, linesText, type Problem } from "./problems.ts";
 import { type Dialect, dialects, recordsOf, type TableRecord } from "./tables/records.ts";
@@ -30,9 +30,9 @@ const [sampledLines, headerWithin] = [200, 30];
 export async function readTable(path: string, choice: ColumnChoice = {}, sheet?: string): Promise<Table> {
   let bytes: Uint8Array;
   try {
-    bytes = await readFile(path);
+    bytes = await readBytes(path);
   } catch (error) {
-    throw new DatasetError(`The CSV ${path} cannot be read: ${(error as Error).message}`, { cause: error });
+    throw new DatasetError(`The CSV ${(error as Error).message}`, { cause: error });
   }
   if (isSpreadsheet(bytes, path)) return tableOf(await sheetRows(bytes, path, sheet), [], path, choice);
   const { text, warnings } = tableText(bytes, path);

@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { basename, dirname, extname, resolve } from "node:path";
 import { parse as parseToml } from "smol-toml";
 import { z } from "zod";
 import { nearest } from "../../engine/nearest.ts";
+import { FileError, jsonOf, readText } from "../../engine/weights/files.ts";
 import { backboneNames } from "../backbones/index.ts";
 import { knownSets } from "../data/index.ts";
 import { settingFields } from "./settings.ts";
@@ -112,8 +112,8 @@ export function recipeJsonSchema(): unknown {
  * @throws RecipeError when it cannot be read, or naming every key that is wrong
  */
 export async function readRecipe(path: string): Promise<Recipe> {
-  const text = await readFile(path, "utf8").catch((cause: Error) => {
-    throw new RecipeError(`the recipe ${path} cannot be read: ${cause.message}`, { cause });
+  const text = await readText(path).catch((cause: Error) => {
+    throw new RecipeError(`the recipe ${cause.message}`, { cause });
   });
   const extension = extname(path);
   const recipe = checkRecipe(parse(text, path, extension), path);
@@ -122,10 +122,13 @@ export async function readRecipe(path: string): Promise<Recipe> {
 
 function parse(text: string, path: string, extension: string): unknown {
   try {
-    return extension.toLowerCase() === ".json" ? JSON.parse(text) : parseToml(text);
+    return extension.toLowerCase() === ".json" ? jsonOf(text, path) : parseToml(text);
   } catch (cause) {
+    const { message } = cause as Error;
     throw new RecipeError(
-      `the recipe ${path} is no ${extension === ".json" ? "JSON" : "TOML"}: ${(cause as Error).message}`,
+      cause instanceof FileError
+        ? `the recipe ${message}`
+        : `the recipe ${path} is no TOML; mend this line: ${message}`,
     );
   }
 }

@@ -13,6 +13,20 @@ export class StoreError extends Error {
   }
 }
 
+/** What SQLite says of a file, as an error that names it and says what to do; others stay what they are. */
+export function storeError(path: string, error: unknown): unknown {
+  const { code, message = "" } = (error ?? {}) as { code?: unknown; message?: string };
+  if (error instanceof StoreError || !/SQLITE/.test(String(code))) return error;
+  if (/not a database|malformed|corrupt/.test(message))
+    return new StoreError(`${path} is damaged, or no SQLite file: ${message}`, { cause: error });
+  if (/full/.test(message)) {
+    const advice = "free some space and run the same command again: what is finished is kept";
+    return new StoreError(`${path} cannot be written: the disk is full`, { cause: error }, advice);
+  }
+  const advice = "see that it can be written and no other program holds it, or give another folder with --store";
+  return new StoreError(`${path} cannot be used: ${message}`, { cause: error }, advice);
+}
+
 /** Marks an SQLite file as one of these: "ACUT" in ASCII. */
 const applicationId = 0x41435554;
 
@@ -56,6 +70,7 @@ PRAGMA application_id = ${applicationId};
 const migrations = [
   tables,
   "ALTER TABLE trainings ADD COLUMN spread TEXT; ALTER TABLE predictions ADD COLUMN share_below REAL;",
+  "ALTER TABLE trainings ADD COLUMN process_started TEXT; ALTER TABLE trainings ADD COLUMN renewed_ms REAL;",
 ];
 
 /**
@@ -78,7 +93,11 @@ export async function openDatabase(path: string): Promise<DatabaseSync> {
     database.exec("COMMIT");
     return database;
   } catch (error) {
-    database?.close();
+    try {
+      database?.close();
+    } catch {
+      // A file that cannot be used cannot always be closed either; what is wrong with it is told below.
+    }
     if (error instanceof StoreError) throw error;
     const { message } = error as Error;
     if (/not a database|malformed/.test(message))

@@ -1,11 +1,13 @@
 import { mkdir } from "node:fs/promises";
-import { hostname } from "node:os";
 import { join } from "node:path";
 import type { DatabaseSync, SQLInputValue } from "node:sqlite";
+import { jsonOf } from "../../engine/weights/files.ts";
 import type { Progress } from "../cpl/training.ts";
 import type { PartResult, Repeat } from "../report/experiment-record.ts";
 import { measureNames } from "../report/experiment-record.ts";
-import { openDatabase } from "./schema.ts";
+import { type Owner, ownerText, sameOwner, stillHolds, thisProcess } from "../training/owner.ts";
+import { Claim, TrainingBusyError } from "./claim.ts";
+import { openDatabase, StoreError, storeError } from "./schema.ts";
 import type { FileContent } from "./sources.ts";
 
 /** One training of one stage, as it is kept. */
@@ -30,11 +32,6 @@ export interface StoredRun {
   /** Keys of its trainings. */
   readonly stageOne: string | null;
   readonly stageTwo: string | null;
-}
-
-/** A training is in another process's hands. */
-export class TrainingBusyError extends Error {
-  override name = "TrainingBusyError";
 }
 
 /** Folder of trainings below that of the store. */
@@ -68,6 +65,11 @@ export class ExperimentStore implements Disposable {
     this.#database.close();
   }
 
+  /** Of the database. */
+  get path(): string {
+    return join(this.folder, databaseFile);
+  }
+
   knownFile(path: string): FileContent | undefined {
     const row = this.#get("SELECT bytes, modified_ms, sha256, problem FROM files WHERE path = ?", path);
     if (!row) return undefined;
@@ -87,30 +89,60 @@ export class ExperimentStore implements Disposable {
 
   training(key: string): StoredTraining | undefined {
     const row = this.#get("SELECT stage, status, error, folder, seconds, notes FROM trainings WHERE key = ?", key);
-    return row && ({ key, ...row, notes: JSON.parse(row["notes"] as string) } as StoredTraining);
+    return row && ({ key, ...row, notes: this.#json(row["notes"], key) } as StoredTraining);
   }
 
   /**
-   * Says that this process trains now.
-   * @throws TrainingBusyError when a living process of this machine does
+   * Says that this process trains now, and goes on saying so until it ends or is disposed of.
+   * @throws TrainingBusyError when another process does: a living one of this computer, or one elsewhere that renews its claim
    */
-  claim(key: string, what: { stage: 1 | 2; folder: string; options: unknown; adapter: string; version: string }): void {
+  claim(
+    key: string,
+    what: { stage: 1 | 2; folder: string; options: unknown; adapter: string; version: string },
+  ): Claim {
     this.#together(() => {
-      const other = this.#get("SELECT pid, host FROM trainings WHERE key = ? AND status = 'running'", key);
-      const [pid, host] = [other?.["pid"] as number, other?.["host"]];
-      if (other && pid !== process.pid && host === hostname() && isAlive(pid)) {
+      const other = this.#claimOf(key);
+      if (other && !sameOwner(other.owner, thisProcess()) && stillHolds(other.owner, other.renewedMs)) {
         throw new TrainingBusyError(
-          `process ${pid} is training it now (${what.folder}); run again when that has ended`,
+          `${ownerText(other.owner)} is training it now (${what.folder}); run again when that has ended`,
         );
       }
+      const { pid, host, started } = thisProcess();
       this.#run(
-        `INSERT INTO trainings (key, stage, status, folder, options, adapter, version, started, pid, host)
-         VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (key) DO UPDATE SET status = 'running', error = NULL, pid = excluded.pid, host = excluded.host`,
+        `INSERT INTO trainings (key, stage, status, folder, options, adapter, version, started, pid, host, process_started,
+           renewed_ms)
+         VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (key) DO UPDATE SET status = 'running', error = NULL, started = excluded.started,
+           pid = excluded.pid, host = excluded.host, process_started = excluded.process_started,
+           renewed_ms = excluded.renewed_ms`,
         ...[key, what.stage, what.folder, JSON.stringify(what.options), what.adapter, what.version],
-        ...[new Date().toISOString(), process.pid, hostname()],
+        ...[new Date().toISOString(), pid, host, started, Date.now()],
       );
     });
+    return new Claim(() => this.#renew(key));
+  }
+
+  /** The claim of a training that has not ended. One of an earlier version counts as renewed when it began. */
+  #claimOf(key: string): { owner: Owner; renewedMs: number } | undefined {
+    const row = this.#get(
+      "SELECT pid, host, process_started, renewed_ms, started FROM trainings WHERE key = ? AND status = 'running'",
+      key,
+    );
+    if (!row) return undefined;
+    const { pid, host, process_started: started, renewed_ms: renewedMs } = row;
+    const owner = { pid: Number(pid), host: String(host), started: started === null ? null : String(started) };
+    return { owner, renewedMs: renewedMs === null ? Date.parse(String(row["started"])) || 0 : Number(renewedMs) };
+  }
+
+  /** Whether the claim is still this process's. */
+  #renew(key: string): boolean {
+    const { pid, host, started } = thisProcess();
+    const { changes } = this.#database
+      .prepare(
+        "UPDATE trainings SET renewed_ms = ? WHERE key = ? AND status = 'running' AND pid = ? AND host = ? AND process_started IS ?",
+      )
+      .run(Date.now(), key, pid, host, started);
+    return Number(changes) > 0;
   }
 
   /** Keeps what a finished training found, all of it or nothing. */
@@ -174,15 +206,15 @@ export class ExperimentStore implements Disposable {
       losses: rows("losses", "stage, epoch, step, loss, gradient_norm AS gradientNorm").map(
         withoutNulls,
       ) as Progress["losses"],
-      refreshes: rows("refreshes", "refresh").map(({ refresh }) => JSON.parse(refresh as string)),
+      refreshes: rows("refreshes", "refresh").map(
+        ({ refresh }) => this.#json(refresh, key) as Progress["refreshes"][number],
+      ),
       predictions: predictions.map(withoutNulls) as Progress["predictions"],
       pseudoLabels: rows("pseudo_labels", "name, pseudo, confidence, mos").map(
         withoutNulls,
       ) as Progress["pseudoLabels"],
       notes: [...(this.training(key)?.notes ?? [])],
-      ...JSON.parse(
-        (this.#get("SELECT spread FROM trainings WHERE key = ?", key)?.["spread"] as string | null) ?? "{}",
-      ),
+      ...(this.#json(this.#get("SELECT spread FROM trainings WHERE key = ?", key)?.["spread"] ?? "{}", key) as object),
     };
   }
 
@@ -242,29 +274,45 @@ export class ExperimentStore implements Disposable {
   }
 
   #run(sql: string, ...values: SQLInputValue[]): void {
-    this.#database.prepare(sql).run(...values);
+    this.#used(() => this.#database.prepare(sql).run(...values));
   }
 
   #get(sql: string, ...values: SQLInputValue[]): Record<string, unknown> | undefined {
-    return (this.#database.prepare(sql).get(...values) as Record<string, unknown> | undefined) ?? undefined;
+    return this.#used(() => this.#database.prepare(sql).get(...values)) ?? undefined;
   }
 
   #all(sql: string, ...values: SQLInputValue[]): Record<string, unknown>[] {
     // Rows of node:sqlite have no prototype; those of the record are plain objects.
-    return this.#database
-      .prepare(sql)
-      .all(...values)
-      .map((row) => ({ ...row }));
+    return this.#used(() => this.#database.prepare(sql).all(...values)).map((row) => ({ ...row }));
+  }
+
+  /** @throws StoreError for what SQLite throws */
+  #used<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw storeError(this.path, error);
+    }
+  }
+
+  /** @throws StoreError when a value is no JSON */
+  #json(text: unknown, key: string): unknown {
+    try {
+      return jsonOf(String(text), `${this.path}: training ${key}`);
+    } catch (cause) {
+      throw new StoreError((cause as Error).message, { cause });
+    }
   }
 
   /** All of the work or nothing, also beside other processes. */
   #together(work: () => void): void {
-    this.#database.exec("BEGIN IMMEDIATE");
+    this.#used(() => this.#database.exec("BEGIN IMMEDIATE"));
     try {
       work();
-      this.#database.exec("COMMIT");
+      this.#used(() => this.#database.exec("COMMIT"));
     } catch (error) {
-      this.#database.exec("ROLLBACK");
+      // SQLite has already taken back what it could not write.
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       throw error;
     }
   }
@@ -277,14 +325,4 @@ function spreadOf({ reliability, distributions }: Progress): Pick<Progress, "rel
 
 function withoutNulls(row: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null));
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // It lives and belongs to another user.
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }

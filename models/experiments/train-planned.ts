@@ -17,9 +17,10 @@ import {
 } from "../cpl/training.ts";
 import type { Evaluation } from "../metrics/index.ts";
 import { type MeasureName, measureNames, type PartResult } from "../report/experiment-record.ts";
+import { type Claim, TrainingBusyError } from "./claim.ts";
 import type { HeldDevice } from "./held-device.ts";
 import type { PlannedTraining, Surroundings } from "./plan.ts";
-import { type ExperimentStore, TrainingBusyError, trainingsFolder } from "./store.ts";
+import { type ExperimentStore, trainingsFolder } from "./store.ts";
 
 /** Folder of a training, below that of the store. */
 export function folderOf(key: string): string {
@@ -57,13 +58,15 @@ export async function trainPlanned(
 ): Promise<void> {
   const { key, stage, options, data, init, from } = planned;
   const folder = join(store.folder, folderOf(key));
-  await soon(() => store.claim(key, { stage, folder: folderOf(key), options, ...surroundings }), hooks.signal);
+  const claiming = () => store.claim(key, { stage, folder: folderOf(key), options, ...surroundings });
+  using claim = await soon(claiming, hooks.signal);
   try {
     await mkdir(folder, { recursive: true });
     const { label, progress, ...passed } = hooks;
     const bar = progress?.(label, picturesIn(planned));
     const trainingHooks: TrainingHooks = {
       ...passed,
+      signal: hooks.signal ? AbortSignal.any([hooks.signal, claim.taken]) : claim.taken,
       folder,
       log: logTo(join(folder, "log.txt")),
       ...(progress &&
@@ -83,6 +86,8 @@ export async function trainPlanned(
     store.finish(key, { progress: found, results: partResults(stage, found.results) });
     await rm(join(folder, checkpointFile), { force: true });
   } catch (error) {
+    // What is on record is another's now.
+    if (claim.taken.aborted) throw claim.taken.reason;
     if (error instanceof TrainingInterrupted) store.end(key, "interrupted", null);
     else store.end(key, "failed", error instanceof Error ? error.message : String(error));
     throw error;
@@ -90,7 +95,7 @@ export async function trainPlanned(
 }
 
 /** Claims a training. A process that was killed takes a moment to end; one that goes on is not waited for. */
-async function soon(claim: () => void, signal: AbortSignal | undefined): Promise<void> {
+async function soon(claim: () => Claim, signal: AbortSignal | undefined): Promise<Claim> {
   for (let tries = 1; ; tries++) {
     try {
       return claim();
@@ -135,7 +140,13 @@ function partOf(bar: ProgressSink, doing: string): ProgressSink {
 }
 
 function logTo(path: string): (line: string) => void {
-  return (line) => appendFileSync(path, `${new Date().toISOString()} ${line}\n`);
+  return (line) => {
+    try {
+      appendFileSync(path, `${new Date().toISOString()} ${line}\n`);
+    } catch {
+      // A log that cannot be written ends no training; a full disk is told when the next checkpoint is.
+    }
+  };
 }
 
 function partResults(stage: 1 | 2, results: Progress["results"]): PartResult[] {

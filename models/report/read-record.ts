@@ -1,6 +1,7 @@
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { jsonOf, readText } from "../../engine/weights/files.ts";
 import type { ExperimentRecord } from "./experiment-record.ts";
 import type { RunRecord } from "./run-record.ts";
 
@@ -9,7 +10,10 @@ export class RecordError extends Error {
   override name = "RecordError";
   readonly advice: string;
 
-  constructor(message: string, advice = "") {
+  constructor(
+    message: string,
+    advice = "see that it is the file that is meant; if it is, take it from a copy or run the training or experiment again",
+  ) {
     super(message);
     this.advice = advice;
   }
@@ -29,7 +33,12 @@ const list = z.array(z.looseObject({}));
 const range = z.tuple([z.number().nullable(), z.number().nullable()]);
 const hardware = z.looseObject({ runtime: text, adapter: text, platform: text });
 
-/** What a page cannot be made without; numbers may be null, as JSON leaves those that are not defined. */
+/** Null, as JSON leaves it, where it is not defined. */
+const number = z.number().nullable();
+const numbers = <const Name extends string>(...names: Name[]) =>
+  z.looseObject(Object.fromEntries(names.map((name) => [name, number])) as Record<Name, typeof number>);
+
+/** What a page cannot be made without. */
 const runSchema = z.looseObject({
   title: text,
   command: text,
@@ -38,12 +47,12 @@ const runSchema = z.looseObject({
   options: z.looseObject({}),
   range,
   parts: z.looseObject({}),
-  phases: list,
-  losses: list,
-  refreshes: list,
-  pseudoLabels: list,
-  results: z.array(z.looseObject({ name: text, evaluation: z.looseObject({}) })),
-  predictions: z.array(z.looseObject({ name: text, path: text })),
+  phases: z.array(z.looseObject({ name: text, seconds: number })),
+  losses: z.array(numbers("stage", "epoch", "step", "loss")),
+  refreshes: z.array(numbers("epoch", "seconds", "iterations")),
+  pseudoLabels: z.array(z.looseObject({ name: text, pseudo: number, confidence: number })),
+  results: z.array(z.looseObject({ name: text, evaluation: numbers("n", "srcc", "krcc", "plcc", "rmse", "mae") })),
+  predictions: z.array(z.looseObject({ name: text, path: text, score: number })),
   notes: z.array(text),
 });
 
@@ -86,15 +95,11 @@ const experimentSchema = z.looseObject({
  */
 export async function readRecord(given: string): Promise<OpenedRecord> {
   const path = await recordPath(given);
-  const content = await readFile(path, "utf8").catch((cause: Error) => {
-    throw new RecordError(`${path} cannot be read: ${cause.message}`);
-  });
-  let record: unknown;
-  try {
-    record = JSON.parse(content);
-  } catch (cause) {
-    throw new RecordError(`${path} is no JSON: ${(cause as Error).message}`);
-  }
+  const record = await readText(path)
+    .then((text) => jsonOf(text, path))
+    .catch((cause: Error) => {
+      throw new RecordError(cause.message);
+    });
   const isExperiment = typeof record === "object" && record !== null && "variants" in record;
   const checked = (isExperiment ? experimentSchema : runSchema).safeParse(record);
   if (!checked.success) {
@@ -110,6 +115,22 @@ export async function readRecord(given: string): Promise<OpenedRecord> {
   return isExperiment
     ? { path, kind: "experiment", record: record as ExperimentRecord }
     : { path, kind: "run", record: record as RunRecord };
+}
+
+/**
+ * Makes a page of a record; what its form does not show, such as a list that does not fit another, is told here.
+ * @throws RecordError for what the page cannot be made of
+ */
+export async function pageOf<T>({ path }: OpenedRecord, make: () => T | Promise<T>): Promise<T> {
+  try {
+    return await make();
+  } catch (cause) {
+    if (!(cause instanceof TypeError || cause instanceof RangeError)) throw cause;
+    throw new RecordError(
+      `${path} is damaged: its parts do not fit each other, so that no page can be made of it`,
+      "Take the record from a copy, or run the training or experiment again",
+    );
+  }
 }
 
 async function recordPath(given: string): Promise<string> {

@@ -9,6 +9,8 @@ interface MeanAndMedian {
 /** Everything worth knowing of a training run, as plain JSON: what the report is made of. */
 export interface RunRecord {
   title: string;
+  /** Names the training, as its models and its split do; absent in records of earlier versions. */
+  run?: string;
   /** What the user typed. */
   command: string;
   /** ISO 8601. */

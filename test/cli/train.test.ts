@@ -86,6 +86,33 @@ describe("a user trains, evaluates and scores", () => {
     expect(found.plcc).toBeCloseTo(trained.plcc, 9);
   });
 
+  test("a second training into the folder is refused, and a split that is not the model's", async () => {
+    const words = ["train", "cpl", ...data, ...method, "--stage-one-epochs", "1", "--stage-two-epochs", "0"];
+    const again = await acutance([...words, "--out", "run", "--split-seed", "2"]);
+    expect(again.code).toBe(1);
+    expect(again.err).toContain("run holds a run already");
+    expect(again.err).toContain("--overwrite");
+    expect(again.err).not.toContain("checking pictures");
+    expect((await acutance([...words, "--out", "other", "--split-seed", "2"])).code).toBe(0);
+    const replaced = await acutance([...words, "--out", "other", "--split-seed", "3", "--overwrite"]);
+    expect(replaced.code).toBe(0);
+    const record = JSON.parse(await readFile(join(folder, "other", "run.json"), "utf8"));
+    const split = await readFile(join(folder, "other", "split.csv"), "utf8");
+    expect(split.split("\n")[1]!.endsWith(`,${record.run}`)).toBe(true);
+    const evaluation = ["evaluate", "--model", "run/model.safetensors", ...data, "--split"];
+    const refused = await acutance([...evaluation, "other/split.csv"]);
+    expect(refused.code).toBe(1);
+    expect(refused.err).toContain(`other/split.csv belongs to the run ${record.run}, run/model.safetensors to the run`);
+    const asked = await acutance([...evaluation, "other/split.csv", "--any-split"]);
+    expect(asked.code).toBe(0);
+    expect(asked.err).toContain("note: other/split.csv belongs to the run");
+    const old = split.split("\n").map((line) => line.slice(0, line.lastIndexOf(",")));
+    await writeFile(join(folder, "old-split.csv"), old.join("\n"));
+    const noted = await acutance([...evaluation, "old-split.csv"]);
+    expect(noted.code).toBe(0);
+    expect(noted.err).toContain("old-split.csv does not say which run it belongs to");
+  });
+
   test("evaluate warns of another scale, and not where the scale is only what was found in the CSV", async () => {
     const words = ["evaluate", "--model", "run/model.safetensors", "--data", "pictures", "--csv", "scores.csv"];
     expect((await acutance(words)).out).not.toContain("compare different scales");

@@ -6,11 +6,13 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/pr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { setTimeout } from "node:timers/promises";
 import { parse } from "csv-parse/sync";
 import { openSafetensors } from "../../../engine/weights/safetensors.ts";
 import { CplModel, saveModel } from "../../../models/cpl/model.ts";
 import { cplOptions } from "../../../models/cpl/options.ts";
 import { trainCpl } from "../../../models/cpl/train.ts";
+import { Claim } from "../../../models/experiments/claim.ts";
 import {
   Experiment,
   type ExperimentHooks,
@@ -20,6 +22,7 @@ import {
 } from "../../../models/experiments/index.ts";
 import { ExperimentStore } from "../../../models/experiments/store.ts";
 import { evaluate } from "../../../models/metrics/index.ts";
+import { expiryMs } from "../../../models/training/owner.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { recipeOf, small, writePictures } from "./recipe.ts";
 
@@ -278,25 +281,80 @@ test("a store of an earlier version gets what is new", async () => {
   const path = join(store("earlier"), "results.sqlite");
   const database = new DatabaseSync(path);
   database.exec("ALTER TABLE trainings DROP COLUMN spread; ALTER TABLE predictions DROP COLUMN share_below");
+  database.exec("ALTER TABLE trainings DROP COLUMN process_started; ALTER TABLE trainings DROP COLUMN renewed_ms");
   database.exec("PRAGMA user_version = 1");
   database.close();
   using kept = await ExperimentStore.open(store("earlier"));
   expect(kept.progress("none").predictions).toEqual([]);
 });
 
-test("a training in another process's hands is left to it until that process has ended", async () => {
-  using kept = await ExperimentStore.open(store("shared"));
+describe("a training in another process's hands", () => {
   const training = { stage: 1, folder: "trainings/a", options: {}, adapter: "an adapter", version: "1.0" } as const;
-  kept.claim("a key", training);
-  expect(() => kept.claim("a key", training)).not.toThrow();
-  const other = spawn("sleep", ["60"]);
-  const database = new DatabaseSync(join(store("shared"), "results.sqlite"));
-  database.prepare("UPDATE trainings SET pid = ?").run(other.pid!);
-  database.close();
-  expect(() => kept.claim("a key", training)).toThrow(`process ${other.pid} is training it now (trainings/a)`);
-  other.kill("SIGKILL");
-  await once(other, "exit");
-  expect(() => kept.claim("a key", training)).not.toThrow();
+  const claims = new URL("../../../models/experiments/store.ts", import.meta.url).href;
+
+  function change(name: string, sql: string, ...values: (string | number | null)[]): void {
+    const database = new DatabaseSync(join(store(name), "results.sqlite"));
+    database.prepare(`UPDATE trainings SET ${sql}`).run(...values);
+    database.close();
+  }
+
+  test("is left to it until that process has ended", async () => {
+    using kept = await ExperimentStore.open(store("shared"));
+    kept.claim("a key", training)[Symbol.dispose]();
+    kept.claim("a key", training)[Symbol.dispose]();
+    change("shared", "status = 'interrupted'");
+    const script = join(folder, "claim.mjs");
+    await writeFile(
+      script,
+      `import { ExperimentStore } from ${JSON.stringify(claims)};
+       const store = await ExperimentStore.open(${JSON.stringify(store("shared"))});
+       store.claim("a key", ${JSON.stringify(training)}); console.log("claimed"); setInterval(() => store, 1000);`,
+    );
+    const other = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "inherit"] });
+    await once(other.stdout, "data");
+    change("shared", "renewed_ms = 0");
+    expect(() => kept.claim("a key", training)).toThrow(`process ${other.pid} is training it now (trainings/a)`);
+    other.kill("SIGKILL");
+    await once(other, "exit");
+    kept.claim("a key", training)[Symbol.dispose]();
+  });
+
+  test.skipIf(process.platform !== "linux")("is taken over when its number lives on as another process", async () => {
+    using kept = await ExperimentStore.open(store("reused"));
+    kept.claim("a key", training)[Symbol.dispose]();
+    const other = spawn("sleep", ["60"]);
+    change("reused", "pid = ?", other.pid!);
+    kept.claim("a key", training)[Symbol.dispose]();
+    other.kill("SIGKILL");
+  });
+
+  test("of another computer is left to it as long as it renews", async () => {
+    using kept = await ExperimentStore.open(store("elsewhere"));
+    kept.claim("a key", training)[Symbol.dispose]();
+    change("elsewhere", "host = 'elsewhere'");
+    expect(() => kept.claim("a key", training)).toThrow("on elsewhere is training it now");
+    // As an earlier version left it, which did not renew.
+    change("elsewhere", "renewed_ms = NULL, process_started = NULL, started = ?", new Date().toISOString());
+    expect(() => kept.claim("a key", training)).toThrow("on elsewhere is training it now");
+    change("elsewhere", "renewed_ms = ?", Date.now() - expiryMs - 1000);
+    kept.claim("a key", training)[Symbol.dispose]();
+  });
+
+  test("says so while it goes on, and notices when it is taken over", async () => {
+    let held = true;
+    let renewals = 0;
+    const renew = () => {
+      renewals++;
+      return held;
+    };
+    using claim = new Claim(renew, 10);
+    await setTimeout(100);
+    expect(renewals).toBeGreaterThan(1);
+    expect(claim.taken.aborted).toBe(false);
+    held = false;
+    await setTimeout(100);
+    expect(claim.taken.aborted).toBe(true);
+  });
 });
 
 async function tensorsOf(path: string): Promise<Record<string, string>> {

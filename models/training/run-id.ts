@@ -1,0 +1,27 @@
+import { createHash } from "node:crypto";
+
+/** What a run id is made of. */
+interface Identified {
+  /** Rows of each part. */
+  readonly parts: Readonly<Record<string, readonly { readonly name: string; readonly mos?: number }[]>>;
+  /** Options, and what the training started from. */
+  readonly settings: unknown;
+}
+
+/**
+ * Names a training by its content, so that its files can be told from another's: 12 hexadecimal digits of the parts (names and
+ * MOS) and, after a dash, 12 of the settings. The same training has the same id.
+ */
+export function runId({ parts, settings }: Identified): string {
+  const listed = Object.entries(parts).map(([part, rows]) => [part, rows.map(({ name, mos }) => [name, mos ?? null])]);
+  return `${digest(listed)}-${digest(settings)}`;
+}
+
+/** Whether two trainings divided their pictures in the same way. */
+export function sameSplit(one: string, other: string): boolean {
+  return one.split("-")[0] === other.split("-")[0];
+}
+
+function digest(value: unknown): string {
+  return createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 12);
+}
