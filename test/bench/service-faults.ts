@@ -8,6 +8,7 @@ import { openService } from "../../models/service/index.ts";
 import { startServing } from "../cli/serving.ts";
 import { devices, noisePictures, smallModel } from "../models/scoring/fixtures.ts";
 import { fuzzService, loseUnderLoad, slowBodies } from "../models/service/faults.ts";
+import { hostileRows } from "./service-hostile.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "acutance-faults-"));
 const model = await smallModel(folder);
@@ -43,6 +44,7 @@ const rows: [string, string][] = [];
     ]);
   }
 }
+rows.push(...(await hostileRows(model, good)));
 rows.push(["SIGTERM under 96 requests of a process", await terminated()]);
 await rm(folder, { recursive: true });
 console.log(["| fault | answers |", "| --- | --- |", ...rows.map((row) => `| ${row.join(" | ")} |`)].join("\n"));

@@ -4,7 +4,7 @@ import { mutations } from "../../engine/weights/fuzz.ts";
 /** A request as bytes. */
 export interface WrittenRequest {
   readonly bytes: Buffer;
-  /** Its lines and lengths are as HTTP wants them: it must get an answer, and not only the end of its connection. */
+  /** Its lines and lengths are as HTTP wants them: it must be answered, or its connection ended, in time. */
   readonly isWhole: boolean;
 }
 
