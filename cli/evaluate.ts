@@ -72,6 +72,7 @@ async function run(flags: EvaluateFlags): Promise<void> {
     model: flags.model,
     device: deviceSource(flags),
     ...decodingOf(flags),
+    onNote: (note) => console.error(`note: ${note}`),
     ...(flags.tiles !== undefined && { tiles: flags.tiles }),
   });
   if (flags.split) expectOwnSplit(flags, scorer.card.run, chosen!.run);

@@ -86,6 +86,7 @@ async function run(words: string[], flags: ScoreFlags, form: ScoreForm): Promise
       model: flags.model,
       device: deviceSource(flags),
       ...decodingOf(flags),
+      onNote: (note) => console.error(`note: ${note}`),
       ...(flags.tiles !== undefined && { tiles: flags.tiles }),
     });
     output.range = scorer.card.range;

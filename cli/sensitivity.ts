@@ -42,7 +42,11 @@ export function register(program: Command): void {
 async function run(flags: SensitivityFlags): Promise<void> {
   const source = deviceSource(flags);
   using device = typeof source === "function" ? await source() : source;
-  await using scorer = await openScorer({ model: flags.model, device });
+  await using scorer = await openScorer({
+    model: flags.model,
+    device,
+    onNote: (note) => console.error(`note: ${note}`),
+  });
   const pictures = flags.data ? await picturesOf(flags.data, flags.side) : await scenes(flags);
   const bar = progress("scoring", pictures.length * (1 + 5 * flags.kinds.length));
   let shown = 0;

@@ -4,7 +4,7 @@ import { OutOfMemoryError } from "../engine/device/errors.ts";
 import { ShapeError, type Tensor } from "../engine/tensor.ts";
 import type { ModelCard } from "./cpl/model.ts";
 import { evaluationViews, type Showing, uploadView, type View } from "./cpl/parts.ts";
-import { meanOf, type Score, scoreOf } from "./cpl/predict.ts";
+import { checked, meanOf, type Score, scoreOf } from "./cpl/predict.ts";
 import { decode, type MosRange, type Picture, PictureError, prefetch } from "./data/index.ts";
 import { Limit, whenAborted } from "./data/prefetch.ts";
 import { lenderOf } from "./scoring/device.ts";
@@ -13,6 +13,7 @@ import { expectModelFile } from "./scoring/model-file.ts";
 import { Network } from "./scoring/network.ts";
 import { atLeastOne, type ScorerOptions, type Settings, settingsOf } from "./scoring/options.ts";
 import { contentOf, type OpenedPicture, openPicture, type PictureSource } from "./scoring/picture-source.ts";
+import { type Look, lookOf, SameScores } from "./scoring/same-scores.ts";
 import { Supply } from "./scoring/supply.ts";
 
 export type { ScorerOptions };
@@ -70,7 +71,9 @@ export async function openScorer(options: ScorerOptions = {}): Promise<Scorer> {
   await expectModelFile(settings.path);
   const load = async () =>
     Network.load(await lender.lease(), settings.path, { ...settings, onBatch: options.onBatch ?? (() => {}) });
-  const supply = new Supply(await load(), {
+  const network = await load();
+  for (const note of network.notes) options.onNote?.(note);
+  const supply = new Supply(network, {
     reload: lender.replaces ? load : undefined,
     onDeviceLost: options.onDeviceLost ?? (() => {}),
   });
@@ -90,9 +93,12 @@ interface Seen<Kept> {
 }
 
 /** What makes the score of a picture; its pixels are let go. */
-const scored: Cut<{ readonly width: number; readonly height: number }> = async (options, picture) => ({
+const scored: Cut<{ readonly width: number; readonly height: number; readonly look: Look }> = async (
+  options,
+  picture,
+) => ({
   views: await evaluationViews(options, picture),
-  kept: { width: picture.width, height: picture.height },
+  kept: { width: picture.width, height: picture.height, look: lookOf(picture) },
 });
 
 /** A model that scores pictures; made by {@link openScorer}. Calls that run at the same time share batches. */
@@ -100,6 +106,7 @@ export class Scorer {
   readonly #settings: Settings;
   readonly #supply: Supply;
   readonly #decoders: Limit;
+  readonly #same = new SameScores();
   readonly #pending = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;
 
@@ -158,7 +165,7 @@ export class Scorer {
    *
    * When the device is lost, the model is loaded on a new one and the picture is repeated, as long as other pictures get their
    * scores between losses and at most twice.
-   * @throws PictureError when it cannot be read or decoded; TypeError when it is no picture; the signal's reason;
+   * @throws PictureError when it cannot be read or decoded, and where the network makes no finite numbers of it; TypeError when it is no picture; the signal's reason;
    * DeviceLostError when the device was the host's own, too many were lost, or no new one can be opened; ScorerClosedError
    */
   async score(picture: PictureSource, options: ScoreOptions = {}): Promise<PictureScore> {
@@ -167,11 +174,18 @@ export class Scorer {
     const { range } = this.card;
     const { kept, distributions } = await this.#see(picture, scored, options);
     const distribution = meanOf(distributions);
+    const { look, ...size } = kept;
+    const score = scoreOf(distribution, range);
+    if (this.#same.notices(score.score, look)) {
+      this.#settings.onNote?.(
+        `${this.name} gives unlike pictures the same score, ${score.score}: its weights may be damaged, or its training went wrong`,
+      );
+    }
     return {
-      ...scoreOf(distribution, range),
+      ...score,
       range,
       histogram: [...distribution],
-      ...kept,
+      ...size,
       model: this.name,
       milliseconds: performance.now() - start,
     };
@@ -293,7 +307,8 @@ export class Scorer {
         return { kept, distributions };
       });
       arrived();
-      return { kept, distributions: (await Promise.all(distributions)).flat() };
+      const all = (await Promise.all(distributions)).flat();
+      return { kept, distributions: all.map((one) => checked(one, opened.name)) };
     } finally {
       arrived();
     }

@@ -3,7 +3,7 @@ import type { Device } from "../device/device.ts";
 import { expectOperands } from "../ops/operands.ts";
 import { type Shape, sizeOf, Tensor } from "../tensor.ts";
 import type { TensorToStore } from "../weights/safetensors.ts";
-import { toFloat32, WeightsError, type WeightsFile } from "../weights/stored.ts";
+import { faultOf, toFloat32, WeightsError, type WeightsFile } from "../weights/stored.ts";
 
 /**
  * How a tensor lies in weight files, which follow PyTorch: convolutions [O, C, KH, KW] where the engine has
@@ -102,7 +102,8 @@ export async function storable(tensors: readonly NamedTensor[]): Promise<TensorT
 
 /**
  * Fills tensors from a file. All are read and checked before the first is written.
- * @throws WeightsError naming the tensor with the shape found and expected, or the tensors that the file lacks
+ * @throws WeightsError naming the tensor with the shape found and expected or with numbers that are not finite, or the
+ * tensors that the file lacks
  */
 export async function loadTensors(file: WeightsFile, tensors: readonly NamedTensor[]): Promise<void> {
   expectNamed("loadTensors", tensors);
@@ -127,7 +128,10 @@ export function nameTensors(tensors: readonly NamedTensor[]): void {
   }
 }
 
-/** One tensor of a file in the engine's order, checked against the tensor it is meant for. */
+/**
+ * One tensor of a file in the engine's order, checked against the tensor it is meant for.
+ * @throws WeightsError for another shape, and for numbers that are not finite, from which nothing can be computed
+ */
 export async function readTensor(
   file: WeightsFile,
   named: NamedTensor,
@@ -140,6 +144,8 @@ export async function readTensor(
       `${file.path}: tensor "${name}" is [${stored.shape.join(", ")}], this model expects [${expected.join(", ")}]`,
     );
   }
+  const fault = faultOf(stored);
+  if (fault) throw new WeightsError(`${file.path}: ${fault}: the file is damaged, or its training went wrong`);
   return fromFileOrder(toFloat32(stored), named);
 }
 

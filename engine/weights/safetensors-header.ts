@@ -137,6 +137,7 @@ function isSizes(value: unknown): value is number[] {
 
 /** A damaged value for an error message; damage can be long or nested too deep to print. */
 function brief(value: unknown): string {
+  if (value === undefined) return "(none)";
   try {
     const text = String(JSON.stringify(value));
     return text.length > 80 ? `${text.slice(0, 77)}...` : text;

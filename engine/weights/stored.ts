@@ -111,6 +111,29 @@ export function toFloat32(tensor: StoredTensor): Float32Array {
   return Float32Array.from(view as ArrayLike<number | bigint>, Number);
 }
 
+/**
+ * What is wrong with the numbers of a tensor, in words: those that are not finite with their count and the place of the
+ * first; undefined when all are finite.
+ */
+export function faultOf(tensor: StoredTensor): string | undefined {
+  const values = toFloat32(tensor);
+  let [count, first] = [0, -1];
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i]!)) continue;
+    count++;
+    if (first < 0) first = i;
+  }
+  if (count === 0) return undefined;
+  const place: number[] = [];
+  let rest = first;
+  for (const extent of [...tensor.shape].reverse()) {
+    place.unshift(rest % extent);
+    rest = Math.floor(rest / extent);
+  }
+  const where = `the first, ${values[first]}, at [${place.join(", ")}]`;
+  return `tensor "${tensor.name}" has ${count} of ${values.length} values that are not finite, ${where}`;
+}
+
 /** Bytes of a tensor; infinite or inexact products of sizes never equal a length in a file. */
 export function byteLengthOf(dtype: StoredDtype, shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1) * DTYPE_BYTES[dtype];

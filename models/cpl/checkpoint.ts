@@ -1,8 +1,10 @@
 import { z } from "zod";
 import { loadTensors, type NamedTensor, nameTensors, storable } from "../../engine/nn/named.ts";
+import { checkDigest, withDigest } from "../../engine/weights/digest.ts";
 import { checked, jsonOf } from "../../engine/weights/files.ts";
 import { openSafetensors, SafetensorsError, toFloat32, writeSafetensors } from "../../engine/weights/safetensors.ts";
-import { type CplModel, cardMetadata, type ModelCard, readCard } from "./model.ts";
+import { cardMetadata, type ModelCard, rangeSchema, readCard } from "./card.ts";
+import type { CplModel } from "./model.ts";
 import type { PseudoLabels } from "./pseudo-labels.ts";
 import type { Progress, TrainingData } from "./training.ts";
 
@@ -41,7 +43,11 @@ export async function writeCheckpoint(
     tensors.push({ name: "pseudo.weights", dtype: "F32", shape: [rows], data: pseudo.weights });
   }
   const state = JSON.stringify({ position, optimiserSteps, data, progress, command });
-  await writeSafetensors(path, tensors, { ...cardMetadata(model, card), training: state });
+  await writeSafetensors(
+    path,
+    tensors,
+    withDigest(tensors, { ...cardMetadata(model.frozenNorms, card), training: state }),
+  );
 }
 
 /**
@@ -51,6 +57,7 @@ export async function writeCheckpoint(
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
   await using file = await openSafetensors(path);
   const { frozenNorms, ...card } = readCard(file);
+  await checkDigest(file);
   const training = file.metadata.get("training");
   if (!training) throw new SafetensorsError(`${path} is a model, no checkpoint: it does not say where training stood`);
   let pseudo: PseudoLabels | undefined;
@@ -75,7 +82,7 @@ const stateSchema = z.looseObject({
     ranked: z.array(z.looseObject({ source: z.string(), pictures: z.array(row) })).optional(),
     validation: z.array(rated).optional(),
     test: z.array(rated),
-    range: z.tuple([z.number(), z.number()]),
+    range: rangeSchema,
   }),
   progress: z.looseObject({
     phases: list,

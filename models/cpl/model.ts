@@ -1,4 +1,3 @@
-import { z } from "zod";
 import type { Device } from "../../engine/device/device.ts";
 import { BatchNorm, Linear } from "../../engine/nn/layers.ts";
 import { type Layer, loadTensors, type NamedTensor, nameTensors, storable } from "../../engine/nn/named.ts";
@@ -8,7 +7,7 @@ import { normalise } from "../../engine/ops/image.ts";
 import { reshape } from "../../engine/ops/shape.ts";
 import { Random } from "../../engine/random.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
-import { checked, FileError, jsonOf } from "../../engine/weights/files.ts";
+import { checkDigest, withDigest } from "../../engine/weights/digest.ts";
 import { numberToHalf } from "../../engine/weights/half.ts";
 import { openWeights } from "../../engine/weights/open.ts";
 import {
@@ -19,25 +18,11 @@ import {
   writeSafetensors,
 } from "../../engine/weights/safetensors.ts";
 import { type Backbone, createBackbone, type InitReport } from "../backbones/index.ts";
-import type { MosRange } from "../data/index.ts";
-import { type CplOptions, type CplOptionsInput, cplOptions } from "./options.ts";
+import { cardMetadata, type ModelCard, readCard } from "./card.ts";
+import type { CplOptions } from "./options.ts";
 import { Trunk } from "./trunk.ts";
 
-/** What a weights file says about its model, beside the tensors. */
-export interface ModelCard {
-  /** How it was trained. */
-  readonly options: CplOptions;
-  /** Ends of the score scale: the lowest quality first. */
-  readonly range: MosRange;
-  /** Sentences on how it came about: start weights, data, split, stages done. */
-  readonly history: readonly string[];
-  /** Parameters that did not start from given weights; they learn at `freshRate`. */
-  readonly fresh: readonly string[];
-  /** Names the training that made it, as its split and record do; absent in models of earlier versions. */
-  readonly run?: string;
-}
-
-const format = "acutance-cpl";
+export type { ModelCard } from "./card.ts";
 
 /** What the network makes of a batch. */
 export interface Outputs {
@@ -192,58 +177,6 @@ function normed(norm: BatchNorm, x: Tensor, training: boolean): Tensor {
   return reshape(norm.forward(reshape(x, [rows, 1, 1, channels]), training), [rows, channels]);
 }
 
-/** The card as the text entries of a safetensors header. */
-export function cardMetadata(model: CplModel, card: ModelCard): Record<string, string> {
-  return {
-    format,
-    method: "CPL-IQA",
-    options: JSON.stringify(card.options),
-    score_range: JSON.stringify(card.range),
-    score_direction: "higher is better",
-    input: inputOf(card.options),
-    history: JSON.stringify(card.history),
-    fresh: JSON.stringify(card.fresh),
-    frozen_norms: JSON.stringify(model.frozenNorms),
-    ...(card.run !== undefined && { run: card.run }),
-  };
-}
-
-function inputOf({ crop, resize, cropFrom }: CplOptions): string {
-  return `${crop}x${crop} of ${cropFrom === "resized" ? `${resize}x${resize}` : "the picture at its own size"}, RGB`;
-}
-
-/** @throws SafetensorsError when the file was not written by {@link saveModel} */
-export function readCard(file: SafetensorsFile): ModelCard & { frozenNorms: string[] } {
-  const text = (key: string) => {
-    const value = file.metadata.get(key);
-    if (value === undefined)
-      throw new SafetensorsError(
-        `${file.path}: its header has no "${key}"; a model trained by \`acutance train cpl\` is needed`,
-      );
-    return value;
-  };
-  if (text("format") !== format)
-    throw new SafetensorsError(`${file.path}: format "${text("format")}", expected "${format}"`);
-  try {
-    const json = (key: string) => jsonOf(text(key), `${file.path}: its ${key}`);
-    const range = json("score_range");
-    const texts = (key: string) => checked(json(key), `${file.path}: its ${key}`, z.array(z.string()));
-    if (!Array.isArray(range) || range.length !== 2 || !range.every(Number.isFinite)) throw new Error("score_range");
-    return {
-      options: cplOptions(checked(json("options"), `${file.path}: its options`, z.looseObject({})) as CplOptionsInput),
-      range: range as unknown as MosRange,
-      history: texts("history"),
-      fresh: texts("fresh"),
-      frozenNorms: texts("frozen_norms"),
-      ...(file.metadata.has("run") && { run: text("run") }),
-    };
-  } catch (cause) {
-    if (cause instanceof SafetensorsError) throw cause;
-    if (cause instanceof FileError) throw new SafetensorsError(cause.message, { cause });
-    throw new SafetensorsError(`${file.path}: its header cannot be read: ${(cause as Error).message}`);
-  }
-}
-
 /** Element types that a model's convolutions and matrices can be stored in; vectors, which are small, stay f32. */
 export const precisions = ["f32", "f16"] as const;
 
@@ -262,7 +195,7 @@ export async function saveModel(
   const named = model.tensors();
   const tensors = await storable(named);
   const stored = precision === "f32" ? tensors : tensors.map((tensor, i) => halved(tensor, named[i]!));
-  await writeSafetensors(path, stored, cardMetadata(model, card));
+  await writeSafetensors(path, stored, withDigest(stored, cardMetadata(model.frozenNorms, card)));
 }
 
 function halved(tensor: TensorToStore, { kind }: NamedTensor): TensorToStore {
@@ -276,18 +209,43 @@ function halved(tensor: TensorToStore, { kind }: NamedTensor): TensorToStore {
 /**
  * Opens a model that {@link saveModel} wrote.
  * @param optionsFor its card, the options that it is opened with; those of its card unless given
- * @throws SafetensorsError when it is another kind of file, damaged, or a tensor's shape does not fit
+ * @returns with it sentences for a log
+ * @throws SafetensorsError when it is another kind of file, damaged, its card has what cannot be, or a tensor's shape does not
+ * fit; WeightsError when a number is not finite
  */
 export async function openModel(
   device: Device,
   path: string,
   optionsFor: (card: ModelCard) => CplOptions = ({ options }) => options,
-): Promise<{ model: CplModel; card: ModelCard }> {
+): Promise<{ model: CplModel; card: ModelCard; notes: readonly string[] }> {
   await using file = await openSafetensors(path);
   const { frozenNorms, ...card } = readCard(file);
+  expectHead(file, card.options);
+  const isSound = await checkDigest(file);
   const model = new CplModel(device, optionsFor(card), "zero");
-  await loadTensors(file, model.tensors());
+  try {
+    await loadTensors(file, model.tensors());
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
   nameTensors(model.tensors());
   model.freezeNorms(frozenNorms);
-  return { model, card };
+  return {
+    model,
+    card,
+    notes: isSound ? [] : [`${path} carries no digest, so that damage may go unnoticed; acutance export writes one`],
+  };
+}
+
+/** What the card says of the head is what its tensors are, before memory is taken for it. */
+function expectHead(file: SafetensorsFile, { embedding, levels }: CplOptions): void {
+  const expect = (option: string, value: number, name: string) => {
+    const found = file.tensors.get(name)?.shape[0];
+    if (found === undefined) throw new SafetensorsError(`${file.path} has no tensor "${name}"; it is no whole model`);
+    if (found === value) return;
+    throw new SafetensorsError(`${file.path}: its card says ${option} ${value}, tensor "${name}" has ${found}`);
+  };
+  expect("embedding", embedding, "head.embedding.weight");
+  expect("levels", levels, "head.logits.weight");
 }

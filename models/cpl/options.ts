@@ -3,8 +3,14 @@ import { nearest } from "../../engine/nearest.ts";
 import { backboneNames, poolings } from "../backbones/index.ts";
 import { LABEL_MODES, ONE_HOT_LEVELS } from "./labels.ts";
 
-const count = z.number().int().min(1);
-const positive = z.number().positive();
+// Bounds are far beyond what is of use, and below what would ask for memory or time without end: options are read from files, too.
+const count = z.number().int().min(1).max(1_000_000);
+const some = z.number().int().min(1).max(1000);
+const side = z.number().int().min(1).max(8192);
+const batch = z.number().int().min(1).max(65_536);
+const positive = z.number().positive().max(1_000_000);
+const atLeastZero = z.number().min(0).max(1_000_000);
+const wholeFromZero = z.number().int().min(0).max(1_000_000);
 
 /**
  * Settings of CPL-IQA with the defaults of the paper (ICML 2025) where it states them. Equations are the paper's; what it
@@ -14,7 +20,8 @@ export const cplOptionsSchema = z.strictObject({
   backbone: z.enum(backboneNames).default("resnet18").describe("network below the head"),
   stages: z.number().int().min(1).max(4).default(4).describe("stages of a ResNet that are used, 1 to 4"),
   featureDepths: z
-    .array(count)
+    .array(some)
+    .max(1000)
     .default([])
     .describe(
       "sections of the backbone after which its map is pooled, all pooled maps being the feature; sections after the deepest are left out; none for the last alone. A section is the stem or embedding, or a block",
@@ -31,15 +38,12 @@ export const cplOptionsSchema = z.strictObject({
     .describe(
       "normalisation of the pooled feature, for entries of very different sizes: by batch norm, or by mean and deviation of the labelled pictures before training",
     ),
-  frozen: z
-    .number()
-    .int()
-    .min(0)
+  frozen: wholeFromZero
     .default(0)
     .describe(
       "sections of the backbone, from the input on, that keep their start weights; what they make of a picture is computed once and kept on disk",
     ),
-  views: count
+  views: some
     .default(2)
     .describe(
       "with frozen sections: crops of a picture that are computed: the centre, its mirror image, then others; training draws among them",
@@ -52,7 +56,13 @@ export const cplOptionsSchema = z.strictObject({
     .describe(
       "with frozen sections of a vision transformer: share of the patches, drawn for each picture and step, that training takes through the sections that learn (Liu et al. 2023, PatchDropout)",
     ),
-  embedding: count.default(256).describe("length of the feature that the graph is built on"),
+  embedding: z
+    .number()
+    .int()
+    .min(1)
+    .max(65_536)
+    .default(256)
+    .describe("length of the feature that the graph is built on"),
   dropout: z
     .number()
     .min(0)
@@ -61,7 +71,7 @@ export const cplOptionsSchema = z.strictObject({
     .describe(
       "share of that feature's entries that training sets to 0 at random before the logits (Srivastava et al. 2014)",
     ),
-  levels: z.number().int().min(2).default(100).describe("m, the size of the score set"),
+  levels: z.number().int().min(2).max(10_000).default(100).describe("m, the size of the score set"),
   labelMode: z.enum(LABEL_MODES).default("adjacent").describe("how a score becomes a distribution (Eq. 2)"),
   labelDeviation: positive
     .default(10)
@@ -82,18 +92,18 @@ export const cplOptionsSchema = z.strictObject({
     .describe("learning rates over a stage: kept, falling to 0 along half a cosine, or falling every stepEpochs"),
   stepEpochs: count.default(1).describe("with the schedule step: epochs after which the rates fall"),
   stepFactor: positive.default(0.1).describe("with the schedule step: what the rates are multiplied with then"),
-  warmupSteps: z.number().int().min(0).default(0).describe("steps at the start of a stage in which the rates rise"),
+  warmupSteps: wholeFromZero.default(0).describe("steps at the start of a stage in which the rates rise"),
   warmupShare: z.number().min(0).lt(1).default(0).describe("the same as a share of the stage's steps"),
   rate: positive.default(1e-4).describe("learning rate of layers that start from given weights"),
   freshRate: positive.default(1e-3).describe("learning rate of layers that start fresh"),
-  decay: z.number().min(0).default(5e-4).describe("weight decay of convolutions and matrices"),
+  decay: atLeastZero.default(5e-4).describe("weight decay of convolutions and matrices"),
   layerDecay: z
     .number()
     .positive()
     .max(1)
     .default(1)
     .describe("factor of the rates from each block of the backbone to the one before it; 1 for equal rates"),
-  clipNorm: z.number().min(0).default(0).describe("largest norm of all gradients together; 0 for any"),
+  clipNorm: atLeastZero.default(0).describe("largest norm of all gradients together; 0 for any"),
   ema: z
     .number()
     .min(0)
@@ -102,10 +112,7 @@ export const cplOptionsSchema = z.strictObject({
     .describe(
       "decay of a moving average of the weights, which a stage ends with: tested, saved, continued from; 0 for none",
     ),
-  microBatch: z
-    .number()
-    .int()
-    .min(0)
+  microBatch: wholeFromZero
     .default(0)
     .describe(
       "most pictures in one pass through the network; the gradients of a batch add up, batch norm sees one pass alone; 0 for the whole batch",
@@ -116,21 +123,21 @@ export const cplOptionsSchema = z.strictObject({
     .describe(
       "how feature maps lie in memory in training; f16 takes half, with f32 parameters and a moving loss scale",
     ),
-  resize: count.default(256).describe("pictures are resized to a square of this side, pixels"),
-  crop: count.default(224).describe("side of the square that the network sees, pixels"),
+  resize: side.default(256).describe("pictures are resized to a square of this side, pixels"),
+  crop: side.default(224).describe("side of the square that the network sees, pixels"),
   cropFrom: z
     .enum(["resized", "original"])
     .default("resized")
     .describe(
       "what crops are cut from: the square that a picture is resized to, or the picture at its own size (enlarged to a crop when it is smaller)",
     ),
-  trainCrops: count.default(1).describe("random crops of each picture in an epoch of training"),
+  trainCrops: some.default(1).describe("random crops of each picture in an epoch of training"),
   flip: z.boolean().default(true).describe("mirror pictures at random in training"),
-  stageOneEpochs: z.number().int().min(0).default(5).describe("passes over the labelled pictures; 0 skips stage 1"),
-  stageTwoEpochs: z.number().int().min(0).default(5).describe("epochs with pseudo-labels; 0 skips stage 2"),
-  stageOneBatch: z.number().int().min(2).default(64).describe("labelled pictures in a batch of stage 1"),
-  labelledBatch: count.default(8).describe("B_L, labelled pictures in a batch of stage 2"),
-  unlabelledBatch: count.default(56).describe("B_U, unlabelled pictures in a batch of stage 2"),
+  stageOneEpochs: wholeFromZero.default(5).describe("passes over the labelled pictures; 0 skips stage 1"),
+  stageTwoEpochs: wholeFromZero.default(5).describe("epochs with pseudo-labels; 0 skips stage 2"),
+  stageOneBatch: batch.min(2).default(64).describe("labelled pictures in a batch of stage 1"),
+  labelledBatch: batch.default(8).describe("B_L, labelled pictures in a batch of stage 2"),
+  unlabelledBatch: batch.default(56).describe("B_U, unlabelled pictures in a batch of stage 2"),
   stageTwoEpoch: z
     .enum(["unlabelled", "labelled", "all"])
     .default("unlabelled")
@@ -157,7 +164,7 @@ export const cplOptionsSchema = z.strictObject({
     .describe(
       "train on the propagated vector, on its expectation converted anew by the label mode, or on its largest entry alone",
     ),
-  testCrops: count
+  testCrops: some
     .default(1)
     .describe(
       "crops that a test score is the mean of: 1 is the centre of what cropFrom says, more are random ones at original size",
@@ -166,11 +173,12 @@ export const cplOptionsSchema = z.strictObject({
     .number()
     .int()
     .min(0)
+    .max(10_000)
     .default(0)
     .describe(
       "a test score is the mean over a grid of at most so many tiles at original size that covers the picture; larger pictures are reduced until it does; 0 for testCrops",
     ),
-  rankPairs: count
+  rankPairs: batch
     .default(32)
     .describe("with ranked copies: pairs of them, a better and a worse one, that each batch has beside its pictures"),
   rankMargin: positive
@@ -178,9 +186,7 @@ export const cplOptionsSchema = z.strictObject({
     .describe(
       "with ranked copies: share of the scale by which a copy is to score below another for each level between them",
     ),
-  rankWeight: z
-    .number()
-    .min(0)
+  rankWeight: atLeastZero
     .default(0.5)
     .describe(
       "with ranked copies: what the mean of what pairs lack of that is multiplied with in the loss (Liu et al. 2017, RankIQA); 0 leaves them out",
@@ -209,8 +215,13 @@ export function cplOptions(input: CplOptionsInput = {}): CplOptions {
   const result = cplOptionsSchema.safeParse(input);
   if (!result.success) {
     const lines = result.error.issues.map((issue) => {
-      if (issue.code !== "unrecognized_keys") return `${issue.path.join(".") || "options"}: ${issue.message}`;
-      return issue.keys.map((key) => unknown(key)).join(", ");
+      if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknown(key)).join(", ");
+      const given = issue.path.reduce<unknown>(
+        (value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key],
+        input,
+      );
+      const value = typeof given === "number" ? `, got ${given}` : "";
+      return `${issue.path.join(".") || "options"}: ${issue.message}${value}`;
     });
     throw new OptionError(`wrong training options: ${lines.join("; ")}`);
   }

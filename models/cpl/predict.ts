@@ -2,7 +2,7 @@ import type { Device } from "../../engine/device/device.ts";
 import { largestFit } from "../../engine/memory/largest-fit.ts";
 import { softmax } from "../../engine/ops/softmax.ts";
 import { Tensor } from "../../engine/tensor.ts";
-import { type Decoding, decode, type MosRange, prefetch } from "../data/index.ts";
+import { type Decoding, decode, type MosRange, PictureError, prefetch } from "../data/index.ts";
 import { centrePass, Forward, type Pass } from "./forward.ts";
 import { type InputItem, type Inputs, inputPass } from "./inputs.ts";
 import { confidence, denormaliseScore, expectation, HIGHEST, LOWEST, standardDeviation } from "./labels.ts";
@@ -73,7 +73,7 @@ export function predict<Row extends { readonly path: string }>(
   return meansOverViews(model, partsOf(device, rows, options, inputs.decoding), item, centrePass(model, distributions));
 }
 
-async function* meansOverViews<Row, Item>(
+async function* meansOverViews<Row extends { readonly path: string }, Item>(
   { device, options }: CplModel,
   pictures: AsyncIterable<Shown<Row, Item>>,
   item: () => Item,
@@ -83,8 +83,26 @@ async function* meansOverViews<Row, Item>(
   using forward = new Forward(device, most, pass);
   const run = (items: readonly Item[]) => forward.run(items, (output) => output.read());
   for await (const outcome of throughBatches(pictures, { most, length: options.levels, run })) {
-    yield "error" in outcome ? outcome : { row: outcome.row, value: meanOf(outcome.value) };
+    if ("error" in outcome) yield outcome;
+    else yield judged(outcome.row, meanOf(outcome.value));
   }
+}
+
+function judged<Row extends { readonly path: string }>(row: Row, value: Float32Array): Outcome<Row, Float32Array> {
+  try {
+    return { row, value: checked(value, row.path) };
+  } catch (error) {
+    return { row, error };
+  }
+}
+
+/** A distribution. @throws PictureError "no-score" when its entries are not finite or do not add up to 1 */
+export function checked(distribution: Float32Array, name: string): Float32Array {
+  const sum = distribution.reduce((total, share) => total + share, 0);
+  if (Math.abs(sum - 1) <= 1e-3) return distribution;
+  const wrong = distribution.filter((share) => !Number.isFinite(share)).length;
+  const found = wrong > 0 ? `${wrong} of ${distribution.length} are not finite` : `they add up to ${sum}`;
+  throw new PictureError(name, "no-score", `The model gives it no probabilities: ${found}.`);
 }
 
 /** Pictures as the inputs have them. */

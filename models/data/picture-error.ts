@@ -4,7 +4,7 @@
  * - `empty`: no bytes; `not-a-picture`: no known picture format, or a header that makes no sense
  * - `truncated`: the file ends before the picture does; `damaged`: pixels within it are missing or broken
  * - `too-large`: more pixels than allowed; `too-many-bytes`: a longer file than allowed; `too-costly`: decoding it takes more time or memory
- *   than allowed; `unsupported`: a known format that cannot be decoded here
+ *   than allowed; `no-score`: the network made no finite numbers of it; `unsupported`: a known format that cannot be decoded here
  */
 export type PictureReason = keyof typeof ADVICE;
 
@@ -34,6 +34,7 @@ const ADVICE = {
     service: "Shrink the picture first; whoever runs the service sets the limit (limits.maxBodyBytes, --max-body).",
   },
   "too-costly": "Save it again as a baseline JPEG or a smaller picture.",
+  "no-score": "Try other pictures: when they fail, too, the model's weights are damaged or its training went wrong.",
   unsupported: "Convert it to JPEG, PNG, WebP or TIFF first.",
 } as const satisfies Record<string, string | Readonly<Record<Audience, string>>>;
 

@@ -41,6 +41,8 @@ const mostRunning = 2;
 export class Network {
   readonly model: CplModel;
   readonly card: ModelCard;
+  /** Sentences on the model's file. */
+  readonly notes: readonly string[];
   readonly #options: NetworkOptions;
   /** Views of a full batch. */
   readonly batch: number;
@@ -57,10 +59,15 @@ export class Network {
 
   readonly #lease: DeviceLease;
 
-  private constructor(lease: DeviceLease, model: CplModel, card: ModelCard, options: NetworkOptions) {
+  private constructor(
+    lease: DeviceLease,
+    { model, card, notes }: Awaited<ReturnType<typeof openModel>>,
+    options: NetworkOptions,
+  ) {
     this.#lease = lease;
     this.model = model;
     this.card = card;
+    this.notes = notes;
     this.#options = options;
     const { device } = model;
     const { crop } = model.options;
@@ -79,7 +86,7 @@ export class Network {
     try {
       const opened = await openModel(lease.device, path);
       model = opened.model;
-      return new Network(lease, model, opened.card, options);
+      return new Network(lease, opened, options);
     } catch (error) {
       model?.dispose();
       lease.release();

@@ -44,6 +44,8 @@ export interface ScorerOptions extends Pick<DecodeOptions, "background" | "maxPi
   readonly name?: string;
   /** Told of every batch that was run; what it throws, the callers of the batch get. */
   readonly onBatch?: (report: BatchReport) => void;
+  /** Told, in sentences, what the owner of the model should know: that its file carries no digest, that it gives unlike pictures the same score. */
+  readonly onNote?: (note: string) => void;
   /** Told of every loss of the device. */
   readonly onDeviceLost?: (error: Error) => void;
 }

@@ -173,6 +173,10 @@ export class Service {
         this.#metrics.batch(name, report);
         options.onBatch?.(report);
       },
+      onNote: (note) => {
+        this.#log({ level: "warn", event: "model-note", model: name || options.model?.toString(), message: note });
+        options.onNote?.(note);
+      },
       onDeviceLost: (error) => {
         this.#metrics.loss(name);
         this.#log({ level: "error", event: "device-lost", model: name, message: error.message });
