@@ -31,6 +31,7 @@ async function run(flags: ExportFlags): Promise<void> {
   outputFile(flags.out, "--out");
   const source = deviceSource({});
   using device = typeof source === "function" ? await source() : source;
+  // A note on a missing digest is answered by what is written here.
   const { model, card } = await openModel(device, flags.model);
   await saveModel(flags.out, model, { ...card, history: [...card.history, ...flags.note] }, flags.precision);
   const [before, after] = await Promise.all([flags.model, flags.out].map(async (path) => (await stat(path)).size));

@@ -87,13 +87,13 @@ async function startSession(
   start: TrainingStart,
 ): Promise<Session> {
   const started = await startModel(device, data, options, start);
-  const { model } = started;
+  const { model, notes = [] } = started;
   const { labelled, unlabelled, validation = [], test } = data;
   const { init, from } = start;
   const settings = { options, init: init && basename(init), from: from && basename(from) };
   const run = runId({ parts: { labelled, unlabelled, validation, test }, settings });
   const card = { ...started.card, run };
-  for (const line of card.history) hooks.log?.(line);
+  for (const line of [...card.history, ...notes]) hooks.log?.(line);
   const inputs = await openInputs(model, data, hooks);
   const session = new Session(model, inputs, card, data, hooks, {
     position: { stage: 1, epoch: 0, step: 0 },
@@ -184,7 +184,7 @@ async function startModel(device: Device, data: TrainingData, options: CplOption
       history: [...opened.card.history, `continued from ${basename(from)}`],
       fresh: opened.card.fresh,
     };
-    return { model: opened.model, card };
+    return { model: opened.model, card, notes: opened.notes };
   }
   const model = new CplModel(device, options);
   const all = model.tensors().map(({ name }) => name);

@@ -79,8 +79,7 @@ const pictureStatus: Readonly<Record<PictureReason, number>> = {
   missing: 422,
   "not-a-file": 422,
   unreadable: 422,
-  // The model's fault, not the client's.
-  "no-score": 500,
+  "no-score": 422,
 };
 
 /** Whatever was thrown while a request was answered, as a problem. */

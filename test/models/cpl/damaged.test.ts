@@ -10,6 +10,7 @@ import {
   type TensorToStore,
   writeSafetensors,
 } from "../../../engine/weights/safetensors.ts";
+import { readCheckpoint, writeCheckpoint } from "../../../models/cpl/checkpoint.ts";
 import { CplModel, openModel, saveModel } from "../../../models/cpl/model.ts";
 import { cplOptions } from "../../../models/cpl/options.ts";
 import { sharedDevice } from "../../engine/device.ts";
@@ -162,6 +163,53 @@ function exchange(tensors: TensorToStore[], random: Random): void {
   if (a.every((value, i) => value === b[i])) a[0]! += 1;
 }
 
+test("60 seeded damages of a checkpoint: each is refused by name, or the checkpoint is as it was", async () => {
+  const path = join(folder, "checkpoint.safetensors");
+  const model = new CplModel(device, options);
+  const rated = [{ name: "a.png", path: "a.png", mos: 3 }];
+  const data = { labelled: rated, unlabelled: [], test: [], range: [0, 100] as const };
+  const position = { stage: 1, epoch: 2, step: 3 } as const;
+  const pseudo = { targets: new Float32Array(10).fill(0.2), weights: new Float32Array(2).fill(1) };
+  const lists = { phases: [], losses: [], refreshes: [], pseudoLabels: [], results: [], predictions: [] };
+  const progress = { ...lists, notes: [] };
+  const state = { card, position, optimiserSteps: 7, data, progress, command: "train cpl", pseudo };
+  await writeCheckpoint(path, model, [], state as never);
+  model.dispose();
+  const written = await readFile(path);
+  const before = await readCheckpoint(path);
+  expect(before).toMatchObject({ position, optimiserSteps: 7, command: "train cpl" });
+  const random = new Random(2, "damages");
+  const start = 8 + Number(written.readBigUInt64LE(0));
+  let refused = 0;
+  for (let i = 0; i < 60; i++) {
+    const at = i % 3 === 0 ? random.integer(start) : start + random.integer(written.length - start);
+    await writeFile(path, i % 10 === 9 ? written.subarray(0, at) : flipped(Buffer.from(written), at, random));
+    const after = await readCheckpoint(path).catch((error: Error) => error.message);
+    if (typeof after === "string") {
+      expect(after).toContain(path);
+      refused++;
+    } else expect(after).toEqual(before);
+  }
+  expect(refused).toBeGreaterThan(50);
+  // A state that is whole JSON and no state.
+  const { metadata, tensors } = new Safetensors(written);
+  const stored = [...tensors.values()].map((info) => ({
+    ...info,
+    data: new Safetensors(written).get(info.name).bytes,
+  }));
+  for (const training of [
+    "null",
+    "{}",
+    '{"position": null}',
+    "[",
+    JSON.stringify({ ...state, position: { stage: 9 } }),
+  ]) {
+    const texts = { ...Object.fromEntries([...metadata].filter(([key]) => key !== digestKey)), training };
+    await writeSafetensors(path, stored, withDigest(stored, texts));
+    expect(readCheckpoint(path)).rejects.toThrow(/checkpoint\.safetensors: its state/);
+  }
+}, 60_000);
+
 test("numbers that are not finite are named with tensor, place and count, with a digest or without", async () => {
   const path = join(folder, "nan.safetensors");
   const name = "head.embedding.weight";
@@ -215,10 +263,10 @@ test("cards with what cannot be are refused by name before memory is taken for i
       ]),
     ),
     ["options", JSON.stringify({ ...options, resize: 1e9 }), /resize: .*8192, got 1000000000/],
-    ["options", '{"resize": NaN}', /"options" of its card is not JSON/],
+    ["options", '{"resize": NaN}', /its options is no JSON/],
     ["options", JSON.stringify(options).replace('"resize":36', '"resize":1e999'), /resize/],
     ["options", JSON.stringify({ ...options, surprise: 1 }), /surprise/],
-    ...["null", "[]", "3", '"x"'].map((text): [string, string, RegExp] => ["options", text, /options of its card/]),
+    ...["null", "[]", "3", '"x"'].map((text): [string, string, RegExp] => ["options", text, /its options/]),
     ...["[0, 1e308]", "[-1e308, 1e308]", "[5, 5]", "[9, 1]", "[0]", "null", "{}", '["0", "1"]', "[0, null]"].map(
       (text): [string, string, RegExp] => ["score_range", text, /score_range/],
     ),
@@ -239,4 +287,4 @@ test("cards with what cannot be are refused by name before memory is taken for i
     expect(performance.now() - start).toBeLessThan(1000);
     expect(device.memoryReport().peakBytes).toBe(before);
   }
-});
+}, 60_000);
