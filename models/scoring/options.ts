@@ -62,6 +62,7 @@ const names = {
   maxBytes: true,
   name: true,
   onBatch: true,
+  onNote: true,
   onDeviceLost: true,
   background: true,
   maxPixels: true,
