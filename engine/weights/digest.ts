@@ -36,7 +36,7 @@ export async function checkDigest(file: SafetensorsFile): Promise<boolean> {
   }
   if (digest.end() === expected) return true;
   throw new SafetensorsError(
-    `${file.path}: the file is damaged, or was changed since it was written: its tensors and card do not have its SHA-256${fault && `; ${fault}`}. Copy it again or take another copy`,
+    `${file.path}: the file is damaged, or was changed since it was written: its tensors and card do not have its SHA-256${fault && `; ${fault}`}`,
   );
 }
 
