@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { type Degraded, degradedTable, degradeFolder } from "../models/data/degrade.ts";
-import { type DistortionName, distortionNames } from "../models/data/distortions.ts";
+import { type Degraded, degradedTable, degradeFolder } from "../models/data/degraded/degrade.ts";
+import { type DistortionName, distortionNames } from "../models/data/degraded/distortions.ts";
 import { wholeNumber } from "./data-options.ts";
 import { memoryOption, openCommandDevice } from "./device.ts";
 import { interruptible } from "./interrupt.ts";

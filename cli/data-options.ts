@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { printable } from "../models/data/file-name.ts";
+import { printable } from "../models/data/files/file-name.ts";
 import {
   type Dataset,
   type DatasetOptions,

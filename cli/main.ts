@@ -1,7 +1,7 @@
 #!/usr/bin/env bun
 import { CommanderError } from "commander";
 import { fileSentence } from "../engine/weights/files.ts";
-import { PictureError } from "../models/data/picture-error.ts";
+import { PictureError } from "../models/data/pictures/picture-error.ts";
 import { buildProgram } from "./program.ts";
 import { emphasis, printableMessage } from "./terminal.ts";
 

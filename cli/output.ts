@@ -11,7 +11,7 @@ import {
   writeSync,
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { printable } from "../models/data/file-name.ts";
+import { printable } from "../models/data/files/file-name.ts";
 
 /** A result that has no place; the message names the file and says what to do. */
 export class OutputError extends Error {

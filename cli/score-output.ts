@@ -1,5 +1,5 @@
 import { stringify } from "csv-stringify/sync";
-import { asText, printable } from "../models/data/file-name.ts";
+import { asText, printable } from "../models/data/files/file-name.ts";
 import { type MosRange, PictureError } from "../models/data/index.ts";
 import type { ScoredPicture } from "../models/scorer.ts";
 import { type Output, standardOutput } from "./output.ts";

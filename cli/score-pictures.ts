@@ -2,8 +2,8 @@ import { readdir as readFolder } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { glob, isDynamicPattern } from "tinyglobby";
-import { onDisk, printable } from "../models/data/file-name.ts";
-import { entriesOf, type Listing, listFolder, passedOverWords, reasonOf } from "../models/data/folder.ts";
+import { onDisk, printable } from "../models/data/files/file-name.ts";
+import { entriesOf, type Listing, listFolder, passedOverWords, reasonOf } from "../models/data/files/folder.ts";
 
 /** A picture to be scored, or what was left out and why. */
 export interface Asked {

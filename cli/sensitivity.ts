@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
-import { reduced } from "../models/data/degrade.ts";
-import { type DistortionName, distortionNames } from "../models/data/distortions.ts";
+import { reduced } from "../models/data/degraded/degrade.ts";
+import { type DistortionName, distortionNames } from "../models/data/degraded/distortions.ts";
 import { decode, loadFolder, type MosRange } from "../models/data/index.ts";
 import { demoScenes } from "../models/demo.ts";
 import { openScorer } from "../models/scorer.ts";

@@ -6,7 +6,7 @@ import sharp from "sharp";
 import type { Device } from "../engine/device/device.ts";
 import { Random } from "../engine/random.ts";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
-import { type DistortionName, distort, distortionNames, fromBytes, toBytes } from "./data/distortions.ts";
+import { type DistortionName, distort, distortionNames, fromBytes, toBytes } from "./data/degraded/distortions.ts";
 import { ssim } from "./metrics/ssim.ts";
 
 /** Photographs of 1865 to 1940 in small npm packages, from the Getty's Open Content Program (CC0). None shows a person. */

@@ -1,7 +1,14 @@
 import sharp from "sharp";
 import type { Device } from "../engine/device/device.ts";
 import { Random } from "../engine/random.ts";
-import { type DistortionName, distort, distortionNames, distortions, fromBytes, toBytes } from "./data/distortions.ts";
+import {
+  type DistortionName,
+  distort,
+  distortionNames,
+  distortions,
+  fromBytes,
+  toBytes,
+} from "./data/degraded/distortions.ts";
 import type { Picture } from "./data/index.ts";
 import type { Scorer } from "./scorer.ts";
 

@@ -8,7 +8,7 @@ import { type Shape, Tensor } from "../../engine/tensor.ts";
 import { deviceKey } from "../../engine/tune/cache.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
 import packageJson from "../../package.json" with { type: "json" };
-import { onDisk } from "../data/file-name.ts";
+import { onDisk } from "../data/files/file-name.ts";
 import { type Decoding, TensorStore } from "../data/index.ts";
 import { prefetch } from "../data/prefetch.ts";
 import { pictureInputs } from "./crop-inputs.ts";

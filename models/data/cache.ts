@@ -1,4 +1,4 @@
-import type { Picture } from "./decode.ts";
+import type { Picture } from "./pictures/decode.ts";
 
 /** What a cache holds and has done. */
 export interface CacheUsage {

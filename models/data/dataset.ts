@@ -1,14 +1,14 @@
 import { dirname, join } from "node:path";
 import { expectNames } from "../../engine/arguments.ts";
-import { type ColumnChoice, type Columns, chooseColumns, columnIndex, withHeader } from "./columns.ts";
-import { printable } from "./file-name.ts";
-import { type LeftOut, listFolder, passedOverWords } from "./folder.ts";
+import { printable } from "./files/file-name.ts";
+import { type LeftOut, listFolder, passedOverWords } from "./files/folder.ts";
+import { PictureFinder } from "./files/picture-finder.ts";
 import { libraryWords, type OptionWords } from "./option-words.ts";
-import { PictureFinder } from "./picture-finder.ts";
 import { DatasetError, type Problem } from "./problems.ts";
 import { checkRange, type MosRange, observedRange } from "./range.ts";
 import { foundPictures, type Row, RowReader } from "./rows.ts";
-import { readTable, type Table } from "./table.ts";
+import { type ColumnChoice, type Columns, chooseColumns, columnIndex, withHeader } from "./tables/columns.ts";
+import { readTable, type Table } from "./tables/table.ts";
 
 export { DatasetError, type Problem } from "./problems.ts";
 export type { Row } from "./rows.ts";

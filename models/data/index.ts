@@ -1,5 +1,4 @@
 export { type CacheUsage, PictureCache } from "./cache.ts";
-export type { ColumnChoice, Columns } from "./columns.ts";
 export {
   type Dataset,
   DatasetError,
@@ -13,17 +12,9 @@ export {
   ratedRows,
   unratedRows,
 } from "./dataset.ts";
-export {
-  checkPicture,
-  type DecodeOptions,
-  type Decoding,
-  decode,
-  isPipeline,
-  type Picture,
-  type PictureCheck,
-} from "./decode.ts";
-export { type Degraded, type DegradedPicture, type DegradeOptions, degradeFolder } from "./degrade.ts";
-export { pictureExtensions } from "./folder.ts";
+export { type Degraded, type DegradedPicture, type DegradeOptions, degradeFolder } from "./degraded/degrade.ts";
+export { type RankedPicture, type RankedSet, rankedSets, withoutCopiesOf } from "./degraded/ranked-sets.ts";
+export { pictureExtensions } from "./files/folder.ts";
 export {
   type DuplicatePair,
   type Inspection,
@@ -33,14 +24,23 @@ export {
   type Summary,
 } from "./inspect/inspect.ts";
 export { libraryWords, type OptionWords } from "./option-words.ts";
-export { PictureError, type PictureReason } from "./picture-error.ts";
 export { type Loaded, PictureStore, TensorStore, upload } from "./picture-store.ts";
+export {
+  checkPicture,
+  type DecodeOptions,
+  type Decoding,
+  decode,
+  isPipeline,
+  type Picture,
+  type PictureCheck,
+} from "./pictures/decode.ts";
+export { PictureError, type PictureReason } from "./pictures/picture-error.ts";
 export { type Prefetched, type PrefetchOptions, prefetch } from "./prefetch.ts";
 export { problemLines, problemText } from "./problems.ts";
 export { divide, type Parts, type ProtocolOptions, ratioShares } from "./protocol.ts";
 export { type MosRange, observedRange } from "./range.ts";
-export { type RankedPicture, type RankedSet, rankedSets, withoutCopiesOf } from "./ranked-sets.ts";
 export { type ScanOptions, scan } from "./scan.ts";
 export { type KnownSetOptions, knownSets, loadKnownSet, type SetDescription } from "./sets/index.ts";
 export { officialSplit, parseRatio, type SplitOptions, type Splittable, split } from "./split.ts";
 export { readSplit, type SplitFile, writeSplit } from "./split-file.ts";
+export type { ColumnChoice, Columns } from "./tables/columns.ts";

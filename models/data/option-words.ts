@@ -1,4 +1,4 @@
-import type { TableField } from "./column-names.ts";
+import type { TableField } from "./tables/column-names.ts";
 
 /** How messages call the options by which a user can mend what they tell of; the command line has its own names for them. */
 export interface OptionWords {

@@ -1,7 +1,7 @@
 import type { Device } from "../../engine/device/device.ts";
 import { resize, unpackRgb } from "../../engine/ops/image.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { type Decoding, decode, type Picture } from "./decode.ts";
+import { type Decoding, decode, type Picture } from "./pictures/decode.ts";
 import { type PrefetchOptions, prefetch } from "./prefetch.ts";
 
 /** A picture on the device, or why it could not be brought there. */

@@ -1,12 +1,12 @@
-import { type Columns, columnIndex } from "./columns.ts";
+import type { Found, PictureFinder } from "./files/picture-finder.ts";
+import { pictureKey } from "./files/picture-names.ts";
 import type { OptionWords } from "./option-words.ts";
-import type { Found, PictureFinder } from "./picture-finder.ts";
-import { pictureKey } from "./picture-names.ts";
 import { linesText, type Problem } from "./problems.ts";
 import type { MosRange } from "./range.ts";
-import type { Table } from "./table.ts";
+import { type Columns, columnIndex } from "./tables/columns.ts";
 import { type NumberColumn, numberColumn, whyNoNumber } from "./tables/numbers.ts";
 import type { TableRecord } from "./tables/records.ts";
+import type { Table } from "./tables/table.ts";
 
 /** One picture of a data set. */
 export interface Row {

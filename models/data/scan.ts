@@ -1,5 +1,5 @@
 import { type Dataset, DatasetError, type Problem } from "./dataset.ts";
-import { checkPicture, type DecodeOptions } from "./decode.ts";
+import { checkPicture, type DecodeOptions } from "./pictures/decode.ts";
 import { prefetch } from "./prefetch.ts";
 
 export interface ScanOptions extends DecodeOptions {

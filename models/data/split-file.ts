@@ -4,7 +4,7 @@ import { stringify } from "csv-stringify/sync";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
 import type { Row } from "./dataset.ts";
 import { DatasetError } from "./problems.ts";
-import { readTable } from "./table.ts";
+import { readTable } from "./tables/table.ts";
 
 /** Parts of a split, in the order in which they are written. */
 const partNames = ["labelled", "unlabelled", "validation", "test"] as const;

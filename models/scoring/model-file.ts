@@ -1,9 +1,9 @@
 import { open, readdir, stat } from "node:fs/promises";
 import { SafetensorsError } from "../../engine/weights/safetensors.ts";
-import { printable } from "../data/file-name.ts";
-import { reasonOf } from "../data/folder.ts";
-import { kindOf } from "../data/kind.ts";
-import { PictureError } from "../data/picture-error.ts";
+import { printable } from "../data/files/file-name.ts";
+import { reasonOf } from "../data/files/folder.ts";
+import { kindOf } from "../data/pictures/kind.ts";
+import { PictureError } from "../data/pictures/picture-error.ts";
 import { defaultModel, defaultModelName } from "../default-model.ts";
 
 /** A file that cannot be a model; the message says what it is and what to do. */

@@ -5,7 +5,7 @@ import { cors } from "hono/cors";
 import { getPath } from "hono/utils/url";
 import { expectNames } from "../../engine/arguments.ts";
 import packageJson from "../../package.json" with { type: "json" };
-import { DecoderPool } from "../data/decoding/pool.ts";
+import { DecoderPool } from "../data/pictures/decoding/pool.ts";
 import { openScorer, type Scorer, type ScorerOptions } from "../scorer.ts";
 import type { QualityMap } from "../scoring/explain.ts";
 import { type AccessOptions, checkAccess, checkOrigins } from "./access.ts";

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
-import { jpegWithRestarts, markerAt, scene } from "../models/data/damage/files.ts";
+import { jpegWithRestarts, markerAt, scene } from "../models/data/pictures/damage/files.ts";
 import { smallModel } from "../models/scoring/fixtures.ts";
 
 const root = join(import.meta.dir, "../..");

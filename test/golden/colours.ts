@@ -18,7 +18,7 @@ import {
   profileFile,
   srgb,
   xyz,
-} from "../models/data/picture-files.ts";
+} from "../models/data/pictures/picture-files.ts";
 import { launch } from "../models/report/chromium.ts";
 
 const [width, height] = [16, 24];

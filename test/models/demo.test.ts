@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { distortionNames } from "../../models/data/distortions.ts";
+import { distortionNames } from "../../models/data/degraded/distortions.ts";
 import { decode, loadDataset, ratedRows, split } from "../../models/data/index.ts";
 import { type DemoPicture, makeDemoDataset } from "../../models/demo.ts";
 import { sharedDevice } from "../engine/device.ts";

@@ -20,7 +20,7 @@ import { Tensor } from "../../engine/tensor.ts";
 import type { Backbone } from "../../models/backbones/backbone.ts";
 import { ResNet } from "../../models/backbones/resnet.ts";
 import { ViT } from "../../models/backbones/vit.ts";
-import { distort, distortionNames } from "../../models/data/distortions.ts";
+import { distort, distortionNames } from "../../models/data/degraded/distortions.ts";
 import { ssim } from "../../models/metrics/ssim.ts";
 import { sharedDevice } from "../engine/device.ts";
 

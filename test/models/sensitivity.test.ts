@@ -6,7 +6,7 @@ import sharp from "sharp";
 import { Random } from "../../engine/random.ts";
 import { CplModel, saveModel } from "../../models/cpl/model.ts";
 import { cplOptions } from "../../models/cpl/options.ts";
-import { distort, fromBytes, toBytes } from "../../models/data/distortions.ts";
+import { distort, fromBytes, toBytes } from "../../models/data/degraded/distortions.ts";
 import { defaultModel, defaultModelName } from "../../models/default-model.ts";
 import { demoScenes } from "../../models/demo.ts";
 import { openScorer } from "../../models/scorer.ts";

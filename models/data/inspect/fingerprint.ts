@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import sharp from "sharp";
-import { type Decoding, decode } from "../decode.ts";
-import { onDisk } from "../file-name.ts";
-import { kindOf } from "../kind.ts";
-import { PictureError } from "../picture-error.ts";
+import { onDisk } from "../files/file-name.ts";
+import { type Decoding, decode } from "../pictures/decode.ts";
+import { kindOf } from "../pictures/kind.ts";
+import { PictureError } from "../pictures/picture-error.ts";
 
 /** Side of the grey thumbnail. */
 export const side = 9;

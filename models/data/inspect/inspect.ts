@@ -1,8 +1,8 @@
 import { expectNames } from "../../../engine/arguments.ts";
 import { median } from "../../metrics/index.ts";
 import type { Dataset, Row } from "../dataset.ts";
-import type { Decoding } from "../decode.ts";
-import { PictureError } from "../picture-error.ts";
+import type { Decoding } from "../pictures/decode.ts";
+import { PictureError } from "../pictures/picture-error.ts";
 import { prefetch } from "../prefetch.ts";
 import type { Problem } from "../problems.ts";
 import type { MosRange } from "../range.ts";

@@ -1,10 +1,10 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { glob } from "tinyglobby";
-import { listPictures } from "../folder.ts";
-import { PictureFinder } from "../picture-finder.ts";
+import { listPictures } from "../files/folder.ts";
+import { PictureFinder } from "../files/picture-finder.ts";
 import { DatasetError } from "../problems.ts";
-import { readTable, type Table } from "../table.ts";
+import { readTable, type Table } from "../tables/table.ts";
 import { type MatValue, readMat } from "./mat.ts";
 
 /** Score files may lie this many folders deep. */

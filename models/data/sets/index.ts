@@ -1,9 +1,9 @@
 import { expectNames } from "../../../engine/arguments.ts";
-import type { Columns } from "../columns.ts";
 import { type Dataset, type DatasetOptions, datasetFrom } from "../dataset.ts";
 import { DatasetError } from "../problems.ts";
 import { checkRange } from "../range.ts";
-import type { Table } from "../table.ts";
+import type { Columns } from "../tables/columns.ts";
+import type { Table } from "../tables/table.ts";
 import { bid, cid2013, flive, flivePatches, koniq, livec, nnid, spaq } from "./authentic.ts";
 import type { Entry, SetDescription } from "./catalogue.ts";
 import { kadid, kadis, tid2013 } from "./distorted.ts";

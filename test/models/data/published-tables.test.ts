@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { knownSets } from "../../../models/data/index.ts";
 import { SetFiles } from "../../../models/data/sets/files.ts";
-import { readTable } from "../../../models/data/table.ts";
-import { xlsx } from "./xlsx.ts";
+import { readTable } from "../../../models/data/tables/table.ts";
+import { xlsx } from "./tables/xlsx.ts";
 
 let root: string;
 beforeAll(async () => {

@@ -5,7 +5,7 @@ import { basename, dirname, join } from "node:path";
 import sharp from "sharp";
 import { DatasetError, knownSets, loadDataset, loadKnownSet, officialSplit } from "../../../models/data/index.ts";
 import golden from "../../golden/mat.json";
-import { xlsx } from "./xlsx.ts";
+import { xlsx } from "./tables/xlsx.ts";
 
 let root: string;
 let png: Buffer;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { CplModel, saveModel } from "../../../models/cpl/model.ts";
 import { cplOptions } from "../../../models/cpl/options.ts";
-import { degradeFolder } from "../../../models/data/degrade.ts";
+import { degradeFolder } from "../../../models/data/degraded/degrade.ts";
 import { ExperimentInterrupted, runExperiment } from "../../../models/experiments/index.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { recipeOf, small, writePictures } from "./recipe.ts";

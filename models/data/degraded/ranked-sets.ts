@@ -1,0 +1,74 @@
+import { join, resolve, sep } from "node:path";
+import type { Row } from "../dataset.ts";
+import { DatasetError } from "../problems.ts";
+import { degradedTable } from "./degrade.ts";
+import { readCopies } from "./degraded-table.ts";
+
+/** A picture of a ranked set. */
+export interface RankedPicture extends Row {
+  /** How much of a distortion it has: 0 (none) … 5 (strong). */
+  readonly level: number;
+}
+
+/** Copies of one picture with one distortion at rising levels: the best comes first. No two have the same level. */
+export interface RankedSet<Picture extends RankedPicture = RankedPicture> {
+  /** Path of the picture below the folder that was degraded. */
+  readonly source: string;
+  readonly pictures: readonly Picture[];
+}
+
+/**
+ * The ranked sets (Liu, van de Weijer & Bagdanov, "RankIQA", 2017) of a folder of degraded copies.
+ * @param folder as `degradeFolder` left it
+ * @returns pictures named ranked/…, wherever the folder is; copies that are alone of their kind and picture are left out
+ * @throws DatasetError when the folder has no table of copies, a level is none, or there is nothing to rank
+ */
+export async function rankedSets(folder: string): Promise<RankedSet[]> {
+  const path = join(folder, degradedTable);
+  const lines = await readCopies(path).catch((cause: Error) => {
+    throw new DatasetError(`${folder} is no folder of degraded copies (acutance data degrade): ${cause.message}`, {
+      cause,
+    });
+  });
+  const copies = lines.flatMap(({ name, source, kind, level, line }) => {
+    if (!/^[0-5]$/.test(level))
+      throw new DatasetError(
+        `${path}, line ${line}: the level "${level}" of ${name} is none; it must be one of 0 to 5.`,
+      );
+    if (name === "" || source === "") return [];
+    return [{ source, kind, picture: { name: `ranked/${name}`, path: join(folder, name), level: Number(level) } }];
+  });
+  const sets = [...Map.groupBy(copies, ({ source }) => source)].flatMap(([source, all]) => {
+    const clean = all.filter(({ picture }) => picture.level === 0);
+    const kinds = Map.groupBy(
+      all.filter(({ picture }) => picture.level > 0),
+      ({ kind }) => kind,
+    );
+    return [...kinds.values()].map((degraded) => {
+      const pictures = [...clean, ...degraded].map(({ picture }) => picture);
+      return { source, pictures: pictures.sort((a, b) => a.level - b.level) };
+    });
+  });
+  const ranked = sets.filter(({ pictures }) => pictures.length > 1);
+  if (ranked.length === 0) {
+    throw new DatasetError(
+      `${path} has no picture at two levels of one distortion: there is nothing to rank; make copies with acutance data degrade --ranked.`,
+    );
+  }
+  return ranked;
+}
+
+/**
+ * The sets whose picture is none that is held out. A source is taken for a picture of its name, and for any whose path ends
+ * with it: the folder that was degraded may be that of the data set, one above or one below it.
+ * @param heldOut validation and test pictures
+ */
+export function withoutCopiesOf<Each extends RankedSet>(sets: readonly Each[], heldOut: readonly Row[]): Each[] {
+  const known = new Set(heldOut.flatMap(({ name, path }) => [name, ...tails(resolve(path).split(sep))]));
+  return sets.filter(({ source }) => !known.has(source));
+}
+
+/** The last part of a path, the last two, and so on. */
+function tails(parts: readonly string[]): string[] {
+  return parts.map((_, i) => parts.slice(i).join("/"));
+}
