@@ -8,8 +8,9 @@ const count = z.number().int().min(1).max(1_000_000);
 const some = z.number().int().min(1).max(1000);
 const side = z.number().int().min(1).max(8192);
 const batch = z.number().int().min(1).max(65_536);
-const positive = z.number().positive().max(1_000_000);
-const atLeastZero = z.number().min(0).max(1_000_000);
+// The kernels count in f32.
+const positive = z.number().positive().max(3e38);
+const atLeastZero = z.number().min(0).max(3e38);
 const wholeFromZero = z.number().int().min(0).max(1_000_000);
 
 /**
