@@ -1,9 +1,9 @@
 import { withoutGradients } from "./autograd.ts";
 import { type Benchmark, withTensors } from "./bench.ts";
 import { selfAttention } from "./ops/attention.ts";
-import { batchedMatmul } from "./ops/batched.ts";
+import { batchedMatmul } from "./ops/contraction/batched.ts";
+import { linear } from "./ops/contraction/matmul.ts";
 import { layerNorm } from "./ops/layer-norm.ts";
-import { linear } from "./ops/matmul.ts";
 import { batchNorm } from "./ops/norm.ts";
 import { sizeOf, type Tensor } from "./tensor.ts";
 import type { Cost } from "./tune/binding-roof.ts";

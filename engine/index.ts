@@ -22,12 +22,13 @@ export { type NumberCount, type NumberFault, NumericError } from "./numbers.ts";
 export { gelu, hardswish, pow, relu6, sigmoid, silu, tanh } from "./ops/activation.ts";
 export { adaptiveAveragePool2d } from "./ops/adaptive-pool.ts";
 export { type AttentionOptions, attention, selfAttention } from "./ops/attention.ts";
-export { batchedMatmul } from "./ops/batched.ts";
-export { type BicubicOptions, resizeBicubic } from "./ops/bicubic.ts";
 export { type BilinearPoolOptions, bilinearPool } from "./ops/bilinear.ts";
 export { add, divide, multiply, subtract } from "./ops/broadcast.ts";
-export { type ConvOptions, conv2d } from "./ops/conv.ts";
-export { type ConvNormOptions, convNorm } from "./ops/conv-norm.ts";
+export { batchedMatmul } from "./ops/contraction/batched.ts";
+export { type ConvOptions, conv2d } from "./ops/contraction/conv.ts";
+export { type ConvNormOptions, convNorm } from "./ops/contraction/conv-norm.ts";
+export { linear, matmul } from "./ops/contraction/matmul.ts";
+export { linearPerSample, pointwisePerSample } from "./ops/contraction/per-sample.ts";
 export {
   type CutoutWindow,
   cutout,
@@ -40,17 +41,6 @@ export {
 } from "./ops/dropout.ts";
 export { cast, exp, log, relu, scale, sqrt, square } from "./ops/elementwise.ts";
 export { argmax, cumulativeSum, gatherRows, topK } from "./ops/gather.ts";
-export {
-  type CropWindow,
-  centerCrop,
-  cropAndFlip,
-  flipHorizontal,
-  normalise,
-  type ResizeOptions,
-  resize,
-  stack,
-  unpackRgb,
-} from "./ops/image.ts";
 export { concat, pad, permute, slice } from "./ops/join.ts";
 export { layerNorm } from "./ops/layer-norm.ts";
 export {
@@ -61,10 +51,20 @@ export {
   weightedMean,
 } from "./ops/losses.ts";
 export { abs, clamp, signedSqrt } from "./ops/magnitude.ts";
-export { linear, matmul } from "./ops/matmul.ts";
 export { type BatchNormOptions, type BatchNormState, batchNorm } from "./ops/norm.ts";
 export { cosineSimilarity, l2Normalise } from "./ops/normalise-l2.ts";
-export { linearPerSample, pointwisePerSample } from "./ops/per-sample.ts";
+export { type BicubicOptions, resizeBicubic } from "./ops/pictures/bicubic.ts";
+export {
+  type CropWindow,
+  centerCrop,
+  cropAndFlip,
+  flipHorizontal,
+  normalise,
+  type ResizeOptions,
+  resize,
+  stack,
+  unpackRgb,
+} from "./ops/pictures/image.ts";
 export {
   type AveragePoolOptions,
   averagePool2d,

@@ -11,7 +11,7 @@ import {
   text,
   whole,
 } from "../arguments.ts";
-import { openChecked } from "../ops/matrix-check.ts";
+import { openChecked } from "../ops/contraction/matrix-check.ts";
 import { collectOutput } from "./collect-output.ts";
 import { Device, type OpenOptions } from "./device.ts";
 import { NoAdapterError } from "./errors.ts";

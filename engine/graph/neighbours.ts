@@ -2,7 +2,7 @@ import { any, type Checks, expectOptions, oneOf, shown } from "../arguments.ts";
 import type { Device } from "../device/device.ts";
 import type { CallCost } from "../kernel/call.ts";
 import { type RowRange, rowRanges } from "../kernel/grid.ts";
-import { contract } from "../ops/contract.ts";
+import { contract } from "../ops/contraction/contract.ts";
 import { expectOperands, single } from "../ops/operands.ts";
 import { upToFour } from "../ops/shape.ts";
 import { ShapeError, Tensor } from "../tensor.ts";

@@ -1,8 +1,8 @@
 import { type Checks, expectArgument, expectOptions, extent, flag, notNegative, whole } from "../arguments.ts";
 import type { Device } from "../device/device.ts";
-import { conv2d } from "../ops/conv.ts";
-import { type ConvNormOptions, convNorm } from "../ops/conv-norm.ts";
-import { linear } from "../ops/matmul.ts";
+import { conv2d } from "../ops/contraction/conv.ts";
+import { type ConvNormOptions, convNorm } from "../ops/contraction/conv-norm.ts";
+import { linear } from "../ops/contraction/matmul.ts";
 import { batchNorm } from "../ops/norm.ts";
 import type { Random } from "../random.ts";
 import { Tensor } from "../tensor.ts";

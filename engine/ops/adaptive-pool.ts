@@ -1,6 +1,6 @@
 import { type Checks, expectOptions, extent } from "../arguments.ts";
 import type { Tensor } from "../tensor.ts";
-import { type Resampling, resample, resampling } from "./resample.ts";
+import { type Resampling, resample, resampling } from "./pictures/resample.ts";
 
 interface Size {
   readonly height: number;

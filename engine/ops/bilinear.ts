@@ -1,7 +1,7 @@
 import { type Checks, expectOptions, flag } from "../arguments.ts";
 import { ShapeError, type Tensor } from "../tensor.ts";
 import { batchShape } from "./batch.ts";
-import { batchedMatmul } from "./batched.ts";
+import { batchedMatmul } from "./contraction/batched.ts";
 import { scale } from "./elementwise.ts";
 import { signedSqrt } from "./magnitude.ts";
 import { l2Normalise } from "./normalise-l2.ts";

@@ -3,8 +3,8 @@ import { isRecording, record } from "../autograd.ts";
 import { flatWorkgroup } from "../kernel/grid.ts";
 import { elementBytes, ShapeError, Tensor } from "../tensor.ts";
 import { batchShape, overImages } from "./batch.ts";
-import type { Pair } from "./contract.ts";
-import { pair } from "./conv.ts";
+import type { Pair } from "./contraction/contract.ts";
+import { pair } from "./contraction/conv.ts";
 import { coveredPlaces } from "./covered.ts";
 
 export interface PoolOptions {

@@ -1,4 +1,4 @@
-import { cropAndFlip, stack } from "../../engine/ops/image.ts";
+import { cropAndFlip, stack } from "../../engine/ops/pictures/image.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
 import { type Decoding, decode, TensorStore } from "../data/index.ts";
 import { type InputItem, type Inputs, PictureInputs, type Wanted } from "./inputs.ts";

@@ -1,7 +1,7 @@
 import { withoutGradients } from "../../engine/autograd.ts";
 import type { Device } from "../../engine/device/device.ts";
 import type { Plan } from "../../engine/kernel/plan.ts";
-import { centerCrop, stack } from "../../engine/ops/image.ts";
+import { centerCrop, stack } from "../../engine/ops/pictures/image.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { CplModel, Outputs } from "./model.ts";
 

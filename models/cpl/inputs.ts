@@ -1,4 +1,4 @@
-import { type CropWindow, centerCrop, cropAndFlip, stack } from "../../engine/ops/image.ts";
+import { type CropWindow, centerCrop, cropAndFlip, stack } from "../../engine/ops/pictures/image.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
 import { type Decoding, type Loaded, PictureStore } from "../data/index.ts";
 import type { PrefetchOptions } from "../data/prefetch.ts";

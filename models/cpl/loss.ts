@@ -1,4 +1,5 @@
 import type { Device } from "../../engine/device/device.ts";
+import { matmul } from "../../engine/ops/contraction/matmul.ts";
 import { add, relu, scale } from "../../engine/ops/elementwise.ts";
 import { slice } from "../../engine/ops/join.ts";
 import {
@@ -8,7 +9,6 @@ import {
   softCrossEntropy,
   weightedMean,
 } from "../../engine/ops/losses.ts";
-import { matmul } from "../../engine/ops/matmul.ts";
 import { reshape } from "../../engine/ops/shape.ts";
 import { softmax } from "../../engine/ops/softmax.ts";
 import { Tensor } from "../../engine/tensor.ts";

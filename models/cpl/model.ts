@@ -3,7 +3,7 @@ import { BatchNorm, Linear } from "../../engine/nn/layers.ts";
 import { type Layer, loadTensors, type NamedTensor, nameTensors, storable } from "../../engine/nn/named.ts";
 import { dropout } from "../../engine/ops/dropout.ts";
 import { relu } from "../../engine/ops/elementwise.ts";
-import { normalise } from "../../engine/ops/image.ts";
+import { normalise } from "../../engine/ops/pictures/image.ts";
 import { reshape } from "../../engine/ops/shape.ts";
 import { Random } from "../../engine/random.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";

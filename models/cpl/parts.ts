@@ -1,6 +1,6 @@
 import sharp from "sharp";
 import type { Device } from "../../engine/device/device.ts";
-import { centerCrop, unpackRgb } from "../../engine/ops/image.ts";
+import { centerCrop, unpackRgb } from "../../engine/ops/pictures/image.ts";
 import { Random } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { type Picture, upload } from "../data/index.ts";

@@ -1,4 +1,4 @@
-import type { CropWindow } from "../../engine/ops/image.ts";
+import type { CropWindow } from "../../engine/ops/pictures/image.ts";
 import type { CplOptions } from "./options.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type { Device } from "../../engine/device/device.ts";
-import { resize, unpackRgb } from "../../engine/ops/image.ts";
+import { resize, unpackRgb } from "../../engine/ops/pictures/image.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { type Decoding, decode, type Picture } from "./pictures/decode.ts";
 import { type PrefetchOptions, prefetch } from "./prefetch.ts";

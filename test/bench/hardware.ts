@@ -23,8 +23,8 @@ import {
   Tensor,
   weightedMean,
 } from "../../engine/index.ts";
-import { contractWeight } from "../../engine/ops/contract.ts";
-import { conv2dInputGradient } from "../../engine/ops/conv.ts";
+import { contractWeight } from "../../engine/ops/contraction/contract.ts";
+import { conv2dInputGradient } from "../../engine/ops/contraction/conv.ts";
 import { Random } from "../../engine/random.ts";
 import { measureRoofs } from "../../engine/tune/roofs.ts";
 import { createBackbone } from "../../models/backbones/index.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { backward } from "../../engine/autograd.ts";
-import { conv2d } from "../../engine/ops/conv.ts";
+import { conv2d } from "../../engine/ops/contraction/conv.ts";
 import { cast, multiply, scale } from "../../engine/ops/elementwise.ts";
 import { concat, pad, slice } from "../../engine/ops/join.ts";
 import { batchNorm } from "../../engine/ops/norm.ts";

@@ -3,7 +3,7 @@ import { backward } from "../../engine/autograd.ts";
 import { DeviceLostError, GpuError } from "../../engine/device/errors.ts";
 import { openDevice } from "../../engine/device/open.ts";
 import { BufferPool, sizeClass } from "../../engine/memory/pool.ts";
-import { conv2d } from "../../engine/ops/conv.ts";
+import { conv2d } from "../../engine/ops/contraction/conv.ts";
 import { add, relu, scale } from "../../engine/ops/elementwise.ts";
 import { sum } from "../../engine/ops/reduce.ts";
 import { Tensor } from "../../engine/tensor.ts";

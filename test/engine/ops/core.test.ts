@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { Device } from "../../../engine/device/device.ts";
-import { conv2d } from "../../../engine/ops/conv.ts";
+import { conv2d } from "../../../engine/ops/contraction/conv.ts";
+import { linear, matmul } from "../../../engine/ops/contraction/matmul.ts";
 import * as elementwise from "../../../engine/ops/elementwise.ts";
-import { linear, matmul } from "../../../engine/ops/matmul.ts";
 import { batchNorm } from "../../../engine/ops/norm.ts";
 import { mean, sum } from "../../../engine/ops/reduce.ts";
 import { reshape, transpose } from "../../../engine/ops/shape.ts";

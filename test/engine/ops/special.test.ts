@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { backward } from "../../../engine/autograd.ts";
 import type { Device } from "../../../engine/device/device.ts";
 import * as engine from "../../../engine/index.ts";
-import { type TileSize, winograd } from "../../../engine/ops/winograd.ts";
+import { type TileSize, winograd } from "../../../engine/ops/contraction/winograd.ts";
 import { type Shape, sizeOf, Tensor } from "../../../engine/tensor.ts";
 import { formula } from "../check.ts";
 import { plainDevice, sharedDevice } from "../device.ts";

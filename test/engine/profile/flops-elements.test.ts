@@ -4,7 +4,6 @@ import { add } from "../../../engine/ops/broadcast.ts";
 import { dropout } from "../../../engine/ops/dropout.ts";
 import { cast, exp, relu, scale, square } from "../../../engine/ops/elementwise.ts";
 import { cumulativeSum } from "../../../engine/ops/gather.ts";
-import { normalise } from "../../../engine/ops/image.ts";
 import { layerNorm } from "../../../engine/ops/layer-norm.ts";
 import {
   earthMoversDistance,
@@ -15,6 +14,7 @@ import {
 } from "../../../engine/ops/losses.ts";
 import { abs, clamp, signedSqrt } from "../../../engine/ops/magnitude.ts";
 import { l2Normalise } from "../../../engine/ops/normalise-l2.ts";
+import { normalise } from "../../../engine/ops/pictures/image.ts";
 import { Optimiser, type OptimiserOptions } from "../../../engine/optim/optimiser.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { plainDevice, sharedDevice } from "../device.ts";

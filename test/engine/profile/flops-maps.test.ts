@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { conv2d } from "../../../engine/ops/conv.ts";
+import { conv2d } from "../../../engine/ops/contraction/conv.ts";
+import { transformFlops } from "../../../engine/ops/contraction/winograd.ts";
 import { gatherRows } from "../../../engine/ops/gather.ts";
-import { cropAndFlip, resize } from "../../../engine/ops/image.ts";
 import { concat, permute, slice } from "../../../engine/ops/join.ts";
+import { cropAndFlip, resize } from "../../../engine/ops/pictures/image.ts";
+import { antialiased } from "../../../engine/ops/pictures/resample.ts";
 import { averagePool2d, globalAveragePool, maxPool2d } from "../../../engine/ops/pool.ts";
-import { antialiased } from "../../../engine/ops/resample.ts";
-import { transformFlops } from "../../../engine/ops/winograd.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { plainDevice, sharedDevice } from "../device.ts";
 import { type Counted, counted, declaredBy, declaredIn, tracked, varied } from "./declared.ts";

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openDevice } from "../../../engine/device/open.ts";
-import { matmul } from "../../../engine/ops/matmul.ts";
+import { matmul } from "../../../engine/ops/contraction/matmul.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { restoreChoices, storeChoices, tuneAndStore } from "../../../engine/tune/choices.ts";
 

@@ -3,12 +3,12 @@ import { withoutGradients } from "../../../engine/autograd.ts";
 import { openDevice } from "../../../engine/device/open.ts";
 import { attention, selfAttention } from "../../../engine/ops/attention.ts";
 import { attentionWays } from "../../../engine/ops/attention-ways.ts";
-import { batchedMatmul } from "../../../engine/ops/batched.ts";
-import { contractWeight } from "../../../engine/ops/contract.ts";
-import { conv2d, conv2dInputGradient } from "../../../engine/ops/conv.ts";
-import { convNorm } from "../../../engine/ops/conv-norm.ts";
-import { matmul } from "../../../engine/ops/matmul.ts";
-import { contractionTiles, weightTiles } from "../../../engine/ops/tiles.ts";
+import { batchedMatmul } from "../../../engine/ops/contraction/batched.ts";
+import { contractWeight } from "../../../engine/ops/contraction/contract.ts";
+import { conv2d, conv2dInputGradient } from "../../../engine/ops/contraction/conv.ts";
+import { convNorm } from "../../../engine/ops/contraction/conv-norm.ts";
+import { matmul } from "../../../engine/ops/contraction/matmul.ts";
+import { contractionTiles, weightTiles } from "../../../engine/ops/contraction/tiles.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { formula } from "../check.ts";
 

@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from "bun:test";
 import { noise } from "../../../engine/bench.ts";
 import { openDevice } from "../../../engine/device/open.ts";
-import { centerCrop, stack } from "../../../engine/ops/image.ts";
+import { centerCrop, stack } from "../../../engine/ops/pictures/image.ts";
 import { centrePass, Forward } from "../../../models/cpl/forward.ts";
 import { CplModel } from "../../../models/cpl/model.ts";
 import { cplOptions } from "../../../models/cpl/options.ts";

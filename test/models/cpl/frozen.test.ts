@@ -3,7 +3,7 @@ import { copyFile, mkdir, mkdtemp, readdir, rm, stat, truncate, writeFile } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { withoutGradients } from "../../../engine/autograd.ts";
-import { centerCrop, stack } from "../../../engine/ops/image.ts";
+import { centerCrop, stack } from "../../../engine/ops/pictures/image.ts";
 import { Random } from "../../../engine/random.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { openSafetensors, toFloat32 } from "../../../engine/weights/safetensors.ts";

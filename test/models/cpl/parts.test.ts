@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { centerCrop } from "../../../engine/ops/image.ts";
+import { centerCrop } from "../../../engine/ops/pictures/image.ts";
 import { Random } from "../../../engine/random.ts";
 import { cplOptions } from "../../../models/cpl/options.ts";
 import {

@@ -1,8 +1,7 @@
-import { type Checks, expectOptions, oneOf } from "../arguments.ts";
-import { isRecording } from "../autograd.ts";
-import type { Tensor } from "../tensor.ts";
-import { relu6 } from "./activation.ts";
-import { type ConvOptions, conv2d, conv2dThen, convChecks } from "./conv.ts";
+import { type Checks, expectOptions, oneOf } from "../../arguments.ts";
+import { isRecording } from "../../autograd.ts";
+import type { Tensor } from "../../tensor.ts";
+import { relu6 } from "../activation.ts";
 import {
   type BatchNormOptions,
   type BatchNormState,
@@ -10,8 +9,9 @@ import {
   expectState,
   normChecks,
   runningMoments,
-} from "./norm.ts";
-import { expectOperands } from "./operands.ts";
+} from "../norm.ts";
+import { expectOperands } from "../operands.ts";
+import { type ConvOptions, conv2d, conv2dThen, convChecks } from "./conv.ts";
 
 export interface ConvNormOptions extends ConvOptions, Omit<BatchNormOptions, "relu"> {
   /** What ends it, after the residual; nothing unless given. */

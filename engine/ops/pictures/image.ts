@@ -11,14 +11,14 @@ import {
   oneOf,
   positive,
   shown,
-} from "../arguments.ts";
-import { record } from "../autograd.ts";
-import type { Device } from "../device/device.ts";
-import { flatGrid, flatWorkgroup, greatestCommonDivisor, rowRanges } from "../kernel/grid.ts";
-import { elementBytes, ShapeError, Tensor } from "../tensor.ts";
-import { batchShape, overImages } from "./batch.ts";
-import { concat } from "./join.ts";
-import { expectOperandList, expectOperands } from "./operands.ts";
+} from "../../arguments.ts";
+import { record } from "../../autograd.ts";
+import type { Device } from "../../device/device.ts";
+import { flatGrid, flatWorkgroup, greatestCommonDivisor, rowRanges } from "../../kernel/grid.ts";
+import { elementBytes, ShapeError, Tensor } from "../../tensor.ts";
+import { batchShape, overImages } from "../batch.ts";
+import { concat } from "../join.ts";
+import { expectOperandList, expectOperands } from "../operands.ts";
 import { antialiased, interpolated, resample } from "./resample.ts";
 
 /**

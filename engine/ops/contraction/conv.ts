@@ -1,12 +1,12 @@
-import { type Checks, expectOptions, sides, whole } from "../arguments.ts";
-import { record } from "../autograd.ts";
-import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
-import { type Shape, ShapeError, Tensor } from "../tensor.ts";
+import { type Checks, expectOptions, sides, whole } from "../../arguments.ts";
+import { record } from "../../autograd.ts";
+import { flatGrid, flatWorkgroup, rowRanges } from "../../kernel/grid.ts";
+import { type Shape, ShapeError, Tensor } from "../../tensor.ts";
+import { expectOperands, operand } from "../operands.ts";
+import { transpose, upToFour, withColumns, withRowsAndColumns } from "../shape.ts";
 import { contract, contractWeight, type Epilogue, type Pair } from "./contract.ts";
 import { depthwise, metTaps, widestDepthwise } from "./depthwise.ts";
 import { columnSums } from "./matmul.ts";
-import { expectOperands, operand } from "./operands.ts";
-import { transpose, upToFour, withColumns, withRowsAndColumns } from "./shape.ts";
 import { tileSize, winograd } from "./winograd.ts";
 
 export interface ConvOptions {

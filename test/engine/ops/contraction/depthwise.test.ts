@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { backward } from "../../../engine/autograd.ts";
-import { conv2d } from "../../../engine/ops/conv.ts";
-import { sum } from "../../../engine/ops/reduce.ts";
-import { Tensor } from "../../../engine/tensor.ts";
+import { backward } from "../../../../engine/autograd.ts";
+import { conv2d } from "../../../../engine/ops/contraction/conv.ts";
+import { sum } from "../../../../engine/ops/reduce.ts";
+import { Tensor } from "../../../../engine/tensor.ts";
 import {
   checkDifferences,
   checkGolden,
@@ -11,8 +11,8 @@ import {
   goldenCases,
   type Run,
   relativeError,
-} from "../check.ts";
-import { plainDevice, sharedDevice } from "../device.ts";
+} from "../../check.ts";
+import { plainDevice, sharedDevice } from "../../device.ts";
 
 const cases = goldenCases("depthwise");
 const run =

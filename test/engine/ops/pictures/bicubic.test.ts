@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { resizeBicubic } from "../../../engine/ops/bicubic.ts";
-import { Tensor } from "../../../engine/tensor.ts";
-import { checkDifferences, checkGolden, type GoldenCase, goldenCases, type Run } from "../check.ts";
-import { plainDevice, sharedDevice } from "../device.ts";
+import { resizeBicubic } from "../../../../engine/ops/pictures/bicubic.ts";
+import { Tensor } from "../../../../engine/tensor.ts";
+import { checkDifferences, checkGolden, type GoldenCase, goldenCases, type Run } from "../../check.ts";
+import { plainDevice, sharedDevice } from "../../device.ts";
 
 const cases = goldenCases("bicubic");
 const run =

@@ -1,23 +1,23 @@
 import { describe, expect, test } from "bun:test";
-import { Device } from "../../../engine/device/device.ts";
+import { Device } from "../../../../engine/device/device.ts";
 import {
   type MatrixConfig,
   type MatrixUnit,
   matrixUnits,
   wantedMatrices,
-} from "../../../engine/device/matrix-units.ts";
-import { openDevice } from "../../../engine/device/open.ts";
-import { findGpu } from "../../../engine/device/provider.ts";
-import { specialise } from "../../../engine/kernel/source.ts";
-import { conv2d } from "../../../engine/ops/conv.ts";
-import { convNorm } from "../../../engine/ops/conv-norm.ts";
-import { cast } from "../../../engine/ops/elementwise.ts";
-import { linear, matmul } from "../../../engine/ops/matmul.ts";
-import { matrixFault, openChecked } from "../../../engine/ops/matrix-check.ts";
-import { matrixTiles, matrixUnitFor } from "../../../engine/ops/matrix-tiles.ts";
-import { Tensor } from "../../../engine/tensor.ts";
-import { checkGolden, formula, type GoldenCase, goldenCases, relativeError } from "../check.ts";
-import { sharedDevice } from "../device.ts";
+} from "../../../../engine/device/matrix-units.ts";
+import { openDevice } from "../../../../engine/device/open.ts";
+import { findGpu } from "../../../../engine/device/provider.ts";
+import { specialise } from "../../../../engine/kernel/source.ts";
+import { conv2d } from "../../../../engine/ops/contraction/conv.ts";
+import { convNorm } from "../../../../engine/ops/contraction/conv-norm.ts";
+import { linear, matmul } from "../../../../engine/ops/contraction/matmul.ts";
+import { matrixFault, openChecked } from "../../../../engine/ops/contraction/matrix-check.ts";
+import { matrixTiles, matrixUnitFor } from "../../../../engine/ops/contraction/matrix-tiles.ts";
+import { cast } from "../../../../engine/ops/elementwise.ts";
+import { Tensor } from "../../../../engine/tensor.ts";
+import { checkGolden, formula, type GoldenCase, goldenCases, relativeError } from "../../check.ts";
+import { sharedDevice } from "../../device.ts";
 
 function config(componentType: string, resultComponentType: string, M: number, N = M, K = M): MatrixConfig {
   return { componentType, resultComponentType, M, N, K };

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { backward } from "../../../engine/autograd.ts";
-import type { Device } from "../../../engine/device/device.ts";
-import { openDevice } from "../../../engine/device/open.ts";
-import { multiply } from "../../../engine/ops/elementwise.ts";
+import { backward } from "../../../../engine/autograd.ts";
+import type { Device } from "../../../../engine/device/device.ts";
+import { openDevice } from "../../../../engine/device/open.ts";
+import { multiply } from "../../../../engine/ops/elementwise.ts";
 import {
   centerCrop,
   cropAndFlip,
@@ -11,12 +11,12 @@ import {
   resize,
   stack,
   unpackRgb,
-} from "../../../engine/ops/image.ts";
-import { sum } from "../../../engine/ops/reduce.ts";
-import { antialiased, interpolated, transposed } from "../../../engine/ops/resample.ts";
-import { Tensor } from "../../../engine/tensor.ts";
-import { checkDifferences, checkGolden, type GoldenCase, goldenCases, type Run } from "../check.ts";
-import { plainDevice, sharedDevice } from "../device.ts";
+} from "../../../../engine/ops/pictures/image.ts";
+import { antialiased, interpolated, transposed } from "../../../../engine/ops/pictures/resample.ts";
+import { sum } from "../../../../engine/ops/reduce.ts";
+import { Tensor } from "../../../../engine/tensor.ts";
+import { checkDifferences, checkGolden, type GoldenCase, goldenCases, type Run } from "../../check.ts";
+import { plainDevice, sharedDevice } from "../../device.ts";
 
 const cases = goldenCases("image");
 

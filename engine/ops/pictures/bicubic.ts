@@ -1,5 +1,5 @@
-import { type Checks, expectOptions, extent, flag } from "../arguments.ts";
-import type { Tensor } from "../tensor.ts";
+import { type Checks, expectOptions, extent, flag } from "../../arguments.ts";
+import type { Tensor } from "../../tensor.ts";
 import { type Resampling, resample, resampling } from "./resample.ts";
 
 export interface BicubicOptions {

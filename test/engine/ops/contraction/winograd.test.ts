@@ -1,16 +1,16 @@
 import { describe, expect, test } from "bun:test";
-import { record } from "../../../engine/autograd.ts";
-import type { Device } from "../../../engine/device/device.ts";
-import { openDevice } from "../../../engine/device/open.ts";
-import type { Pair } from "../../../engine/ops/contract.ts";
-import { conv2d, conv2dInputGradient } from "../../../engine/ops/conv.ts";
-import { convNorm } from "../../../engine/ops/conv-norm.ts";
-import { cast } from "../../../engine/ops/elementwise.ts";
-import { type TileSize, tileSize, winograd } from "../../../engine/ops/winograd.ts";
-import { Random } from "../../../engine/random.ts";
-import { type Shape, sizeOf, Tensor } from "../../../engine/tensor.ts";
-import { checkGolden, formula, type GoldenCase, goldenCases, relativeError } from "../check.ts";
-import { sharedDevice } from "../device.ts";
+import { record } from "../../../../engine/autograd.ts";
+import type { Device } from "../../../../engine/device/device.ts";
+import { openDevice } from "../../../../engine/device/open.ts";
+import type { Pair } from "../../../../engine/ops/contraction/contract.ts";
+import { conv2d, conv2dInputGradient } from "../../../../engine/ops/contraction/conv.ts";
+import { convNorm } from "../../../../engine/ops/contraction/conv-norm.ts";
+import { type TileSize, tileSize, winograd } from "../../../../engine/ops/contraction/winograd.ts";
+import { cast } from "../../../../engine/ops/elementwise.ts";
+import { Random } from "../../../../engine/random.ts";
+import { type Shape, sizeOf, Tensor } from "../../../../engine/tensor.ts";
+import { checkGolden, formula, type GoldenCase, goldenCases, relativeError } from "../../check.ts";
+import { sharedDevice } from "../../device.ts";
 
 /** A convolution with an input gradient by tiles of one size, whatever its shape. */
 function byTiles(size: TileSize, x: Tensor, weight: Tensor, bias: Tensor, padding: Pair): Tensor {

@@ -1,5 +1,5 @@
-import type { Device } from "../device/device.ts";
-import type { Constants } from "../kernel/template.ts";
+import type { Device } from "../../device/device.ts";
+import type { Constants } from "../../kernel/template.ts";
 
 /** A way to run a contraction: which kernel, with which constants, and what one workgroup of it makes. */
 export interface Tile {

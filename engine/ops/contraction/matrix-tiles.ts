@@ -1,6 +1,6 @@
-import type { Device } from "../device/device.ts";
-import { type MatrixUnit, unitName } from "../device/matrix-units.ts";
-import type { DataType } from "../tensor.ts";
+import type { Device } from "../../device/device.ts";
+import { type MatrixUnit, unitName } from "../../device/matrix-units.ts";
+import type { DataType } from "../../tensor.ts";
 import type { Tile } from "./tiles.ts";
 
 /**

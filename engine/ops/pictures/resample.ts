@@ -1,9 +1,9 @@
-import { expectArgument, extent } from "../arguments.ts";
-import { record } from "../autograd.ts";
-import type { Device } from "../device/device.ts";
-import { flatGrid, flatWorkgroup, greatestCommonDivisor, rowRanges } from "../kernel/grid.ts";
-import { elementBytes, ShapeError, sizeOf, Tensor } from "../tensor.ts";
-import { batchShape } from "./batch.ts";
+import { expectArgument, extent } from "../../arguments.ts";
+import { record } from "../../autograd.ts";
+import type { Device } from "../../device/device.ts";
+import { flatGrid, flatWorkgroup, greatestCommonDivisor, rowRanges } from "../../kernel/grid.ts";
+import { elementBytes, ShapeError, sizeOf, Tensor } from "../../tensor.ts";
+import { batchShape } from "../batch.ts";
 
 /** A linear map along one axis: output i is Σ_t weights[i][t] · input[first[i] + t]. */
 export interface Resampling {

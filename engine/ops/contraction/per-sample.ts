@@ -1,9 +1,9 @@
-import { ShapeError, type Tensor } from "../tensor.ts";
-import { batchShape } from "./batch.ts";
+import { ShapeError, type Tensor } from "../../tensor.ts";
+import { batchShape } from "../batch.ts";
+import { add } from "../broadcast.ts";
+import { expectOperands } from "../operands.ts";
+import { reshape } from "../shape.ts";
 import { batchedMatmul } from "./batched.ts";
-import { add } from "./broadcast.ts";
-import { expectOperands } from "./operands.ts";
-import { reshape } from "./shape.ts";
 
 /**
  * A linear layer whose weights are each sample's own, as a hyper network makes them (Su et al. 2020, HyperIQA):

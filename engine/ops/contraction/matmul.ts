@@ -1,10 +1,10 @@
-import { record } from "../autograd.ts";
-import { greatestCommonDivisor } from "../kernel/grid.ts";
-import { ShapeError, Tensor } from "../tensor.ts";
+import { record } from "../../autograd.ts";
+import { greatestCommonDivisor } from "../../kernel/grid.ts";
+import { ShapeError, Tensor } from "../../tensor.ts";
+import { expectOperands } from "../operands.ts";
+import { sumAxis } from "../reduce.ts";
+import { transpose, upToFour, withColumns, withRowsAndColumns } from "../shape.ts";
 import { contract, contractWeight, matrixProduct } from "./contract.ts";
-import { expectOperands } from "./operands.ts";
-import { sumAxis } from "./reduce.ts";
-import { transpose, upToFour, withColumns, withRowsAndColumns } from "./shape.ts";
 
 /** C = A · B, with a bias per column when given; operands of any extents. Not recorded. */
 function product(a: Tensor, b: Tensor, bias?: Tensor): Tensor {

@@ -1,10 +1,10 @@
-import type { Device } from "../device/device.ts";
-import { rowRanges } from "../kernel/grid.ts";
-import { type DataType, elementBytes, sizeOf, Tensor } from "../tensor.ts";
-import type { Trial } from "../tune/tuner.ts";
-import { coveredPlaces } from "./covered.ts";
+import type { Device } from "../../device/device.ts";
+import { rowRanges } from "../../kernel/grid.ts";
+import { type DataType, elementBytes, sizeOf, Tensor } from "../../tensor.ts";
+import type { Trial } from "../../tune/tuner.ts";
+import { coveredPlaces } from "../covered.ts";
+import { sumParts } from "../reduce.ts";
 import { matrixTiles, matrixUnitFor } from "./matrix-tiles.ts";
-import { sumParts } from "./reduce.ts";
 import { contractionTiles, type Tile, weightTiles } from "./tiles.ts";
 
 /** Two numbers, for height and width. */

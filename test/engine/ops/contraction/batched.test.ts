@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { batchedMatmul } from "../../../engine/ops/batched.ts";
-import { Tensor } from "../../../engine/tensor.ts";
-import { checkDifferences, checkGolden, type GoldenCase, goldenCases, type Run } from "../check.ts";
-import { plainDevice, sharedDevice } from "../device.ts";
+import { batchedMatmul } from "../../../../engine/ops/contraction/batched.ts";
+import { Tensor } from "../../../../engine/tensor.ts";
+import { checkDifferences, checkGolden, type GoldenCase, goldenCases, type Run } from "../../check.ts";
+import { plainDevice, sharedDevice } from "../../device.ts";
 
 const cases = goldenCases("batched");
 const run: Run = ([a, b]) => batchedMatmul(a!, b!);

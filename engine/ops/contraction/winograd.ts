@@ -1,6 +1,6 @@
-import type { Device } from "../device/device.ts";
-import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
-import { elementBytes, Tensor } from "../tensor.ts";
+import type { Device } from "../../device/device.ts";
+import { flatGrid, flatWorkgroup, rowRanges } from "../../kernel/grid.ts";
+import { elementBytes, Tensor } from "../../tensor.ts";
 import { contract, type Epilogue, matrixProduct, type Pair } from "./contract.ts";
 
 /** A convolution as Winograd's method sees it. Channels and columns are multiples of 4. */
