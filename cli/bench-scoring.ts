@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { firstScore, scoringBenchmark, withPictures } from "../models/bench-scoring.ts";
+import { firstScore, scoringBenchmark, withPictures } from "../models/bench/scoring.ts";
 import { machineText } from "./bench-roofs.ts";
 import { wholeNumber } from "./data-options.ts";
 import { openCommandDevice } from "./device.ts";

@@ -5,7 +5,7 @@ import { memoryTable } from "../engine/memory/report.ts";
 import { type BindingRoof, bindingRoof } from "../engine/tune/binding-roof.ts";
 import { storeChoices } from "../engine/tune/choices.ts";
 import type { Roofs } from "../engine/tune/roofs.ts";
-import { replayBenchmark, trainingStepBenchmark, vitBenchmark } from "../models/bench.ts";
+import { replayBenchmark, trainingStepBenchmark, vitBenchmark } from "../models/bench/training-step.ts";
 import { commandRoofs, machineText, registerRoofs } from "./bench-roofs.ts";
 import { registerScoring } from "./bench-scoring.ts";
 import { wholeNumber } from "./data-options.ts";

@@ -101,7 +101,7 @@ async function run(flags: InspectFlags): Promise<void> {
   const title = flags.dataset ? knownSets[flags.dataset]!.title : flags.data;
   if (page) {
     // The plotting library is large: it is loaded when there is something to plot.
-    const { dataReport } = await import("../models/report/data-report.ts");
+    const { dataReport } = await import("../models/report/data/data-report.ts");
     page.replace(dataReport(title, inspection));
   }
   if (flags.json) console.log(JSON.stringify({ title, sound: isSound(inspection), ...inspection }, null, 2));

@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
-import type { CplOptionsInput } from "../models/cpl/options.ts";
-import { expectFreeFolder } from "../models/cpl/run-folder.ts";
-import { trainCpl } from "../models/cpl/train.ts";
 import { loadDataset, ratedRows, split } from "../models/data/index.ts";
 import { makeDemoDataset } from "../models/demo.ts";
+import type { CplOptionsInput } from "../models/methods/cpl/options.ts";
 import { FolderLock } from "../models/training/folder-lock.ts";
+import { expectFreeFolder } from "../models/training/run-folder.ts";
+import { trainCpl } from "../models/training/train.ts";
 import { wholeNumber } from "./data-options.ts";
 import { openCommandDevice } from "./device.ts";
 import { outputFolder } from "./output.ts";

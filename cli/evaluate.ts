@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { stringify } from "csv-stringify/sync";
 import { ratedRows, readSplit } from "../models/data/index.ts";
 import { bootstrapInterval, evaluate, plcc, srcc } from "../models/metrics/index.ts";
-import { openScorer } from "../models/scorer.ts";
+import { openScorer } from "../models/scoring/scorer.ts";
 import { sameSplit } from "../models/training/run-id.ts";
 import {
   addDataOptions,

@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import type { Command } from "commander";
-import { openModel, type Precision, precisions, saveModel } from "../models/cpl/model.ts";
+import { openModel, type Precision, precisions, saveModel } from "../models/networks/model.ts";
 import { deviceSource } from "./device.ts";
 import { outputFile } from "./output.ts";
 import { formatBytes } from "./terminal.ts";

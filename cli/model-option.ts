@@ -1,5 +1,5 @@
 import { Option } from "commander";
-import { defaultModel, defaultModelName } from "../models/default-model.ts";
+import { defaultModel, defaultModelName } from "../models/scoring/default-model.ts";
 
 /** The model of commands that score. */
 export function modelOption(): Option {

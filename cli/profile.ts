@@ -8,7 +8,7 @@ import { Profiler } from "../engine/profile/profiler.ts";
 import { traceEvents } from "../engine/profile/trace-events.ts";
 import type { Roofs } from "../engine/tune/roofs.ts";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
-import { profilePage } from "../models/report/profile-page.ts";
+import { profilePage } from "../models/report/profile/profile-page.ts";
 import { printingAside } from "./aside.ts";
 import { commandRoofs } from "./bench-roofs.ts";
 import { wholeNumber } from "./data-options.ts";

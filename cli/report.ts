@@ -2,7 +2,7 @@ import { access } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { pageOf, readRecord } from "../models/report/read-record.ts";
-import type { RunRecord } from "../models/report/run-record.ts";
+import type { RunRecord } from "../models/training/run-record.ts";
 import { outputFile } from "./output.ts";
 
 interface ReportFlags {
@@ -35,11 +35,11 @@ async function run(given: string, flags: ReportFlags): Promise<void> {
   const page = outputFile(out, "--out");
   // The plotting library is large: it is loaded when there is something to plot.
   if (opened.kind === "experiment") {
-    const { experimentReport } = await import("../models/report/experiment-report.ts");
+    const { experimentReport } = await import("../models/report/experiment/experiment-report.ts");
     const { record } = opened;
     page.replace(await pageOf(opened, () => experimentReport(record)));
   } else {
-    const { picturePath, trainingReport } = await import("../models/report/training-report.ts");
+    const { picturePath, trainingReport } = await import("../models/report/training/training-report.ts");
     const pictures = {
       thumbnails: flags.pictures !== false,
       ...(typeof flags.pictures === "string" && { folder: flags.pictures }),

@@ -1,7 +1,7 @@
 import { stringify } from "csv-stringify/sync";
 import { asText, printable } from "../models/data/files/file-name.ts";
 import { type MosRange, PictureError } from "../models/data/index.ts";
-import type { ScoredPicture } from "../models/scorer.ts";
+import type { ScoredPicture } from "../models/scoring/scorer.ts";
 import { type Output, standardOutput } from "./output.ts";
 import { table } from "./terminal.ts";
 

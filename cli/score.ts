@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { openScorer, type ScoredPicture } from "../models/scorer.ts";
+import { openScorer, type ScoredPicture } from "../models/scoring/scorer.ts";
 import { addDecodingOptions, type DecodingOptions, decodingOf, tilesOption } from "./data-options.ts";
 import { addTuningOptions, checkNumbersOption, deviceSource, memoryOption, type TuningFlags } from "./device.ts";
 import { beforeEnd } from "./interrupt.ts";

@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { SharedDevice } from "../engine/device/shared.ts";
 import { parseBytes } from "../engine/memory/report.ts";
 import { readText } from "../engine/weights/files.ts";
-import { defaultModel, defaultModelName } from "../models/default-model.ts";
+import { defaultModel, defaultModelName } from "../models/scoring/default-model.ts";
 import { isLoopback, type LogEntry, openService } from "../models/service/index.ts";
 import { addStrictness, type DecodingOptions, tilesOption, wholeNumber } from "./data-options.ts";
 import { addTuningOptions, deviceSource, memoryOption, type TuningFlags } from "./device.ts";

@@ -3,18 +3,6 @@ import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { runtimeName } from "../engine/device/probe.ts";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
-import { readCheckpoint } from "../models/cpl/checkpoint.ts";
-import { type CplOptionsInput, cplOptions, cplOptionsSchema } from "../models/cpl/options.ts";
-import { expectFreeFolder } from "../models/cpl/run-folder.ts";
-import { resumeCpl, trainCpl, writeRecord } from "../models/cpl/train.ts";
-import {
-  checkpointFile,
-  modelFile,
-  stageOneFile,
-  type TrainingData,
-  type TrainingHooks,
-  type TrainingResult,
-} from "../models/cpl/training.ts";
 import {
   divide,
   loadFolder,
@@ -24,10 +12,22 @@ import {
   withoutCopiesOf,
   writeSplit,
 } from "../models/data/index.ts";
+import { type CplOptionsInput, cplOptions, cplOptionsSchema } from "../models/methods/cpl/options.ts";
 import { type Evaluation, evaluate } from "../models/metrics/index.ts";
 import { resultName } from "../models/report/report-parts.ts";
-import type { RunRecord } from "../models/report/run-record.ts";
+import { readCheckpoint } from "../models/training/checkpoint.ts";
 import { FolderLock } from "../models/training/folder-lock.ts";
+import { expectFreeFolder } from "../models/training/run-folder.ts";
+import type { RunRecord } from "../models/training/run-record.ts";
+import { resumeCpl, trainCpl, writeRecord } from "../models/training/train.ts";
+import {
+  checkpointFile,
+  modelFile,
+  stageOneFile,
+  type TrainingData,
+  type TrainingHooks,
+  type TrainingResult,
+} from "../models/training/training.ts";
 import {
   addDataOptions,
   addDecodingOptions,
@@ -286,7 +286,7 @@ export async function finish(result: TrainingResult, folder: string, title: stri
   await writeRecord(folder, record);
   const report = join(folder, "report.html");
   // The plotting library is large: it is loaded when there is something to plot.
-  const { trainingReport } = await import("../models/report/training-report.ts");
+  const { trainingReport } = await import("../models/report/training/training-report.ts");
   await writeFileAtomically(report, await trainingReport(record));
   printResults(record);
   const models = [stageOneFile, modelFile].filter(

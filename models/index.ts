@@ -15,21 +15,15 @@ export {
   ViT,
   type VitOptions,
 } from "./backbones/index.ts";
-export { LABEL_MODES, type LabelMode } from "./cpl/labels.ts";
-export { CplModel, type ModelCard, openModel, saveModel } from "./cpl/model.ts";
-export { type CplOptions, type CplOptionsInput, cplOptions, OptionError } from "./cpl/options.ts";
-export type { Score } from "./cpl/predict.ts";
-export { resumeCpl, trainCpl } from "./cpl/train.ts";
-export {
-  type RatedRow,
-  type TrainingData,
-  TrainingError,
-  type TrainingHooks,
-  TrainingInterrupted,
-  type TrainingResult,
-} from "./cpl/training.ts";
 export * from "./data/index.ts";
+export { LABEL_MODES, type LabelMode } from "./labels/labels.ts";
+export { type CplOptions, type CplOptionsInput, cplOptions, OptionError } from "./methods/cpl/options.ts";
 export * from "./metrics/index.ts";
+export { CplModel, type ModelCard, openModel, saveModel } from "./networks/model.ts";
+export type { AdapterOptions } from "./scoring/device.ts";
+export type { DrawOptions, QualityMap } from "./scoring/explain.ts";
+export type { BatchReport } from "./scoring/network.ts";
+export type { PictureSource } from "./scoring/picture-source.ts";
 export {
   openScorer,
   type PictureScore,
@@ -38,8 +32,14 @@ export {
   type Scorer,
   ScorerClosedError,
   type ScorerOptions,
-} from "./scorer.ts";
-export type { AdapterOptions } from "./scoring/device.ts";
-export type { DrawOptions, QualityMap } from "./scoring/explain.ts";
-export type { BatchReport } from "./scoring/network.ts";
-export type { PictureSource } from "./scoring/picture-source.ts";
+} from "./scoring/scorer.ts";
+export { resumeCpl, trainCpl } from "./training/train.ts";
+export {
+  type RatedRow,
+  type TrainingData,
+  TrainingError,
+  type TrainingHooks,
+  TrainingInterrupted,
+  type TrainingResult,
+} from "./training/training.ts";
+export type { Score } from "./views/predict.ts";

@@ -1,9 +1,9 @@
 import { DeviceLostError } from "../../engine/device/errors.ts";
-import type { Progress } from "../cpl/training.ts";
 import type { MosRange } from "../data/index.ts";
 import { evaluate } from "../metrics/index.ts";
-import type { PartResult } from "../report/experiment-record.ts";
-import { openScorer } from "../scorer.ts";
+import type { PartResult } from "../report/experiment/experiment-record.ts";
+import { openScorer } from "../scoring/scorer.ts";
+import type { Progress } from "../training/training.ts";
 import type { HeldDevice } from "./held-device.ts";
 import type { HashedRow } from "./sources.ts";
 import { partResult } from "./train-planned.ts";

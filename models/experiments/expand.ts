@@ -1,4 +1,4 @@
-import type { Repeat } from "../report/experiment-record.ts";
+import type { Repeat } from "../report/experiment/experiment-record.ts";
 import { type Recipe, RecipeError } from "./recipe.ts";
 import { type Changes, type Settings, settingsOf } from "./settings.ts";
 

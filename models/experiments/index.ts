@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { runtimeName } from "../../engine/device/probe.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
-import type { ExperimentRecord } from "../report/experiment-record.ts";
+import type { ExperimentRecord } from "../report/experiment/experiment-record.ts";
 import { type PlannedRun, partSizes } from "./plan.ts";
 import type { Recipe } from "./recipe.ts";
 import { recordOf } from "./record.ts";
@@ -90,7 +90,7 @@ async function write(record: ExperimentRecord, folder: string): Promise<void> {
 
 async function writeReport(record: ExperimentRecord, folder: string): Promise<void> {
   // The plotting library is large: it is loaded when there is something to plot.
-  const { experimentReport } = await import("../report/experiment-report.ts");
+  const { experimentReport } = await import("../report/experiment/experiment-report.ts");
   await writeFileAtomically(join(folder, "experiment.html"), experimentReport(record));
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { type CplOptions, cplOptionsSchema } from "../cpl/options.ts";
 import type { MosRange } from "../data/index.ts";
+import { type CplOptions, cplOptionsSchema } from "../methods/cpl/options.ts";
 import type { HashedRow, HashedSet } from "./sources.ts";
 
 /** Options that change nothing of stage 1. */

@@ -1,8 +1,8 @@
-import type { CplOptions } from "../cpl/options.ts";
-import type { TrainingData } from "../cpl/training.ts";
 import { type MosRange, withoutCopiesOf } from "../data/index.ts";
 import { divide, shareOf, withLabelNoise } from "../data/protocol.ts";
-import type { ExperimentRun, Repeat } from "../report/experiment-record.ts";
+import type { CplOptions } from "../methods/cpl/options.ts";
+import type { ExperimentRun, Repeat } from "../report/experiment/experiment-record.ts";
+import type { TrainingData } from "../training/training.ts";
 import { repeatsOf, type Variant, variantsOf } from "./expand.ts";
 import { stageOptions, trainingKey } from "./key.ts";
 import { type Recipe, RecipeError } from "./recipe.ts";

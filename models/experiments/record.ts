@@ -1,5 +1,10 @@
-import type { ExperimentRecord, ExperimentRun, ExperimentVariant, PartSummary } from "../report/experiment-record.ts";
-import type { RunRecord } from "../report/run-record.ts";
+import type {
+  ExperimentRecord,
+  ExperimentRun,
+  ExperimentVariant,
+  PartSummary,
+} from "../report/experiment/experiment-record.ts";
+import type { RunRecord } from "../training/run-record.ts";
 import { type Plan, type PlannedRun, partSizes } from "./plan.ts";
 import type { Experiment, RunOutcome } from "./runner.ts";
 import { spread, summarise } from "./summary.ts";

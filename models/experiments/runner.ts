@@ -1,7 +1,7 @@
 import type { Device } from "../../engine/device/device.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
 import packageJson from "../../package.json" with { type: "json" };
-import { type ProgressSink, TrainingInterrupted } from "../cpl/training.ts";
+import { type ProgressSink, TrainingInterrupted } from "../training/training.ts";
 import { testOn } from "./cross-data.ts";
 import { HeldDevice } from "./held-device.ts";
 import { rowsKey } from "./key.ts";

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
-import { measureNames } from "../report/experiment-record.ts";
+import { measureNames } from "../report/experiment/experiment-record.ts";
 
 /** A results file cannot be used: says why and what to do. */
 export class StoreError extends Error {

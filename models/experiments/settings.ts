@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type CplOptions, cplOptions, cplOptionsSchema } from "../cpl/options.ts";
+import { type CplOptions, cplOptions, cplOptionsSchema } from "../methods/cpl/options.ts";
 
 /** What an experiment can change besides the options of the method: which pictures a run sees, and with which labels. */
 export const protocolSchema = z.strictObject({

@@ -3,7 +3,6 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
-import type { ProgressSink } from "../cpl/training.ts";
 import {
   checkPicture,
   type Dataset,
@@ -19,6 +18,7 @@ import {
   rankedSets,
   ratedRows,
 } from "../data/index.ts";
+import type { ProgressSink } from "../training/training.ts";
 import { RecipeError, type Source } from "./recipe.ts";
 import type { ExperimentStore } from "./store.ts";
 

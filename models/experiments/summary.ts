@@ -6,8 +6,8 @@ import {
   measureNames,
   type PartSummary,
   type Spread,
-} from "../report/experiment-record.ts";
-import { resultOf } from "../report/experiment-values.ts";
+} from "../report/experiment/experiment-record.ts";
+import { resultOf } from "../report/experiment/experiment-values.ts";
 
 /** Median, mean, sample standard deviation and extremes of the values that are numbers. */
 export function spread(values: readonly Measure[]): Spread {

@@ -6,8 +6,8 @@ import {
   measureNames,
   type PartSummary,
   type Spread,
-} from "../report/experiment-record.ts";
-import { digitsOf } from "../report/experiment-values.ts";
+} from "../report/experiment/experiment-record.ts";
+import { digitsOf } from "../report/experiment/experiment-values.ts";
 import { duration } from "../report/report-parts.ts";
 
 /** Of differences of correlations. */

@@ -2,9 +2,11 @@ import { appendFileSync, existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { planEpoch } from "../cpl/batches.ts";
-import { readCheckpoint } from "../cpl/checkpoint.ts";
-import { resumeCpl, trainCpl } from "../cpl/train.ts";
+import type { Evaluation } from "../metrics/index.ts";
+import { type MeasureName, measureNames, type PartResult } from "../report/experiment/experiment-record.ts";
+import { planEpoch } from "../training/batches.ts";
+import { readCheckpoint } from "../training/checkpoint.ts";
+import { resumeCpl, trainCpl } from "../training/train.ts";
 import {
   checkpointFile,
   modelFile,
@@ -14,9 +16,7 @@ import {
   type TrainingData,
   type TrainingHooks,
   TrainingInterrupted,
-} from "../cpl/training.ts";
-import type { Evaluation } from "../metrics/index.ts";
-import { type MeasureName, measureNames, type PartResult } from "../report/experiment-record.ts";
+} from "../training/training.ts";
 import { type Claim, TrainingBusyError } from "./claim.ts";
 import type { HeldDevice } from "./held-device.ts";
 import type { PlannedTraining, Surroundings } from "./plan.ts";

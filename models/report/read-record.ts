@@ -2,8 +2,8 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { jsonOf, readText } from "../../engine/weights/files.ts";
-import type { ExperimentRecord } from "./experiment-record.ts";
-import type { RunRecord } from "./run-record.ts";
+import type { RunRecord } from "../training/run-record.ts";
+import type { ExperimentRecord } from "./experiment/experiment-record.ts";
 
 /** A file that is no record of a training run or an experiment. */
 export class RecordError extends Error {

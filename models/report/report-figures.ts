@@ -1,4 +1,5 @@
 import { fitCurve } from "../metrics/index.ts";
+import type { RunRecord } from "../training/run-record.ts";
 import { bars, histogram, type Point, scatter } from "./chart.ts";
 import type { Block, Section } from "./page.ts";
 import {
@@ -13,7 +14,6 @@ import {
   resultName,
   thinned,
 } from "./report-parts.ts";
-import type { RunRecord } from "./run-record.ts";
 
 type Prediction = RunRecord["predictions"][number];
 

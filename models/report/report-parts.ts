@@ -1,6 +1,6 @@
+import type { RunRecord } from "../training/run-record.ts";
 import type { Point } from "./chart.ts";
 import type { Block, Cell } from "./page.ts";
-import type { RunRecord } from "./run-record.ts";
 
 /** What stands for a number that is not there, or not defined. */
 export const dash = "–";

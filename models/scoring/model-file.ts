@@ -4,7 +4,7 @@ import { printable } from "../data/files/file-name.ts";
 import { reasonOf } from "../data/files/folder.ts";
 import { kindOf } from "../data/pictures/kind.ts";
 import { PictureError } from "../data/pictures/picture-error.ts";
-import { defaultModel, defaultModelName } from "../default-model.ts";
+import { defaultModel, defaultModelName } from "./default-model.ts";
 
 /** A file that cannot be a model; the message says what it is and what to do. */
 export class ModelFileError extends SafetensorsError {

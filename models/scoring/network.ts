@@ -1,10 +1,10 @@
 import type { Device } from "../../engine/device/device.ts";
 import type { DeviceLease } from "../../engine/device/shared.ts";
 import { Tensor } from "../../engine/tensor.ts";
-import { centrePass, Forward } from "../cpl/forward.ts";
-import { type CplModel, type ModelCard, openModel } from "../cpl/model.ts";
-import { distributions, fittingBatch } from "../cpl/predict.ts";
 import { FairQueue } from "../data/fair-queue.ts";
+import { centrePass, Forward } from "../networks/forward.ts";
+import { type CplModel, type ModelCard, openModel } from "../networks/model.ts";
+import { distributions, fittingBatch } from "../views/predict.ts";
 
 /** One run of the network. */
 export interface BatchReport {

@@ -3,10 +3,10 @@ import { fileURLToPath } from "node:url";
 import { expectNames } from "../../engine/arguments.ts";
 import type { SharedDevice } from "../../engine/device/shared.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
-import { evaluationBatch } from "../cpl/predict.ts";
 import type { DecodeOptions } from "../data/index.ts";
 import type { DecoderPool } from "../data/pictures/decoding/pool.ts";
-import { defaultModel } from "../default-model.ts";
+import { evaluationBatch } from "../views/predict.ts";
+import { defaultModel } from "./default-model.ts";
 import type { AdapterOptions } from "./device.ts";
 import type { BatchReport } from "./network.ts";
 

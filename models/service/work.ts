@@ -1,8 +1,8 @@
 import type { z } from "@hono/zod-openapi";
 import { type MosRange, prefetch } from "../data/index.ts";
 import { Limit } from "../data/prefetch.ts";
-import type { Scorer } from "../scorer.ts";
 import type { QualityMap } from "../scoring/explain.ts";
+import type { Scorer } from "../scoring/scorer.ts";
 import { Admission, type Place } from "./admission.ts";
 import { deadline } from "./deadline.ts";
 import { type FetchingOptions, fetchPicture } from "./fetch-picture.ts";

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openScorer } from "../../models/scorer.ts";
+import { openScorer } from "../../models/scoring/scorer.ts";
 import { openService } from "../../models/service/index.ts";
 import { startServing } from "../cli/serving.ts";
 import { devices, noisePictures, smallModel } from "../models/scoring/fixtures.ts";

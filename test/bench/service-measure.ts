@@ -2,9 +2,9 @@ import { readFile } from "node:fs/promises";
 import { machineText } from "../../cli/bench-roofs.ts";
 import { openDevice } from "../../engine/device/open.ts";
 import { restoreChoices } from "../../engine/tune/choices.ts";
-import { freshModel, networkMilliseconds, withPictures } from "../../models/bench-scoring.ts";
-import { cplOptions } from "../../models/cpl/options.ts";
-import { openScorer, type Scorer } from "../../models/scorer.ts";
+import { freshModel, networkMilliseconds, withPictures } from "../../models/bench/scoring.ts";
+import { cplOptions } from "../../models/methods/cpl/options.ts";
+import { openScorer, type Scorer } from "../../models/scoring/scorer.ts";
 import { startServing } from "../cli/serving.ts";
 import { type KnownPicture, type Load, load, quantile, residentBytes, together } from "./service-load.ts";
 

@@ -3,12 +3,12 @@ import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openSafetensors } from "../../engine/weights/safetensors.ts";
-import { readCard } from "../../models/cpl/card.ts";
-import { CplModel, saveModel } from "../../models/cpl/model.ts";
-import { cplOptions } from "../../models/cpl/options.ts";
-import { openScorer } from "../../models/scorer.ts";
+import { cplOptions } from "../../models/methods/cpl/options.ts";
+import { readCard } from "../../models/networks/card.ts";
+import { CplModel, saveModel } from "../../models/networks/model.ts";
+import { openScorer } from "../../models/scoring/scorer.ts";
 import { sharedDevice } from "../engine/device.ts";
-import { blurredPictures } from "../models/cpl/pictures.ts";
+import { blurredPictures } from "../models/training/pictures.ts";
 
 let folder = "";
 const inFolder = (name: string) => join(folder, name);

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { blurredPictures } from "../models/cpl/pictures.ts";
+import { blurredPictures } from "../models/training/pictures.ts";
 
 const main = new URL("../../cli/main.ts", import.meta.url).pathname;
 let folder = "";

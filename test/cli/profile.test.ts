@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "csv-parse/sync";
 import { profileSchema } from "../../engine/profile/profile.ts";
-import { CplModel, saveModel } from "../../models/cpl/model.ts";
-import { cplOptions } from "../../models/cpl/options.ts";
+import { cplOptions } from "../../models/methods/cpl/options.ts";
+import { CplModel, saveModel } from "../../models/networks/model.ts";
 import { sharedDevice } from "../engine/device.ts";
-import { blurredPictures } from "../models/cpl/pictures.ts";
+import { blurredPictures } from "../models/training/pictures.ts";
 
 const main = new URL("../../cli/main.ts", import.meta.url).pathname;
 let folder = "";

@@ -4,9 +4,9 @@ import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { evaluate, reliability } from "../../models/metrics/index.ts";
-import type { RunRecord } from "../../models/report/run-record.ts";
-import { blurredPictures } from "../models/cpl/pictures.ts";
-import { sampleExperiment } from "../models/report/sample-experiment.ts";
+import type { RunRecord } from "../../models/training/run-record.ts";
+import { sampleExperiment } from "../models/report/experiment/sample-experiment.ts";
+import { blurredPictures } from "../models/training/pictures.ts";
 
 const main = new URL("../../cli/main.ts", import.meta.url).pathname;
 let folder = "";

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { modelWords } from "../../cli/model-option.ts";
-import { defaultModel } from "../../models/default-model.ts";
+import { defaultModel } from "../../models/scoring/default-model.ts";
 import { knownScores } from "../models/scoring/fixtures.ts";
 
 const main = new URL("../../cli/main.ts", import.meta.url).pathname;

@@ -8,7 +8,7 @@ import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import sharp from "sharp";
-import { openScorer } from "../../models/scorer.ts";
+import { openScorer } from "../../models/scoring/scorer.ts";
 import { answerSchema, modelsSchema, problemSchema } from "../../models/service/index.ts";
 import { sharedDevice } from "../engine/device.ts";
 import { knownScores, smallModel } from "../models/scoring/fixtures.ts";

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { methodOptions } from "../../cli/train.ts";
-import { blurredPictures } from "../models/cpl/pictures.ts";
+import { blurredPictures } from "../models/training/pictures.ts";
 
 const main = new URL("../../cli/main.ts", import.meta.url).pathname;
 let folder = "";

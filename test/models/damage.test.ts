@@ -10,16 +10,16 @@ import { Cache } from "../../engine/tune/cache.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
 import { openWeights } from "../../engine/weights/open.ts";
 import { openSafetensors } from "../../engine/weights/safetensors.ts";
-import { readCheckpoint } from "../../models/cpl/checkpoint.ts";
-import { openModel } from "../../models/cpl/model.ts";
-import { trainCpl, writeRecord } from "../../models/cpl/train.ts";
 import { loadDataset, rankedSets, readSplit, writeSplit } from "../../models/data/index.ts";
 import { readRecipe } from "../../models/experiments/recipe.ts";
 import { ExperimentStore } from "../../models/experiments/store.ts";
+import { openModel } from "../../models/networks/model.ts";
 import { pageOf, readRecord } from "../../models/report/read-record.ts";
-import { trainingReport } from "../../models/report/training-report.ts";
+import { trainingReport } from "../../models/report/training/training-report.ts";
+import { readCheckpoint } from "../../models/training/checkpoint.ts";
+import { trainCpl, writeRecord } from "../../models/training/train.ts";
 import { sharedDevice } from "../engine/device.ts";
-import { blurredPictures, divided, small } from "./cpl/pictures.ts";
+import { blurredPictures, divided, small } from "./training/pictures.ts";
 
 let folder = "";
 beforeAll(async () => {

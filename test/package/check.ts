@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openScorer } from "../../models/scorer.ts";
+import { openScorer } from "../../models/scoring/scorer.ts";
 import { noisePictures, smallModel } from "../models/scoring/fixtures.ts";
 import { findRuntimes } from "../runtime/runtimes.ts";
 

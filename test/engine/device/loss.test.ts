@@ -11,7 +11,7 @@ import { relu, scale } from "../../../engine/ops/elementwise.ts";
 import { sum } from "../../../engine/ops/reduce.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { PictureStore } from "../../../models/data/index.ts";
-import { blurredPictures } from "../../models/cpl/pictures.ts";
+import { blurredPictures } from "../../models/training/pictures.ts";
 
 /** What a promise or call ended with, and after how long; "hung" after five seconds. */
 async function endOf(work: () => unknown): Promise<{ error: unknown; ms: number }> {

@@ -8,7 +8,7 @@ import { inspect, isSound, loadDataset } from "../../../models/data/index.ts";
 import { findDuplicates, furthest, hamming } from "../../../models/data/inspect/duplicates.ts";
 import { differenceHash, type Fingerprint } from "../../../models/data/inspect/fingerprint.ts";
 import { summary } from "../../../models/data/inspect/inspect.ts";
-import { dataReport } from "../../../models/report/data-report.ts";
+import { dataReport } from "../../../models/report/data/data-report.ts";
 
 let folder: string;
 const path = (name: string) => join(folder, name);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decode, PictureStore, upload } from "../../../models/data/index.ts";
 import { sharedDevice } from "../../engine/device.ts";
-import { blurredPictures } from "../cpl/pictures.ts";
+import { blurredPictures } from "../training/pictures.ts";
 
 test("a batch of pictures lives as long as it is in use, whatever the cache, and errors come in their place", async () => {
   const device = await sharedDevice();

@@ -9,9 +9,6 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
 import { parse } from "csv-parse/sync";
 import { openSafetensors } from "../../../engine/weights/safetensors.ts";
-import { CplModel, saveModel } from "../../../models/cpl/model.ts";
-import { cplOptions } from "../../../models/cpl/options.ts";
-import { trainCpl } from "../../../models/cpl/train.ts";
 import { Claim } from "../../../models/experiments/claim.ts";
 import {
   Experiment,
@@ -21,8 +18,11 @@ import {
   StoreError,
 } from "../../../models/experiments/index.ts";
 import { ExperimentStore } from "../../../models/experiments/store.ts";
+import { cplOptions } from "../../../models/methods/cpl/options.ts";
 import { evaluate } from "../../../models/metrics/index.ts";
+import { CplModel, saveModel } from "../../../models/networks/model.ts";
 import { expiryMs } from "../../../models/training/owner.ts";
+import { trainCpl } from "../../../models/training/train.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { recipeOf, small, writePictures } from "./recipe.ts";
 

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import type { Device } from "../../../engine/device/device.ts";
-import type { CplOptions } from "../../../models/cpl/options.ts";
 import { variantsOf } from "../../../models/experiments/expand.ts";
 import { canonicalJson, stageOptions, trainingKey } from "../../../models/experiments/key.ts";
 import { dataOf, type OpenedSources, partSizes } from "../../../models/experiments/plan.ts";
 import { adapterOf } from "../../../models/experiments/runner.ts";
 import { optionsOf } from "../../../models/experiments/settings.ts";
 import type { OpenedSource } from "../../../models/experiments/sources.ts";
+import type { CplOptions } from "../../../models/methods/cpl/options.ts";
 import { recipeOf } from "./recipe.ts";
 
 const rowsOf = (count: number, more = {}) =>

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cplOptionsSchema } from "../../../models/cpl/options.ts";
 import {
   builtInRecipes,
   findRecipe,
@@ -15,7 +14,8 @@ import {
 } from "../../../models/experiments/index.ts";
 import { openSource } from "../../../models/experiments/sources.ts";
 import { ExperimentStore } from "../../../models/experiments/store.ts";
-import { blurredPictures } from "../cpl/pictures.ts";
+import { cplOptionsSchema } from "../../../models/methods/cpl/options.ts";
+import { blurredPictures } from "../training/pictures.ts";
 import { recipeOf } from "./recipe.ts";
 
 let folder = "";

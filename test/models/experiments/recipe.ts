@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { checkRecipe, type Recipe } from "../../../models/experiments/index.ts";
-import { blurredPictures, small as smaller } from "../cpl/pictures.ts";
+import { blurredPictures, small as smaller } from "../training/pictures.ts";
 
 /** Settings of a network that trains in a moment. */
 export const small = {

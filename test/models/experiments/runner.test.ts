@@ -4,10 +4,10 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { CplModel, saveModel } from "../../../models/cpl/model.ts";
-import { cplOptions } from "../../../models/cpl/options.ts";
 import { degradeFolder } from "../../../models/data/degraded/degrade.ts";
 import { ExperimentInterrupted, runExperiment } from "../../../models/experiments/index.ts";
+import { cplOptions } from "../../../models/methods/cpl/options.ts";
+import { CplModel, saveModel } from "../../../models/networks/model.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { recipeOf, small, writePictures } from "./recipe.ts";
 

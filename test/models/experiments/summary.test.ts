@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { spread, summarise } from "../../../models/experiments/summary.ts";
-import { type ExperimentRun, measureNames } from "../../../models/report/experiment-record.ts";
+import { type ExperimentRun, measureNames } from "../../../models/report/experiment/experiment-record.ts";
 
 function runWith(srcc: number | null, status: ExperimentRun["status"] = "finished"): ExperimentRun {
   const measures = Object.fromEntries(measureNames.map((name) => [name, 0.5])) as Record<

@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Browser } from "playwright-core";
 import { evaluate } from "../../../models/metrics/index.ts";
-import type { ExperimentRecord } from "../../../models/report/experiment-record.ts";
-import { experimentReport } from "../../../models/report/experiment-report.ts";
-import type { RunRecord } from "../../../models/report/run-record.ts";
-import { trainingReport } from "../../../models/report/training-report.ts";
+import type { ExperimentRecord } from "../../../models/report/experiment/experiment-record.ts";
+import { experimentReport } from "../../../models/report/experiment/experiment-report.ts";
+import { trainingReport } from "../../../models/report/training/training-report.ts";
+import type { RunRecord } from "../../../models/training/run-record.ts";
 import { chromiumPath, launch, openWatched } from "./chromium.ts";
-import { sampleExperiment } from "./sample-experiment.ts";
+import { sampleExperiment } from "./experiment/sample-experiment.ts";
 
 /** Texts outside their drawing, and pairs of texts of one drawing that lie on each other; a script for the page. */
 const clashes = `[...document.querySelectorAll("svg")].flatMap((svg) => {

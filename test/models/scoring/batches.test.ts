@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import sharp from "sharp";
 import { openDevice } from "../../../engine/device/open.ts";
-import { openScorer, type PictureScore, type Scorer, ScorerClosedError } from "../../../models/scorer.ts";
+import { openScorer, type PictureScore, type Scorer, ScorerClosedError } from "../../../models/scoring/scorer.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { devices, failure, lasting, openKnown, smallModel } from "./fixtures.ts";
 

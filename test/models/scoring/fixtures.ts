@@ -6,10 +6,10 @@ import sharp from "sharp";
 import type { Device } from "../../../engine/device/device.ts";
 import { openDevice } from "../../../engine/device/open.ts";
 import { Random } from "../../../engine/random.ts";
-import { CplModel, saveModel } from "../../../models/cpl/model.ts";
-import { type CplOptionsInput, cplOptions } from "../../../models/cpl/options.ts";
 import type { PictureReason } from "../../../models/data/index.ts";
-import { openScorer, type PictureScore } from "../../../models/scorer.ts";
+import { type CplOptionsInput, cplOptions } from "../../../models/methods/cpl/options.ts";
+import { CplModel, saveModel } from "../../../models/networks/model.ts";
+import { openScorer, type PictureScore } from "../../../models/scoring/scorer.ts";
 import { sharedDevice } from "../../engine/device.ts";
 
 /** Writes a small model with drawn weights and returns its path. */

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DeviceLostError } from "../../../engine/device/errors.ts";
 import { openDevice } from "../../../engine/device/open.ts";
-import { openScorer, type PictureScore } from "../../../models/scorer.ts";
+import { openScorer, type PictureScore } from "../../../models/scoring/scorer.ts";
 import { devices, failure, lasting, openKnown } from "./fixtures.ts";
 
 let model = "";

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { PictureError } from "../../../models/data/index.ts";
-import { defaultModel } from "../../../models/default-model.ts";
 import { openScorer } from "../../../models/index.ts";
+import { defaultModel } from "../../../models/scoring/default-model.ts";
 import { expectModelFile } from "../../../models/scoring/model-file.ts";
 
 let folder: string;

@@ -9,11 +9,11 @@ import {
   toFloat32,
   writeSafetensors,
 } from "../../../engine/weights/safetensors.ts";
-import { openModel } from "../../../models/cpl/model.ts";
-import { predict } from "../../../models/cpl/predict.ts";
-import { openScorer, type PictureScore } from "../../../models/scorer.ts";
+import { openModel } from "../../../models/networks/model.ts";
 import { lookOf, SameScores } from "../../../models/scoring/same-scores.ts";
+import { openScorer, type PictureScore } from "../../../models/scoring/scorer.ts";
 import { answerSchema, type LogEntry, openService } from "../../../models/service/index.ts";
+import { predict } from "../../../models/views/predict.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { form, post, problem } from "../service/requests.ts";
 import { noisePictures, smallModel } from "./fixtures.ts";

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SharedDevice } from "../../../engine/device/shared.ts";
-import { openScorer, type PictureScore } from "../../../models/scorer.ts";
+import { openScorer, type PictureScore } from "../../../models/scoring/scorer.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { collectGarbage } from "../../engine/garbage.ts";
 import { devices, failure, lasting, openKnown } from "./fixtures.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import sharp from "sharp";
 import { openDevice } from "../../../engine/device/open.ts";
-import { openScorer, type Scorer } from "../../../models/scorer.ts";
+import { openScorer, type Scorer } from "../../../models/scoring/scorer.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { failure, openKnown, smallModel } from "./fixtures.ts";
 

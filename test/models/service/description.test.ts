@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { Hono } from "hono";
 import sharp from "sharp";
-import { openScorer } from "../../../models/scorer.ts";
+import { openScorer } from "../../../models/scoring/scorer.ts";
 import {
   answerSchema,
   type LogEntry,

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openScorer } from "../../../models/scorer.ts";
+import { openScorer } from "../../../models/scoring/scorer.ts";
 import { openService, type ServiceOptions } from "../../../models/service/index.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { devices, noisePictures, smallModel } from "../scoring/fixtures.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import sharp from "sharp";
 import { type Listening, listen } from "../../../cli/listen.ts";
-import { openScorer } from "../../../models/scorer.ts";
+import { openScorer } from "../../../models/scoring/scorer.ts";
 import { openService, type Service, type ServiceOptions } from "../../../models/service/index.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { chromiumPath } from "../report/chromium.ts";

@@ -10,7 +10,7 @@ import { rankedSets, withoutCopiesOf } from "../../../../models/data/degraded/ra
 import { decode } from "../../../../models/data/pictures/decode.ts";
 import { DatasetError } from "../../../../models/data/problems.ts";
 import { sharedDevice } from "../../../engine/device.ts";
-import { blurredPictures } from "../../cpl/pictures.ts";
+import { blurredPictures } from "../../training/pictures.ts";
 
 let folder = "";
 const at = (...names: string[]) => join(folder, ...names);

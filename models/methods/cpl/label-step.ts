@@ -1,0 +1,54 @@
+import type { Tensor } from "../../../engine/tensor.ts";
+import type { Row } from "../../data/index.ts";
+import { type Progress, type TrainingData, TrainingError } from "../../training/training.ts";
+import type { CplOptions } from "./options.ts";
+import { type PseudoLabels, type Refresh, refreshPseudoLabels } from "./pseudo-labels.ts";
+
+/**
+ * Pseudo-labels of all unlabelled pictures from the features of those that could be read; the others are not in the
+ * graph, have no weight, and are left out when their batch is loaded.
+ * @param found features of the readable pictures, the labelled ones first
+ * @param converted [n, m], row-major: converted labels of all labelled pictures
+ */
+export async function labelStep(
+  found: { readonly features: Tensor; readonly rows: readonly Row[] },
+  { labelled, unlabelled }: TrainingData,
+  converted: Float32Array<ArrayBuffer>,
+  options: CplOptions,
+): Promise<{ pseudo: PseudoLabels; refresh: Refresh }> {
+  const { levels } = options;
+  const readable = new Set(found.rows);
+  const known = labelled.flatMap((row, i) => (readable.has(row) ? [i] : []));
+  const spread = unlabelled.flatMap((row, i) => (readable.has(row) ? [i] : []));
+  if (known.length === 0 || spread.length === 0)
+    throw new TrainingError("no labelled or no unlabelled picture can be read any more");
+  const labels = new Float32Array(known.length * levels);
+  known.forEach((index, i) => {
+    labels.set(converted.subarray(index * levels, (index + 1) * levels), i * levels);
+  });
+  const { pseudo, refresh } = await refreshPseudoLabels(found.features, labels, options);
+  if (spread.length === unlabelled.length) return { pseudo, refresh };
+  const all = { targets: new Float32Array(unlabelled.length * levels), weights: new Float32Array(unlabelled.length) };
+  all.targets.fill(1 / levels);
+  spread.forEach((index, i) => {
+    all.targets.set(pseudo.targets.subarray(i * levels, (i + 1) * levels), index * levels);
+    all.weights[index] = pseudo.weights[i]!;
+  });
+  return { pseudo: all, refresh };
+}
+
+/** What a refresh did, for the log. */
+export function refreshSentence(refresh: Progress["refreshes"][number]): string {
+  const { epoch, iterations, residual, converged, unreachable, meanConfidence, quality } = refresh;
+  const parts = [
+    `pseudo-labels for epoch ${epoch + 1}: ${iterations} solver iterations`,
+    `mean confidence ${meanConfidence.toFixed(3)}`,
+  ];
+  if (!converged) parts.push(`NOT converged (residual ${residual.toExponential(1)}; raise solverIterations)`);
+  if (unreachable > 0) parts.push(`${unreachable} reached by no label`);
+  if (quality)
+    parts.push(
+      `against truth SRCC ${quality.srcc.toFixed(3)}, MAE ${quality.mae.toFixed(2)} of 99, slope ${quality.slope.toFixed(2)}`,
+    );
+  return parts.join(", ");
+}

@@ -1,0 +1,251 @@
+import type { Device } from "../../engine/device/device.ts";
+import { BatchNorm, Linear } from "../../engine/nn/layers.ts";
+import { type Layer, loadTensors, type NamedTensor, nameTensors, storable } from "../../engine/nn/named.ts";
+import { dropout } from "../../engine/ops/dropout.ts";
+import { relu } from "../../engine/ops/elementwise.ts";
+import { normalise } from "../../engine/ops/pictures/image.ts";
+import { reshape } from "../../engine/ops/shape.ts";
+import { Random } from "../../engine/random.ts";
+import type { Shape, Tensor } from "../../engine/tensor.ts";
+import { checkDigest, withDigest } from "../../engine/weights/digest.ts";
+import { numberToHalf } from "../../engine/weights/half.ts";
+import { openWeights } from "../../engine/weights/open.ts";
+import {
+  openSafetensors,
+  SafetensorsError,
+  type SafetensorsFile,
+  type TensorToStore,
+  writeSafetensors,
+} from "../../engine/weights/safetensors.ts";
+import { type Backbone, createBackbone, type InitReport } from "../backbones/index.ts";
+import type { CplOptions } from "../methods/cpl/options.ts";
+import { cardMetadata, type ModelCard, readCard } from "./card.ts";
+import { Trunk } from "./trunk.ts";
+
+export type { ModelCard } from "./card.ts";
+
+/** What the network makes of a batch. */
+export interface Outputs {
+  /** Pooled feature of the backbone, before its normalisation. */
+  readonly feature: Tensor;
+  /** Feature [N, 256] that the graph is built on. */
+  readonly embedding: Tensor;
+  /** Logits [N, m] over the score set. */
+  readonly logits: Tensor;
+}
+
+/** Backbone → 256-d feature → m logits: the network of CPL-IQA (head: [U] in detail; ReLU after the feature). */
+export class CplModel implements Layer {
+  readonly device: Device;
+  readonly backbone: Backbone;
+  readonly options: CplOptions;
+  /** Number of the training step that is recorded or replayed: what dropout draws by. */
+  step = 0;
+  readonly #trunk: Trunk;
+  readonly #norm: BatchNorm | undefined;
+  readonly #embed: Linear;
+  readonly #classify: Linear;
+
+  /** A model drawn from the options' seed, or with weights of 0, to be loaded. */
+  constructor(device: Device, options: CplOptions, weights: "drawn" | "zero" = "drawn") {
+    const random = weights === "drawn" ? new Random(options.seed, "weights") : undefined;
+    this.device = device;
+    this.options = options;
+    const backbone = createBackbone(options.backbone, device, random, {
+      ...(options.stages < 4 && { stages: options.stages }),
+    });
+    this.backbone = backbone;
+    this.#trunk = new Trunk(backbone, options);
+    const { features } = this.#trunk;
+    if (options.featureNorm !== "none") this.#norm = new BatchNorm(device, features);
+    if (options.featureNorm === "fixed") this.#norm!.freeze();
+    this.#embed = new Linear(device, random?.fork("embedding"), { in: features, out: options.embedding });
+    this.#classify = new Linear(device, random?.fork("logits"), { in: options.embedding, out: options.levels });
+    nameTensors(this.tensors());
+  }
+
+  /**
+   * Pictures [N, H, W, 3] in [0, 1], sRGB → feature [N, 256] that the graph is built on, and logits [N, m] over the
+   * score set. With the option `precision` f16 the maps of the backbone are f16 in training; the head is always f32.
+   */
+  forward(pictures: Tensor, training: boolean): Outputs {
+    const precision = training ? this.options.precision : "f32";
+    return this.#head(this.#trunk.forward(this.#normalised(pictures), training, precision), training);
+  }
+
+  /** Pictures [N, H, W, 3] → what the frozen sections make of them in evaluation mode, a row each: [N, L]. */
+  prefix(pictures: Tensor): Tensor {
+    return this.#trunk.prefix(this.#normalised(pictures));
+  }
+
+  /** Shape of the map of one picture of such a size after the frozen sections, where others follow. */
+  prefixMap(pictures: Tensor): Shape | undefined {
+    return this.#trunk.mapShape(this.#normalised(pictures));
+  }
+
+  /** {@link forward} from the rows that {@link prefix} gave, `mapShape` being what {@link prefixMap} gave. */
+  forwardRows(rows: Tensor, mapShape: Shape | undefined, training: boolean): Outputs {
+    const precision = training ? this.options.precision : "f32";
+    return this.#head(this.#trunk.fromRows(rows, mapShape, training, precision), training);
+  }
+
+  #normalised(pictures: Tensor): Tensor {
+    const { mean, deviation } = this.backbone.normalisation;
+    return normalise(pictures, mean, deviation);
+  }
+
+  #head(feature: Tensor, training: boolean): Outputs {
+    const embedding = relu(this.#embed.forward(this.#norm ? normed(this.#norm, feature, training) : feature));
+    return { feature, embedding, logits: this.#classify.forward(this.#dropped(embedding, training)) };
+  }
+
+  /** With entries at 0 by the option `dropout`: in training, others in each step. */
+  #dropped(embedding: Tensor, training: boolean): Tensor {
+    const { dropout: rate, seed } = this.options;
+    if (rate === 0 || !training) return embedding;
+    const blocks = Math.ceil(embedding.size / 4);
+    return dropout(embedding, rate, { seed, stream: "head dropout", offset: () => this.step * blocks });
+  }
+
+  /** Whether `featureNorm` is `fixed` and nobody has said yet by what: it starts with mean 0 and variance 1. */
+  async needsStatistics(): Promise<boolean> {
+    if (this.options.featureNorm !== "fixed") return false;
+    const [mean, variance] = await Promise.all([this.#norm!.runningMean.read(), this.#norm!.runningVariance.read()]);
+    return mean.every((value) => value === 0) && variance.every((value) => value === 1);
+  }
+
+  /** Length of the pooled feature. */
+  get featureLength(): number {
+    return this.#trunk.features;
+  }
+
+  /** What features are normalised by from now on, with `featureNorm` `fixed`. */
+  setStatistics(mean: Float32Array<ArrayBuffer>, variance: Float32Array<ArrayBuffer>): void {
+    this.#norm!.runningMean.write(mean);
+    this.#norm!.runningVariance.write(variance);
+  }
+
+  /** Names of the tensors that never learn, by the option `frozen`. */
+  get frozenNames(): ReadonlySet<string> {
+    const { frozen } = this.options;
+    const names = this.backbone.tensors("").map(({ name }) => name);
+    return new Set(names.filter((name) => this.backbone.depthOf(name) < frozen));
+  }
+
+  /** Depth of a tensor, the backbone's own and then the head. @throws RangeError when there is no such tensor */
+  depthOf(name: string): number {
+    return name.startsWith("head.") ? this.backbone.layers : this.backbone.depthOf(name);
+  }
+
+  /**
+   * Starts the backbone from a weights file with torchvision's names, safetensors or PyTorch's; the head stays fresh.
+   * @throws WeightsError as {@link openWeights} and the backbone's `start` say
+   */
+  async start(path: string): Promise<InitReport> {
+    await using file = await openWeights(path);
+    const report = await this.backbone.start(file);
+    return { ...report, lines: [...file.notes, ...report.lines] };
+  }
+
+  tensors(prefix = ""): NamedTensor[] {
+    const head = prefix ? `${prefix}.head` : "head";
+    return [
+      ...this.backbone.tensors(prefix),
+      ...(this.#norm?.tensors(`${head}.norm`) ?? []),
+      ...this.#embed.tensors(`${head}.embedding`),
+      ...this.#classify.tensors(`${head}.logits`),
+    ];
+  }
+
+  dispose(): void {
+    for (const { tensor } of this.tensors()) tensor.dispose();
+  }
+
+  /** Names of the batch norms that do not learn; part of the card. */
+  get frozenNorms(): string[] {
+    return this.backbone.norms().flatMap(([name, norm]) => (norm.frozen ? [name] : []));
+  }
+
+  freezeNorms(names: readonly string[]): void {
+    for (const [name, norm] of this.backbone.norms()) if (names.includes(name)) norm.freeze();
+  }
+}
+
+/** Batch normalisation of rows [N, C]. */
+function normed(norm: BatchNorm, x: Tensor, training: boolean): Tensor {
+  const [rows, channels] = x.shape as [number, number];
+  return reshape(norm.forward(reshape(x, [rows, 1, 1, channels]), training), [rows, channels]);
+}
+
+/** Element types that a model's convolutions and matrices can be stored in; vectors, which are small, stay f32. */
+export const precisions = ["f32", "f16"] as const;
+
+export type Precision = (typeof precisions)[number];
+
+/**
+ * Writes the model and its card; the file is whole or not there.
+ * @throws RangeError when a weight is beyond the largest f16, 65504
+ */
+export async function saveModel(
+  path: string,
+  model: CplModel,
+  card: ModelCard,
+  precision: Precision = "f32",
+): Promise<void> {
+  const named = model.tensors();
+  const tensors = await storable(named);
+  const stored = precision === "f32" ? tensors : tensors.map((tensor, i) => halved(tensor, named[i]!));
+  await writeSafetensors(path, stored, withDigest(stored, cardMetadata(model.frozenNorms, card)));
+}
+
+function halved(tensor: TensorToStore, { kind }: NamedTensor): TensorToStore {
+  if (kind === "vector") return tensor;
+  const data = Uint16Array.from(tensor.data as Float32Array, numberToHalf);
+  if (data.some((half) => (half & 0x7c00) === 0x7c00))
+    throw new RangeError(`${tensor.name} has weights that f16 cannot hold; keep f32`);
+  return { ...tensor, dtype: "F16", data };
+}
+
+/**
+ * Opens a model that {@link saveModel} wrote.
+ * @param optionsFor its card, the options that it is opened with; those of its card unless given
+ * @returns with it sentences for a log
+ * @throws SafetensorsError when it is another kind of file, damaged, its card has what cannot be, or a tensor's shape does not
+ * fit; WeightsError when a number is not finite
+ */
+export async function openModel(
+  device: Device,
+  path: string,
+  optionsFor: (card: ModelCard) => CplOptions = ({ options }) => options,
+): Promise<{ model: CplModel; card: ModelCard; notes: readonly string[] }> {
+  await using file = await openSafetensors(path);
+  const { frozenNorms, ...card } = readCard(file);
+  expectHead(file, card.options);
+  const isSound = await checkDigest(file);
+  const model = new CplModel(device, optionsFor(card), "zero");
+  try {
+    await loadTensors(file, model.tensors());
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+  nameTensors(model.tensors());
+  model.freezeNorms(frozenNorms);
+  return {
+    model,
+    card,
+    notes: isSound ? [] : [`${path} carries no digest, so that damage may go unnoticed; acutance export writes one`],
+  };
+}
+
+/** What the card says of the head is what its tensors are, before memory is taken for it. */
+function expectHead(file: SafetensorsFile, { embedding, levels }: CplOptions): void {
+  const expect = (option: string, value: number, name: string) => {
+    const found = file.tensors.get(name)?.shape[0];
+    if (found === undefined) throw new SafetensorsError(`${file.path} has no tensor "${name}"; it is no whole model`);
+    if (found === value) return;
+    throw new SafetensorsError(`${file.path}: its card says ${option} ${value}, tensor "${name}" has ${found}`);
+  };
+  expect("embedding", embedding, "head.embedding.weight");
+  expect("levels", levels, "head.logits.weight");
+}

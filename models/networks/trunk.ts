@@ -1,0 +1,107 @@
+import { withoutGradients } from "../../engine/autograd.ts";
+import { cast } from "../../engine/ops/elementwise.ts";
+import { concat, slice } from "../../engine/ops/join.ts";
+import { reshape } from "../../engine/ops/shape.ts";
+import { type Shape, sizeOf, type Tensor } from "../../engine/tensor.ts";
+import type { Backbone } from "../backbones/index.ts";
+import { type CplOptions, OptionError } from "../methods/cpl/options.ts";
+
+/** What the sections of a backbone up to some depth leave: pooled features on the way, and the map that goes on. */
+interface Passed {
+  readonly pooled: readonly Tensor[];
+  /** Absent after the last section. */
+  readonly map?: Tensor;
+}
+
+/**
+ * A backbone up to the deepest map that is pooled, cut in two by the option `frozen`: the prefix, whose output for a picture
+ * never changes and can be stored, and the rest, which learns.
+ */
+export class Trunk {
+  readonly backbone: Backbone;
+  readonly #options: Pick<CplOptions, "pooling" | "frozen">;
+  /** Depths whose maps are pooled, ascending. */
+  readonly #depths: readonly number[];
+
+  /** @throws OptionError when the options name depths that the backbone does not have */
+  constructor(backbone: Backbone, options: Pick<CplOptions, "backbone" | "featureDepths" | "pooling" | "frozen">) {
+    const { layers } = backbone;
+    const { featureDepths, frozen } = options;
+    const beyond = featureDepths.find((depth) => depth > layers);
+    if (beyond !== undefined)
+      throw new OptionError(`featureDepths ${featureDepths}: ${options.backbone} has the depths 1 to ${layers}`);
+    this.#depths = featureDepths.length > 0 ? featureDepths : [layers];
+    const deepest = this.#depths.at(-1)!;
+    if (frozen > deepest)
+      throw new OptionError(`frozen ${frozen}: only ${deepest} sections of ${options.backbone} are used`);
+    backbone.cut(deepest);
+    this.backbone = backbone;
+    this.#options = options;
+  }
+
+  /** Length of the feature: all pooled maps, one behind the other. */
+  get features(): number {
+    return this.#depths.reduce((sum, depth) => sum + this.backbone.lengthOf(depth, this.#options.pooling), 0);
+  }
+
+  /** Normalised pictures [N, H, W, 3] → features [N, features]. */
+  forward(x: Tensor, training: boolean, precision: "f32" | "f16"): Tensor {
+    const { pooled, map } = withoutGradients(() => this.#pass(x, 0, this.#options.frozen, false));
+    return join([...pooled, ...this.#rest(map && cast(map, precision), training)]);
+  }
+
+  /** Normalised pictures [N, H, W, 3] → what the frozen sections make of them, in one row each: [N, L] with {@link rowLength}. */
+  prefix(x: Tensor): Tensor {
+    const { pooled, map } = withoutGradients(() => this.#pass(x, 0, this.#options.frozen, false));
+    return join([...pooled, ...(map ? [reshape(map, [map.shape[0]!, map.size / map.shape[0]!])] : [])]);
+  }
+
+  /**
+   * Rows of {@link prefix} → features [N, features].
+   * @param mapShape of the map of one picture after the frozen sections, as {@link mapShape} gives it
+   */
+  fromRows(rows: Tensor, mapShape: Shape | undefined, training: boolean, precision: "f32" | "f16"): Tensor {
+    const [images, length] = rows.shape as [number, number];
+    if (!mapShape) return rows;
+    const size = sizeOf(mapShape);
+    const map = cast(reshape(columns(rows, length - size, length), [images, ...mapShape]), precision);
+    const rest = this.#rest(map, training);
+    return join(length > size ? [columns(rows, 0, length - size), ...rest] : rest);
+  }
+
+  /** Shape of the map after the frozen sections, without the first extent; none where nothing follows them. */
+  mapShape(x: Tensor): Shape | undefined {
+    return withoutGradients(() => this.#pass(x, 0, this.#options.frozen, false)).map?.shape.slice(1);
+  }
+
+  #rest(map: Tensor | undefined, training: boolean): readonly Tensor[] {
+    return map ? this.#pass(map, this.#options.frozen, this.#depths.at(-1)!, training).pooled : [];
+  }
+
+  /** Takes the map after `from` sections through those up to `until`. */
+  #pass(x: Tensor, from: number, until: number, training: boolean): Passed {
+    const { backbone } = this;
+    const pooled: Tensor[] = [];
+    let map = x;
+    let at = from;
+    const stops = this.#depths.filter((depth) => depth > from && depth <= until);
+    for (const depth of stops) {
+      map = backbone.through(map, training, at, depth);
+      at = depth;
+      pooled.push(backbone.pool(map, this.#options.pooling));
+    }
+    if (at < until) map = backbone.through(map, training, at, until);
+    return { pooled, ...(until < this.#depths.at(-1)! && { map }) };
+  }
+}
+
+/** Rows one behind the other, f32. */
+function join(parts: readonly Tensor[]): Tensor {
+  const rows = parts.map((part) => cast(part, "f32"));
+  return rows.length === 1 ? rows[0]! : concat(rows, 1);
+}
+
+function columns(rows: Tensor, from: number, until: number): Tensor {
+  const [images, length] = rows.shape as [number, number];
+  return from === 0 && until === length ? rows : slice(rows, [0, from], [images, until]);
+}

@@ -1,0 +1,135 @@
+import type { RunRecord } from "../../training/run-record.ts";
+
+/** A number, or null where it is undefined (a correlation with a constant list) or not at hand. JSON has no NaN. */
+export type Measure = number | null;
+
+/** The measures that tables compare; higher is better for the correlations, lower for RMSE and MAE, 1 is best for the slope. */
+export const measureNames = ["srcc", "krcc", "plcc", "plccFitted", "rmse", "rmseFitted", "mae", "slope"] as const;
+export type MeasureName = (typeof measureNames)[number];
+
+/**
+ * Agreement of a model's scores with the MOS of one part. `part` is "test", "validation", or the name of a further data set
+ * as the recipe calls it, on which nothing was refitted: the model's scores were mapped from its range to that set's.
+ * RMSE and MAE are in units of the part's MOS; `plccFitted` and `rmseFitted` are after the logistic fitted on the part.
+ */
+export interface PartResult extends Readonly<Record<MeasureName, Measure>> {
+  readonly part: string;
+  /** The model: after stage 1, or after stage 2. */
+  readonly stage: 1 | 2;
+  /** Pictures. */
+  readonly n: number;
+}
+
+/** A measure over the repeats: `sd` is the sample standard deviation, null for fewer than two values. */
+export interface Spread {
+  /** Values there were. */
+  readonly n: number;
+  readonly median: Measure;
+  readonly mean: Measure;
+  readonly sd: Measure;
+  readonly min: Measure;
+  readonly max: Measure;
+}
+
+/** Seeds of one repeat. */
+export interface Repeat {
+  /** Of the split, the shares and the label noise. */
+  readonly split: number;
+  /** Of start weights, batches and crops. */
+  readonly training: number;
+}
+
+/** One variant trained once. */
+export interface ExperimentRun {
+  readonly repeat: Repeat;
+  /** `missing`: not run yet, because the experiment was interrupted. */
+  readonly status: "finished" | "failed" | "missing";
+  /** Why it failed. */
+  readonly error?: string;
+  /** The trainings it is made of; `cached` ones were finished before this call. */
+  readonly trainings: readonly {
+    readonly stage: 1 | 2;
+    /** SHA-256 of what the training depends on; its folder in the store begins with it. */
+    readonly key: string;
+    readonly folder: string;
+    readonly cached: boolean;
+    readonly seconds: number;
+  }[];
+  /** Pictures in each part; `ranked`: sets of degraded copies; `noisy`: labelled ones whose MOS was changed by noise. */
+  readonly parts: {
+    readonly labelled: number;
+    readonly ranked?: number;
+    readonly unlabelled: number;
+    readonly validation: number;
+    readonly test: number;
+    readonly noisy?: number;
+  };
+  /** After each stage, of every part. */
+  readonly results: readonly PartResult[];
+  readonly phases: RunRecord["phases"];
+  readonly losses: RunRecord["losses"];
+  readonly refreshes: RunRecord["refreshes"];
+  /** Of the final model's predicted distributions on the test part; absent in runs of earlier versions. */
+  readonly reliability?: NonNullable<RunRecord["reliability"]>[number];
+  readonly distributions?: RunRecord["distributions"];
+  /** Test part; given for the first finished repeat of a variant. */
+  readonly predictions?: RunRecord["predictions"];
+  /** Of the last refresh; given for the first finished repeat of a variant. */
+  readonly pseudoLabels?: RunRecord["pseudoLabels"];
+  /** Sentences. */
+  readonly notes: readonly string[];
+}
+
+/** The final models of a variant on one part, over its finished repeats. */
+export interface PartSummary {
+  readonly part: string;
+  readonly measures: Readonly<Record<MeasureName, Spread>>;
+  /** Variant minus baseline, repeat by repeat, over the repeats that both finished; absent for the baseline itself. */
+  readonly difference?: Readonly<Record<MeasureName, Spread>>;
+}
+
+export interface ExperimentVariant {
+  readonly name: string;
+  /** What it changes of the recipe's base settings. */
+  readonly changes: Readonly<Record<string, unknown>>;
+  /** All settings in force: options of the method, and of split, shares and noise. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** In order of the recipe's repeats. */
+  readonly runs: readonly ExperimentRun[];
+  readonly summary: readonly PartSummary[];
+  /** Training of one repeat, stages that others share included; seconds. */
+  readonly seconds: Spread;
+}
+
+/** Everything worth knowing of an experiment, as plain JSON: what its tables and its report are made of. */
+export interface ExperimentRecord {
+  readonly schema: 1;
+  readonly name: string;
+  readonly title: string;
+  readonly description?: string;
+  /** What the user typed. */
+  readonly command: string;
+  /** ISO 8601. */
+  readonly date: string;
+  readonly hardware: RunRecord["hardware"];
+  /** The recipe with every default filled in and every override applied. */
+  readonly recipe: Readonly<Record<string, unknown>>;
+  /** Ends of the MOS scale of the data set. */
+  readonly range: readonly [number, number];
+  readonly repeats: readonly Repeat[];
+  /** Parts that there are results of: "test", "validation" where there is one, further data sets. */
+  readonly parts: readonly string[];
+  /** Ends of the scale of each part. */
+  readonly ranges: Readonly<Record<string, readonly [number, number]>>;
+  /** Name of the variant that differences are taken to: the first one. */
+  readonly baseline: string;
+  readonly variants: readonly ExperimentVariant[];
+  readonly selection: {
+    /** How models were selected, as a sentence. */
+    readonly sentence: string;
+    /** The variant with the highest median SRCC on validation, where there is a validation part. */
+    readonly chosen?: string;
+  };
+  /** Sentences. */
+  readonly notes: readonly string[];
+}

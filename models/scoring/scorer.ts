@@ -1,0 +1,358 @@
+import { expectNames } from "../../engine/arguments.ts";
+import type { Device } from "../../engine/device/device.ts";
+import { OutOfMemoryError } from "../../engine/device/errors.ts";
+import { ShapeError, type Tensor } from "../../engine/tensor.ts";
+import { decode, type MosRange, type Picture, PictureError, prefetch } from "../data/index.ts";
+import { Limit, whenAborted } from "../data/prefetch.ts";
+import type { ModelCard } from "../networks/model.ts";
+import { evaluationViews, type Showing, uploadView, type View } from "../views/parts.ts";
+import { checked, meanOf, type Score, scoreOf } from "../views/predict.ts";
+import { lenderOf } from "./device.ts";
+import { explanationOf, type QualityMap, tilesOf } from "./explain.ts";
+import { expectModelFile } from "./model-file.ts";
+import { Network } from "./network.ts";
+import { atLeastOne, type ScorerOptions, type Settings, settingsOf } from "./options.ts";
+import { contentOf, type OpenedPicture, openPicture, type PictureSource } from "./picture-source.ts";
+import { type Look, lookOf, SameScores } from "./same-scores.ts";
+import { Supply } from "./supply.ts";
+
+export type { ScorerOptions };
+
+/** The score of one picture, higher is better, with what it was made from. */
+export interface PictureScore extends Score {
+  /** Ends of the scale of `score`, the lowest quality first. */
+  readonly range: MosRange;
+  /** Predicted probability of each member of the score set, which is spread evenly over the range from its low end on. */
+  readonly histogram: readonly number[];
+  /** Pixels, upright. */
+  readonly width: number;
+  readonly height: number;
+  /** Name of the model. */
+  readonly model: string;
+  /** From the call to the result, waiting included. */
+  readonly milliseconds: number;
+}
+
+/** One picture of {@link Scorer.scoreMany} with its score, or why it has none. */
+export type ScoredPicture<Source = PictureSource> = { readonly picture: Source; readonly index: number } & (
+  | PictureScore
+  | { readonly error: PictureError | TypeError }
+);
+
+export interface ScoreOptions {
+  /** Ends the call with the signal's reason; a picture that waits leaves the queue. */
+  readonly signal?: AbortSignal;
+  /** Stands for the picture in errors. @default its path, name or URL */
+  readonly name?: string;
+  /** Who asks, by any name: clients that ask at the same time get equal shares of decoders and network. @default one for all who do not say */
+  readonly client?: string;
+}
+
+const scoreNames = { signal: true, name: true, client: true } satisfies Record<keyof ScoreOptions, true>;
+
+export interface ScoreManyOptions<Source = PictureSource> extends Pick<ScoreOptions, "signal"> {
+  /** Told of each picture as soon as it has its score or error, which may be before its turn; what it throws ends the walk. */
+  readonly onResult?: (result: ScoredPicture<Source>) => void;
+}
+
+/** A scorer was used after it was closed. */
+export class ScorerClosedError extends Error {
+  override name = "ScorerClosedError";
+}
+
+/**
+ * Opens a trained model, ready to score pictures from any number of callers at once.
+ * @throws SafetensorsError when the file is no model of `acutance train` or is damaged; NoAdapterError; OutOfMemoryError when
+ * not one picture fits; RangeError for an option that means nothing
+ */
+export async function openScorer(options: ScorerOptions = {}): Promise<Scorer> {
+  const settings = settingsOf(options);
+  const lender = lenderOf(options.device, options.adapter);
+  await expectModelFile(settings.path);
+  const load = async () =>
+    Network.load(await lender.lease(), settings.path, { ...settings, onBatch: options.onBatch ?? (() => {}) });
+  const network = await load();
+  for (const note of network.notes) options.onNote?.(note);
+  const supply = new Supply(network, {
+    reload: lender.replaces ? load : undefined,
+    onDeviceLost: options.onDeviceLost ?? (() => {}),
+  });
+  return new Scorer(settings, supply);
+}
+
+/** Takes from a picture what goes through the network, and says what is kept of it meanwhile. */
+type Cut<Kept> = (
+  options: Showing,
+  picture: Picture,
+) => Promise<{ readonly views: readonly View[]; readonly kept: Kept }>;
+
+/** What is kept of a picture, and the distributions of its views. */
+interface Seen<Kept> {
+  readonly kept: Kept;
+  readonly distributions: readonly Float32Array[];
+}
+
+/** What makes the score of a picture; its pixels are let go. */
+const scored: Cut<{ readonly width: number; readonly height: number; readonly look: Look }> = async (
+  options,
+  picture,
+) => ({
+  views: await evaluationViews(options, picture),
+  kept: { width: picture.width, height: picture.height, look: lookOf(picture) },
+});
+
+/** A model that scores pictures; made by {@link openScorer}. Calls that run at the same time share batches. */
+export class Scorer {
+  readonly #settings: Settings;
+  readonly #supply: Supply;
+  readonly #decoders: Limit;
+  readonly #same = new SameScores();
+  readonly #pending = new Set<Promise<unknown>>();
+  #closed: Promise<void> | undefined;
+
+  /** Use {@link openScorer}. */
+  constructor(settings: Settings, supply: Supply) {
+    this.#settings = settings;
+    this.#supply = supply;
+    this.#decoders = new Limit(settings.decoders);
+  }
+
+  /** What the weights file says about the model. */
+  get card(): ModelCard {
+    return this.#supply.network.card;
+  }
+
+  /** Name of the model in results. */
+  get name(): string {
+    return this.#settings.name;
+  }
+
+  /** How pictures are shown to the network: as in the model's test, but for the scorer's own tiles. */
+  get showing(): Showing {
+    const { resize, crop, cropFrom, testCrops, testTiles, seed } = this.card.options;
+    const { tiles } = this.#settings;
+    const parts = tiles === undefined ? { testCrops, testTiles } : { testCrops: 1, testTiles: tiles };
+    return { resize, crop, cropFrom, ...parts, seed };
+  }
+
+  /** The device in use; another one after a loss. */
+  get device(): Device {
+    return this.#supply.network.device;
+  }
+
+  /** The most pictures in one batch. */
+  get batch(): number {
+    return this.#supply.network.batch;
+  }
+
+  /** Pictures that a caller who wants full batches should give at a time: two batches at the adapter, one that gathers. */
+  get ahead(): number {
+    return 3 * this.batch + this.#settings.decoders;
+  }
+
+  /** Pictures that were given and have no result yet. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /** False while there is no device to score on, and once closed. */
+  get ready(): boolean {
+    return !this.#closed && this.#supply.ready;
+  }
+
+  /**
+   * Scores one picture. Its score does not depend on others that are scored at the same time.
+   *
+   * When the device is lost, the model is loaded on a new one and the picture is repeated, as long as other pictures get their
+   * scores between losses and at most twice.
+   * @throws PictureError when it cannot be read or decoded, and where the network makes no finite numbers of it; TypeError when it is no picture; the signal's reason;
+   * DeviceLostError when the device was the host's own, too many were lost, or no new one can be opened; ScorerClosedError
+   */
+  async score(picture: PictureSource, options: ScoreOptions = {}): Promise<PictureScore> {
+    expectNames("score", options, scoreNames);
+    const start = performance.now();
+    const { range } = this.card;
+    const { kept, distributions } = await this.#see(picture, scored, options);
+    const distribution = meanOf(distributions);
+    const { look, ...size } = kept;
+    const score = scoreOf(distribution, range);
+    if (this.#same.notices(score.score, look)) {
+      this.#settings.onNote?.(
+        `${this.name} gives unlike pictures the same score, ${score.score}: its weights may be damaged, or its training went wrong`,
+      );
+    }
+    return {
+      ...score,
+      range,
+      histogram: [...distribution],
+      ...size,
+      model: this.name,
+      milliseconds: performance.now() - start,
+    };
+  }
+
+  /**
+   * Scores pictures in their order, some batches ahead of the one that is handed out and no further. A picture that cannot be
+   * scored comes with its error and stops nothing. Ending the walk early gives up those that were begun.
+   * @throws what is no picture's fault, as {@link score} does
+   */
+  async *scoreMany<Source extends PictureSource>(
+    pictures: Iterable<Source> | AsyncIterable<Source>,
+    { signal, onResult }: ScoreManyOptions<Source> = {},
+  ): AsyncGenerator<ScoredPicture<Source>, void, undefined> {
+    const { ahead } = this;
+    let begun = 0;
+    const score = async (picture: Source, wanted: AbortSignal): Promise<ScoredPicture<Source>> => {
+      const own = { picture, index: begun++ };
+      const result = await this.score(picture, { signal: wanted }).then(
+        (scored) => ({ ...own, ...scored }),
+        (error: unknown) => {
+          if (error instanceof PictureError || error instanceof TypeError) return { ...own, error };
+          throw error;
+        },
+      );
+      onResult?.(result);
+      return result;
+    };
+    for await (const result of prefetch(pictures, score, { ahead, concurrency: ahead, ...(signal && { signal }) })) {
+      if (!result.ok) throw result.error;
+      yield result.value;
+    }
+  }
+
+  /**
+   * Which parts of a picture look better than others: its tiles of the network's input size at original resolution, half
+   * overlapping, each scored like a picture of its own in shared batches. At most `tiles` of them (32 by default); in a larger
+   * picture they lie further apart. The model was trained on whole pictures, so compare tiles with each other, not with
+   * scores of pictures. A picture smaller than a tile is enlarged to one.
+   * @throws as {@link score}; RangeError when tiles is not a whole number of at least 1
+   */
+  async explain(picture: PictureSource, options: ScoreOptions & { readonly tiles?: number } = {}): Promise<QualityMap> {
+    expectNames("explain", options, { ...scoreNames, tiles: true });
+    const most = atLeastOne("tiles", options.tiles ?? 32);
+    const { crop } = this.card.options;
+    const tiled: Cut<Picture> = async (_, whole) => ({ views: tilesOf(whole, crop, most), kept: whole });
+    const { kept, distributions } = await this.#see(picture, tiled, options);
+    return explanationOf(kept, distributions, { crop, most, range: this.card.range });
+  }
+
+  /** Opens a new device now when the present one is lost, instead of with the next picture. @throws as opening does */
+  async recover(): Promise<void> {
+    await this.#supply.usable();
+  }
+
+  /**
+   * Waits for the pictures that were given, takes no more, and ends the model, and its device unless others use it or it is the host's own.
+   * Closing again waits for the same.
+   */
+  close(): Promise<void> {
+    this.#closed ??= this.#end();
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Takes a picture to its distributions, again on another device where one is lost. */
+  async #see<Kept>(source: PictureSource, cut: Cut<Kept>, options: ScoreOptions): Promise<Seen<Kept>> {
+    const { signal, name } = options;
+    if (this.#closed) throw new ScorerClosedError(`the scorer of ${this.#settings.path} is closed; open another`);
+    signal?.throwIfAborted();
+    const { maxBytes } = this.#settings;
+    const work = async () => {
+      const opened = await openPicture(source, {
+        maxBytes,
+        ...(signal && { signal }),
+        ...(name !== undefined && { name }),
+      });
+      const isFinal = (error: unknown) => error instanceof PictureError || signal?.aborted === true;
+      return this.#supply.run((network) => this.#once(network, opened, cut, options), isFinal);
+    };
+    const aborted = signal && whenAborted(signal);
+    const seeing = work();
+    this.#pending.add(seeing);
+    try {
+      return await (aborted ? Promise.race([seeing, aborted.promise]) : seeing);
+    } finally {
+      aborted?.release();
+      // A decoder that was abandoned still has to end before the scorer does.
+      const ended = () => this.#pending.delete(seeing);
+      if (signal?.aborted) seeing.then(ended, ended);
+      else ended();
+    }
+  }
+
+  async #once<Kept>(
+    network: Network,
+    opened: OpenedPicture,
+    cut: Cut<Kept>,
+    options: ScoreOptions,
+  ): Promise<Seen<Kept>> {
+    const { signal } = options;
+    const arrived = network.announce();
+    try {
+      const { kept, distributions } = await this.#decoded(opened, options, async (picture) => {
+        const { views, kept } = await cut(this.showing, picture);
+        const distributions: Promise<Float32Array[]>[] = [];
+        // No more of a picture is on the device than makes a batch.
+        for (let i = 0; i < views.length; i += network.batch) {
+          await network.place();
+          signal?.throwIfAborted();
+          const shown = uploaded(network, views.slice(i, i + network.batch), picture, opened.name);
+          const seen = network.score(shown, options);
+          seen.catch(() => {}); // awaited below, once the decoder is free for the next
+          distributions.push(seen);
+        }
+        return { kept, distributions };
+      });
+      arrived();
+      const all = (await Promise.all(distributions)).flat();
+      return { kept, distributions: all.map((one) => checked(one, opened.name)) };
+    } finally {
+      arrived();
+    }
+  }
+
+  /** Decodes a picture and hands it over; the decoder takes the next one when `use` is done. */
+  async #decoded<T>(
+    opened: OpenedPicture,
+    { signal, client }: ScoreOptions,
+    use: (picture: Picture) => Promise<T>,
+  ): Promise<T> {
+    const { maxPixels, background, strictness, decoderPool } = this.#settings;
+    const options = { name: opened.name, maxPixels, background, strictness };
+    if (decoderPool && (opened.content instanceof Uint8Array || opened.content instanceof Blob)) {
+      const bytes = (await contentOf(opened)) as Uint8Array;
+      return decoderPool.decode(bytes, options, use, {
+        ...(signal && { signal }),
+        ...(client !== undefined && { client }),
+      });
+    }
+    return this.#decoders.run(async () => {
+      signal?.throwIfAborted();
+      return use(await decode(await contentOf(opened), options));
+    });
+  }
+
+  async #end(): Promise<void> {
+    while (this.#pending.size > 0) await Promise.allSettled(this.#pending);
+    await this.#supply.close();
+  }
+}
+
+/** Views on the device. @throws PictureError "too-large" when they do not fit it */
+function uploaded(network: Network, shown: readonly View[], picture: Picture, name: string): Tensor[] {
+  const { device, card } = network;
+  const views: Tensor[] = [];
+  try {
+    for (const view of shown) views.push(uploadView(device, view, card.options.crop));
+    return views;
+  } catch (error) {
+    for (const view of views) view.dispose();
+    const isPictures = error instanceof OutOfMemoryError || error instanceof ShapeError;
+    if (!isPictures || network.broken) throw error;
+    const detail = `Its ${picture.width} x ${picture.height} pixels do not fit the device: ${error.message}.`;
+    throw new PictureError(name, "too-large", detail, { cause: error, advice: "Shrink the picture first." });
+  }
+}

@@ -1,0 +1,209 @@
+import type { Device } from "../../engine/device/device.ts";
+import type { Plan } from "../../engine/kernel/plan.ts";
+import type { NamedTensor } from "../../engine/nn/named.ts";
+import { slice } from "../../engine/ops/join.ts";
+import { accumulateGradients, type MicroBatch, microBatches } from "../../engine/optim/accumulate.ts";
+import { WeightAverage } from "../../engine/optim/average.ts";
+import { parameterGroups } from "../../engine/optim/groups.ts";
+import { Optimiser } from "../../engine/optim/optimiser.ts";
+import { constant, cosine, type Schedule, stepDecay, withWarmup } from "../../engine/optim/schedule.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { type BatchLabels, LabelTensors } from "../methods/cpl/loss.ts";
+import type { CplOptions } from "../methods/cpl/options.ts";
+import type { CplModel, ModelCard } from "../networks/model.ts";
+import type { Inputs } from "../views/inputs.ts";
+import type { LoadedBatch } from "./batches.ts";
+import { TrainingError } from "./training.ts";
+
+/** What a step reports. */
+export interface StepReport {
+  readonly loss: number;
+  /** Norm of all gradients before clipping, when they are clipped; infinite when they were not finite. */
+  readonly gradientNorm?: number;
+}
+
+interface StepInputs {
+  /** [B, …], as the inputs give it. */
+  readonly pictures: Tensor;
+  readonly labels: LabelTensors;
+}
+
+/** Takes the batches of one stage into the parameters of a model. */
+export class Stepper {
+  readonly optimiser: Optimiser;
+  /** Moving average of the parameters, when the options ask for one. */
+  readonly average: WeightAverage | undefined;
+  readonly #model: CplModel;
+  readonly #inputs: Inputs;
+  readonly #options: CplOptions;
+  /** Inputs of batches of the latest make-up, how many steps they served, and the plan of such a step. */
+  #batch:
+    | (StepInputs & { readonly make: string; steps: number; plan?: Plan<{ loss: Tensor }> | undefined })
+    | undefined;
+
+  /** @param steps steps of the stage done before, when its tensors are about to be loaded */
+  constructor(model: CplModel, inputs: Inputs, { options, fresh }: Pick<ModelCard, "options" | "fresh">, steps = 0) {
+    const { optimiser: kind, rate, freshRate, decay, layerDecay, clipNorm, ema, precision } = options;
+    if (precision === "f16" && !model.device.features.has("shader-f16"))
+      throw new TrainingError("precision f16: this adapter has no 16-bit numbers (shader-f16); train with f32");
+    this.#model = model;
+    this.#inputs = inputs;
+    this.#options = options;
+    const { frozenNames } = model;
+    const tensors = model.tensors().filter(({ name }) => !frozenNames.has(name));
+    const groups = parameterGroups(tensors, {
+      rate,
+      decay,
+      fresh: { rate: freshRate, names: new Set(fresh) },
+      ...(layerDecay < 1 && { layers: { decay: layerDecay, depth: (name: string) => model.depthOf(name) } }),
+    });
+    this.optimiser = new Optimiser(groups, {
+      kind,
+      ...(clipNorm > 0 && { clipNorm }),
+      ...(precision === "f16" && { lossScale: {} }),
+    });
+    this.average = ema > 0 ? new WeightAverage(tensors, { decay: ema }) : undefined;
+    this.optimiser.steps = steps;
+    if (this.average) this.average.steps = steps;
+  }
+
+  get device(): Device {
+    return this.#model.device;
+  }
+
+  /** What steps of the latest make-up replay, once there is one. Its inputs are those of the latest step. */
+  get plan(): Plan<{ loss: Tensor }> | undefined {
+    return this.#batch?.plan;
+  }
+
+  /**
+   * One batch forward and backward, in micro-batches when the options ask for them, and into the parameters. From the
+   * third batch of the same make-up on it is the replay of a plan.
+   */
+  async step(pictures: LoadedBatch["pictures"], labels: BatchLabels, rateFactor: number): Promise<StepReport> {
+    const reads = this.#record(pictures, labels, rateFactor);
+    const [loss, state] = await Promise.all([reads.loss, reads.state]);
+    return { loss, ...(state && { gradientNorm: state.norm }) };
+  }
+
+  /** What steps need, without doing them: for a rehearsal. Leaves no trace on the host. */
+  rehearse(pictures: LoadedBatch["pictures"], labels: BatchLabels, steps: number): void {
+    const [before, averaged, batch] = [this.optimiser.steps, this.average?.steps, this.#batch];
+    this.#batch = undefined;
+    try {
+      for (let step = 0; step < steps; step++) this.#record(pictures, labels, 1);
+    } finally {
+      this.#forget();
+      this.#batch = batch;
+      this.optimiser.steps = before;
+      if (this.average) this.average.steps = averaged!;
+    }
+  }
+
+  #record(pictures: LoadedBatch["pictures"], labels: BatchLabels, rateFactor: number) {
+    // A plan runs what the tuner had chosen when it was made.
+    const make = `${pictures.length} ${labels.labelled} ${labels.margins.length} ${this.device.tuner.tunings.length}`;
+    if (this.#batch?.make !== make) this.#forget();
+    this.#batch ??= { ...this.#made(pictures, labels), make, steps: 0 };
+    const batch = this.#batch;
+    this.#model.step = this.optimiser.steps;
+    if (batch.steps > 0) this.#refill(batch, pictures, labels);
+    if (batch.plan?.disposed) {
+      // Its memory was needed for pictures: this one is recorded, the next traced again.
+      batch.plan = undefined;
+      batch.steps = 0;
+    }
+    if (batch.plan) {
+      this.optimiser.advance(rateFactor);
+      this.average?.advance();
+      batch.plan.replay();
+    } else if (batch.steps === 1 && !this.device.numbers) {
+      batch.plan = this.device.trace(() => this.#update(batch, rateFactor), { yielding: true });
+    }
+    batch.steps++;
+    return this.device.scope(() => {
+      const { loss } = batch.plan?.result ?? this.#update(batch, rateFactor);
+      return { loss: loss.item(), state: this.optimiser.gradientState?.read() };
+    });
+  }
+
+  /** The tensors that steps read: pictures as the network sees them, and labels. */
+  #made(pictures: LoadedBatch["pictures"], labels: BatchLabels): StepInputs {
+    const { device } = this;
+    const make = () => ({
+      pictures: device.scope(() => this.#assembled(pictures)).keep(),
+      labels: new LabelTensors(device, labels, this.#options).keep(),
+    });
+    return device.labels.within({ phase: "input" }, () => device.owned("pictures", make));
+  }
+
+  #refill(inputs: StepInputs, pictures: LoadedBatch["pictures"], labels: BatchLabels): void {
+    const { device } = this;
+    const refill = () => {
+      const { allocation, sizeBytes } = this.#assembled(pictures);
+      device.stream.copy(allocation, 0, inputs.pictures.allocation, 0, sizeBytes);
+    };
+    device.labels.within({ phase: "input" }, () => device.scope(refill));
+    inputs.labels.write(labels);
+  }
+
+  #assembled(pictures: LoadedBatch["pictures"]): Tensor {
+    return this.#inputs.assemble(
+      pictures.map(({ planned: { window, tokens }, tensor }) => ({ tensor, window, tokens })),
+    );
+  }
+
+  /** Forward, backward and update on the inputs as they are. */
+  #update({ pictures, labels }: StepInputs, rateFactor: number): { loss: Tensor } {
+    const count = pictures.shape[0]!;
+    const parts = microBatches(count, this.#options.microBatch || count);
+    const share = (part: MicroBatch) => {
+      const rest = pictures.shape.slice(1);
+      const rows =
+        part.count === count
+          ? pictures
+          : slice(pictures, [part.start, ...rest.map(() => 0)], [part.start + part.count, ...rest]);
+      return labels.loss(this.#inputs.forward(rows, true).logits, part.start);
+    };
+    const loss = accumulateGradients(this.device, parts, share, this.optimiser.seed());
+    this.optimiser.step(rateFactor);
+    this.optimiser.clearGradients();
+    this.average?.update();
+    return { loss };
+  }
+
+  /** Ends the plan and its inputs; its buffers serve other work. */
+  #forget(): void {
+    this.#batch?.plan?.dispose();
+    this.#batch?.pictures.dispose();
+    this.#batch?.labels.dispose();
+    this.#batch = undefined;
+  }
+
+  /** Everything that a checkpoint holds beside the model. */
+  tensors(): NamedTensor[] {
+    return [...this.optimiser.tensors("optimiser"), ...(this.average?.tensors("average") ?? [])];
+  }
+
+  dispose(): void {
+    this.#forget();
+    this.optimiser.dispose();
+    this.average?.dispose();
+  }
+}
+
+/**
+ * What the learning rates of a stage are multiplied with at its steps, 0 being the first.
+ * @throws TrainingError when the warm-up is not shorter than the stage
+ */
+export function stageSchedule(options: CplOptions, stage: 1 | 2, stepsInEpoch: number): Schedule {
+  const { schedule, stepEpochs, stepFactor, warmupSteps, warmupShare } = options;
+  const total = stepsInEpoch * (stage === 1 ? options.stageOneEpochs : options.stageTwoEpochs);
+  if (total === 0) return constant();
+  if (warmupSteps >= total)
+    throw new TrainingError(`warmupSteps ${warmupSteps}: stage ${stage} has only ${total} steps; give fewer`);
+  return withWarmup(total, { steps: warmupSteps, share: warmupShare }, (steps) => {
+    if (schedule === "cosine") return cosine({ steps });
+    return schedule === "step" ? stepDecay({ every: stepEpochs * stepsInEpoch, gamma: stepFactor }) : constant();
+  });
+}

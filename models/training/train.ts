@@ -1,0 +1,216 @@
+import { basename, join } from "node:path";
+import type { Device } from "../../engine/device/device.ts";
+import type { DeviceSource } from "../../engine/device/source.ts";
+import { cacheFolder, cacheTrouble } from "../../engine/tune/cache.ts";
+import { writeFileAtomically } from "../../engine/weights/atomic.ts";
+import { observedRange } from "../data/index.ts";
+import { type CplOptions, type CplOptionsInput, cplOptions } from "../methods/cpl/options.ts";
+import { CplModel, type ModelCard, openModel } from "../networks/model.ts";
+import { pictureInputs } from "../views/crop-inputs.ts";
+import type { Inputs } from "../views/inputs.ts";
+import { evaluationBatch } from "../views/predict.ts";
+import { PrefixInputs } from "../views/prefix-inputs.ts";
+import { pairsInBatch } from "./batches.ts";
+import { loadCheckpoint, readCheckpoint } from "./checkpoint.ts";
+import { trainThroughLosses } from "./recovery.ts";
+import { clearFolder, expectNoRun, inLockedFolder } from "./run-folder.ts";
+import { runId } from "./run-id.ts";
+import { Session } from "./session.ts";
+import {
+  checkpointFile,
+  type TrainingData,
+  TrainingError,
+  type TrainingHooks,
+  type TrainingResult,
+} from "./training.ts";
+
+export interface TrainingStart {
+  /** Weights file for the backbone, safetensors or PyTorch, with torchvision's names. */
+  readonly init?: string;
+  /** A model of an earlier run, such as the end of a stage 1. */
+  readonly from?: string;
+}
+
+/**
+ * Trains CPL-IQA (ICML 2025): stage 1 on the labelled pictures, then stage 2 on all with pseudo-labels that are refreshed
+ * before each epoch. Writes `checkpoint.safetensors` (at the start, every epoch, every five minutes or as the hooks say,
+ * and on interruption), `stage1.safetensors` and `model.safetensors` into the folder, which is locked meanwhile.
+ * @param source a device, or how to open one, such as `openDevice`: then training survives the loss of a device, and the
+ * one it ended on, `result.model.device`, is the caller's to close
+ * @throws TrainingInterrupted when the signal aborts; DeviceLostError when a device of the host's own was lost, or three
+ * without progress between; FolderBusyError when another training has the folder; TrainingError when it holds a run and
+ * `overwrite` is false; OptionError, TrainingError, SafetensorsError for wrong input
+ */
+export async function trainCpl(
+  source: DeviceSource,
+  data: TrainingData,
+  input: CplOptionsInput,
+  hooks: TrainingHooks,
+  start: TrainingStart = {},
+): Promise<TrainingResult> {
+  const options = cplOptions(input);
+  expectEnough(data, options);
+  if (options.frozen > 0 && !start.init && !start.from) {
+    throw new TrainingError(
+      `frozen ${options.frozen}: without start weights the frozen sections would stay as they were drawn`,
+      "give --init or --from, or leave --frozen out",
+    );
+  }
+  return inLockedFolder(hooks, async (held) => {
+    if (held.overwrite === false) await expectNoRun(held.folder);
+    return trainThroughLosses(source, held, {
+      first: (device) => startSession(device, data, options, held, start),
+      again: (device) => resumeSession(device, held),
+    });
+  });
+}
+
+/**
+ * Continues from the checkpoint in a folder, bit for bit as if training had not been interrupted.
+ * @param source as for {@link trainCpl}
+ * @throws SafetensorsError when there is no readable checkpoint; as {@link trainCpl}
+ */
+export async function resumeCpl(source: DeviceSource, hooks: TrainingHooks): Promise<TrainingResult> {
+  // Before a device is opened for nothing.
+  await readCheckpoint(join(hooks.folder, checkpointFile));
+  return inLockedFolder(hooks, (held) => {
+    const resume = (device: Device) => resumeSession(device, held);
+    return trainThroughLosses(source, held, { first: resume, again: resume });
+  });
+}
+
+async function startSession(
+  device: Device,
+  data: TrainingData,
+  options: CplOptions,
+  hooks: TrainingHooks,
+  start: TrainingStart,
+): Promise<Session> {
+  const started = await startModel(device, data, options, start);
+  const { model, notes = [] } = started;
+  const { labelled, unlabelled, validation = [], test } = data;
+  const { init, from } = start;
+  const settings = { options, init: init && basename(init), from: from && basename(from) };
+  const run = runId({ parts: { labelled, unlabelled, validation, test }, settings });
+  const card = { ...started.card, run };
+  for (const line of [...card.history, ...notes]) hooks.log?.(line);
+  const inputs = await openInputs(model, data, hooks);
+  const session = new Session(model, inputs, card, data, hooks, {
+    position: { stage: 1, epoch: 0, step: 0 },
+    progress: {
+      phases: [],
+      losses: [],
+      refreshes: [],
+      pseudoLabels: [],
+      results: [],
+      predictions: [],
+      notes: [...card.history],
+    },
+    command: hooks.command ?? "",
+    pseudo: undefined,
+    optimiserSteps: 0,
+  });
+  // What was there stays until the new training is sure to begin.
+  await clearFolder(hooks.folder);
+  await hooks.onStart?.(run);
+  await session.checkpoint();
+  return session;
+}
+
+async function resumeSession(device: Device, hooks: TrainingHooks): Promise<Session> {
+  const path = join(hooks.folder, checkpointFile);
+  const checkpoint = await readCheckpoint(path);
+  const model = new CplModel(device, checkpoint.card.options);
+  model.freezeNorms(checkpoint.frozenNorms);
+  await loadCheckpoint(path, model, []);
+  const inputs = await openInputs(model, checkpoint.data, hooks);
+  const session = new Session(model, inputs, checkpoint.card, checkpoint.data, hooks, checkpoint);
+  await session.load(path);
+  return session;
+}
+
+/** What a model learns from, as its options want it. */
+async function openInputs(
+  model: CplModel,
+  { ranked }: TrainingData,
+  { featureFolder, folder, log, decoding = {} }: TrainingHooks,
+): Promise<Inputs> {
+  const { stageOneBatch, labelledBatch, unlabelledBatch, frozen } = model.options;
+  const batch = Math.max(stageOneBatch, labelledBatch + unlabelledBatch) + 2 * pairsInBatch(ranked, model.options);
+  const inUse = Math.max(batch, evaluationBatch);
+  if (frozen === 0) return pictureInputs(model, inUse, undefined, decoding);
+  if (featureFolder) return PrefixInputs.open(model, inUse, featureFolder, decoding);
+  const trouble = await cacheTrouble();
+  if (trouble) log?.(`note: features are kept in the run's folder: ${trouble}`);
+  return PrefixInputs.open(model, inUse, join(trouble ? folder : cacheFolder()!, "features"), decoding);
+}
+
+/** Options that the shapes of a model's tensors and what they mean depend on. */
+const networkOptions = [
+  "backbone",
+  "stages",
+  "featureDepths",
+  "pooling",
+  "featureNorm",
+  "levels",
+  "embedding",
+] as const;
+
+function expectEnough(data: TrainingData, options: CplOptions): void {
+  const { labelled, unlabelled, ranked } = data;
+  if (pairsInBatch(ranked, options) > 0 && options.microBatch % 2 === 1)
+    throw new TrainingError(
+      `microBatch ${options.microBatch} would part the pictures of a ranked pair; give an even number`,
+    );
+  if (labelled.length < 2)
+    throw new TrainingError(`training needs at least 2 labelled pictures, found ${labelled.length}`);
+  if (options.stageTwoEpochs > 0 && unlabelled.length < 1) {
+    throw new TrainingError(
+      "stage 2 needs unlabelled pictures; give some, or train stage 1 alone with stageTwoEpochs 0",
+    );
+  }
+}
+
+async function startModel(device: Device, data: TrainingData, options: CplOptions, { init, from }: TrainingStart) {
+  const range = options.range === "nominal" ? data.range : observedRange(data.labelled.map(({ mos }) => mos));
+  if (from) {
+    const opened = await openModel(device, from, (card) => {
+      expectSameNetwork(from, card, { options, range });
+      return options;
+    });
+    const card = {
+      options,
+      range,
+      history: [...opened.card.history, `continued from ${basename(from)}`],
+      fresh: opened.card.fresh,
+    };
+    return { model: opened.model, card, notes: opened.notes };
+  }
+  const model = new CplModel(device, options);
+  const all = model.tensors().map(({ name }) => name);
+  if (!init) return { model, card: { options, range, history: ["all layers start fresh"], fresh: all } };
+  const report = await model.start(init);
+  // A card goes with the model wherever that goes, and says nothing of folders.
+  const lines = report.lines.map((line) => line.replaceAll(init, basename(init)));
+  const fresh = all.filter((name) => report.fresh.has(name) || name.startsWith("head."));
+  return { model, card: { options, range, history: [...lines, "the head starts fresh"], fresh } };
+}
+
+/** @throws TrainingError when a model cannot go on with other options or another range */
+function expectSameNetwork(
+  path: string,
+  given: ModelCard,
+  { options, range }: Pick<ModelCard, "options" | "range">,
+): void {
+  for (const key of networkOptions) {
+    if (String(given.options[key]) !== String(options[key]))
+      throw new TrainingError(`${path} has ${key} ${given.options[key]}, the options ask for ${options[key]}`);
+  }
+  if (given.range.join() !== range.join())
+    throw new TrainingError(`${path} scores on [${given.range}], this data set on [${range}]`);
+}
+
+/** Writes the JSON record of a run beside its models. */
+export async function writeRecord(folder: string, record: unknown): Promise<void> {
+  await writeFileAtomically(join(folder, "run.json"), `${JSON.stringify(record, null, 1)}\n`);
+}

@@ -1,0 +1,104 @@
+import type { Device } from "../../engine/device/device.ts";
+import type { Decoding, MosRange, RankedSet, Row } from "../data/index.ts";
+import type { CplModel, ModelCard } from "../networks/model.ts";
+import type { FolderLock } from "./folder-lock.ts";
+import type { RunRecord } from "./run-record.ts";
+
+/** A picture with its mean opinion score. */
+export type RatedRow = Row & { readonly mos: number };
+
+/** The parts of a data set as training takes them. Rated unlabelled pictures lend their MOS to the log only. */
+export interface TrainingData {
+  readonly labelled: readonly RatedRow[];
+  readonly unlabelled: readonly Row[];
+  /** Degraded copies of pictures of which only the order of their qualities is known. */
+  readonly ranked?: readonly RankedSet[];
+  /** Held out of training to select on; scored after each stage. */
+  readonly validation?: readonly RatedRow[];
+  /** Never trained on and never selected on. */
+  readonly test: readonly RatedRow[];
+  /** Nominal ends of the MOS scale. */
+  readonly range: MosRange;
+  /** How the parts came about, for the model's card, e.g. "1:3:1 by image, seed 1". */
+  readonly split?: string;
+}
+
+/** A bar or line of progress, as `progress` of the command line makes it. */
+export interface ProgressSink {
+  advance(amount?: number, note?: string): void;
+  stop(): void;
+}
+
+export interface TrainingHooks {
+  /** Where checkpoint, models and record are written. */
+  readonly folder: string;
+  readonly progress?: (label: string, total: number) => ProgressSink;
+  /** Called after each step, to time kernels that were run and not yet tuned. Changes the time of steps, not their bits. */
+  readonly tune?: (device: Device) => Promise<unknown>;
+  readonly log?: (line: string) => void;
+  /** When it aborts, training stops after the current step and leaves a checkpoint. */
+  readonly signal?: AbortSignal;
+  /** A step that ends so long after the last checkpoint leaves another. @default 300 */
+  readonly checkpointSeconds?: number;
+  /** Where the output of frozen sections is kept, for this run and others. @default features/ in the user's cache */
+  readonly featureFolder?: string;
+  /** Which pictures are refused; when training is resumed, it is asked for anew. */
+  readonly decoding?: Decoding;
+  /** What the user typed, for the record. */
+  readonly command?: string;
+  /** A lock of the folder that the caller holds; without one, training locks the folder while it runs. */
+  readonly lock?: FolderLock;
+  /** A new training replaces a run that the folder holds, all of it; when false, such a folder is an error. @default true */
+  readonly overwrite?: boolean;
+  /** Called once before a new training's first checkpoint, with its run id and the folder locked. */
+  readonly onStart?: (run: string) => Promise<void>;
+}
+
+/** The parts of a record that grow while training runs. */
+export type Progress = Pick<
+  RunRecord,
+  | "phases"
+  | "losses"
+  | "refreshes"
+  | "pseudoLabels"
+  | "results"
+  | "predictions"
+  | "reliability"
+  | "distributions"
+  | "notes"
+>;
+
+/** What a finished training leaves in memory; the same is in the folder. */
+export interface TrainingResult {
+  readonly model: CplModel;
+  readonly card: ModelCard;
+  readonly data: TrainingData;
+  readonly progress: Progress;
+  readonly command: string;
+}
+
+/** Training was stopped by its signal; a checkpoint has been written. */
+export class TrainingInterrupted extends Error {
+  override name = "TrainingInterrupted";
+  readonly advice: string;
+
+  constructor(folder: string) {
+    super("training was interrupted; a checkpoint was written");
+    this.advice = `continue with: acutance train cpl --resume ${folder}`;
+  }
+}
+
+/** Training cannot go on: the loss is not a number, or there is too little data. */
+export class TrainingError extends Error {
+  override name = "TrainingError";
+  readonly advice: string;
+
+  constructor(message: string, advice = "") {
+    super(message);
+    this.advice = advice;
+  }
+}
+
+export const checkpointFile = "checkpoint.safetensors";
+export const stageOneFile = "stage1.safetensors";
+export const modelFile = "model.safetensors";

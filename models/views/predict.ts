@@ -1,0 +1,202 @@
+import type { Device } from "../../engine/device/device.ts";
+import { largestFit } from "../../engine/memory/largest-fit.ts";
+import { softmax } from "../../engine/ops/softmax.ts";
+import { Tensor } from "../../engine/tensor.ts";
+import { type Decoding, decode, type MosRange, PictureError, prefetch } from "../data/index.ts";
+import { confidence, denormaliseScore, expectation, HIGHEST, LOWEST, standardDeviation } from "../labels/labels.ts";
+import type { CplOptions } from "../methods/cpl/options.ts";
+import { centrePass, Forward, type Pass } from "../networks/forward.ts";
+import type { CplModel } from "../networks/model.ts";
+import { type InputItem, type Inputs, inputPass } from "./inputs.ts";
+import { evaluationViews, showsCentre, uploadView } from "./parts.ts";
+import { type Outcome, type Shown, throughBatches } from "./view-batches.ts";
+
+/** A quality score with its uncertainty. */
+export interface Score {
+  /** On the scale of the model's range; higher is better. */
+  readonly score: number;
+  /** Standard deviation of the predicted distribution, same units. */
+  readonly standardDeviation: number;
+  /** 1 − H / ln m of the predicted distribution (Eq. 8), 0 … 1. */
+  readonly confidence: number;
+}
+
+/** Score of a predicted distribution over the score set: expectation mapped back through Eq. 1. */
+export function scoreOf(distribution: ArrayLike<number>, range: MosRange): Score {
+  return {
+    score: denormaliseScore(expectation(distribution), range),
+    standardDeviation: (standardDeviation(distribution) * (range[1] - range[0])) / (HIGHEST - LOWEST),
+    confidence: confidence(distribution),
+  };
+}
+
+/** Pictures taken through the network at once in evaluation, where memory suffices. */
+export const evaluationBatch = 32;
+
+/**
+ * Items taken through a network at once on the device as it is now: {@link evaluationBatch}, or fewer that fit.
+ * @param item makes one on the device
+ * @throws OutOfMemoryError when not even one fits
+ */
+export function fittingBatch<Item>(device: Device, item: () => Item, pass: Pass<Item>): number {
+  const work = (batch: number) => {
+    const items = device.owned("pictures", () => Array.from({ length: batch }, item));
+    using forward = new Forward(device, batch, pass);
+    // The first is recorded, the second makes a plan, the third replays it.
+    for (let time = 0; time < 3; time++) forward.run(items, () => {});
+  };
+  const batch = largestFit(device, 1, evaluationBatch, work);
+  if (batch === 0) device.rehearse(() => work(1));
+  return batch;
+}
+
+/** Logits → distributions over the score set, [N, m]. */
+export const distributions = ({ logits }: { readonly logits: Tensor }) => softmax(logits);
+
+/**
+ * Distributions over the score set for pictures in the order of `rows`; a picture that cannot be decoded comes with its
+ * error. A distribution is the mean over the views that the options show of a picture.
+ */
+export function predict<Row extends { readonly path: string }>(
+  model: CplModel,
+  rows: Iterable<Row>,
+  inputs: Inputs,
+  options: CplOptions,
+): AsyncGenerator<Outcome<Row, Float32Array>, void, undefined> {
+  const { device } = model;
+  const { crop } = options;
+  if (showsCentre(options)) {
+    const item = () => ({ tensor: Tensor.empty(device, inputs.shape) });
+    return meansOverViews(model, centresOf(rows, inputs), item, inputPass(inputs, distributions));
+  }
+  const item = () => Tensor.empty(device, [1, crop, crop, 3]);
+  return meansOverViews(model, partsOf(device, rows, options, inputs.decoding), item, centrePass(model, distributions));
+}
+
+async function* meansOverViews<Row extends { readonly path: string }, Item>(
+  { device, options }: CplModel,
+  pictures: AsyncIterable<Shown<Row, Item>>,
+  item: () => Item,
+  pass: Pass<Item>,
+): AsyncGenerator<Outcome<Row, Float32Array>, void, undefined> {
+  const most = fittingBatch(device, item, pass);
+  using forward = new Forward(device, most, pass);
+  const run = (items: readonly Item[]) => forward.run(items, (output) => output.read());
+  for await (const outcome of throughBatches(pictures, { most, length: options.levels, run })) {
+    if ("error" in outcome) yield outcome;
+    else yield judged(outcome.row, meanOf(outcome.value));
+  }
+}
+
+function judged<Row extends { readonly path: string }>(row: Row, value: Float32Array): Outcome<Row, Float32Array> {
+  try {
+    return { row, value: checked(value, row.path) };
+  } catch (error) {
+    return { row, error };
+  }
+}
+
+/** A distribution. @throws PictureError "no-score" when its entries are not finite or do not add up to 1 */
+export function checked(distribution: Float32Array, name: string): Float32Array {
+  const sum = distribution.reduce((total, share) => total + share, 0);
+  if (Math.abs(sum - 1) <= 1e-3) return distribution;
+  const wrong = distribution.filter((share) => !Number.isFinite(share)).length;
+  const found = wrong > 0 ? `${wrong} of ${distribution.length} are not finite` : `they add up to ${sum}`;
+  throw new PictureError(name, "no-score", `The model gives it no probabilities: ${found}.`);
+}
+
+/** Pictures as the inputs have them. */
+async function* centresOf<Row extends { readonly path: string }>(
+  rows: Iterable<Row>,
+  inputs: Inputs,
+): AsyncGenerator<Shown<Row, InputItem>, void, undefined> {
+  for await (const loaded of inputs.load(rows)) {
+    if ("error" in loaded) yield loaded;
+    else yield { row: loaded.row, views: [{ item: () => ({ tensor: loaded.tensor }) }] };
+  }
+}
+
+/** Parts of pictures at original size, [1, crop, crop, 3]. */
+async function* partsOf<Row extends { readonly path: string }>(
+  device: Device,
+  rows: Iterable<Row>,
+  options: CplOptions,
+  decoding: Decoding,
+): AsyncGenerator<Shown<Row, Tensor>, void, undefined> {
+  const views = async ({ path }: Row) => evaluationViews(options, await decode(path, decoding));
+  for await (const cut of prefetch(rows, views, { ahead: 8, concurrency: 3 })) {
+    const { item: row } = cut;
+    if (!cut.ok) yield { row, error: cut.error };
+    else {
+      const shown = cut.value.map((view) => ({
+        item: () => uploadView(device, view, options.crop),
+        end: (part: Tensor) => part.dispose(),
+      }));
+      yield { row, views: shown };
+    }
+  }
+}
+
+/** The promise, whose rejection is no failure of the process when nobody comes to wait for it. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
+/**
+ * Features of pictures by centre crop in evaluation mode; pictures that cannot be decoded are left out.
+ * @param what the 256-d feature of the graph, or the pooled one of the backbone
+ * @returns [N, length]
+ */
+export async function features<Row extends { readonly path: string }>(
+  model: CplModel,
+  rows: readonly Row[],
+  inputs: Inputs,
+  onProgress: (done: number) => void = () => {},
+  what: "embedding" | "feature" = "embedding",
+): Promise<{ features: Tensor; rows: Row[] }> {
+  const { device } = model;
+  const length = what === "feature" ? model.featureLength : model.options.embedding;
+  const all = device.owned("graph", () => Tensor.empty(device, [rows.length, length]).keep());
+  const pass = inputPass(inputs, (outputs) => outputs[what]);
+  const most = fittingBatch(device, () => ({ tensor: Tensor.empty(device, inputs.shape) }), pass);
+  using forward = new Forward(device, most, pass);
+  const kept: Row[] = [];
+  let batch: InputItem[] = [];
+  let running: { readonly done: Promise<void>; readonly count: number } | undefined;
+  const start = () => {
+    const at = (kept.length - batch.length) * length * 4;
+    forward.run(batch, ({ allocation, sizeBytes }) => {
+      device.stream.copy(allocation, 0, all.allocation, at, sizeBytes);
+    });
+    batch = [];
+    return { done: handled(device.finish()), count: kept.length };
+  };
+  for await (const loaded of inputs.load(rows)) {
+    if ("error" in loaded) continue;
+    kept.push(loaded.row);
+    batch.push({ tensor: loaded.tensor });
+    if (batch.length < most) continue;
+    const next = start();
+    await running?.done;
+    if (running) onProgress(running.count);
+    running = next;
+  }
+  if (batch.length > 0) start();
+  await device.finish();
+  onProgress(kept.length);
+  if (kept.length === rows.length) return { features: all, rows: kept };
+  const fewer = device.owned("graph", () => Tensor.empty(device, [kept.length, length]).keep());
+  device.stream.copy(all.allocation, 0, fewer.allocation, 0, fewer.sizeBytes);
+  all.dispose();
+  return { features: fewer, rows: kept };
+}
+
+/** Mean of distributions, element by element. */
+export function meanOf(distributions: readonly Float32Array[]): Float32Array {
+  return Float32Array.from(distributions[0]!, (_, j) => {
+    let sum = 0;
+    for (const distribution of distributions) sum += distribution[j]!;
+    return sum / distributions.length;
+  });
+}

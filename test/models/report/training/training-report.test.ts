@@ -1,0 +1,354 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { evaluate, reliability } from "../../../../models/metrics/index.ts";
+import {
+  axisEnds,
+  bytes,
+  dateAndTime,
+  decimals,
+  duration,
+  movingMean,
+} from "../../../../models/report/report-parts.ts";
+import { trainingReport } from "../../../../models/report/training/training-report.ts";
+import type { RunRecord } from "../../../../models/training/run-record.ts";
+
+const testPictures = 20;
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "acutance-report-"));
+  for (let i = 0; i < testPictures; i++) {
+    const background = { r: 10 * i, g: 255 - 10 * i, b: 128 };
+    await sharp({ create: { width: 400, height: 300, channels: 3, background } })
+      .png()
+      .toFile(join(folder, `${i}.png`));
+  }
+});
+
+afterAll(() => rm(folder, { recursive: true }));
+
+const wave = (i: number) => Math.sin(7.3 * i + 1);
+
+function plausible(): RunRecord {
+  const predictions = Array.from({ length: testPictures }, (_, i) => ({
+    name: `picture <${i}>`,
+    path: join(folder, `${i}.png`),
+    mos: 1.2 + 0.18 * i,
+    stageOne: 1.4 + 0.15 * i + 0.9 * wave(i),
+    score: 1.3 + 0.16 * i + 0.3 * wave(i + 50),
+    standardDeviation: 0.4 + 0.05 * wave(i),
+    confidence: 0.5 + 0.1 * wave(i),
+    shareBelow: 0.5 + 0.45 * wave(i + 9),
+  }));
+  const mos = predictions.map((row) => row.mos);
+  const evaluated = (name: string, scores: number[]) => ({ name, evaluation: evaluate(scores, mos) });
+  return {
+    title: "CPL-IQA on photos",
+    command: "acutance train cpl --data photos --csv mos.csv",
+    date: "2025-06-01T12:30:11.000Z",
+    hardware: { runtime: "bun-webgpu", adapter: "An Adapter", cores: 16, platform: "linux x64" },
+    options: { backbone: "resnet18", gamma: 0.99, flip: true },
+    range: [1, 5],
+    parts: { labelled: 21, unlabelled: 63, test: testPictures },
+    phases: [
+      { name: "stage 1 training", seconds: 50 },
+      { name: "stage 2 features", seconds: 20 },
+      { name: "stage 2 label step", seconds: 5 },
+      { name: "stage 2 training", seconds: 75 },
+    ],
+    losses: ([1, 2] as const).flatMap((stage) =>
+      Array.from({ length: 100 }, (_, i) => ({
+        stage,
+        epoch: Math.floor(i / 50),
+        step: i % 50,
+        loss: 4 - i / 50 + 0.1 * wave(i),
+      })),
+    ),
+    refreshes: [0, 1].map((epoch) => ({
+      epoch,
+      seconds: 2.5,
+      featureSeconds: 10,
+      iterations: 41 + epoch,
+      residual: 8.31e-7,
+      converged: epoch === 0,
+      unreachable: 3,
+      meanConfidence: 0.4321,
+      quality: { n: 63, mae: 9.876, rmse: 12.345, srcc: 0.7654, slope: 0.5432, confidenceSrcc: -0.321 },
+    })),
+    pseudoLabels: Array.from({ length: 63 }, (_, i) => ({
+      name: `unlabelled ${i}`,
+      pseudo: 3 + wave(i),
+      confidence: 0.5,
+      mos: 3 + 1.2 * wave(i + 0.1),
+    })),
+    results: [
+      evaluated(
+        "stage 1",
+        predictions.map((row) => row.stageOne),
+      ),
+      evaluated(
+        "stage 2",
+        predictions.map((row) => row.score),
+      ),
+      evaluated(
+        "constant predictor",
+        mos.map(() => 3),
+      ),
+    ],
+    predictions,
+    reliability: ["stage 1", "stage 2"].map((name) => ({
+      name,
+      ...reliability(predictions.map((row) => ({ ...row, score: name === "stage 1" ? row.stageOne : row.score }))),
+    })),
+    distributions: (["histogram", "normal"] as const).map((reference, i) => ({
+      name: "stage 2",
+      reference,
+      n: testPictures - i,
+      jensenShannon: { mean: 0.0651, median: 0.0612 },
+      jensenShannonDistance: { mean: 0.2511, median: 0.2412 },
+      wasserstein: { mean: 0.0421, median: 0.0388 },
+      emd: { mean: 0.0713, median: 0.0677 },
+      ...(reference === "normal" && { deviation: { given: 15, mean: 0.6543 } }),
+    })),
+    peakDeviceBytes: 1.5 * 2 ** 30,
+    notes: ["the head starts fresh"],
+  };
+}
+
+const empty: RunRecord = {
+  title: "nothing",
+  command: "",
+  date: "",
+  hardware: { runtime: "", adapter: "", cores: 0, platform: "" },
+  options: {},
+  range: [0, 100],
+  parts: { labelled: 0, unlabelled: 0, test: 0 },
+  phases: [],
+  losses: [],
+  refreshes: [],
+  pseudoLabels: [],
+  results: [],
+  predictions: [],
+  peakDeviceBytes: 0,
+  notes: [],
+};
+
+/** Cells of the table row that starts with a name. */
+function cells(html: string, first: string): string[] | undefined {
+  const rows = [...html.matchAll(/<tr>(.*?)<\/tr>/g)].map(([, row]) =>
+    [...row!.matchAll(/<td[^>]*>(.*?)<\/td>/g)].map(([, cell]) => cell!),
+  );
+  return rows.find((row) => row[0] === first);
+}
+
+const titles = (html: string) => [...html.matchAll(/<h2>(.*?)<\/h2>/g)].map(([, title]) => title);
+
+test("the page says what the record says", async () => {
+  const record = plausible();
+  const html = await trainingReport(record);
+  expect(html).toContain("<h1>CPL-IQA on photos</h1>");
+  expect(html).toContain("2025-06-01 12:30 UTC. Stage 2 beats stage 1 in test SRCC: ");
+  for (const { name, evaluation: e } of record.results.slice(0, 2)) {
+    const fixed = [e.srcc, e.krcc, e.plcc, e.plccFitted, e.rmse, e.mae].map((value) => value.toFixed(3));
+    expect(cells(html, name)).toEqual([name, "20", ...fixed, e.slope.toFixed(2)]);
+  }
+  expect(cells(html, "constant predictor")?.slice(1, 6)).toEqual(["20", "–", "–", "–", "–"]);
+  expect(html).toContain("Scores range from 1 to 5; higher is better.");
+  expect(html).toContain("VQEG logistic of four parameters, fitted on the same pictures: stage 1, stage 2.");
+  expect(html).toContain("for constant predictor: the predicted scores are constant.");
+  expect(cells(html, "adapter")).toEqual(["adapter", "An Adapter"]);
+  expect(cells(html, "command")).toEqual(["command", record.command]);
+  expect(cells(html, "pictures")).toEqual(["pictures", "21 labelled, 63 unlabelled, 20 test"]);
+  expect(cells(html, "peak device memory")).toEqual(["peak device memory", "1.50 GiB"]);
+  expect(cells(html, "stage 2 training")).toEqual(["stage 2 training", "75.0", "50.0 %"]);
+  expect(cells(html, "all")).toEqual(["all", "150.0", "100.0 %"]);
+  expect(html).toContain("took 5.0 s, 5.0 % of stage 2; the features it needs took 20.0 s, 20.0 %.");
+  expect(html).toContain("<p>The head starts fresh.</p>");
+  expect(cells(html, "1")).toEqual(["1", "41", "8.3e-7", "yes", "3", "0.432", "2.50", "10.00"]);
+  expect(cells(html, "2")).toEqual(["2", "42", "8.3e-7", "no", "3", "0.432", "2.50", "10.00"]);
+  expect(html).toContain("1 of 2 solves did not converge");
+  expect(html).toContain(">9.88</td>");
+  expect(html).toContain(">12.35</td>");
+  expect(html).toContain(">0.765</td>");
+  expect(html).toContain(">−0.32</td>");
+  const [, two] = record.reliability!;
+  expect(cells(html.slice(html.indexOf("coverage error")), "stage 2")?.slice(0, 3)).toEqual([
+    "stage 2",
+    "20",
+    two!.calibrationError.toFixed(3),
+  ]);
+  const opinions = html.slice(html.indexOf("Predicted distributions and opinions</h2>"));
+  expect(cells(opinions, "stage 2")).toEqual([
+    ...["stage 2", "grades", "20", "0.065 / 0.061", "0.251 / 0.241", "0.042 / 0.039", "0.071 / 0.068"],
+  ]);
+  expect(opinions).toContain("15 pictures have their own, 0.654 on average, which the others take.");
+  expect(cells(html, "gamma")).toEqual(["gamma", "0.99"]);
+  expect(titles(html)).toEqual([
+    "Test results",
+    "Run",
+    "Training",
+    "Predicted and true scores of the test part",
+    "Distribution of the test scores",
+    "Pseudo-labels",
+    "Reliability of the predicted spread",
+    "Predicted distributions and opinions",
+    "Highest predicted scores",
+    "Lowest predicted scores",
+    "Largest errors",
+    "Smallest errors",
+    "Options",
+  ]);
+  expect(html.match(/<svg /g)).toHaveLength(16);
+});
+
+test("nothing outside the page is asked for", async () => {
+  const html = await trainingReport(plausible());
+  expect(html).not.toMatch(/https?:\/\//);
+  for (const [, source] of html.matchAll(/(?:src|href)="([^"]*)"/g)) expect(source).toMatch(/^(data:image\/jpeg|#)/);
+});
+
+test("thumbnails are small, in order of the score, and lost pictures are left out", async () => {
+  const record = plausible();
+  const sorted = [...record.predictions].sort((left, right) => right.score - left.score);
+  const [best] = sorted;
+  record.predictions.find(({ name }) => name === sorted[1]!.name)!.path = join(folder, "lost.png");
+  const html = await trainingReport(record);
+  const [highest, lowest, largest] = html
+    .split("<h2>")
+    .filter((section) => /^(Highest|Lowest|Largest)/.test(section))
+    .map((section) => [...section.matchAll(/alt="picture &lt;(\d+)&gt;"/g)].map(([, index]) => Number(index)));
+  const index = ({ name }: { name: string }) => Number(/\d+/.exec(name)![0]);
+  expect(highest).toEqual([0, 2, 3, 4, 5].map((at) => index(sorted[at]!)));
+  expect(lowest).toEqual(sorted.slice(-6).reverse().map(index));
+  expect(largest!.length).toBeGreaterThanOrEqual(5);
+  const { score, standardDeviation, mos } = best!;
+  expect(html).toContain(
+    `predicted ${score.toFixed(3)}\u00a0±\u00a0${standardDeviation.toFixed(3)}\ntrue MOS ${mos!.toFixed(3)}</figcaption>`,
+  );
+  const data = /src="data:image\/jpeg;base64,([^"]*)"/.exec(html)![1]!;
+  const { width, height } = await sharp(Buffer.from(data, "base64")).metadata();
+  expect([width, height]).toEqual([213, 160]);
+});
+
+test("the outcome is said plainly", async () => {
+  const record = plausible();
+  const [one, two, constant] = record.results.map(({ evaluation }) => evaluation);
+  const summary = async (results: RunRecord["results"]) =>
+    /<p class="summary">(.*?)<\/p>/.exec(await trainingReport({ ...empty, results }))![1];
+  expect(
+    await summary([
+      { name: "stage 1", evaluation: { ...one!, srcc: 0.81234 } },
+      { name: "stage 2", evaluation: { ...two!, srcc: 0.8119 } },
+    ]),
+  ).toBe(
+    "Stage 2 does not beat stage 1 in test SRCC: 0.8119 against 0.8123, on 20 pictures; so small a difference may be chance.",
+  );
+  expect(await summary([{ name: "stage 1", evaluation: { ...one!, srcc: 0.8 } }])).toBe(
+    "Stage 1 reaches a test SRCC of 0.800 on 20 pictures; there is no test of stage 2 to compare it with.",
+  );
+  expect(
+    await summary([
+      { name: "stage 1", evaluation: one! },
+      { name: "stage 2", evaluation: constant! },
+    ]),
+  ).toBe("The stages cannot be compared: the test SRCC of stage 2 is undefined.");
+  expect(await summary([])).toBe("There are no test results.");
+});
+
+test("ranked copies are counted beside labelled pictures, and equal stages from worse ones", async () => {
+  const record = plausible();
+  const [one] = record.results;
+  const html = await trainingReport({
+    ...record,
+    parts: { ...record.parts, ranked: 12 },
+    results: [one!, { ...one!, name: "stage 2" }],
+  });
+  expect(cells(html, "pictures")![1]).toBe("21 labelled, 12 ranked sets of degraded copies, 63 unlabelled, 20 test");
+  expect(html).toContain(`Stage 2 and stage 1 have one test SRCC, ${one!.evaluation.srcc.toFixed(3)}, on 20 pictures.`);
+});
+
+test("a validation part is named beside the test part", async () => {
+  const record = plausible();
+  const [one] = record.results;
+  const html = await trainingReport({
+    ...record,
+    parts: { ...record.parts, validation: 7 },
+    results: [...record.results, { name: "stage 1, validation", part: "validation", evaluation: one!.evaluation }],
+  });
+  expect(cells(html, "pictures")).toEqual(["pictures", "21 labelled, 63 unlabelled, 7 validation, 20 test"]);
+  expect(cells(html, "stage 1, validation")?.[1]).toBe("20");
+  expect(cells(html, "stage 1, test")?.[1]).toBe("20");
+  expect(html).toContain("of the test and the validation part at the end of each stage");
+  expect(html).toContain("Stage 2 beats stage 1 in test SRCC");
+});
+
+test("what the record does not have is left out", async () => {
+  const bare = await trainingReport(empty);
+  expect(titles(bare)).toEqual(["Run"]);
+  expect(bare).not.toMatch(/NaN|undefined|null|Invalid/);
+
+  const record = plausible();
+  const alone = await trainingReport({
+    ...record,
+    losses: record.losses.filter(({ stage }) => stage === 1).slice(0, 5),
+    refreshes: [],
+    pseudoLabels: [],
+    results: record.results.slice(0, 1),
+    predictions: record.predictions.map(({ stageOne, ...row }) => ({ ...row, stageOne, score: stageOne! })),
+  });
+  expect(titles(alone)).not.toContain("Pseudo-labels");
+  expect(alone).not.toContain("predicted by stage 2");
+  expect(alone).not.toContain("label step (graph");
+
+  const unrated = await trainingReport({
+    ...record,
+    results: [],
+    refreshes: record.refreshes.map(({ quality: _, ...refresh }) => refresh),
+    pseudoLabels: record.pseudoLabels.map(({ mos: _, ...row }) => row),
+    predictions: record.predictions.map(({ mos: _, ...row }) => row),
+  });
+  expect(titles(unrated)).not.toContain("Largest errors");
+  expect(unrated).toContain("Scores of the test part, predicted: 20 pictures.");
+  expect(unrated).not.toContain("true (bars)");
+  expect(unrated).not.toContain("true MOS");
+});
+
+test("numbers that are not defined, as JSON leaves them, do no harm", async () => {
+  const record = plausible();
+  const spoil = (_: string, value: unknown) => (typeof value === "number" ? Number.NaN : value);
+  for (const whole of [record, { ...record, predictions: record.predictions.slice(0, 1) }]) {
+    const html = await trainingReport(JSON.parse(JSON.stringify(whole, spoil)) as RunRecord);
+    expect(html.replace(/base64,[^"]*/g, "")).not.toMatch(/NaN|\bnull\b|Infinity/);
+  }
+  const single = await trainingReport({ ...record, predictions: record.predictions.slice(0, 1) });
+  expect(single).toContain("Scores of the test part, true (bars) and predicted (line): 1 picture.");
+});
+
+test("numbers as text", () => {
+  expect([0, 3.42, 59.97, 725, 3720, Number.NaN].map(duration)).toEqual([
+    "0.0 s",
+    "3.4 s",
+    "1 min 00 s",
+    "12 min 05 s",
+    "1 h 02 min",
+    "–",
+  ]);
+  expect([0, 900, 1023, 2 ** 20, 1.6e9].map(bytes)).toEqual(["–", "900 B", "0.999 KiB", "1.00 MiB", "1.49 GiB"]);
+  expect([1.005, null, Number.POSITIVE_INFINITY].map((value) => decimals(value, 1))).toEqual(["1.0", "–", "–"]);
+  expect(dateAndTime("yesterday")).toBe("yesterday");
+});
+
+test("a moving mean stays centred and shortens at the ends", () => {
+  const points = [1, 2, 6, 4, 5].map((y, x) => [x, y] as const);
+  expect(movingMean(points, 3).map(([, y]) => y)).toEqual([1, 3, 4, 5, 5]);
+  expect(movingMean([], 3)).toEqual([]);
+});
+
+test("axes keep the range, and grow to round ends around what lies outside", () => {
+  expect(axisEnds([0, 100], [20, 80])).toEqual({ minimum: 0, maximum: 100 });
+  expect(axisEnds([1, 5], [0.734, 3])).toEqual({ minimum: 0.7, maximum: 5 });
+  expect(axisEnds([null, null], [])).toEqual({});
+});
