@@ -5,7 +5,16 @@ import { type KernelProfile, type Profile, profileSchema } from "./profile.ts";
 /** A file is no profile, or two profiles cannot be compared. */
 export class ProfileError extends Error {
   override name = "ProfileError";
+  /** What to do about it; empty where the message says so. */
+  readonly advice: string;
+
+  constructor(message: string, advice = "") {
+    super(message);
+    this.advice = advice;
+  }
 }
+
+const takeAnother = "Name a profile, or take a new one: acutance profile --json FILE -- COMMAND";
 
 /** A kernel in one of two profiles, or in both. Times in ms. */
 export interface KernelChange {
@@ -53,14 +62,20 @@ export function readProfile(path: string): Profile {
   if (format !== "acutance-profile") {
     const isTrace = Array.isArray(value) || (value as { traceEvents?: unknown } | null)?.traceEvents !== undefined;
     const other = isTrace ? " (--trace writes another form)" : "";
-    throw new ProfileError(`${path} is no profile: it is JSON, but not what "acutance profile --json" writes${other}`);
+    throw new ProfileError(
+      `${path} is no profile: it is JSON, but not what "acutance profile --json" writes${other}`,
+      takeAnother,
+    );
   }
   const parsed = profileSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const { issues } = parsed.error;
   const shown = issues.slice(0, 5).map(({ path: at, message }) => `  ${at.join(".") || "(whole)"}: ${message}`);
   const more = issues.length > shown.length ? `\n  and ${issues.length - shown.length} more` : "";
-  throw new ProfileError(`${path} is no profile as acutance profile writes it:\n${shown.join("\n")}${more}`);
+  throw new ProfileError(
+    `${path} is no profile as acutance profile writes it:\n${shown.join("\n")}${more}`,
+    takeAnother,
+  );
 }
 
 function jsonOf(path: string): unknown {
@@ -70,9 +85,10 @@ function jsonOf(path: string): unknown {
   } catch (error) {
     throw new ProfileError(
       `${path} is no profile: it cannot be read (${(error as NodeJS.ErrnoException).code ?? error})`,
+      takeAnother,
     );
   }
-  if (text.trim() === "") throw new ProfileError(`${path} is no profile: the file is empty`);
+  if (text.trim() === "") throw new ProfileError(`${path} is no profile: the file is empty`, takeAnother);
   const errors: ParseError[] = [];
   const value: unknown = parse(text, errors);
   const [first] = errors;
@@ -80,7 +96,7 @@ function jsonOf(path: string): unknown {
   const before = text.slice(0, first.offset).split("\n");
   const place = `line ${before.length}, column ${before.at(-1)!.length + 1}`;
   const end = first.offset + first.length >= text.trimEnd().length ? ", its end: the file is cut" : "";
-  throw new ProfileError(`${path} is no profile: it is not JSON at ${place}${end}`);
+  throw new ProfileError(`${path} is no profile: it is not JSON at ${place}${end}`, takeAnother);
 }
 
 /** Calls that count for the median: cold ones do not. */
