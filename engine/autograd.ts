@@ -1,7 +1,7 @@
 import { expectArgument, finite } from "./arguments.ts";
 import type { Device } from "./device/device.ts";
 import { pathOf } from "./layer-paths.ts";
-import { addInto } from "./ops/elementwise.ts";
+import { addInto } from "./ops/add-into.ts";
 import { expectOperands } from "./ops/operands.ts";
 import { type GradientNode, ShapeError, Tensor } from "./tensor.ts";
 

@@ -19,11 +19,11 @@ export { LayerNorm } from "./nn/layer-norm.ts";
 export { BatchNorm, Convolution, type ConvolutionOptions, Linear } from "./nn/layers.ts";
 export { drawn, type Layer, loadTensors, type NamedTensor, parameter, storable, type WeightKind } from "./nn/named.ts";
 export { type NumberCount, type NumberFault, NumericError } from "./numbers.ts";
-export { gelu, hardswish, pow, relu6, sigmoid, silu, tanh } from "./ops/activation.ts";
 export { adaptiveAveragePool2d } from "./ops/adaptive-pool.ts";
+export { add, divide, multiply, subtract } from "./ops/arithmetic.ts";
 export { type AttentionOptions, attention, selfAttention } from "./ops/attention.ts";
 export { type BilinearPoolOptions, bilinearPool } from "./ops/bilinear.ts";
-export { add, divide, multiply, subtract } from "./ops/broadcast.ts";
+export { cast } from "./ops/cast.ts";
 export { batchedMatmul } from "./ops/contraction/batched.ts";
 export { type ConvOptions, conv2d } from "./ops/contraction/conv.ts";
 export { type ConvNormOptions, convNorm } from "./ops/contraction/conv-norm.ts";
@@ -39,7 +39,6 @@ export {
   randomWords,
   stochasticDepth,
 } from "./ops/dropout.ts";
-export { cast, exp, log, relu, scale, sqrt, square } from "./ops/elementwise.ts";
 export { argmax, cumulativeSum, gatherRows, topK } from "./ops/gather.ts";
 export { concat, pad, permute, slice } from "./ops/join.ts";
 export { layerNorm } from "./ops/layer-norm.ts";
@@ -50,7 +49,6 @@ export {
   softCrossEntropy,
   weightedMean,
 } from "./ops/losses.ts";
-export { abs, clamp, signedSqrt } from "./ops/magnitude.ts";
 export { type BatchNormOptions, type BatchNormState, batchNorm } from "./ops/norm.ts";
 export { cosineSimilarity, l2Normalise } from "./ops/normalise-l2.ts";
 export { type BicubicOptions, resizeBicubic } from "./ops/pictures/bicubic.ts";
@@ -75,6 +73,24 @@ export {
 export { mean, sum } from "./ops/reduce.ts";
 export { reshape, transpose } from "./ops/shape.ts";
 export { logSoftmax, softmax } from "./ops/softmax.ts";
+export {
+  abs,
+  clamp,
+  exp,
+  gelu,
+  hardswish,
+  log,
+  pow,
+  relu,
+  relu6,
+  scale,
+  sigmoid,
+  signedSqrt,
+  silu,
+  sqrt,
+  square,
+  tanh,
+} from "./ops/unary.ts";
 export { accumulateGradients, type MicroBatch, microBatches } from "./optim/accumulate.ts";
 export { type AverageOptions, WeightAverage } from "./optim/average.ts";
 export type { GradientReport, GradientState, LossScaleOptions } from "./optim/gradient-state.ts";

@@ -1,18 +1,16 @@
 import { z } from "zod";
-import { gelu, sigmoid, silu, tanh } from "../ops/activation.ts";
+import { add, divide, multiply, subtract } from "../ops/arithmetic.ts";
 import { attention } from "../ops/attention.ts";
-import { add, divide, multiply, subtract } from "../ops/broadcast.ts";
 import { batchedMatmul } from "../ops/contraction/batched.ts";
 import { conv2d } from "../ops/contraction/conv.ts";
 import { linear, matmul } from "../ops/contraction/matmul.ts";
-import { exp, log, relu, sqrt, square } from "../ops/elementwise.ts";
 import { cumulativeSum } from "../ops/gather.ts";
 import { layerNorm } from "../ops/layer-norm.ts";
-import { abs } from "../ops/magnitude.ts";
 import { averagePool2d, maxPool2d } from "../ops/pool.ts";
 import { mean, sum } from "../ops/reduce.ts";
 import { transpose } from "../ops/shape.ts";
 import { logSoftmax, softmax } from "../ops/softmax.ts";
+import { abs, exp, gelu, log, relu, sigmoid, silu, sqrt, square, tanh } from "../ops/unary.ts";
 import { type Shape, sizeOf, type Tensor } from "../tensor.ts";
 import { KernelUsageError } from "./errors.ts";
 

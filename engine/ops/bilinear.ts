@@ -2,11 +2,10 @@ import { type Checks, expectOptions, flag } from "../arguments.ts";
 import { ShapeError, type Tensor } from "../tensor.ts";
 import { batchShape } from "./batch.ts";
 import { batchedMatmul } from "./contraction/batched.ts";
-import { scale } from "./elementwise.ts";
-import { signedSqrt } from "./magnitude.ts";
 import { l2Normalise } from "./normalise-l2.ts";
 import { expectOperands } from "./operands.ts";
 import { reshape, transpose } from "./shape.ts";
+import { scale, signedSqrt } from "./unary.ts";
 
 export interface BilinearPoolOptions {
   /** Ends with {@link signedSqrt}; false unless given. */

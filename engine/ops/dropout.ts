@@ -19,8 +19,8 @@ import type { Device } from "../device/device.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { Random } from "../random.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
+import { multiply } from "./arithmetic.ts";
 import { batchShape, overImages } from "./batch.ts";
-import { multiply } from "./broadcast.ts";
 import { expectOperands } from "./operands.ts";
 
 /** Which random words an operation takes. Each call of a training should have a seed, stream or offset of its own. */

@@ -2,8 +2,7 @@ import { expectArgument, finite } from "../arguments.ts";
 import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
-import { expectSameShape } from "./elementwise.ts";
-import { expectOperands } from "./operands.ts";
+import { expectOperands, expectSameShape } from "./operands.ts";
 
 type RowLoss = "cross_entropy" | "kl_divergence" | "earth_movers" | "expectation";
 

@@ -3,8 +3,7 @@ import { record } from "../autograd.ts";
 import type { Device } from "../device/device.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
-import { expectSameShape } from "./elementwise.ts";
-import { expectOperands, operand } from "./operands.ts";
+import { expectOperands, expectSameShape, operand } from "./operands.ts";
 import { partLength, partSums } from "./reduce.ts";
 
 /** Per-channel tensors of a batch normalisation, each [C]. */

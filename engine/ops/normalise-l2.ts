@@ -2,8 +2,8 @@ import { expectArgument, positive } from "../arguments.ts";
 import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { Tensor } from "../tensor.ts";
-import { expectSameShape, multiply } from "./elementwise.ts";
-import { expectOperands } from "./operands.ts";
+import { multiply } from "./arithmetic.ts";
+import { expectOperands, expectSameShape } from "./operands.ts";
 import { sum } from "./reduce.ts";
 
 /** Runs the kernel over the rows of tensors of equal shape; returns the last of them. */

@@ -52,6 +52,13 @@ function refuseType(operation: string, name: string, { dtype, shape }: Tensor, a
   throw new ShapeError(`${operation} takes ${wanted}, found ${dtype} [${shape}] as ${name}`);
 }
 
+/** @throws ShapeError when the shapes differ */
+export function expectSameShape(operation: string, a: Tensor, b: Tensor): void {
+  if (a.rank !== b.rank || a.shape.some((extent, i) => extent !== b.shape[i])) {
+    throw new ShapeError(`${operation}: shapes [${a.shape}] and [${b.shape}] differ`);
+  }
+}
+
 /** {@link expectOperands} for a list of tensors. @throws ShapeError when it is no list or has none, too */
 export function expectOperandList(operation: string, tensors: readonly Tensor[], types?: Types): void {
   if (!Array.isArray(tensors)) throw new ShapeError(`${operation} takes a list of tensors, found ${shown(tensors)}`);

@@ -1,7 +1,7 @@
 import { any, callback, expectArgument, expectList, shown } from "../arguments.ts";
 import { backward } from "../autograd.ts";
 import type { Device } from "../device/device.ts";
-import { addInto } from "../ops/elementwise.ts";
+import { addInto } from "../ops/add-into.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** Rows `start … start + count` of a batch. */

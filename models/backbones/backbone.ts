@@ -1,11 +1,12 @@
 import type { BatchNorm, Linear } from "../../engine/nn/layers.ts";
 import { join, type Layer, type NamedTensor } from "../../engine/nn/named.ts";
-import { add, subtract } from "../../engine/ops/broadcast.ts";
-import { cast, sqrt, square } from "../../engine/ops/elementwise.ts";
+import { add, subtract } from "../../engine/ops/arithmetic.ts";
+import { cast } from "../../engine/ops/cast.ts";
 import { concat } from "../../engine/ops/join.ts";
 import { globalAveragePool } from "../../engine/ops/pool.ts";
 import { mean } from "../../engine/ops/reduce.ts";
 import { reshape } from "../../engine/ops/shape.ts";
+import { sqrt, square } from "../../engine/ops/unary.ts";
 import { ShapeError, Tensor } from "../../engine/tensor.ts";
 import type { WeightsFile } from "../../engine/weights/stored.ts";
 import { ConvNorm } from "./conv-norm.ts";

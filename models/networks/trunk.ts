@@ -1,5 +1,5 @@
 import { withoutGradients } from "../../engine/autograd.ts";
-import { cast } from "../../engine/ops/elementwise.ts";
+import { cast } from "../../engine/ops/cast.ts";
 import { concat, slice } from "../../engine/ops/join.ts";
 import { reshape } from "../../engine/ops/shape.ts";
 import { type Shape, sizeOf, type Tensor } from "../../engine/tensor.ts";

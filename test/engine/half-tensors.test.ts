@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { backward } from "../../engine/autograd.ts";
+import { multiply } from "../../engine/ops/arithmetic.ts";
+import { cast } from "../../engine/ops/cast.ts";
 import { conv2d } from "../../engine/ops/contraction/conv.ts";
-import { cast, multiply, scale } from "../../engine/ops/elementwise.ts";
 import { concat, pad, slice } from "../../engine/ops/join.ts";
 import { batchNorm } from "../../engine/ops/norm.ts";
 import { mean, sum } from "../../engine/ops/reduce.ts";
+import { scale } from "../../engine/ops/unary.ts";
 import { ShapeError, Tensor } from "../../engine/tensor.ts";
 import { halfToNumber, numberToHalf } from "../../engine/weights/half.ts";
 import { formula, relativeError } from "./check.ts";

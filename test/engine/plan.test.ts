@@ -1,10 +1,11 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { backward } from "../../engine/autograd.ts";
 import { openDevice } from "../../engine/device/open.ts";
+import { add } from "../../engine/ops/arithmetic.ts";
 import { matmul } from "../../engine/ops/contraction/matmul.ts";
-import { add, scale } from "../../engine/ops/elementwise.ts";
 import { normalise } from "../../engine/ops/pictures/image.ts";
 import { sum } from "../../engine/ops/reduce.ts";
+import { scale } from "../../engine/ops/unary.ts";
 import { WeightAverage } from "../../engine/optim/average.ts";
 import type { OptimiserOptions } from "../../engine/optim/optimiser.ts";
 import { Tensor } from "../../engine/tensor.ts";

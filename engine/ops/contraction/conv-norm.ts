@@ -1,7 +1,6 @@
 import { type Checks, expectOptions, oneOf } from "../../arguments.ts";
 import { isRecording } from "../../autograd.ts";
 import type { Tensor } from "../../tensor.ts";
-import { relu6 } from "../activation.ts";
 import {
   type BatchNormOptions,
   type BatchNormState,
@@ -11,6 +10,7 @@ import {
   runningMoments,
 } from "../norm.ts";
 import { expectOperands } from "../operands.ts";
+import { relu6 } from "../unary.ts";
 import { type ConvOptions, conv2d, conv2dThen, convChecks } from "./conv.ts";
 
 export interface ConvNormOptions extends ConvOptions, Omit<BatchNormOptions, "relu"> {

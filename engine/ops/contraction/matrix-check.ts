@@ -2,7 +2,7 @@ import type { Device } from "../../device/device.ts";
 import { type MatrixUnit, unitName } from "../../device/matrix-units.ts";
 import { Random } from "../../random.ts";
 import { type DataType, sizeOf, Tensor } from "../../tensor.ts";
-import { cast } from "../elementwise.ts";
+import { cast } from "../cast.ts";
 import { type Contraction, type Epilogue, runContraction } from "./contract.ts";
 import { matrixTiles } from "./matrix-tiles.ts";
 import { contractionTiles, type Tile } from "./tiles.ts";

@@ -1,6 +1,6 @@
 import { ShapeError, type Tensor } from "../../tensor.ts";
+import { add } from "../arithmetic.ts";
 import { batchShape } from "../batch.ts";
-import { add } from "../broadcast.ts";
 import { expectOperands } from "../operands.ts";
 import { reshape } from "../shape.ts";
 import { batchedMatmul } from "./batched.ts";

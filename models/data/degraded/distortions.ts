@@ -2,7 +2,7 @@ import sharp from "sharp";
 import type { Device } from "../../../engine/device/device.ts";
 import { flatGrid, flatWorkgroup } from "../../../engine/kernel/grid.ts";
 import { randomWords } from "../../../engine/ops/dropout.ts";
-import { overElements } from "../../../engine/ops/elementwise.ts";
+import { overElements } from "../../../engine/ops/over-elements.ts";
 import { unpackRgb } from "../../../engine/ops/pictures/image.ts";
 import { ShapeError, Tensor } from "../../../engine/tensor.ts";
 

@@ -1,6 +1,6 @@
 import type { Device } from "../../../engine/device/device.ts";
+import { add } from "../../../engine/ops/arithmetic.ts";
 import { matmul } from "../../../engine/ops/contraction/matmul.ts";
-import { add, relu, scale } from "../../../engine/ops/elementwise.ts";
 import { slice } from "../../../engine/ops/join.ts";
 import {
   earthMoversDistance,
@@ -11,6 +11,7 @@ import {
 } from "../../../engine/ops/losses.ts";
 import { reshape } from "../../../engine/ops/shape.ts";
 import { softmax } from "../../../engine/ops/softmax.ts";
+import { relu, scale } from "../../../engine/ops/unary.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { expectation, HIGHEST, LOWEST, scoreSet } from "../../labels/labels.ts";
 import type { CplOptions } from "./options.ts";

@@ -4,9 +4,9 @@ import type { Device } from "../../../engine/device/device.ts";
 import { GpuError, OutOfMemoryError } from "../../../engine/device/errors.ts";
 import { openDevice } from "../../../engine/device/open.ts";
 import { SharedDevice } from "../../../engine/device/shared.ts";
-import { add } from "../../../engine/ops/broadcast.ts";
-import { scale } from "../../../engine/ops/elementwise.ts";
+import { add } from "../../../engine/ops/arithmetic.ts";
 import { sum } from "../../../engine/ops/reduce.ts";
+import { scale } from "../../../engine/ops/unary.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 
 /** Something that WebGPU refuses, and has told of. */

@@ -1,13 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { backward } from "../../../engine/autograd.ts";
 import type { Device } from "../../../engine/device/device.ts";
-import * as activation from "../../../engine/ops/activation.ts";
-import { add, divide, multiply, subtract } from "../../../engine/ops/broadcast.ts";
+import { add, divide, multiply, subtract } from "../../../engine/ops/arithmetic.ts";
 import { argmax, cumulativeSum, gatherRows, topK } from "../../../engine/ops/gather.ts";
 import { concat, pad, permute, slice } from "../../../engine/ops/join.ts";
 import { layerNorm } from "../../../engine/ops/layer-norm.ts";
 import { cosineSimilarity, l2Normalise } from "../../../engine/ops/normalise-l2.ts";
 import { sum } from "../../../engine/ops/reduce.ts";
+import * as unary from "../../../engine/ops/unary.ts";
 import { ShapeError, Tensor } from "../../../engine/tensor.ts";
 import { checkDifferences, checkGolden, formula, type GoldenCase, goldenCases, type Run } from "../check.ts";
 import { plainDevice, sharedDevice } from "../device.ts";
@@ -18,9 +18,9 @@ const broadcasting = { add, divide, multiply, subtract };
 function runner({ operation, options }: GoldenCase): Run {
   switch (operation) {
     case "gelu":
-      return ([x]) => activation.gelu(x!, options);
+      return ([x]) => unary.gelu(x!, options);
     case "pow":
-      return ([x]) => activation.pow(x!, options.exponent);
+      return ([x]) => unary.pow(x!, options.exponent);
     case "broadcast":
       return ([a, b]) => broadcasting[options.op as "add"](a!, b!);
     case "concat":
@@ -45,7 +45,7 @@ function runner({ operation, options }: GoldenCase): Run {
     case "cumulativeSum":
       return ([x]) => cumulativeSum(x!);
     default: {
-      const operationOf = activation as unknown as Record<string, (x: Tensor) => Tensor>;
+      const operationOf = unary as unknown as Record<string, (x: Tensor) => Tensor>;
       return ([x]) => operationOf[operation]!(x!);
     }
   }
@@ -100,7 +100,7 @@ describe("activations far from 0", () => {
   test("the error function in gelu is accurate to 1e-6, and to 1e-5 of the value in the tail", async () => {
     const device = await sharedDevice();
     const x = Float32Array.from({ length: 16001 }, (_, i) => (i - 8000) / 1000);
-    const found = await device.scope(() => ({ read: activation.gelu(Tensor.from(device, x, [x.length])).read() })).read;
+    const found = await device.scope(() => ({ read: unary.gelu(Tensor.from(device, x, [x.length])).read() })).read;
     x.forEach((value, i) => {
       if (value === 0) return;
       const expected = erfc(-value / Math.SQRT2) / 2;
@@ -115,13 +115,13 @@ describe("activations far from 0", () => {
     const x = [-3e18, -1e4, -100, 100, 1e4, 3e18];
     const low = [0, 0, 0];
     const limits: [(x: Tensor) => Tensor, number[], number[]][] = [
-      [(t) => activation.gelu(t), [...low, ...x.slice(3)], [...low, 1, 1, 1]],
-      [(t) => activation.gelu(t, { approximate: "tanh" }), [...low, ...x.slice(3)], [...low, 1, 1, 1]],
-      [activation.silu, [...low, ...x.slice(3)], [...low, 1, 1, 1]],
-      [activation.sigmoid, [...low, 1, 1, 1], [0, 0, 0, 0, 0, 0]],
-      [activation.tanh, [-1, -1, -1, 1, 1, 1], [0, 0, 0, 0, 0, 0]],
-      [activation.hardswish, [...low, ...x.slice(3)], [...low, 1, 1, 1]],
-      [activation.relu6, [...low, 6, 6, 6], [0, 0, 0, 0, 0, 0]],
+      [(t) => unary.gelu(t), [...low, ...x.slice(3)], [...low, 1, 1, 1]],
+      [(t) => unary.gelu(t, { approximate: "tanh" }), [...low, ...x.slice(3)], [...low, 1, 1, 1]],
+      [unary.silu, [...low, ...x.slice(3)], [...low, 1, 1, 1]],
+      [unary.sigmoid, [...low, 1, 1, 1], [0, 0, 0, 0, 0, 0]],
+      [unary.tanh, [-1, -1, -1, 1, 1, 1], [0, 0, 0, 0, 0, 0]],
+      [unary.hardswish, [...low, ...x.slice(3)], [...low, 1, 1, 1]],
+      [unary.relu6, [...low, 6, 6, 6], [0, 0, 0, 0, 0, 0]],
     ];
     for (const [run, values, slopes] of limits) {
       const reads = device.scope(() => {
@@ -229,8 +229,8 @@ test("wrong operands are refused with the value", async () => {
   const zeros = (...shape: number[]) => Tensor.zeros(device, shape);
   const indices = (...shape: number[]) => Tensor.zeros(device, shape, "u32");
   const wrong: [() => unknown, typeof ShapeError | typeof RangeError, string][] = [
-    [() => activation.gelu(indices(3)), ShapeError, "found u32 [3]"],
-    [() => activation.pow(zeros(3), Number.NaN), RangeError, "got NaN"],
+    [() => unary.gelu(indices(3)), ShapeError, "found u32 [3]"],
+    [() => unary.pow(zeros(3), Number.NaN), RangeError, "got NaN"],
     [() => add(zeros(2, 3), zeros(2)), ShapeError, "[2,3] and [2] cannot be broadcast: 3 against 2"],
     [() => multiply(zeros(2, 3), indices(3)), ShapeError, "u32 [3]"],
     [() => add(zeros(2, 1, 2, 1, 2, 1, 2), zeros(1, 2, 1, 2, 1, 2, 1)), ShapeError, "7 axes, at most 6"],

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { backward } from "../../../engine/autograd.ts";
-import { multiply } from "../../../engine/ops/elementwise.ts";
+import { multiply } from "../../../engine/ops/arithmetic.ts";
 import { batchNorm } from "../../../engine/ops/norm.ts";
 import { sum } from "../../../engine/ops/reduce.ts";
 import { Tensor } from "../../../engine/tensor.ts";

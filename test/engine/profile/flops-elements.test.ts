@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { gelu, hardswish, pow, relu6, sigmoid, silu, tanh } from "../../../engine/ops/activation.ts";
-import { add } from "../../../engine/ops/broadcast.ts";
+import { add } from "../../../engine/ops/arithmetic.ts";
+import { cast } from "../../../engine/ops/cast.ts";
 import { dropout } from "../../../engine/ops/dropout.ts";
-import { cast, exp, relu, scale, square } from "../../../engine/ops/elementwise.ts";
 import { cumulativeSum } from "../../../engine/ops/gather.ts";
 import { layerNorm } from "../../../engine/ops/layer-norm.ts";
 import {
@@ -12,9 +11,24 @@ import {
   softCrossEntropy,
   weightedMean,
 } from "../../../engine/ops/losses.ts";
-import { abs, clamp, signedSqrt } from "../../../engine/ops/magnitude.ts";
 import { l2Normalise } from "../../../engine/ops/normalise-l2.ts";
 import { normalise } from "../../../engine/ops/pictures/image.ts";
+import {
+  abs,
+  clamp,
+  exp,
+  gelu,
+  hardswish,
+  pow,
+  relu,
+  relu6,
+  scale,
+  sigmoid,
+  signedSqrt,
+  silu,
+  square,
+  tanh,
+} from "../../../engine/ops/unary.ts";
 import { Optimiser, type OptimiserOptions } from "../../../engine/optim/optimiser.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { plainDevice, sharedDevice } from "../device.ts";

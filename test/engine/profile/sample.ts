@@ -156,8 +156,8 @@ function* trainingStep(random: () => number, poison: string): Generator<Plan> {
     yield convolution("conv2d", "conv/tile", "forward", { x, weight, y });
     yield elementwise("batchNorm", "norm/moments", "forward", 1);
     yield elementwise("batchNorm", "norm/apply", "forward", 2);
-    yield elementwise("relu", "elementwise/activation", "forward", 2);
-    yield elementwise("relu", "elementwise/activation", "backward", 3);
+    yield elementwise("relu", "elementwise/unary", "forward", 2);
+    yield elementwise("relu", "elementwise/unary", "backward", 3);
     yield elementwise("batchNorm", "norm/gradient_sums", "backward", 2);
     yield elementwise("batchNorm", "norm/gradient", "backward", 3);
     yield convolution("conv2dInputGradient", "conv/tile", "backward", { dy: y, weight, dx: x });

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { backward } from "../../../engine/autograd.ts";
 import { nameTensors } from "../../../engine/nn/named.ts";
-import { square } from "../../../engine/ops/elementwise.ts";
 import { mean } from "../../../engine/ops/reduce.ts";
+import { square } from "../../../engine/ops/unary.ts";
 import { profile } from "../../../engine/profile/profiler.ts";
 import { Random } from "../../../engine/random.ts";
 import { Tensor } from "../../../engine/tensor.ts";

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { backward, withoutGradients } from "../../../engine/autograd.ts";
 import type { Device } from "../../../engine/device/device.ts";
 import { fileShape, fromFileOrder, toFileOrder } from "../../../engine/nn/named.ts";
-import { multiply } from "../../../engine/ops/elementwise.ts";
+import { multiply } from "../../../engine/ops/arithmetic.ts";
 import { sum } from "../../../engine/ops/reduce.ts";
 import { sizeOf, Tensor } from "../../../engine/tensor.ts";
 import { type Backbone, MobileNetV2, ResNet, Vgg16 } from "../../../models/backbones/index.ts";

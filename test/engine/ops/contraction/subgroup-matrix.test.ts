@@ -9,12 +9,12 @@ import {
 import { openDevice } from "../../../../engine/device/open.ts";
 import { findGpu } from "../../../../engine/device/provider.ts";
 import { specialise } from "../../../../engine/kernel/source.ts";
+import { cast } from "../../../../engine/ops/cast.ts";
 import { conv2d } from "../../../../engine/ops/contraction/conv.ts";
 import { convNorm } from "../../../../engine/ops/contraction/conv-norm.ts";
 import { linear, matmul } from "../../../../engine/ops/contraction/matmul.ts";
 import { matrixFault, openChecked } from "../../../../engine/ops/contraction/matrix-check.ts";
 import { matrixTiles, matrixUnitFor } from "../../../../engine/ops/contraction/matrix-tiles.ts";
-import { cast } from "../../../../engine/ops/elementwise.ts";
 import { Tensor } from "../../../../engine/tensor.ts";
 import { checkGolden, formula, type GoldenCase, goldenCases, relativeError } from "../../check.ts";
 import { sharedDevice } from "../../device.ts";

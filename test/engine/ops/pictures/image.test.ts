@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { backward } from "../../../../engine/autograd.ts";
 import type { Device } from "../../../../engine/device/device.ts";
 import { openDevice } from "../../../../engine/device/open.ts";
-import { multiply } from "../../../../engine/ops/elementwise.ts";
+import { multiply } from "../../../../engine/ops/arithmetic.ts";
 import {
   centerCrop,
   cropAndFlip,

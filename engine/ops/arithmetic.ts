@@ -1,9 +1,10 @@
 import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { type Shape, ShapeError, sizeOf, Tensor } from "../tensor.ts";
-import * as elementwise from "./elementwise.ts";
 import { expectOperands } from "./operands.ts";
+import { overElements } from "./over-elements.ts";
 import { sumAxis } from "./reduce.ts";
+import { scaled } from "./unary.ts";
 
 type Binary = "add" | "subtract" | "multiply" | "divide";
 
@@ -51,13 +52,21 @@ function axesOf(operation: string, a: Shape, b: Shape, shape: Shape): Axis[] {
   return axes.length > 0 ? axes : [{ extent: 1, repeatsA: false, repeatsB: false }];
 }
 
-function sameShape(a: Tensor, b: Tensor): boolean {
-  return a?.rank === b?.rank && a?.shape?.every((extent, i) => extent === b.shape[i]);
+function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((extent, i) => extent === b[i]);
 }
 
 /** Not recorded. */
 function combine(op: Binary, a: Tensor, b: Tensor): Tensor {
   expectOperands(op, { a, b });
+  if (!sameShape(a.shape, b.shape)) return combineRepeated(op, a, b);
+  const y = Tensor.like(a);
+  overElements("elementwise/binary", { OP: op }, { a, b, y }, {}, {}, 1);
+  return y;
+}
+
+/** {@link combine} where an operand is repeated along some axes. */
+function combineRepeated(op: Binary, a: Tensor, b: Tensor): Tensor {
   const { device } = a;
   const shape = broadcastShape(op, a.shape, b.shape);
   const axes = axesOf(op, a.shape, b.shape, shape);
@@ -104,8 +113,12 @@ function combine(op: Binary, a: Tensor, b: Tensor): Tensor {
   return y;
 }
 
-/** Sum of x over the axes along which a tensor of `shape` was repeated to the shape of x. `x` itself is disposed of. */
+/**
+ * Sum of x over the axes along which a tensor of `shape` was repeated to the shape of x; x where there are none. Otherwise
+ * `x` itself is disposed of.
+ */
 function sumTo(x: Tensor, shape: Shape): Tensor {
+  if (sameShape(x.shape, shape)) return x;
   const extents = [...x.shape];
   const leading = extents.length - shape.length;
   let total = x;
@@ -130,18 +143,17 @@ function sumTo(x: Tensor, shape: Shape): Tensor {
 }
 
 function negated(x: Tensor): Tensor {
-  const y = elementwise.scale(x, -1);
+  const y = scaled(x, -1);
   x.dispose();
   return y;
 }
 
 /**
  * y = a + b. Extents are equal or 1, aligned at the last axis as in NumPy.
- * @throws ShapeError when the shapes cannot be broadcast, alternate over more than 6 axes, or are not f32
+ * @throws ShapeError when the shapes cannot be broadcast, alternate over more than 6 axes, or hold indices
  */
 export function add(a: Tensor, b: Tensor): Tensor {
-  if (sameShape(a, b)) return elementwise.add(a, b);
-  // da = dy    db = dy    each summed over the axes along which it was repeated
+  // da = dy    db = dy    each summed over the axes along which it was repeated, here and below
   return record("add", [a, b], combine("add", a, b), (dy) => [
     a.tracked ? sumTo(dy.alias(), a.shape) : undefined,
     b.tracked ? sumTo(dy.alias(), b.shape) : undefined,
@@ -150,8 +162,7 @@ export function add(a: Tensor, b: Tensor): Tensor {
 
 /** y = a − b; shapes and errors as in {@link add}. */
 export function subtract(a: Tensor, b: Tensor): Tensor {
-  if (sameShape(a, b)) return elementwise.subtract(a, b);
-  // da = dy    db = −dy    each summed over the axes along which it was repeated
+  // da = dy    db = −dy
   return record("subtract", [a, b], combine("subtract", a, b), (dy) => [
     a.tracked ? sumTo(dy.alias(), a.shape) : undefined,
     b.tracked ? negated(sumTo(dy.alias(), b.shape)) : undefined,
@@ -160,8 +171,7 @@ export function subtract(a: Tensor, b: Tensor): Tensor {
 
 /** y = a · b element by element; shapes and errors as in {@link add}. */
 export function multiply(a: Tensor, b: Tensor): Tensor {
-  if (sameShape(a, b)) return elementwise.multiply(a, b);
-  // da = dy · b    db = dy · a    each summed over the axes along which it was repeated
+  // da = dy · b    db = dy · a
   return record("multiply", [a, b], combine("multiply", a, b), (dy) => [
     a.tracked ? sumTo(combine("multiply", dy, b), a.shape) : undefined,
     b.tracked ? sumTo(combine("multiply", dy, a), b.shape) : undefined,
@@ -170,9 +180,8 @@ export function multiply(a: Tensor, b: Tensor): Tensor {
 
 /** y = a / b element by element; shapes and errors as in {@link add}. */
 export function divide(a: Tensor, b: Tensor): Tensor {
-  if (sameShape(a, b)) return elementwise.divide(a, b);
   const y = combine("divide", a, b);
-  // da = dy / b    db = −dy · y / b    each summed over the axes along which it was repeated
+  // da = dy / b    db = −dy · y / b
   return record("divide", [a, b], y, (dy) => [
     a.tracked ? sumTo(combine("divide", dy, b), a.shape) : undefined,
     b.tracked ? negated(sumTo(combine("divide", combine("multiply", dy, y), b), b.shape)) : undefined,

@@ -1,0 +1,36 @@
+import type { Parameter } from "../kernel/dispatch.ts";
+import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
+import type { Tensor } from "../tensor.ts";
+
+/**
+ * Runs a kernel over all elements of equally long tensors, in windows where one binding does not hold them; tensors in
+ * `whole` are bound as they are in every window.
+ * @param flopsPerElement floating-point operations of one element, where there are any
+ */
+export function overElements(
+  kernel: string,
+  constants: Readonly<Record<string, string | number | boolean>>,
+  tensors: Readonly<Record<string, Tensor>>,
+  parameters: Readonly<Record<string, Parameter>> = {},
+  whole: Readonly<Record<string, Tensor>> = {},
+  flopsPerElement?: number,
+): void {
+  const first = Object.values(tensors)[0]!;
+  const { device } = first;
+  for (const { start, count } of rowRanges(device, Math.ceil(first.size / 4), [4])) {
+    const windows = [
+      ...Object.entries(tensors).map(([name, tensor]) => [name, tensor.window(start * 4, count * 4)] as const),
+      ...Object.entries(whole).map(([name, tensor]) => [name, tensor.window()] as const),
+    ];
+    device.kernels.run(
+      kernel,
+      { ...constants, WORKGROUP: flatWorkgroup },
+      Object.fromEntries(windows),
+      { ...parameters, count4: count },
+      flatGrid(device, count),
+      flopsPerElement === undefined
+        ? undefined
+        : { flops: flopsPerElement * Math.min(4 * count, first.size - 4 * start) },
+    );
+  }
+}
