@@ -90,6 +90,12 @@ export class Session {
     return this.#position;
   }
 
+  /** Whether no step is done. */
+  get isAtStart(): boolean {
+    const { stage, epoch, step } = this.#position;
+    return stage === 1 && epoch === 0 && step === 0;
+  }
+
   async load(checkpointPath: string): Promise<void> {
     await loadCheckpoint(checkpointPath, this.#model, this.#stepper.tensors());
   }

@@ -1,5 +1,6 @@
 import { basename, join } from "node:path";
 import type { Device } from "../../engine/device/device.ts";
+import { OutOfMemoryError } from "../../engine/device/errors.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
 import { cacheFolder, cacheTrouble } from "../../engine/tune/cache.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
@@ -58,10 +59,17 @@ export async function trainCpl(
   }
   return inLockedFolder(hooks, async (held) => {
     if (held.overwrite === false) await expectNoRun(held.folder);
-    return trainThroughLosses(source, held, {
-      first: (device) => startSession(device, data, options, held, start),
-      again: (device) => resumeSession(device, held),
-    });
+    let session: Session | undefined;
+    try {
+      return await trainThroughLosses(source, held, {
+        first: async (device) => (session = await startSession(device, data, options, held, start)),
+        again: async (device) => (session = await resumeSession(device, held)),
+      });
+    } catch (error) {
+      // A training that does not fit begins anew with other options: its checkpoint is of no use and would be in the way.
+      if (error instanceof OutOfMemoryError && session?.isAtStart) await clearFolder(held.folder);
+      throw error;
+    }
   });
 }
 
