@@ -5,7 +5,7 @@ import { parse as parseToml } from "smol-toml";
 import type { z } from "zod";
 import { type Description, descriptionSchema } from "../engine/harness/description.ts";
 import { kernelNames } from "../engine/kernel/catalogue.ts";
-import { kernelText } from "../engine/kernel/source.ts";
+import { kernelText } from "../engine/kernel/text.ts";
 import { UsageError } from "./usage-error.ts";
 
 type Table = Record<string, unknown>;
@@ -15,6 +15,8 @@ export interface KernelTask {
   /** Path as typed, for messages. */
   readonly file: string;
   readonly source: string;
+  /** Where parts of a file of the user's are looked for. */
+  readonly folder?: string;
   readonly description: Description;
 }
 
@@ -56,8 +58,8 @@ export function readTask(path: string, flags: DescriptionFlags): KernelTask {
   return { ...readSource(resolve(dirname(path), description.kernel), description.kernel), description };
 }
 
-function readSource(path: string, name = path): Pick<KernelTask, "file" | "source"> {
-  if (existsSync(path)) return { file: basename(path), source: readText(path) };
+function readSource(path: string, name = path): Pick<KernelTask, "file" | "source" | "folder"> {
+  if (existsSync(path)) return { file: basename(path), source: readText(path), folder: dirname(resolve(path)) };
   if (kernelNames().includes(name)) return { file: `${name}.wgsl`, source: kernelText(name) };
   throw new UsageError(`${name}: no such file, and no built-in kernel of that name (acutance kernel list)`);
 }

@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { resolveConstants } from "../engine/harness/resolve.ts";
 import { type CatalogueEntry, catalogueEntry, kernelNames } from "../engine/kernel/catalogue.ts";
-import { type KernelSource, kernelText, specialise } from "../engine/kernel/source.ts";
+import { type KernelSource, specialise } from "../engine/kernel/source.ts";
+import { kernelText, shaderNames } from "../engine/kernel/text.ts";
 import { emphasis, pairs } from "./terminal.ts";
 
 /** Adds `list` and `show` to the command `kernel`. */
@@ -15,7 +16,7 @@ export function registerList(kernel: Command): void {
     .action(list);
   kernel
     .command("show")
-    .description("a kernel's source, or with constants the WGSL that the engine would run")
+    .description("the source of a kernel or a part, or with constants the WGSL that the engine would run")
     .argument("<name>", "such as conv/tile")
     .option("--constants <list>", "such as OP=add,WORKGROUP=64", constantList)
     .option("--half <variables>", "storage variables kept as f16, such as x,y", (text: string) => text.split(","))
@@ -44,9 +45,10 @@ function list(word: string | undefined, { json }: { readonly json?: boolean }): 
   else console.log(entries.map(entryText).join("\n\n"));
 }
 
-function entryText({ name, summary, constants, bindings }: CatalogueEntry): string {
+function entryText({ name, summary, constants, parts, bindings }: CatalogueEntry): string {
   const rows: [string, string][] = [["  buffers", bindings.map(bindingText).join(", ")]];
   if (constants.length > 0) rows.unshift(["  constants", constants.join(", ")]);
+  if (parts.length > 0) rows.push(["  parts", parts.join(", ")]);
   return `${emphasis(name, "bold")}\n  ${summary}\n${pairs(rows)}`;
 }
 
@@ -61,8 +63,12 @@ interface ShowFlags {
 }
 
 function show(name: string, { constants, half, json }: ShowFlags): void {
-  const names = kernelNames();
-  if (!names.includes(name)) throw new Error(unknownText(name, names));
+  const { kernels, parts } = shaderNames();
+  if (parts.includes(name)) {
+    showPart(name, { constants, half, json });
+    return;
+  }
+  if (!kernels.includes(name)) throw new Error(unknownText(name, kernels));
   const entry = catalogueEntry(name);
   const whole = constants !== undefined || half !== undefined || entry.constants.length === 0;
   if (!whole) {
@@ -71,6 +77,14 @@ function show(name: string, { constants, half, json }: ShowFlags): void {
   }
   const source = specialise(name, resolveConstants(constants ?? {}), half);
   console.log(json ? JSON.stringify(source, null, 2) : `${source.wgsl.trimEnd()}\n\n${interfaceText(source)}`);
+}
+
+/** A part is what its kernels make of it: it has a text and no interface. */
+function showPart(name: string, { constants, half, json }: ShowFlags): void {
+  if (constants !== undefined || half !== undefined)
+    throw new Error(`${name} is a part of kernels and runs in none alone: leave out --constants and --half`);
+  const usedBy = kernelNames().filter((kernel) => catalogueEntry(kernel).parts.includes(name));
+  console.log(json ? JSON.stringify({ name, usedBy, wgsl: kernelText(name) }, null, 2) : kernelText(name).trimEnd());
 }
 
 /** What the dispatcher binds, as comments, so that the whole stays WGSL. */

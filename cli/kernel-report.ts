@@ -58,9 +58,9 @@ function problemOf({ check, bounds, repeats }: KernelRun): string | undefined {
   return lines.length > 0 ? lines.join("\n") : undefined;
 }
 
-function outsideText({ of, access, line, column, count, index, length }: OutOfBounds): string {
+function outsideText({ of, access, part, line, column, count, index, length }: OutOfBounds): string {
   const times = count === 1 ? "once" : `${count} times`;
-  return `out of bounds: ${of} at line ${line}, column ${column} is ${access} at index ${index} of ${length} (${times}, this the least index)`;
+  return `out of bounds: ${of} at line ${line}, column ${column}${part ? ` of ${part}` : ""} is ${access} at index ${index} of ${length} (${times}, this the least index)`;
 }
 
 function leftText(name: string, { count, elements, first }: Strays): string {

@@ -5,6 +5,8 @@ import { KernelUsageError } from "../engine/harness/errors.ts";
 import { referenceNames } from "../engine/harness/reference.ts";
 import { expectUsed, sweepPoints } from "../engine/harness/resolve.ts";
 import { superviseRuns } from "../engine/harness/supervise.ts";
+import { partsOf, TemplateError } from "../engine/kernel/template.ts";
+import { enginePart, partIn } from "../engine/kernel/text.ts";
 import type { Roofs } from "../engine/tune/roofs.ts";
 import { openWeights } from "../engine/weights/open.ts";
 import { commandRoofs, machineText } from "./bench-roofs.ts";
@@ -103,8 +105,9 @@ function share(text: string): number {
 }
 
 async function run(path: string, flags: RunFlags): Promise<void> {
-  const { source, file, description } = readTask(path, flags);
-  const points = pointsOf(description, source);
+  const task = readTask(path, flags);
+  const { file, description } = task;
+  const points = pointsOf(task);
   const swept = Object.keys(description.sweep ?? {});
   if (flags.dump && swept.length > 0) throw new UsageError("--dump writes the buffers of one run; leave out the sweep");
   if ((flags.svg || flags.html) && swept.length === 0)
@@ -114,7 +117,7 @@ async function run(path: string, flags: RunFlags): Promise<void> {
   const { machine, roofs } = await surroundings(flags.roofs);
   let bar: Progress | undefined;
   if (swept.length > 0) bar = progress("sweeping", points.length);
-  const request = { source, file, description, points, runs: flags.runs, bounds: flags.bounds };
+  const request = { ...task, points, runs: flags.runs, bounds: flags.bounds };
   const outcomes = await superviseRuns(
     { ...request, ...(flags.inputs && { inputsPath: flags.inputs }), ...(flags.dump && { dumpPath: flags.dump }) },
     flags.timeout * 1000,
@@ -138,13 +141,15 @@ async function run(path: string, flags: RunFlags): Promise<void> {
   process.exitCode = outcomes.every((outcome) => "failure" in outcome && outcome.usage) ? 2 : 1;
 }
 
-/** @throws UsageError when a constant is not used or an expression cannot be read */
-function pointsOf(description: KernelTask["description"], source: string) {
+/** @throws UsageError when a constant is not used, a part is not found or an expression cannot be read */
+function pointsOf({ source, file, folder, description }: KernelTask) {
   try {
-    expectUsed(description, source);
+    const parts = partsOf(source, folder === undefined ? enginePart : partIn(folder), file);
+    expectUsed(description, [source, ...parts.values()].join("\n"));
     return sweepPoints(description.sweep);
   } catch (error) {
-    throw error instanceof KernelUsageError ? new UsageError(error.message) : error;
+    const usage = error instanceof KernelUsageError || error instanceof TemplateError;
+    throw usage ? new UsageError(error.message) : error;
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Device } from "../device/device.ts";
-import { kernelText } from "../kernel/source.ts";
 import { bufferUsage } from "../kernel/stream.ts";
 import { expand } from "../kernel/template.ts";
+import { kernelText } from "../kernel/text.ts";
 import { allocationOf, type Slice } from "../tune/stopwatch.ts";
 import type { Loaded } from "./buffers.ts";
 import { type ExpandedKernel, placeInSource, type ReadKernel } from "./compile.ts";
@@ -10,7 +10,9 @@ import { findSubscripts, type Subscript } from "./subscripts.ts";
 
 /** Accesses out of bounds at one place of the source. */
 export interface OutOfBounds {
-  /** In the user's file, from 1. */
+  /** The file of a part that the place is in; none for the kernel's own. */
+  readonly part?: string;
+  /** In the file, from 1. */
   readonly line: number;
   readonly column: number;
   /** What is indexed, as written. */
@@ -96,8 +98,17 @@ class Hits implements Slice {
       .map(({ of, access, at }, site): OutOfBounds => {
         const [count, index, length] = words.subarray(wordsOfSite * site, wordsOfSite * (site + 1));
         const before = kernel.wgsl.slice(0, at).split("\n");
-        const place = placeInSource(kernel, before.length, before.at(-1)!.length + 1);
-        return { ...place, of, access, count: count!, index: index! | 0, length: length! };
+        const { file, line, column } = placeInSource(kernel, before.length, before.at(-1)!.length + 1);
+        return {
+          ...(file !== kernel.file && { part: file }),
+          line,
+          column,
+          of,
+          access,
+          count: count!,
+          index: index! | 0,
+          length: length!,
+        };
       })
       .filter(({ count }) => count > 0);
   }

@@ -1,5 +1,6 @@
 import type { Device } from "../device/device.ts";
-import { type Constants, type ExpandedLine, expandLines } from "../kernel/template.ts";
+import { type Constants, type ExpandedLine, expandLines, joined, type PartText } from "../kernel/template.ts";
+import { enginePart } from "../kernel/text.ts";
 import { KernelRunError, KernelUsageError } from "./errors.ts";
 import { type KernelInterface, readInterface, type StorageSlot, type UniformSlot } from "./interface.ts";
 
@@ -7,8 +8,6 @@ import { type KernelInterface, readInterface, type StorageSlot, type UniformSlot
 export interface ExpandedKernel {
   /** Name for messages. */
   readonly file: string;
-  /** The user's text. */
-  readonly source: string;
   readonly wgsl: string;
   readonly lines: readonly ExpandedLine[];
 }
@@ -19,26 +18,32 @@ export interface ReadKernel extends ExpandedKernel {
 }
 
 /** The template step. @throws TemplateError */
-export function expandKernel(source: string, constants: Constants, file: string): ExpandedKernel {
-  const lines = expandLines(source, constants, file);
-  return { file, source, wgsl: lines.map(({ text }) => text).join("\n"), lines };
+export function expandKernel(
+  source: string,
+  constants: Constants,
+  file: string,
+  part: PartText = enginePart,
+): ExpandedKernel {
+  const lines = expandLines(source, constants, file, part);
+  return { file, wgsl: joined(lines), lines };
 }
 
-/** A place in the file for one in the specialised source, both counted from 1; a place within a value becomes that of its `{{NAME}}`. */
+/** A place in the file, or in that of a part, for one in the specialised source, both counted from 1; a place within a value becomes that of its `{{NAME}}`. */
 export function placeInSource(
-  { lines }: ExpandedKernel,
+  { file, lines }: ExpandedKernel,
   line: number,
   column: number,
-): { line: number; column: number } {
+): { file: string; line: number; column: number } {
   const expanded = lines[line - 1];
-  if (!expanded) return { line, column };
+  if (!expanded) return { file, line, column };
+  const place = { file: expanded.file, line: expanded.line };
   let shift = 0;
   for (const { from, fromEnd, to, toEnd } of expanded.values) {
     if (column - 1 < to) break;
-    if (column - 1 < toEnd) return { line: expanded.line, column: from + 1 };
+    if (column - 1 < toEnd) return { ...place, column: from + 1 };
     shift = fromEnd - toEnd;
   }
-  return { line: expanded.line, column: column + shift };
+  return { ...place, column: column + shift };
 }
 
 /** What a compiler said, with the line it said it of. */
@@ -47,8 +52,8 @@ function messageText(
   { message, lineNum, linePos }: Pick<GPUCompilationMessage, "message" | "lineNum" | "linePos">,
 ): string {
   if (lineNum === 0) return `${kernel.file}: ${message}`;
-  const { line, column } = placeInSource(kernel, lineNum, linePos);
-  const written = (kernel.source.split("\n")[line - 1] ?? "").trimEnd();
+  const { file, line, column } = placeInSource(kernel, lineNum, linePos);
+  const written = (kernel.lines[lineNum - 1]?.written ?? "").trimEnd();
   const specialised = (kernel.lines[lineNum - 1]?.text ?? "").trimEnd();
   // A tab above the caret is one below the same in width.
   const indent = written
@@ -57,7 +62,7 @@ function messageText(
     .padEnd(Math.max(0, column - 1));
   const quoted = `${String(line).padStart(5)} | ${written}\n${" ".repeat(5)} | ${indent}^`;
   const then = specialised === written ? "" : `\n   as  | ${specialised}`;
-  return `${kernel.file}:${line}:${column}: ${message}\n${quoted}${then}`;
+  return `${file}:${line}:${column}: ${message}\n${quoted}${then}`;
 }
 
 export interface CompiledKernel {

@@ -2,6 +2,7 @@
 // A kernel that never ends, or takes the driver down, ends this process and not the user's.
 import { openDevice } from "../device/open.ts";
 import { MissingConstantError, TemplateError } from "../kernel/template.ts";
+import { partIn } from "../kernel/text.ts";
 import { ShapeError } from "../tensor.ts";
 import { openWeights } from "../weights/open.ts";
 import { writeSafetensors } from "../weights/safetensors.ts";
@@ -15,7 +16,7 @@ function say(event: RunEvent): void {
 
 let text = "";
 for await (const chunk of process.stdin) text += chunk;
-const { source, file, description, points, runs, leastMs, inputsPath, dumpPath, bounds } = JSON.parse(
+const { source, file, folder, description, points, runs, leastMs, inputsPath, dumpPath, bounds } = JSON.parse(
   text,
 ) as RunRequest;
 const device = await openDevice();
@@ -26,6 +27,7 @@ for (const [index, point] of points.entries()) {
     const run = await runKernel(device, source, description, point, {
       file,
       runs,
+      ...(folder !== undefined && { part: partIn(folder) }),
       ...(leastMs !== undefined && { leastMs }),
       ...(bounds !== undefined && { bounds }),
       ...(inputs && { inputs }),

@@ -58,7 +58,10 @@ export function sweepPoints(
   return points;
 }
 
-/** @throws KernelUsageError when a constant is used neither in the source nor in an expression: most likely a slip of the pen */
+/**
+ * @throws KernelUsageError when a constant is used neither in the source nor in an expression: most likely a slip of the pen
+ * @param source the kernel's text and those of its parts
+ */
 export function expectUsed(description: Description, source: string): void {
   const { constants = {}, buffers, params = {}, grid, flops, bytes, sweep = {} } = description;
   const texts = [grid, flops, bytes, ...Object.values(params), ...Object.values(buffers).map(shapeOf)];

@@ -1,6 +1,6 @@
 import type { Device } from "../device/device.ts";
 import { bufferUsage } from "../kernel/stream.ts";
-import type { Constants } from "../kernel/template.ts";
+import type { Constants, PartText } from "../kernel/template.ts";
 import { type Effort, timesOf } from "../tune/measured.ts";
 import { BareKernel, type Clock, type Slice, Stopwatch } from "../tune/stopwatch.ts";
 import type { WeightsFile } from "../weights/stored.ts";
@@ -54,6 +54,8 @@ export interface KernelRun {
 export interface RunOptions {
   /** Name for messages. */
   readonly file: string;
+  /** Finds what the kernel uses by `//#use`; the engine's parts unless given. */
+  readonly part?: PartText;
   /** Timed runs. */
   readonly runs: number;
   /** A run is at least so long, by default what the clock needs for 1 %. */
@@ -82,7 +84,7 @@ export async function runKernel(
   const start = performance.now();
   const compiled = await compileKernel(
     device,
-    expandKernel(source, constants, options.file),
+    expandKernel(source, constants, options.file, options.part),
     constants,
     description.entry,
   );

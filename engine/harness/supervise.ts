@@ -10,6 +10,8 @@ export interface RunRequest {
   readonly source: string;
   /** Name of the source for messages. */
   readonly file: string;
+  /** Where its parts lie beside the engine's. */
+  readonly folder?: string;
   readonly description: Description;
   /** Values of swept constants. */
   readonly points: readonly Readonly<Record<string, ConstantValue>>[];

@@ -1,6 +1,5 @@
-import { readdirSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { kernelText } from "./source.ts";
+import { partsOf } from "./template.ts";
+import { enginePart, kernelText, shaderNames, wholeText } from "./text.ts";
 
 /** A built-in kernel as its file describes it. */
 export interface CatalogueEntry {
@@ -10,6 +9,8 @@ export interface CatalogueEntry {
   readonly summary: string;
   /** Constants that the file is specialised with. */
   readonly constants: readonly string[];
+  /** Parts that the file uses, or a part of it does, under some constants. */
+  readonly parts: readonly string[];
   /** Storage variables by binding, those of all variants. */
   readonly bindings: readonly {
     readonly name: string;
@@ -21,17 +22,15 @@ export interface CatalogueEntry {
 
 /** Names of all built-in kernels, sorted. */
 export function kernelNames(): string[] {
-  const folder = fileURLToPath(new URL("../../shaders/", import.meta.url));
-  return readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((path) => path.endsWith(".wgsl"))
-    .map((path) => path.replaceAll("\\", "/").replace(/\.wgsl$/, ""))
-    .sort();
+  return shaderNames().kernels;
 }
 
 /** Reads what a kernel's own file says of it. */
 export function catalogueEntry(name: string): CatalogueEntry {
-  const text = kernelText(name);
-  const summary = /^\/\/\s*(.*?)\s*$/m.exec(text)?.[1] ?? "";
+  const own = kernelText(name);
+  const summary = /^\/\/\s*(.*?)\s*$/m.exec(own)?.[1] ?? "";
+  const parts = [...partsOf(own, enginePart, `${name}.wgsl`).keys()];
+  const text = wholeText(name);
   const slots = text.matchAll(
     /@group\(0\)\s*@binding\((.+?)\)\s*var<storage\s*(?:,\s*(\w+)\s*)?>\s*(\S+)\s*:\s*([^;]+);/g,
   );
@@ -41,7 +40,7 @@ export function catalogueEntry(name: string): CatalogueEntry {
     writable: access === "read_write",
     type: type!,
   }));
-  return { name, summary, constants: constantsIn(text), bindings };
+  return { name, summary, constants: constantsIn(text), parts, bindings };
 }
 
 /** Names that the template step needs, in the order in which they stand; loop variables excluded. */

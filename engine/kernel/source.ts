@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
 import { resolved, withHalfStorage } from "./storage.ts";
 import { type Constants, expand, TemplateError } from "./template.ts";
+import { enginePart, kernelText } from "./text.ts";
 
 /** One `var<storage>` of a kernel. */
 export interface BindingSlot {
@@ -28,18 +28,6 @@ export interface KernelSource {
   readonly parameterBinding: number;
 }
 
-const texts = new Map<string, string>();
-
-/** Text of `shaders/<name>.wgsl` as it lies on disk. */
-export function kernelText(name: string): string {
-  let text = texts.get(name);
-  if (text === undefined) {
-    text = readFileSync(new URL(`../../shaders/${name}.wgsl`, import.meta.url), "utf8");
-    texts.set(name, text);
-  }
-  return text;
-}
-
 /**
  * Reads `shaders/<name>.wgsl`, specialises it and reflects its interface:
  * group 0 holds the storage buffers, group 1 at most one uniform, `var<uniform> params: Params`, of 4-byte scalars, which
@@ -49,7 +37,7 @@ export function kernelText(name: string): string {
  */
 export function specialise(name: string, constants: Constants, halves: readonly string[] = []): KernelSource {
   const file = `${name}.wgsl`;
-  const text = withHalfStorage(expand(kernelText(name), constants, file), halves, file);
+  const text = withHalfStorage(expand(kernelText(name), constants, file, enginePart), halves, file);
   const bindings = [
     ...text.matchAll(
       /@group\(0\)\s*@binding\((\d+)\)\s*var<storage\s*(?:,\s*(\w+)\s*)?>\s*(\w+)\s*:\s*array<\s*(\w+)/g,

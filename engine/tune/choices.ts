@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Device } from "../device/device.ts";
-import { kernelText } from "../kernel/source.ts";
+import { wholeText } from "../kernel/text.ts";
 import { Cache, type CacheKey, deviceKey } from "./cache.ts";
 import type { TuneOptions } from "./tuner.ts";
 
@@ -34,7 +34,7 @@ function choiceCache({ onNote, folder }: ChoiceOptions): Cache<Record<string, st
 
 function keyOf(device: Device): CacheKey {
   const hash = createHash("sha256");
-  for (const name of tunedKernels) hash.update(kernelText(name));
+  for (const name of tunedKernels) hash.update(wholeText(name));
   return { ...deviceKey(device), kernels: hash.digest("hex") };
 }
 

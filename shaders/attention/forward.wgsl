@@ -19,6 +19,8 @@
 enable subgroups;
 //#end
 
+//#use number/exponential
+
 struct Params {
   queries: u32,
   keys: u32,
@@ -49,15 +51,6 @@ const LOWEST = -3e38;
 var<workgroup> k_tile: array<vec4f, {{TILE}}u * WIDTH>;
 var<workgroup> v_tile: array<vec4f, {{TILE}}u * WIDTH>;
 //#end
-
-fn is_nan(v: f32) -> bool {
-  return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
-}
-
-// e^v, NaN for NaN, which drivers may make ∞. Whether a number is NaN is read from its bits.
-fn exponential(v: f32) -> f32 {
-  return select(exp(v), v, is_nan(v));
-}
 
 @compute @workgroup_size({{LANES}})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {

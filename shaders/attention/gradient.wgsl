@@ -15,6 +15,8 @@
 enable subgroups;
 //#end
 
+//#use number/exponential
+
 struct Params {
   own: u32,
   walked: u32,
@@ -53,11 +55,6 @@ const WIDTH = {{GROUPS}}u * ROW_LANES;
 var<workgroup> c_tile: array<vec4f, {{TILE}}u * WIDTH>;
 var<workgroup> d_tile: array<vec4f, {{TILE}}u * WIDTH>;
 //#end
-
-// e^v, NaN for NaN, which drivers may make ∞. Whether a number is NaN is read from its bits.
-fn exponential(v: f32) -> f32 {
-  return select(exp(v), v, (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u);
-}
 
 @compute @workgroup_size({{LANES}})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {

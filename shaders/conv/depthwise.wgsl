@@ -25,11 +25,7 @@ struct Params {
   tiles: u32, // in a row
 }
 
-//#if VECTOR
-alias Element = vec4f;
-//#else
-alias Element = f32;
-//#end
+//#use number/element
 
 @group(0) @binding(0) var<storage, read> x: array<Element>;
 @group(0) @binding(1) var<storage, read> weight: array<Element>;

@@ -4,23 +4,7 @@
 // over the columns o of the group g = c / group_channels. Layouts as in conv/grouped.wgsl.
 //
 // One invocation makes one element of dx. WORKGROUP: invocations of a workgroup.
-struct Params {
-  images: u32,
-  in_height: u32,
-  in_width: u32,
-  channels: u32,
-  out_height: u32,
-  out_width: u32,
-  columns: u32,
-  kernel_height: u32,
-  kernel_width: u32,
-  stride_h: u32,
-  stride_w: u32,
-  pad_h: i32,
-  pad_w: i32,
-  group_channels: u32,
-  group_columns: u32,
-}
+//#use conv/grouped_params
 
 @group(0) @binding(0) var<storage, read> dy: array<f32>;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;

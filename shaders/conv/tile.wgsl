@@ -26,37 +26,7 @@
 enable subgroups;
 //#end
 
-struct Params {
-  rows: u32,
-  grid_height: u32,
-  grid_width: u32,
-  in_height: u32,
-  in_width: u32,
-  channels4: u32,
-  pixel4: u32,
-  columns4: u32,
-  taps_h: u32,
-  taps_w: u32,
-  stride_h: u32,
-  stride_w: u32,
-  step: i32,
-  offset_h: i32,
-  offset_w: i32,
-  kernel_h0: u32,
-  kernel_w0: u32,
-  kernel_step_h: u32,
-  kernel_step_w: u32,
-  kernel_width: u32,
-  out_height: u32,
-  out_width: u32,
-  out_stride_h: u32,
-  out_stride_w: u32,
-  out_h0: u32,
-  out_w0: u32,
-  x_entry: u32,
-  weight_entry: u32,
-  out_entry: u32,
-}
+//#use conv/contraction
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4f>;
@@ -153,15 +123,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   {
     let row = row0 + {{g}}u * ROW_LANES + {{l}}u;
     if (row < params.rows) {
-      //#if SCATTER
-      let line = row / params.grid_width;
-      let image = line / params.grid_height;
-      let at_h = (line - image * params.grid_height) * params.out_stride_h + params.out_h0;
-      let at_w = (row - line * params.grid_width) * params.out_stride_w + params.out_w0;
-      let target_row = group.z * params.out_entry + ((image * params.out_height + at_h) * params.out_width + at_w) * columns4;
-      //#else
-      let target_row = group.z * params.out_entry + row * columns4;
-      //#end
+      let target_row = group.z * params.out_entry + written_at(row);
       //#for v in 0..COLUMNS
       if (column_{{v}} < columns4) {
         var value = sum_{{g}}_{{l}}_{{v}};
@@ -171,15 +133,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         //#if NORM
         value = fma(value - mean_{{v}}, slope_{{v}}, shift_{{v}});
         //#end
-        //#if ACTIVATION == relu
-        // As whole numbers, the bits of −0 … −∞ are those up to that of −∞; NaN of either sign lies above.
-        value = select(value, vec4f(), bitcast<vec4i>(value) <= vec4i(-8388608));
-        //#end
-        //#if ACTIVATION == relu6
-        let is_nan = (bitcast<vec4u>(value) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
-        value = select(clamp(value, vec4f(), vec4f(6.0)), value, is_nan);
-        //#end
-        out[target_row + column_{{v}}] = value;
+        out[target_row + column_{{v}}] = activated(value);
       }
       //#end
     }

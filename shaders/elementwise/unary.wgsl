@@ -22,6 +22,8 @@
 //
 // One invocation makes one vec4. OP: one of the names above.   GRADIENT: see above.   WHOLE, of pow: the exponent is a whole
 // number from −64 to 64, taken by multiplication.   WORKGROUP: invocations of a workgroup.
+//#use number/nan
+
 struct Params {
   count4: u32,
   //#if OP == scale
@@ -46,11 +48,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read> dy: array<vec4f>;
 //#end
 @group(1) @binding(0) var<uniform> params: Params;
-
-// Compilers may take it that no float is NaN: what a number is, is read from its bits.
-fn is_nan4(v: vec4f) -> vec4<bool> {
-  return (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
-}
 
 // The result, or v where that is NaN.
 fn kept(result: vec4f, v: vec4f) -> vec4f {

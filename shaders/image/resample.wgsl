@@ -17,11 +17,7 @@ struct Params {
   y_first: u32,
 }
 
-//#if VECTOR
-alias Element = vec4f;
-//#else
-alias Element = f32;
-//#end
+//#use number/element
 
 @group(0) @binding(0) var<storage, read> x: array<Element>;
 @group(0) @binding(1) var<storage, read> spans: array<vec2u>;

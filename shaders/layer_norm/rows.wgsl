@@ -3,6 +3,8 @@
 //
 // One invocation makes one row, in three passes: mean, variance about it, result.
 // VECTOR: rows are whole vec4s and columns counts these.   WORKGROUP: invocations of a workgroup.
+//#use number/total
+
 struct Params {
   rows: u32,
   columns: u32,
@@ -10,26 +12,12 @@ struct Params {
   epsilon: f32,
 }
 
-//#if VECTOR
-alias Element = vec4f;
-//#else
-alias Element = f32;
-//#end
-
 @group(0) @binding(0) var<storage, read> x: array<Element>;
 @group(0) @binding(1) var<storage, read> scale: array<Element>;
 @group(0) @binding(2) var<storage, read> shift: array<Element>;
 @group(0) @binding(3) var<storage, read_write> y: array<Element>;
 @group(0) @binding(4) var<storage, read_write> moments: array<vec2f>;
 @group(1) @binding(0) var<uniform> params: Params;
-
-fn total(v: Element) -> f32 {
-  //#if VECTOR
-  return dot(v, vec4f(1.0));
-  //#else
-  return v;
-  //#end
-}
 
 @compute @workgroup_size({{WORKGROUP}})
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {

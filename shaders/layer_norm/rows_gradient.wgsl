@@ -2,17 +2,13 @@
 // x, dy, dx: [rows, columns], scale: [columns], moments: (m, r) of each row, from layer_norm/rows.wgsl
 //
 // One invocation makes one row. VECTOR: rows are whole vec4s and columns counts these.   WORKGROUP: invocations of a workgroup.
+//#use number/total
+
 struct Params {
   rows: u32,
   columns: u32,
   length: f32, // elements of a row
 }
-
-//#if VECTOR
-alias Element = vec4f;
-//#else
-alias Element = f32;
-//#end
 
 @group(0) @binding(0) var<storage, read> x: array<Element>;
 @group(0) @binding(1) var<storage, read> dy: array<Element>;
@@ -20,14 +16,6 @@ alias Element = f32;
 @group(0) @binding(3) var<storage, read> moments: array<vec2f>;
 @group(0) @binding(4) var<storage, read_write> dx: array<Element>;
 @group(1) @binding(0) var<uniform> params: Params;
-
-fn total(v: Element) -> f32 {
-  //#if VECTOR
-  return dot(v, vec4f(1.0));
-  //#else
-  return v;
-  //#end
-}
 
 @compute @workgroup_size({{WORKGROUP}})
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {

@@ -7,11 +7,7 @@
 // LOSS: cross_entropy, earth_movers or expectation.   WORKGROUP: invocations of a workgroup.
 // Layouts: logits, dlogits and targets t [rows, columns], a window of the batch that starts at first_row;
 // levels [columns]; scores, dlosses [B], whole.
-struct Params {
-  rows: u32,
-  columns: u32,
-  first_row: u32,
-}
+//#use loss/common
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
 //#if LOSS == expectation
@@ -24,11 +20,6 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> dlogits: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-// e^v, NaN for NaN, which drivers may make ∞. Whether a number is NaN is read from its bits.
-fn exponential(v: f32) -> f32 {
-  return select(exp(v), v, (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u);
-}
-
 @compute @workgroup_size({{WORKGROUP}})
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let row = id.x + id.y * (groups.x * {{WORKGROUP}}u);
@@ -37,19 +28,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   }
   let dloss = dlosses[params.first_row + row];
   let start = row * params.columns;
-  var top = logits[start];
-  for (var j = 1u; j < params.columns; j++) {
-    top = max(top, logits[start + j]);
-  }
-  // Compensated (Kahan): an error of the total shifts every D_j by its share of the mass, and the D_j may be far smaller.
-  var total = 0.0;
-  var excess = 0.0;
-  for (var j = 0u; j < params.columns; j++) {
-    let term = exponential(logits[start + j] - top) - excess;
-    let next = total + term;
-    excess = (next - total) - term;
-    total = next;
-  }
+  let softmax = softmax_of(start);
+  let top = softmax.x;
+  let total = softmax.y;
   //#if LOSS == cross_entropy
   var mass = 0.0;
   for (var j = 0u; j < params.columns; j++) {

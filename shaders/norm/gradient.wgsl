@@ -6,11 +6,7 @@
 //
 // One invocation makes one vec4 of channels for BLOCK rows. TRAINING, RELU, RESIDUAL: true or false.
 // VECTOR: true when channels come as vec4s, false for scalars.   WORKGROUP: invocations of a workgroup.
-//#if VECTOR
-alias Element = vec4f;
-//#else
-alias Element = f32;
-//#end
+//#use number/element
 
 struct Params {
   rows: u32,

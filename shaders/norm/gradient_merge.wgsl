@@ -5,11 +5,7 @@
 //
 // One invocation makes both sums of one vec4 of channels. VECTOR: true when channels come as vec4s, false for scalars.
 // WORKGROUP: invocations of a workgroup.
-//#if VECTOR
-alias Element = vec4f;
-//#else
-alias Element = f32;
-//#end
+//#use number/element
 
 struct Params {
   parts: u32,

@@ -4,13 +4,7 @@
 // Sums run over x − x[first row of the block], so that a large mean does not drown the deviations.
 // One invocation makes one vec4 of channels of one block. BLOCK: rows of a block.   VECTOR: true when channels come as
 // vec4s, false for scalars.   WORKGROUP: invocations of a workgroup.
-//#if VECTOR
-alias Element = vec4f;
-alias Bits = vec4u;
-//#else
-alias Element = f32;
-alias Bits = u32;
-//#end
+//#use number/element_nan
 
 struct Params {
   rows: u32,
@@ -45,6 +39,5 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   blocks[at] = shift + sum / count;
   let deviations = squares - sum * sum / count;
   // max() may drop NaN.
-  let is_nan = (bitcast<Bits>(deviations) & Bits(0x7fffffffu)) > Bits(0x7f800000u);
-  blocks[at + params.channels] = select(max(deviations, Element()), deviations, is_nan);
+  blocks[at + params.channels] = select(max(deviations, Element()), deviations, is_nan_element(deviations));
 }

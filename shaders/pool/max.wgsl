@@ -16,13 +16,8 @@ struct Params {
   pad_w: i32,
 }
 
-//#if VECTOR
-alias Element = vec4f;
-alias Tap = vec4u; // and the bits of an Element
-//#else
-alias Element = f32;
-alias Tap = u32;
-//#end
+//#use number/element_nan
+//#use pool/tap
 
 @group(0) @binding(0) var<storage, read> x: array<Element>;
 @group(0) @binding(1) var<storage, read_write> y: array<Element>;
@@ -52,8 +47,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     for (var tw = 0; tw < KERNEL_WIDTH; tw++) {
       let w = clamp(w0 + tw, 0, i32(params.in_width) - 1);
       let value = x[(line + u32(w)) * params.channels + c];
-      // NaN wins, and no number wins over it. Compilers may take it that no float is NaN: it is read from the bits.
-      let wins = (value > best) | ((bitcast<Tap>(value) & Tap(0x7fffffffu)) > Tap(0x7f800000u));
+      // NaN wins, and no number wins over it.
+      let wins = (value > best) | is_nan_element(value);
       best = select(best, value, wins);
       //#if INDEX
       tap = select(tap, Tap(u32((h - h0) * KERNEL_WIDTH + w - w0)), wins);

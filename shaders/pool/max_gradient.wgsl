@@ -17,13 +17,7 @@ struct Params {
   blocks_w: u32,
 }
 
-//#if VECTOR
-alias Element = vec4f;
-alias Tap = vec4u;
-//#else
-alias Element = f32;
-alias Tap = u32;
-//#end
+//#use pool/tap
 
 @group(0) @binding(0) var<storage, read> dy: array<Element>;
 @group(0) @binding(1) var<storage, read> index: array<u32>;

@@ -2,6 +2,8 @@
 // The same words as those of Random in engine/random.ts for that seed and stream, from position 4 · block on.
 //
 // One invocation makes one block of four words. WORKGROUP: invocations of a workgroup.
+//#use random/philox
+
 struct Params {
   count4: u32,
   block_low: u32, // number of the first block
@@ -14,29 +16,6 @@ struct Params {
 
 @group(0) @binding(0) var<storage, read_write> y: array<vec4u>;
 @group(1) @binding(0) var<uniform> params: Params;
-
-// High word of a 32 x 32 bit product, from 16-bit halves.
-fn high_word(a: u32, b: u32) -> u32 {
-  let low = (a & 0xffffu) * (b & 0xffffu);
-  let cross = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
-  let other = (a & 0xffffu) * (b >> 16u) + (cross & 0xffffu);
-  return (a >> 16u) * (b >> 16u) + (cross >> 16u) + (other >> 16u);
-}
-
-fn philox(start: vec4u, start_key: vec2u) -> vec4u {
-  var c = start;
-  var key = start_key;
-  for (var round = 0; round < 10; round++) {
-    c = vec4u(
-      high_word(0xCD9E8D57u, c.z) ^ c.y ^ key.x,
-      0xCD9E8D57u * c.z,
-      high_word(0xD2511F53u, c.x) ^ c.w ^ key.y,
-      0xD2511F53u * c.x,
-    );
-    key += vec2u(0x9E3779B9u, 0xBB67AE85u);
-  }
-  return c;
-}
 
 @compute @workgroup_size({{WORKGROUP}})
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {

@@ -3,11 +3,7 @@
 //
 // One invocation makes one element of y.   VECTOR: true when an element is a vec4 (inner counts vec4s), false for scalars.
 // WORKGROUP: invocations of a workgroup.
-//#if VECTOR
-alias Element = vec4f;
-//#else
-alias Element = f32;
-//#end
+//#use number/element
 
 struct Params {
   outer: u32,

@@ -4,17 +4,14 @@
 //
 // One invocation makes one row. GRADIENT: see above.   VECTOR: rows are whole vec4s and columns counts these.
 // WORKGROUP: invocations of a workgroup.
+//#use number/nan
+//#use number/total
+
 struct Params {
   rows: u32,
   columns: u32,
   epsilon: f32,
 }
-
-//#if VECTOR
-alias Element = vec4f;
-//#else
-alias Element = f32;
-//#end
 
 @group(0) @binding(0) var<storage, read> x: array<Element>;
 //#if GRADIENT
@@ -24,14 +21,6 @@ alias Element = f32;
 @group(0) @binding(1) var<storage, read_write> y: array<Element>;
 //#end
 @group(1) @binding(0) var<uniform> params: Params;
-
-fn total(v: Element) -> f32 {
-  //#if VECTOR
-  return dot(v, vec4f(1.0));
-  //#else
-  return v;
-  //#end
-}
 
 @compute @workgroup_size({{WORKGROUP}})
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -47,8 +36,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   }
   let length = sqrt(total(squares));
   // A row with NaN has a length of NaN, which max() may drop.
-  let is_nan = (bitcast<u32>(length) & 0x7fffffffu) > 0x7f800000u;
-  let inverse = 1.0 / select(max(length, params.epsilon), length, is_nan);
+  let inverse = 1.0 / select(max(length, params.epsilon), length, is_nan(length));
   //#if GRADIENT
   var product = Element();
   for (var i = start; i < end; i++) {

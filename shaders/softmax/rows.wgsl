@@ -4,27 +4,11 @@
 // VECTOR: rows are whole vec4s and are taken four elements at a time.   LOG: see above.
 // WORKGROUP: invocations of a workgroup.
 // Layouts: x, y [rows, columns].
-struct Params {
-  rows: u32,
-  columns: u32, // in Elements
-}
-
-//#if VECTOR
-alias Element = vec4f;
-alias Bits = vec4u;
-//#else
-alias Element = f32;
-alias Bits = u32;
-//#end
+//#use softmax/common
 
 @group(0) @binding(0) var<storage, read> x: array<Element>;
 @group(0) @binding(1) var<storage, read_write> y: array<Element>;
 @group(1) @binding(0) var<uniform> params: Params;
-
-// e^v, NaN for NaN, which drivers may make ∞. Whether a number is NaN is read from its bits.
-fn exponential(v: Element) -> Element {
-  return select(exp(v), v, (bitcast<Bits>(v) & Bits(0x7fffffffu)) > Bits(0x7f800000u));
-}
 
 @compute @workgroup_size({{WORKGROUP}})
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -54,7 +38,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   //#end
   //#if LOG
   // A total of NaN makes the row NaN; the driver's logarithm may not.
-  let shift = select(log(total), total, (bitcast<u32>(total) & 0x7fffffffu) > 0x7f800000u);
+  let shift = select(log(total), total, is_nan(total));
   for (var i = start; i < end; i++) {
     y[i] = x[i] - top - shift;
   }

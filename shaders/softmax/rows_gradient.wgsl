@@ -4,28 +4,12 @@
 // One invocation makes one row. VECTOR: rows are whole vec4s and are taken four elements at a time.
 // WORKGROUP: invocations of a workgroup.
 // Layouts: y (the output of softmax/rows), dy, dx [rows, columns].
-struct Params {
-  rows: u32,
-  columns: u32, // in Elements
-}
-
-//#if VECTOR
-alias Element = vec4f;
-alias Bits = vec4u;
-//#else
-alias Element = f32;
-alias Bits = u32;
-//#end
+//#use softmax/common
 
 @group(0) @binding(0) var<storage, read> y: array<Element>;
 @group(0) @binding(1) var<storage, read> dy: array<Element>;
 @group(0) @binding(2) var<storage, read_write> dx: array<Element>;
 @group(1) @binding(0) var<uniform> params: Params;
-
-// e^v, NaN for NaN, which drivers may make ∞. Whether a number is NaN is read from its bits.
-fn exponential(v: Element) -> Element {
-  return select(exp(v), v, (bitcast<Bits>(v) & Bits(0x7fffffffu)) > Bits(0x7f800000u));
-}
 
 @compute @workgroup_size({{WORKGROUP}})
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {

@@ -9,6 +9,8 @@
 // One invocation makes one channel of one tile, neighbours in c: with four, drivers compile for many seconds.
 //
 // SIZE: 4 or 6.   WORKGROUP: invocations.
+//#use winograd/points
+
 struct Params {
   // Number in x of the first tile that is made, and how many are.
   first_tile: u32,
@@ -25,13 +27,6 @@ struct Params {
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> transformed: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
-
-alias Line = array<f32, {{SIZE}}>;
-
-//#if SIZE == 6
-const A = 0.625;
-const B = 1.5;
-//#end
 
 // Bᵀ · d for one column d. For m = 4 the row of a point p holds the coefficients of x (x² − A²) (x² − B²) / (x − p).
 fn filtered(d: Line) -> Line {

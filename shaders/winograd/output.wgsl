@@ -8,6 +8,9 @@
 // One invocation makes one channel of one tile, neighbours in o.
 //
 // SIZE: 4 or 6.   OUTPUTS: SIZE − 2.   BIAS, NORM: true or false.   ACTIVATION: none, relu, relu6.   WORKGROUP: invocations.
+//#use number/nan
+//#use winograd/points
+
 struct Params {
   // Number in out of the first tile, and how many there are.
   first_tile: u32,
@@ -31,13 +34,7 @@ struct Params {
 //#end
 @group(1) @binding(0) var<uniform> params: Params;
 
-alias Line = array<f32, {{SIZE}}>;
 alias Outputs = array<f32, {{OUTPUTS}}>;
-
-//#if SIZE == 6
-const A = 0.625;
-const B = 1.5;
-//#end
 
 // Aᵀ · m for one column m. For m = 4 the column of a point p is (1, p, p², p³), that of ∞ (0, 0, 0, 1).
 fn filtered(m: Line) -> Outputs {
@@ -105,8 +102,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     value = select(value, 0.0, bitcast<i32>(value) <= -8388608);
     //#end
     //#if ACTIVATION == relu6
-    let is_nan = (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
-    value = select(clamp(value, 0.0, 6.0), value, is_nan);
+    value = select(clamp(value, 0.0, 6.0), value, is_nan(value));
     //#end
     out[((image * params.out_height + h + {{i}}u) * params.out_width + w + {{j}}u) * params.columns + column] = value;
   }

@@ -7,6 +7,8 @@
 // One invocation makes one kernel, neighbours along the last axis of U.
 //
 // SIZE: 4 or 6.   TURNED: true or false.   WORKGROUP: invocations.
+//#use winograd/points
+
 struct Params {
   // Rows and columns of one matrix of U.
   rows: u32,
@@ -16,13 +18,6 @@ struct Params {
 @group(0) @binding(0) var<storage, read> weight: array<f32>;
 @group(0) @binding(1) var<storage, read_write> transformed: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
-
-alias Line = array<f32, {{SIZE}}>;
-
-//#if SIZE == 6
-const A = 0.625;
-const B = 1.5;
-//#end
 
 // G · g for one column g. For m = 4 the row of a point p is (1, p, p²) / M'(p) with M = x (x² − A²) (x² − B²), hence
 // M'(0) = A² B², M'(±A) = 2 A² (A² − B²), M'(±B) = 2 B² (B² − A²).

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -179,7 +179,42 @@ test("list and show", () => {
   expect(shown).toContain("@workgroup_size(64)");
   expect(shown).toContain("unpack4x16float(a[i]) + b[i]");
   expect(shown).toContain("// binding 3: params, 4 bytes: count4 u32 at byte 0");
+  const part = JSON.parse(kernel(["show", "random/philox", "--json"]).stdout);
+  expect(part).toMatchObject({ name: "random/philox", usedBy: ["random/dropout", "random/words"] });
+  expect(kernel(["show", "random/philox"]).stdout).toBe(part.wgsl);
+  expect(JSON.parse(kernel(["list", "--json"]).stdout).map(({ name }: { name: string }) => name)).not.toContain(
+    part.name,
+  );
+  expect(kernel(["show", "random/philox", "--constants", "N=1"]).stderr).toContain(
+    "random/philox is a part of kernels",
+  );
+  const whole = kernel(["show", "random/words", "--constants", "WORKGROUP=64"]).stdout;
+  expect(whole).toContain("fn philox(");
+  expect(whole).not.toContain("//#use");
   const unknown = kernel(["show", "softmax/row"]);
   expect(unknown.status).toBe(1);
   expect(unknown.stderr).toContain('no kernel "softmax/row"; did you mean softmax/rows');
+});
+
+test("a kernel's parts lie beside its file or are the engine's", () => {
+  const parted = file(
+    "parted.wgsl",
+    `//#use near/times\n//#use number/nan\n${product("times(lhs[id.y * sizes.K + k], rhs[k * sizes.N + id.x])")}`,
+  );
+  mkdirSync(join(folder, "near"));
+  const times = (body: string) => file("near/times.wgsl", `fn times(x: f32, y: f32) -> f32 {\n  return ${body};\n}\n`);
+  const words = ["run", parted, "--config", file("parted.toml", toml), "--runs", "1", "--no-roofs"];
+  times("select({{FACTOR}}.0 * x * y, 0.0, is_nan(x))");
+  const right = kernel([...words, "--constant", "FACTOR=1"]);
+  expect(right.stderr).not.toContain("FACTOR");
+  expect(right.status).toBe(0);
+  times("x * y * z");
+  expect(kernel(words).stdout).toMatch(/^near\/times\.wgsl:2:18: .*\n +2 \| {3}return x \* y \* z;$/m);
+  rmSync(join(folder, "near"), { recursive: true });
+  const missing = kernel(words);
+  expect(missing.status).toBe(2);
+  expect(missing.stderr).toMatch(
+    /parted\.wgsl:1: there is no part "near\/times"; the engine has .*near\/times\.wgsl$/m,
+  );
+  rmSync(parted);
 });

@@ -1,9 +1,10 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Description, descriptionSchema } from "../../../engine/harness/description.ts";
 import { type KernelRun, type RunOptions, runKernel, summaryOf } from "../../../engine/harness/run.ts";
+import { enginePart } from "../../../engine/kernel/text.ts";
 import { openSafetensors, writeSafetensors } from "../../../engine/weights/safetensors.ts";
 import { toFloat32 } from "../../../engine/weights/stored.ts";
 import { sharedDevice } from "../device.ts";
@@ -72,6 +73,44 @@ test("a compiler's error points into the file before the template step", async (
   expect(message).toContain("missing");
   expect(message).toContain(`${" ".repeat(column - 1)}^`);
   expect(message).toContain("as  |     sum += lhs[1000u * k] * missing;");
+});
+
+describe("a kernel that uses parts", () => {
+  const used = (text: string) => ({ part: (name: string) => (name === "own/product" ? text : enginePart(name)) });
+  const product3 = "// x times y.\n//#if TWICE\nfn times(x: f32, y: f32) -> f32 {\n  return x * y;\n}\n//#end\n";
+  const source = `//#use own/product\n${product("times(lhs[id.y * sizes.K + k], rhs[k * sizes.N + id.x])")}`;
+  const description = { ...productDescription, constants: { ...productDescription.constants, TWICE: true } };
+
+  test("runs, and may use the engine's", async () => {
+    const { check } = await run(source, description, used(product3));
+    expect(check!.wrong).toBe(0);
+    const engine = `//#use number/nan\n${product("select(lhs[id.y * sizes.K + k] * rhs[k * sizes.N + id.x], 0.0, is_nan(rhs[0]))")}`;
+    expect((await run(engine, productDescription)).check!.wrong).toBe(0);
+  });
+
+  test("a compiler's error in a part has its file and line, one behind it those of the kernel", async () => {
+    const failure = (text: string, kernel = source) =>
+      run(kernel, description, used(text)).then(
+        () => "",
+        (error: Error) => error.message,
+      );
+    expect(await failure(product3.replace("x * y", "x * missing"))).toMatch(
+      /^own\/product\.wgsl:4:14: .*\n +4 \| {3}return x \* missing;\n +\| {14}\^/,
+    );
+    const broken = source.replace("var sum = 0.0;", "var sum = nothing;");
+    const line = broken.split("\n").findIndex((text) => text.includes("nothing")) + 1;
+    expect(await failure(product3, broken)).toStartWith(`mine.wgsl:${line}:`);
+    expect(await failure("//#if {{A}}")).toContain("own/product.wgsl:1: ");
+  });
+
+  test("an access out of bounds in a part is placed there", async () => {
+    const reading =
+      "//#if TWICE\nfn times(x: f32, y: f32) -> f32 {\n  return x * y + 0.0 * lhs[sizes.K * 1000u];\n}\n//#end\n";
+    const { bounds } = await run(source, description, used(reading));
+    expect(bounds!.outside[0]).toMatchObject({ part: "own/product.wgsl", line: 3, column: 24, of: "lhs", index: 7000 });
+    const far = await run(product().replace("lhs[", "lhs[4000u + "), productDescription);
+    expect(far.bounds!.outside[0]!.part).toBeUndefined();
+  });
 });
 
 test("what does not fit is refused in words", async () => {

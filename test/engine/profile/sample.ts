@@ -1,4 +1,4 @@
-import { kernelText } from "../../../engine/kernel/source.ts";
+import { kernelText } from "../../../engine/kernel/text.ts";
 import {
   type KernelProfile,
   type Mark,

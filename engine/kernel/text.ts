@@ -1,0 +1,82 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type PartText, partsOf, TemplateError } from "./template.ts";
+
+const shaders = fileURLToPath(new URL("../../shaders/", import.meta.url));
+const texts = new Map<string, string>();
+
+/** Text of `shaders/<name>.wgsl` as it lies on disk. */
+export function kernelText(name: string): string {
+  let text = texts.get(name);
+  if (text === undefined) {
+    text = readFileSync(resolve(shaders, `${name}.wgsl`), "utf8");
+    texts.set(name, text);
+  }
+  return text;
+}
+
+/** A kernel's text with those of all parts that it may use, where it uses them first: for a search that needs no lines. */
+export function wholeText(name: string): string {
+  const text = kernelText(name);
+  const left = partsOf(text, enginePart, `${name}.wgsl`);
+  const whole = (own: string): string =>
+    own.replace(/^\s*\/\/#use\s+(\S+)\s*$/gm, (_, part: string) => {
+      const found = left.get(part);
+      left.delete(part);
+      return found === undefined ? "" : whole(found);
+    });
+  return whole(text);
+}
+
+/** Names of all files below `shaders/`, sorted: kernels have an entry point, parts have none. */
+export function shaderNames(): { readonly kernels: string[]; readonly parts: string[] } {
+  const names = readdirSync(shaders, { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".wgsl"))
+    .map((path) => path.replaceAll("\\", "/").replace(/\.wgsl$/, ""))
+    .sort();
+  const kernels = new Set(names.filter((name) => hasEntryPoint(kernelText(name))));
+  return { kernels: [...kernels], parts: names.filter((name) => !kernels.has(name)) };
+}
+
+function hasEntryPoint(text: string): boolean {
+  return /@compute\b/.test(text.replace(/\/\/.*$/gm, ""));
+}
+
+/** Parts among the engine's own files: `random/philox` is `shaders/random/philox.wgsl`. */
+export const enginePart: PartText = (name) => {
+  if (!isFile(resolve(shaders, `${name}.wgsl`)))
+    throw new TemplateError(`there is no part "${name}"; the engine has ${shaderNames().parts.join(", ")}`);
+  return expectPart(name, kernelText(name));
+};
+
+/** Parts in a folder, `near/part` being `near/part.wgsl` there, and the engine's where it has none of that name. */
+export function partIn(folder: string): PartText {
+  return (name) => {
+    const path = resolve(folder, `${name}.wgsl`);
+    if (isFile(path)) return expectPart(name, utf8(path, name));
+    try {
+      return enginePart(name);
+    } catch (error) {
+      throw error instanceof TemplateError ? new TemplateError(`${error.message}, and there is no ${path}`) : error;
+    }
+  };
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+function utf8(path: string, name: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path));
+  } catch (error) {
+    throw new TemplateError(`the part "${name}" cannot be read: ${(error as Error).message}`);
+  }
+}
+
+function expectPart(name: string, text: string): string {
+  if (hasEntryPoint(text))
+    throw new TemplateError(`"${name}" has an entry point: it is a kernel, and only what has none is a part`);
+  return text;
+}
