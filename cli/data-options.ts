@@ -123,12 +123,13 @@ function parseExclusion(text: string) {
   return { column: text.slice(0, at), value: text.slice(at + 1) };
 }
 
-/** A whole number of at least `least`, for commander. */
-export function wholeNumber(least: number) {
+/** A whole number of at least `least` and at most `most`, for commander. */
+export function wholeNumber(least: number, most = Number.POSITIVE_INFINITY) {
+  const allowed = most === Number.POSITIVE_INFINITY ? `of at least ${least}` : `from ${least} to ${most}`;
   return (text: string): number => {
     const value = text.trim() === "" ? Number.NaN : Number(text);
-    if (!Number.isInteger(value) || value < least)
-      throw new InvalidArgumentError(`expected a whole number of at least ${least}`);
+    if (!Number.isInteger(value) || value < least || value > most)
+      throw new InvalidArgumentError(`expected a whole number ${allowed}`);
     return value;
   };
 }

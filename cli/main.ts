@@ -2,15 +2,17 @@
 import { CommanderError } from "commander";
 import { fileSentence } from "../engine/weights/files.ts";
 import { PictureError } from "../models/data/pictures/picture-error.ts";
-import { buildProgram } from "./program.ts";
+import { inFlags } from "./option-words.ts";
+import { buildProgram, runningOptions } from "./program.ts";
 import { emphasis, printableMessage } from "./terminal.ts";
+import { UsageError } from "./usage-error.ts";
 
-// Messages have names of files in them, which anybody may have chosen.
+// Messages have names of files in them, which anybody may have chosen, and options of the library, which here are flags.
 const say = console.error.bind(console);
 console.error = (...values: unknown[]) =>
-  say(...values.map((value) => (typeof value === "string" ? printableMessage(value) : value)));
-
-import { UsageError } from "./usage-error.ts";
+  say(
+    ...values.map((value) => (typeof value === "string" ? printableMessage(inFlags(value, runningOptions())) : value)),
+  );
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -38,8 +40,14 @@ async function main(words: string[]): Promise<number> {
   }
 }
 
+/** What the system says of a file, with its name once. */
+function messageOf(error: NodeJS.ErrnoException): string {
+  const { code, path, message } = error;
+  return code && path !== undefined && message.startsWith(code) ? fileSentence(path, error, "read") : message;
+}
+
 function printError(error: unknown): void {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? messageOf(error) : String(error);
   console.error(`${emphasis("error:", "red", process.stderr)} ${message}`);
   const advice = (error as { advice?: unknown } | null)?.advice;
   if (typeof advice === "string" && advice) console.error(advice);

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { Command } from "commander";
+import { Command, type Option } from "commander";
 
 interface CommandModule {
   register(program: Command): void;
@@ -69,6 +69,15 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
   },
 };
 
+let running: Command | undefined;
+
+/** The options of the command that runs, and of those above it. */
+export function runningOptions(): Option[] {
+  const options: Option[] = [];
+  for (let command = running; command; command = command.parent ?? undefined) options.push(...command.options);
+  return options;
+}
+
 /** The command line, with the command that `words` ask for. */
 export async function buildProgram(words: string[]): Promise<Command> {
   const { version, description } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
@@ -78,7 +87,10 @@ export async function buildProgram(words: string[]): Promise<Command> {
     .configureHelp({ showGlobalOptions: true })
     .showSuggestionAfterError()
     .enablePositionalOptions()
-    .exitOverride();
+    .exitOverride()
+    .hook("preAction", (_, command) => {
+      running = command;
+    });
   const wanted = words.filter((word) => !word.startsWith("-")).slice(0, 2);
   const chosen = wanted[0] === "help" ? wanted[1] : wanted[0];
   for (const [name, { summary, load }] of Object.entries(commands)) {

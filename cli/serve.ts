@@ -47,7 +47,7 @@ export function register(program: Command): void {
       ),
     )
     .option("--host <address>", "address to listen on; others than this machine's own need --token-file", "127.0.0.1")
-    .option("--port <n>", "port to listen on; 0 takes a free one", wholeNumber(0), 8080)
+    .option("--port <n>", "port to listen on; 0 takes a free one", wholeNumber(0, 65535), 8080)
     .option("--token-file <file>", "file with the bearer token that clients must send (also ACUTANCE_TOKEN)")
     .option(...tilesOption)
     .option("--batch <n>", "the most pictures taken through the network at once", wholeNumber(1))

@@ -122,17 +122,27 @@ Examples:
 /** Options of the schema that the data options already use in another meaning. */
 const flagNames: Record<string, string> = { range: "range-of-labels" };
 
+const flagOf = (name: string) => flagNames[name] ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** A number, or numbers by commas, for commander. */
+function numbers(text: string): string {
+  if (text.split(",").every((part) => part.trim() !== "" && !Number.isNaN(Number(part)))) return text;
+  throw new InvalidArgumentError("expected a number");
+}
+
 /** One flag for every option of the method, so that the schema stays the only list of them. */
 function addMethodOptions(command: Command): void {
   for (const [name, field] of Object.entries(cplOptionsSchema.shape)) {
-    const flag = flagNames[name] ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    const values =
-      "options" in field.unwrap() ? ` (${(field.unwrap() as { options: string[] }).options.join(", ")})` : "";
+    const flag = flagOf(name);
+    const description = field.description!.replace(/`(\w+)`/g, (_, other) => `--${flagOf(other)}`);
+    const type = field.unwrap();
     const initial = field.parse(undefined);
     const isList = Array.isArray(initial);
-    const text = `${field.description}${values} (default: ${isList && initial.length === 0 ? "none" : initial})`;
-    if (initial === true) command.option(`--no-${flag}`, `do not: ${field.description}`);
-    else command.option(`--${flag} <${isList ? "n,n,…" : typeof initial === "number" ? "n" : "word"}>`, text);
+    const text = `${description} (default: ${isList && initial.length === 0 ? "none" : initial})`;
+    if (initial === true) command.option(`--no-${flag}`, `do not: ${description}`);
+    else if ("options" in type)
+      command.addOption(new Option(`--${flag} <word>`, text).choices(type.options as readonly string[]));
+    else command.option(`--${flag} <${isList ? "n,n,…" : "n"}>`, text, numbers);
   }
 }
 
@@ -140,7 +150,7 @@ function addMethodOptions(command: Command): void {
 export function methodOptions(flags: Readonly<Record<string, unknown>>): CplOptionsInput {
   const given: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(cplOptionsSchema.shape)) {
-    const key = (flagNames[name] ?? name).replace(/-([a-z])/g, (_, letter) => letter.toUpperCase());
+    const key = flagOf(name).replace(/-([a-z])/g, (_, letter) => letter.toUpperCase());
     const value = flags[key];
     if (value === undefined) continue;
     const initial = field.parse(undefined);

@@ -270,6 +270,7 @@ export class BufferPool {
       throw new OutOfMemoryError(
         `${formatBytes(size)} of device memory are wanted, ${formatBytes(this.#usedBytes)} of ${formatBytes(limitBytes)} are in use; at its peak ${memorySummary(this.report())}${this.#options.hint?.() ?? ""}`,
         size,
+        "allow more memory (`memoryLimitBytes`), use a smaller batch, run it as micro-batches, or make the input smaller",
       );
     }
   }

@@ -83,7 +83,7 @@ export function parseRatio<Part extends string = "labelled" | "unlabelled" | "te
   const shares = ratio.split(":").map(Number);
   if (shares.length !== names.length || !shares.every((share) => share > 0 && Number.isFinite(share))) {
     throw new RangeError(
-      `A ratio of ${names.join(" : ")} needs ${names.length} positive numbers such as ${names.map(() => 1).join(":")}, ` +
+      `The \`ratio\` of ${names.join(" : ")} needs ${names.length} positive numbers such as ${names.map(() => 1).join(":")}, ` +
         `got "${ratio}".`,
     );
   }

@@ -29,11 +29,11 @@ export class Trunk {
     const { featureDepths, frozen } = options;
     const beyond = featureDepths.find((depth) => depth > layers);
     if (beyond !== undefined)
-      throw new OptionError(`featureDepths ${featureDepths}: ${options.backbone} has the depths 1 to ${layers}`);
+      throw new OptionError(`\`featureDepths\` ${featureDepths}: ${options.backbone} has the depths 1 to ${layers}`);
     this.#depths = featureDepths.length > 0 ? featureDepths : [layers];
     const deepest = this.#depths.at(-1)!;
     if (frozen > deepest)
-      throw new OptionError(`frozen ${frozen}: only ${deepest} sections of ${options.backbone} are used`);
+      throw new OptionError(`\`frozen\` ${frozen}: only ${deepest} sections of ${options.backbone} are used`);
     backbone.cut(deepest);
     this.backbone = backbone;
     this.#options = options;

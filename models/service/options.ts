@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { shown } from "../../engine/arguments.ts";
 
 const count = z.int().min(1);
 /** Timers of JavaScript that are set to more milliseconds than 31 bits hold run out at once. */
@@ -41,6 +42,17 @@ export const limitsSchema = z.object({
 /** Limits as a caller gives them. */
 export type LimitsInput = z.input<typeof limitsSchema>;
 export type Limits = z.output<typeof limitsSchema>;
+
+/** @throws RangeError naming every limit that means nothing, its value, and what it may be */
+export function limitsOf(input: LimitsInput): Limits {
+  const result = limitsSchema.safeParse(input);
+  if (result.success) return result.data;
+  const wrong = result.error.issues.map(({ path: [name], message }) => {
+    const value = (input as Readonly<Record<PropertyKey, unknown>>)[name!];
+    return name === undefined ? message : `\`limits.${String(name)}\` ${shown(value)}: ${message}`;
+  });
+  throw new RangeError(wrong.join("; "));
+}
 
 /** One line of the log: what happened, never what a picture shows or is called. */
 export type LogEntry = Readonly<Record<string, string | number | boolean | undefined>> & {

@@ -11,7 +11,7 @@ import { openScorer, type Scorer, type ScorerOptions } from "../scoring/scorer.t
 import { type AccessOptions, checkAccess, checkOrigins } from "./access.ts";
 import type { FetchingOptions } from "./fetch-picture.ts";
 import { Metrics } from "./metrics.ts";
-import { type Limits, type LimitsInput, type LogEntry, limitsSchema } from "./options.ts";
+import { type Limits, type LimitsInput, type LogEntry, limitsOf, limitsSchema } from "./options.ts";
 import { servicePage } from "./page.ts";
 import { Problem, problemOf } from "./problem.ts";
 import { routes, urlsSchema } from "./schemas.ts";
@@ -58,13 +58,13 @@ type Environment = { Variables: { account: Account } };
 /**
  * Opens the models and the HTTP service over them. It listens nowhere: give {@link Service.fetch} to a server, or mount it in an
  * application.
- * @throws as `openScorer`; ZodError for limits that mean nothing; RangeError without a model, with two of one name, for an
+ * @throws as `openScorer`; RangeError for limits that mean nothing, without a model, with two of one name, for an
  * empty token or an origin that is none
  */
 export async function openService(options: ServiceOptions): Promise<Service> {
   expectNames("openService", options, names);
   if (options.limits) expectNames("openService: limits", options.limits, limitsSchema.shape);
-  const limits = limitsSchema.parse(options.limits ?? {});
+  const limits = limitsOf(options.limits ?? {});
   if (options.models.length === 0) throw new RangeError("a service needs at least one model");
   if (options.token === "") throw new RangeError("the token is empty: leave it out where none is asked for");
   checkOrigins(options.corsOrigins ?? []);

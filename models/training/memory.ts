@@ -39,22 +39,22 @@ export function expectFit(stepper: Stepper, inputs: Inputs, options: CplOptions,
     device.rehearse(() => run(batch, least));
   } catch (cause) {
     const part = pairs > 0 ? largest - (largest % 2) : largest;
-    const fewer = pairs > 0 ? `; or take fewer --rank-pairs than ${pairs}` : "";
+    const fewer = pairs > 0 ? `; or take fewer \`rankPairs\` than ${pairs}` : "";
     const advice =
       largest > 0
-        ? `the largest batch that fits is ${largest}: ${batchFlags(options, stage, largest)}; or keep the batch and run it in parts: --micro-batch ${part} or less${fewer}`
-        : "not even a batch of 2 fits: make the pictures smaller (--resize, --crop), use fewer --stages, or allow more memory (--memory)" +
+        ? `the largest batch that fits is ${largest}: ${batchOptions(options, stage, largest)}; or keep the batch and run it in parts: \`microBatch\` ${part} or less${fewer}`
+        : "not even a batch of 2 fits: make the pictures smaller (`resize`, `crop`), use fewer `stages`, or allow more memory (`memoryLimitBytes`)" +
           fewer;
     const message = `stage ${stage} does not fit with batches of ${batch} pictures: ${(cause as Error).message}`;
     throw new OutOfMemoryError(message, (cause as OutOfMemoryError).wantedBytes, advice, { cause });
   }
 }
 
-/** The options of the command line that make batches of a stage so large. */
-function batchFlags(options: CplOptions, stage: 1 | 2, batch: number): string {
-  if (stage === 1) return `--stage-one-batch ${batch}`;
+/** The options that make batches of a stage so large. */
+function batchOptions(options: CplOptions, stage: 1 | 2, batch: number): string {
+  if (stage === 1) return `\`stageOneBatch\` ${batch}`;
   const share = labelledShare(options, stage, batch);
-  return `--labelled-batch ${share} --unlabelled-batch ${batch - share}`;
+  return `\`labelledBatch\` ${share} \`unlabelledBatch\` ${batch - share}`;
 }
 
 /** Labelled pictures in a batch of a stage. */

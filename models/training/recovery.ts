@@ -67,7 +67,7 @@ function placeOf(position: Position | undefined): string {
 function lossFor(error: DeviceLostError, reached: Position | undefined, folder: string, why: string): DeviceLostError {
   return new DeviceLostError(
     `${error.reason}, ${placeOf(reached)}; ${why}, so training stopped`,
-    `continue on a new device with resumeCpl or \`acutance train cpl --resume ${folder}\`; when it is lost at the same place again, train with a smaller batch or input, or on another adapter`,
+    `continue on a new device with \`acutance train cpl --resume ${folder}\`; when it is lost at the same place again, train with a smaller batch or input, or on another adapter`,
     { cause: error },
   );
 }

@@ -45,7 +45,7 @@ export class Stepper {
   constructor(model: CplModel, inputs: Inputs, { options, fresh }: Pick<ModelCard, "options" | "fresh">, steps = 0) {
     const { optimiser: kind, rate, freshRate, decay, layerDecay, clipNorm, ema, precision } = options;
     if (precision === "f16" && !model.device.features.has("shader-f16"))
-      throw new TrainingError("precision f16: this adapter has no 16-bit numbers (shader-f16); train with f32");
+      throw new TrainingError("`precision` f16: this adapter has no 16-bit numbers (shader-f16); train with f32");
     this.#model = model;
     this.#inputs = inputs;
     this.#options = options;
@@ -201,7 +201,7 @@ export function stageSchedule(options: CplOptions, stage: 1 | 2, stepsInEpoch: n
   const total = stepsInEpoch * (stage === 1 ? options.stageOneEpochs : options.stageTwoEpochs);
   if (total === 0) return constant();
   if (warmupSteps >= total)
-    throw new TrainingError(`warmupSteps ${warmupSteps}: stage ${stage} has only ${total} steps; give fewer`);
+    throw new TrainingError(`\`warmupSteps\` ${warmupSteps}: stage ${stage} has only ${total} steps; give fewer`);
   return withWarmup(total, { steps: warmupSteps, share: warmupShare }, (steps) => {
     if (schedule === "cosine") return cosine({ steps });
     return schedule === "step" ? stepDecay({ every: stepEpochs * stepsInEpoch, gamma: stepFactor }) : constant();

@@ -53,8 +53,8 @@ export async function trainCpl(
   expectEnough(data, options);
   if (options.frozen > 0 && !start.init && !start.from) {
     throw new TrainingError(
-      `frozen ${options.frozen}: without start weights the frozen sections would stay as they were drawn`,
-      "give --init or --from, or leave --frozen out",
+      `\`frozen\` ${options.frozen}: without start weights the frozen sections would stay as they were drawn`,
+      "give `init` or `from`, or leave `frozen` out",
     );
   }
   return inLockedFolder(hooks, async (held) => {
@@ -168,13 +168,13 @@ function expectEnough(data: TrainingData, options: CplOptions): void {
   const { labelled, unlabelled, ranked } = data;
   if (pairsInBatch(ranked, options) > 0 && options.microBatch % 2 === 1)
     throw new TrainingError(
-      `microBatch ${options.microBatch} would part the pictures of a ranked pair; give an even number`,
+      `\`microBatch\` ${options.microBatch} would part the pictures of a ranked pair; give an even number`,
     );
   if (labelled.length < 2)
     throw new TrainingError(`training needs at least 2 labelled pictures, found ${labelled.length}`);
   if (options.stageTwoEpochs > 0 && unlabelled.length < 1) {
     throw new TrainingError(
-      "stage 2 needs unlabelled pictures; give some, or train stage 1 alone with stageTwoEpochs 0",
+      "stage 2 needs unlabelled pictures; give some, or train stage 1 alone with `stageTwoEpochs` 0",
     );
   }
 }
@@ -212,7 +212,7 @@ function expectSameNetwork(
 ): void {
   for (const key of networkOptions) {
     if (String(given.options[key]) !== String(options[key]))
-      throw new TrainingError(`${path} has ${key} ${given.options[key]}, the options ask for ${options[key]}`);
+      throw new TrainingError(`${path} has \`${key}\` ${given.options[key]}, the options ask for ${options[key]}`);
   }
   if (given.range.join() !== range.join())
     throw new TrainingError(`${path} scores on [${given.range}], this data set on [${range}]`);

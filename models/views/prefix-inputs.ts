@@ -89,7 +89,7 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
     const { tokenShare, frozen } = model.options;
     if (tokenShare < 1 && !mapShape) {
       throw new OptionError(
-        `tokenShare ${tokenShare}: no section learns after the ${frozen} frozen ones; freeze fewer`,
+        `\`tokenShare\` ${tokenShare}: no section learns after the ${frozen} frozen ones; freeze fewer`,
       );
     }
     const own = join(folder, await prefixKey(model));

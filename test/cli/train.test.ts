@@ -224,8 +224,8 @@ describe("wrong usage", () => {
   test.each([
     [["train", "cpl"], 2, "--data and --csv are needed"],
     [["train", "cpl", "--data", "pictures", "--csv", "nothing.csv"], 1, "nothing.csv"],
-    [["train", "cpl", ...data, "--gamma", "1"], 1, "gamma"],
-    [["train", "cpl", ...data, "--gamma", "much"], 1, "gamma"],
+    [["train", "cpl", ...data, "--gamma", "1"], 1, "--gamma 1: "],
+    [["train", "cpl", ...data, "--gamma", "much"], 2, "--gamma"],
     [["train", "cpl", ...data, "--ratio", "1:0:3"], 1, "such as 1:1:1"],
     [["train", "cpl", ...data, "--protocol", "official"], 1, "belongs to no part; name the split column"],
     [["train", "cpl", ...data, "--validation-share", "1"], 2, "from 0 to below 1"],

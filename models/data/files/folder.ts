@@ -85,6 +85,7 @@ export function reasonOf(error: unknown): string {
   return (
     {
       ENOENT: "there is nothing of this name",
+      EISDIR: "it is a folder",
       ENOTDIR: "a part of the path is a file",
       EACCES: "permission denied",
       EPERM: "permission denied",

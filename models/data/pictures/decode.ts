@@ -3,6 +3,7 @@ import sharp, { type Metadata, type Sharp, type SharpOptions } from "sharp";
 import { expectNames } from "../../../engine/arguments.ts";
 import { insteadOfFile } from "../../../engine/file-kind.ts";
 import { onDisk } from "../files/file-name.ts";
+import { reasonOf } from "../files/folder.ts";
 import { decodeBmp } from "./bmp.ts";
 import { closed, firstPicture, lookForMissing, scansOf, unsupportedTiff } from "./damage/index.ts";
 import { Gate } from "./exclusive.ts";
@@ -253,8 +254,12 @@ async function readBytes(path: string): Promise<Uint8Array> {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     const reasons: Record<string, PictureReason> = { ENOENT: "missing", ENOTDIR: "missing", EISDIR: "not-a-file" };
-    throw new PictureError(path, reasons[code ?? ""] ?? "unreadable", (error as Error).message, { cause: error });
+    throw new PictureError(path, reasons[code ?? ""] ?? "unreadable", sentence(reasonOf(error)), { cause: error });
   }
+}
+
+function sentence(words: string): string {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
 }
 
 function refuseOddities(path: string, metadata: Metadata, maxPixels = DEFAULT_MAX_PIXELS): void {

@@ -44,7 +44,7 @@ export function refreshSentence(refresh: Progress["refreshes"][number]): string 
     `pseudo-labels for epoch ${epoch + 1}: ${iterations} solver iterations`,
     `mean confidence ${meanConfidence.toFixed(3)}`,
   ];
-  if (!converged) parts.push(`NOT converged (residual ${residual.toExponential(1)}; raise solverIterations)`);
+  if (!converged) parts.push(`NOT converged (residual ${residual.toExponential(1)}; raise \`solverIterations\`)`);
   if (unreachable > 0) parts.push(`${unreachable} reached by no label`);
   if (quality)
     parts.push(

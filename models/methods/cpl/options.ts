@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { shown } from "../../../engine/arguments.ts";
 import { nearest } from "../../../engine/nearest.ts";
 import { backboneNames, poolings } from "../../backbones/index.ts";
 import { LABEL_MODES, ONE_HOT_LEVELS } from "../../labels/labels.ts";
@@ -90,7 +91,7 @@ export const cplOptionsSchema = z.strictObject({
   schedule: z
     .enum(["constant", "cosine", "step"])
     .default("constant")
-    .describe("learning rates over a stage: kept, falling to 0 along half a cosine, or falling every stepEpochs"),
+    .describe("learning rates over a stage: kept, falling to 0 along half a cosine, or falling every `stepEpochs`"),
   stepEpochs: count.default(1).describe("with the schedule step: epochs after which the rates fall"),
   stepFactor: positive.default(0.1).describe("with the schedule step: what the rates are multiplied with then"),
   warmupSteps: wholeFromZero.default(0).describe("steps at the start of a stage in which the rates rise"),
@@ -168,7 +169,7 @@ export const cplOptionsSchema = z.strictObject({
   testCrops: some
     .default(1)
     .describe(
-      "crops that a test score is the mean of: 1 is the centre of what cropFrom says, more are random ones at original size",
+      "crops that a test score is the mean of: 1 is the centre of what `cropFrom` says, more are random ones at original size",
     ),
   testTiles: z
     .number()
@@ -177,7 +178,7 @@ export const cplOptionsSchema = z.strictObject({
     .max(10_000)
     .default(0)
     .describe(
-      "a test score is the mean over a grid of at most so many tiles at original size that covers the picture; larger pictures are reduced until it does; 0 for testCrops",
+      "a test score is the mean over a grid of at most so many tiles at original size that covers the picture; larger pictures are reduced until it does; 0 for `testCrops`",
     ),
   rankPairs: batch
     .default(32)
@@ -198,7 +199,7 @@ export const cplOptionsSchema = z.strictObject({
 export type CplOptions = z.infer<typeof cplOptionsSchema>;
 export type CplOptionsInput = z.input<typeof cplOptionsSchema>;
 
-/** An option has a value that it cannot have. */
+/** An option has a value that it cannot have. Messages have names of options in back-quotes. */
 export class OptionError extends Error {
   override name = "OptionError";
 }
@@ -217,57 +218,56 @@ export function cplOptions(input: CplOptionsInput = {}): CplOptions {
   if (!result.success) {
     const lines = result.error.issues.map((issue) => {
       if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknown(key)).join(", ");
-      const given = issue.path.reduce<unknown>(
-        (value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key],
-        input,
-      );
-      const value = typeof given === "number" ? `, got ${given}` : "";
-      return `${issue.path.join(".") || "options"}: ${issue.message}${value}`;
+      const [name, ...within] = issue.path;
+      if (name === undefined) return `the options: ${issue.message}`;
+      const value = (input as Readonly<Record<PropertyKey, unknown>>)[name];
+      const entry = within.length > 0 ? `, entry ${Number(within[0]) + 1}` : "";
+      return `\`${String(name)}\` ${shown(value)}${entry}: ${issue.message}`;
     });
     throw new OptionError(`wrong training options: ${lines.join("; ")}`);
   }
   const options = result.data;
   if (options.crop > options.resize && options.cropFrom === "resized") {
     throw new OptionError(
-      `crop ${options.crop} is larger than resize ${options.resize}; pictures are cropped after they are resized`,
+      `\`crop\` ${options.crop} is larger than \`resize\` ${options.resize}; pictures are cropped after they are resized`,
     );
   }
   if (options.testTiles > 0 && options.testCrops > 1) {
     throw new OptionError(
-      `testTiles ${options.testTiles} and testCrops ${options.testCrops} both say what a test score is the mean of; give one`,
+      `\`testTiles\` ${options.testTiles} and \`testCrops\` ${options.testCrops} both say what a test score is the mean of; give one`,
     );
   }
   if (options.warmupSteps > 0 && options.warmupShare > 0) {
     throw new OptionError(
-      `warmupSteps ${options.warmupSteps} and warmupShare ${options.warmupShare} both give the length of the warm-up; give one`,
+      `\`warmupSteps\` ${options.warmupSteps} and \`warmupShare\` ${options.warmupShare} both give the length of the warm-up; give one`,
     );
   }
-  if (options.crop < 32) throw new OptionError(`crop ${options.crop}: the backbone needs at least 32 pixels`);
+  if (options.crop < 32) throw new OptionError(`\`crop\` ${options.crop}: the backbone needs at least 32 pixels`);
   if (options.labelMode === "onehot5" && options.levels !== ONE_HOT_LEVELS) {
     throw new OptionError(
-      `labelMode onehot5 has one level for each fifth of the scale, levels is ${options.levels}; give --levels ${ONE_HOT_LEVELS}`,
+      `\`labelMode\` onehot5 has one level for each fifth of the scale, \`levels\` is ${options.levels}; give \`levels\` ${ONE_HOT_LEVELS}`,
     );
   }
   if (options.stages < 4 && !options.backbone.startsWith("resnet")) {
     throw new OptionError(
-      `stages ${options.stages}: only ResNets can be cut to fewer stages, ${options.backbone} cannot`,
+      `\`stages\` ${options.stages}: only ResNets can be cut to fewer stages, ${options.backbone} cannot`,
     );
   }
   if (options.tokenShare < 1 && !options.backbone.startsWith("vit")) {
     throw new OptionError(
-      `tokenShare ${options.tokenShare}: only vision transformers have tokens, ${options.backbone} has none`,
+      `\`tokenShare\` ${options.tokenShare}: only vision transformers have tokens, ${options.backbone} has none`,
     );
   }
   if (options.tokenShare < 1 && options.frozen === 0) {
     throw new OptionError(
-      `tokenShare ${options.tokenShare}: tokens are drawn from what frozen sections leave; give --frozen`,
+      `\`tokenShare\` ${options.tokenShare}: tokens are drawn from what frozen sections leave; give \`frozen\``,
     );
   }
   if (options.featureDepths.some((depth, i) => i > 0 && depth <= options.featureDepths[i - 1]!)) {
-    throw new OptionError(`featureDepths ${options.featureDepths}: give each depth once, in ascending order`);
+    throw new OptionError(`\`featureDepths\` ${options.featureDepths}: give each depth once, in ascending order`);
   }
   if (options.crop % 16 !== 0 && options.backbone.startsWith("vit")) {
-    throw new OptionError(`crop ${options.crop}: ${options.backbone} takes whole patches of 16 pixels`);
+    throw new OptionError(`\`crop\` ${options.crop}: ${options.backbone} takes whole patches of 16 pixels`);
   }
   return options;
 }

@@ -131,7 +131,9 @@ describe("a wrong recipe names the key", () => {
   });
 
   test("what does not go together is said with the variant's name", () => {
-    expect(() => variantsOf(recipeOf({ vary: [{ name: "a", crop: 300 }] }))).toThrow('variant "a": crop 300 is larger');
+    expect(() => variantsOf(recipeOf({ vary: [{ name: "a", crop: 300 }] }))).toThrow(
+      'variant "a": `crop` 300 is larger',
+    );
     expect(() => variantsOf(recipeOf({ vary: [{ name: "a" }, { name: "a" }] }))).toThrow('two variants are called "a"');
     const none = recipeOf({ base: { stageOneEpochs: 0 }, vary: [{ name: "b", stageTwoEpochs: 0 }] });
     expect(() => variantsOf(none)).toThrow("both 0");

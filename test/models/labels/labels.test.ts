@@ -181,7 +181,7 @@ describe(`other labels, golden values from SciPy ${golden.scipy}`, () => {
       expect(label.reduce((a, b) => a + b)).toBe(1);
     }
     expect(() => convertScore(50, "onehot5", 100)).toThrow("5 levels, got 100");
-    expect(() => cplOptions({ labelMode: "onehot5" })).toThrow("give --levels 5");
+    expect(() => cplOptions({ labelMode: "onehot5" })).toThrow("give `levels` 5");
     expect(cplOptions({ labelMode: "onehot5", levels: 5 }).levels).toBe(5);
   });
 });

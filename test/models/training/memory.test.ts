@@ -66,7 +66,7 @@ describe("training on a device with little memory", () => {
     const { message, advice } = await refusal(limit, {});
     expect(message).toMatch(/^stage 1 does not fit with batches of 64 pictures: .* of 24 MiB are in use/);
     const largest = Number(
-      /the largest batch that fits is (\d+): --stage-one-batch \1; .*--micro-batch \1/.exec(advice)![1],
+      /the largest batch that fits is (\d+): `stageOneBatch` \1; .*`microBatch` \1/.exec(advice)![1],
     );
     expect(largest).toBeGreaterThan(8);
     expect(largest).toBeLessThan(64);
@@ -100,7 +100,7 @@ describe("training on a device with little memory", () => {
 
   test("a limit below everything says what else to change", async () => {
     const { advice } = await refusal(3 * 2 ** 20, {});
-    expect(advice).toMatch(/not even a batch of 2 fits.*--crop.*--memory/);
+    expect(advice).toMatch(/not even a batch of 2 fits.*`crop`.*`memoryLimitBytes`/);
   });
 });
 

@@ -152,7 +152,7 @@ describe("wrong input", () => {
   test("options are refused by name", () => {
     expect(() => cplOptions({ gamma: 1 })).toThrow(/gamma/);
     expect(() => cplOptions({ loss: "mse" } as never)).toThrow(OptionError);
-    expect(() => cplOptions({ crop: 300 })).toThrow("crop 300 is larger than resize 256");
+    expect(() => cplOptions({ crop: 300 })).toThrow("`crop` 300 is larger than `resize` 256");
     expect(() => cplOptions({ colour: 1 } as never)).toThrow(/colour/);
   });
 
