@@ -1,8 +1,11 @@
 import { stringify } from "csv-stringify/sync";
+import { GpuError } from "../engine/device/errors.ts";
 import { asText, printable } from "../models/data/files/file-name.ts";
 import { type MosRange, PictureError } from "../models/data/index.ts";
 import type { ScoredPicture } from "../models/scoring/scorer.ts";
+import { inFlags } from "./option-words.ts";
 import { type Output, standardOutput } from "./output.ts";
+import { runningOptions } from "./program.ts";
 import { table } from "./terminal.ts";
 
 /** A picture with its score, or why it has none. */
@@ -132,5 +135,7 @@ export function rowOf(path: string, result: ScoredPicture): ScoreRow {
   }
   const { error } = result;
   const own = error instanceof PictureError ? `${error.path}: ` : "";
-  return { path, error: asText(error.message.startsWith(own) ? error.message.slice(own.length) : error.message) };
+  const message = error.message.startsWith(own) ? error.message.slice(own.length) : error.message;
+  const advice = error instanceof GpuError && error.advice ? `; ${error.advice}` : "";
+  return { path, error: asText(inFlags(message + advice, runningOptions())) };
 }

@@ -1,6 +1,7 @@
 import { basename, extname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expectNames } from "../../engine/arguments.ts";
+import sharp from "sharp";
+import { expectArgument, expectNames, oneOf, shown } from "../../engine/arguments.ts";
 import type { SharedDevice } from "../../engine/device/shared.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
 import type { DecodeOptions } from "../data/index.ts";
@@ -92,11 +93,27 @@ export function settingsOf(options: ScorerOptions): Settings {
   for (const name of ["tiles", "maxPixels"] as const) {
     if (options[name] !== undefined) atLeastOne(name, options[name]);
   }
+  const { background, strictness } = options;
+  if (strictness !== undefined) expectArgument("openScorer", "strictness", strictness, strictnesses);
+  if (background !== undefined) expectColour(background);
   // A timer that is set to more runs out at once.
   if (!(settings.latencyMs >= 0 && settings.latencyMs < 2 ** 31)) {
     throw new RangeError(`latencyMs must be from 0 to 2147483647, got ${settings.latencyMs}`);
   }
   return settings;
+}
+
+const strictnesses = oneOf("warning", "error", "truncated");
+
+/** @throws RangeError when it is none: what a picture throws is the picture's own */
+function expectColour(background: string): void {
+  const pixel = sharp({ create: { width: 1, height: 1, channels: 3, background: "white" } });
+  try {
+    pixel.flatten({ background });
+  } catch (cause) {
+    const text = `background must be a colour such as "white" or "#ffffff", got ${shown(background)}`;
+    throw new RangeError(text, { cause });
+  }
 }
 
 /** @throws RangeError when a value is no whole number of at least 1 */

@@ -1,17 +1,18 @@
 import { expectNames } from "../../engine/arguments.ts";
 import type { Device } from "../../engine/device/device.ts";
-import { OutOfMemoryError } from "../../engine/device/errors.ts";
-import { ShapeError, type Tensor } from "../../engine/tensor.ts";
+import { DeviceLostError, GpuError } from "../../engine/device/errors.ts";
 import { decode, type MosRange, type Picture, PictureError, prefetch } from "../data/index.ts";
+import { DecoderBusyError } from "../data/pictures/decoding/pool.ts";
 import { Limit, whenAborted } from "../data/prefetch.ts";
 import type { ModelCard } from "../networks/model.ts";
-import { evaluationViews, type Showing, uploadView, type View } from "../views/parts.ts";
+import { evaluationViews, type Showing, type View } from "../views/parts.ts";
 import { checked, meanOf, type Score, scoreOf } from "../views/predict.ts";
 import { lenderOf } from "./device.ts";
 import { explanationOf, type QualityMap, tilesOf } from "./explain.ts";
 import { expectModelFile } from "./model-file.ts";
 import { Network } from "./network.ts";
 import { atLeastOne, type ScorerOptions, type Settings, settingsOf } from "./options.ts";
+import { pictureFailure, uploaded } from "./picture-failure.ts";
 import { contentOf, type OpenedPicture, openPicture, type PictureSource } from "./picture-source.ts";
 import { type Look, lookOf, SameScores } from "./same-scores.ts";
 import { Supply } from "./supply.ts";
@@ -36,7 +37,8 @@ export interface PictureScore extends Score {
 /** One picture of {@link Scorer.scoreMany} with its score, or why it has none. */
 export type ScoredPicture<Source = PictureSource> = { readonly picture: Source; readonly index: number } & (
   | PictureScore
-  | { readonly error: PictureError | TypeError }
+  /** A PictureError for what the picture is; others, such as an OutOfMemoryError, for what kept it from being scored. */
+  | { readonly error: Error }
 );
 
 export interface ScoreOptions {
@@ -48,6 +50,7 @@ export interface ScoreOptions {
   readonly client?: string;
 }
 
+const manyNames = { signal: true, onResult: true } satisfies Record<keyof ScoreManyOptions, true>;
 const scoreNames = { signal: true, name: true, client: true } satisfies Record<keyof ScoreOptions, true>;
 
 export interface ScoreManyOptions<Source = PictureSource> extends Pick<ScoreOptions, "signal"> {
@@ -198,8 +201,10 @@ export class Scorer {
    */
   async *scoreMany<Source extends PictureSource>(
     pictures: Iterable<Source> | AsyncIterable<Source>,
-    { signal, onResult }: ScoreManyOptions<Source> = {},
+    options: ScoreManyOptions<Source> = {},
   ): AsyncGenerator<ScoredPicture<Source>, void, undefined> {
+    expectNames("scoreMany", options, manyNames);
+    const { signal, onResult } = options;
     const { ahead } = this;
     let begun = 0;
     const score = async (picture: Source, wanted: AbortSignal): Promise<ScoredPicture<Source>> => {
@@ -207,7 +212,7 @@ export class Scorer {
       const result = await this.score(picture, { signal: wanted }).then(
         (scored) => ({ ...own, ...scored }),
         (error: unknown) => {
-          if (error instanceof PictureError || error instanceof TypeError) return { ...own, error };
+          if (!wanted.aborted && this.#isOfOne(error)) return { ...own, error };
           throw error;
         },
       );
@@ -293,7 +298,9 @@ export class Scorer {
     const arrived = network.announce();
     try {
       const { kept, distributions } = await this.#decoded(opened, options, async (picture) => {
-        const { views, kept } = await cut(this.showing, picture);
+        const { views, kept } = await cut(this.showing, picture).catch((error: unknown) => {
+          throw pictureFailure(opened.name, error);
+        });
         const distributions: Promise<Float32Array[]>[] = [];
         // No more of a picture is on the device than makes a batch.
         for (let i = 0; i < views.length; i += network.batch) {
@@ -314,6 +321,12 @@ export class Scorer {
     }
   }
 
+  /** Whether an error is about one picture, or a few of one batch, and says nothing of those that follow. */
+  #isOfOne(error: unknown): error is Error {
+    if (error instanceof PictureError || error instanceof TypeError || error instanceof DecoderBusyError) return true;
+    return error instanceof GpuError && !(error instanceof DeviceLostError) && !this.#supply.network.broken;
+  }
+
   /** Decodes a picture and hands it over; the decoder takes the next one when `use` is done. */
   async #decoded<T>(
     opened: OpenedPicture,
@@ -322,37 +335,32 @@ export class Scorer {
   ): Promise<T> {
     const { maxPixels, background, strictness, decoderPool } = this.#settings;
     const options = { name: opened.name, maxPixels, background, strictness };
+    const own = (error: unknown) => {
+      throw signal?.aborted ? error : pictureFailure(opened.name, error);
+    };
     if (decoderPool && (opened.content instanceof Uint8Array || opened.content instanceof Blob)) {
       const bytes = (await contentOf(opened)) as Uint8Array;
-      return decoderPool.decode(bytes, options, use, {
-        ...(signal && { signal }),
-        ...(client !== undefined && { client }),
+      const asked = { ...(signal && { signal }), ...(client !== undefined && { client }) };
+      // What `use` throws is not the picture's, and comes through as it is.
+      let failed: { readonly error: unknown } | undefined;
+      const using = (picture: Picture) =>
+        use(picture).catch((error: unknown) => {
+          failed = { error };
+          throw error;
+        });
+      return decoderPool.decode(bytes, options, using, asked).catch((error) => {
+        if (failed) throw error;
+        return own(error);
       });
     }
     return this.#decoders.run(async () => {
       signal?.throwIfAborted();
-      return use(await decode(await contentOf(opened), options));
+      return use(await decode(await contentOf(opened), options).catch(own));
     });
   }
 
   async #end(): Promise<void> {
     while (this.#pending.size > 0) await Promise.allSettled(this.#pending);
     await this.#supply.close();
-  }
-}
-
-/** Views on the device. @throws PictureError "too-large" when they do not fit it */
-function uploaded(network: Network, shown: readonly View[], picture: Picture, name: string): Tensor[] {
-  const { device, card } = network;
-  const views: Tensor[] = [];
-  try {
-    for (const view of shown) views.push(uploadView(device, view, card.options.crop));
-    return views;
-  } catch (error) {
-    for (const view of views) view.dispose();
-    const isPictures = error instanceof OutOfMemoryError || error instanceof ShapeError;
-    if (!isPictures || network.broken) throw error;
-    const detail = `Its ${picture.width} x ${picture.height} pixels do not fit the device: ${error.message}.`;
-    throw new PictureError(name, "too-large", detail, { cause: error, advice: "Shrink the picture first." });
   }
 }

@@ -6,9 +6,11 @@ import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeF
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import sharp from "sharp";
 import { modelWords } from "../../cli/model-option.ts";
 import { defaultModel } from "../../models/scoring/default-model.ts";
 import { knownScores } from "../models/scoring/fixtures.ts";
+import { costlyPictures } from "../models/service/costly.ts";
 
 const main = new URL("../../cli/main.ts", import.meta.url).pathname;
 
@@ -255,4 +257,25 @@ describe("which pictures are scored", () => {
 
 test("the default model goes by its short name, another one by its file", () => {
   expect([modelWords(defaultModel), modelWords("mine.safetensors")]).toEqual(["livec-vit-tiny", "mine.safetensors"]);
+});
+
+test("what does not fit the device is a row beside the others, in the words of the command line", async () => {
+  await mkdir(inFolder("sizes"));
+  await copyFile(inFolder("small/0.png"), inFolder("sizes/a.png"));
+  await writeFile(inFolder("sizes/b.png"), await costlyPictures["screenshot 1080 x 25,000"]!());
+  for (const [name, width, height] of [
+    ["c.png", 1, 30_000],
+    ["d.png", 30_000, 1],
+    ["e.png", 5_500, 5_500],
+  ] as const) {
+    const create = { width, height, channels: 3, background: "teal" } as const;
+    await writeFile(inFolder(`sizes/${name}`), await sharp({ create }).png().toBuffer());
+  }
+  const { status, stdout, stderr } = score(["sizes", "--csv", "--memory", "64MiB", "--max-pixels", "30000000"]);
+  const rows = rowsOf(stdout);
+  expect(rows.map((row) => /^sizes\/.\.png,\d/.test(row))).toEqual([true, false, true, true, false]);
+  expect(rows[1]).toContain("Its 1080 x 25000 pixels");
+  expect(rows[4]).toContain("30,250,000 pixels; the limit is 30,000,000. Raise --max-pixels");
+  expect(stderr).toContain("2 of 5 pictures could not be scored");
+  expect(status).toBe(1);
 });

@@ -82,7 +82,7 @@ describe("training on a device with little memory", () => {
   test("stage 2 names the two parts of its batch", async () => {
     const { message, advice } = await refusal(limit, { stageOneEpochs: 0 });
     expect(message).toContain("stage 2 does not fit with batches of 64 pictures");
-    const [, largest, labelled, unlabelled] = /(\d+): --labelled-batch (\d+) --unlabelled-batch (\d+)/.exec(advice)!;
+    const [, largest, labelled, unlabelled] = /(\d+): `labelledBatch` (\d+) `unlabelledBatch` (\d+)/.exec(advice)!;
     expect(Number(labelled) + Number(unlabelled)).toBe(Number(largest));
     const fitting = { labelledBatch: Number(labelled), unlabelledBatch: Number(unlabelled) };
     const { peakBytes, lines } = await train(limit, { stageOneEpochs: 0, ...fitting });

@@ -165,7 +165,7 @@ describe("wrong input", () => {
     await expect(openModel(device, bad)).rejects.toThrow("bad.safetensors");
     await expect(openModel(device, join(folder, "none.safetensors"))).rejects.toThrow("none.safetensors");
     const other = trainCpl(device, data, { ...options, levels: 10 }, { folder: run("other") }, { from: good });
-    await expect(other).rejects.toThrow("has levels 20, the options ask for 10");
+    await expect(other).rejects.toThrow("has `levels` 20, the options ask for 10");
     await expect(resumeCpl(device, { folder: run("nowhere") })).rejects.toThrow("nowhere");
   });
 

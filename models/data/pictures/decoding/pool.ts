@@ -24,6 +24,11 @@ export class DecoderBusyError extends Error {
   override name = "DecoderBusyError";
 }
 
+/** The pool was used after it was ended. */
+export class DecodersClosedError extends Error {
+  override name = "DecodersClosedError";
+}
+
 export interface DecodeRequest {
   readonly signal?: AbortSignal;
   /** Who asks, by any name: those who ask at the same time get equal shares. */
@@ -228,5 +233,5 @@ export class DecoderPool implements AsyncDisposable {
 }
 
 function closedError(): Error {
-  return new Error("the decoding processes are ended");
+  return new DecodersClosedError("the decoding processes are ended");
 }
