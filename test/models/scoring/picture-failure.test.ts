@@ -95,7 +95,10 @@ describe("what goes wrong with one picture", () => {
 });
 
 test("the service answers 413 for a picture that its device is too small for, alone or as a row", async () => {
-  await using service = await openService({ models: [{ model, device }] });
+  await using service = await openService({
+    models: [{ model, device }],
+    limits: { decodeSeconds: 100 },
+  });
   const send = (body: Request | FormData | Uint8Array) =>
     service.answer(
       new Request("http://localhost/v1/score", {
