@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
-import type { Device, OpenOptions } from "../engine/device/device.ts";
+import type { Device } from "../engine/device/device.ts";
 import { openDevice } from "../engine/device/open.ts";
+import type { OpenOptions } from "../engine/device/options.ts";
 import { parseBytes } from "../engine/memory/report.ts";
 import { restoreChoices, tuneAndStore } from "../engine/tune/choices.ts";
 import { opened } from "./profile-hook.ts";

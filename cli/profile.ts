@@ -16,8 +16,10 @@ import { registerCompare } from "./profile-compare.ts";
 import { dumpSources } from "./profile-dump.ts";
 import { opened } from "./profile-hook.ts";
 import { orders, profileCsv, profileText, type TableOptions } from "./profile-table.ts";
-import { buildProgram } from "./program.ts";
 import { UsageError } from "./usage-error.ts";
+
+/** The command line for some words. */
+type Build = (words: string[]) => Promise<Command>;
 
 interface ProfileFlags extends TableOptions {
   readonly json?: string;
@@ -36,7 +38,7 @@ const forms: { readonly [form in "trace" | "html"]: (profile: Profile) => string
   html: profilePage,
 };
 
-export function register(program: Command): void {
+export function register(program: Command, build: Build): void {
   const profile = program
     .command("profile")
     .description("run an acutance command and show what each kernel of it cost, against the roofs of this adapter")
@@ -61,7 +63,7 @@ export function register(program: Command): void {
     .option("--schema", "print the JSON Schema of a profile and end")
     .addHelpText("after", notes)
     .enablePositionalOptions()
-    .action(run);
+    .action((words: string[], flags: ProfileFlags) => run(words, flags, build));
   registerCompare(profile);
 }
 
@@ -70,7 +72,7 @@ Every dispatch gets a pass of its own with timestamps; results stay the same. A 
 compile, is marked cold and kept out of its median, unless there is no other; run more of the same work for figures
 without it (score several batches, train several steps). Kernels that the tuner tries are counted as op "tuning".`;
 
-async function run(words: string[], flags: ProfileFlags): Promise<void> {
+async function run(words: string[], flags: ProfileFlags, build: Build): Promise<void> {
   if (flags.schema) {
     console.log(JSON.stringify(z.toJSONSchema(profileSchema), null, 2));
     return;
@@ -83,7 +85,9 @@ async function run(words: string[], flags: ProfileFlags): Promise<void> {
     throw new UsageError("--json - and --csv - both want standard output; name a file for one");
   // What asks for standard output has it for itself.
   const documented = json === "-" || csv === "-";
-  const profiles = await (documented ? printingAside(() => profiled(words, flags)) : profiled(words, flags));
+  const profiles = await (documented
+    ? printingAside(() => profiled(words, flags, build))
+    : profiled(words, flags, build));
   // After the loss of a device there are several.
   const profile = profiles.reduce<Profile | undefined>(
     (most, next) => (most && most.span.dispatches >= next.span.dispatches ? most : next),
@@ -95,14 +99,14 @@ async function run(words: string[], flags: ProfileFlags): Promise<void> {
 }
 
 /** Runs a command in this process and profiles every device that it opens. */
-async function profiled(words: string[], { roofs: wanted, events }: ProfileFlags): Promise<Profile[]> {
+async function profiled(words: string[], { roofs: wanted, events }: ProfileFlags, build: Build): Promise<Profile[]> {
   const running: { profiler: Profiler; roofs: Roofs | null }[] = [];
   opened.tell = async (device: Device) => {
     const roofs = wanted ? await commandRoofs(device) : null;
     running.push({ profiler: await Profiler.start(device), roofs });
   };
   try {
-    const program = await buildProgram(words);
+    const program = await build(words);
     await program.parseAsync(words, { from: "user" });
   } finally {
     opened.tell = undefined;

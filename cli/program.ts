@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { Command, type Option } from "commander";
 
 interface CommandModule {
-  register(program: Command): void;
+  /** @param build for a command that runs others */
+  register(program: Command, build: typeof buildProgram): void;
 }
 
 /** Every command with its one-line summary; a file is imported only when its command is asked for. */
@@ -94,7 +95,7 @@ export async function buildProgram(words: string[]): Promise<Command> {
   const wanted = words.filter((word) => !word.startsWith("-")).slice(0, 2);
   const chosen = wanted[0] === "help" ? wanted[1] : wanted[0];
   for (const [name, { summary, load }] of Object.entries(commands)) {
-    if (name === chosen) (await load()).register(program);
+    if (name === chosen) (await load()).register(program, buildProgram);
     else program.command(name).description(summary);
   }
   return program;

@@ -1,10 +1,19 @@
 import { ShapeError, shown } from "./arguments.ts";
 import { numberToHalf } from "./weights/half.ts";
 
+/**
+ * Element types that tensors are stored in. f16 halves memory and traffic on adapters with `shader-f16`: arithmetic and
+ * sums stay f32, results keep the type of the first operand, so that a tensor cast to f16 makes a chain of f16.
+ */
+export type DataType = "f32" | "f16" | "u32";
+
+/** Bytes of one element. */
+export const elementBytes = { f32: 4, f16: 2, u32: 4 } as const satisfies Record<DataType, number>;
+
 /** Lists of numbers, or of lists of them, as deep as the shape has axes. */
 export type NestedNumbers = readonly (number | NestedNumbers)[];
 
-/** What elements can be given as; see {@link Tensor.from}. */
+/** What elements can be given as; see `Tensor.from`. */
 export type ElementSource =
   | NestedNumbers
   | Float32Array
@@ -90,7 +99,7 @@ function flat(data: readonly unknown[], shape: readonly number[]): readonly unkn
  * @throws RangeError when indices are asked for and a number is no whole one from 0 to 2^32 − 1
  */
 export function storedAs(
-  dtype: "f32" | "f16" | "u32",
+  dtype: DataType,
   elements: Elements,
 ): Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint16Array<ArrayBuffer> {
   if (dtype === "f16") return Uint16Array.from(elements, numberToHalf);

@@ -1,8 +1,9 @@
 export { backward, isRecording, withoutGradients } from "./autograd.ts";
-export { Device, type DeviceInfo, type OpenOptions } from "./device/device.ts";
+export { Device } from "./device/device.ts";
 export { DeviceLostError, GpuError, NoAdapterError, OutOfMemoryError } from "./device/errors.ts";
 export type { MatrixConfig, MatrixUnit, SubgroupMatrixOptions } from "./device/matrix-units.ts";
 export { openDevice } from "./device/open.ts";
+export type { DeviceInfo, OpenOptions } from "./device/options.ts";
 export { type DeviceLease, SharedDevice } from "./device/shared.ts";
 export type { DeviceSource } from "./device/source.ts";
 export { type AffinityKind, type AffinityOptions, affinity } from "./graph/affinity.ts";
@@ -18,7 +19,7 @@ export { type MemoryReport, memorySummary, memoryTable } from "./memory/report.t
 export { LayerNorm } from "./nn/layer-norm.ts";
 export { BatchNorm, Convolution, type ConvolutionOptions, Linear } from "./nn/layers.ts";
 export { drawn, type Layer, loadTensors, type NamedTensor, parameter, storable, type WeightKind } from "./nn/named.ts";
-export { type NumberCount, type NumberFault, NumericError } from "./numbers.ts";
+export { type NumberCount, type NumberFault, NumericError } from "./number-error.ts";
 export { adaptiveAveragePool2d } from "./ops/adaptive-pool.ts";
 export { add, divide, multiply, subtract } from "./ops/arithmetic.ts";
 export { type AttentionOptions, attention, selfAttention } from "./ops/attention.ts";
@@ -109,7 +110,8 @@ export {
   type Warmup,
   withWarmup,
 } from "./optim/schedule.ts";
-export type { KernelProfile, Mark, Phase, Profile } from "./profile/profile.ts";
+export type { Phase } from "./profile/labels.ts";
+export type { KernelProfile, Mark, Profile } from "./profile/profile.ts";
 export { type ProfileOptions, Profiler, profile } from "./profile/profiler.ts";
 export { Random } from "./random.ts";
 export { type DataType, type Shape, ShapeError, Tensor } from "./tensor.ts";

@@ -1,8 +1,11 @@
-import type { Tensor } from "./tensor.ts";
+/** A tensor, as far as it is asked for here. */
+export interface Named {
+  readonly name: string | undefined;
+}
 
 /** Which layer tensors belong to, as far as named tensors tell. */
 export class LayerPaths {
-  readonly #paths = new WeakMap<Tensor, string>();
+  readonly #paths = new WeakMap<Named, string>();
 
   /**
    * Path of the layer of an operation on these inputs: that of the first one with a name ("layer1.0.conv1"), else "after …"
@@ -10,7 +13,7 @@ export class LayerPaths {
    * @param block of layers that is at work: the path where unnamed inputs came from several layers, as at the end of a
    * shortcut, which belongs to none of them
    */
-  of(inputs: readonly Tensor[], block?: string): string {
+  of(inputs: readonly Named[], block?: string): string {
     const name = inputs.find((input) => input.name)?.name;
     if (name) return pathOf(name);
     const origins = inputs.map((input) => this.#paths.get(input)).filter((path) => path !== undefined && path !== "");
@@ -20,12 +23,12 @@ export class LayerPaths {
   }
 
   /** Path of the operation that made a tensor. */
-  noted(output: Tensor): string | undefined {
+  noted(output: Named): string | undefined {
     return this.#paths.get(output);
   }
 
   /** Notes that an operation of that layer made a tensor. */
-  note(output: Tensor, path: string): void {
+  note(output: Named, path: string): void {
     this.#paths.set(output, path);
   }
 }

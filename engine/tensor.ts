@@ -1,21 +1,12 @@
 import { expectArgument, oneOf, ShapeError, shown } from "./arguments.ts";
 import type { Device } from "./device/device.ts";
 import { GpuError } from "./device/errors.ts";
-import { type ElementSource, elementsFor, isIndices, storedAs } from "./elements.ts";
-import type { KernelArgument } from "./kernel/dispatch.ts";
-import type { Allocation } from "./memory/pool.ts";
+import { type DataType, type ElementSource, elementBytes, elementsFor, isIndices, storedAs } from "./elements.ts";
+import type { KernelArgument } from "./kernel/argument.ts";
+import type { Allocation } from "./memory/allocation.ts";
 import { halfToNumber } from "./weights/half.ts";
 
-export { ShapeError };
-
-/**
- * Element types that tensors are stored in. f16 halves memory and traffic on adapters with `shader-f16`: arithmetic and
- * sums stay f32, results keep the type of the first operand, so that a {@link Tensor} cast to f16 makes a chain of f16.
- */
-export type DataType = "f32" | "f16" | "u32";
-
-/** Bytes of one element. */
-export const elementBytes = { f32: 4, f16: 2, u32: 4 } as const satisfies Record<DataType, number>;
+export { type DataType, elementBytes, ShapeError };
 
 /** Sizes of the axes, outermost first; the last axis is contiguous in memory. */
 export type Shape = readonly number[];

@@ -13,7 +13,7 @@ import {
 } from "../arguments.ts";
 import { openChecked } from "../ops/contraction/matrix-check.ts";
 import { collectOutput } from "./collect-output.ts";
-import { Device, type OpenOptions } from "./device.ts";
+import { Device } from "./device.ts";
 import { NoAdapterError } from "./errors.ts";
 import {
   adapterUnits,
@@ -22,6 +22,7 @@ import {
   type SubgroupMatrixOptions,
   wantedMatrices,
 } from "./matrix-units.ts";
+import type { OpenOptions } from "./options.ts";
 import { findGpu } from "./provider.ts";
 
 const wantedFeatures = ["subgroups", "shader-f16", "timestamp-query"] as const;

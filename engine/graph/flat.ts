@@ -1,6 +1,6 @@
 import type { Device } from "../device/device.ts";
+import type { KernelArgument } from "../kernel/argument.ts";
 import type { CallCost } from "../kernel/call.ts";
-import type { KernelArgument } from "../kernel/dispatch.ts";
 import { flatGrid, flatWorkgroup } from "../kernel/grid.ts";
 import type { Constants } from "../kernel/template.ts";
 

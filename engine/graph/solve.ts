@@ -1,7 +1,7 @@
 import { any, type Checks, expectOptions, shown } from "../arguments.ts";
 import type { Device } from "../device/device.ts";
+import type { KernelArgument } from "../kernel/argument.ts";
 import type { CallCost } from "../kernel/call.ts";
-import type { KernelArgument } from "../kernel/dispatch.ts";
 import { rowRanges } from "../kernel/grid.ts";
 import type { Constants } from "../kernel/template.ts";
 import { upToFour } from "../ops/shape.ts";

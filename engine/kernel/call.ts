@@ -1,6 +1,6 @@
+import { elementBytes } from "../elements.ts";
 import type { Label } from "../profile/labels.ts";
-import { elementBytes } from "../tensor.ts";
-import type { Grid, KernelArgument } from "./dispatch.ts";
+import type { Grid, KernelArgument } from "./argument.ts";
 import type { KernelSource } from "./source.ts";
 import type { Constants } from "./template.ts";
 

@@ -1,32 +1,11 @@
 import { ShapeError } from "../arguments.ts";
 import type { Device } from "../device/device.ts";
 import { GpuError } from "../device/errors.ts";
-import type { Allocation } from "../memory/pool.ts";
-import type { DataType } from "../tensor.ts";
+import type { Grid, KernelArgument, Parameter } from "./argument.ts";
 import { type CallCost, describeCall } from "./call.ts";
 import { type KernelSource, specialise } from "./source.ts";
 import { parameterBytes } from "./stream.ts";
 import type { Constants } from "./template.ts";
-
-/** A tensor, or a window of one, as a kernel argument. */
-export interface KernelArgument {
-  /** Where the allocation lives. */
-  readonly device: Device;
-  readonly allocation: Allocation;
-  /** Type of the elements; a kernel written for f32 is specialised to read and write f16 where its arguments are. */
-  readonly dtype: DataType;
-  /** Start of the window in bytes; a multiple of the adapter's storage offset alignment. */
-  readonly offsetBytes: number;
-  readonly sizeBytes: number;
-  /** As far as it is known, for profiles. */
-  readonly shape?: readonly number[];
-}
-
-/** A number for a kernel; a function is asked again at every replay of a plan. */
-export type Parameter = number | (() => number);
-
-/** Workgroups in x, y and z. */
-export type Grid = readonly [number, number, number];
 
 interface Pipeline {
   readonly source: KernelSource;

@@ -1,6 +1,14 @@
-import type { Device } from "../device/device.ts";
-import { ShapeError } from "../tensor.ts";
-import type { Grid } from "./dispatch.ts";
+import { ShapeError } from "../arguments.ts";
+import type { Grid } from "./argument.ts";
+
+/** What bounds a call: a device, as far as it is asked for here. */
+export interface Bounds {
+  readonly gpu: {
+    readonly limits: Pick<GPUSupportedLimits, "maxComputeWorkgroupsPerDimension" | "minStorageBufferOffsetAlignment">;
+  };
+  readonly features: ReadonlySet<string>;
+  readonly maximumBindingBytes: number;
+}
 
 /** Invocations of a workgroup in kernels whose work is a flat list of elements. */
 export const flatWorkgroup = 64;
@@ -9,7 +17,7 @@ export const flatWorkgroup = 64;
  * A grid for `count` independent invocations, folded into two dimensions when one is not enough. The kernel finds its
  * number as `id.x + id.y * (groups.x * WORKGROUP)` and returns when it is not below the count.
  */
-export function flatGrid(device: Device, count: number, workgroup = flatWorkgroup): Grid {
+export function flatGrid(device: Bounds, count: number, workgroup = flatWorkgroup): Grid {
   const groups = Math.ceil(count / workgroup);
   const limit = device.gpu.limits.maxComputeWorkgroupsPerDimension;
   if (groups <= limit) return [Math.max(1, groups), 1, 1];
@@ -28,7 +36,7 @@ export interface RowRange {
  * an aligned offset. Nearly always one run; more when a tensor is larger than one binding of the adapter.
  * @throws ShapeError when not even the smallest aligned run fits
  */
-export function rowRanges(device: Device, rows: number, elementsPerRow: readonly number[], atMost = rows): RowRange[] {
+export function rowRanges(device: Bounds, rows: number, elementsPerRow: readonly number[], atMost = rows): RowRange[] {
   // Offsets are counted in elements of 4 bytes; they are aligned for those of 2 bytes too where tensors can have them.
   const alignment = device.gpu.limits.minStorageBufferOffsetAlignment * (device.features.has("shader-f16") ? 2 : 1);
   let step = 1;

@@ -1,8 +1,8 @@
 import { GpuError } from "../device/errors.ts";
-import type { Allocation } from "../memory/pool.ts";
+import type { Allocation } from "../memory/allocation.ts";
 import type { Label } from "../profile/labels.ts";
+import type { Grid } from "./argument.ts";
 import type { Call } from "./call.ts";
-import type { Grid } from "./dispatch.ts";
 
 /** One call of a kernel. */
 export interface DispatchCommand {
@@ -32,50 +32,6 @@ export type Command = DispatchCommand | TransferCommand;
 
 /** Fills the parameters of one dispatch. */
 export type WriteParameters = (view: DataView) => void;
-
-/**
- * The buffers of a plan. Those that end within it are used again within it, in the order in which they were recorded;
- * none leaves the plan while it lives.
- */
-export class PlanMemory {
-  readonly #free = new Map<number, Allocation[]>();
-  readonly #loans = new Set<Allocation>();
-  readonly #ended = new Set<Allocation>();
-
-  /** A buffer of the plan of this size class that has ended. */
-  take(sizeBytes: number): Allocation | undefined {
-    const allocation = this.#free.get(sizeBytes)?.pop();
-    if (allocation) this.#ended.delete(allocation);
-    return allocation;
-  }
-
-  add(allocation: Allocation): void {
-    allocation.plan = this;
-    this.#loans.add(allocation);
-  }
-
-  /** Takes back a buffer of the plan. One that was filled from the host keeps its content for every replay. */
-  give(allocation: Allocation): void {
-    this.#ended.add(allocation);
-    if (allocation.filled) return;
-    const list = this.#free.get(allocation.sizeBytes);
-    if (list) list.push(allocation);
-    else this.#free.set(allocation.sizeBytes, [allocation]);
-  }
-
-  /** Ends the plan's hold on its buffers; returns those that nobody uses. Others are ordinary loans from now on. */
-  dissolve(): Allocation[] {
-    for (const allocation of this.#loans) {
-      allocation.plan = undefined;
-      allocation.filled = false;
-    }
-    const ended = [...this.#ended];
-    this.#free.clear();
-    this.#loans.clear();
-    this.#ended.clear();
-    return ended;
-  }
-}
 
 /** Takes down what a piece of work does with the command stream. */
 export class PlanRecorder {

@@ -1,5 +1,5 @@
+import type { Allocation } from "../memory/allocation.ts";
 import { Ledger } from "../memory/ledger.ts";
-import type { Allocation } from "../memory/pool.ts";
 import { Labels } from "../profile/labels.ts";
 import { type Call, describeTransfer } from "./call.ts";
 import { DirectQueue, type StreamObserver, type WorkQueue } from "./observer.ts";

@@ -1,5 +1,5 @@
 import { OutOfMemoryError } from "../device/errors.ts";
-import type { PlanMemory } from "../kernel/plan.ts";
+import type { Allocation, PlanMemory } from "./allocation.ts";
 import { Ledger } from "./ledger.ts";
 import { formatBytes, type MemoryReport, memorySummary } from "./report.ts";
 
@@ -13,24 +13,6 @@ export interface MemoryUse {
   readonly peakBytes: number;
   readonly usedBuffers: number;
   readonly freeBuffers: number;
-}
-
-/** A storage buffer on loan from the pool. `sizeBytes` is the size of the buffer, at least what was asked for. */
-export interface Allocation {
-  readonly buffer: GPUBuffer;
-  readonly sizeBytes: number;
-  /** Number of the last submission that used the buffer; kept by the command stream. */
-  lastUse: number;
-  /** Whom it is counted for; changed by {@link BufferPool.assign}. */
-  owner: string;
-  /** Counts its loans: another number means that the tensor it was lent to has ended. */
-  loan: number;
-  /** The plan that keeps it. */
-  plan?: PlanMemory | undefined;
-  /** Kept by a plan with its content, because the host filled it. */
-  filled?: boolean;
-  /** The driver could not make it: it is lent to nobody else. */
-  spoilt?: boolean;
 }
 
 export interface PoolOptions {

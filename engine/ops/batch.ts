@@ -1,4 +1,4 @@
-import type { Grid, KernelArgument } from "../kernel/dispatch.ts";
+import type { Grid, KernelArgument } from "../kernel/argument.ts";
 import { flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { ShapeError, type Tensor } from "../tensor.ts";
 import { expectOperands } from "./operands.ts";

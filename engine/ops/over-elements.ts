@@ -1,4 +1,4 @@
-import type { Parameter } from "../kernel/dispatch.ts";
+import type { Parameter } from "../kernel/argument.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import type { Tensor } from "../tensor.ts";
 

@@ -12,7 +12,7 @@ import {
   oneOf,
 } from "../arguments.ts";
 import { withoutGradients } from "../autograd.ts";
-import type { Parameter } from "../kernel/dispatch.ts";
+import type { Parameter } from "../kernel/argument.ts";
 import type { Constants } from "../kernel/template.ts";
 import { expectNamed, type NamedTensor } from "../nn/named.ts";
 import { Tensor } from "../tensor.ts";

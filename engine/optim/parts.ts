@@ -1,5 +1,5 @@
 import type { Device } from "../device/device.ts";
-import type { KernelArgument, Parameter } from "../kernel/dispatch.ts";
+import type { KernelArgument, Parameter } from "../kernel/argument.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { parameterBytes } from "../kernel/stream.ts";
 import type { Constants } from "../kernel/template.ts";

@@ -1,6 +1,14 @@
-import { LayerPaths } from "../layer-paths.ts";
-import type { GradientNode, Tensor } from "../tensor.ts";
-import type { Phase } from "./profile.ts";
+import { LayerPaths, type Named } from "../layer-paths.ts";
+
+/** What a dispatch was recorded for. */
+export const phases = ["forward", "backward", "optimiser", "graph", "input", "other"] as const;
+export type Phase = (typeof phases)[number];
+
+/** What the tape says of an operation. */
+interface Recorded {
+  readonly operation: string;
+  readonly inputs: readonly Named[];
+}
 
 /** What a dispatch was recorded for; filled in when its operation is. */
 export interface Label {
@@ -68,14 +76,14 @@ export class Labels {
   }
 
   /** Runs the gradient of the operation that made `output`, which is of the same layer. */
-  gradient<T>({ operation, inputs }: GradientNode, output: Tensor, work: () => T): T {
+  gradient<T>({ operation, inputs }: Recorded, output: Named, work: () => T): T {
     if (this.#holders === 0) return work();
     const layer = this.#layers.noted(output) ?? this.#layers.of(inputs);
     return this.within({ phase: "backward", op: operation, layer }, work);
   }
 
   /** Labels the dispatches since the last operation. */
-  record(operation: string, inputs: readonly Tensor[], output: Tensor): void {
+  record(operation: string, inputs: readonly Named[], output: Named): void {
     if (this.#holders === 0 || this.#context.op !== undefined) return;
     const layer = this.#layers.of(inputs, this.#context.block);
     this.#layers.note(output, layer);

@@ -1,9 +1,6 @@
 import { z } from "zod";
 import { roofsSchema } from "../tune/roofs.ts";
-
-/** What a dispatch was recorded for. */
-export const phases = ["forward", "backward", "optimiser", "graph", "input", "other"] as const;
-export type Phase = (typeof phases)[number];
+import { phases } from "./labels.ts";
 
 /** Reasons to read the figures with care. */
 export const marks = {

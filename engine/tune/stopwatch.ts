@@ -4,7 +4,7 @@ import { greatestCommonDivisor } from "../kernel/grid.ts";
 import { type KernelSource, specialise } from "../kernel/source.ts";
 import { bufferUsage } from "../kernel/stream.ts";
 import type { Constants } from "../kernel/template.ts";
-import type { Allocation } from "../memory/pool.ts";
+import type { Allocation } from "../memory/allocation.ts";
 
 /** A range of bytes from the start of a buffer, as an argument of a {@link BareKernel}. */
 export interface Slice {

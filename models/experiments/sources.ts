@@ -20,7 +20,7 @@ import {
 } from "../data/index.ts";
 import type { ProgressSink } from "../training/training.ts";
 import { RecipeError, type Source } from "./recipe.ts";
-import type { ExperimentStore } from "./store.ts";
+import type { ExperimentStore, FileContent } from "./store.ts";
 
 /** What is known of a file that was read. */
 interface Hashed {
@@ -144,15 +144,6 @@ async function hashed<Each extends Row>(
     bar?.stop();
   }
   return { rows, broken };
-}
-
-/** What is known of a file: its content, and why it is no picture. */
-export interface FileContent {
-  readonly path: string;
-  readonly bytes: number;
-  readonly modifiedMs: number;
-  readonly sha256: string;
-  readonly problem: string | undefined;
 }
 
 async function contentOf(given: string, store: ExperimentStore): Promise<FileContent & { fresh: boolean }> {

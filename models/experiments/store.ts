@@ -8,7 +8,15 @@ import { type Owner, ownerText, sameOwner, stillHolds, thisProcess } from "../tr
 import type { Progress } from "../training/training.ts";
 import { Claim, TrainingBusyError } from "./claim.ts";
 import { openDatabase, StoreError, storeError } from "./schema.ts";
-import type { FileContent } from "./sources.ts";
+
+/** What is known of a file: its content, and why it is no picture. */
+export interface FileContent {
+  readonly path: string;
+  readonly bytes: number;
+  readonly modifiedMs: number;
+  readonly sha256: string;
+  readonly problem: string | undefined;
+}
 
 /** One training of one stage, as it is kept. */
 export interface StoredTraining {

@@ -1,5 +1,5 @@
-import type { OpenOptions } from "../../engine/device/device.ts";
 import { expectOpenOptions, openDevice } from "../../engine/device/open.ts";
+import type { OpenOptions } from "../../engine/device/options.ts";
 import { type DeviceLease, SharedDevice } from "../../engine/device/shared.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
 import { restoreChoices } from "../../engine/tune/choices.ts";

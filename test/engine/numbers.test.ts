@@ -7,7 +7,7 @@ import type { Device } from "../../engine/device/device.ts";
 import { openDevice } from "../../engine/device/open.ts";
 import { BatchNorm, Convolution, Linear } from "../../engine/nn/layers.ts";
 import { loadTensors, nameTensors, storable } from "../../engine/nn/named.ts";
-import { type NumberFault, NumericError } from "../../engine/numbers.ts";
+import { type NumberFault, NumericError } from "../../engine/number-error.ts";
 import { divide, multiply, subtract } from "../../engine/ops/arithmetic.ts";
 import { cast } from "../../engine/ops/cast.ts";
 import { linear } from "../../engine/ops/contraction/matmul.ts";

@@ -24,6 +24,7 @@ describe.each(devices)("declared operations of maps and bytes of parts, %s", (_,
   test.each(pools)("pools of $size x $channels, kernel $kernel, stride $stride, padding $padding", async (p) => {
     const [images, [height, width]] = [2, p.size];
     const x = tracked(device, [images, height, width, p.channels]);
+    const options = { kernel: p.kernel, stride: p.stride, padding: p.padding };
     const [rows, columns] = [height, width].map((n) => Math.floor((n + 2 * p.padding - p.kernel) / p.stride) + 1);
     let [forward, inside, outputs] = [0, 0, 0];
     const looked = new Set<string>();
@@ -41,12 +42,12 @@ describe.each(devices)("declared operations of maps and bytes of parts, %s", (_,
                 looked.add([n, h, w, c].join());
               }
           }
-    const max = await declaredBy(device, "maxPool2d", () => maxPool2d(x, p));
+    const max = await declaredBy(device, "maxPool2d", () => maxPool2d(x, options));
     expect(max.forward.flops(/pool/)).toBe(forward);
     expect(max.backward.flops(/pool/)).toBe(outputs);
     const words = p.channels % 4 === 0 ? outputs / 4 : outputs;
     expect(max.forward.bytes(/pool/)).toBe(4 * (looked.size + outputs + words));
-    const average = await declaredBy(device, "averagePool2d", () => averagePool2d(x, p));
+    const average = await declaredBy(device, "averagePool2d", () => averagePool2d(x, options));
     expect(average.forward.flops(/pool/)).toBe(forward + outputs);
     expect(average.backward.flops(/pool/)).toBe(inside + outputs);
     expect(average.forward.bytes(/pool/)).toBe(4 * (looked.size + outputs));
@@ -73,7 +74,7 @@ describe.each(devices)("declared operations of maps and bytes of parts, %s", (_,
             const [h, w] = [i * p.stride - p.padding + th, j * p.stride - p.padding + tw];
             if (h >= 0 && w >= 0 && h < height && w < width) looked.add(h * width + w);
           }
-    const found = await declaredBy(device, "conv2d", () => conv2d(x, weight, p));
+    const found = await declaredBy(device, "conv2d", () => conv2d(x, weight, { stride: p.stride, padding: p.padding }));
     const moved = 4 * images * (looked.size * channels + rows! * across! * columns);
     const convolution = /^conv\/(?!lines)/;
     expect(found.forward.bytes(convolution)).toBe(moved + found.forward.calls(convolution) * weight.sizeBytes);

@@ -10,7 +10,7 @@ import { linear } from "../../../engine/ops/contraction/matmul.ts";
 import { batchNorm } from "../../../engine/ops/norm.ts";
 import { sum } from "../../../engine/ops/reduce.ts";
 import { softmax } from "../../../engine/ops/softmax.ts";
-import type { Phase } from "../../../engine/profile/profile.ts";
+import type { Phase } from "../../../engine/profile/labels.ts";
 import { profile } from "../../../engine/profile/profiler.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { plainDevice, sharedDevice } from "../device.ts";

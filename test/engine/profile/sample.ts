@@ -1,11 +1,6 @@
 import { kernelText } from "../../../engine/kernel/text.ts";
-import {
-  type KernelProfile,
-  type Mark,
-  type Phase,
-  type Profile,
-  profileSchema,
-} from "../../../engine/profile/profile.ts";
+import type { Phase } from "../../../engine/profile/labels.ts";
+import { type KernelProfile, type Mark, type Profile, profileSchema } from "../../../engine/profile/profile.ts";
 import { memoryGBps } from "../../../engine/tune/binding-roof.ts";
 import type { Measured } from "../../../engine/tune/measured.ts";
 import { summarise } from "../../../engine/tune/measured.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { runArguments } from "../../../engine/device/check.ts";
 import { openDevice } from "../../../engine/device/open.ts";
-import { NumericError } from "../../../engine/numbers.ts";
+import { NumericError } from "../../../engine/number-error.ts";
 import { digestKey, withDigest } from "../../../engine/weights/digest.ts";
 import { openSafetensors, toFloat32, writeSafetensors } from "../../../engine/weights/safetensors.ts";
 import type { CplOptionsInput } from "../../../models/methods/cpl/options.ts";

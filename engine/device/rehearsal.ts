@@ -1,0 +1,34 @@
+import type { Stream } from "../kernel/stream.ts";
+import type { Allocation } from "../memory/allocation.ts";
+import type { MemoryReport } from "../memory/report.ts";
+import type { ScopeStack } from "../memory/scope.ts";
+import type { DeviceMemory } from "./device-memory.ts";
+import { GpuError } from "./errors.ts";
+
+/** Runs `work` with a pool that only counts, while the stream records nothing; see `Device.rehearse`. */
+export function rehearse(
+  memory: DeviceMemory,
+  stream: Stream,
+  scopes: ScopeStack,
+  work: () => unknown,
+  limitBytes: number,
+): MemoryReport {
+  if (stream.silent) throw new GpuError("a rehearsal cannot run within another");
+  const real = memory.pool;
+  const ended: Allocation[] = [];
+  memory.pool = real.rehearsal(limitBytes, ended);
+  stream.silent = true;
+  let report: MemoryReport | undefined;
+  try {
+    scopes.runAndFree(() => {
+      const result = work();
+      report = memory.pool.report();
+      return result;
+    });
+    return report!;
+  } finally {
+    stream.silent = false;
+    memory.pool = real;
+    for (const allocation of ended) real.release(allocation);
+  }
+}
