@@ -73,12 +73,15 @@ export function outputFolder(path: string, option: string): void {
   }
 }
 
+/** The descriptor of what counts as standard output; `printingAside` makes it that of standard error. */
+export const printed = { file: 1 };
+
 /** Standard output. Text is out when a call returns, also when the process ends right after it. */
 export const standardOutput: Output = {
   replace: (text) => standardOutput.append(text),
   append(text) {
     try {
-      writeAll(1, text);
+      writeAll(printed.file, text);
     } catch (error) {
       // A reader that has seen enough (`acutance … | head`) is no failure.
       if ((error as NodeJS.ErrnoException).code === "EPIPE") process.exit(0);

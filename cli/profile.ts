@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { z } from "zod";
@@ -7,11 +7,11 @@ import { type Profile, profileSchema } from "../engine/profile/profile.ts";
 import { Profiler } from "../engine/profile/profiler.ts";
 import { traceEvents } from "../engine/profile/trace-events.ts";
 import type { Roofs } from "../engine/tune/roofs.ts";
-import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import { profilePage } from "../models/report/profile/profile-page.ts";
 import { printingAside } from "./aside.ts";
 import { commandRoofs } from "./bench-roofs.ts";
 import { wholeNumber } from "./data-options.ts";
+import { type Output, outputFile, outputFolder, standardOutput } from "./output.ts";
 import { registerCompare } from "./profile-compare.ts";
 import { dumpSources } from "./profile-dump.ts";
 import { opened } from "./profile-hook.ts";
@@ -32,8 +32,13 @@ interface ProfileFlags extends TableOptions {
   readonly schema?: boolean;
 }
 
-/** Further forms of a profile, by the flag that asks for them: the text of a file. */
-const forms: { readonly [form in "trace" | "html"]: (profile: Profile) => string } = {
+/** Forms of a profile, by the flag that asks for them: the text of a file. */
+const documents = ["json", "csv", "trace", "html"] as const;
+type Document = (typeof documents)[number];
+
+const forms: { readonly [form in Document]: (profile: Profile, flags: TableOptions) => string } = {
+  json: (profile) => `${JSON.stringify(profile)}\n`,
+  csv: profileCsv,
   trace: (profile) => JSON.stringify(traceEvents(profile)),
   html: profilePage,
 };
@@ -83,6 +88,9 @@ async function run(words: string[], flags: ProfileFlags, build: Build): Promise<
   const { json, csv } = flags;
   if (json === "-" && csv === "-")
     throw new UsageError("--json - and --csv - both want standard output; name a file for one");
+  // Before the command runs, which may take hours.
+  const places = new Map(documents.flatMap((form) => (flags[form] ? [[form, placeOf(form, flags[form])]] : [])));
+  if (flags.dumpWgsl) outputFolder(flags.dumpWgsl, "--dump-wgsl");
   // What asks for standard output has it for itself.
   const documented = json === "-" || csv === "-";
   const profiles = await (documented
@@ -95,7 +103,7 @@ async function run(words: string[], flags: ProfileFlags, build: Build): Promise<
   );
   if (!profile) throw new Error(`"${words.join(" ")}" opened no device: there is nothing to profile`);
   if (profiles.length > 1) console.error(`note: ${profiles.length} devices were opened; this is the one that did most`);
-  await write(profile, flags);
+  await write(profile, flags, places);
 }
 
 /** Runs a command in this process and profiles every device that it opens. */
@@ -122,15 +130,12 @@ async function profiled(words: string[], { roofs: wanted, events }: ProfileFlags
   return profiles;
 }
 
-async function write(profile: Profile, flags: ProfileFlags): Promise<void> {
+async function write(profile: Profile, flags: ProfileFlags, places: ReadonlyMap<Document, Output>): Promise<void> {
   const { json, csv, dumpWgsl } = flags;
   const onStandardOutput = json === "-" || csv === "-";
-  if (json) await put(json, `${JSON.stringify(profile)}\n`);
-  if (csv) await put(csv, profileCsv(profile, flags));
-  for (const form of ["trace", "html"] as const) {
-    const file = flags[form];
-    if (file) await put(file, forms[form](profile));
-  }
+  // Files first: a reader of standard output may leave.
+  const ordered = [...places].sort(([, a], [, b]) => Number(a === standardOutput) - Number(b === standardOutput));
+  for (const [form, place] of ordered) place.replace(forms[form](profile, flags));
   if (dumpWgsl) {
     const { kernels, dumps } = await dumpSources(profile, dumpWgsl);
     const extra = dumps > 0 ? `, ${dumps} with what Dawn made of them` : "";
@@ -139,11 +144,9 @@ async function write(profile: Profile, flags: ProfileFlags): Promise<void> {
   if (!onStandardOutput) console.log(`\n${profileText(profile, flags)}`);
 }
 
-async function put(file: string, text: string): Promise<void> {
-  if (file === "-") {
-    process.stdout.write(text);
-    return;
-  }
-  await mkdir(dirname(resolve(file)), { recursive: true });
-  await writeFileAtomically(file, text);
+/** Where a form is written: its folder is made, and the place tried. */
+function placeOf(form: Document, file: string): Output {
+  if (file === "-") return standardOutput;
+  mkdirSync(dirname(resolve(file)), { recursive: true });
+  return outputFile(file, `--${form}`);
 }
