@@ -1,5 +1,6 @@
 import type { Device } from "../../engine/device/device.ts";
 import * as engine from "../../engine/index.ts";
+import * as unary from "../../engine/ops/unary.ts";
 
 /** One tensor of a call. */
 interface Operand {
@@ -64,8 +65,14 @@ const disposed = async (work: Promise<{ [name: string]: unknown }>) => {
   for (const value of Object.values(await work)) if (value instanceof engine.Tensor) value.dispose();
 };
 
+/** Exports that are functions of one tensor, element by element, and need no options. */
+export const elementFunctions = Object.entries(unary)
+  .filter(([name, work]) => name in engine && work.length === 1)
+  .map(([name, work]) => [name, work as (x: engine.Tensor) => engine.Tensor] as const);
+
 /** Every export of the engine that takes tensors, by its name. */
 export const operations: Readonly<Record<string, Operation>> = {
+  ...Object.fromEntries(elementFunctions.map(([name, work]) => [name, plain((x) => work(x!), ...of([4]))])),
   LayerNorm: {
     operands: of([2, 4]),
     call: ([x], device) => new engine.LayerNorm(device, 4).forward(x!),
@@ -89,7 +96,6 @@ export const operations: Readonly<Record<string, Operation>> = {
     (a, b) => new engine.WeightAverage([named("a", a!), named("b", b!)], { decay: 0.5 }),
     ...of([4], [4]),
   ),
-  abs: plain(engine.abs, ...of([4])),
   accumulateGradients: {
     operands: of([1]),
     call: ([x], device) => {
@@ -144,13 +150,10 @@ export const operations: Readonly<Record<string, Operation>> = {
   divide: plain(engine.divide, ...of([2, 4], [4])),
   dropout: plain((x) => engine.dropout(x!, 0.5, { seed: 1 }), ...of([4])),
   earthMoversDistance: plain(engine.earthMoversDistance, ...of([2, 4], [2, 4])),
-  exp: plain(engine.exp, ...of([4])),
   expectationL1: plain(engine.expectationL1, ...of([2, 4], [2], [4])),
   flipHorizontal: plain((x) => engine.flipHorizontal(x!), ...of(map)),
   gatherRows: plain(engine.gatherRows, moved(3, 4), indices(2)),
-  gelu: plain((x) => engine.gelu(x!), ...of([4])),
   globalAveragePool: plain(engine.globalAveragePool, ...of(map)),
-  hardswish: plain(engine.hardswish, ...of([4])),
   klDivergence: plain(engine.klDivergence, ...of([2, 4], [2, 4])),
   l2Normalise: plain((x) => engine.l2Normalise(x!), ...of([2, 4])),
   layerNorm: plain((x, scale, shift) => engine.layerNorm(x!, scale!, shift!), ...of([2, 4], [4], [4])),
@@ -169,7 +172,6 @@ export const operations: Readonly<Record<string, Operation>> = {
       ),
     ...of([4]),
   ),
-  log: plain(engine.log, ...of([4])),
   logSoftmax: plain(engine.logSoftmax, ...of([2, 4])),
   matmul: plain(engine.matmul, ...of([2, 4], [4, 3])),
   maxPool2d: plain((x) => engine.maxPool2d(x!, { kernel: 2 }), ...of(map)),
@@ -197,16 +199,11 @@ export const operations: Readonly<Record<string, Operation>> = {
         ) as never,
       ),
   },
-  relu: plain(engine.relu, ...of([4])),
-  relu6: plain(engine.relu6, ...of([4])),
   reshape: plain((x) => engine.reshape(x!, [2, 2]), moved(4)),
   resize: plain((x) => engine.resize(x!, { height: 2, width: 3 }), ...of(map)),
   resizeBicubic: plain((x) => engine.resizeBicubic(x!, { height: 2, width: 3 }), ...of(map)),
   scale: plain((x) => engine.scale(x!, 2), ...of([4])),
   selfAttention: plain((x) => engine.selfAttention(x!), ...of([1, 2, 3, 1, 4])),
-  sigmoid: plain(engine.sigmoid, ...of([4])),
-  signedSqrt: plain((x) => engine.signedSqrt(x!), ...of([4])),
-  silu: plain(engine.silu, ...of([4])),
   slice: plain((x) => engine.slice(x!, [1], [3]), moved(4)),
   softCrossEntropy: plain(engine.softCrossEntropy, ...of([2, 4], [2, 4])),
   softmax: plain(engine.softmax, ...of([2, 4])),
@@ -216,15 +213,12 @@ export const operations: Readonly<Record<string, Operation>> = {
     call: ([rowStart, columns, values, y]) =>
       disposed(engine.solve(sparse([rowStart!, columns!, values!]), y!, { gamma: 0.5 }) as never),
   },
-  sqrt: plain(engine.sqrt, ...of([4])),
-  square: plain(engine.square, ...of([4])),
   stack: plain((a, b) => engine.stack([a!, b!]), ...of(map, map)),
   stochasticDepth: plain((x) => engine.stochasticDepth(x!, 0.5, { seed: 1 }), ...of([2, 4])),
   storable: plain((x) => engine.storable([named("x", x!)]), ...of([4])),
   subtract: plain(engine.subtract, ...of([2, 4], [4])),
   sum: plain((x) => engine.sum(x!), ...of([4])),
   symmetricGraph: plain(engine.symmetricGraph, indices(3, 2), { shape: [3, 2] }),
-  tanh: plain(engine.tanh, ...of([4])),
   topK: plain((x) => engine.topK(x!, 2), ...of([2, 4])),
   transpose: plain(engine.transpose, moved(2, 4)),
   weightedMean: plain((rows, weights) => engine.weightedMean(rows!, weights!), ...of([4], [4])),

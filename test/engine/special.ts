@@ -5,6 +5,7 @@ import * as engine from "../../engine/index.ts";
 import { Tensor } from "../../engine/tensor.ts";
 import { halfToNumber, numberToHalf } from "../../engine/weights/half.ts";
 import { type FormulaInput, formula } from "./check.ts";
+import { elementFunctions } from "./operations.ts";
 
 export type Special = "NaN" | "∞" | "−∞" | "−0" | "largest" | "denormal";
 export const specials: Readonly<Record<Special, number>> = {
@@ -68,23 +69,10 @@ const state = ([, , scale, shift, runningMean, runningVariance]: Tensor[]) =>
 
 /** How a case is run with the engine, by the name under which the operation is exported. */
 export const runners: Readonly<Record<string, Runner>> = {
+  ...Object.fromEntries(elementFunctions.map(([name, run]) => [name, ([x]: Tensor[]) => run(x!)])),
   ...Object.fromEntries(
     (
       [
-        ...[
-          "relu",
-          "relu6",
-          "sigmoid",
-          "tanh",
-          "exp",
-          "square",
-          "abs",
-          "silu",
-          "hardswish",
-          "signedSqrt",
-          "log",
-          "sqrt",
-        ],
         ...["add", "subtract", "multiply", "divide", "transpose", "cumulativeSum", "argmax", "softmax", "logSoftmax"],
         ...["l2Normalise", "layerNorm", "cosineSimilarity", "softCrossEntropy", "klDivergence", "earthMoversDistance"],
         ...["weightedMean", "matmul", "linear", "batchedMatmul", "linearPerSample", "pointwisePerSample", "attention"],
