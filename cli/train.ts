@@ -1,6 +1,7 @@
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { z } from "zod";
 import { runtimeName } from "../engine/device/probe.ts";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import {
@@ -12,22 +13,16 @@ import {
   withoutCopiesOf,
   writeSplit,
 } from "../models/data/index.ts";
-import { type CplOptionsInput, cplOptions, cplOptionsSchema } from "../models/methods/cpl/options.ts";
+import { methods } from "../models/methods/index.ts";
 import { type Evaluation, evaluate } from "../models/metrics/index.ts";
 import { resultName } from "../models/report/report-parts.ts";
-import { readCheckpoint } from "../models/training/checkpoint.ts";
 import { FolderLock } from "../models/training/folder-lock.ts";
+import type { Method } from "../models/training/method.ts";
+import type { TrainingOptions } from "../models/training/options.ts";
 import { expectFreeFolder } from "../models/training/run-folder.ts";
 import type { RunRecord } from "../models/training/run-record.ts";
-import { resumeCpl, trainCpl, writeRecord } from "../models/training/train.ts";
-import {
-  checkpointFile,
-  modelFile,
-  stageOneFile,
-  type TrainingData,
-  type TrainingHooks,
-  type TrainingResult,
-} from "../models/training/training.ts";
+import { ownCheckpoint, resumeTraining, startTraining, writeRecord } from "../models/training/train.ts";
+import type { TrainingData, TrainingHooks, TrainingResult } from "../models/training/training.ts";
 import {
   addDataOptions,
   addDecodingOptions,
@@ -75,11 +70,12 @@ interface TrainFlags extends DataOptions, DecodingOptions, TuningFlags {
 
 export function register(program: Command): void {
   const train = program.command("train").description("train a quality model");
-  const cpl = train
-    .command("cpl")
-    .description("train CPL-IQA: stage 1 on labelled pictures, stage 2 with pseudo-labels for the others")
-    .addHelpText("after", examples);
-  addDecodingOptions(addDataOptions(cpl))
+  for (const method of methods) registerMethod(train, method);
+}
+
+function registerMethod(train: Command, method: Method): void {
+  const command = train.command(method.name).description(method.description).addHelpText("after", examples(method));
+  addDecodingOptions(addDataOptions(command))
     .option("--ratio <ratio>", "labelled : unlabelled : test, or labelled : test such as 4:1", "1:3:1")
     .addOption(
       new Option(
@@ -96,7 +92,7 @@ export function register(program: Command): void {
       "--ranked <folder>",
       "copies made by `acutance data degrade --ranked`, of any pictures: the stronger degraded are to score less (--rank-weight)",
     )
-    .option("--out <folder>", "where models, checkpoint and report are written", "runs/cpl")
+    .option("--out <folder>", "where models, checkpoint and report are written", `runs/${method.name}`)
     .option("--overwrite", "replace the run that the folder holds, which is otherwise left alone")
     .option("--init <file>", "weights of the backbone, safetensors or PyTorch (.pth), with torchvision's names")
     .option("--from <file>", "go on from a model, such as the stage1.safetensors of an earlier run")
@@ -106,21 +102,28 @@ export function register(program: Command): void {
     .option("--no-check", "do not decode every picture before the split")
     .option(...memoryOption)
     .option(...checkNumbersOption);
-  addTuningOptions(cpl);
-  addMethodOptions(cpl);
-  cpl.action(async (flags: TrainFlags & Record<string, unknown>) => run(flags, cpl));
+  addTuningOptions(command);
+  addMethodOptions(command, method);
+  command.action(async (flags: TrainFlags & Record<string, unknown>) => run(method, flags, command));
 }
 
-const examples = `
-Examples:
-  acutance train cpl --data photos --csv mos.csv --range 0:100 --init resnet18.safetensors
-  acutance train cpl --data photos --csv mos.csv --stage-two-epochs 0        stage 1 alone
-  acutance train cpl --data photos --csv mos.csv --stage-one-epochs 0 --from runs/cpl/stage1.safetensors --out runs/two
-  acutance train cpl --dataset koniq --data koniq10k --init resnet18.safetensors
-  acutance train cpl --resume runs/cpl`;
+/** What a user may type, the examples of the method among them. */
+function examples({ name, examples = [] }: Method): string {
+  const words = [
+    "--data photos --csv mos.csv --range 0:100 --init resnet18.safetensors",
+    ...examples,
+    "--dataset koniq --data koniq10k --init resnet18.safetensors",
+    `--resume runs/${name}`,
+  ];
+  return ["", "Examples:", ...words.map((each) => `  acutance train ${name} ${each}`)].join("\n");
+}
 
 /** Options of the schema that the data options already use in another meaning. */
 const flagNames: Record<string, string> = { range: "range-of-labels" };
+
+function fieldsOf({ schema }: Method): [string, z.ZodDefault][] {
+  return Object.entries(schema.shape) as [string, z.ZodDefault][];
+}
 
 const flagOf = (name: string) => flagNames[name] ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
@@ -131,8 +134,8 @@ function numbers(text: string): string {
 }
 
 /** One flag for every option of the method, so that the schema stays the only list of them. */
-function addMethodOptions(command: Command): void {
-  for (const [name, field] of Object.entries(cplOptionsSchema.shape)) {
+function addMethodOptions(command: Command, method: Method): void {
+  for (const [name, field] of fieldsOf(method)) {
     const flag = flagOf(name);
     const description = field.description!.replace(/`(\w+)`/g, (_, other) => `--${flagOf(other)}`);
     const type = field.unwrap();
@@ -147,9 +150,9 @@ function addMethodOptions(command: Command): void {
 }
 
 /** Method options among the flags, converted to the types of the schema. */
-export function methodOptions(flags: Readonly<Record<string, unknown>>): CplOptionsInput {
+export function methodOptions(method: Method, flags: Readonly<Record<string, unknown>>): TrainingOptions {
   const given: Record<string, unknown> = {};
-  for (const [name, field] of Object.entries(cplOptionsSchema.shape)) {
+  for (const [name, field] of fieldsOf(method)) {
     const key = flagOf(name).replace(/-([a-z])/g, (_, letter) => letter.toUpperCase());
     const value = flags[key];
     if (value === undefined) continue;
@@ -157,13 +160,13 @@ export function methodOptions(flags: Readonly<Record<string, unknown>>): CplOpti
     if (Array.isArray(initial)) given[name] = String(value).split(",").map(Number);
     else given[name] = typeof initial === "number" ? Number(value) : value;
   }
-  return cplOptions(given as CplOptionsInput);
+  return method.options(given as never);
 }
 
-async function run(flags: TrainFlags & Record<string, unknown>, command: Command): Promise<void> {
+async function run(method: Method, flags: TrainFlags & Record<string, unknown>, command: Command): Promise<void> {
   if (!flags.resume && !namesData(flags))
     command.error("error: --data and --csv are needed (or --data and --dataset), or --resume", { exitCode: 2 });
-  const options = methodOptions(flags);
+  const options = methodOptions(method, flags);
   using stop = interruptible();
   const folder = flags.resume ?? flags.out;
   const source = deviceSource(flags);
@@ -183,21 +186,22 @@ async function run(flags: TrainFlags & Record<string, unknown>, command: Command
   if (!flags.resume) {
     outputFolder(folder, "--out");
     await expectFreeFolder(folder, { overwrite });
-  } else await readCheckpoint(join(folder, checkpointFile));
+  } else await ownCheckpoint(method, folder);
   const data = flags.resume ? undefined : await trainingData(flags, stop.signal);
   // Held until the record is written, too.
   await using lock = await FolderLock.take(folder, hooks.log);
   if (!data) {
-    const resumed = await resumeCpl(source, { ...hooks, lock });
+    const resumed = await resumeTraining(method, source, { ...hooks, lock });
     using _device = resumed.model.device;
-    await finish(resumed, folder, `CPL-IQA, ${folder}`);
+    await finish(resumed, folder, `${method.title}, ${folder}`);
     return;
   }
   const onStart = (run: string) => writeSplit(folder, data, run);
-  const result = await trainCpl(
+  const result = await startTraining(
+    method,
     source,
     data,
-    options,
+    options as never,
     { ...hooks, lock, overwrite, onStart },
     {
       ...(flags.init && { init: flags.init }),
@@ -205,7 +209,7 @@ async function run(flags: TrainFlags & Record<string, unknown>, command: Command
     },
   );
   using _device = result.model.device;
-  await finish(result, folder, `CPL-IQA on ${flags.data}`);
+  await finish(result, folder, `${method.title} on ${flags.data}`);
 }
 
 async function trainingData(flags: TrainFlags, signal: AbortSignal): Promise<TrainingData> {
@@ -299,10 +303,7 @@ export async function finish(result: TrainingResult, folder: string, title: stri
   const { trainingReport } = await import("../models/report/training/training-report.ts");
   await writeFileAtomically(report, await trainingReport(record));
   printResults(record);
-  const models = [stageOneFile, modelFile].filter(
-    (_, i) => (i === 0 ? card.options.stageOneEpochs : card.options.stageTwoEpochs) > 0,
-  );
-  console.log(`\nmodels: ${models.map((file) => join(folder, file)).join(", ")}\nreport: ${report}`);
+  console.log(`\nmodels: ${result.files.map((file) => join(folder, file)).join(", ")}\nreport: ${report}`);
   return record;
 }
 

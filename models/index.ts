@@ -17,9 +17,11 @@ export {
 } from "./backbones/index.ts";
 export * from "./data/index.ts";
 export { LABEL_MODES, type LabelMode } from "./labels/labels.ts";
-export { type CplOptions, type CplOptionsInput, cplOptions, OptionError } from "./methods/cpl/options.ts";
+export { resumeCpl, trainCpl } from "./methods/cpl/index.ts";
+export { type CplOptions, type CplOptionsInput, cplOptions } from "./methods/cpl/options.ts";
 export * from "./metrics/index.ts";
 export { CplModel, type ModelCard, openModel, saveModel } from "./networks/model.ts";
+export { OptionError } from "./options.ts";
 export type { AdapterOptions } from "./scoring/device.ts";
 export type { DrawOptions, QualityMap } from "./scoring/explain.ts";
 export type { BatchReport } from "./scoring/network.ts";
@@ -33,7 +35,8 @@ export {
   ScorerClosedError,
   type ScorerOptions,
 } from "./scoring/scorer.ts";
-export { resumeCpl, trainCpl } from "./training/train.ts";
+export type { Method } from "./training/method.ts";
+export { resumeTraining, startTraining } from "./training/train.ts";
 export {
   type RatedRow,
   type TrainingData,

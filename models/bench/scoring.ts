@@ -7,9 +7,9 @@ import sharp from "sharp";
 import type { Device } from "../../engine/device/device.ts";
 import { decode, prefetch, upload } from "../data/index.ts";
 import { photographPath } from "../demo.ts";
-import { type CplOptions, cplOptions } from "../methods/cpl/options.ts";
 import { centrePass, Forward } from "../networks/forward.ts";
 import { CplModel, saveModel } from "../networks/model.ts";
+import { type ModelOptions, modelOptions } from "../networks/options.ts";
 import { openScorer } from "../scoring/scorer.ts";
 import { distributions } from "../views/predict.ts";
 
@@ -93,7 +93,7 @@ export async function scoringBenchmark(device: Device, paths: readonly string[])
 /** Milliseconds a picture of full batches that are on the device already. */
 export async function networkMilliseconds(
   device: Device,
-  options: CplOptions,
+  options: ModelOptions,
   path: string,
   batch: number,
 ): Promise<number> {
@@ -114,7 +114,11 @@ export async function networkMilliseconds(
 }
 
 /** Writes a model with drawn weights, a ResNet-18 unless told otherwise, and returns the path. */
-export async function freshModel(device: Device, folder: string, options = cplOptions({})): Promise<string> {
+export async function freshModel(
+  device: Device,
+  folder: string,
+  options: ModelOptions = modelOptions({}),
+): Promise<string> {
   const path = join(folder, "model.safetensors");
   const model = new CplModel(device, options);
   await saveModel(path, model, { options, range: [0, 100], history: ["fresh weights, for a benchmark"], fresh: [] });

@@ -8,6 +8,7 @@ import { Random } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { ViT } from "../backbones/vit.ts";
 import { cplOptions } from "../methods/cpl/options.ts";
+import { type BatchLabels, labelTask } from "../methods/parts/label-loss.ts";
 import { CplModel } from "../networks/model.ts";
 import type { PlannedPicture } from "../training/batches.ts";
 import { Stepper } from "../training/stepper.ts";
@@ -22,6 +23,12 @@ const planned: PlannedPicture = {
   window: { top: 0, left: 0, flip: false },
 };
 
+function oneHotLabels(size: number, levels: number): BatchLabels {
+  const targets = new Float32Array(size * levels);
+  for (let i = 0; i < size; i++) targets[i * levels + (i % levels)] = 1;
+  return { targets, weights: new Float32Array(size).fill(1), margins: new Float32Array(0), labelled: size };
+}
+
 /** One training step of CPL-IQA with ResNet-18: forward, loss, backward, Adam. */
 export function trainingStepBenchmark(batch: number, side: number): Benchmark {
   const name = `ResNet-18 training step, ${batch} pictures at ${side}`;
@@ -32,23 +39,17 @@ export function trainingStepBenchmark(batch: number, side: number): Benchmark {
       device.memory.resetPeak();
       const options = cplOptions({ crop: side, resize: side });
       const model = new CplModel(device, options);
-      const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] });
-      const batchOf = (size: number, picture: Tensor): Parameters<Stepper["step"]> => {
-        const targets = new Float32Array(size * options.levels);
-        for (let i = 0; i < size; i++) targets[i * options.levels + (i % options.levels)] = 1;
-        const labels = {
-          targets,
-          weights: new Float32Array(size).fill(1),
-          margins: new Float32Array(0),
-          labelled: size,
-        };
-        return [Array.from({ length: size }, () => ({ planned, tensor: picture })), labels, 1];
-      };
+      const task = labelTask(options, ({ length }) => oneHotLabels(length, options.levels));
+      const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] }, task);
+      const batchOf = (size: number, picture: Tensor): Parameters<Stepper["step"]> => [
+        Array.from({ length: size }, () => ({ planned, tensor: picture })),
+        1,
+      ];
       using picture = device.owned("pictures", () => noise(device, [1, side, side, 3]));
       try {
         expectFit(device, batch, (size) => {
-          const [pictures, labels] = batchOf(size, picture);
-          stepper.rehearse(pictures, labels, 2);
+          const [pictures] = batchOf(size, picture);
+          stepper.rehearse(pictures, 2);
         });
         const step = batchOf(batch, picture);
         // The first is recorded, the second traced; what is measured are replays.
@@ -90,16 +91,13 @@ export const replayBenchmark: Benchmark = {
   async measure(device, runs) {
     const options = cplOptions({ crop: 32, resize: 32 });
     const model = new CplModel(device, options);
-    const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] });
+    const task = labelTask(options, ({ length }) => oneHotLabels(length, options.levels));
+    const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] }, task);
     using picture = device.owned("pictures", () => noise(device, [1, 32, 32, 3]));
-    const targets = new Float32Array(2 * options.levels);
-    targets[0] = targets[options.levels] = 1;
-    const labels = { targets, weights: new Float32Array(2).fill(1), margins: new Float32Array(0), labelled: 2 };
     try {
       for (let i = 0; i < 3; i++)
         await stepper.step(
           [0, 1].map(() => ({ planned, tensor: picture })),
-          labels,
           1,
         );
       const { plan } = stepper;

@@ -149,7 +149,7 @@ export class Experiment implements Disposable {
     const before = this.#failures.get(training.key);
     if (before) throw new Error(before);
     const { progress, onRun: _, log: __, ...hooks } = this.#hooks;
-    if (hooks.signal?.aborted) throw new TrainingInterrupted(modelPath(this.store, training));
+    if (hooks.signal?.aborted) throw new TrainingInterrupted(modelPath(this.store, training), "cpl");
     try {
       const bars = progress ? { progress } : {};
       await trainPlanned(training, this.store, this.device, this.surroundings, { ...hooks, ...bars, label });

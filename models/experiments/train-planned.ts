@@ -2,11 +2,11 @@ import { appendFileSync, existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { cpl, resumeCpl, trainCpl } from "../methods/cpl/index.ts";
 import type { Evaluation } from "../metrics/index.ts";
 import { type MeasureName, measureNames, type PartResult } from "../report/experiment/experiment-record.ts";
 import { planEpoch } from "../training/batches.ts";
 import { readCheckpoint } from "../training/checkpoint.ts";
-import { resumeCpl, trainCpl } from "../training/train.ts";
 import {
   checkpointFile,
   modelFile,
@@ -126,7 +126,7 @@ async function continues(folder: string, { data }: PlannedTraining): Promise<boo
 function picturesIn({ stage, options, data }: PlannedTraining): number {
   const { labelled, unlabelled, validation, test } = data;
   const epochs = stage === 1 ? options.stageOneEpochs : options.stageTwoEpochs;
-  const trained = planEpoch(stage, 0, data, options).flat().length;
+  const trained = planEpoch({ ...cpl.phases(options)[stage - 1]!, stage }, 0, data, options).flat().length;
   const features = stage === 1 ? 0 : labelled.length + unlabelled.length;
   return epochs * (trained + features) + validation.length + test.length;
 }

@@ -2,12 +2,14 @@ import { z } from "zod";
 import { checked, FileError, jsonOf } from "../../engine/weights/files.ts";
 import { SafetensorsError, type SafetensorsFile } from "../../engine/weights/safetensors.ts";
 import type { MosRange } from "../data/index.ts";
-import { type CplOptions, type CplOptionsInput, cplOptions } from "../methods/cpl/options.ts";
+import { type ModelOptions, modelOptions, partedOptions } from "./options.ts";
 
 /** What a weights file says about its model, beside the tensors. */
-export interface ModelCard {
-  /** How it was trained. */
-  readonly options: CplOptions;
+export interface ModelCard<Options extends ModelOptions = ModelOptions> {
+  /** How it was trained: what {@link ModelOptions} says of the model, and the options of its method beside. */
+  readonly options: Options;
+  /** Title of the method that trained it. */
+  readonly method?: string;
   /** Ends of the score scale: the lowest quality first. */
   readonly range: MosRange;
   /** Sentences on how it came about: start weights, data, split, stages done. */
@@ -18,14 +20,19 @@ export interface ModelCard {
   readonly run?: string;
 }
 
-const format = "acutance-cpl";
+const format = "acutance-2";
+/** Of models whose options and those of their method are in one text. */
+const firstFormat = "acutance-cpl";
 
 /** The card as the text entries of a safetensors header. */
 export function cardMetadata(frozenNorms: readonly string[], card: ModelCard): Record<string, string> {
+  const { model, method } = partedOptions(card.options);
   return {
     format,
-    method: "CPL-IQA",
-    options: JSON.stringify(card.options),
+    network: "distribution",
+    ...(card.method !== undefined && { method: card.method }),
+    options: JSON.stringify(model),
+    method_options: JSON.stringify(method),
     score_range: JSON.stringify(card.range),
     score_direction: "higher is better",
     input: inputOf(card.options),
@@ -36,7 +43,7 @@ export function cardMetadata(frozenNorms: readonly string[], card: ModelCard): R
   };
 }
 
-function inputOf({ crop, resize, cropFrom }: CplOptions): string {
+function inputOf({ crop, resize, cropFrom }: ModelOptions): string {
   return `${crop}x${crop} of ${cropFrom === "resized" ? `${resize}x${resize}` : "the picture at its own size"}, RGB`;
 }
 
@@ -53,22 +60,32 @@ export function readCard(file: SafetensorsFile): ModelCard & { frozenNorms: stri
     const value = file.metadata.get(key);
     if (value !== undefined) return value;
     throw new SafetensorsError(
-      `${file.path}: its header has no "${key}"; a model trained by \`acutance train cpl\` is needed`,
+      `${file.path}: its header has no "${key}"; a model trained by \`acutance train\` is needed`,
     );
   };
   const found = text("format");
-  if (found !== format) throw new SafetensorsError(`${file.path}: format "${found}", expected "${format}"`);
+  if (found !== format && found !== firstFormat)
+    throw new SafetensorsError(`${file.path}: format "${found}", expected "${format}" or "${firstFormat}"`);
   const of = <Form>(key: string, form: z.ZodType<Form>): Form => {
     const source = `${file.path}: its ${key}`;
     return checked(jsonOf(text(key), source), source, form);
   };
+  const optionsOf = (): ModelOptions => {
+    const options = of("options", z.looseObject({}));
+    const { model, method } =
+      found === firstFormat
+        ? partedOptions(options)
+        : { model: options, method: of("method_options", z.looseObject({})) };
+    return { ...modelOptions(model), ...method };
+  };
   try {
     return {
-      options: cplOptions(of("options", z.looseObject({})) as CplOptionsInput),
+      options: optionsOf(),
       range: of("score_range", rangeSchema) as unknown as MosRange,
       history: of("history", texts),
       fresh: of("fresh", texts),
       frozenNorms: of("frozen_norms", texts),
+      ...(file.metadata.has("method") && { method: text("method") }),
       ...(file.metadata.has("run") && { run: text("run") }),
     };
   } catch (cause) {

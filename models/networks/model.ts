@@ -18,8 +18,8 @@ import {
   writeSafetensors,
 } from "../../engine/weights/safetensors.ts";
 import { type Backbone, createBackbone, type InitReport } from "../backbones/index.ts";
-import type { CplOptions } from "../methods/cpl/options.ts";
 import { cardMetadata, type ModelCard, readCard } from "./card.ts";
+import type { ModelOptions } from "./options.ts";
 import { Trunk } from "./trunk.ts";
 
 export type { ModelCard } from "./card.ts";
@@ -38,7 +38,7 @@ export interface Outputs {
 export class CplModel implements Layer {
   readonly device: Device;
   readonly backbone: Backbone;
-  readonly options: CplOptions;
+  readonly options: ModelOptions;
   /** Number of the training step that is recorded or replayed: what dropout draws by. */
   step = 0;
   readonly #trunk: Trunk;
@@ -47,7 +47,7 @@ export class CplModel implements Layer {
   readonly #classify: Linear;
 
   /** A model drawn from the options' seed, or with weights of 0, to be loaded. */
-  constructor(device: Device, options: CplOptions, weights: "drawn" | "zero" = "drawn") {
+  constructor(device: Device, options: ModelOptions, weights: "drawn" | "zero" = "drawn") {
     const random = weights === "drawn" ? new Random(options.seed, "weights") : undefined;
     this.device = device;
     this.options = options;
@@ -216,7 +216,7 @@ function halved(tensor: TensorToStore, { kind }: NamedTensor): TensorToStore {
 export async function openModel(
   device: Device,
   path: string,
-  optionsFor: (card: ModelCard) => CplOptions = ({ options }) => options,
+  optionsFor: (card: ModelCard) => ModelOptions = ({ options }) => options,
 ): Promise<{ model: CplModel; card: ModelCard; notes: readonly string[] }> {
   await using file = await openSafetensors(path);
   const { frozenNorms, ...card } = readCard(file);
@@ -239,7 +239,7 @@ export async function openModel(
 }
 
 /** What the card says of the head is what its tensors are, before memory is taken for it. */
-function expectHead(file: SafetensorsFile, { embedding, levels }: CplOptions): void {
+function expectHead(file: SafetensorsFile, { embedding, levels }: ModelOptions): void {
   const expect = (option: string, value: number, name: string) => {
     const found = file.tensors.get(name)?.shape[0];
     if (found === undefined) throw new SafetensorsError(`${file.path} has no tensor "${name}"; it is no whole model`);

@@ -4,7 +4,8 @@ import { concat, slice } from "../../engine/ops/join.ts";
 import { reshape } from "../../engine/ops/shape.ts";
 import { type Shape, sizeOf, type Tensor } from "../../engine/tensor.ts";
 import type { Backbone } from "../backbones/index.ts";
-import { type CplOptions, OptionError } from "../methods/cpl/options.ts";
+import { OptionError } from "../options.ts";
+import type { ModelOptions } from "./options.ts";
 
 /** What the sections of a backbone up to some depth leave: pooled features on the way, and the map that goes on. */
 interface Passed {
@@ -19,12 +20,12 @@ interface Passed {
  */
 export class Trunk {
   readonly backbone: Backbone;
-  readonly #options: Pick<CplOptions, "pooling" | "frozen">;
+  readonly #options: Pick<ModelOptions, "pooling" | "frozen">;
   /** Depths whose maps are pooled, ascending. */
   readonly #depths: readonly number[];
 
   /** @throws OptionError when the options name depths that the backbone does not have */
-  constructor(backbone: Backbone, options: Pick<CplOptions, "backbone" | "featureDepths" | "pooling" | "frozen">) {
+  constructor(backbone: Backbone, options: Pick<ModelOptions, "backbone" | "featureDepths" | "pooling" | "frozen">) {
     const { layers } = backbone;
     const { featureDepths, frozen } = options;
     const beyond = featureDepths.find((depth) => depth > layers);

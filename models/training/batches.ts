@@ -1,9 +1,10 @@
 import { Random } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Row } from "../data/index.ts";
-import type { CplOptions } from "../methods/cpl/options.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { viewWindows } from "../views/windows.ts";
+import type { Phase } from "./method.ts";
+import type { TrainingOptions } from "./options.ts";
 import type { TrainingData } from "./training.ts";
 
 /** One picture of a training batch before it is loaded. */
@@ -24,21 +25,29 @@ export interface PlannedPicture {
 /** What batches are planned from. */
 type Parts = Pick<TrainingData, "ranked"> & { readonly labelled: readonly Row[]; readonly unlabelled: readonly Row[] };
 
+/** What the batches of a phase depend on beside data and options. `stage`: its place among the phases, the first being 1. */
+export type PlannedPhase = Pick<Phase, "batch" | "length"> & { readonly stage: number };
+
 /**
  * The batches of one epoch; the same seed, stage and epoch give the same batches. In each come first the pairs of ranked
  * copies, the better one of a pair before the worse, then the labelled pictures, then the others.
  */
-export function planEpoch(stage: 1 | 2, epoch: number, parts: Parts, options: CplOptions): PlannedPicture[][] {
-  const random = new Random(options.seed, `stage ${stage}, epoch ${epoch}`);
+export function planEpoch(
+  phase: PlannedPhase,
+  epoch: number,
+  parts: Parts,
+  options: TrainingOptions,
+): PlannedPicture[][] {
+  const random = new Random(options.seed, `stage ${phase.stage}, epoch ${epoch}`);
   const pairs = rankedPairs(parts, options, random.fork("ranked"));
-  return scoredBatches(stage, random, parts, options).map((batch) => [...pairs(), ...batch]);
+  return scoredBatches(phase, random, parts, options).map((batch) => [...pairs(), ...batch]);
 }
 
 /**
  * Gives pairs for one batch after another: two pictures of a set, both drawn evenly. They are seen as in a test, for a crop or a
  * mirror image says nothing of their order.
  */
-function rankedPairs({ ranked = [] }: Parts, options: CplOptions, random: Random): () => PlannedPicture[] {
+function rankedPairs({ ranked = [] }: Parts, options: TrainingOptions, random: Random): () => PlannedPicture[] {
   const pairs = pairsInBatch(ranked, options);
   if (pairs === 0) return () => [];
   const window = viewWindows(options)[0]!;
@@ -54,12 +63,17 @@ function rankedPairs({ ranked = [] }: Parts, options: CplOptions, random: Random
 }
 
 /** Ranked pairs in a batch. */
-export function pairsInBatch(ranked: TrainingData["ranked"] = [], { rankPairs, rankWeight }: CplOptions): number {
+export function pairsInBatch(ranked: TrainingData["ranked"] = [], { rankPairs, rankWeight }: TrainingOptions): number {
   return ranked.length > 0 && rankWeight > 0 ? rankPairs : 0;
 }
 
 /** The batches of an epoch without ranked copies. */
-function scoredBatches(stage: 1 | 2, random: Random, parts: Parts, options: CplOptions): PlannedPicture[][] {
+function scoredBatches(
+  { batch, length = "unlabelled" }: PlannedPhase,
+  random: Random,
+  parts: Parts,
+  options: TrainingOptions,
+): PlannedPicture[][] {
   const windows = random.fork("windows");
   const tokens = random.fork("tokens");
   const most = options.resize - options.crop + 1;
@@ -81,27 +95,26 @@ function scoredBatches(stage: 1 | 2, random: Random, parts: Parts, options: CplO
   });
   const { trainCrops } = options;
   const labelled = cycle(parts.labelled, random.fork("labelled"));
-  if (stage === 1) {
-    const { stageOneBatch } = options;
+  const { labelled: labelledBatch, unlabelled: unlabelledBatch } = batch;
+  if (unlabelledBatch === 0) {
     const batches: PlannedPicture[][] = [];
-    for (let left = parts.labelled.length * trainCrops; left > 0; left -= stageOneBatch) {
-      batches.push(labelled.take(Math.min(left, stageOneBatch)).map(({ row, index }) => plan(row, index, "labelled")));
+    for (let left = parts.labelled.length * trainCrops; left > 0; left -= labelledBatch) {
+      batches.push(labelled.take(Math.min(left, labelledBatch)).map(({ row, index }) => plan(row, index, "labelled")));
     }
     // Statistics of few pictures would lead batch norm astray: a rest of less than half a batch waits for another epoch's order.
-    const whole = batches.filter((batch) => 2 * batch.length >= stageOneBatch);
+    const whole = batches.filter((batch) => 2 * batch.length >= labelledBatch);
     return whole.length > 0 ? whole : batches.filter((batch) => batch.length > 1);
   }
   const unlabelled = cycle(parts.unlabelled, random.fork("unlabelled"));
-  const { labelledBatch, unlabelledBatch, stageTwoEpoch } = options;
   const crops = { labelled: parts.labelled.length * trainCrops, unlabelled: parts.unlabelled.length * trainCrops };
   const passes = {
     labelled: Math.ceil(crops.labelled / labelledBatch),
     unlabelled: Math.ceil(crops.unlabelled / unlabelledBatch),
   };
-  const steps = stageTwoEpoch === "all" ? Math.max(passes.labelled, passes.unlabelled) : passes[stageTwoEpoch];
+  const steps = length === "all" ? Math.max(passes.labelled, passes.unlabelled) : passes[length];
   return Array.from({ length: steps }, (_, step) => {
     const left = crops.unlabelled - step * unlabelledBatch;
-    const count = stageTwoEpoch === "unlabelled" ? Math.min(left, unlabelledBatch) : unlabelledBatch;
+    const count = length === "unlabelled" ? Math.min(left, unlabelledBatch) : unlabelledBatch;
     return [
       ...labelled.take(labelledBatch).map(({ row, index }) => plan(row, index, "labelled")),
       ...unlabelled.take(count).map(({ row, index }) => plan(row, index, "unlabelled")),

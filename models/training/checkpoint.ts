@@ -3,20 +3,22 @@ import { loadTensors, type NamedTensor, nameTensors, storable } from "../../engi
 import { checkDigest, withDigest } from "../../engine/weights/digest.ts";
 import { checked, jsonOf } from "../../engine/weights/files.ts";
 import { openSafetensors, SafetensorsError, toFloat32, writeSafetensors } from "../../engine/weights/safetensors.ts";
-import type { PseudoLabels } from "../methods/cpl/pseudo-labels.ts";
 import { cardMetadata, type ModelCard, rangeSchema, readCard } from "../networks/card.ts";
 import type { CplModel } from "../networks/model.ts";
+import type { HostArray, PhaseRun } from "./method.ts";
 import type { Progress, TrainingData } from "./training.ts";
 
-/** Where training stands: the next step to do. Stage 3 means that both stages are done. */
+/** Where training stands: the next step to do. `stage` is the place of its phase, the first being 1; beyond the last all are done. */
 export interface Position {
-  stage: 1 | 2 | 3;
+  stage: number;
   epoch: number;
   step: number;
 }
 
 /** Everything that training continues from. */
 export interface Checkpoint {
+  /** Name of the method. */
+  readonly method: string;
   readonly card: ModelCard;
   readonly frozenNorms: readonly string[];
   readonly position: Position;
@@ -24,7 +26,6 @@ export interface Checkpoint {
   readonly data: TrainingData;
   readonly progress: Progress;
   readonly command: string;
-  readonly pseudo: PseudoLabels | undefined;
 }
 
 /** Writes a checkpoint with the tensors of model and training; an interruption leaves the one before. */
@@ -33,16 +34,12 @@ export async function writeCheckpoint(
   model: CplModel,
   training: readonly NamedTensor[],
   checkpoint: Omit<Checkpoint, "frozenNorms">,
+  arrays: Readonly<Record<string, HostArray>> = {},
 ): Promise<void> {
-  const { card, position, optimiserSteps, data, progress, command, pseudo } = checkpoint;
+  const { card, ...rest } = checkpoint;
   const tensors = await storable([...model.tensors(), ...training]);
-  if (pseudo) {
-    const rows = pseudo.weights.length;
-    const shape = [rows, pseudo.targets.length / rows];
-    tensors.push({ name: "pseudo.targets", dtype: "F32", shape, data: pseudo.targets });
-    tensors.push({ name: "pseudo.weights", dtype: "F32", shape: [rows], data: pseudo.weights });
-  }
-  const state = JSON.stringify({ position, optimiserSteps, data, progress, command });
+  for (const [name, { data, shape }] of Object.entries(arrays)) tensors.push({ name, dtype: "F32", shape, data });
+  const state = JSON.stringify(rest);
   await writeSafetensors(
     path,
     tensors,
@@ -60,12 +57,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   await checkDigest(file);
   const training = file.metadata.get("training");
   if (!training) throw new SafetensorsError(`${path} is a model, no checkpoint: it does not say where training stood`);
-  let pseudo: PseudoLabels | undefined;
-  if (file.tensors.has("pseudo.targets")) {
-    const read = async (name: string) => Float32Array.from(toFloat32(await file.read(name)));
-    pseudo = { targets: await read("pseudo.targets"), weights: await read("pseudo.weights") };
-  }
-  return { card, frozenNorms, pseudo, ...stateOf(training, path) };
+  return { card, frozenNorms, ...stateOf(training, path) };
 }
 
 const row = z.looseObject({ name: z.string(), path: z.string() });
@@ -74,7 +66,8 @@ const list = z.array(z.looseObject({}));
 
 /** What must be there to go on; the rest is taken as it is. */
 const stateSchema = z.looseObject({
-  position: z.object({ stage: z.literal([1, 2, 3]), epoch: z.int().min(0), step: z.int().min(0) }),
+  method: z.string().default("cpl"),
+  position: z.object({ stage: z.int().min(1).max(100), epoch: z.int().min(0), step: z.int().min(0) }),
   optimiserSteps: z.int().min(0),
   data: z.looseObject({
     labelled: z.array(rated),
@@ -96,7 +89,7 @@ const stateSchema = z.looseObject({
   command: z.string(),
 });
 
-type State = Pick<Checkpoint, "position" | "optimiserSteps" | "data" | "progress" | "command">;
+type State = Pick<Checkpoint, "method" | "position" | "optimiserSteps" | "data" | "progress" | "command">;
 
 /** @throws SafetensorsError when the state of a checkpoint is damaged */
 function stateOf(text: string, path: string): State {
@@ -107,8 +100,17 @@ function stateOf(text: string, path: string): State {
   }
 }
 
-export async function loadCheckpoint(path: string, model: CplModel, training: readonly NamedTensor[]): Promise<void> {
+/** Loads the tensors of model and training, and what the phase keeps on the host. */
+export async function loadCheckpoint(
+  path: string,
+  model: CplModel,
+  training: readonly NamedTensor[],
+  run: Pick<PhaseRun, "restore"> = {},
+): Promise<void> {
   await using file = await openSafetensors(path);
   await loadTensors(file, [...model.tensors(), ...training]);
   nameTensors(model.tensors());
+  await run.restore?.(async (name) =>
+    file.tensors.has(name) ? Float32Array.from(toFloat32(await file.read(name))) : undefined,
+  );
 }

@@ -45,10 +45,10 @@ export async function trainThroughLosses(
       const progressed = reached !== undefined && isFurther(reached, furthest);
       if (progressed) furthest = { ...reached };
       losses = progressed ? 1 : losses + 1;
-      if (typeof source !== "function") throw lossFor(error, reached, hooks.folder, "the device was given open");
-      if (losses === mostLosses) throw lossFor(error, reached, hooks.folder, `${losses} were lost there`);
+      if (typeof source !== "function") throw lossFor(error, session, hooks.folder, "the device was given open");
+      if (losses === mostLosses) throw lossFor(error, session, hooks.folder, `${losses} were lost there`);
       const from = begin === again ? "going on from the checkpoint" : "starting again";
-      hooks.log?.(`the GPU device was lost ${placeOf(reached)} (${error.reason}); ${from} on a new one`);
+      hooks.log?.(`the GPU device was lost ${session?.place ?? before} (${error.reason}); ${from} on a new one`);
     }
   }
 }
@@ -58,16 +58,13 @@ function isFurther(a: Position, b: Position | undefined): boolean {
   return (a.stage - b.stage || a.epoch - b.epoch || a.step - b.step) > 0;
 }
 
-function placeOf(position: Position | undefined): string {
-  if (!position) return "before training began";
-  const { stage, epoch, step } = position;
-  return stage === 3 ? "after both stages" : `in stage ${stage}, epoch ${epoch + 1}, step ${step + 1}`;
-}
+const before = "before training began";
 
-function lossFor(error: DeviceLostError, reached: Position | undefined, folder: string, why: string): DeviceLostError {
+function lossFor(error: DeviceLostError, session: Session | undefined, folder: string, why: string): DeviceLostError {
+  const resume = session ? ` with \`acutance train ${session.method} --resume ${folder}\`` : "";
   return new DeviceLostError(
-    `${error.reason}, ${placeOf(reached)}; ${why}, so training stopped`,
-    `continue on a new device with \`acutance train cpl --resume ${folder}\`; when it is lost at the same place again, train with a smaller batch or input, or on another adapter`,
+    `${error.reason}, ${session?.place ?? before}; ${why}, so training stopped`,
+    `continue on a new device${resume}; when it is lost at the same place again, train with a smaller batch or input, or on another adapter`,
     { cause: error },
   );
 }

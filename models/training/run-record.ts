@@ -22,8 +22,8 @@ export interface RunRecord {
   /** Pictures in each part of the split; `ranked`: sets of degraded copies. */
   parts: { labelled: number; ranked?: number; unlabelled: number; validation?: number; test: number };
   phases: { name: string; seconds: number }[];
-  /** `gradientNorm`: of all gradients together before clipping, when they were clipped and finite. */
-  losses: { stage: 1 | 2; epoch: number; step: number; loss: number; gradientNorm?: number }[];
+  /** `stage`: place of the phase, the first being 1; `gradientNorm`: of all gradients together before clipping, when they were clipped and finite. */
+  losses: { stage: number; epoch: number; step: number; loss: number; gradientNorm?: number }[];
   /** One label step each; scores of `quality` are on [1, 100]. */
   refreshes: {
     epoch: number;

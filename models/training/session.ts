@@ -2,28 +2,23 @@ import { join } from "node:path";
 import { memorySummary } from "../../engine/memory/report.ts";
 import type { Schedule } from "../../engine/optim/schedule.ts";
 import type { RankedPicture } from "../data/index.ts";
-import { convert, denormaliseScore, normaliseMos } from "../labels/labels.ts";
-import { batchLabels } from "../methods/cpl/batch-labels.ts";
-import { labelStep, refreshSentence } from "../methods/cpl/label-step.ts";
-import type { CplOptions } from "../methods/cpl/options.ts";
-import { expectations, type PseudoLabels, pseudoLabelQuality } from "../methods/cpl/pseudo-labels.ts";
+import { convert, normaliseMos } from "../labels/labels.ts";
 import { evaluate } from "../metrics/index.ts";
 import { type CplModel, type ModelCard, saveModel } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
-import { features } from "../views/predict.ts";
-import { type LoadedBatch, loadBatches, pairsInBatch, planEpoch } from "./batches.ts";
+import { type LoadedBatch, loadBatches, type PlannedPicture, pairsInBatch, planEpoch } from "./batches.ts";
 import { type Checkpoint, loadCheckpoint, type Position, writeCheckpoint } from "./checkpoint.ts";
 import { fixStatistics } from "./feature-statistics.ts";
 import { expectFit } from "./memory.ts";
-import { Stepper, type StepReport, stageSchedule } from "./stepper.ts";
+import type { Method, Phase, PhaseRun } from "./method.ts";
+import type { TrainingOptions } from "./options.ts";
+import { phaseSchedule, Stepper, type StepReport } from "./stepper.ts";
 import { testScores } from "./test-scores.ts";
 import {
   checkpointFile,
-  modelFile,
   type Progress,
   type ProgressSink,
   type RatedRow,
-  stageOneFile,
   type TrainingData,
   TrainingError,
   type TrainingHooks,
@@ -36,8 +31,10 @@ const defaultCheckpointSeconds = 300;
 /** One training run from its start or a checkpoint to its end. */
 export class Session {
   readonly #model: CplModel;
-  readonly #options: CplOptions;
-  readonly #card: ModelCard;
+  readonly #method: Method;
+  readonly #phases: readonly Phase[];
+  readonly #options: TrainingOptions;
+  readonly #card: ModelCard<TrainingOptions>;
   readonly #data: TrainingData;
   readonly #hooks: TrainingHooks;
   readonly #inputs: Inputs;
@@ -46,23 +43,27 @@ export class Session {
   readonly #progress: Progress;
   readonly #command: string;
   readonly #broken = new Set<string>();
-  /** Factors of the learning rates, by stage. */
-  readonly #schedules: Readonly<Record<1 | 2, Schedule>>;
-  /** Stages whose memory was logged. */
-  readonly #measured = new Set<1 | 2>();
+  /** Factors of the learning rates, by phase. */
+  readonly #schedules: readonly Schedule[];
+  /** Phases whose memory was logged. */
+  readonly #measured = new Set<Phase>();
+  /** The phase that training is in; none when all are done. */
+  #run: PhaseRun | undefined;
   #stepper: Stepper;
   #checkpointMs = performance.now();
-  #pseudo: PseudoLabels | undefined;
 
   constructor(
+    method: Method,
     model: CplModel,
     inputs: Inputs,
-    card: ModelCard,
+    card: ModelCard<TrainingOptions>,
     data: TrainingData,
     hooks: TrainingHooks,
-    from: Pick<Checkpoint, "position" | "progress" | "command" | "pseudo" | "optimiserSteps">,
+    from: Pick<Checkpoint, "position" | "progress" | "command" | "optimiserSteps">,
   ) {
     this.#model = model;
+    this.#method = method;
+    this.#phases = method.phases(card.options);
     this.#options = card.options;
     this.#card = card;
     this.#data = data;
@@ -78,11 +79,16 @@ export class Session {
     this.#position = { ...from.position };
     this.#progress = from.progress;
     this.#command = from.command;
-    this.#pseudo = from.pseudo;
-    const schedule = (stage: 1 | 2, epochs: number) =>
-      stageSchedule(card.options, stage, epochs === 0 ? 0 : planEpoch(stage, 0, data, card.options).length);
-    this.#schedules = { 1: schedule(1, card.options.stageOneEpochs), 2: schedule(2, card.options.stageTwoEpochs) };
-    this.#stepper = new Stepper(model, inputs, card, from.optimiserSteps);
+    this.#schedules = this.#phases.map((phase, i) =>
+      phaseSchedule(card.options, phase, phase.epochs === 0 ? 0 : this.#planned(i, 0).length),
+    );
+    this.#run = this.#begun();
+    this.#stepper = new Stepper(model, inputs, card, this.#run, from.optimiserSteps);
+  }
+
+  /** Word of the method on the command line. */
+  get method(): string {
+    return this.#method.name;
   }
 
   /** The next step to do. */
@@ -96,30 +102,52 @@ export class Session {
     return stage === 1 && epoch === 0 && step === 0;
   }
 
+  /** Where training stands, in words. */
+  get place(): string {
+    const { stage, epoch, step } = this.#position;
+    const phase = this.#phases[stage - 1];
+    return phase ? `in ${phase.name}, epoch ${epoch + 1}, step ${step + 1}` : "after the last phase";
+  }
+
+  get #phase(): Phase | undefined {
+    return this.#phases[this.#position.stage - 1];
+  }
+
+  #planned(index: number, epoch: number): PlannedPicture[][] {
+    return planEpoch({ ...this.#phases[index]!, stage: index + 1 }, epoch, this.#data, this.#options);
+  }
+
+  #begun(): PhaseRun | undefined {
+    return this.#phase?.begin({
+      model: this.#model,
+      inputs: this.#inputs,
+      data: this.#data,
+      range: this.#card.range,
+      labels: this.#labels,
+      progress: this.#progress,
+      hooks: this.#hooks,
+      clock: (name) => this.#clock(name),
+    });
+  }
+
   async load(checkpointPath: string): Promise<void> {
-    await loadCheckpoint(checkpointPath, this.#model, this.#stepper.tensors());
+    await loadCheckpoint(checkpointPath, this.#model, this.#stepper.tensors(), this.#run);
   }
 
   async run(): Promise<TrainingResult> {
     try {
-      const { stageOneEpochs, stageTwoEpochs } = this.#options;
-      if (this.#position.stage < 3) await this.#prepare();
+      if (this.#phase) await this.#prepare();
       if (await this.#model.needsStatistics()) await fixStatistics(this.#model, this.#data.labelled, this.#inputs);
-      if (this.#position.stage === 1) {
-        await this.#stage(1, stageOneEpochs);
-        if (stageOneEpochs > 0) await this.#endStage("stage 1", stageOneFile, "stageOne");
-        this.#moveTo(2);
-        await this.checkpoint();
-      }
-      if (this.#position.stage === 2) {
-        await this.#stage(2, stageTwoEpochs);
-        if (stageTwoEpochs > 0) await this.#endStage("stage 2", modelFile, "score");
-        this.#moveTo(3);
+      for (let phase = this.#phase; phase; phase = this.#phase) {
+        await this.#train(phase);
+        if (phase.epochs > 0) await this.#endPhase(phase);
+        this.#moveOn();
         await this.checkpoint();
       }
       return {
         model: this.#model,
         card: this.#card,
+        files: this.#phases.flatMap(({ epochs, file }) => (epochs > 0 ? [file] : [])),
         data: this.#data,
         progress: this.#progress,
         command: this.#command,
@@ -130,6 +158,7 @@ export class Session {
     } finally {
       this.#inputs.dispose();
       this.#stepper.dispose();
+      this.#run?.dispose?.();
     }
   }
 
@@ -157,50 +186,49 @@ export class Session {
     }
   }
 
-  #moveTo(stage: 2 | 3): void {
-    Object.assign(this.#position, { stage, epoch: 0, step: 0 });
-    this.#pseudo = undefined;
+  #moveOn(): void {
+    const position = this.#position;
+    Object.assign(position, { stage: position.stage + 1, epoch: 0, step: 0 });
     this.#stepper.dispose();
-    this.#stepper = new Stepper(this.#model, this.#inputs, this.#card);
+    this.#run?.dispose?.();
+    this.#run = this.#begun();
+    this.#stepper = new Stepper(this.#model, this.#inputs, this.#card, this.#run);
   }
 
-  async #stage(stage: 1 | 2, epochs: number): Promise<void> {
+  async #train(phase: Phase): Promise<void> {
     const position = this.#position;
-    if (position.epoch < epochs) this.#expectFit(stage);
-    for (; position.epoch < epochs; position.epoch++, position.step = 0) {
+    const run = this.#run!;
+    if (position.epoch < phase.epochs) this.#expectFit(phase);
+    for (; position.epoch < phase.epochs; position.epoch++, position.step = 0) {
       if (this.#hooks.signal?.aborted) await this.#interrupt();
-      if (stage === 2 && !this.#pseudo) {
-        await this.#refresh();
-        if (this.#checkpointIsDue) await this.checkpoint();
-      }
-      await this.#epoch(stage, epochs);
-      if (this.#options.refresh === "epoch") this.#pseudo = undefined;
-      if (position.epoch + 1 < epochs)
-        await this.#checkpointAt({ stage, epoch: position.epoch + 1, step: 0 }, this.#pseudo);
+      if ((await run.beforeEpoch?.(position.epoch)) && this.#checkpointIsDue) await this.checkpoint();
+      await this.#epoch(phase);
+      run.afterEpoch?.();
+      if (position.epoch + 1 < phase.epochs)
+        await this.#checkpointAt({ stage: position.stage, epoch: position.epoch + 1, step: 0 });
     }
   }
 
-  async #epoch(stage: 1 | 2, epochs: number): Promise<void> {
+  async #epoch(phase: Phase): Promise<void> {
     const position = this.#position;
-    const batches = planEpoch(stage, position.epoch, this.#data, this.#options);
-    if (batches.length === 0) throw new TrainingError(`stage ${stage} has no batch of at least 2 pictures`);
+    const batches = this.#planned(position.stage - 1, position.epoch);
+    if (batches.length === 0) throw new TrainingError(`${phase.name} has no batch of at least 2 pictures`);
     const bar = this.#hooks.progress?.(
-      `stage ${stage}, epoch ${position.epoch + 1} of ${epochs}`,
+      `${phase.name}, epoch ${position.epoch + 1} of ${phase.epochs}`,
       batches.flat().length,
     );
     bar?.advance(batches.slice(0, position.step).flat().length);
-    const clock = this.#clock(`stage ${stage} training`);
+    const clock = this.#clock(`${phase.name} training`);
     try {
       for await (const batch of loadBatches(batches.slice(position.step), this.#inputs)) {
         this.#report(batch);
         const { pictures } = batch;
         if (pictures.filter(({ planned }) => planned.part !== "ranked").length > 1) {
-          const factor = this.#schedules[stage](position.epoch * batches.length + position.step);
-          const labels = batchLabels(pictures, this.#labels, this.#pseudo, this.#options);
-          const report = await this.#stepper.step(pictures, labels, factor);
-          this.#note(report);
+          const factor = this.#schedules[position.stage - 1]!(position.epoch * batches.length + position.step);
+          const report = await this.#stepper.step(pictures, factor);
+          this.#note(phase, report);
           bar?.advance(pictures.length, `loss ${report.loss.toFixed(4)}`);
-          this.#logMemory(stage);
+          this.#logMemory(phase);
           await this.#hooks.tune?.(this.#stepper.device);
         }
         position.step++;
@@ -219,28 +247,28 @@ export class Session {
     }
   }
 
-  /** @throws OutOfMemoryError when the steps of a stage do not fit the device */
-  #expectFit(stage: 1 | 2): void {
-    const { stageOneBatch, labelledBatch, unlabelledBatch } = this.#options;
+  /** @throws OutOfMemoryError when the steps of a phase do not fit the device */
+  #expectFit(phase: Phase): void {
     const { labelled, unlabelled, ranked, test, validation = [] } = this.#data;
+    const size = phase.batch;
     const batch =
-      stage === 1
-        ? Math.min(stageOneBatch, labelled.length)
-        : labelledBatch + Math.min(unlabelledBatch, unlabelled.length);
+      size.unlabelled === 0
+        ? Math.min(size.labelled, labelled.length)
+        : size.labelled + Math.min(size.unlabelled, unlabelled.length);
     expectFit(this.#stepper, this.#inputs, this.#options, {
-      stage,
+      phase,
       batch,
       pairs: pairsInBatch(ranked, this.#options),
       pictures: this.#rankedPictures.length + labelled.length + unlabelled.length + validation.length + test.length,
     });
   }
 
-  /** After the first step of a stage: what the memory is used for. */
-  #logMemory(stage: 1 | 2): void {
-    if (this.#measured.has(stage)) return;
-    this.#measured.add(stage);
+  /** After the first step of a phase: what the memory is used for. */
+  #logMemory(phase: Phase): void {
+    if (this.#measured.has(phase)) return;
+    this.#measured.add(phase);
     this.#hooks.log?.(
-      `device memory by stage ${stage}, peak so far ${memorySummary(this.#stepper.device.memoryReport())}`,
+      `device memory by ${phase.name}, peak so far ${memorySummary(this.#stepper.device.memoryReport())}`,
     );
   }
 
@@ -251,13 +279,13 @@ export class Session {
   }
 
   /** Puts a step on record; a loss that is not a number ends the training. */
-  #note({ loss, gradientNorm }: StepReport): void {
-    const { stage, epoch, step } = this.#position as Position & { stage: 1 | 2 };
-    const where = `stage ${stage}, epoch ${epoch + 1}, step ${step + 1}`;
+  #note({ name }: Phase, { loss, gradientNorm }: StepReport): void {
+    const { stage, epoch, step } = this.#position;
+    const where = `${name}, epoch ${epoch + 1}, step ${step + 1}`;
     if (!Number.isFinite(loss)) {
       throw new TrainingError(
         `the loss is ${loss} in ${where}; use smaller learning rates. The last checkpoint is intact`,
-        `to see which operation gave the first such number: acutance train cpl --resume ${this.#hooks.folder} --check-numbers`,
+        `to see which operation gave the first such number: acutance train ${this.method} --resume ${this.#hooks.folder} --check-numbers`,
       );
     }
     const finite = gradientNorm !== undefined && Number.isFinite(gradientNorm);
@@ -265,55 +293,18 @@ export class Session {
     this.#progress.losses.push({ stage, epoch, step, loss, ...(finite && { gradientNorm }) });
   }
 
-  /** The label step before an epoch of stage 2. */
-  async #refresh(): Promise<void> {
-    const { labelled, unlabelled } = this.#data;
-    const rows = [...labelled, ...unlabelled];
-    const bar = this.#hooks.progress?.(`stage 2, epoch ${this.#position.epoch + 1}: features`, rows.length);
-    let shown = 0;
-    const featureClock = this.#clock("stage 2 features");
-    const found = await features(this.#model, rows, this.#inputs, (done) => {
-      bar?.advance(done - shown);
-      shown = done;
-    }).finally(() => bar?.stop());
-    const featureSeconds = featureClock();
-    const clock = this.#clock("stage 2 label step");
-    const { pseudo, refresh } = await labelStep(found, this.#data, this.#labels, this.#options);
-    found.features.dispose();
-    const seconds = clock();
-    this.#pseudo = pseudo;
-    const { range } = this.#card;
-    const truth = unlabelled.map(({ mos }) => (mos === undefined ? undefined : normaliseMos(mos, range)));
-    const quality = pseudoLabelQuality(pseudo, this.#options.levels, truth);
-    this.#progress.refreshes.push({
-      epoch: this.#position.epoch,
-      seconds,
-      featureSeconds,
-      ...refresh,
-      ...(quality && { quality }),
-    });
-    const scores = expectations(pseudo.targets, this.#options.levels);
-    this.#progress.pseudoLabels = unlabelled.map(({ name, mos }, i) => ({
-      name,
-      pseudo: denormaliseScore(scores[i]!, range),
-      confidence: pseudo.weights[i]!,
-      ...(mos !== undefined && { mos }),
-    }));
-    this.#hooks.log?.(refreshSentence(this.#progress.refreshes.at(-1)!));
-  }
-
   /** Stores the model and scores the test part with it. Averaged weights, where there are any, become the model's own. */
-  async #endStage(name: string, file: string, column: "stageOne" | "score"): Promise<void> {
+  async #endPhase({ name, file, batch }: Phase): Promise<void> {
     this.#stepper.average?.applied();
     const { labelled, unlabelled, ranked = [], test, validation = [] } = this.#data;
-    const used = column === "score" ? `, ${unlabelled.length} unlabelled` : "";
+    const used = batch.unlabelled > 0 ? `, ${unlabelled.length} unlabelled` : "";
     const pairs = pairsInBatch(ranked, this.#options) > 0 ? `, ${ranked.length} ranked sets of copies` : "";
     const split = this.#data.split ? `, split ${this.#data.split}` : "";
-    const done = `CPL-IQA ${name}: ${labelled.length} labelled${used} pictures${pairs}${split}, training seed ${this.#options.seed}`;
-    const card = { ...this.#card, history: [...this.#card.history, done] };
+    const done = `${this.#method.title} ${name}: ${labelled.length} labelled${used} pictures${pairs}${split}, training seed ${this.#options.seed}`;
+    const card = { ...this.#card, method: this.#method.title, history: [...this.#card.history, done] };
     this.#hooks.lock?.expectHeld();
     await saveModel(join(this.#hooks.folder, file), this.#model, card);
-    const stageOne = column === "stageOne";
+    const stageOne = this.#position.stage === 1;
     if (validation.length > 0)
       await this.#score(`${name}, validation`, validation, { card, stageOne, part: "validation" });
     if (test.length > 0) await this.#score(name, test, { card, stageOne });
@@ -361,12 +352,12 @@ export class Session {
 
   async #interrupt(): Promise<never> {
     await this.checkpoint();
-    throw new TrainingInterrupted(this.#hooks.folder);
+    throw new TrainingInterrupted(this.#hooks.folder, this.method);
   }
 
   /** Stores everything that training continues from. */
   checkpoint(): Promise<void> {
-    return this.#checkpointAt(this.#position, this.#pseudo);
+    return this.#checkpointAt(this.#position);
   }
 
   get #checkpointIsDue(): boolean {
@@ -374,17 +365,19 @@ export class Session {
     return performance.now() - this.#checkpointMs >= 1000 * seconds;
   }
 
-  async #checkpointAt(position: Position, pseudo: PseudoLabels | undefined): Promise<void> {
+  async #checkpointAt(position: Position): Promise<void> {
     this.#hooks.lock?.expectHeld();
-    await writeCheckpoint(join(this.#hooks.folder, checkpointFile), this.#model, this.#stepper.tensors(), {
+    const checkpoint = {
+      method: this.method,
       card: this.#card,
       position,
       optimiserSteps: this.#stepper.optimiser.steps,
       data: this.#data,
       progress: this.#progress,
       command: this.#command,
-      pseudo,
-    });
+    };
+    const path = join(this.#hooks.folder, checkpointFile);
+    await writeCheckpoint(path, this.#model, this.#stepper.tensors(), checkpoint, this.#run?.arrays?.());
     this.#checkpointMs = performance.now();
   }
 

@@ -7,12 +7,12 @@ import { WeightAverage } from "../../engine/optim/average.ts";
 import { parameterGroups } from "../../engine/optim/groups.ts";
 import { Optimiser } from "../../engine/optim/optimiser.ts";
 import { constant, cosine, type Schedule, stepDecay, withWarmup } from "../../engine/optim/schedule.ts";
-import type { Tensor } from "../../engine/tensor.ts";
-import { type BatchLabels, LabelTensors } from "../methods/cpl/loss.ts";
-import type { CplOptions } from "../methods/cpl/options.ts";
+import { Tensor } from "../../engine/tensor.ts";
 import type { CplModel, ModelCard } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
-import type { LoadedBatch } from "./batches.ts";
+import type { LoadedBatch, PlannedPicture } from "./batches.ts";
+import type { BatchRows, HostArray, Phase, StepTask } from "./method.ts";
+import type { TrainingOptions } from "./options.ts";
 import { TrainingError } from "./training.ts";
 
 /** What a step reports. */
@@ -25,30 +25,50 @@ export interface StepReport {
 interface StepInputs {
   /** [B, …], as the inputs give it. */
   readonly pictures: Tensor;
-  readonly labels: LabelTensors;
+  /** What the task's loss reads beside the outputs. */
+  readonly targets: Readonly<Record<string, Tensor>>;
 }
 
-/** Takes the batches of one stage into the parameters of a model. */
+type Targets = Readonly<Record<string, HostArray>>;
+type PartSizes = Omit<BatchRows, "start" | "count">;
+
+/** Takes the batches of one phase into the parameters of a model. */
 export class Stepper {
   readonly optimiser: Optimiser;
   /** Moving average of the parameters, when the options ask for one. */
   readonly average: WeightAverage | undefined;
   readonly #model: CplModel;
   readonly #inputs: Inputs;
-  readonly #options: CplOptions;
+  readonly #options: TrainingOptions;
+  readonly #task: StepTask | undefined;
   /** Inputs of batches of the latest make-up, how many steps they served, and the plan of such a step. */
   #batch:
-    | (StepInputs & { readonly make: string; steps: number; plan?: Plan<{ loss: Tensor }> | undefined })
+    | (StepInputs & {
+        readonly make: string;
+        readonly sizes: PartSizes;
+        steps: number;
+        plan?: Plan<{ loss: Tensor }> | undefined;
+      })
     | undefined;
 
-  /** @param steps steps of the stage done before, when its tensors are about to be loaded */
-  constructor(model: CplModel, inputs: Inputs, { options, fresh }: Pick<ModelCard, "options" | "fresh">, steps = 0) {
+  /**
+   * @param task what steps learn; without one there are none
+   * @param steps steps of the phase done before, when its tensors are about to be loaded
+   */
+  constructor(
+    model: CplModel,
+    inputs: Inputs,
+    { options, fresh }: Pick<ModelCard<TrainingOptions>, "options" | "fresh">,
+    task?: StepTask,
+    steps = 0,
+  ) {
     const { optimiser: kind, rate, freshRate, decay, layerDecay, clipNorm, ema, precision } = options;
     if (precision === "f16" && !model.device.features.has("shader-f16"))
       throw new TrainingError("`precision` f16: this adapter has no 16-bit numbers (shader-f16); train with f32");
     this.#model = model;
     this.#inputs = inputs;
     this.#options = options;
+    this.#task = task;
     const { frozenNames } = model;
     const tensors = model.tensors().filter(({ name }) => !frozenNames.has(name));
     const groups = parameterGroups(tensors, {
@@ -76,22 +96,27 @@ export class Stepper {
     return this.#batch?.plan;
   }
 
+  get #stepTask(): StepTask {
+    if (!this.#task) throw new Error("this stepper has no task");
+    return this.#task;
+  }
+
   /**
    * One batch forward and backward, in micro-batches when the options ask for them, and into the parameters. From the
    * third batch of the same make-up on it is the replay of a plan.
    */
-  async step(pictures: LoadedBatch["pictures"], labels: BatchLabels, rateFactor: number): Promise<StepReport> {
-    const reads = this.#record(pictures, labels, rateFactor);
+  async step(pictures: LoadedBatch["pictures"], rateFactor: number): Promise<StepReport> {
+    const reads = this.#record(pictures, rateFactor);
     const [loss, state] = await Promise.all([reads.loss, reads.state]);
     return { loss, ...(state && { gradientNorm: state.norm }) };
   }
 
   /** What steps need, without doing them: for a rehearsal. Leaves no trace on the host. */
-  rehearse(pictures: LoadedBatch["pictures"], labels: BatchLabels, steps: number): void {
+  rehearse(pictures: LoadedBatch["pictures"], steps: number): void {
     const [before, averaged, batch] = [this.optimiser.steps, this.average?.steps, this.#batch];
     this.#batch = undefined;
     try {
-      for (let step = 0; step < steps; step++) this.#record(pictures, labels, 1);
+      for (let step = 0; step < steps; step++) this.#record(pictures, 1);
     } finally {
       this.#forget();
       this.#batch = batch;
@@ -100,14 +125,18 @@ export class Stepper {
     }
   }
 
-  #record(pictures: LoadedBatch["pictures"], labels: BatchLabels, rateFactor: number) {
+  #record(pictures: LoadedBatch["pictures"], rateFactor: number) {
+    const planned = pictures.map((picture) => picture.planned);
+    const targets = this.#stepTask.targets(planned);
+    const sizes = partSizes(planned);
+    const shapes = Object.entries(targets).map(([name, { shape }]) => [name, shape]);
     // A plan runs what the tuner had chosen when it was made.
-    const make = `${pictures.length} ${labels.labelled} ${labels.margins.length} ${this.device.tuner.tunings.length}`;
+    const make = JSON.stringify([sizes, shapes, this.device.tuner.tunings.length]);
     if (this.#batch?.make !== make) this.#forget();
-    this.#batch ??= { ...this.#made(pictures, labels), make, steps: 0 };
+    this.#batch ??= { ...this.#made(pictures, targets), make, sizes, steps: 0 };
     const batch = this.#batch;
     this.#model.step = this.optimiser.steps;
-    if (batch.steps > 0) this.#refill(batch, pictures, labels);
+    if (batch.steps > 0) this.#refill(batch, pictures, targets);
     if (batch.plan?.disposed) {
       // Its memory was needed for pictures: this one is recorded, the next traced again.
       batch.plan = undefined;
@@ -127,24 +156,26 @@ export class Stepper {
     });
   }
 
-  /** The tensors that steps read: pictures as the network sees them, and labels. */
-  #made(pictures: LoadedBatch["pictures"], labels: BatchLabels): StepInputs {
+  /** The tensors that steps read: pictures as the network sees them, and targets. */
+  #made(pictures: LoadedBatch["pictures"], targets: Targets): StepInputs {
     const { device } = this;
     const make = () => ({
       pictures: device.scope(() => this.#assembled(pictures)).keep(),
-      labels: new LabelTensors(device, labels, this.#options).keep(),
+      targets: Object.fromEntries(
+        Object.entries(targets).map(([name, { data, shape }]) => [name, Tensor.from(device, data, shape).keep()]),
+      ),
     });
     return device.labels.within({ phase: "input" }, () => device.owned("pictures", make));
   }
 
-  #refill(inputs: StepInputs, pictures: LoadedBatch["pictures"], labels: BatchLabels): void {
+  #refill(inputs: StepInputs, pictures: LoadedBatch["pictures"], targets: Targets): void {
     const { device } = this;
     const refill = () => {
       const { allocation, sizeBytes } = this.#assembled(pictures);
       device.stream.copy(allocation, 0, inputs.pictures.allocation, 0, sizeBytes);
     };
     device.labels.within({ phase: "input" }, () => device.scope(refill));
-    inputs.labels.write(labels);
+    for (const [name, { data }] of Object.entries(targets)) inputs.targets[name]!.write(data);
   }
 
   #assembled(pictures: LoadedBatch["pictures"]): Tensor {
@@ -154,7 +185,10 @@ export class Stepper {
   }
 
   /** Forward, backward and update on the inputs as they are. */
-  #update({ pictures, labels }: StepInputs, rateFactor: number): { loss: Tensor } {
+  #update(
+    { pictures, targets, sizes }: StepInputs & { readonly sizes: PartSizes },
+    rateFactor: number,
+  ): { loss: Tensor } {
     const count = pictures.shape[0]!;
     const parts = microBatches(count, this.#options.microBatch || count);
     const share = (part: MicroBatch) => {
@@ -163,12 +197,13 @@ export class Stepper {
         part.count === count
           ? pictures
           : slice(pictures, [part.start, ...rest.map(() => 0)], [part.start + part.count, ...rest]);
-      return labels.loss(this.#inputs.forward(rows, true).logits, part.start);
+      return this.#stepTask.loss(this.#inputs.forward(rows, true), targets, { ...part, ...sizes });
     };
     const loss = accumulateGradients(this.device, parts, share, this.optimiser.seed());
     this.optimiser.step(rateFactor);
     this.optimiser.clearGradients();
     this.average?.update();
+    this.#task?.afterUpdate?.();
     return { loss };
   }
 
@@ -176,13 +211,17 @@ export class Stepper {
   #forget(): void {
     this.#batch?.plan?.dispose();
     this.#batch?.pictures.dispose();
-    this.#batch?.labels.dispose();
+    for (const tensor of Object.values(this.#batch?.targets ?? {})) tensor.dispose();
     this.#batch = undefined;
   }
 
   /** Everything that a checkpoint holds beside the model. */
   tensors(): NamedTensor[] {
-    return [...this.optimiser.tensors("optimiser"), ...(this.average?.tensors("average") ?? [])];
+    return [
+      ...this.optimiser.tensors("optimiser"),
+      ...(this.average?.tensors("average") ?? []),
+      ...(this.#task?.tensors?.() ?? []),
+    ];
   }
 
   dispose(): void {
@@ -192,16 +231,25 @@ export class Stepper {
   }
 }
 
+function partSizes(planned: readonly PlannedPicture[]): PartSizes {
+  const size = (wanted: PlannedPicture["part"]) => planned.filter(({ part }) => part === wanted).length;
+  return { ranked: size("ranked"), labelled: size("labelled"), unlabelled: size("unlabelled") };
+}
+
 /**
- * What the learning rates of a stage are multiplied with at its steps, 0 being the first.
- * @throws TrainingError when the warm-up is not shorter than the stage
+ * What the learning rates of a phase are multiplied with at its steps, 0 being the first.
+ * @throws TrainingError when the warm-up is not shorter than the phase
  */
-export function stageSchedule(options: CplOptions, stage: 1 | 2, stepsInEpoch: number): Schedule {
+export function phaseSchedule(
+  options: TrainingOptions,
+  { name, epochs }: Pick<Phase, "name" | "epochs">,
+  stepsInEpoch: number,
+): Schedule {
   const { schedule, stepEpochs, stepFactor, warmupSteps, warmupShare } = options;
-  const total = stepsInEpoch * (stage === 1 ? options.stageOneEpochs : options.stageTwoEpochs);
+  const total = stepsInEpoch * epochs;
   if (total === 0) return constant();
   if (warmupSteps >= total)
-    throw new TrainingError(`\`warmupSteps\` ${warmupSteps}: stage ${stage} has only ${total} steps; give fewer`);
+    throw new TrainingError(`\`warmupSteps\` ${warmupSteps}: ${name} has only ${total} steps; give fewer`);
   return withWarmup(total, { steps: warmupSteps, share: warmupShare }, (steps) => {
     if (schedule === "cosine") return cosine({ steps });
     return schedule === "step" ? stepDecay({ every: stepEpochs * stepsInEpoch, gamma: stepFactor }) : constant();

@@ -4,15 +4,17 @@ import { OutOfMemoryError } from "../../engine/device/errors.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
 import { cacheFolder, cacheTrouble } from "../../engine/tune/cache.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
+import { SafetensorsError } from "../../engine/weights/safetensors.ts";
 import { observedRange } from "../data/index.ts";
-import { type CplOptions, type CplOptionsInput, cplOptions } from "../methods/cpl/options.ts";
 import { CplModel, type ModelCard, openModel } from "../networks/model.ts";
 import { pictureInputs } from "../views/crop-inputs.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { evaluationBatch } from "../views/predict.ts";
 import { PrefixInputs } from "../views/prefix-inputs.ts";
 import { pairsInBatch } from "./batches.ts";
-import { loadCheckpoint, readCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, loadCheckpoint, readCheckpoint } from "./checkpoint.ts";
+import type { Method } from "./method.ts";
+import type { TrainingOptions } from "./options.ts";
 import { trainThroughLosses } from "./recovery.ts";
 import { clearFolder, expectNoRun, inLockedFolder } from "./run-folder.ts";
 import { runId } from "./run-id.ts";
@@ -33,24 +35,25 @@ export interface TrainingStart {
 }
 
 /**
- * Trains CPL-IQA (ICML 2025): stage 1 on the labelled pictures, then stage 2 on all with pseudo-labels that are refreshed
- * before each epoch. Writes `checkpoint.safetensors` (at the start, every epoch, every five minutes or as the hooks say,
- * and on interruption), `stage1.safetensors` and `model.safetensors` into the folder, which is locked meanwhile.
+ * Trains by a method, phase by phase. Writes `checkpoint.safetensors` (at the start, every epoch, every five minutes or as the
+ * hooks say, and on interruption) and the models of the phases into the folder, which is locked meanwhile.
  * @param source a device, or how to open one, such as `openDevice`: then training survives the loss of a device, and the
  * one it ended on, `result.model.device`, is the caller's to close
  * @throws TrainingInterrupted when the signal aborts; DeviceLostError when a device of the host's own was lost, or three
  * without progress between; FolderBusyError when another training has the folder; TrainingError when it holds a run and
  * `overwrite` is false; OptionError, TrainingError, SafetensorsError for wrong input
  */
-export async function trainCpl(
+export async function startTraining<Options extends TrainingOptions, Input>(
+  method: Method<Options, Input>,
   source: DeviceSource,
   data: TrainingData,
-  input: CplOptionsInput,
+  input: Input,
   hooks: TrainingHooks,
   start: TrainingStart = {},
 ): Promise<TrainingResult> {
-  const options = cplOptions(input);
+  const options = method.options(input);
   expectEnough(data, options);
+  method.expectData?.(data, options);
   if (options.frozen > 0 && !start.init && !start.from) {
     throw new TrainingError(
       `\`frozen\` ${options.frozen}: without start weights the frozen sections would stay as they were drawn`,
@@ -62,8 +65,8 @@ export async function trainCpl(
     let session: Session | undefined;
     try {
       return await trainThroughLosses(source, held, {
-        first: async (device) => (session = await startSession(device, data, options, held, start)),
-        again: async (device) => (session = await resumeSession(device, held)),
+        first: async (device) => (session = await startSession(method, device, data, options, held, start)),
+        again: async (device) => (session = await resumeSession(method, device, held)),
       });
     } catch (error) {
       // A training that does not fit begins anew with other options: its checkpoint is of no use and would be in the way.
@@ -75,22 +78,40 @@ export async function trainCpl(
 
 /**
  * Continues from the checkpoint in a folder, bit for bit as if training had not been interrupted.
- * @param source as for {@link trainCpl}
- * @throws SafetensorsError when there is no readable checkpoint; as {@link trainCpl}
+ * @param source as for {@link startTraining}
+ * @throws SafetensorsError when there is no readable checkpoint; TrainingError when it is of another method; as {@link startTraining}
  */
-export async function resumeCpl(source: DeviceSource, hooks: TrainingHooks): Promise<TrainingResult> {
+export async function resumeTraining(
+  method: Method,
+  source: DeviceSource,
+  hooks: TrainingHooks,
+): Promise<TrainingResult> {
   // Before a device is opened for nothing.
-  await readCheckpoint(join(hooks.folder, checkpointFile));
+  await ownCheckpoint(method, hooks.folder);
   return inLockedFolder(hooks, (held) => {
-    const resume = (device: Device) => resumeSession(device, held);
+    const resume = (device: Device) => resumeSession(method, device, held);
     return trainThroughLosses(source, held, { first: resume, again: resume });
   });
 }
 
+/**
+ * The checkpoint of a method in a folder.
+ * @throws SafetensorsError when there is none that can be read; TrainingError when it is of another method
+ */
+export async function ownCheckpoint(method: Method, folder: string): Promise<Checkpoint> {
+  const checkpoint = await readCheckpoint(join(folder, checkpointFile));
+  if (checkpoint.method === method.name) return checkpoint;
+  throw new TrainingError(
+    `${folder} holds a training by ${checkpoint.method}, not by ${method.name}`,
+    `continue with: acutance train ${checkpoint.method} --resume ${folder}`,
+  );
+}
+
 async function startSession(
+  method: Method,
   device: Device,
   data: TrainingData,
-  options: CplOptions,
+  options: TrainingOptions,
   hooks: TrainingHooks,
   start: TrainingStart,
 ): Promise<Session> {
@@ -102,8 +123,8 @@ async function startSession(
   const run = runId({ parts: { labelled, unlabelled, validation, test }, settings });
   const card = { ...started.card, run };
   for (const line of [...card.history, ...notes]) hooks.log?.(line);
-  const inputs = await openInputs(model, data, hooks);
-  const session = new Session(model, inputs, card, data, hooks, {
+  const inputs = await openInputs(method, options, model, data, hooks);
+  const session = new Session(method, model, inputs, card, data, hooks, {
     position: { stage: 1, epoch: 0, step: 0 },
     progress: {
       phases: [],
@@ -115,7 +136,6 @@ async function startSession(
       notes: [...card.history],
     },
     command: hooks.command ?? "",
-    pseudo: undefined,
     optimiserSteps: 0,
   });
   // What was there stays until the new training is sure to begin.
@@ -125,26 +145,40 @@ async function startSession(
   return session;
 }
 
-async function resumeSession(device: Device, hooks: TrainingHooks): Promise<Session> {
+async function resumeSession(method: Method, device: Device, hooks: TrainingHooks): Promise<Session> {
   const path = join(hooks.folder, checkpointFile);
-  const checkpoint = await readCheckpoint(path);
-  const model = new CplModel(device, checkpoint.card.options);
+  const checkpoint = await ownCheckpoint(method, hooks.folder);
+  const options = optionsOf(method, checkpoint, path);
+  const model = new CplModel(device, options);
   model.freezeNorms(checkpoint.frozenNorms);
   await loadCheckpoint(path, model, []);
-  const inputs = await openInputs(model, checkpoint.data, hooks);
-  const session = new Session(model, inputs, checkpoint.card, checkpoint.data, hooks, checkpoint);
+  const inputs = await openInputs(method, options, model, checkpoint.data, hooks);
+  const card = { ...checkpoint.card, options };
+  const session = new Session(method, model, inputs, card, checkpoint.data, hooks, checkpoint);
   await session.load(path);
   return session;
 }
 
+/** @throws SafetensorsError when a checkpoint's options are none of the method's */
+function optionsOf(method: Method, { card }: Checkpoint, path: string): TrainingOptions {
+  try {
+    return method.options(card.options as never);
+  } catch (cause) {
+    throw new SafetensorsError(`${path}: its card has ${(cause as Error).message}`, { cause });
+  }
+}
+
 /** What a model learns from, as its options want it. */
 async function openInputs(
+  method: Method,
+  options: TrainingOptions,
   model: CplModel,
   { ranked }: TrainingData,
   { featureFolder, folder, log, decoding = {} }: TrainingHooks,
 ): Promise<Inputs> {
-  const { stageOneBatch, labelledBatch, unlabelledBatch, frozen } = model.options;
-  const batch = Math.max(stageOneBatch, labelledBatch + unlabelledBatch) + 2 * pairsInBatch(ranked, model.options);
+  const { frozen } = options;
+  const sizes = method.phases(options).map(({ batch: { labelled, unlabelled } }) => labelled + unlabelled);
+  const batch = Math.max(...sizes) + 2 * pairsInBatch(ranked, options);
   const inUse = Math.max(batch, evaluationBatch);
   if (frozen === 0) return pictureInputs(model, inUse, undefined, decoding);
   if (featureFolder) return PrefixInputs.open(model, inUse, featureFolder, decoding);
@@ -164,22 +198,17 @@ const networkOptions = [
   "embedding",
 ] as const;
 
-function expectEnough(data: TrainingData, options: CplOptions): void {
-  const { labelled, unlabelled, ranked } = data;
+function expectEnough(data: TrainingData, options: TrainingOptions): void {
+  const { labelled, ranked } = data;
   if (pairsInBatch(ranked, options) > 0 && options.microBatch % 2 === 1)
     throw new TrainingError(
       `\`microBatch\` ${options.microBatch} would part the pictures of a ranked pair; give an even number`,
     );
   if (labelled.length < 2)
     throw new TrainingError(`training needs at least 2 labelled pictures, found ${labelled.length}`);
-  if (options.stageTwoEpochs > 0 && unlabelled.length < 1) {
-    throw new TrainingError(
-      "stage 2 needs unlabelled pictures; give some, or train stage 1 alone with `stageTwoEpochs` 0",
-    );
-  }
 }
 
-async function startModel(device: Device, data: TrainingData, options: CplOptions, { init, from }: TrainingStart) {
+async function startModel(device: Device, data: TrainingData, options: TrainingOptions, { init, from }: TrainingStart) {
   const range = options.range === "nominal" ? data.range : observedRange(data.labelled.map(({ mos }) => mos));
   if (from) {
     const opened = await openModel(device, from, (card) => {

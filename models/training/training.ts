@@ -2,6 +2,7 @@ import type { Device } from "../../engine/device/device.ts";
 import type { Decoding, MosRange, RankedSet, Row } from "../data/index.ts";
 import type { CplModel, ModelCard } from "../networks/model.ts";
 import type { FolderLock } from "./folder-lock.ts";
+import type { TrainingOptions } from "./options.ts";
 import type { RunRecord } from "./run-record.ts";
 
 /** A picture with its mean opinion score. */
@@ -71,7 +72,9 @@ export type Progress = Pick<
 /** What a finished training leaves in memory; the same is in the folder. */
 export interface TrainingResult {
   readonly model: CplModel;
-  readonly card: ModelCard;
+  readonly card: ModelCard<TrainingOptions>;
+  /** Files of the models that its phases left in the folder, in their order. */
+  readonly files: readonly string[];
   readonly data: TrainingData;
   readonly progress: Progress;
   readonly command: string;
@@ -82,9 +85,10 @@ export class TrainingInterrupted extends Error {
   override name = "TrainingInterrupted";
   readonly advice: string;
 
-  constructor(folder: string) {
+  /** @param method its name on the command line */
+  constructor(folder: string, method: string) {
     super("training was interrupted; a checkpoint was written");
-    this.advice = `continue with: acutance train cpl --resume ${folder}`;
+    this.advice = `continue with: acutance train ${method} --resume ${folder}`;
   }
 }
 

@@ -4,7 +4,7 @@ import { centerCrop, unpackRgb } from "../../engine/ops/pictures/image.ts";
 import { Random } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { type Picture, upload } from "../data/index.ts";
-import type { CplOptions } from "../methods/cpl/options.ts";
+import type { ModelOptions } from "../networks/options.ts";
 
 /** What the network is shown of a picture, on the host: no more of it is kept than is shown. */
 export interface View {
@@ -31,7 +31,7 @@ export interface Grid {
 }
 
 /** How a picture is shown in evaluation. */
-export type Showing = Pick<CplOptions, "resize" | "crop" | "cropFrom" | "testCrops" | "testTiles" | "seed">;
+export type Showing = Pick<ModelOptions, "resize" | "crop" | "cropFrom" | "testCrops" | "testTiles" | "seed">;
 
 /** Whether evaluation shows one view of a picture: its centre, resized or at original size. */
 export function showsCentre({ testCrops, testTiles }: Showing): boolean {

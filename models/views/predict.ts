@@ -4,9 +4,9 @@ import { softmax } from "../../engine/ops/softmax.ts";
 import { Tensor } from "../../engine/tensor.ts";
 import { type Decoding, decode, type MosRange, PictureError, prefetch } from "../data/index.ts";
 import { confidence, denormaliseScore, expectation, HIGHEST, LOWEST, standardDeviation } from "../labels/labels.ts";
-import type { CplOptions } from "../methods/cpl/options.ts";
 import { centrePass, Forward, type Pass } from "../networks/forward.ts";
 import type { CplModel } from "../networks/model.ts";
+import type { ModelOptions } from "../networks/options.ts";
 import { type InputItem, type Inputs, inputPass } from "./inputs.ts";
 import { evaluationViews, showsCentre, uploadView } from "./parts.ts";
 import { type Outcome, type Shown, throughBatches } from "./view-batches.ts";
@@ -61,7 +61,7 @@ export function predict<Row extends { readonly path: string }>(
   model: CplModel,
   rows: Iterable<Row>,
   inputs: Inputs,
-  options: CplOptions,
+  options: ModelOptions,
 ): AsyncGenerator<Outcome<Row, Float32Array>, void, undefined> {
   const { device } = model;
   const { crop } = options;
@@ -120,7 +120,7 @@ async function* centresOf<Row extends { readonly path: string }>(
 async function* partsOf<Row extends { readonly path: string }>(
   device: Device,
   rows: Iterable<Row>,
-  options: CplOptions,
+  options: ModelOptions,
   decoding: Decoding,
 ): AsyncGenerator<Shown<Row, Tensor>, void, undefined> {
   const views = async ({ path }: Row) => evaluationViews(options, await decode(path, decoding));

@@ -1,11 +1,11 @@
 import type { CropWindow } from "../../engine/ops/pictures/image.ts";
-import type { CplOptions } from "../methods/cpl/options.ts";
+import type { ModelOptions } from "../networks/options.ts";
 
 /**
  * The windows of pictures that rows are computed of: the centre, its mirror image (with the option `flip`), then corners and
  * their mirror images. In pixels of the resized picture or, with `cropFrom` original, in shares of what a crop leaves.
  */
-export function viewWindows(options: CplOptions): (CropWindow & { readonly flip: boolean })[] {
+export function viewWindows(options: ModelOptions): (CropWindow & { readonly flip: boolean })[] {
   const { resize, crop, cropFrom, flip, views } = options;
   const isResized = cropFrom === "resized";
   const most = isResized ? resize - crop : 1;

@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { methodOptions } from "../../cli/train.ts";
+import { cpl } from "../../models/methods/cpl/index.ts";
 import { blurredPictures } from "../models/training/pictures.ts";
 
 const main = new URL("../../cli/main.ts", import.meta.url).pathname;
@@ -247,7 +248,7 @@ describe("wrong usage", () => {
 
   test("flags become options of the method", () => {
     expect(
-      methodOptions({ gamma: "0.5", flip: false, rangeOfLabels: "observed", stageOneEpochs: "7", ema: "0.99" }),
+      methodOptions(cpl, { gamma: "0.5", flip: false, rangeOfLabels: "observed", stageOneEpochs: "7", ema: "0.99" }),
     ).toMatchObject({
       gamma: 0.5,
       flip: false,

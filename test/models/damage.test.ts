@@ -13,11 +13,12 @@ import { openSafetensors } from "../../engine/weights/safetensors.ts";
 import { loadDataset, rankedSets, readSplit, writeSplit } from "../../models/data/index.ts";
 import { readRecipe } from "../../models/experiments/recipe.ts";
 import { ExperimentStore } from "../../models/experiments/store.ts";
+import { trainCpl } from "../../models/methods/cpl/index.ts";
 import { openModel } from "../../models/networks/model.ts";
 import { pageOf, readRecord } from "../../models/report/read-record.ts";
 import { trainingReport } from "../../models/report/training/training-report.ts";
 import { readCheckpoint } from "../../models/training/checkpoint.ts";
-import { trainCpl, writeRecord } from "../../models/training/train.ts";
+import { writeRecord } from "../../models/training/train.ts";
 import { sharedDevice } from "../engine/device.ts";
 import { blurredPictures, divided, small } from "./training/pictures.ts";
 

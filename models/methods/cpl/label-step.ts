@@ -1,8 +1,9 @@
 import type { Tensor } from "../../../engine/tensor.ts";
 import type { Row } from "../../data/index.ts";
 import { type Progress, type TrainingData, TrainingError } from "../../training/training.ts";
+import type { PseudoLabels } from "../parts/batch-labels.ts";
 import type { CplOptions } from "./options.ts";
-import { type PseudoLabels, type Refresh, refreshPseudoLabels } from "./pseudo-labels.ts";
+import { type Refresh, refreshPseudoLabels } from "./pseudo-labels.ts";
 
 /**
  * Pseudo-labels of all unlabelled pictures from the features of those that could be read; the others are not in the

@@ -5,15 +5,8 @@ import { symmetricGraph } from "../../../engine/graph/sparse.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { convertScore, expectation, HIGHEST, LOWEST } from "../../labels/labels.ts";
 import { mae, rmse, slope, srcc } from "../../metrics/index.ts";
+import type { PseudoLabels } from "../parts/batch-labels.ts";
 import type { CplOptions } from "./options.ts";
-
-/** Labels for the unlabelled pictures, by their place in the list. */
-export interface PseudoLabels {
-  /** [U, m], row-major. */
-  readonly targets: Float32Array<ArrayBuffer>;
-  /** [U], what each weighs in Eq. 9. */
-  readonly weights: Float32Array<ArrayBuffer>;
-}
 
 /** What one refresh of the pseudo-labels did. */
 export interface Refresh {

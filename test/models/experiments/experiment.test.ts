@@ -18,11 +18,11 @@ import {
   StoreError,
 } from "../../../models/experiments/index.ts";
 import { ExperimentStore } from "../../../models/experiments/store.ts";
+import { trainCpl } from "../../../models/methods/cpl/index.ts";
 import { cplOptions } from "../../../models/methods/cpl/options.ts";
 import { evaluate } from "../../../models/metrics/index.ts";
 import { CplModel, saveModel } from "../../../models/networks/model.ts";
 import { expiryMs } from "../../../models/training/owner.ts";
-import { trainCpl } from "../../../models/training/train.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { recipeOf, small, writePictures } from "./recipe.ts";
 

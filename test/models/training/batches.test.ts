@@ -1,13 +1,18 @@
 import { describe, expect, test } from "bun:test";
-import { type CplOptionsInput, cplOptions } from "../../../models/methods/cpl/options.ts";
+import { cpl } from "../../../models/methods/cpl/index.ts";
+import { type CplOptions, type CplOptionsInput, cplOptions } from "../../../models/methods/cpl/options.ts";
 import { planEpoch } from "../../../models/training/batches.ts";
+
+function plan(stage: 1 | 2, epoch: number, parts: Parameters<typeof planEpoch>[2], options: CplOptions) {
+  return planEpoch({ ...cpl.phases(options)[stage - 1]!, stage }, epoch, parts, options);
+}
 
 const rows = (count: number) => Array.from({ length: count }, (_, i) => ({ name: `${i}`, path: `${i}` }));
 
 /** How often each picture of a part comes, over the batches of an epoch of stage 2. */
 function uses(parts: { labelled: number; unlabelled: number }, options: CplOptionsInput) {
   const given = { labelled: rows(parts.labelled), unlabelled: rows(parts.unlabelled) };
-  const batches = planEpoch(2, 0, given, cplOptions({ labelledBatch: 2, unlabelledBatch: 4, ...options }));
+  const batches = plan(2, 0, given, cplOptions({ labelledBatch: 2, unlabelledBatch: 4, ...options }));
   const count = (part: "labelled" | "unlabelled", size: number) =>
     Array.from(
       { length: size },
@@ -46,7 +51,7 @@ describe("an epoch of stage 2", () => {
     expect(epoch.batches).toEqual([6, 6, 6, 6, 6, 6, 6, 4]);
     expect(uses(many, { trainCrops: 2, stageTwoEpoch: "labelled" }).labelled).toEqual(Array(9).fill(2));
     const parts = { labelled: rows(5), unlabelled: [] };
-    const first = planEpoch(1, 0, parts, cplOptions({ stageOneBatch: 4, trainCrops: 2 }));
+    const first = plan(1, 0, parts, cplOptions({ stageOneBatch: 4, trainCrops: 2 }));
     expect(first.map((batch) => batch.length)).toEqual([4, 4, 2]);
     for (let i = 0; i < 5; i++) expect(first.flat().filter(({ index }) => index === i)).toHaveLength(2);
     const places = first.flat().map(({ window: { top, left, flip } }) => `${top} ${left} ${flip}`);
@@ -55,7 +60,7 @@ describe("an epoch of stage 2", () => {
 
   test("crops at original size lie at shares of what they leave", () => {
     const parts = { labelled: rows(200), unlabelled: [] };
-    const windows = planEpoch(1, 0, parts, cplOptions({ cropFrom: "original", stageOneBatch: 200 }))[0]!;
+    const windows = plan(1, 0, parts, cplOptions({ cropFrom: "original", stageOneBatch: 200 }))[0]!;
     const tops = windows.map(({ window }) => window.top);
     expect(Math.min(...tops)).toBeWithin(0, 0.05);
     expect(Math.max(...tops)).toBeWithin(0.95, 1);
@@ -78,7 +83,7 @@ describe("ranked pairs", () => {
   const parts = { labelled: rows(9), unlabelled: rows(20) };
   const options = cplOptions({ stageOneBatch: 4, labelledBatch: 2, unlabelledBatch: 4, rankPairs: 5, tokenShare: 1 });
   const batches = (stage: 1 | 2, epoch: number, more = {}) =>
-    planEpoch(stage, epoch, { ...parts, ranked: sets }, { ...options, ...more });
+    plan(stage, epoch, { ...parts, ranked: sets }, { ...options, ...more });
 
   test.each([1, 2] as const)(
     "come first in every batch of stage %d, the better one first, both seen as in a test",
@@ -115,7 +120,7 @@ describe("ranked pairs", () => {
     );
     expect(sets.flatMap(({ pictures }) => pictures).every(({ name }) => drawn.has(name))).toBe(true);
     const others = batches(2, 0).map((batch) => batch.slice(10));
-    expect(others).toEqual(planEpoch(2, 0, parts, options));
+    expect(others).toEqual(plan(2, 0, parts, options));
     expect(batches(2, 0, { rankWeight: 0 })).toEqual(others);
   });
 

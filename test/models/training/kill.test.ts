@@ -9,9 +9,9 @@ import { createInterface } from "node:readline";
 import { runArguments } from "../../../engine/device/check.ts";
 import { Random } from "../../../engine/random.ts";
 import { openSafetensors } from "../../../engine/weights/safetensors.ts";
+import { trainCpl } from "../../../models/methods/cpl/index.ts";
 import type { CplOptionsInput } from "../../../models/methods/cpl/options.ts";
 import { readCheckpoint } from "../../../models/training/checkpoint.ts";
-import { trainCpl } from "../../../models/training/train.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { blurredPictures } from "./pictures.ts";
 

@@ -7,12 +7,12 @@ import { OutOfMemoryError } from "../../../engine/device/errors.ts";
 import { openDevice } from "../../../engine/device/open.ts";
 import { Optimiser } from "../../../engine/optim/optimiser.ts";
 import { Tensor } from "../../../engine/tensor.ts";
-import { LabelTensors } from "../../../models/methods/cpl/loss.ts";
+import { trainCpl } from "../../../models/methods/cpl/index.ts";
 import { type CplOptionsInput, cplOptions } from "../../../models/methods/cpl/options.ts";
+import { labelTask } from "../../../models/methods/parts/label-loss.ts";
 import { centrePass } from "../../../models/networks/forward.ts";
 import { CplModel } from "../../../models/networks/model.ts";
 import { openScorer, type ScoredPicture } from "../../../models/scoring/scorer.ts";
-import { trainCpl } from "../../../models/training/train.ts";
 import type { RatedRow, TrainingData } from "../../../models/training/training.ts";
 import { distributions, evaluationBatch, fittingBatch } from "../../../models/views/predict.ts";
 import { blurredPictures, small } from "./pictures.ts";
@@ -140,9 +140,12 @@ test("the rehearsed peak of ResNet-18 at 64 pixels is the real one", async () =>
     device.scope(() => {
       const pictures = Tensor.zeros(device, [3, 64, 64, 3]);
       const labels = { targets: new Float32Array(300).fill(0.01), weights: new Float32Array(3).fill(1) };
-      const loss = new LabelTensors(device, { ...labels, margins: new Float32Array(0), labelled: 3 }, full).loss(
-        model.forward(pictures, true).logits,
+      const task = labelTask(full, () => ({ ...labels, margins: new Float32Array(0), labelled: 3 }));
+      const targets = Object.fromEntries(
+        Object.entries(task.targets([])).map(([name, { data, shape }]) => [name, Tensor.from(device, data, shape)]),
       );
+      const rows = { start: 0, count: 3, ranked: 0, labelled: 3, unlabelled: 0 };
+      const loss = task.loss(model.forward(pictures, true), targets, rows);
       backward(loss);
       optimiser.step();
       optimiser.clearGradients();

@@ -5,11 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Tensor } from "../../../engine/tensor.ts";
 import { openSafetensors } from "../../../engine/weights/safetensors.ts";
+import { resumeCpl, trainCpl } from "../../../models/methods/cpl/index.ts";
 import { type CplOptionsInput, cplOptions } from "../../../models/methods/cpl/options.ts";
+import { labelTask } from "../../../models/methods/parts/label-loss.ts";
 import { CplModel } from "../../../models/networks/model.ts";
 import type { LoadedBatch } from "../../../models/training/batches.ts";
-import { Stepper, stageSchedule } from "../../../models/training/stepper.ts";
-import { resumeCpl, trainCpl } from "../../../models/training/train.ts";
+import { phaseSchedule, Stepper } from "../../../models/training/stepper.ts";
 import { type TrainingData, TrainingInterrupted } from "../../../models/training/training.ts";
 import { PictureInputs } from "../../../models/views/inputs.ts";
 import { formula, relativeError } from "../../engine/check.ts";
@@ -24,7 +25,7 @@ const small: CplOptionsInput = {
 
 describe("schedule of a stage", () => {
   const factors = (input: CplOptionsInput, steps: number[]) =>
-    steps.map(stageSchedule(cplOptions({ stageOneEpochs: 4, ...input }), 1, 5));
+    steps.map(phaseSchedule(cplOptions(input), { name: "stage 1", epochs: 4 }, 5));
 
   test("is kept, a cosine, or falls every few epochs, after a warm-up in steps or as a share", () => {
     expect(factors({}, [0, 7, 19])).toEqual([1, 1, 1]);
@@ -57,7 +58,8 @@ async function steps(input: CplOptionsInput, count: number, pairs = 0) {
   const options = cplOptions({ ...small, optimiser: "sgd", freshRate: 0.01, rate: 0.01, ...input });
   const model = new CplModel(device, options);
   model.freezeNorms(model.backbone.norms().map(([name]) => name));
-  const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] });
+  const task = labelTask(options, () => ({ targets, weights, margins, labelled: 4 }));
+  const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] }, task);
   const pictures: LoadedBatch["pictures"] = Array.from({ length: 6 + 2 * pairs }, (_, i) => {
     const shape = [1, 36, 36, 3];
     const tensor = Tensor.from(device, formula({ shape, seed: i + 1, scale: 0.5, shift: 0.5 }), shape).keep();
@@ -74,7 +76,7 @@ async function steps(input: CplOptionsInput, count: number, pairs = 0) {
   const before = await read();
   const losses: number[] = [];
   for (let step = 0; step < count; step++) {
-    const report = await stepper.step(pictures, { targets, weights, margins, labelled: 4 }, 1);
+    const report = await stepper.step(pictures, 1);
     losses.push(report.loss);
   }
   const after = await read();

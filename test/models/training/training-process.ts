@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { openDevice } from "../../../engine/device/open.ts";
-import { resumeCpl, trainCpl } from "../../../models/training/train.ts";
+import { resumeCpl, trainCpl } from "../../../models/methods/cpl/index.ts";
 import type { TrainingHooks } from "../../../models/training/training.ts";
 
 const [mode, folder, file] = process.argv.slice(2) as [string, string, string];

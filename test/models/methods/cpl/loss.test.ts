@@ -5,9 +5,9 @@ import { join } from "node:path";
 import type { Device } from "../../../../engine/device/device.ts";
 import { DeviceLostError } from "../../../../engine/device/errors.ts";
 import { openDevice } from "../../../../engine/device/open.ts";
+import { resumeCpl, trainCpl } from "../../../../models/methods/cpl/index.ts";
 import type { CplOptionsInput } from "../../../../models/methods/cpl/options.ts";
 import { openScorer, type ScoredPicture } from "../../../../models/scoring/scorer.ts";
-import { resumeCpl, trainCpl } from "../../../../models/training/train.ts";
 import type { RatedRow, TrainingData, TrainingHooks } from "../../../../models/training/training.ts";
 import { sharedDevice } from "../../../engine/device.ts";
 import { blurredPictures, divided, small } from "../../training/pictures.ts";
@@ -135,7 +135,7 @@ describe("training", () => {
     const training = trainCpl(device, data, options, { folder: run("host"), progress });
     const error = await training.then(String, (reason) => reason);
     expect(error).toBeInstanceOf(DeviceLostError);
-    expect(error.advice).toContain("resumeCpl");
+    expect(error.advice).toContain(`--resume ${run("host")}`);
     // What a killed process would leave is cleared away; what is not its own stays.
     const stray = ".model.safetensors.01234567-0123-0123-0123-0123456789ab.tmp";
     await writeFile(join(run("host"), stray), "half");

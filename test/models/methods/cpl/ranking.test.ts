@@ -3,11 +3,11 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { RankedSet } from "../../../../models/data/index.ts";
-import { rankingLoss } from "../../../../models/methods/cpl/loss.ts";
+import { resumeCpl, trainCpl } from "../../../../models/methods/cpl/index.ts";
 import { type CplOptionsInput, cplOptions } from "../../../../models/methods/cpl/options.ts";
+import { rankingLoss } from "../../../../models/methods/parts/label-loss.ts";
 import { evaluate } from "../../../../models/metrics/index.ts";
 import { CplModel, saveModel } from "../../../../models/networks/model.ts";
-import { resumeCpl, trainCpl } from "../../../../models/training/train.ts";
 import {
   type RatedRow,
   type TrainingData,

@@ -1,0 +1,26 @@
+import { z } from "zod";
+import { OptionError, positive } from "../options.ts";
+import { LABEL_MODES, ONE_HOT_LEVELS } from "./labels.ts";
+
+/** Options that say how a mean opinion score becomes a label. */
+export const labelShape = {
+  labelMode: z.enum(LABEL_MODES).default("adjacent").describe("how a score becomes a distribution (Eq. 2)"),
+  labelDeviation: positive
+    .default(10)
+    .describe("with the label mode gauss: standard deviation of a label, on the scale 1 to 100"),
+  range: z
+    .enum(["nominal", "observed"])
+    .default("nominal")
+    .describe("ends of Eq. 1: the data set's scale, or the extremes of the labelled part"),
+};
+
+export type LabelOptions = z.infer<z.ZodObject<typeof labelShape>>;
+
+/** @throws OptionError when the label mode does not go with the size of the score set */
+export function expectLabelOptions(options: LabelOptions & { readonly levels: number }): void {
+  if (options.labelMode === "onehot5" && options.levels !== ONE_HOT_LEVELS) {
+    throw new OptionError(
+      `\`labelMode\` onehot5 has one level for each fifth of the scale, \`levels\` is ${options.levels}; give \`levels\` ${ONE_HOT_LEVELS}`,
+    );
+  }
+}

@@ -1,0 +1,69 @@
+import type { DeviceSource } from "../../../engine/device/source.ts";
+import type { Method } from "../../training/method.ts";
+import { resumeTraining, startTraining, type TrainingStart } from "../../training/train.ts";
+import {
+  modelFile,
+  stageOneFile,
+  type TrainingData,
+  TrainingError,
+  type TrainingHooks,
+  type TrainingResult,
+} from "../../training/training.ts";
+import { batchLabels } from "../parts/batch-labels.ts";
+import { labelTask } from "../parts/label-loss.ts";
+import { type CplOptions, type CplOptionsInput, cplOptions, cplOptionsSchema } from "./options.ts";
+import { stageTwo } from "./stage-two.ts";
+
+/** CPL-IQA (ICML 2025): stage 1 on the labelled pictures, then stage 2 on all, with pseudo-labels for the others. */
+export const cpl: Method<CplOptions, CplOptionsInput> = {
+  name: "cpl",
+  title: "CPL-IQA",
+  description: "train CPL-IQA: stage 1 on labelled pictures, stage 2 with pseudo-labels for the others",
+  examples: [
+    "--data photos --csv mos.csv --stage-two-epochs 0        stage 1 alone",
+    "--data photos --csv mos.csv --stage-one-epochs 0 --from runs/cpl/stage1.safetensors --out runs/two",
+  ],
+  schema: cplOptionsSchema,
+  options: cplOptions,
+  phases: (options) => [
+    {
+      name: "stage 1",
+      epochs: options.stageOneEpochs,
+      batch: { labelled: options.stageOneBatch, unlabelled: 0 },
+      batchOptions: ["stageOneBatch"],
+      file: stageOneFile,
+      begin: ({ labels }) => labelTask(options, (pictures) => batchLabels(pictures, labels, undefined, options)),
+    },
+    {
+      name: "stage 2",
+      epochs: options.stageTwoEpochs,
+      batch: { labelled: options.labelledBatch, unlabelled: options.unlabelledBatch },
+      batchOptions: ["labelledBatch", "unlabelledBatch"],
+      length: options.stageTwoEpoch,
+      file: modelFile,
+      begin: (context) => stageTwo(options, context),
+    },
+  ],
+  expectData({ unlabelled }, { stageTwoEpochs }) {
+    if (stageTwoEpochs === 0 || unlabelled.length > 0) return;
+    throw new TrainingError(
+      "stage 2 needs unlabelled pictures; give some, or train stage 1 alone with `stageTwoEpochs` 0",
+    );
+  },
+};
+
+/** {@link startTraining} by CPL-IQA. */
+export function trainCpl(
+  source: DeviceSource,
+  data: TrainingData,
+  input: CplOptionsInput,
+  hooks: TrainingHooks,
+  start: TrainingStart = {},
+): Promise<TrainingResult> {
+  return startTraining(cpl, source, data, input, hooks, start);
+}
+
+/** {@link resumeTraining} of CPL-IQA. */
+export function resumeCpl(source: DeviceSource, hooks: TrainingHooks): Promise<TrainingResult> {
+  return resumeTraining(cpl, source, hooks);
+}

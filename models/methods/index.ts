@@ -1,0 +1,6 @@
+import type { Method } from "../training/method.ts";
+import { cpl } from "./cpl/index.ts";
+import { supervised } from "./supervised/index.ts";
+
+/** Every method; `acutance train` has a command for each. */
+export const methods: readonly Method[] = [cpl, supervised];

@@ -1,0 +1,160 @@
+import { z } from "zod";
+import { backboneNames, poolings } from "../backbones/index.ts";
+import { OptionError, optionsBy, side, some, wholeFromZero } from "../options.ts";
+
+/** Options that say what a network is. */
+export const networkShape = {
+  backbone: z.enum(backboneNames).default("resnet18").describe("network below the head"),
+  stages: z.number().int().min(1).max(4).default(4).describe("stages of a ResNet that are used, 1 to 4"),
+  featureDepths: z
+    .array(some)
+    .max(1000)
+    .default([])
+    .describe(
+      "sections of the backbone after which its map is pooled, all pooled maps being the feature; sections after the deepest are left out; none for the last alone. A section is the stem or embedding, or a block",
+    ),
+  pooling: z
+    .enum(poolings)
+    .default("standard")
+    .describe(
+      "how a map is pooled: class token (ViT) or mean over the places (others), or with mean and standard deviation over the places beside it",
+    ),
+  featureNorm: z
+    .enum(["none", "batch", "fixed"])
+    .default("none")
+    .describe(
+      "normalisation of the pooled feature, for entries of very different sizes: by batch norm, or by mean and deviation of the labelled pictures before training",
+    ),
+  frozen: wholeFromZero
+    .default(0)
+    .describe(
+      "sections of the backbone, from the input on, that keep their start weights; what they make of a picture is computed once and kept on disk",
+    ),
+  embedding: z
+    .number()
+    .int()
+    .min(1)
+    .max(65_536)
+    .default(256)
+    .describe("length of the feature that the graph is built on"),
+  dropout: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe(
+      "share of that feature's entries that training sets to 0 at random before the logits (Srivastava et al. 2014)",
+    ),
+  levels: z.number().int().min(2).max(10_000).default(100).describe("m, the size of the score set"),
+  precision: z
+    .enum(["f32", "f16"])
+    .default("f32")
+    .describe(
+      "how feature maps lie in memory in training; f16 takes half, with f32 parameters and a moving loss scale",
+    ),
+  seed: z.number().int().min(0).default(1).describe("seed of every random choice in training"),
+};
+
+/** Options that say what a network is shown of a picture. */
+export const viewShape = {
+  resize: side.default(256).describe("pictures are resized to a square of this side, pixels"),
+  crop: side.default(224).describe("side of the square that the network sees, pixels"),
+  cropFrom: z
+    .enum(["resized", "original"])
+    .default("resized")
+    .describe(
+      "what crops are cut from: the square that a picture is resized to, or the picture at its own size (enlarged to a crop when it is smaller)",
+    ),
+  trainCrops: some.default(1).describe("random crops of each picture in an epoch of training"),
+  flip: z.boolean().default(true).describe("mirror pictures at random in training"),
+  views: some
+    .default(2)
+    .describe(
+      "with frozen sections: crops of a picture that are computed: the centre, its mirror image, then others; training draws among them",
+    ),
+  tokenShare: z
+    .number()
+    .positive()
+    .max(1)
+    .default(1)
+    .describe(
+      "with frozen sections of a vision transformer: share of the patches, drawn for each picture and step, that training takes through the sections that learn (Liu et al. 2023, PatchDropout)",
+    ),
+  testCrops: some
+    .default(1)
+    .describe(
+      "crops that a test score is the mean of: 1 is the centre of what `cropFrom` says, more are random ones at original size",
+    ),
+  testTiles: z
+    .number()
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(0)
+    .describe(
+      "a test score is the mean over a grid of at most so many tiles at original size that covers the picture; larger pictures are reduced until it does; 0 for `testCrops`",
+    ),
+};
+
+const modelSchema = z.strictObject({ ...networkShape, ...viewShape });
+
+export type NetworkOptions = z.infer<z.ZodObject<typeof networkShape>>;
+export type ViewOptions = z.infer<z.ZodObject<typeof viewShape>>;
+/** Options of a network and of its views, the only ones that opening and using a model take. */
+export type ModelOptions = NetworkOptions & ViewOptions;
+
+/**
+ * Options of a model, whatever method trained it.
+ * @throws OptionError naming the option, what was given and what is allowed
+ */
+export function modelOptions(input: Record<string, unknown>): ModelOptions {
+  const options = optionsBy(modelSchema, input as z.input<typeof modelSchema>);
+  expectModelOptions(options);
+  return options;
+}
+
+/** The options that are a model's, and those of the method that trained it. */
+export function partedOptions(options: Readonly<Record<string, unknown>>) {
+  const entries = Object.entries(options);
+  const isModels = ([name]: [string, unknown]) => name in modelSchema.shape;
+  return {
+    model: Object.fromEntries(entries.filter(isModels)),
+    method: Object.fromEntries(entries.filter((entry) => !isModels(entry))),
+  };
+}
+
+/** @throws OptionError when options of a model do not go together */
+export function expectModelOptions(options: ModelOptions): void {
+  if (options.crop > options.resize && options.cropFrom === "resized") {
+    throw new OptionError(
+      `\`crop\` ${options.crop} is larger than \`resize\` ${options.resize}; pictures are cropped after they are resized`,
+    );
+  }
+  if (options.testTiles > 0 && options.testCrops > 1) {
+    throw new OptionError(
+      `\`testTiles\` ${options.testTiles} and \`testCrops\` ${options.testCrops} both say what a test score is the mean of; give one`,
+    );
+  }
+  if (options.crop < 32) throw new OptionError(`\`crop\` ${options.crop}: the backbone needs at least 32 pixels`);
+  if (options.stages < 4 && !options.backbone.startsWith("resnet")) {
+    throw new OptionError(
+      `\`stages\` ${options.stages}: only ResNets can be cut to fewer stages, ${options.backbone} cannot`,
+    );
+  }
+  if (options.tokenShare < 1 && !options.backbone.startsWith("vit")) {
+    throw new OptionError(
+      `\`tokenShare\` ${options.tokenShare}: only vision transformers have tokens, ${options.backbone} has none`,
+    );
+  }
+  if (options.tokenShare < 1 && options.frozen === 0) {
+    throw new OptionError(
+      `\`tokenShare\` ${options.tokenShare}: tokens are drawn from what frozen sections leave; give \`frozen\``,
+    );
+  }
+  if (options.featureDepths.some((depth, i) => i > 0 && depth <= options.featureDepths[i - 1]!)) {
+    throw new OptionError(`\`featureDepths\` ${options.featureDepths}: give each depth once, in ascending order`);
+  }
+  if (options.crop % 16 !== 0 && options.backbone.startsWith("vit")) {
+    throw new OptionError(`\`crop\` ${options.crop}: ${options.backbone} takes whole patches of 16 pixels`);
+  }
+}

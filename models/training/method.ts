@@ -1,0 +1,107 @@
+import type { z } from "zod";
+import type { NamedTensor } from "../../engine/nn/named.ts";
+import type { Shape, Tensor } from "../../engine/tensor.ts";
+import type { MosRange } from "../data/index.ts";
+import type { CplModel, Outputs } from "../networks/model.ts";
+import type { Inputs } from "../views/inputs.ts";
+import type { PlannedPicture } from "./batches.ts";
+import type { TrainingOptions } from "./options.ts";
+import type { Progress, TrainingData, TrainingHooks } from "./training.ts";
+
+/** Numbers on the host, row-major. */
+export interface HostArray {
+  readonly data: Float32Array<ArrayBuffer>;
+  readonly shape: Shape;
+}
+
+/** Where a micro-batch lies in its batch, of which so many pictures are ranked, labelled and unlabelled, in this order. */
+export interface BatchRows {
+  readonly start: number;
+  readonly count: number;
+  readonly ranked: number;
+  readonly labelled: number;
+  readonly unlabelled: number;
+}
+
+/** What the steps of a phase learn. */
+export interface StepTask {
+  /** What the loss of a batch reads beside the network's outputs, by name. Batches of one make-up have the same shapes. */
+  targets(pictures: readonly PlannedPicture[]): Readonly<Record<string, HostArray>>;
+  /**
+   * Recorded on the tape, and replayed: what is derived from the outputs here is derived anew in each step.
+   * @param targets what {@link targets} gave, on the device
+   * @returns a micro-batch's share of the batch's loss, [1]
+   */
+  loss(outputs: Outputs, targets: Readonly<Record<string, Tensor>>, rows: BatchRows): Tensor;
+  /** Device state that steps change, such as a teacher or running means; a checkpoint holds it. */
+  tensors?(): readonly NamedTensor[];
+  /** Recorded after the parameters of a step were updated: how the device state moves on. */
+  afterUpdate?(): void;
+}
+
+/** What a method does in one phase of one training, with its state, which ends with the phase. */
+export interface PhaseRun extends StepTask {
+  /** @returns whether it did what is worth a checkpoint */
+  beforeEpoch?(epoch: number): Promise<boolean>;
+  afterEpoch?(): void;
+  /** State on the host that a checkpoint holds, by name. */
+  arrays?(): Readonly<Record<string, HostArray>>;
+  /** Takes the state of a checkpoint. @param read what {@link arrays} gave under a name; undefined when it gave nothing */
+  restore?(read: (name: string) => Promise<Float32Array<ArrayBuffer> | undefined>): Promise<void>;
+  dispose?(): void;
+}
+
+/** What a phase may use of its training. */
+export interface PhaseContext {
+  readonly model: CplModel;
+  readonly inputs: Inputs;
+  readonly data: TrainingData;
+  /** Ends of the score scale. */
+  readonly range: MosRange;
+  /** [labelled, m], row-major: the labels of the labelled pictures by the label mode. */
+  readonly labels: Float32Array<ArrayBuffer>;
+  /** The record of the run, which grows. */
+  readonly progress: Progress;
+  readonly hooks: Pick<TrainingHooks, "log" | "progress">;
+  /** Starts timing; the returned function puts the seconds since its last call on record and returns them. */
+  readonly clock: (name: string) => () => number;
+}
+
+/** Passes over the data that learn one thing, and leave a model. */
+export interface Phase {
+  /** In words, for logs and the record. */
+  readonly name: string;
+  readonly epochs: number;
+  /** Pictures in a batch, those of ranked pairs not counted. */
+  readonly batch: { readonly labelled: number; readonly unlabelled: number };
+  /** Names of the options that say how large a batch is, in the order of `batch`. */
+  readonly batchOptions: readonly string[];
+  /**
+   * With unlabelled pictures, how long an epoch is: one pass over the unlabelled pictures, over the labelled ones, or as many batches
+   * as both need. @default "unlabelled"
+   */
+  readonly length?: "unlabelled" | "labelled" | "all";
+  /** Name of the model that it leaves in the run's folder. */
+  readonly file: string;
+  begin(context: PhaseContext): PhaseRun;
+}
+
+/** A way to learn quality. The training loop knows it by this alone. */
+export interface Method<Options extends TrainingOptions = TrainingOptions, Input = never> {
+  /** Word on the command line: `acutance train <name>`. */
+  readonly name: string;
+  /** In records, models and logs. */
+  readonly title: string;
+  /** One line of help. */
+  readonly description: string;
+  /** What may stand behind `acutance train <name>`, for its help. */
+  readonly examples?: readonly string[];
+  /** Its options, those that every method has among them; the command line has a flag for each. */
+  readonly schema: z.ZodObject;
+  /** Fills in defaults and checks. @throws OptionError */
+  options(input: Input): Options;
+  /** In their order; those of 0 epochs are left out when it trains. */
+  phases(options: Options): readonly Phase[];
+  /** @throws TrainingError when the data does not suffice */
+  expectData?(data: TrainingData, options: Options): void;
+}

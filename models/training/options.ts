@@ -1,0 +1,86 @@
+import { z } from "zod";
+import { expectLabelOptions, labelShape } from "../labels/options.ts";
+import { expectModelOptions, networkShape, viewShape } from "../networks/options.ts";
+import { atLeastZero, batch, count, OptionError, optionsBy, positive, wholeFromZero } from "../options.ts";
+
+/** Options of the steps. */
+const stepShape = {
+  optimiser: z.enum(["adam", "adamw", "sgd"]).default("adam").describe("update rule"),
+  schedule: z
+    .enum(["constant", "cosine", "step"])
+    .default("constant")
+    .describe("learning rates over a stage: kept, falling to 0 along half a cosine, or falling every `stepEpochs`"),
+  stepEpochs: count.default(1).describe("with the schedule step: epochs after which the rates fall"),
+  stepFactor: positive.default(0.1).describe("with the schedule step: what the rates are multiplied with then"),
+  warmupSteps: wholeFromZero.default(0).describe("steps at the start of a stage in which the rates rise"),
+  warmupShare: z.number().min(0).lt(1).default(0).describe("the same as a share of the stage's steps"),
+  rate: positive.default(1e-4).describe("learning rate of layers that start from given weights"),
+  freshRate: positive.default(1e-3).describe("learning rate of layers that start fresh"),
+  decay: atLeastZero.default(5e-4).describe("weight decay of convolutions and matrices"),
+  layerDecay: z
+    .number()
+    .positive()
+    .max(1)
+    .default(1)
+    .describe("factor of the rates from each block of the backbone to the one before it; 1 for equal rates"),
+  clipNorm: atLeastZero.default(0).describe("largest norm of all gradients together; 0 for any"),
+  ema: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe(
+      "decay of a moving average of the weights, which a stage ends with: tested, saved, continued from; 0 for none",
+    ),
+  microBatch: wholeFromZero
+    .default(0)
+    .describe(
+      "most pictures in one pass through the network; the gradients of a batch add up, batch norm sees one pass alone; 0 for the whole batch",
+    ),
+};
+
+/** Options of ranked copies. */
+const rankShape = {
+  rankPairs: batch
+    .default(32)
+    .describe("with ranked copies: pairs of them, a better and a worse one, that each batch has beside its pictures"),
+  rankMargin: positive
+    .default(0.03)
+    .describe(
+      "with ranked copies: share of the scale by which a copy is to score below another for each level between them",
+    ),
+  rankWeight: atLeastZero
+    .default(0.5)
+    .describe(
+      "with ranked copies: what the mean of what pairs lack of that is multiplied with in the loss (Liu et al. 2017, RankIQA); 0 leaves them out",
+    ),
+};
+
+/** Options that every method has. */
+export const trainingShape = { ...networkShape, ...viewShape, ...labelShape, ...stepShape, ...rankShape };
+
+export type TrainingOptions = z.infer<z.ZodObject<typeof trainingShape>>;
+
+/**
+ * Fills in the defaults of a method's options, which have those of {@link trainingShape} among them, and checks every one.
+ * @throws OptionError naming the option, what was given and what is allowed
+ */
+export function trainingOptions<Schema extends z.ZodObject<typeof trainingShape>>(
+  schema: Schema,
+  input: z.input<Schema>,
+): z.output<Schema> {
+  const options = optionsBy(schema, input);
+  const common = options as TrainingOptions;
+  expectModelOptions(common);
+  expectLabelOptions(common);
+  expectWarmUp(common);
+  return options;
+}
+
+function expectWarmUp(options: TrainingOptions): void {
+  if (options.warmupSteps > 0 && options.warmupShare > 0) {
+    throw new OptionError(
+      `\`warmupSteps\` ${options.warmupSteps} and \`warmupShare\` ${options.warmupShare} both give the length of the warm-up; give one`,
+    );
+  }
+}
