@@ -265,7 +265,7 @@ test("cards with what cannot be are refused by name before memory is taken for i
         new RegExp(option),
       ]),
     ),
-    ["options", JSON.stringify({ ...own, resize: 1e9 }), /resize: .*8192, got 1000000000/],
+    ["options", JSON.stringify({ ...own, resize: 1e9 }), /`resize` 1000000000: .*8192/],
     ["options", '{"resize": NaN}', /its options is no JSON/],
     ["options", JSON.stringify(own).replace('"resize":36', '"resize":1e999'), /resize/],
     ["options", JSON.stringify({ ...own, surprise: 1 }), /surprise/],

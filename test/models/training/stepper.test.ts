@@ -42,7 +42,7 @@ describe("schedule of a stage", () => {
   });
 
   test("a warm-up that is too long, or given twice, is refused", () => {
-    expect(() => factors({ warmupSteps: 20 }, [0])).toThrow("warmupSteps 20: stage 1 has only 20 steps");
+    expect(() => factors({ warmupSteps: 20 }, [0])).toThrow("`warmupSteps` 20: stage 1 has only 20 steps");
     expect(() => cplOptions({ warmupSteps: 2, warmupShare: 0.1 })).toThrow("give one");
     for (const wrong of [{ layerDecay: 0 }, { ema: 1 }, { clipNorm: -1 }, { microBatch: 1.5 }, { stepFactor: 0 }])
       expect(() => cplOptions(wrong)).toThrow(Object.keys(wrong)[0]!);
@@ -119,7 +119,7 @@ test("maps of f16 are refused where the adapter has none", async () => {
   const device = await plainDevice();
   const options = cplOptions({ ...small, precision: "f16" });
   const model = new CplModel(device, options);
-  expect(() => new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] })).toThrow("precision f16");
+  expect(() => new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] })).toThrow("`precision` f16");
   model.dispose();
 });
 
