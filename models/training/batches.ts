@@ -3,7 +3,6 @@ import type { Tensor } from "../../engine/tensor.ts";
 import type { Row } from "../data/index.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { viewWindows } from "../views/windows.ts";
-import type { Phase } from "./method.ts";
 import type { TrainingOptions } from "./options.ts";
 import type { TrainingData } from "./training.ts";
 
@@ -25,8 +24,18 @@ export interface PlannedPicture {
 /** What batches are planned from. */
 type Parts = Pick<TrainingData, "ranked"> & { readonly labelled: readonly Row[]; readonly unlabelled: readonly Row[] };
 
-/** What the batches of a phase depend on beside data and options. `stage`: its place among the phases, the first being 1. */
-export type PlannedPhase = Pick<Phase, "batch" | "length"> & { readonly stage: number };
+/** What the batches of a phase depend on beside data and options. */
+export interface PlannedPhase {
+  /** Its place among the phases, the first being 1. */
+  readonly stage: number;
+  /** Pictures in a batch, those of ranked pairs not counted. */
+  readonly batch: { readonly labelled: number; readonly unlabelled: number };
+  /**
+   * With unlabelled pictures, how long an epoch is: one pass over the unlabelled pictures, over the labelled ones, or as many batches
+   * as both need. @default "unlabelled"
+   */
+  readonly length?: "unlabelled" | "labelled" | "all";
+}
 
 /**
  * The batches of one epoch; the same seed, stage and epoch give the same batches. In each come first the pairs of ranked

@@ -4,7 +4,7 @@ import type { Shape, Tensor } from "../../engine/tensor.ts";
 import type { MosRange } from "../data/index.ts";
 import type { CplModel, Outputs } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
-import type { PlannedPicture } from "./batches.ts";
+import type { PlannedPhase, PlannedPicture } from "./batches.ts";
 import type { TrainingOptions } from "./options.ts";
 import type { Progress, TrainingData, TrainingHooks } from "./training.ts";
 
@@ -68,19 +68,12 @@ export interface PhaseContext {
 }
 
 /** Passes over the data that learn one thing, and leave a model. */
-export interface Phase {
+export interface Phase extends Omit<PlannedPhase, "stage"> {
   /** In words, for logs and the record. */
   readonly name: string;
   readonly epochs: number;
-  /** Pictures in a batch, those of ranked pairs not counted. */
-  readonly batch: { readonly labelled: number; readonly unlabelled: number };
   /** Names of the options that say how large a batch is, in the order of `batch`. */
   readonly batchOptions: readonly string[];
-  /**
-   * With unlabelled pictures, how long an epoch is: one pass over the unlabelled pictures, over the labelled ones, or as many batches
-   * as both need. @default "unlabelled"
-   */
-  readonly length?: "unlabelled" | "labelled" | "all";
   /** Name of the model that it leaves in the run's folder. */
   readonly file: string;
   begin(context: PhaseContext): PhaseRun;
