@@ -3,7 +3,8 @@ import { CommanderError } from "commander";
 import { fileSentence } from "../engine/weights/files.ts";
 import { PictureError } from "../models/data/pictures/picture-error.ts";
 import { inFlags } from "./option-words.ts";
-import { buildProgram, runningOptions } from "./program.ts";
+import { buildProgram } from "./program.ts";
+import { runningOptions } from "./running.ts";
 import { emphasis, printableMessage } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
 

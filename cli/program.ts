@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import { Command, type Option } from "commander";
+import { Command } from "commander";
+import { setRunning } from "./running.ts";
 
 interface CommandModule {
   /** @param build for a command that runs others */
@@ -70,15 +71,6 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
   },
 };
 
-let running: Command | undefined;
-
-/** The options of the command that runs, and of those above it. */
-export function runningOptions(): Option[] {
-  const options: Option[] = [];
-  for (let command = running; command; command = command.parent ?? undefined) options.push(...command.options);
-  return options;
-}
-
 /** The command line, with the command that `words` ask for. */
 export async function buildProgram(words: string[]): Promise<Command> {
   const { version, description } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
@@ -90,7 +82,7 @@ export async function buildProgram(words: string[]): Promise<Command> {
     .enablePositionalOptions()
     .exitOverride()
     .hook("preAction", (_, command) => {
-      running = command;
+      setRunning(command);
     });
   const wanted = words.filter((word) => !word.startsWith("-")).slice(0, 2);
   const chosen = wanted[0] === "help" ? wanted[1] : wanted[0];

@@ -5,7 +5,7 @@ import { type MosRange, PictureError } from "../models/data/index.ts";
 import type { ScoredPicture } from "../models/scoring/scorer.ts";
 import { inFlags } from "./option-words.ts";
 import { type Output, standardOutput } from "./output.ts";
-import { runningOptions } from "./program.ts";
+import { runningOptions } from "./running.ts";
 import { table } from "./terminal.ts";
 
 /** A picture with its score, or why it has none. */
