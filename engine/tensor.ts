@@ -178,14 +178,14 @@ export class Tensor {
    */
   window(start = 0, count = this.size - start): KernelArgument {
     const sizeBytes = Math.ceil(count / 4) * 4 * elementBytes[this.dtype];
-    const { gpu, maximumBindingBytes } = this.device;
+    const { offsetAlignment, maximumBindingBytes } = this.device;
     if (sizeBytes > maximumBindingBytes) {
       throw new ShapeError(
         `${sizeBytes} bytes of a tensor [${this.shape}] do not fit one binding (${maximumBindingBytes} bytes on this adapter)`,
       );
     }
     const offsetBytes = start * elementBytes[this.dtype];
-    if (offsetBytes % gpu.limits.minStorageBufferOffsetAlignment !== 0) {
+    if (offsetBytes % offsetAlignment !== 0) {
       throw new ShapeError(`a window of a tensor cannot start at byte ${offsetBytes} on this adapter`);
     }
     const shape = start === 0 && count >= this.size ? this.shape : [count];

@@ -30,6 +30,11 @@ export class Device {
   readonly kernels: Dispatcher;
   /** Chooses among ways to run an operation. */
   readonly tuner: Tuner;
+  // Plain numbers: asking the GPU object for a limit costs the host more than a check of all operands.
+  /** Workgroups that a grid may have along one axis. */
+  readonly mostWorkgroups: number;
+  /** Bytes of which the start of a window of a buffer is a multiple. */
+  readonly offsetAlignment: number;
   /** Largest window of a buffer that one kernel argument can show, bytes. */
   readonly maximumBindingBytes: number;
   /** Invocations of a subgroup when it is the same for every kernel, else 0: kernels with broadcasts need to know it. */
@@ -59,6 +64,8 @@ export class Device {
     this.features = new Set([...gpu.features].filter((feature) => !options.withoutFeatures?.includes(feature)));
     this.subgroupSize = this.features.has("subgroups") ? subgroupSize : 0;
     const alignment = gpu.limits.minStorageBufferOffsetAlignment;
+    this.offsetAlignment = alignment;
+    this.mostWorkgroups = gpu.limits.maxComputeWorkgroupsPerDimension;
     const binding = Math.min(
       gpu.limits.maxStorageBufferBindingSize,
       options.maximumBindingBytes ?? Number.MAX_SAFE_INTEGER,

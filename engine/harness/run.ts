@@ -94,7 +94,7 @@ export async function runKernel(
   for (const name of options.inputs?.tensors.keys() ?? []) given.add(name);
   const buffers = resolveBuffers(description, kernel.interface, constants, given);
   const scope = fullScope(constants, buffers, compiled.workgroup);
-  const limit = device.gpu.limits.maxComputeWorkgroupsPerDimension;
+  const limit = device.mostWorkgroups;
   const grid = resolveGrid(description.grid, scope, limit);
   const uniform = uniformBytes(description, kernel.interface, scope);
   const [givenFlops, givenBytes] = [description.flops, description.bytes].map((expression) =>

@@ -57,7 +57,7 @@ export class Dispatcher {
   ): void {
     const device = this.#device;
     device.check();
-    const limit = device.gpu.limits.maxComputeWorkgroupsPerDimension;
+    const limit = device.mostWorkgroups;
     for (const extent of grid) {
       if (!(extent >= 1 && extent <= limit))
         throw new GpuError(`${name}: grid ${grid.join(" x ")} is not within 1..${limit}`);

@@ -3,11 +3,10 @@ import type { Grid } from "./argument.ts";
 
 /** What bounds a call: a device, as far as it is asked for here. */
 export interface Bounds {
-  readonly gpu: {
-    readonly limits: Pick<GPUSupportedLimits, "maxComputeWorkgroupsPerDimension" | "minStorageBufferOffsetAlignment">;
-  };
-  readonly features: ReadonlySet<string>;
+  readonly mostWorkgroups: number;
+  readonly offsetAlignment: number;
   readonly maximumBindingBytes: number;
+  readonly features: ReadonlySet<string>;
 }
 
 /** Invocations of a workgroup in kernels whose work is a flat list of elements. */
@@ -19,7 +18,7 @@ export const flatWorkgroup = 64;
  */
 export function flatGrid(device: Bounds, count: number, workgroup = flatWorkgroup): Grid {
   const groups = Math.ceil(count / workgroup);
-  const limit = device.gpu.limits.maxComputeWorkgroupsPerDimension;
+  const limit = device.mostWorkgroups;
   if (groups <= limit) return [Math.max(1, groups), 1, 1];
   const rows = Math.ceil(groups / limit);
   return [Math.ceil(groups / rows), rows, 1];
@@ -37,17 +36,16 @@ export interface RowRange {
  * @throws ShapeError when not even the smallest aligned run fits
  */
 export function rowRanges(device: Bounds, rows: number, elementsPerRow: readonly number[], atMost = rows): RowRange[] {
-  // Offsets are counted in elements of 4 bytes; they are aligned for those of 2 bytes too where tensors can have them.
-  const alignment = device.gpu.limits.minStorageBufferOffsetAlignment * (device.features.has("shader-f16") ? 2 : 1);
-  let step = 1;
   let fitting = Math.min(rows, atMost);
-  for (const elements of elementsPerRow) {
-    const bytes = elements * 4;
-    step = leastCommonMultiple(step, alignment / greatestCommonDivisor(bytes, alignment));
-    // The binding covers whole vec4s, hence up to 12 bytes more than the elements.
-    fitting = Math.min(fitting, Math.floor((device.maximumBindingBytes - 12) / bytes));
-  }
+  // The binding covers whole vec4s, hence up to 12 bytes more than the elements.
+  for (const elements of elementsPerRow)
+    fitting = Math.min(fitting, Math.floor((device.maximumBindingBytes - 12) / (elements * 4)));
   if (fitting >= rows) return [{ start: 0, count: rows }];
+  // Offsets are counted in elements of 4 bytes; they are aligned for those of 2 bytes too where tensors can have them.
+  const alignment = device.offsetAlignment * (device.features.has("shader-f16") ? 2 : 1);
+  let step = 1;
+  for (const elements of elementsPerRow)
+    step = leastCommonMultiple(step, alignment / greatestCommonDivisor(elements * 4, alignment));
   const run = Math.floor(fitting / step) * step;
   if (run === 0) {
     throw new ShapeError(

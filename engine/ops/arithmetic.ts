@@ -82,7 +82,7 @@ function combineRepeated(op: Binary, a: Tensor, b: Tensor): Tensor {
     first.extent,
     [rowA, rowB, rowY].filter((row) => row > 0),
   )) {
-    const part = (tensor: Tensor, row: number) =>
+    const windowOf = (tensor: Tensor, row: number) =>
       row === 0 ? tensor.window() : tensor.window(start * row, count * row);
     const parameters: Record<string, number> = { count: (count * rowY) / width };
     let [strideA, strideB] = [1, 1];
@@ -104,7 +104,7 @@ function combineRepeated(op: Binary, a: Tensor, b: Tensor): Tensor {
         B_SPLAT: vector && last.repeatsB,
         WORKGROUP: flatWorkgroup,
       },
-      { a: part(a, rowA), b: part(b, rowB), y: part(y, rowY) },
+      { a: windowOf(a, rowA), b: windowOf(b, rowB), y: windowOf(y, rowY) },
       parameters,
       flatGrid(device, (count * rowY) / width),
       { flops: count * rowY },

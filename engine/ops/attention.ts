@@ -92,7 +92,7 @@ export function selfAttention(qkv: Tensor, options: AttentionOptions = {}): Tens
   }
   const [batch, tokens, , heads, dimensions] = qkv.shape as [number, number, number, number, number];
   const width = rowWidth(dimensions);
-  const part = heads * width;
+  const span = heads * width;
   const scale = options.scale ?? 1 / Math.sqrt(dimensions);
   const layout: Layout = {
     batch,
@@ -100,9 +100,9 @@ export function selfAttention(qkv: Tensor, options: AttentionOptions = {}): Tens
     keys: tokens,
     heads,
     width,
-    qStride: 3 * part,
-    keyStride: 3 * part,
-    offsets: [0, part, 2 * part],
+    qStride: 3 * span,
+    keyStride: 3 * span,
+    offsets: [0, span, 2 * span],
     scale,
   };
   const { y, logSums } = forward([qkv, qkv, qkv], layout);
@@ -125,18 +125,18 @@ function rowWidth(dimensions: number): number {
 
 /** Numbers kept for each entry of the batch, heads · queries of them, filled up so that any entry can start a window. */
 function sumsStride(device: Device, { heads, queries }: Layout): number {
-  const aligned = device.gpu.limits.minStorageBufferOffsetAlignment / 4;
+  const aligned = device.offsetAlignment / 4;
   return Math.ceil((heads * queries) / aligned) * aligned;
 }
 
 /** Cuts the batch into runs that fit the adapter's bindings and grid. */
 function* runs(tensors: readonly Tensor[], batch: number) {
   const { device } = tensors[0]!;
-  const limit = device.gpu.limits.maxComputeWorkgroupsPerDimension;
+  const limit = device.mostWorkgroups;
   const sizes = tensors.map((tensor) => tensor.size / batch);
   for (const { start, count } of rowRanges(device, batch, sizes, limit)) {
-    const part = (tensor: Tensor) => tensor.window((start * tensor.size) / batch, (count * tensor.size) / batch);
-    yield { count, part };
+    const windowOf = (tensor: Tensor) => tensor.window((start * tensor.size) / batch, (count * tensor.size) / batch);
+    yield { count, windowOf };
   }
 }
 
@@ -197,8 +197,8 @@ function forward([q, k, v]: Triple, layout: Layout) {
 function runForward(way: AttentionWay, tensors: readonly Tensor[], layout: Layout): void {
   const { device } = tensors[0]!;
   const { batch, queries, keys, heads, width, qStride, keyStride, offsets, scale } = layout;
-  for (const { count, part } of runs(tensors, batch)) {
-    const [q, k, v, y, logSums] = tensors.map(part);
+  for (const { count, windowOf } of runs(tensors, batch)) {
+    const [q, k, v, y, logSums] = tensors.map(windowOf);
     device.kernels.run(
       "attention/forward",
       way.constants,
@@ -227,12 +227,12 @@ function backward([q, k, v]: Triple, y: Tensor, dy: Tensor, logSums: Tensor, [dq
   const { device } = q;
   const { batch, queries, heads, width } = layout;
   using delta = Tensor.like(logSums);
-  for (const { count, part } of runs([y, dy, delta], batch)) {
+  for (const { count, windowOf } of runs([y, dy, delta], batch)) {
     const rows = count * queries * heads;
     device.kernels.run(
       "attention/delta",
       { WORKGROUP: flatWorkgroup },
-      { y: part(y), dy: part(dy), delta: part(delta) },
+      { y: windowOf(y), dy: windowOf(dy), delta: windowOf(delta) },
       { rows, queries, heads, width, sums_stride: sumsStride(device, layout) },
       flatGrid(device, rows),
       { flops: 2 * rows * 4 * width },
@@ -271,12 +271,12 @@ function runGradient(way: AttentionWay, side: Side, tensors: readonly Tensor[], 
   }[side];
   const [a, b, c, d] = order.map((name) => places[name]) as [Place, Place, Place, Place];
   const fused = tensors[6] === tensors[7];
-  for (const { count, part } of runs(tensors, batch)) {
+  for (const { count, windowOf } of runs(tensors, batch)) {
     const names = ["a", "b", "c", "d", "log_sums", "delta", "da", ...(side === "key" && !fused ? ["db"] : [])];
     device.kernels.run(
       "attention/gradient",
       { ...way.constants, OWN: side === "query" ? "queries" : "keys", FUSED: fused },
-      Object.fromEntries(names.map((name, i) => [name, part(tensors[i]!)])),
+      Object.fromEntries(names.map((name, i) => [name, windowOf(tensors[i]!)])),
       {
         own,
         walked,

@@ -39,12 +39,7 @@ export function overImages(
   const { device, shape } = tensors[0]![1];
   const images = shape[0]!;
   const perImage = tensors.map(([, tensor]) => tensor.size / images);
-  for (const { start, count } of rowRanges(
-    device,
-    images,
-    perImage,
-    device.gpu.limits.maxComputeWorkgroupsPerDimension,
-  )) {
+  for (const { start, count } of rowRanges(device, images, perImage, device.mostWorkgroups)) {
     const windows: Record<string, KernelArgument> = {};
     tensors.forEach(([name, tensor], i) => {
       windows[name] = tensor.window(start * perImage[i]!, count * perImage[i]!);

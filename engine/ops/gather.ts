@@ -28,19 +28,19 @@ function rowsOf(table: Tensor, indices: Tensor): Tensor {
   const width = vector ? columns / 4 : columns;
   const rowBytes = elementBytes[table.dtype] * columns;
   for (const { start, count } of rowRanges(device, indices.size, [1, columns])) {
-    for (const part of rowRanges(device, tableRows, [columns])) {
+    for (const run of rowRanges(device, tableRows, [columns])) {
       // As many indices as rows lie in a window of the table; those of other windows leave y as it is.
-      const found = Math.round((count * part.count) / tableRows);
-      const moved = Math.min(found, part.count) + (part.start === 0 ? count : found);
+      const found = Math.round((count * run.count) / tableRows);
+      const moved = Math.min(found, run.count) + (run.start === 0 ? count : found);
       device.kernels.run(
         "gather/rows",
-        { FIRST: part.start === 0, ELEMENT: movedElement(table, vector), WORKGROUP: flatWorkgroup },
+        { FIRST: run.start === 0, ELEMENT: movedElement(table, vector), WORKGROUP: flatWorkgroup },
         {
-          table: table.window(part.start * columns, part.count * columns),
+          table: table.window(run.start * columns, run.count * columns),
           indices: indices.window(start, count),
           y: y.window(start * columns, count * columns),
         },
-        { rows: count, columns: width, first_row: part.start, table_rows: part.count },
+        { rows: count, columns: width, first_row: run.start, table_rows: run.count },
         flatGrid(device, count * width),
         { bytes: 4 * count + moved * rowBytes },
       );
@@ -58,20 +58,20 @@ function scatterAdd(dy: Tensor, indices: Tensor, shape: Shape): Tensor {
   const vector = columns % 4 === 0;
   const width = vector ? columns / 4 : columns;
   for (const { start, count } of rowRanges(device, tableRows, [columns])) {
-    for (const part of rowRanges(device, indices.size, [columns])) {
+    for (const run of rowRanges(device, indices.size, [columns])) {
       // The share of the window's places that belong to these rows, if all rows are asked for alike.
-      const added = Math.round((part.count * count) / tableRows);
-      const sums = (part.start === 0 ? 1 : 2) * count * columns;
+      const added = Math.round((run.count * count) / tableRows);
+      const sums = (run.start === 0 ? 1 : 2) * count * columns;
       device.kernels.run(
         "gather/rows_gradient",
-        { FIRST: part.start === 0, VECTOR: vector, WORKGROUP: flatWorkgroup },
+        { FIRST: run.start === 0, VECTOR: vector, WORKGROUP: flatWorkgroup },
         {
-          dy: dy.window(part.start * columns, part.count * columns),
+          dy: dy.window(run.start * columns, run.count * columns),
           starts: starts.window(),
           places: places.window(),
           dtable: dtable.window(start * columns, count * columns),
         },
-        { rows: count, columns: width, first_row: start, first_place: part.start, place_count: part.count },
+        { rows: count, columns: width, first_row: start, first_place: run.start, place_count: run.count },
         flatGrid(device, count * width),
         {
           flops: added * columns,

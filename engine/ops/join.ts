@@ -46,7 +46,7 @@ function strided(x: Tensor, axes: readonly StridedAxis[], value = 0): Tensor {
   // Rows of x by its first axis; one row when that axis stands elsewhere in y.
   const rowsX = first.stride * first.from === x.size ? first.from : 1;
   const rowX = x.size / rowsX;
-  const alignment = device.gpu.limits.minStorageBufferOffsetAlignment;
+  const alignment = device.offsetAlignment;
   const step = alignment / greatestCommonDivisor(rowX * elementBytes[x.dtype], alignment);
   const whole = rowsX === 1 || x.sizeBytes + 12 <= device.maximumBindingBytes;
   const fitting = Math.floor((device.maximumBindingBytes - 12) / (rowX * 4)) - step;

@@ -156,17 +156,17 @@ function apply(x: Tensor, moments: Tensor, state: BatchNormState, relu: boolean,
   const { channels, rows, width, vector } = layout(x);
   const y = Tensor.like(x);
   for (const { start, count } of rowRanges(device, rows, [channels])) {
-    const part = (tensor: Tensor) => tensor.window(start * channels, count * channels);
+    const windowOf = (tensor: Tensor) => tensor.window(start * channels, count * channels);
     device.kernels.run(
       "norm/apply",
       { BLOCK: block, RELU: relu, RESIDUAL: residual !== undefined, VECTOR: vector, WORKGROUP: flatWorkgroup },
       {
-        x: part(x),
+        x: windowOf(x),
         moments: moments.window(),
         scale: state.scale.window(),
         shift: state.shift.window(),
-        y: part(y),
-        ...(residual && { residual: part(residual) }),
+        y: windowOf(y),
+        ...(residual && { residual: windowOf(residual) }),
       },
       { rows: count, channels: width },
       flatGrid(device, Math.ceil(count / block) * width),
@@ -186,11 +186,17 @@ function gradientSums(x: Tensor, dy: Tensor, y: Tensor, moments: Tensor, relu: b
   const blocks = Tensor.empty(device, [allBlocks, 2, channels]);
   let firstBlock = 0;
   for (const { start, count } of ranges) {
-    const part = (tensor: Tensor) => tensor.window(start * channels, count * channels);
+    const windowOf = (tensor: Tensor) => tensor.window(start * channels, count * channels);
     device.kernels.run(
       "norm/gradient_sums",
       { BLOCK: block, RELU: relu, VECTOR: vector, WORKGROUP: flatWorkgroup },
-      { x: part(x), dy: part(dy), moments: moments.window(), sums: blocks.window(), ...(relu && { y: part(y) }) },
+      {
+        x: windowOf(x),
+        dy: windowOf(dy),
+        moments: moments.window(),
+        sums: blocks.window(),
+        ...(relu && { y: windowOf(y) }),
+      },
       { rows: count, channels: width, first_block: firstBlock },
       flatGrid(device, Math.ceil(count / block) * width),
       // Σ dz, and Σ dz · (x − mean)
@@ -241,7 +247,7 @@ function gradient(
   // Without ReLU the gradient of the residual is dy itself.
   const split = residual && relu ? Tensor.like(x) : undefined;
   for (const { start, count } of rowRanges(device, rows, [channels])) {
-    const part = (tensor: Tensor) => tensor.window(start * channels, count * channels);
+    const windowOf = (tensor: Tensor) => tensor.window(start * channels, count * channels);
     device.kernels.run(
       "norm/gradient",
       {
@@ -253,13 +259,13 @@ function gradient(
         WORKGROUP: flatWorkgroup,
       },
       {
-        dy: part(dy),
+        dy: windowOf(dy),
         moments: moments.window(),
         scale: scale.window(),
-        dx: part(dx),
-        ...(training && { x: part(x), sums: sums!.window() }),
-        ...(relu && { y: part(y) }),
-        ...(split && { dresidual: part(split) }),
+        dx: windowOf(dx),
+        ...(training && { x: windowOf(x), sums: sums!.window() }),
+        ...(relu && { y: windowOf(y) }),
+        ...(split && { dresidual: windowOf(split) }),
       },
       { rows: count, channels: width, all_rows: rows },
       flatGrid(device, Math.ceil(count / block) * width),

@@ -1,6 +1,6 @@
 import { type Mark, marks, type Profile } from "./profile.ts";
 
-interface Place {
+interface Track {
   readonly pid: number;
   readonly tid: number;
 }
@@ -9,8 +9,8 @@ type Arguments = Readonly<Record<string, string | number | boolean | null>>;
 
 /** One event of the trace-event format; times in µs. */
 export type TraceEvent =
-  | (Place & { readonly ph: "M"; readonly name: string; readonly args: Arguments })
-  | (Place & {
+  | (Track & { readonly ph: "M"; readonly name: string; readonly args: Arguments })
+  | (Track & {
       /** A slice. */
       readonly ph: "X";
       readonly name: string;
@@ -19,7 +19,7 @@ export type TraceEvent =
       readonly dur: number;
       readonly args: Arguments;
     })
-  | (Place & {
+  | (Track & {
       /** Start and finish of an arrow; it binds to the slice that is open there. */
       readonly ph: "s" | "f";
       readonly name: string;
@@ -28,7 +28,7 @@ export type TraceEvent =
       readonly bp?: "e";
       readonly ts: number;
     })
-  | (Place & { readonly ph: "C"; readonly name: string; readonly ts: number; readonly args: Arguments });
+  | (Track & { readonly ph: "C"; readonly name: string; readonly ts: number; readonly args: Arguments });
 
 /** A file for ui.perfetto.dev or chrome://tracing. */
 export interface TraceFile {
@@ -41,7 +41,7 @@ type Slice = Extract<TraceEvent, { ph: "X" }>;
 /** What stands at a time. */
 type Timed = Exclude<TraceEvent, { ph: "M" }>;
 
-const host: Place = { pid: 1, tid: 1 };
+const host: Track = { pid: 1, tid: 1 };
 const gpuProcess = 2;
 /** Thread ids of a trace are unique over its processes. */
 const firstGpuThread = 10;
@@ -219,9 +219,9 @@ function process(pid: number, name: string, index: number): TraceEvent[] {
   ];
 }
 
-function track(place: Place, name: string): TraceEvent[] {
+function track(at: Track, name: string): TraceEvent[] {
   return [
-    { ...place, ph: "M", name: "thread_name", args: { name } },
-    { ...place, ph: "M", name: "thread_sort_index", args: { sort_index: place.tid } },
+    { ...at, ph: "M", name: "thread_name", args: { name } },
+    { ...at, ph: "M", name: "thread_sort_index", args: { sort_index: at.tid } },
   ];
 }

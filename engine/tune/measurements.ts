@@ -82,7 +82,7 @@ async function stream(bench: Workbench, kind: "copy" | "read", sizeBytes: number
   const kernel = bench.kernel("roof/stream", { ...streaming, COPY: copy, WORKGROUP: workgroup });
   const record = kernel.bind({ x: { buffer: x.buffer, sizeBytes }, y: copy ? { buffer: y.buffer, sizeBytes } : y });
   const vec4s = streaming.UNROLL * streaming.TURNS * workgroup;
-  const most = copy ? device.gpu.limits.maxComputeWorkgroupsPerDimension : bench.mostGroups(workgroup);
+  const most = copy ? device.mostWorkgroups : bench.mostGroups(workgroup);
   bench.clear();
   // A single pass over the buffer at least, or a large one would be measured in the cache.
   const pass = Math.ceil(sizeBytes / 16 / vec4s);

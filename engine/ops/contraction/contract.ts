@@ -177,7 +177,7 @@ export function runContraction(
   const outImage = target[0] * target[1] * shape.columns;
   const { start: outStart = [0, 0], stride: outStride = [1, 1] } = shape.scatter ?? {};
   const { entries = 1, images } = shape;
-  const most = device.gpu.limits.maxComputeWorkgroupsPerDimension;
+  const most = device.mostWorkgroups;
   const mostImages = Math.max(1, Math.floor((most * tile.rows) / imageRows));
   // A batch is cut between its entries, a single contraction between its images.
   const single = entries === 1;
@@ -329,7 +329,7 @@ function runWeightContraction(tile: Tile, x: Tensor, dy: Tensor, shape: WeightCo
     }),
   ) as [number, number];
   const pixels = high * wide;
-  const most = device.gpu.limits.maxComputeWorkgroupsPerDimension;
+  const most = device.mostWorkgroups;
   const ranges = shape.apart
     ? rowRanges(device, shape.images, [xImage, dyImage, weightSize], Math.floor(most / shape.kernel[0]))
     : rowRanges(device, shape.images, [xImage, dyImage]);

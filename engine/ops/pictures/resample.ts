@@ -43,8 +43,8 @@ export function interpolated(inputs: number, outputs: number): Resampling {
   return resampling(inputs, outputs, (i) => {
     const center = Math.max(0, ((i + 0.5) * inputs) / outputs - 0.5);
     const first = Math.min(Math.floor(center), inputs - 1);
-    const part = center - first;
-    return { first, weights: first + 1 < inputs ? [1 - part, part] : [1] };
+    const share = center - first;
+    return { first, weights: first + 1 < inputs ? [1 - share, share] : [1] };
   });
 }
 
@@ -142,7 +142,7 @@ function cachedTable(device: Device, key: string, make: () => Resampling): Table
 }
 
 /** An axis of [N, H, W, C] and its new extent. */
-interface Pass {
+interface AxisStep {
   readonly axis: 1 | 2;
   readonly inputs: number;
   readonly outputs: number;
@@ -168,8 +168,8 @@ export function resample(
   const passes = (fits ? [vertical, horizontal] : [horizontal, vertical]).filter(
     (pass) => pass.inputs !== pass.outputs,
   );
-  const through = (map: Tensor, order: readonly Pass[], backward: boolean) =>
-    map.device.scope(() => order.reduce((part, pass) => resampleAxis(part, pass, filter, backward), map.alias()));
+  const through = (map: Tensor, order: readonly AxisStep[], backward: boolean) =>
+    map.device.scope(() => order.reduce((half, step) => resampleAxis(half, step, filter, backward), map.alias()));
   // y = R_w R_h x    dx = R_hᵀ R_wᵀ dy
   return record(operation, [x], through(x, passes, false), (dy) => [through(dy, passes.toReversed(), true)]);
 }
@@ -185,7 +185,7 @@ const whole = { first_output: 0, x_shift: 0, y_first: 0 };
 function resampleInBands(x: Tensor, y: Tensor, table: Table, image: number, length: number, inner: number): void {
   const { device } = x;
   const bytes = elementBytes[x.dtype];
-  const alignment = device.gpu.limits.minStorageBufferOffsetAlignment;
+  const alignment = device.offsetAlignment;
   const step = alignment / greatestCommonDivisor(inner * bytes, alignment);
   const aligned = (row: number) => Math.floor(row / step) * step;
   const most = Math.floor((device.maximumBindingBytes - 12) / (inner * 4));
@@ -231,7 +231,7 @@ function resampleInBands(x: Tensor, y: Tensor, table: Table, image: number, leng
 }
 
 /** One axis of x: [N, H, W, C] through a filter, or through the transposed map. Not recorded. */
-function resampleAxis(x: Tensor, { axis, inputs, outputs }: Pass, filter: Filter, backward: boolean): Tensor {
+function resampleAxis(x: Tensor, { axis, inputs, outputs }: AxisStep, filter: Filter, backward: boolean): Tensor {
   const { device } = x;
   const table = cachedTable(device, `${filter.name}-${inputs}-${outputs}-${backward}`, () => {
     const map = filter.map(inputs, outputs);
