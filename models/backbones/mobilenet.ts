@@ -1,3 +1,4 @@
+import { expectNames } from "../../engine/arguments.ts";
 import type { Device } from "../../engine/device/device.ts";
 import { Linear } from "../../engine/nn/layers.ts";
 import type { Random } from "../../engine/random.ts";
@@ -58,6 +59,8 @@ export interface MobileNetV2Options {
   readonly classes?: number;
 }
 
+const names = { classes: true } satisfies Record<keyof MobileNetV2Options, true>;
+
 /** MobileNetV2 of width 1.0 (Sandler et al. 2018), with torchvision's tensor names. */
 export class MobileNetV2 extends Backbone {
   protected readonly kind = "a MobileNetV2 with torchvision's names";
@@ -68,12 +71,14 @@ export class MobileNetV2 extends Backbone {
    * Convolutions start by He's fan-out rule, the head normal with deviation 0.01.
    * @param random without it all weights are 0, to be loaded
    */
-  constructor(device: Device, random: Random | undefined, { classes }: MobileNetV2Options = {}) {
+  constructor(device: Device, random: Random | undefined, options: MobileNetV2Options = {}) {
     super();
-    const outer = (i: number, channels: { in: number; out: number }, options: { kernel: number; stride?: number }) =>
+    expectNames("MobileNetV2", options, names);
+    const { classes } = options;
+    const outer = (i: number, channels: { in: number; out: number }, window: { kernel: number; stride?: number }) =>
       new ConvNorm(device, random, [`features.${i}.0`, `features.${i}.1`], channels, {
-        ...options,
-        padding: (options.kernel - 1) / 2,
+        ...window,
+        padding: (window.kernel - 1) / 2,
         activation: "relu6",
       });
     const single = (title: string, width: number, layer: ConvNorm): Section => {

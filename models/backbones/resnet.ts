@@ -1,3 +1,4 @@
+import { expectNames } from "../../engine/arguments.ts";
 import type { Device } from "../../engine/device/device.ts";
 import { Linear } from "../../engine/nn/layers.ts";
 import { maxPool2d } from "../../engine/ops/pool.ts";
@@ -66,6 +67,8 @@ export interface ResNetOptions {
   readonly classes?: number;
 }
 
+const names = { depth: true, stages: true, classes: true } satisfies Record<keyof ResNetOptions, true>;
+
 /** ResNet-18, -34, -50 or -101 (He et al. 2016), with torchvision's tensor names. */
 export class ResNet extends Backbone {
   protected readonly kind: string;
@@ -81,6 +84,7 @@ export class ResNet extends Backbone {
    */
   constructor(device: Device, random: Random | undefined, options: ResNetOptions = {}) {
     super();
+    expectNames("ResNet", options, names);
     const { depth = 18, stages = 4, classes } = options;
     if (![1, 2, 3, 4].includes(stages)) throw new RangeError(`a ResNet has 1 to 4 stages, got ${stages}`);
     const bottleneck = depth >= 50;

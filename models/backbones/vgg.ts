@@ -1,3 +1,4 @@
+import { expectNames } from "../../engine/arguments.ts";
 import type { Device } from "../../engine/device/device.ts";
 import { Linear } from "../../engine/nn/layers.ts";
 import { adaptiveAveragePool2d } from "../../engine/ops/adaptive-pool.ts";
@@ -32,6 +33,8 @@ export interface VggOptions {
   readonly hidden?: number;
 }
 
+const names = { batchNorm: true, classes: true, hidden: true } satisfies Record<keyof VggOptions, true>;
+
 /** VGG-16 (Simonyan & Zisserman 2015), with torchvision's tensor names. */
 export class Vgg16 extends Backbone {
   protected readonly kind: string;
@@ -44,6 +47,7 @@ export class Vgg16 extends Backbone {
    */
   constructor(device: Device, random: Random | undefined, options: VggOptions = {}) {
     super();
+    expectNames("Vgg16", options, names);
     const { batchNorm = false, classes, hidden = 4096 } = options;
     this.kind = `a VGG-16 with${batchNorm ? "" : "out"} batch norm and torchvision's names`;
     // torchvision numbers convolutions, norms, activations and poolings in one sequence.

@@ -1,3 +1,4 @@
+import { expectNames } from "../../engine/arguments.ts";
 import type { Device } from "../../engine/device/device.ts";
 import { LayerNorm } from "../../engine/nn/layer-norm.ts";
 import { Linear } from "../../engine/nn/layers.ts";
@@ -37,6 +38,8 @@ export interface VitOptions {
   /** Classes of the head; without it there is no head. */
   readonly classes?: number;
 }
+
+const names = { size: true, pixels: true, patch: true, classes: true } satisfies Record<keyof VitOptions, true>;
 
 /** ε of all layer norms, as in the original networks. */
 const epsilon = 1e-6;
@@ -113,7 +116,9 @@ export class ViT extends Backbone {
    */
   constructor(device: Device, random: Random | undefined, options: VitOptions = {}) {
     super();
+    expectNames("ViT", options, names);
     const { size = "tiny", pixels = 224, patch = 16, classes } = options;
+    if (typeof size !== "string") expectNames("ViT: size", size, sizes.tiny);
     const extents = typeof size === "string" ? sizes[size] : size;
     const { width, depth, heads } = extents;
     if (pixels % patch !== 0) throw new ShapeError(`ViT: ${pixels} pixels are not whole patches of ${patch}`);

@@ -74,6 +74,7 @@ const datasetNames = {
  */
 export async function loadDataset(options: DatasetOptions): Promise<Dataset> {
   expectNames("loadDataset", options, datasetNames);
+  if (options.columns) expectNames("loadDataset: columns", options.columns, libraryWords.columns);
   if (options.range) checkRange(options.range);
   const { folder, csv, columns: asked = {}, words } = options;
   const read = await readTable(csv, asked);

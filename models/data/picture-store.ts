@@ -1,7 +1,8 @@
+import { expectNames } from "../../engine/arguments.ts";
 import type { Device } from "../../engine/device/device.ts";
 import { resize, unpackRgb } from "../../engine/ops/pictures/image.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { type Decoding, decode, type Picture } from "./pictures/decode.ts";
+import { type Decoding, decode, decodingNames, type Picture } from "./pictures/decode.ts";
 import { type PrefetchOptions, prefetch } from "./prefetch.ts";
 
 /** A picture on the device, or why it could not be brought there. */
@@ -118,6 +119,7 @@ export class PictureStore extends TensorStore<{ readonly path: string }, Picture
       tensorBytes: side * side * 12,
     };
     super(device, source, inUse, cacheBytes);
+    expectNames("PictureStore", decoding, decodingNames);
   }
 }
 

@@ -1,5 +1,6 @@
+import { expectNames } from "../../engine/arguments.ts";
 import { type Dataset, DatasetError, type Problem } from "./dataset.ts";
-import { checkPicture, type DecodeOptions } from "./pictures/decode.ts";
+import { checkPicture, type DecodeOptions, decodeNames } from "./pictures/decode.ts";
 import { prefetch } from "./prefetch.ts";
 
 export interface ScanOptions extends DecodeOptions {
@@ -10,12 +11,18 @@ export interface ScanOptions extends DecodeOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+const names = { ...decodeNames, concurrency: true, signal: true, onProgress: true } satisfies Record<
+  keyof ScanOptions,
+  true
+>;
+
 /**
  * Decodes every picture once and moves those that cannot be decoded from `rows` to `problems`. Without it they show as
  * `PictureError` when they are first decoded.
  * @throws DatasetError when no picture can be decoded; the signal's reason when it is aborted
  */
 export async function scan(dataset: Dataset, options: ScanOptions = {}): Promise<Dataset> {
+  expectNames("scan", options, names);
   const { concurrency = 4, signal, onProgress, ...decoding } = options;
   const rows: Dataset["rows"][number][] = [];
   const broken: Problem[] = [];

@@ -1,3 +1,4 @@
+import { expectNames } from "../../engine/arguments.ts";
 import { Random } from "../../engine/random.ts";
 import { checkPairs, type Scores } from "./pairs.ts";
 
@@ -6,6 +7,17 @@ export interface Interval {
   readonly low: number;
   readonly high: number;
 }
+
+export interface BootstrapOptions {
+  /** Share of draws whose measure lies in the interval. @default 0.95 */
+  readonly level?: number;
+  /** Draws, at least 20. @default 2000 */
+  readonly repeats?: number;
+  /** @default 1 */
+  readonly seed?: number;
+}
+
+const names = { level: true, repeats: true, seed: true } satisfies Record<keyof BootstrapOptions, true>;
 
 /** Fewer pairs say nothing about their spread. */
 const fewestPairs = 10;
@@ -21,8 +33,10 @@ export function bootstrapInterval(
   predicted: Scores,
   mos: Scores,
   measure: (predicted: Float64Array, mos: Float64Array) => number,
-  { level = 0.95, repeats = 2000, seed = 1 } = {},
+  options: BootstrapOptions = {},
 ): Interval | undefined {
+  expectNames("bootstrapInterval", options, names);
+  const { level = 0.95, repeats = 2000, seed = 1 } = options;
   checkPairs(predicted, mos, 2);
   if (!(level > 0 && level < 1)) throw new RangeError(`the level of an interval is between 0 and 1, got ${level}`);
   if (!Number.isInteger(repeats) || repeats < 20)

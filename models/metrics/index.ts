@@ -1,4 +1,4 @@
-export { bootstrapInterval, type Interval } from "./bootstrap.ts";
+export { type BootstrapOptions, bootstrapInterval, type Interval } from "./bootstrap.ts";
 export { type FittedCurve, type FittedPlcc, fitCurve, plccFitted } from "./curve.ts";
 export {
   cumulativeShare,

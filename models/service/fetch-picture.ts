@@ -16,6 +16,8 @@ export interface FetchingOptions {
   readonly ca?: string;
 }
 
+export const fetchingNames = { lookup: true, via: true, ca: true } satisfies Record<keyof FetchingOptions, true>;
+
 export interface FetchLimits {
   readonly maxBytes: number;
   /** For name, connection, redirects and body together. */

@@ -9,7 +9,7 @@ import { DecoderPool } from "../data/pictures/decoding/pool.ts";
 import type { QualityMap } from "../scoring/explain.ts";
 import { openScorer, type Scorer, type ScorerOptions } from "../scoring/scorer.ts";
 import { type AccessOptions, checkAccess, checkOrigins } from "./access.ts";
-import type { FetchingOptions } from "./fetch-picture.ts";
+import { type FetchingOptions, fetchingNames } from "./fetch-picture.ts";
 import { Metrics } from "./metrics.ts";
 import { type Limits, type LimitsInput, type LogEntry, limitsOf, limitsSchema } from "./options.ts";
 import { servicePage } from "./page.ts";
@@ -64,6 +64,8 @@ type Environment = { Variables: { account: Account } };
 export async function openService(options: ServiceOptions): Promise<Service> {
   expectNames("openService", options, names);
   if (options.limits) expectNames("openService: limits", options.limits, limitsSchema.shape);
+  if (typeof (options.urls ?? true) !== "boolean")
+    expectNames("openService: urls", options.urls as FetchingOptions, fetchingNames);
   const limits = limitsOf(options.limits ?? {});
   if (options.models.length === 0) throw new RangeError("a service needs at least one model");
   if (options.token === "") throw new RangeError("the token is empty: leave it out where none is asked for");

@@ -1,4 +1,5 @@
 import { basename, join } from "node:path";
+import { expectNames } from "../../engine/arguments.ts";
 import type { Device } from "../../engine/device/device.ts";
 import { OutOfMemoryError } from "../../engine/device/errors.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
@@ -21,6 +22,8 @@ import { runId } from "./run-id.ts";
 import { Session } from "./session.ts";
 import {
   checkpointFile,
+  dataNames,
+  hookNames,
   type TrainingData,
   TrainingError,
   type TrainingHooks,
@@ -32,6 +35,20 @@ export interface TrainingStart {
   readonly init?: string;
   /** A model of an earlier run, such as the end of a stage 1. */
   readonly from?: string;
+}
+
+const startNames = { init: true, from: true } satisfies Record<keyof TrainingStart, true>;
+
+/** @throws TypeError for a hook that there is not */
+export function expectHooks(operation: string, hooks: TrainingHooks): void {
+  expectNames(operation, hooks, hookNames);
+}
+
+/** @throws TypeError for a hook, a start or a part of the data that there is not */
+export function expectStart(operation: string, data: TrainingData, hooks: TrainingHooks, start: TrainingStart): void {
+  expectNames(`${operation}: hooks`, hooks, hookNames);
+  expectNames(`${operation}: start`, start, startNames);
+  expectNames(`${operation}: data`, data, dataNames);
 }
 
 /**
@@ -51,6 +68,7 @@ export async function startTraining<Options extends TrainingOptions, Input>(
   hooks: TrainingHooks,
   start: TrainingStart = {},
 ): Promise<TrainingResult> {
+  expectStart("startTraining", data, hooks, start);
   const options = method.options(input);
   expectEnough(data, options);
   method.expectData?.(data, options);
@@ -86,6 +104,7 @@ export async function resumeTraining(
   source: DeviceSource,
   hooks: TrainingHooks,
 ): Promise<TrainingResult> {
+  expectHooks("resumeTraining", hooks);
   // Before a device is opened for nothing.
   await ownCheckpoint(method, hooks.folder);
   return inLockedFolder(hooks, (held) => {

@@ -24,6 +24,16 @@ export interface TrainingData {
   readonly split?: string;
 }
 
+export const dataNames = {
+  labelled: true,
+  unlabelled: true,
+  ranked: true,
+  validation: true,
+  test: true,
+  range: true,
+  split: true,
+} satisfies Record<keyof TrainingData, true>;
+
 /** A bar or line of progress, as `progress` of the command line makes it. */
 export interface ProgressSink {
   advance(amount?: number, note?: string): void;
@@ -54,6 +64,21 @@ export interface TrainingHooks {
   /** Called once before a new training's first checkpoint, with its run id and the folder locked. */
   readonly onStart?: (run: string) => Promise<void>;
 }
+
+export const hookNames = {
+  folder: true,
+  progress: true,
+  tune: true,
+  log: true,
+  signal: true,
+  checkpointSeconds: true,
+  featureFolder: true,
+  decoding: true,
+  command: true,
+  lock: true,
+  overwrite: true,
+  onStart: true,
+} satisfies Record<keyof TrainingHooks, true>;
 
 /** The parts of a record that grow while training runs. */
 export type Progress = Pick<

@@ -51,7 +51,7 @@ export interface DecodeOptions {
   readonly name?: string;
 }
 
-const names = {
+export const decodeNames = {
   background: true,
   maxPixels: true,
   shrinkToShorterSide: true,
@@ -60,6 +60,8 @@ const names = {
 } satisfies Record<keyof DecodeOptions, true>;
 /** Which pictures are refused; the same for every picture of a run. */
 export type Decoding = Pick<DecodeOptions, "strictness" | "maxPixels">;
+
+export const decodingNames = { strictness: true, maxPixels: true } satisfies Record<keyof Decoding, true>;
 
 const DEFAULT_MAX_PIXELS = 0x3fff * 0x3fff;
 /** Pixels of a side: as many as a JPEG can have. Decoders take much more than the pixels' share for longer rows. */
@@ -79,7 +81,7 @@ const NOT_PHOTOGRAPHS = new Set(["svg", "pdf", "magick", "openslide"]);
  * that means nothing, such as an unknown colour
  */
 export async function decode(source: string | Uint8Array | Sharp, options: DecodeOptions = {}): Promise<Picture> {
-  expectNames("decode", options, names);
+  expectNames("decode", options, decodeNames);
   const path = typeof source === "string" ? source : (options.name ?? "(bytes)");
   if (isPipeline(source)) {
     return attempt({ open: () => source.clone().autoOrient() }, path, options).catch((error: unknown) => {
@@ -229,6 +231,7 @@ export type PictureCheck =
  * Never throws for a bad picture.
  */
 export async function checkPicture(source: string | Uint8Array, options: DecodeOptions = {}): Promise<PictureCheck> {
+  expectNames("checkPicture", options, decodeNames);
   try {
     const { width, height } = await decode(source, options);
     return { ok: true, width, height };

@@ -1,3 +1,5 @@
+import { expectNames } from "../../../engine/arguments.ts";
+
 /**
  * Why a picture cannot be used.
  * - `missing`: there is no file at the path; `not-a-file`: it is a folder or a device; `unreadable`: the system refuses to read it
@@ -43,6 +45,8 @@ export interface PictureErrorOptions extends ErrorOptions {
   readonly advice?: string;
 }
 
+const names = { advice: true, cause: true } satisfies Record<keyof PictureErrorOptions, true>;
+
 /** A picture that cannot be decoded: which one, why, and what to do about it. */
 export class PictureError extends Error {
   /** Whose options the advice of this process names. */
@@ -57,9 +61,11 @@ export class PictureError extends Error {
   readonly advice: string;
   readonly #given: string | undefined;
 
-  constructor(path: string, reason: PictureReason, detail: string, { advice, ...options }: PictureErrorOptions = {}) {
+  constructor(path: string, reason: PictureReason, detail: string, options: PictureErrorOptions = {}) {
+    expectNames("PictureError", options, names);
+    const { advice, ...rest } = options;
     const followed = advice ?? adviceOn(reason, PictureError.audience);
-    super(`${path}: ${reason.replaceAll("-", " ")}. ${detail} ${followed}`, options);
+    super(`${path}: ${reason.replaceAll("-", " ")}. ${detail} ${followed}`, rest);
     this.path = path;
     this.reason = reason;
     this.detail = detail;

@@ -1,6 +1,6 @@
 import type { DeviceSource } from "../../../engine/device/source.ts";
 import type { Method } from "../../training/method.ts";
-import { resumeTraining, startTraining, type TrainingStart } from "../../training/train.ts";
+import { expectHooks, expectStart, resumeTraining, startTraining, type TrainingStart } from "../../training/train.ts";
 import {
   modelFile,
   stageOneFile,
@@ -53,17 +53,19 @@ export const cpl: Method<CplOptions, CplOptionsInput> = {
 };
 
 /** {@link startTraining} by CPL-IQA. */
-export function trainCpl(
+export async function trainCpl(
   source: DeviceSource,
   data: TrainingData,
   input: CplOptionsInput,
   hooks: TrainingHooks,
   start: TrainingStart = {},
 ): Promise<TrainingResult> {
+  expectStart("trainCpl", data, hooks, start);
   return startTraining(cpl, source, data, input, hooks, start);
 }
 
 /** {@link resumeTraining} of CPL-IQA. */
-export function resumeCpl(source: DeviceSource, hooks: TrainingHooks): Promise<TrainingResult> {
+export async function resumeCpl(source: DeviceSource, hooks: TrainingHooks): Promise<TrainingResult> {
+  expectHooks("resumeCpl", hooks);
   return resumeTraining(cpl, source, hooks);
 }

@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { expectNames } from "../../../../engine/arguments.ts";
 import { FairQueue } from "../../fair-queue.ts";
 import { whenAborted } from "../../prefetch.ts";
 import type { DecodeOptions, Picture } from "../decode.ts";
@@ -18,6 +19,14 @@ export interface DecoderPoolOptions {
   /** Bytes of memory that a process may hold, where the system tells (Linux). @default 1073741824 (1 GiB) */
   readonly memoryBytes?: number;
 }
+
+const names = {
+  processes: true,
+  slowProcesses: true,
+  slowSeconds: true,
+  seconds: true,
+  memoryBytes: true,
+} satisfies Record<keyof DecoderPoolOptions, true>;
 
 /** All processes for pictures that take long are busy for longer than a picture may wait. */
 export class DecoderBusyError extends Error {
@@ -80,6 +89,7 @@ export class DecoderPool implements AsyncDisposable {
   #closed = false;
 
   constructor(options: DecoderPoolOptions = {}) {
+    expectNames("DecoderPool", options, names);
     const { processes = Math.min(8, Math.max(2, availableParallelism())), slowProcesses = 1 } = options;
     const lane = (isSlow: boolean, size: number): Lane => ({ isSlow, size, queue: new FairQueue(), idle: [], busy: 0 });
     this.#quick = lane(false, processes);

@@ -1,0 +1,76 @@
+import { describe, expect, test } from "bun:test";
+import { DecoderPool } from "../../models/data/pictures/decoding/pool.ts";
+import * as models from "../../models/index.ts";
+import * as service from "../../models/service/index.ts";
+import { sharedDevice } from "../engine/device.ts";
+
+/** From JavaScript nothing says that an option is misspelt. */
+// biome-ignore lint/suspicious/noExplicitAny: types would refuse what is tried here
+const js: any = { ...models, ...service, DecoderPool };
+const device = await sharedDevice();
+const hooks = { folder: "run" };
+const dataset = { rows: [], problems: [], warnings: [] };
+
+/** By export: option misspelt, option that is meant, and a call with what is given. Further calls have a suffix. */
+const withOptions: Record<string, readonly [string, string, (options: object) => unknown]> = {
+  MobileNetV2: ["clases", "classes", (options) => new js.MobileNetV2(device, undefined, options)],
+  ResNet: ["stage", "stages", (options) => new js.ResNet(device, undefined, options)],
+  Vgg16: ["batchnorms", "batchNorm", (options) => new js.Vgg16(device, undefined, options)],
+  ViT: ["pixel", "pixels", (options) => new js.ViT(device, undefined, options)],
+  "ViT: size": ["head", "heads", (size) => new js.ViT(device, undefined, { size })],
+  createBackbone: ["clases", "classes", (options) => js.createBackbone("resnet18", device, undefined, options)],
+  PictureError: ["advise", "advice", (options) => new js.PictureError("a.png", "missing", "", options)],
+  PictureStore: ["maxPixel", "maxPixels", (options) => new js.PictureStore(device, 8, 1, 1024, options)],
+  bootstrapInterval: ["repeat", "repeats", (options) => js.bootstrapInterval([1, 2], [1, 2], js.srcc, options)],
+  checkPicture: ["maxPixel", "maxPixels", (options) => js.checkPicture("a.png", options)],
+  cplOptions: ["levles", "levels", (options) => js.cplOptions(options)],
+  decode: ["backgroud", "background", (options) => js.decode("a.png", options)],
+  degradeFolder: ["sead", "seed", (options) => js.degradeFolder(device, "in", "out", options)],
+  divide: ["ration", "ratio", (options) => js.divide([], options)],
+  inspect: ["concurency", "concurrency", (options) => js.inspect(dataset, options)],
+  loadDataset: ["foldr", "folder", (options) => js.loadDataset(options)],
+  "loadDataset: columns": ["moss", "mos", (columns) => js.loadDataset({ folder: "in", csv: "a.csv", columns })],
+  loadFolder: ["extension", "extensions", (options) => js.loadFolder("in", options)],
+  loadKnownSet: ["rang", "range", (options) => js.loadKnownSet("koniq10k", "in", options)],
+  openScorer: ["modle", "model", (options) => js.openScorer(options)],
+  "openScorer: adapter": ["toggle", "toggles", (adapter) => js.openScorer({ adapter })],
+  prefetch: ["ahed", "ahead", (options) => js.prefetch([], () => 0, options).next()],
+  resumeCpl: ["signl", "signal", (options) => js.resumeCpl(device, { ...hooks, ...options })],
+  scan: ["concurency", "concurrency", (options) => js.scan(dataset, options)],
+  split: ["prts", "parts", (options) => js.split([], options)],
+  "trainCpl: data": ["validatoin", "validation", (data) => js.trainCpl(device, data, {}, hooks)],
+  "trainCpl: hooks": ["overwrit", "overwrite", (options) => js.trainCpl(device, {}, {}, { ...hooks, ...options })],
+  "trainCpl: start": ["form", "from", (start) => js.trainCpl(device, {}, {}, hooks, start)],
+  openService: ["tokn", "token", (options) => js.openService(options)],
+  "openService: limits": ["maxQueues", "maxQueue", (limits) => js.openService({ models: [{}], limits })],
+  "openService: urls": ["lookups", "lookup", (urls) => js.openService({ models: [{}], urls })],
+  // Not exported, but the options of the service become its own.
+  DecoderPool: ["proceses", "processes", (options) => new js.DecoderPool(options)],
+};
+
+/** Functions and classes of the library and the service that take no options. */
+const withoutOptions = [
+  ...["Backbone", "CplModel", "DatasetError", "MetricError", "OptionError", "PictureCache", "ScorerClosedError"],
+  ...["TensorStore", "TrainingError", "TrainingInterrupted", "openModel", "saveModel", "upload"],
+  ...["averageRanks", "binnedErrors", "coverage", "cumulativeShare", "emd", "evaluate", "fitCurve", "gradesOnScores"],
+  ...["jensenShannon", "krcc", "mae", "meanInterval", "median", "normalOnScores", "plcc", "plccFitted", "reliability"],
+  ...["rmse", "slope", "srcc", "wasserstein", "isPipeline", "isSound", "observedRange", "officialSplit", "parseRatio"],
+  ...["problemLines", "problemText", "rankedSets", "ratedRows", "ratioShares", "readSplit", "unratedRows"],
+  ...["withoutCopiesOf", "writeSplit", "isLoopback"],
+];
+
+describe("a misspelt option is refused", () => {
+  test.each(Object.entries(withOptions))("%s", async (name, [misspelt, meant, call]) => {
+    const calling = async () => call({ [misspelt]: undefined });
+    await expect(calling()).rejects.toThrow(`unknown option "${misspelt}" of ${name}; did you mean "${meant}"?`);
+  });
+
+  test("by every function and class that takes options", () => {
+    const exported = { ...models, ...service } as Readonly<Record<string, unknown>>;
+    const callable = Object.keys(exported).filter((name) => typeof exported[name] === "function");
+    const called = Object.keys(withOptions).map((name) => name.replace(/:.*/, ""));
+    const known = new Set([...called.filter((name) => name !== "DecoderPool"), ...withoutOptions]);
+    expect(callable.sort()).toEqual([...known].sort());
+    expect(called.filter((name) => withoutOptions.includes(name))).toEqual([]);
+  });
+});
