@@ -58,7 +58,8 @@ export function expectStart(operation: string, data: TrainingData, hooks: Traini
  * one it ended on, `result.model.device`, is the caller's to close
  * @throws TrainingInterrupted when the signal aborts; DeviceLostError when a device of the host's own was lost, or three
  * without progress between; FolderBusyError when another training has the folder; TrainingError when it holds a run and
- * `overwrite` is false; OptionError, TrainingError, SafetensorsError for wrong input
+ * `overwrite` is false; TypeError for a hook, a start or a part of the data that there is not; OptionError, TrainingError,
+ * SafetensorsError for wrong input
  */
 export async function startTraining<Options extends TrainingOptions, Input>(
   method: Method<Options, Input>,

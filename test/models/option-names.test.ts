@@ -65,6 +65,15 @@ describe("a misspelt option is refused", () => {
     await expect(calling()).rejects.toThrow(`unknown option "${misspelt}" of ${name}; did you mean "${meant}"?`);
   });
 
+  test("by the methods of a scorer", async () => {
+    await using scorer = await js.openScorer({ device });
+    const options = { signl: undefined };
+    const unknown = (method: string) => `unknown option "signl" of ${method}; did you mean "signal"?`;
+    await expect(scorer.score("a.png", options)).rejects.toThrow(unknown("score"));
+    await expect(scorer.scoreMany(["a.png"], options).next()).rejects.toThrow(unknown("scoreMany"));
+    await expect(scorer.explain("a.png", options)).rejects.toThrow(unknown("explain"));
+  });
+
   test("by every function and class that takes options", () => {
     const exported = { ...models, ...service } as Readonly<Record<string, unknown>>;
     const callable = Object.keys(exported).filter((name) => typeof exported[name] === "function");

@@ -140,6 +140,6 @@ describe("training with ranked copies", () => {
   });
 
   test("an odd micro-batch would part a pair and is refused", async () => {
-    await expect(train("odd", { ranked }, { microBatch: 3 })).rejects.toThrow("microBatch 3 would part");
+    await expect(train("odd", { ranked }, { microBatch: 3 })).rejects.toThrow("`microBatch` 3 would part");
   });
 });
