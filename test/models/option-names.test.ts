@@ -36,11 +36,13 @@ const withOptions: Record<string, readonly [string, string, (options: object) =>
   "openScorer: adapter": ["toggle", "toggles", (adapter) => js.openScorer({ adapter })],
   prefetch: ["ahed", "ahead", (options) => js.prefetch([], () => 0, options).next()],
   resumeCpl: ["signl", "signal", (options) => js.resumeCpl(device, { ...hooks, ...options })],
+  resumeTraining: ["signl", "signal", (options) => js.resumeTraining({}, device, { ...hooks, ...options })],
   scan: ["concurency", "concurrency", (options) => js.scan(dataset, options)],
   split: ["prts", "parts", (options) => js.split([], options)],
   "trainCpl: data": ["validatoin", "validation", (data) => js.trainCpl(device, data, {}, hooks)],
   "trainCpl: hooks": ["overwrit", "overwrite", (options) => js.trainCpl(device, {}, {}, { ...hooks, ...options })],
   "trainCpl: start": ["form", "from", (start) => js.trainCpl(device, {}, {}, hooks, start)],
+  "startTraining: start": ["form", "from", (start) => js.startTraining({}, device, {}, {}, hooks, start)],
   openService: ["tokn", "token", (options) => js.openService(options)],
   "openService: limits": ["maxQueues", "maxQueue", (limits) => js.openService({ models: [{}], limits })],
   "openService: urls": ["lookups", "lookup", (urls) => js.openService({ models: [{}], urls })],
@@ -62,7 +64,9 @@ const withoutOptions = [
 describe("a misspelt option is refused", () => {
   test.each(Object.entries(withOptions))("%s", async (name, [misspelt, meant, call]) => {
     const calling = async () => call({ [misspelt]: undefined });
-    await expect(calling()).rejects.toThrow(`unknown option "${misspelt}" of ${name}; did you mean "${meant}"?`);
+    // Options of a training are named as such, whatever function takes them.
+    const of = name === "cplOptions" ? "" : ` of ${name}`;
+    await expect(calling()).rejects.toThrow(`unknown option "${misspelt}"${of}; did you mean "${meant}"?`);
   });
 
   test("by the methods of a scorer", async () => {
