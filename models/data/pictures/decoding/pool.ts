@@ -10,9 +10,9 @@ import { DecoderChild, DecoderEndedError } from "./child.ts";
 export interface DecoderPoolOptions {
   /** Processes for pictures that are decoded soon. @default as many as cores, 2 to 8 */
   readonly processes?: number;
-  /** Processes for pictures that take long; they leave the processor to the others. @default 1 */
+  /** Processes for pictures that take long; they leave the processor to the others. @default one for four cores, at least 1 */
   readonly slowProcesses?: number;
-  /** Expected seconds of one core from which a picture takes long. @default 1 */
+  /** Expected seconds of one core, until it is resized, from which a picture takes long. @default 1, such as 16 megapixels of JPEG */
   readonly slowSeconds?: number;
   /** Seconds after which a picture that takes long is given up, from when it is found to be one; also the most that any may take. @default 8 */
   readonly seconds?: number;
@@ -90,7 +90,9 @@ export class DecoderPool implements AsyncDisposable {
 
   constructor(options: DecoderPoolOptions = {}) {
     expectNames("DecoderPool", options, names);
-    const { processes = Math.min(8, Math.max(2, availableParallelism())), slowProcesses = 1 } = options;
+    const cores = availableParallelism();
+    const { processes = Math.min(8, Math.max(2, cores)) } = options;
+    const { slowProcesses = Math.max(1, Math.floor(cores / 4)) } = options;
     const lane = (isSlow: boolean, size: number): Lane => ({ isSlow, size, queue: new FairQueue(), idle: [], busy: 0 });
     this.#quick = lane(false, processes);
     this.#slow = lane(true, slowProcesses);
