@@ -52,7 +52,7 @@ for (const backbone of ["mobilenet_v2", "vit_tiny_patch16_224"] as const) {
 
 test("options say which backbones and sizes go together", () => {
   expect(() => cplOptions({ backbone: "resnet19" as "resnet18" })).toThrow("backbone");
-  expect(() => cplOptions({ backbone: "vgg16", stages: 3 })).toThrow("stages 3: only ResNets can be cut");
-  expect(() => cplOptions({ backbone: "vit_tiny_patch16_224", crop: 40 })).toThrow("crop 40");
+  expect(() => cplOptions({ backbone: "vgg16", stages: 3 })).toThrow("`stages` 3: only ResNets can be cut");
+  expect(() => cplOptions({ backbone: "vit_tiny_patch16_224", crop: 40 })).toThrow("`crop` 40");
   expect(cplOptions({ backbone: "resnet50", stages: 3 }).backbone).toBe("resnet50");
 });
