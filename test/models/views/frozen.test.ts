@@ -226,7 +226,7 @@ test("what cannot be frozen or pooled is refused", async () => {
     "only 2 sections",
   );
   expect(() => cplOptions({ featureDepths: [3, 2] })).toThrow("ascending order");
-  await expect(train({ pooling: "statistics" }, start())).rejects.toThrow("has pooling standard");
+  await expect(train({ pooling: "statistics" }, start())).rejects.toThrow("has `pooling` standard");
 });
 
 test("views are different windows, the centre first", () => {
