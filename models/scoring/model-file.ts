@@ -1,4 +1,5 @@
 import { open, readdir, stat } from "node:fs/promises";
+import { insteadOfFile } from "../../engine/file-kind.ts";
 import { SafetensorsError } from "../../engine/weights/safetensors.ts";
 import { printable } from "../data/files/file-name.ts";
 import { reasonOf } from "../data/files/folder.ts";
@@ -35,7 +36,10 @@ async function whyNoModel(path: string): Promise<string | undefined> {
         ? `is a folder, which holds ${models.join(", ")}`
         : "is a folder, and there is no model in it";
     }
-    if (info.isFile() && info.size === 0) return "is an empty file: copy or download it again";
+    // Opening it may wait for ever.
+    const instead = await insteadOfFile(path);
+    if (instead) return `is ${instead}, not a file`;
+    if (info.size === 0) return "is an empty file: copy or download it again";
     return whatElse(await headOf(path));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;

@@ -212,6 +212,6 @@ test("what is no file is not read, also behind a link", async () => {
   ] as const) {
     const error = await failure(scorer.score(path));
     expect(error).toMatchObject({ reason: "not-a-file", detail: `It is ${what}.` });
-    await expect(openScorer({ model: path })).rejects.toThrow(`${path} is ${what}, not a file`);
+    await expect(openScorer({ model: path })).rejects.toThrow(`${path} is ${what}`);
   }
 });

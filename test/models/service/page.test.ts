@@ -5,7 +5,13 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import sharp from "sharp";
 import { type Listening, listen } from "../../../cli/listen.ts";
-import { answerSchema, openService, type Service, type ServiceOptions } from "../../../models/service/index.ts";
+import {
+  type Arrival,
+  answerSchema,
+  openService,
+  type Service,
+  type ServiceOptions,
+} from "../../../models/service/index.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { chromiumPath } from "../report/chromium.ts";
 import { smallModel } from "../scoring/fixtures.ts";
@@ -199,15 +205,15 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     // Two requests at a time cannot both be held.
     await using full = await open({ limits: { maxHeldBytes: 120_000 } });
     let refusals = 0;
-    const counted = async (request: Request) => {
-      const response = await full.fetch(request);
+    const counted = async (request: Request, arrival?: Arrival) => {
+      const response = await full.answer(request, arrival);
       if (response.status === 429) refusals++;
       if (response.headers.get("content-type") !== "application/x-ndjson") return response;
       const text = await response.text();
       if (text.includes('"status":429')) refusals++;
       return new Response(text, response);
     };
-    const at = await listen({ fetch: counted, limits: full.limits, drain: () => full.drain() } as Service, {
+    const at = await listen({ answer: counted, limits: full.limits, drain: () => full.drain() } as Service, {
       host: "127.0.0.1",
       port: 0,
     });
