@@ -4,8 +4,6 @@ import { type Finding, Missing, percent } from "./finding.ts";
 import { type Component, type Frame, frameOf, type Scan, scanOf } from "./frame.ts";
 import { firstPicture, type Segment, segments, sos } from "./jpeg.ts";
 
-/** Scans after which a picture is taken for one that was made to keep decoders busy. */
-const mostScans = 256;
 /** Blocks after which others get their turn. */
 const blocksPerTurn = 20_000;
 /** Zero bytes up to which they may fill up the data of a scan. */
@@ -99,7 +97,7 @@ class JpegWalk {
   async #scan({ data, end }: Segment): Promise<number> {
     const frame = this.#frame;
     if (!frame) throw new Missing("damaged", "A scan of the JPEG comes before its frame header.");
-    if (++this.#scans > mostScans) throw new Missing("unsupported", `The JPEG has more than ${mostScans} scans.`);
+    this.#scans++;
     const scan = scanOf(frame, data);
     const mcus = scan.across * scan.down;
     const bits = new EntropyBits(this.#bytes, end);

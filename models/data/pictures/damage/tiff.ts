@@ -1,5 +1,6 @@
 import { promisify } from "node:util";
 import { constants, inflate } from "node:zlib";
+import { BeyondEndError, TiffDirectory } from "../headers/tiff-directory.ts";
 import { type Finding, Missing, percent } from "./finding.ts";
 import { lookAtJpeg } from "./scans.ts";
 
@@ -38,106 +39,22 @@ const known = new Set([1, 2, 3, 4, 5, 7, 8, 32771, 32773, 32809, 32946, 34676, 3
 const read = new Set([1, 5, 7, 8, 32773, 32946]);
 const deflate = new Set([8, 32946]);
 const inflated = promisify(inflate);
-/** Bytes of a value of each type. */
-const sizes = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8];
-
 /** Tags that say how pixels are stored and shown. What else there is, a picture can do without. */
 const kept = new Set([
   ...[256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 292, 293, 301, 317, 318, 319, 320, 321, 322, 323],
   ...[324, 325, 332, 333, 334, 336, 338, 339, 340, 341, 347, 529, 530, 531, 532, 34675],
 ]);
 
-/** Tags of a TIFF's first directory, and where their values are. */
-class Directory {
-  readonly #view: DataView;
-  readonly #little: boolean;
-  readonly #big: boolean;
-  readonly #entries = new Map<number, number>();
-  readonly #bytes: Uint8Array;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#view = view;
-    this.#little = bytes[0] === 0x49;
-    if (view.byteLength < 16) throw new Missing("truncated", "The TIFF ends within its header.");
-    this.#big = view.getUint16(2, this.#little) === 43;
-    const at = this.#big ? this.#long(8) : view.getUint32(4, this.#little);
-    if (at + 8 > view.byteLength)
-      throw new Missing("truncated", `The TIFF's directory is at byte ${at}, behind its end at ${view.byteLength}.`);
-    const count = this.#big ? this.#long(at) : view.getUint16(at, this.#little);
-    const [first, step] = this.#big ? [at + 8, 20] : [at + 2, 12];
-    if (first + count * step > view.byteLength) throw new Missing("truncated", "The TIFF ends within its directory.");
-    for (let i = 0; i < count; i++) {
-      const entry = first + i * step;
-      const tag = view.getUint16(entry, this.#little);
-      if (!this.#entries.has(tag)) this.#entries.set(tag, entry);
-    }
-  }
-
-  has(tag: number): boolean {
-    return this.#entries.has(tag);
-  }
-
-  /** Whole numbers of a tag; none when it is absent. @throws Missing when they are behind the end */
-  numbers(tag: number): number[] {
-    const entry = this.#entries.get(tag);
-    if (entry === undefined) return [];
-    const view = this.#view;
-    const type = view.getUint16(entry + 2, this.#little);
-    const size = sizes[type] ?? 0;
-    const count = this.#big ? this.#long(entry + 4) : view.getUint32(entry + 4, this.#little);
-    const field = entry + (this.#big ? 12 : 8);
-    const room = this.#big ? 8 : 4;
-    const at = count * size <= room ? field : this.#big ? this.#long(field) : view.getUint32(field, this.#little);
-    if (size === 0) return [];
-    if (at + count * size > view.byteLength)
-      throw new Missing("truncated", `The TIFF ends at byte ${view.byteLength}, before the values of tag ${tag}.`);
-    const read = [
-      ...[0, (i: number) => view.getUint8(at + i), (i: number) => view.getUint16(at + 2 * i, this.#little)],
-      (i: number) => view.getUint32(at + 4 * i, this.#little),
-    ];
-    const value = size === 8 ? (i: number) => this.#long(at + 8 * i) : read[size === 4 ? 3 : size];
-    return typeof value === "function" ? Array.from({ length: count }, (_, i) => value(i)) : [];
-  }
-
-  /** What a tag holds, as bytes; none when it is absent. */
-  bytes(tag: number): Uint8Array {
-    return Uint8Array.from(this.numbers(tag));
-  }
-
-  number(tag: number, otherwise: number): number {
-    return this.numbers(tag)[0] ?? otherwise;
-  }
-
-  /** The file with a directory of no more than the tags that are kept, and no other directory. */
-  cleaned(): Uint8Array {
-    const orientation = this.number(274, 1);
-    const isUsed = (tag: number) => kept.has(tag) && (tag !== 274 || (orientation >= 1 && orientation <= 8));
-    const used = [...this.#entries].filter(([tag]) => isUsed(tag)).sort(([a], [b]) => a - b);
-    const [countSize, size, linkSize] = this.#big ? [8, 20, 8] : [2, 12, 4];
-    const start = this.#bytes.length + (this.#bytes.length & 1);
-    const file = new Uint8Array(start + countSize + size * used.length + linkSize);
-    file.set(this.#bytes);
-    used.forEach(([, at], i) => {
-      file.set(this.#bytes.subarray(at, at + size), start + countSize + i * size);
-    });
-    const view = new DataView(file.buffer);
-    view.setUint16(this.#little || !this.#big ? start : start + 6, used.length, this.#little);
-    if (this.#big) view.setBigUint64(8, BigInt(start), this.#little);
-    else view.setUint32(4, start, this.#little);
-    return file;
-  }
-
-  #long(at: number): number {
-    return Number(this.#view.getBigUint64(at, this.#little));
-  }
+/** The file with a directory of no more than the tags that are kept, and no other directory. */
+function cleaned(tags: TiffDirectory): Uint8Array {
+  const orientation = tags.number(274, 1);
+  return tags.only((tag) => kept.has(tag) && (tag !== 274 || (orientation >= 1 && orientation <= 8)));
 }
 
 /** Why a TIFF's first picture cannot be decoded here, whatever becomes of its bytes; undefined when it can. */
 export function unsupportedTiff(bytes: Uint8Array): string | undefined {
   try {
-    const tags = new Directory(bytes);
+    const tags = new TiffDirectory(bytes);
     if (tags.has(50706)) return "It is a raw photograph (DNG).";
     // A small copy with the photograph behind it, as Nikon's NEF and Sony's ARW have it.
     if (tags.number(254, 0) === 1 && tags.has(330))
@@ -149,7 +66,7 @@ export function unsupportedTiff(bytes: Uint8Array): string | undefined {
       ? `It is a TIFF with ${name} compression.`
       : `It is a TIFF with the unknown compression ${compression}.`;
   } catch (error) {
-    if (error instanceof Missing || error instanceof RangeError) return undefined;
+    if (error instanceof RangeError) return undefined;
     throw error;
   }
 }
@@ -161,7 +78,15 @@ export function unsupportedTiff(bytes: Uint8Array): string | undefined {
 export async function lookAtTiff(bytes: Uint8Array): Promise<Finding> {
   const refusal = unsupportedTiff(bytes);
   if (refusal) throw new Missing("unsupported", refusal);
-  const tags = new Directory(bytes);
+  try {
+    return await lookAtPieces(bytes, new TiffDirectory(bytes));
+  } catch (error) {
+    if (error instanceof BeyondEndError) throw new Missing("truncated", error.message);
+    throw error;
+  }
+}
+
+async function lookAtPieces(bytes: Uint8Array, tags: TiffDirectory): Promise<Finding> {
   const [width, height] = [tags.number(256, 0), tags.number(257, 0)];
   if (!(width > 0 && height > 0)) throw new Missing("not-a-picture", `The TIFF has ${width} x ${height} pixels.`);
   const tiled = tags.has(324);
@@ -201,7 +126,7 @@ export async function lookAtTiff(bytes: Uint8Array): Promise<Finding> {
       throw new Missing("damaged", `There is no more than ${detail}.`);
     }
   }
-  return { whole: true, bytes: tags.cleaned(), ...(!read.has(compression) && { unread: true }) };
+  return { whole: true, bytes: cleaned(tags), ...(!read.has(compression) && { unread: true }) };
 }
 
 /** Bytes that a piece gives, where its compression is simple enough to tell; else those that are needed. */
