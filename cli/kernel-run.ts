@@ -1,5 +1,3 @@
-import { statSync, writeFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { KernelUsageError } from "../engine/harness/errors.ts";
 import { referenceNames } from "../engine/harness/reference.ts";
@@ -14,6 +12,7 @@ import { wholeNumber } from "./data-options.ts";
 import { openCommandDevice } from "./device.ts";
 import { type DescriptionFlags, type KernelTask, readTask } from "./kernel-description.ts";
 import { csvOf, jsonOf, judged, pageOf, type Report, runText, svgOf, sweepText } from "./kernel-report.ts";
+import { type Output, OutputError, outputFile } from "./output.ts";
 import { type Progress, progress } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -112,7 +111,8 @@ async function run(path: string, flags: RunFlags): Promise<void> {
   if (flags.dump && swept.length > 0) throw new UsageError("--dump writes the buffers of one run; leave out the sweep");
   if ((flags.svg || flags.html) && swept.length === 0)
     throw new UsageError("--svg and --html show a sweep; give --sweep");
-  for (const option of ["dump", "svg", "html"] as const) expectPlace(`--${option}`, flags[option]);
+  placeOf("--dump", flags.dump);
+  const [svg, html] = [placeOf("--svg", flags.svg), placeOf("--html", flags.html)];
   if (flags.inputs !== undefined) await expectInputs(flags.inputs, description);
   const { machine, roofs } = await surroundings(flags.roofs);
   let bar: Progress | undefined;
@@ -132,8 +132,8 @@ async function run(path: string, flags: RunFlags): Promise<void> {
   const [only] = outcomes;
   if (swept.length === 0 && only && "failure" in only && only.usage) throw new UsageError(only.failure);
   const report: Report = { file, machine, swept, results: outcomes.map((outcome) => judged(outcome, roofs)) };
-  if (flags.svg) writeFileSync(flags.svg, svgOf(report));
-  if (flags.html) writeFileSync(flags.html, pageOf(report));
+  svg?.replace(svgOf(report));
+  html?.replace(pageOf(report));
   if (flags.json) console.log(jsonOf(report));
   else if (flags.csv) process.stdout.write(csvOf(report));
   else console.log(swept.length > 0 ? sweepText(report) : runText(report));
@@ -153,13 +153,13 @@ function pointsOf({ source, file, folder, description }: KernelTask) {
   }
 }
 
-/** @throws UsageError when a file could not be written there */
-function expectPlace(option: string, path: string | undefined): void {
-  if (path === undefined) return;
-  const isFolder = (at: string) => statSync(at, { throwIfNoEntry: false })?.isDirectory() === true;
-  if (isFolder(path)) throw new UsageError(`${option} ${path} is a folder; name a file`);
-  const folder = dirname(resolve(path));
-  if (!isFolder(folder)) throw new UsageError(`${option} ${path}: there is no folder ${folder}`);
+/** The file that an option names, where it names one. @throws UsageError when it cannot be written */
+function placeOf(option: string, path: string | undefined): Output | undefined {
+  try {
+    return path === undefined ? undefined : outputFile(path, option);
+  } catch (error) {
+    throw error instanceof OutputError ? new UsageError(error.message) : error;
+  }
 }
 
 /** @throws UsageError when the file cannot be read or has nothing for any buffer */
