@@ -6,16 +6,12 @@ export type Container = "decodable" | { readonly unsupported: string } | undefin
 /** Bytes that {@link containerOf} looks at. */
 export const headBytes = 1024;
 
-/** What is no document, though nothing here decodes it. */
-const picturesNotDocuments = /picture|photograph|image|animation|icon|surface|PSD|XCF/;
-
 /** The container of a file by its first {@link headBytes} bytes; a copy of a JPEG under any name is one. */
 export function containerOf(head: Uint8Array): Container {
   const kind = kindOf(head);
   if (!kind) return undefined;
   if ("format" in kind) return kind.format === "bmp" && !hasBmpHeader(head) ? undefined : "decodable";
-  const { reason, detail } = kind.refusal;
-  return reason === "unsupported" && picturesNotDocuments.test(detail) ? { unsupported: detail } : undefined;
+  return kind.refusal.isPicture ? { unsupported: kind.refusal.detail } : undefined;
 }
 
 /** The length of its second header tells a BMP from a text that begins with these letters. */

@@ -6,7 +6,14 @@ export type PictureFormat = "jpeg" | "png" | "webp" | "gif" | "tiff" | "avif" | 
 /** What a file is, by its content: a format, what it is instead, or nothing that is known. */
 export type Kind =
   | { readonly format: PictureFormat }
-  | { readonly refusal: { readonly reason: PictureReason; readonly detail: string } }
+  | {
+      readonly refusal: {
+        readonly reason: PictureReason;
+        readonly detail: string;
+        /** It has pixels, which cannot be decoded here. */
+        readonly isPicture: boolean;
+      };
+    }
   | undefined;
 
 /** First bytes of a format, at `at`: one character a byte. */
@@ -28,9 +35,6 @@ const unsupported: readonly Signature[] = [
   ["\0\0\0\x0cjP  ", "a JPEG 2000 picture"],
   ["\xff\x4f\xff\x51", "a JPEG 2000 picture"],
   ["8BPS", "a Photoshop document (PSD)"],
-  ["%PDF-", "a PDF document"],
-  ["%!PS", "a PostScript document"],
-  ["\xc5\xd0\xd3\xc6", "a PostScript document"],
   ["\0\0\x01\0", "a Windows icon (ICO)"],
   ["\0\0\x02\0", "a Windows cursor (CUR)"],
   ["gimp xcf", "a GIMP document (XCF)"],
@@ -51,13 +55,20 @@ const unsupported: readonly Signature[] = [
   ["farbfeld", "a farbfeld picture"],
   ["FLIF", "a FLIF picture"],
   ["BPG\xfb", "a BPG picture"],
-  ["AT&TFORM", "a DjVu document"],
   ["\x8aMNG\r\n\x1a\n", "an MNG animation"],
   ["SIMPLE  =", "a FITS image"],
   ["DICM", "a DICOM image", 128],
+  ["II\xbc\x01", "a JPEG XR picture"],
+];
+
+/** Drawings and pages, which have no pixels of their own. */
+const documents: readonly Signature[] = [
+  ["%PDF-", "a PDF document"],
+  ["%!PS", "a PostScript document"],
+  ["\xc5\xd0\xd3\xc6", "a PostScript document"],
+  ["AT&TFORM", "a DjVu document"],
   ["\xd7\xcd\xc6\x9a", "a Windows metafile"],
   [" EMF", "a Windows metafile", 40],
-  ["II\xbc\x01", "a JPEG XR picture"],
 ];
 
 const noPictures: readonly Signature[] = [
@@ -102,19 +113,26 @@ const brands: readonly (readonly [RegExp, string])[] = [
 export function kindOf(bytes: Uint8Array): Kind {
   const start = String.fromCharCode(...bytes.subarray(0, 1024));
   const found = (list: readonly Signature[]) => list.find(([text, , at = 0]) => start.startsWith(text, at))?.[1];
-  const raw = found(unsupported);
-  if (raw) return refusal("unsupported", raw);
+  const undecodable = found(unsupported);
+  if (undecodable) return picture(undecodable);
+  const document = found(documents);
+  if (document) return refusal("unsupported", document);
   const format = found(formats);
   if (format) return { format: format as PictureFormat };
   if (/^(II[*+]\0|MM\0[*+])/.test(start)) return { format: "tiff" };
   if (start.startsWith("ftyp", 4)) return mediaKind(start);
-  if (/^P[1-6Ff]\s+(?:#[^\n]*\n\s*)*-?\d|^P7\s+(?:WIDTH|#)/.test(start)) return refusal("unsupported", "a PNM picture");
+  if (/^P[1-6Ff]\s+(?:#[^\n]*\n\s*)*-?\d|^P7\s+(?:WIDTH|#)/.test(start)) return picture("a PNM picture");
   const other = found(noPictures);
   return other ? refusal("not-a-picture", other) : textKind(bytes, start);
 }
 
 function refusal(reason: PictureReason, what: string): Kind {
-  return { refusal: { reason, detail: `It is ${what}.` } };
+  return { refusal: { reason, detail: `It is ${what}.`, isPicture: false } };
+}
+
+/** One of a kind that cannot be decoded here. */
+function picture(what: string): Kind {
+  return { refusal: { reason: "unsupported", detail: `It is ${what}.`, isPicture: true } };
 }
 
 function mediaKind(start: string): Kind {
@@ -122,7 +140,7 @@ function mediaKind(start: string): Kind {
   const named = [start.slice(8, 12), ...(start.slice(16, length).match(/[\s\S]{4}/g) ?? [])];
   if (named.some((brand) => /^avi[fs]$/.test(brand))) return { format: "avif" };
   const what = brands.find(([pattern]) => named.some((brand) => pattern.test(brand)))?.[1];
-  return what ? refusal("unsupported", what) : refusal("not-a-picture", "a video or a sound (MP4 or QuickTime)");
+  return what ? picture(what) : refusal("not-a-picture", "a video or a sound (MP4 or QuickTime)");
 }
 
 /** What a text file is by its beginning, which is what a server sends in place of a picture. */
