@@ -176,7 +176,7 @@ function isNear(found: number, expected: number, half: boolean): boolean {
   if (Number.isNaN(expected)) return Number.isNaN(found);
   if (found === expected) return true;
   if (!Number.isFinite(expected)) return false;
-  if (Math.abs(found - expected) <= (half ? 1e-2 : 1e-3) * Math.max(1, Math.abs(expected))) return true;
+  if (Math.abs(found - expected) <= (half ? 1e-2 : 1e-4) * Math.max(1, Math.abs(expected))) return true;
   // Beyond 65,504 f16 is infinite.
   return half && Math.abs(expected) > 65504 * 0.99 && found === Math.sign(expected) * Number.POSITIVE_INFINITY;
 }
