@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 /**
  * Keeps what is written to standard output (1) or error (2) of the process, by native code too; the returned function ends that and
- * gives the text. Where the runtime cannot (Node and Deno have no calls to the C library), everything is written as ever and the text
+ * gives the text. Two collections of one descriptor must not overlap unless the later one ends first. Where the runtime cannot (Node and Deno have no calls to the C library), everything is written as ever and the text
  * is empty.
  */
 export async function collectOutput(descriptor: 1 | 2): Promise<() => string> {

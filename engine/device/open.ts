@@ -123,17 +123,22 @@ async function openAdapter(
 }
 
 /** What Dawn says of every adapter with generous limits when it looks for one; it concerns nobody. */
-const noise = /^Warning: maxDynamic\w+ artificially reduced/;
+const noise = /^Warning: maxDynamic\w+ artificially reduced.*\n/gm;
+
+/** The end of the collecting last asked for. A redirection must end before the next begins: each gives back what it found. */
+let collecting: Promise<unknown> = Promise.resolve();
 
 /** Dawn writes its warnings straight to the process's standard error; they are collected, and all but {@link noise} printed afterwards. */
-async function quietly<T>(work: () => Promise<T>): Promise<T> {
-  const collected = await collectOutput(2);
-  try {
-    return await work();
-  } finally {
-    const worth = collected()
-      .split("\n")
-      .filter((line) => line && !noise.test(line));
-    if (worth.length > 0) process.stderr.write(`${worth.join("\n")}\n`);
-  }
+function quietly<T>(work: () => Promise<T>): Promise<T> {
+  const result = collecting.then(async () => {
+    const collected = await collectOutput(2);
+    try {
+      return await work();
+    } finally {
+      const worth = collected().replace(noise, "");
+      if (worth) process.stderr.write(worth);
+    }
+  });
+  collecting = result.catch(() => {});
+  return result;
 }

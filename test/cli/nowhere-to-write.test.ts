@@ -114,3 +114,18 @@ test("a library user hears nothing of Dawn's limits", () => {
   const { status, stderr } = spawnSync(process.execPath, ["-e", script], { encoding: "utf8" });
   expect([status, stderr]).toEqual([0, expect.not.stringContaining("maxDynamic")]);
 });
+
+test("devices that are opened at once leave standard error as they found it", () => {
+  const script = `
+    import { writeSync } from "node:fs";
+    import { openDevice } from ${JSON.stringify(new URL("../../engine/index.ts", import.meta.url).pathname)};
+    // Later ones are quicker: their beginnings and ends lie across each other.
+    using earlier = await openDevice();
+    const opened = [1, 2, 3].map(() => openDevice());
+    process.stderr.write("first\\n\\n");
+    const devices = await Promise.all(opened);
+    writeSync(2, "last");
+    for (const device of devices) device.close();`;
+  const { status, stderr } = spawnSync(process.execPath, ["-e", script], { encoding: "utf8" });
+  expect([status, stderr]).toEqual([0, "first\n\nlast"]);
+});
