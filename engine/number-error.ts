@@ -1,5 +1,5 @@
 /** Where a tensor came up: from an operation, from its gradient, from an optimiser's update, or from outside. */
-export type Pass = "forward" | "backward" | "update" | "input";
+export type WorkPhase = "forward" | "backward" | "update" | "input";
 
 /** What was counted in one tensor. */
 export interface NumberCount {
@@ -15,7 +15,7 @@ export interface NumberCount {
 /** Where a number that is not finite first came up. */
 export interface NumberFault extends NumberCount {
   readonly operation: string;
-  readonly pass: Pass;
+  readonly pass: WorkPhase;
   /** Path of the layer by its named tensors ("layer1.0.conv1"), or "after …" the last such layer before; "" when none is known. */
   readonly layer: string;
   /** In the order of the operation's inputs; backward, the gradient of its output follows. At most sixteen. */

@@ -1,13 +1,13 @@
 import type { Device } from "./device/device.ts";
 import { flatWorkgroup, rowRanges } from "./kernel/grid.ts";
 import { LayerPaths, pathOf } from "./layer-paths.ts";
-import { type NumberCount, NumericError, type Pass } from "./number-error.ts";
+import { type NumberCount, NumericError, type WorkPhase } from "./number-error.ts";
 import { Tensor } from "./tensor.ts";
 
 /** One examined tensor, until its counts are read. Holds no tensor, so that nothing lives longer for being examined. */
 interface Entry {
   readonly operation: string;
-  readonly pass: Pass;
+  readonly pass: WorkPhase;
   readonly layer: string;
   readonly name: string | undefined;
   readonly shape: readonly number[];
@@ -47,7 +47,7 @@ export class NumberCheck {
    * Records the examination of `output` and of those inputs that have not been examined since the last read-back.
    * @param name of what the output is, or is the gradient of
    */
-  examine(operation: string, pass: Pass, inputs: readonly Tensor[], output: Tensor, name = output.name): void {
+  examine(operation: string, pass: WorkPhase, inputs: readonly Tensor[], output: Tensor, name = output.name): void {
     if (!output.isFloat || this.#device.stream.silent) return;
     const looked = inputs.filter((input) => input.isFloat).slice(0, mostInputs);
     if (this.#entries.length + looked.length + 1 > this.#slots) this.#recycle();

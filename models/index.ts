@@ -20,7 +20,7 @@ export { LABEL_MODES, type LabelMode } from "./labels/labels.ts";
 export { resumeCpl, trainCpl } from "./methods/cpl/index.ts";
 export { type CplOptions, type CplOptionsInput, cplOptions } from "./methods/cpl/options.ts";
 export * from "./metrics/index.ts";
-export { CplModel, type ModelCard, openModel, saveModel } from "./networks/model.ts";
+export { type ModelCard, openModel, QualityNetwork, saveModel } from "./networks/model.ts";
 export { OptionError } from "./options.ts";
 export type { AdapterOptions } from "./scoring/device.ts";
 export type { DrawOptions, QualityMap } from "./scoring/explain.ts";

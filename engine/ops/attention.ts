@@ -31,7 +31,7 @@ interface Layout {
 }
 
 /** Where the rows of one operand lie, in vec4s. */
-interface Place {
+interface OperandRows {
   readonly stride: number;
   readonly offset: number;
 }
@@ -269,7 +269,7 @@ function runGradient(way: AttentionWay, side: Side, tensors: readonly Tensor[], 
     query: { own: queries, walked: keys, products: 3, order: ["q", "dy", "k", "v"] as const },
     key: { own: keys, walked: queries, products: 4, order: ["k", "v", "q", "dy"] as const },
   }[side];
-  const [a, b, c, d] = order.map((name) => places[name]) as [Place, Place, Place, Place];
+  const [a, b, c, d] = order.map((name) => places[name]) as [OperandRows, OperandRows, OperandRows, OperandRows];
   const fused = tensors[6] === tensors[7];
   for (const { count, windowOf } of runs(tensors, batch)) {
     const names = ["a", "b", "c", "d", "log_sums", "delta", "da", ...(side === "key" && !fused ? ["db"] : [])];

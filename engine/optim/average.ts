@@ -2,7 +2,7 @@ import { any, type Checks, expectOptions, flag, shown } from "../arguments.ts";
 import { withoutGradients } from "../autograd.ts";
 import { expectNamed, type NamedTensor } from "../nn/named.ts";
 import { Tensor } from "../tensor.ts";
-import { overParts } from "./parts.ts";
+import { overSpans } from "./spans.ts";
 
 export interface AverageOptions {
   /** Share of the average that a step keeps, 0 … below 1, such as 0.999. */
@@ -62,7 +62,7 @@ export class WeightAverage {
     const device = parts[0]?.tensors.average.device;
     if (!device) return;
     device.labels.within({ phase: "optimiser", op: "average" }, () =>
-      withoutGradients(() => overParts(device, "optim/average", {}, parts, { share }, {}, 3)),
+      withoutGradients(() => overSpans(device, "optim/average", {}, parts, { share }, {}, 3)),
     );
   }
 

@@ -17,7 +17,7 @@ import type { Constants } from "../kernel/template.ts";
 import { expectNamed, type NamedTensor } from "../nn/named.ts";
 import { Tensor } from "../tensor.ts";
 import { GradientState, type GradientStateOptions } from "./gradient-state.ts";
-import { overParts, type Part } from "./parts.ts";
+import { overSpans, type ParameterSpan } from "./spans.ts";
 
 /** Parameters that share a learning rate and a weight decay. */
 export interface ParameterGroup {
@@ -141,7 +141,7 @@ export class Optimiser {
       const state = this.gradientState && { state: this.gradientState.tensor };
       const all = { ...constants, STATE: state !== undefined };
       // With a state, the gradient is multiplied with its factor.
-      overParts(device, kernel, all, this.#parts(), shared, state, flops + (state ? 1 : 0));
+      overSpans(device, kernel, all, this.#parts(), shared, state, flops + (state ? 1 : 0));
       for (const { name, tensor } of this.#parameters()) {
         if (!tensor.gradient) continue;
         // A gradient that overflowed by the loss scale is no fault: the kernel has skipped the update.
@@ -152,7 +152,7 @@ export class Optimiser {
   }
 
   /** Parameters that have a gradient, with their state and the numbers of their group. */
-  #parts(): Part[] {
+  #parts(): ParameterSpan[] {
     return this.#groups.flatMap(({ parameters, rate, decay }) =>
       parameters.flatMap(({ name, tensor }) => {
         if (!tensor.gradient) return [];

@@ -8,7 +8,7 @@ import type { Device } from "../../engine/device/device.ts";
 import { decode, prefetch, upload } from "../data/index.ts";
 import { photographPath } from "../demo.ts";
 import { centrePass, Forward } from "../networks/forward.ts";
-import { CplModel, saveModel } from "../networks/model.ts";
+import { QualityNetwork, saveModel } from "../networks/model.ts";
 import { type ModelOptions, modelOptions } from "../networks/options.ts";
 import { openScorer } from "../scoring/scorer.ts";
 import { distributions } from "../views/predict.ts";
@@ -97,7 +97,7 @@ export async function networkMilliseconds(
   path: string,
   batch: number,
 ): Promise<number> {
-  const model = new CplModel(device, options);
+  const model = new QualityNetwork(device, options);
   const picture = upload(device, await decode(path), options.resize);
   using forward = new Forward(model.device, batch, centrePass(model, distributions));
   const run = () => forward.run(Array(batch).fill(picture), (output) => output.read());
@@ -120,7 +120,7 @@ export async function freshModel(
   options: ModelOptions = modelOptions({}),
 ): Promise<string> {
   const path = join(folder, "model.safetensors");
-  const model = new CplModel(device, options);
+  const model = new QualityNetwork(device, options);
   await saveModel(path, model, { options, range: [0, 100], history: ["fresh weights, for a benchmark"], fresh: [] });
   model.dispose();
   return path;

@@ -9,7 +9,7 @@ import type { Tensor } from "../../engine/tensor.ts";
 import { ViT } from "../backbones/vit.ts";
 import { cplOptions } from "../methods/cpl/options.ts";
 import { type BatchLabels, labelTask } from "../methods/parts/label-loss.ts";
-import { CplModel } from "../networks/model.ts";
+import { QualityNetwork } from "../networks/model.ts";
 import type { PlannedPicture } from "../training/batches.ts";
 import { Stepper } from "../training/stepper.ts";
 import { PictureInputs } from "../views/inputs.ts";
@@ -38,7 +38,7 @@ export function trainingStepBenchmark(batch: number, side: number): Benchmark {
       device.memory.drain();
       device.memory.resetPeak();
       const options = cplOptions({ crop: side, resize: side });
-      const model = new CplModel(device, options);
+      const model = new QualityNetwork(device, options);
       const task = labelTask(options, ({ length }) => oneHotLabels(length, options.levels));
       const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] }, task);
       const batchOf = (size: number, picture: Tensor): Parameters<Stepper["step"]> => [
@@ -90,7 +90,7 @@ export const replayBenchmark: Benchmark = {
   name: "host time of a replayed ResNet-18 training step",
   async measure(device, runs) {
     const options = cplOptions({ crop: 32, resize: 32 });
-    const model = new CplModel(device, options);
+    const model = new QualityNetwork(device, options);
     const task = labelTask(options, ({ length }) => oneHotLabels(length, options.levels));
     const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] }, task);
     using picture = device.owned("pictures", () => noise(device, [1, 32, 32, 3]));

@@ -3,10 +3,10 @@ import type { Device } from "../../engine/device/device.ts";
 import type { Plan } from "../../engine/kernel/plan.ts";
 import { centerCrop, stack } from "../../engine/ops/pictures/image.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import type { CplModel, Outputs } from "./model.ts";
+import type { Outputs, QualityNetwork } from "./model.ts";
 
 /** What is done to a batch. */
-export interface Pass<Item> {
+export interface NetworkWork<Item> {
   /** The input of the network for so many items. */
   readonly assemble: (items: readonly Item[]) => Tensor;
   /** The network and what is wanted of its outputs. */
@@ -14,7 +14,7 @@ export interface Pass<Item> {
 }
 
 /** Centre crops of resized pictures [1, resize, resize, 3] through a model. @param output what is wanted of its outputs */
-export function centrePass(model: CplModel, output: (outputs: Outputs) => Tensor): Pass<Tensor> {
+export function centrePass(model: QualityNetwork, output: (outputs: Outputs) => Tensor): NetworkWork<Tensor> {
   const { crop } = model.options;
   return {
     assemble: (pictures) => centerCrop(stack(pictures), crop, crop),
@@ -29,7 +29,7 @@ export function centrePass(model: CplModel, output: (outputs: Outputs) => Tensor
 export class Forward<Item = Tensor> {
   readonly #device: Device;
   readonly #full: number;
-  readonly #pass: Pass<Item>;
+  readonly #pass: NetworkWork<Item>;
   /** Full batches that were recorded. */
   #recorded = 0;
   #tunings = 0;
@@ -37,7 +37,7 @@ export class Forward<Item = Tensor> {
   #plan: Plan<Tensor> | undefined;
 
   /** @param full items of a full batch */
-  constructor(device: Device, full: number, pass: Pass<Item>) {
+  constructor(device: Device, full: number, pass: NetworkWork<Item>) {
     this.#device = device;
     this.#full = full;
     this.#pass = pass;

@@ -35,7 +35,7 @@ export interface Outputs {
 }
 
 /** Backbone → 256-d feature → m logits: the network of CPL-IQA (head: [U] in detail; ReLU after the feature). */
-export class CplModel implements Layer {
+export class QualityNetwork implements Layer {
   readonly device: Device;
   readonly backbone: Backbone;
   readonly options: ModelOptions;
@@ -188,7 +188,7 @@ export type Precision = (typeof precisions)[number];
  */
 export async function saveModel(
   path: string,
-  model: CplModel,
+  model: QualityNetwork,
   card: ModelCard,
   precision: Precision = "f32",
 ): Promise<void> {
@@ -217,12 +217,12 @@ export async function openModel(
   device: Device,
   path: string,
   optionsFor: (card: ModelCard) => ModelOptions = ({ options }) => options,
-): Promise<{ model: CplModel; card: ModelCard; notes: readonly string[] }> {
+): Promise<{ model: QualityNetwork; card: ModelCard; notes: readonly string[] }> {
   await using file = await openSafetensors(path);
   const { frozenNorms, ...card } = readCard(file);
   expectHead(file, card.options);
   const isSound = await checkDigest(file);
-  const model = new CplModel(device, optionsFor(card), "zero");
+  const model = new QualityNetwork(device, optionsFor(card), "zero");
   try {
     await loadTensors(file, model.tensors());
   } catch (error) {

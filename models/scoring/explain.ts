@@ -1,7 +1,7 @@
 import sharp from "sharp";
 import { any, type Checks, expectOptions, extent } from "../../engine/arguments.ts";
 import type { MosRange, Picture } from "../data/index.ts";
-import { cutParts, type Grid, gridPlaces, type View } from "../views/parts.ts";
+import { cutCrops, type Grid, gridPlaces, type View } from "../views/crops.ts";
 import { scoreOf } from "../views/predict.ts";
 
 /** Local quality of a picture on a grid of tiles. */
@@ -48,7 +48,7 @@ function gridOf(width: number, height: number, crop: number, most: number): Grid
 /** Tiles of the network's input size at original resolution, by rows; the outer ones touch the picture's edges. */
 export function tilesOf(picture: Picture, crop: number, most: number): View[] {
   const grid = gridOf(picture.width, picture.height, crop, most);
-  return cutParts(picture, crop, (size) => gridPlaces(size, crop, grid));
+  return cutCrops(picture, crop, (size) => gridPlaces(size, crop, grid));
 }
 
 /** The map of a picture whose {@link tilesOf} have these distributions. */

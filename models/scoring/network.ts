@@ -3,7 +3,7 @@ import type { DeviceLease } from "../../engine/device/shared.ts";
 import { Tensor } from "../../engine/tensor.ts";
 import { FairQueue } from "../data/fair-queue.ts";
 import { centrePass, Forward } from "../networks/forward.ts";
-import { type CplModel, type ModelCard, openModel } from "../networks/model.ts";
+import { type ModelCard, openModel, type QualityNetwork } from "../networks/model.ts";
 import { distributions, fittingBatch } from "../views/predict.ts";
 
 /** One run of the network. */
@@ -39,7 +39,7 @@ const mostRunning = 2;
  * Once its device has failed, everything waiting ends with the failure.
  */
 export class Network {
-  readonly model: CplModel;
+  readonly model: QualityNetwork;
   readonly card: ModelCard;
   /** Sentences on the model's file. */
   readonly notes: readonly string[];
@@ -82,7 +82,7 @@ export class Network {
    * @throws SafetensorsError when the file is no model; OutOfMemoryError when not one picture fits
    */
   static async load(lease: DeviceLease, path: string, options: NetworkOptions): Promise<Network> {
-    let model: CplModel | undefined;
+    let model: QualityNetwork | undefined;
     try {
       const opened = await openModel(lease.device, path);
       model = opened.model;

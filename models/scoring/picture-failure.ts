@@ -4,7 +4,7 @@ import { type Picture, PictureError } from "../data/index.ts";
 import { DecoderEndedError } from "../data/pictures/decoding/child.ts";
 import { DecoderBusyError, DecodersClosedError } from "../data/pictures/decoding/pool.ts";
 import { wordsOf } from "../data/pictures/picture-error.ts";
-import { uploadView, type View } from "../views/parts.ts";
+import { uploadView, type View } from "../views/crops.ts";
 import type { Network } from "./network.ts";
 
 /** What was thrown while a picture was decoded or cut, as its error; as it is, where it is more than the picture's. */

@@ -5,7 +5,7 @@ import { decode, type MosRange, type Picture, PictureError, prefetch } from "../
 import { DecoderBusyError } from "../data/pictures/decoding/pool.ts";
 import { Limit, whenAborted } from "../data/prefetch.ts";
 import type { ModelCard } from "../networks/model.ts";
-import { evaluationViews, type Showing, type View } from "../views/parts.ts";
+import { evaluationViews, type Showing, type View } from "../views/crops.ts";
 import { checked, meanOf, type Score, scoreOf } from "../views/predict.ts";
 import { lenderOf } from "./device.ts";
 import { explanationOf, type QualityMap, tilesOf } from "./explain.ts";

@@ -4,7 +4,7 @@ import { checkDigest, withDigest } from "../../engine/weights/digest.ts";
 import { checked, jsonOf } from "../../engine/weights/files.ts";
 import { openSafetensors, SafetensorsError, toFloat32, writeSafetensors } from "../../engine/weights/safetensors.ts";
 import { cardMetadata, type ModelCard, rangeSchema, readCard } from "../networks/card.ts";
-import type { CplModel } from "../networks/model.ts";
+import type { QualityNetwork } from "../networks/model.ts";
 import type { HostArray, PhaseRun } from "./method.ts";
 import type { Progress, TrainingData } from "./training.ts";
 
@@ -31,7 +31,7 @@ export interface Checkpoint {
 /** Writes a checkpoint with the tensors of model and training; an interruption leaves the one before. */
 export async function writeCheckpoint(
   path: string,
-  model: CplModel,
+  model: QualityNetwork,
   training: readonly NamedTensor[],
   checkpoint: Omit<Checkpoint, "frozenNorms">,
   arrays: Readonly<Record<string, HostArray>> = {},
@@ -103,7 +103,7 @@ function stateOf(text: string, path: string): State {
 /** Loads the tensors of model and training, and what the phase keeps on the host. */
 export async function loadCheckpoint(
   path: string,
-  model: CplModel,
+  model: QualityNetwork,
   training: readonly NamedTensor[],
   run: Pick<PhaseRun, "restore"> = {},
 ): Promise<void> {

@@ -1,4 +1,4 @@
-import type { CplModel } from "../networks/model.ts";
+import type { QualityNetwork } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { features } from "../views/predict.ts";
 import { type RatedRow, TrainingError } from "./training.ts";
@@ -8,7 +8,11 @@ import { type RatedRow, TrainingError } from "./training.ts";
  * option `featureNorm` `fixed`.
  * @throws TrainingError when fewer than 2 of them can be read
  */
-export async function fixStatistics(model: CplModel, labelled: readonly RatedRow[], inputs: Inputs): Promise<void> {
+export async function fixStatistics(
+  model: QualityNetwork,
+  labelled: readonly RatedRow[],
+  inputs: Inputs,
+): Promise<void> {
   const found = await features(model, labelled, inputs, () => {}, "feature");
   const values = await found.features.read();
   found.features.dispose();

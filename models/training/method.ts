@@ -2,7 +2,7 @@ import type { z } from "zod";
 import type { NamedTensor } from "../../engine/nn/named.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
 import type { MosRange } from "../data/index.ts";
-import type { CplModel, Outputs } from "../networks/model.ts";
+import type { Outputs, QualityNetwork } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
 import type { PlannedPhase, PlannedPicture } from "./batches.ts";
 import type { TrainingOptions } from "./options.ts";
@@ -53,7 +53,7 @@ export interface PhaseRun extends StepTask {
 
 /** What a phase may use of its training. */
 export interface PhaseContext {
-  readonly model: CplModel;
+  readonly model: QualityNetwork;
   readonly inputs: Inputs;
   readonly data: TrainingData;
   /** Ends of the score scale. */

@@ -4,7 +4,7 @@ import type { Schedule } from "../../engine/optim/schedule.ts";
 import type { RankedPicture } from "../data/index.ts";
 import { convert, normaliseMos } from "../labels/labels.ts";
 import { evaluate } from "../metrics/index.ts";
-import { type CplModel, type ModelCard, saveModel } from "../networks/model.ts";
+import { type ModelCard, type QualityNetwork, saveModel } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { type LoadedBatch, loadBatches, type PlannedPicture, pairsInBatch, planEpoch } from "./batches.ts";
 import { type Checkpoint, loadCheckpoint, type Position, writeCheckpoint } from "./checkpoint.ts";
@@ -30,7 +30,7 @@ const defaultCheckpointSeconds = 300;
 
 /** One training run from its start or a checkpoint to its end. */
 export class Session {
-  readonly #model: CplModel;
+  readonly #model: QualityNetwork;
   readonly #method: Method;
   readonly #phases: readonly Phase[];
   readonly #options: TrainingOptions;
@@ -54,7 +54,7 @@ export class Session {
 
   constructor(
     method: Method,
-    model: CplModel,
+    model: QualityNetwork,
     inputs: Inputs,
     card: ModelCard<TrainingOptions>,
     data: TrainingData,

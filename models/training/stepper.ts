@@ -8,7 +8,7 @@ import { parameterGroups } from "../../engine/optim/groups.ts";
 import { Optimiser } from "../../engine/optim/optimiser.ts";
 import { constant, cosine, type Schedule, stepDecay, withWarmup } from "../../engine/optim/schedule.ts";
 import { Tensor } from "../../engine/tensor.ts";
-import type { CplModel, ModelCard } from "../networks/model.ts";
+import type { ModelCard, QualityNetwork } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
 import type { LoadedBatch, PlannedPicture } from "./batches.ts";
 import type { BatchRows, HostArray, Phase, StepTask } from "./method.ts";
@@ -37,7 +37,7 @@ export class Stepper {
   readonly optimiser: Optimiser;
   /** Moving average of the parameters, when the options ask for one. */
   readonly average: WeightAverage | undefined;
-  readonly #model: CplModel;
+  readonly #model: QualityNetwork;
   readonly #inputs: Inputs;
   readonly #options: TrainingOptions;
   readonly #task: StepTask | undefined;
@@ -56,7 +56,7 @@ export class Stepper {
    * @param steps steps of the phase done before, when its tensors are about to be loaded
    */
   constructor(
-    model: CplModel,
+    model: QualityNetwork,
     inputs: Inputs,
     { options, fresh }: Pick<ModelCard<TrainingOptions>, "options" | "fresh">,
     task?: StepTask,

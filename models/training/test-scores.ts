@@ -1,5 +1,5 @@
 import type { MosRange } from "../data/index.ts";
-import type { CplModel, ModelCard } from "../networks/model.ts";
+import type { ModelCard, QualityNetwork } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { predict, scoreOf } from "../views/predict.ts";
 import { compareDistributions, type PredictedDistribution, shareBelow, spreadReliability } from "./predicted-spread.ts";
@@ -21,7 +21,7 @@ type SpreadOfTest = Required<Pick<Progress, "reliability" | "distributions">>;
  * @returns `spread`: how far the predicted distributions can be believed, and how near they come to the opinions
  */
 export async function testScores(
-  model: CplModel,
+  model: QualityNetwork,
   test: readonly RatedRow[],
   inputs: Inputs,
   options: {

@@ -7,7 +7,7 @@ import { cacheFolder, cacheTrouble } from "../../engine/tune/cache.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
 import { SafetensorsError } from "../../engine/weights/safetensors.ts";
 import { observedRange } from "../data/index.ts";
-import { CplModel, type ModelCard, openModel } from "../networks/model.ts";
+import { type ModelCard, openModel, QualityNetwork } from "../networks/model.ts";
 import { pictureInputs } from "../views/crop-inputs.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { evaluationBatch } from "../views/predict.ts";
@@ -169,7 +169,7 @@ async function resumeSession(method: Method, device: Device, hooks: TrainingHook
   const path = join(hooks.folder, checkpointFile);
   const checkpoint = await ownCheckpoint(method, hooks.folder);
   const options = optionsOf(method, checkpoint, path);
-  const model = new CplModel(device, options);
+  const model = new QualityNetwork(device, options);
   model.freezeNorms(checkpoint.frozenNorms);
   await loadCheckpoint(path, model, []);
   const inputs = await openInputs(method, options, model, checkpoint.data, hooks);
@@ -192,7 +192,7 @@ function optionsOf(method: Method, { card }: Checkpoint, path: string): Training
 async function openInputs(
   method: Method,
   options: TrainingOptions,
-  model: CplModel,
+  model: QualityNetwork,
   { ranked }: TrainingData,
   { featureFolder, folder, log, decoding = {} }: TrainingHooks,
 ): Promise<Inputs> {
@@ -243,7 +243,7 @@ async function startModel(device: Device, data: TrainingData, options: TrainingO
     };
     return { model: opened.model, card, notes: opened.notes };
   }
-  const model = new CplModel(device, options);
+  const model = new QualityNetwork(device, options);
   const all = model.tensors().map(({ name }) => name);
   if (!init) return { model, card: { options, range, history: ["all layers start fresh"], fresh: all } };
   const report = await model.start(init);

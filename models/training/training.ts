@@ -1,6 +1,6 @@
 import type { Device } from "../../engine/device/device.ts";
 import type { Decoding, MosRange, RankedSet, Row } from "../data/index.ts";
-import type { CplModel, ModelCard } from "../networks/model.ts";
+import type { ModelCard, QualityNetwork } from "../networks/model.ts";
 import type { FolderLock } from "./folder-lock.ts";
 import type { TrainingOptions } from "./options.ts";
 import type { RunRecord } from "./run-record.ts";
@@ -96,7 +96,7 @@ export type Progress = Pick<
 
 /** What a finished training leaves in memory; the same is in the folder. */
 export interface TrainingResult {
-  readonly model: CplModel;
+  readonly model: QualityNetwork;
   readonly card: ModelCard<TrainingOptions>;
   /** Files of the models that its phases left in the folder, in their order. */
   readonly files: readonly string[];

@@ -1,9 +1,9 @@
 import { cropAndFlip, stack } from "../../engine/ops/pictures/image.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
 import { type Decoding, decode, TensorStore } from "../data/index.ts";
-import type { CplModel, Outputs } from "../networks/model.ts";
+import type { Outputs, QualityNetwork } from "../networks/model.ts";
+import { cutCrops, placeAt, uploadView, type View } from "./crops.ts";
 import { type InputItem, type Inputs, PictureInputs, type Wanted } from "./inputs.ts";
-import { cutParts, placeAt, uploadView, type View } from "./parts.ts";
 
 /**
  * Crops of pictures at their own size; a picture that is smaller than one is enlarged to it. A window's top and left are shares,
@@ -13,16 +13,16 @@ import { cutParts, placeAt, uploadView, type View } from "./parts.ts";
 export class CropInputs extends TensorStore<Wanted, View> implements Inputs {
   readonly shape: Shape;
   readonly decoding: Decoding;
-  readonly #model: CplModel;
+  readonly #model: QualityNetwork;
 
   /** @param inUse crops that the caller holds at a time; no more are kept, as hardly one comes twice */
-  constructor(model: CplModel, inUse: number, decoding: Decoding = {}) {
+  constructor(model: QualityNetwork, inUse: number, decoding: Decoding = {}) {
     const { device, options } = model;
     const { crop } = options;
     const source = {
       key: ({ path, window }: Wanted) => (window ? `${path} ${window.top} ${window.left}` : path),
       read: async ({ path, window = { top: 0.5, left: 0.5 } }: Wanted) =>
-        cutParts(await decode(path, decoding), crop, (size) => [placeAt(size, crop, window)])[0]!,
+        cutCrops(await decode(path, decoding), crop, (size) => [placeAt(size, crop, window)])[0]!,
       upload: (view: View) => uploadView(device, view, crop),
       tensorBytes: crop * crop * 12,
     };
@@ -47,7 +47,12 @@ export class CropInputs extends TensorStore<Wanted, View> implements Inputs {
 }
 
 /** Pictures as the option `cropFrom` has them. @param cacheBytes device memory for resized ones beyond those in use */
-export function pictureInputs(model: CplModel, inUse: number, cacheBytes?: number, decoding: Decoding = {}): Inputs {
+export function pictureInputs(
+  model: QualityNetwork,
+  inUse: number,
+  cacheBytes?: number,
+  decoding: Decoding = {},
+): Inputs {
   if (model.options.cropFrom === "original") return new CropInputs(model, inUse, decoding);
   return new PictureInputs(model, inUse, cacheBytes, decoding);
 }

@@ -2,8 +2,8 @@ import { type CropWindow, centerCrop, cropAndFlip, stack } from "../../engine/op
 import type { Shape, Tensor } from "../../engine/tensor.ts";
 import { type Decoding, type Loaded, PictureStore } from "../data/index.ts";
 import type { PrefetchOptions } from "../data/prefetch.ts";
-import type { Pass } from "../networks/forward.ts";
-import type { CplModel, Outputs } from "../networks/model.ts";
+import type { NetworkWork } from "../networks/forward.ts";
+import type { Outputs, QualityNetwork } from "../networks/model.ts";
 
 /** A picture that is wanted; without a window in evaluation, which sees the centre. What a window says, the inputs define. */
 export interface Wanted {
@@ -61,7 +61,7 @@ export interface Inputs {
 }
 
 /** Inputs in evaluation mode through a model. @param output what is wanted of the outputs */
-export function inputPass(inputs: Inputs, output: (outputs: Outputs) => Tensor): Pass<InputItem> {
+export function inputPass(inputs: Inputs, output: (outputs: Outputs) => Tensor): NetworkWork<InputItem> {
   return {
     assemble: (items) => inputs.assemble(items),
     run: (input) => output(inputs.forward(input, false)),
@@ -72,10 +72,10 @@ export function inputPass(inputs: Inputs, output: (outputs: Outputs) => Tensor):
 export class PictureInputs extends PictureStore implements Inputs {
   readonly shape: Shape;
   readonly decoding: Decoding;
-  readonly #model: CplModel;
+  readonly #model: QualityNetwork;
 
   /** @param inUse, cacheBytes as of {@link PictureStore} */
-  constructor(model: CplModel, inUse: number, cacheBytes?: number, decoding: Decoding = {}) {
+  constructor(model: QualityNetwork, inUse: number, cacheBytes?: number, decoding: Decoding = {}) {
     const { resize } = model.options;
     super(model.device, resize, inUse, cacheBytes, decoding);
     this.decoding = decoding;

@@ -4,11 +4,11 @@ import { softmax } from "../../engine/ops/softmax.ts";
 import { Tensor } from "../../engine/tensor.ts";
 import { type Decoding, decode, type MosRange, PictureError, prefetch } from "../data/index.ts";
 import { confidence, denormaliseScore, expectation, HIGHEST, LOWEST, standardDeviation } from "../labels/labels.ts";
-import { centrePass, Forward, type Pass } from "../networks/forward.ts";
-import type { CplModel } from "../networks/model.ts";
+import { centrePass, Forward, type NetworkWork } from "../networks/forward.ts";
+import type { QualityNetwork } from "../networks/model.ts";
 import type { ModelOptions } from "../networks/options.ts";
+import { evaluationViews, showsCentre, uploadView } from "./crops.ts";
 import { type InputItem, type Inputs, inputPass } from "./inputs.ts";
-import { evaluationViews, showsCentre, uploadView } from "./parts.ts";
 import { type Outcome, type Shown, throughBatches } from "./view-batches.ts";
 
 /** A quality score with its uncertainty. */
@@ -38,7 +38,7 @@ export const evaluationBatch = 32;
  * @param item makes one on the device
  * @throws OutOfMemoryError when not even one fits
  */
-export function fittingBatch<Item>(device: Device, item: () => Item, pass: Pass<Item>): number {
+export function fittingBatch<Item>(device: Device, item: () => Item, pass: NetworkWork<Item>): number {
   const work = (batch: number) => {
     const items = device.owned("pictures", () => Array.from({ length: batch }, item));
     using forward = new Forward(device, batch, pass);
@@ -58,7 +58,7 @@ export const distributions = ({ logits }: { readonly logits: Tensor }) => softma
  * error. A distribution is the mean over the views that the options show of a picture.
  */
 export function predict<Row extends { readonly path: string }>(
-  model: CplModel,
+  model: QualityNetwork,
   rows: Iterable<Row>,
   inputs: Inputs,
   options: ModelOptions,
@@ -74,10 +74,10 @@ export function predict<Row extends { readonly path: string }>(
 }
 
 async function* meansOverViews<Row extends { readonly path: string }, Item>(
-  { device, options }: CplModel,
+  { device, options }: QualityNetwork,
   pictures: AsyncIterable<Shown<Row, Item>>,
   item: () => Item,
-  pass: Pass<Item>,
+  pass: NetworkWork<Item>,
 ): AsyncGenerator<Outcome<Row, Float32Array>, void, undefined> {
   const most = fittingBatch(device, item, pass);
   using forward = new Forward(device, most, pass);
@@ -149,7 +149,7 @@ function handled<T>(promise: Promise<T>): Promise<T> {
  * @returns [N, length]
  */
 export async function features<Row extends { readonly path: string }>(
-  model: CplModel,
+  model: QualityNetwork,
   rows: readonly Row[],
   inputs: Inputs,
   onProgress: (done: number) => void = () => {},

@@ -11,8 +11,8 @@ import packageJson from "../../package.json" with { type: "json" };
 import { onDisk } from "../data/files/file-name.ts";
 import { type Decoding, TensorStore } from "../data/index.ts";
 import { prefetch } from "../data/prefetch.ts";
-import { Forward, type Pass } from "../networks/forward.ts";
-import type { CplModel, Outputs } from "../networks/model.ts";
+import { Forward, type NetworkWork } from "../networks/forward.ts";
+import type { Outputs, QualityNetwork } from "../networks/model.ts";
 import { OptionError } from "../options.ts";
 import { pictureInputs } from "./crop-inputs.ts";
 import type { InputItem, Inputs, PrepareHooks, Wanted, WantedPictures } from "./inputs.ts";
@@ -21,7 +21,7 @@ import { drawTokens } from "./tokens.ts";
 import { viewWindows, windowName } from "./windows.ts";
 
 /** A picture and the window of it that a stored row is of. */
-interface View {
+interface StoredView {
   readonly path: string;
   readonly window: CropWindow;
 }
@@ -43,14 +43,14 @@ interface PrefixRows {
 export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>> implements Inputs {
   readonly shape: Shape;
   readonly decoding: Decoding;
-  readonly #model: CplModel;
+  readonly #model: QualityNetwork;
   readonly #folder: string;
   readonly #mapShape: Shape | undefined;
   readonly #hashes: Map<string, Promise<string>>;
   /** Why a picture has no rows. */
   readonly #broken: Map<string, unknown>;
 
-  private constructor(model: CplModel, inUse: number, { folder, length, mapShape, decoding }: PrefixRows) {
+  private constructor(model: QualityNetwork, inUse: number, { folder, length, mapShape, decoding }: PrefixRows) {
     const { device, options } = model;
     const hashes = new Map<string, Promise<string>>();
     const broken = new Map<string, unknown>();
@@ -79,7 +79,12 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
   }
 
   /** @param folder of all prefixes; it need not exist */
-  static async open(model: CplModel, inUse: number, folder: string, decoding: Decoding = {}): Promise<PrefixInputs> {
+  static async open(
+    model: QualityNetwork,
+    inUse: number,
+    folder: string,
+    decoding: Decoding = {},
+  ): Promise<PrefixInputs> {
     const { device } = model;
     const { crop } = model.options;
     const [length, mapShape] = device.scope(() => {
@@ -109,14 +114,14 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
     const bar = progress(missing.length);
     const { device } = this.#model;
     const store = pictureInputs(this.#model, 2 * evaluationBatch, 0, this.decoding);
-    const pass: Pass<InputItem> = {
+    const pass: NetworkWork<InputItem> = {
       assemble: (items) => store.assemble(items),
       run: (input) => this.#model.prefix(input),
     };
     const item = () => ({ tensor: Tensor.empty(device, store.shape), window: windows[0]! });
     const most = fittingBatch(device, item, pass);
     using forward = new Forward(device, most, pass);
-    let batch: (InputItem & { readonly view: View })[] = [];
+    let batch: (InputItem & { readonly view: StoredView })[] = [];
     let running = Promise.resolve();
     const start = () => {
       const items = batch;
@@ -170,13 +175,13 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
   }
 
   /** Views without a whole row on disk, each once. */
-  async #missing(views: readonly View[]): Promise<View[]> {
+  async #missing(views: readonly StoredView[]): Promise<StoredView[]> {
     const present = new Set<string>();
     for (const name of await readdir(this.#folder)) {
       const { size } = await stat(join(this.#folder, name));
       if (size === this.shape[1]! * 4) present.add(name);
     }
-    const missing: View[] = [];
+    const missing: StoredView[] = [];
     for await (const found of prefetch(views, ({ path }) => contentHash(this.#hashes, path), { ahead: 64 })) {
       if (!found.ok) {
         this.#broken.set(found.item.path, found.error);
@@ -190,7 +195,7 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
     return missing;
   }
 
-  async #write(read: Promise<Float32Array>, views: readonly View[]): Promise<void> {
+  async #write(read: Promise<Float32Array>, views: readonly StoredView[]): Promise<void> {
     const all = await read;
     const length = this.shape[1]!;
     await Promise.all(
@@ -220,7 +225,7 @@ function contentHash(hashes: Map<string, Promise<string>>, path: string): Promis
 }
 
 /** Everything that a row depends on beside the picture. */
-async function prefixKey(model: CplModel): Promise<string> {
+async function prefixKey(model: QualityNetwork): Promise<string> {
   const { backbone, stages, featureDepths, pooling, frozen, resize, crop, cropFrom } = model.options;
   const pooled = featureDepths.filter((depth) => depth <= frozen);
   const hash = createHash("sha256");

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { openSafetensors } from "../../engine/weights/safetensors.ts";
 import { cplOptions } from "../../models/methods/cpl/options.ts";
 import { readCard } from "../../models/networks/card.ts";
-import { CplModel, saveModel } from "../../models/networks/model.ts";
+import { QualityNetwork, saveModel } from "../../models/networks/model.ts";
 import { openScorer } from "../../models/scoring/scorer.ts";
 import { sharedDevice } from "../engine/device.ts";
 import { blurredPictures } from "../models/training/pictures.ts";
@@ -26,7 +26,7 @@ async function acutance(...words: string[]) {
 
 test("a model in f16 has half the size, its card with notes, and scores alike", async () => {
   const device = await sharedDevice();
-  const model = new CplModel(device, cplOptions({ stages: 2, resize: 36, crop: 32, featureNorm: "batch" }));
+  const model = new QualityNetwork(device, cplOptions({ stages: 2, resize: 36, crop: 32, featureNorm: "batch" }));
   const card = { options: model.options, range: [0, 10], history: ["made by a test"], fresh: [] } as const;
   await saveModel(inFolder("whole.safetensors"), model, card);
   const { code, out } = await acutance(
@@ -53,7 +53,7 @@ test("a model in f16 has half the size, its card with notes, and scores alike", 
 
 test("what cannot be exported is refused", async () => {
   const device = await sharedDevice();
-  const model = new CplModel(device, cplOptions({ stages: 1, resize: 36, crop: 32 }));
+  const model = new QualityNetwork(device, cplOptions({ stages: 1, resize: 36, crop: 32 }));
   const weight = model.tensors().find(({ name }) => name === "head.logits.weight")!.tensor;
   weight.write(new Float32Array(weight.size).fill(1e6));
   const card = { options: model.options, range: [0, 10], history: [], fresh: [] } as const;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { parse } from "csv-parse/sync";
 import { profileSchema } from "../../engine/profile/profile.ts";
 import { cplOptions } from "../../models/methods/cpl/options.ts";
-import { CplModel, saveModel } from "../../models/networks/model.ts";
+import { QualityNetwork, saveModel } from "../../models/networks/model.ts";
 import { sharedDevice } from "../engine/device.ts";
 import { blurredPictures } from "../models/training/pictures.ts";
 
@@ -26,7 +26,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "acutance-cli-profile-"));
   await blurredPictures(join(folder, "pictures"), 20);
   const options = cplOptions({ stages: 1, embedding: 8, levels: 5, resize: 36, crop: 32 });
-  const model = new CplModel(await sharedDevice(), options);
+  const model = new QualityNetwork(await sharedDevice(), options);
   await saveModel(join(folder, "model.safetensors"), model, { options, range: [0, 100], history: [], fresh: [] });
   model.dispose();
 });

@@ -52,7 +52,7 @@ const withOptions: Record<string, readonly [string, string, (options: object) =>
 
 /** Functions and classes of the library and the service that take no options. */
 const withoutOptions = [
-  ...["Backbone", "CplModel", "DatasetError", "MetricError", "OptionError", "PictureCache", "ScorerClosedError"],
+  ...["Backbone", "QualityNetwork", "DatasetError", "MetricError", "OptionError", "PictureCache", "ScorerClosedError"],
   ...["TensorStore", "TrainingError", "TrainingInterrupted", "openModel", "saveModel", "upload"],
   ...["averageRanks", "binnedErrors", "coverage", "cumulativeShare", "emd", "evaluate", "fitCurve", "gradesOnScores"],
   ...["jensenShannon", "krcc", "mae", "meanInterval", "median", "normalOnScores", "plcc", "plccFitted", "reliability"],

@@ -21,7 +21,7 @@ import { ExperimentStore } from "../../../models/experiments/store.ts";
 import { trainCpl } from "../../../models/methods/cpl/index.ts";
 import { cplOptions } from "../../../models/methods/cpl/options.ts";
 import { evaluate } from "../../../models/metrics/index.ts";
-import { CplModel, saveModel } from "../../../models/networks/model.ts";
+import { QualityNetwork, saveModel } from "../../../models/networks/model.ts";
 import { expiryMs } from "../../../models/training/owner.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { recipeOf, small, writePictures } from "./recipe.ts";
@@ -34,7 +34,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "acutance-experiment-"));
   data = await writePictures(join(folder, "pictures"), 40);
   other = await writePictures(join(folder, "other"), 8, [1, 5]);
-  const model = new CplModel(await sharedDevice(), cplOptions({ stages: 1, embedding: 8, levels: 10, seed: 9 }));
+  const model = new QualityNetwork(await sharedDevice(), cplOptions({ stages: 1, embedding: 8, levels: 10, seed: 9 }));
   await saveModel(join(folder, "start.safetensors"), model, { ...startCard, options: model.options });
   model.dispose();
 });

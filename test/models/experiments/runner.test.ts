@@ -7,7 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import { degradeFolder } from "../../../models/data/degraded/degrade.ts";
 import { ExperimentInterrupted, runExperiment } from "../../../models/experiments/index.ts";
 import { cplOptions } from "../../../models/methods/cpl/options.ts";
-import { CplModel, saveModel } from "../../../models/networks/model.ts";
+import { QualityNetwork, saveModel } from "../../../models/networks/model.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { recipeOf, small, writePictures } from "./recipe.ts";
 
@@ -86,7 +86,7 @@ describe("what is on record", () => {
 
   test("scores of stage 1 are there only when there was a stage 1", async () => {
     const device = await sharedDevice();
-    const model = new CplModel(device, cplOptions({ stages: 1, embedding: 8, levels: 10 }));
+    const model = new QualityNetwork(device, cplOptions({ stages: 1, embedding: 8, levels: 10 }));
     const card = { range: [0, 100] as const, history: [], fresh: [], options: model.options };
     await saveModel(join(folder, "start.safetensors"), model, card);
     model.dispose();

@@ -6,7 +6,7 @@ import { backward, withoutGradients } from "../../../engine/autograd.ts";
 import { sum } from "../../../engine/ops/reduce.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { cplOptions } from "../../../models/methods/cpl/options.ts";
-import { CplModel, openModel, saveModel } from "../../../models/networks/model.ts";
+import { openModel, QualityNetwork, saveModel } from "../../../models/networks/model.ts";
 import { formula } from "../../engine/check.ts";
 import { sharedDevice } from "../../engine/device.ts";
 
@@ -19,7 +19,7 @@ for (const backbone of ["mobilenet_v2", "vit_tiny_patch16_224"] as const) {
     const device = await sharedDevice();
     const folder = await mkdtemp(join(tmpdir(), "acutance-test-"));
     const options = cplOptions({ ...small, backbone });
-    const model = new CplModel(device, options);
+    const model = new QualityNetwork(device, options);
     try {
       const reads = device.scope(() => {
         backward(sum(model.forward(Tensor.from(device, pictures, shape), true).logits));
@@ -34,7 +34,7 @@ for (const backbone of ["mobilenet_v2", "vit_tiny_patch16_224"] as const) {
       expect(depths).toEqual(depths.toSorted((a, b) => a - b));
       expect(depths.at(-1)).toBe(model.backbone.layers);
 
-      const logits = (of: CplModel) =>
+      const logits = (of: QualityNetwork) =>
         device.scope(() =>
           withoutGradients(() => ({ read: of.forward(Tensor.from(device, pictures, shape), false).logits.read() })),
         ).read;

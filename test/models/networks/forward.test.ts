@@ -4,7 +4,7 @@ import { openDevice } from "../../../engine/device/open.ts";
 import { centerCrop, stack } from "../../../engine/ops/pictures/image.ts";
 import { cplOptions } from "../../../models/methods/cpl/options.ts";
 import { centrePass, Forward } from "../../../models/networks/forward.ts";
-import { CplModel } from "../../../models/networks/model.ts";
+import { QualityNetwork } from "../../../models/networks/model.ts";
 
 const device = await openDevice();
 afterAll(() => device.close());
@@ -12,7 +12,7 @@ afterAll(() => device.close());
 const options = cplOptions({ stages: 1, embedding: 16, levels: 20, resize: 36, crop: 32 });
 
 test("replays of full batches, read late and with parts between, give the bits of recorded passes", async () => {
-  const model = new CplModel(device, options);
+  const model = new QualityNetwork(device, options);
   const whole = noise(device, [12, 36, 36, 3]);
   const values = await whole.read();
   const picture = (i: number) => {

@@ -2,14 +2,14 @@ import { describe, expect, test } from "bun:test";
 import { fromFileOrder } from "../../../engine/nn/named.ts";
 import { WeightsError } from "../../../engine/weights/stored.ts";
 import { cplOptions } from "../../../models/methods/cpl/options.ts";
-import { CplModel } from "../../../models/networks/model.ts";
+import { QualityNetwork } from "../../../models/networks/model.ts";
 import { sharedDevice } from "../../engine/device.ts";
 
 const archives = new URL("../../golden/pytorch/", import.meta.url).pathname;
 
 describe("start weights from PyTorch", () => {
   test("a checkpoint with the first layers: they start from it, the rest stays fresh, and the lines say both", async () => {
-    const model = new CplModel(await sharedDevice(), cplOptions({ stages: 1, embedding: 8, levels: 5 }));
+    const model = new QualityNetwork(await sharedDevice(), cplOptions({ stages: 1, embedding: 8, levels: 5 }));
     const { lines, fresh } = await model.start(`${archives}resnet-stem.pth`);
     const log = lines.join("; ");
     expect(log).toContain('the tensors under "state_dict" are used');
@@ -26,7 +26,7 @@ describe("start weights from PyTorch", () => {
   });
 
   test("files without a backbone, and files that would run code", async () => {
-    const model = new CplModel(await sharedDevice(), cplOptions({ stages: 1, embedding: 8, levels: 5 }));
+    const model = new QualityNetwork(await sharedDevice(), cplOptions({ stages: 1, embedding: 8, levels: 5 }));
     const starting = (name: string) => model.start(archives + name);
     await expect(starting("zip.pth")).rejects.toThrow(
       "no part of a ResNet-18 with torchvision's names is complete in it",

@@ -8,14 +8,14 @@ import { openDevice } from "../../../engine/device/open.ts";
 import { Random } from "../../../engine/random.ts";
 import type { PictureReason } from "../../../models/data/index.ts";
 import { type CplOptionsInput, cplOptions } from "../../../models/methods/cpl/options.ts";
-import { CplModel, saveModel } from "../../../models/networks/model.ts";
+import { QualityNetwork, saveModel } from "../../../models/networks/model.ts";
 import { openScorer, type PictureScore } from "../../../models/scoring/scorer.ts";
 import { sharedDevice } from "../../engine/device.ts";
 
 /** Writes a small model with drawn weights and returns its path. */
 export async function smallModel(folder: string, name = "small", input: CplOptionsInput = {}): Promise<string> {
   const options = cplOptions({ stages: 1, embedding: 16, levels: 20, resize: 36, crop: 32, ...input });
-  const model = new CplModel(await sharedDevice(), options);
+  const model = new QualityNetwork(await sharedDevice(), options);
   const path = join(folder, `${name}.safetensors`);
   await saveModel(path, model, { options, range: [0, 100], history: ["drawn weights"], fresh: [] });
   model.dispose();

@@ -7,7 +7,7 @@ import { Random } from "../../../engine/random.ts";
 import { distort, fromBytes, toBytes } from "../../../models/data/degraded/distortions.ts";
 import { demoScenes } from "../../../models/demo.ts";
 import { cplOptions } from "../../../models/methods/cpl/options.ts";
-import { CplModel, saveModel } from "../../../models/networks/model.ts";
+import { QualityNetwork, saveModel } from "../../../models/networks/model.ts";
 import { defaultModel, defaultModelName } from "../../../models/scoring/default-model.ts";
 import { openScorer } from "../../../models/scoring/scorer.ts";
 import { sensitivity } from "../../../models/scoring/sensitivity.ts";
@@ -28,7 +28,7 @@ const scenes = async (perPhotograph: number, pixels = side) => {
 
 test("means and inversions are those of the scores", async () => {
   const device = await sharedDevice();
-  const model = new CplModel(device, cplOptions({ stages: 1, resize: 36, crop: 32 }));
+  const model = new QualityNetwork(device, cplOptions({ stages: 1, resize: 36, crop: 32 }));
   const path = join(folder, "drawn.safetensors");
   await saveModel(path, model, { options: model.options, range: [0, 100], history: [], fresh: [] });
   model.dispose();

@@ -11,7 +11,7 @@ import {
   writeSafetensors,
 } from "../../../engine/weights/safetensors.ts";
 import { cplOptions } from "../../../models/methods/cpl/options.ts";
-import { CplModel, openModel, saveModel } from "../../../models/networks/model.ts";
+import { openModel, QualityNetwork, saveModel } from "../../../models/networks/model.ts";
 import { modelOptions, partedOptions } from "../../../models/networks/options.ts";
 import { readCheckpoint, writeCheckpoint } from "../../../models/training/checkpoint.ts";
 import { sharedDevice } from "../../engine/device.ts";
@@ -23,7 +23,7 @@ afterAll(() => rm(folder, { recursive: true }));
 const options = cplOptions({ stages: 1, embedding: 8, levels: 5, resize: 36, crop: 32 });
 const card = { options, range: [0, 100] as const, history: ["drawn"], fresh: [] };
 const whole = join(folder, "whole.safetensors");
-const drawn = new CplModel(device, options);
+const drawn = new QualityNetwork(device, options);
 await saveModel(whole, drawn, card);
 drawn.dispose();
 const bytes = await readFile(whole);
@@ -166,7 +166,7 @@ function exchange(tensors: TensorToStore[], random: Random): void {
 
 test("60 seeded damages of a checkpoint: each is refused by name, or the checkpoint is as it was", async () => {
   const path = join(folder, "checkpoint.safetensors");
-  const model = new CplModel(device, options);
+  const model = new QualityNetwork(device, options);
   const rated = [{ name: "a.png", path: "a.png", mos: 3 }];
   const data = { labelled: rated, unlabelled: [], test: [], range: [0, 100] as const };
   const position = { stage: 1, epoch: 2, step: 3 } as const;

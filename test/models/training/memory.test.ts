@@ -11,7 +11,7 @@ import { trainCpl } from "../../../models/methods/cpl/index.ts";
 import { type CplOptionsInput, cplOptions } from "../../../models/methods/cpl/options.ts";
 import { labelTask } from "../../../models/methods/parts/label-loss.ts";
 import { centrePass } from "../../../models/networks/forward.ts";
-import { CplModel } from "../../../models/networks/model.ts";
+import { QualityNetwork } from "../../../models/networks/model.ts";
 import { openScorer, type ScoredPicture } from "../../../models/scoring/scorer.ts";
 import type { RatedRow, TrainingData } from "../../../models/training/training.ts";
 import { distributions, evaluationBatch, fittingBatch } from "../../../models/views/predict.ts";
@@ -125,7 +125,7 @@ test("scoring takes fewer pictures at once when memory is short, with the same s
   expect(least).toBeInstanceOf(OutOfMemoryError);
 
   using device = await openDevice({ memoryLimitBytes: limit });
-  const model = new CplModel(device, cplOptions(options));
+  const model = new QualityNetwork(device, cplOptions(options));
   const picture = () => Tensor.empty(device, [1, model.options.resize, model.options.resize, 3]);
   expect(fittingBatch(device, picture, centrePass(model, distributions))).toBeLessThan(evaluationBatch);
 });
@@ -133,7 +133,7 @@ test("scoring takes fewer pictures at once when memory is short, with the same s
 test("the rehearsed peak of ResNet-18 at 64 pixels is the real one", async () => {
   using device = await openDevice();
   const full = cplOptions({ crop: 64, resize: 64 });
-  const model = new CplModel(device, full);
+  const model = new QualityNetwork(device, full);
   const parameters = model.tensors().filter(({ role }) => role === "parameter");
   const optimiser = new Optimiser([{ parameters, rate: 1e-4, decay: 0 }], { kind: "adam" });
   const step = () =>

@@ -8,7 +8,7 @@ import { openSafetensors } from "../../../engine/weights/safetensors.ts";
 import { resumeCpl, trainCpl } from "../../../models/methods/cpl/index.ts";
 import { type CplOptionsInput, cplOptions } from "../../../models/methods/cpl/options.ts";
 import { labelTask } from "../../../models/methods/parts/label-loss.ts";
-import { CplModel } from "../../../models/networks/model.ts";
+import { QualityNetwork } from "../../../models/networks/model.ts";
 import type { LoadedBatch } from "../../../models/training/batches.ts";
 import { phaseSchedule, Stepper } from "../../../models/training/stepper.ts";
 import { type TrainingData, TrainingInterrupted } from "../../../models/training/training.ts";
@@ -56,7 +56,7 @@ describe("schedule of a stage", () => {
 async function steps(input: CplOptionsInput, count: number, pairs = 0) {
   const device = await sharedDevice();
   const options = cplOptions({ ...small, optimiser: "sgd", freshRate: 0.01, rate: 0.01, ...input });
-  const model = new CplModel(device, options);
+  const model = new QualityNetwork(device, options);
   model.freezeNorms(model.backbone.norms().map(([name]) => name));
   const task = labelTask(options, () => ({ targets, weights, margins, labelled: 4 }));
   const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] }, task);
@@ -118,7 +118,7 @@ test.skipIf(!half)("with maps of f16 the steps are those of f32 up to rounding",
 test("maps of f16 are refused where the adapter has none", async () => {
   const device = await plainDevice();
   const options = cplOptions({ ...small, precision: "f16" });
-  const model = new CplModel(device, options);
+  const model = new QualityNetwork(device, options);
   expect(() => new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] })).toThrow("`precision` f16");
   model.dispose();
 });

@@ -1,186 +1,154 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import sharp from "sharp";
-import { decode, upload } from "../../../models/data/index.ts";
-import { resumeCpl, trainCpl } from "../../../models/methods/cpl/index.ts";
-import { type CplOptionsInput, cplOptions } from "../../../models/methods/cpl/options.ts";
-import { CplModel } from "../../../models/networks/model.ts";
-import { openScorer } from "../../../models/scoring/scorer.ts";
-import { type RatedRow, type TrainingData, TrainingInterrupted } from "../../../models/training/training.ts";
-import { CropInputs } from "../../../models/views/crop-inputs.ts";
-import type { InputItem, Wanted } from "../../../models/views/inputs.ts";
+import { describe, expect, test } from "bun:test";
+import { centerCrop } from "../../../engine/ops/pictures/image.ts";
+import { Random } from "../../../engine/random.ts";
+import { type Picture, upload } from "../../../models/data/index.ts";
+import { cplOptions } from "../../../models/methods/cpl/options.ts";
+import {
+  coveredSize,
+  coveringTiles,
+  cutCrops,
+  evaluationViews,
+  gridPlaces,
+  placeAt,
+  uploadView,
+} from "../../../models/views/crops.ts";
 import { sharedDevice } from "../../engine/device.ts";
-import { blurredPictures, divided, small } from "../training/pictures.ts";
 
-const options: CplOptionsInput = {
-  ...small,
-  // Smaller than the crop: it plays no part.
-  resize: 20,
-  cropFrom: "original",
-  trainCrops: 2,
-  testCrops: 4,
-  stageOneEpochs: 2,
-  stageTwoEpochs: 2,
-};
+/** Every pixel tells where it is. */
+function picture(width: number, height: number): Picture {
+  const pixels = Uint8Array.from({ length: width * height * 3 }, (_, i) => {
+    const [x, y] = [Math.floor(i / 3) % width, Math.floor(i / 3 / width)];
+    return [x, y, (x + y) % 7][i % 3]!;
+  });
+  return { width, height, pixels };
+}
 
-let folder = "";
-let rows: RatedRow[] = [];
-let data: TrainingData;
-const inFolder = (name: string) => join(folder, name);
+const sizes = [
+  [64, 64],
+  [65, 64],
+  [200, 90],
+  [40, 500],
+  [4000, 3000],
+  [12_000, 40],
+  [33, 32],
+] as const;
 
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "acutance-crops-"));
-  rows = await blurredPictures(inFolder("pictures"), 30, 50);
-  data = divided(rows);
-  const pixels = Uint8Array.from(
-    { length: 90 * 60 * 3 },
-    (_, i) => [Math.floor(i / 3) % 90, Math.floor(i / 270), 7][i % 3]!,
-  );
-  await sharp(pixels, { raw: { width: 90, height: 60, channels: 3 } })
-    .png()
-    .toFile(inFolder("places.png"));
-  await sharp(pixels, { raw: { width: 90, height: 60, channels: 3 } })
-    .resize(20, 40, { fit: "fill" })
-    .png()
-    .toFile(inFolder("small.png"));
-});
-
-afterAll(() => rm(folder, { recursive: true, force: true }));
-
-describe("crops at original size", () => {
-  /** What the network is given for pictures, as bytes. */
-  async function given(wanted: readonly Wanted[]): Promise<Uint8Array[]> {
-    const device = await sharedDevice();
-    const model = new CplModel(device, cplOptions(options));
-    const inputs = new CropInputs(model, 4);
-    const loaded: InputItem[] = [];
-    for await (const found of inputs.load(wanted)) {
-      if ("error" in found) throw found.error;
-      loaded.push({ tensor: found.tensor, window: found.row.window });
+describe("tiles that cover a picture", () => {
+  test.each(sizes)("%d x %d: every pixel lies in one, none outside, at most so many", (width, height) => {
+    for (const most of [1, 2, 3, 7, 32, 1000]) {
+      const size = coveredSize({ width, height }, 32, most);
+      expect(size.rows * size.columns).toBeLessThanOrEqual(most);
+      const places = gridPlaces(size, 32, size);
+      for (const [starts, length] of [
+        [places.map(({ left }) => left), size.width],
+        [places.map(({ top }) => top), size.height],
+      ] as const) {
+        const sorted = [...new Set(starts)].sort((a, b) => a - b);
+        expect(sorted[0]).toBe(0);
+        expect(sorted.at(-1)! + 32).toBe(length);
+        sorted.forEach((start, i) => {
+          if (i > 0) expect(start - sorted[i - 1]!).toBeLessThanOrEqual(32);
+        });
+      }
     }
-    const { read } = device.scope(() => ({ read: inputs.assemble(loaded).read() }));
-    const all = await read;
-    inputs.dispose();
-    model.dispose();
-    const size = 32 * 32 * 3;
-    return wanted.map((_, i) =>
-      Uint8Array.from(all.slice(i * size, (i + 1) * size), (value) => Math.round(255 * value)),
-    );
-  }
+  });
 
-  /** X and Y of the picture at a place of a crop. */
-  const at = (crop: Uint8Array, x: number, y: number) => [...crop.subarray((y * 32 + x) * 3, (y * 32 + x) * 3 + 2)];
+  test("a picture is reduced only when it must be, and then by no more", () => {
+    expect(coveredSize({ width: 96, height: 64 }, 32, 6)).toEqual({ width: 96, height: 64, rows: 2, columns: 3 });
+    const random = new Random(3, "sizes");
+    for (let i = 0; i < 200; i++) {
+      const [width, height, most] = [100 + random.integer(5000), 100 + random.integer(5000), 1 + random.integer(40)];
+      const size = coveredSize({ width, height }, 32, most);
+      if (size.width === width) continue;
+      const tiles = (share: number) => Math.ceil((share * width) / 32) * Math.ceil((share * height) / 32);
+      const found = size.width > 32 && size.height > 32 ? Math.max(size.width / width, size.height / height) : 0;
+      if (found === 0) continue;
+      // By trial: of shares in steps of a thousandth, the largest that is covered.
+      let largest = 0;
+      for (let share = 1; share <= 1000; share++) if (tiles(share / 1000) <= most) largest = share / 1000;
+      expect(found).toBeGreaterThan(largest - 0.002);
+      expect(tiles(found - 1 / Math.min(width, height))).toBeLessThanOrEqual(most);
+    }
+  });
 
-  test("are cut where the shares say, from the picture as it is, and mirrored", async () => {
-    const window = (top: number, left: number, flip = false) => ({
-      path: inFolder("places.png"),
-      window: { top, left, flip },
-    });
-    const crops = await given([window(0, 0), window(1, 1), window(0.5, 0.25, true), window(0.999, 0)]);
-    expect(crops.map((crop) => [at(crop, 0, 0), at(crop, 31, 31)])).toEqual([
-      [
-        [0, 0],
-        [31, 31],
-      ],
-      [
-        [58, 28],
-        [89, 59],
-      ],
-      // 0.5 of 29 places, 0.25 of 59.
-      [
-        [14 + 31, 14],
-        [14, 14 + 31],
-      ],
-      [
-        [0, 28],
-        [31, 59],
-      ],
+  test("are cut out of the picture as they are, or of the reduced one", async () => {
+    const views = await coveringTiles(picture(80, 50), 32, 100);
+    const corners = views.map(({ picture: { pixels } }) => [pixels[0], pixels[1]]);
+    expect(corners).toEqual([
+      [0, 0],
+      [24, 0],
+      [48, 0],
+      [0, 18],
+      [24, 18],
+      [48, 18],
     ]);
-  });
-
-  test("without a window are the centre; small pictures are enlarged", async () => {
-    const [centre, small] = await given([{ path: inFolder("places.png") }, { path: inFolder("small.png") }]);
-    expect(at(centre!, 0, 0)).toEqual([29, 14]);
-    const device = await sharedDevice();
-    using enlarged = upload(device, await decode(inFolder("small.png")), 32);
-    expect(small).toEqual(Uint8Array.from(await enlarged.read(), (value) => Math.round(255 * value)));
-  });
-
-  test("that are in use stay while others are loaded, and no more are kept; errors come in their place", async () => {
-    const device = await sharedDevice();
-    const model = new CplModel(device, cplOptions(options));
-    const before = device.memoryUse.usedBuffers;
-    const inputs = new CropInputs(model, 3);
-    const wanted = Array.from({ length: 12 }, (_, i) => ({
-      path: i === 5 ? inFolder("absent.png") : inFolder("places.png"),
-      window: { top: i / 12, left: 0 },
-    }));
-    const found: (number | string)[] = [];
-    for await (const loaded of inputs.load(wanted)) {
-      if ("error" in loaded) found.push((loaded.error as Error).name);
-      else found.push(Math.round(255 * (await loaded.tensor.read())[1]!));
-      expect(device.memoryUse.usedBuffers - before).toBeLessThanOrEqual(3);
+    for (const { picture: part, side } of views) {
+      expect([part.width, part.height, part.pixels.length, side]).toEqual([32, 32, 32 * 32 * 3, undefined]);
+      const at = (31 * 32 + 30) * 3;
+      expect([part.pixels[at]! - part.pixels[0]!, part.pixels[at + 1]! - part.pixels[1]!]).toEqual([30, 31]);
     }
-    expect(found).toEqual([0, 2, 4, 7, 9, "PictureError", 14, 16, 19, 21, 24, 26]);
-    inputs.dispose();
-    expect(device.memoryUse.usedBuffers).toBe(before);
-    model.dispose();
+    const fewer = await coveringTiles(picture(200, 100), 32, 4);
+    expect(fewer.length).toBeLessThanOrEqual(4);
+    // The last pixel of the last tile is near the picture's own.
+    const last = fewer.at(-1)!.picture.pixels.subarray(-3);
+    expect(Math.abs(last[0]! - 199)).toBeLessThan(5);
+    expect(Math.abs(last[1]! - 99)).toBeLessThan(5);
+  });
+
+  test("a picture smaller than a tile is resized to one", async () => {
+    const small = picture(20, 90);
+    expect(await coveringTiles(small, 32, 9)).toEqual([{ picture: small, side: 32 }]);
+    expect(cutCrops(small, 32, () => [])).toEqual([{ picture: small, side: 32 }]);
   });
 });
 
-describe("training with crops at original size", () => {
-  const model = (name: string) => readFile(join(inFolder(name), "model.safetensors"));
+describe("what the network is shown in evaluation", () => {
+  const options = { resize: 36, crop: 32, seed: 5 };
 
-  test("an interrupted run continues bit for bit; the scorer gives the scores of the test part", async () => {
+  test("by default the centre of the resized picture", async () => {
     const device = await sharedDevice();
-    const whole = await trainCpl(device, data, options, { folder: inFolder("whole") });
-    whole.model.dispose();
-    const { losses, predictions } = whole.progress;
-    // 12 labelled and 12 unlabelled pictures, each twice.
-    expect(losses.map(({ stage }) => stage)).toEqual([1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2]);
-    const stop = new AbortController();
-    let seen = 0;
-    const progress = () => ({
-      advance: (_?: number, note?: string) => {
-        if (note?.startsWith("loss") && ++seen === 8) stop.abort();
-      },
-      stop: () => {},
+    const whole = picture(50, 70);
+    const [view] = await evaluationViews(cplOptions(options), whole);
+    using found = uploadView(device, view!, 32);
+    using resized = upload(device, whole, 36);
+    const { expected } = device.scope(() => ({ expected: centerCrop(resized, 32, 32).read() }));
+    expect(await found.read()).toEqual(await expected);
+  });
+
+  test("with cropFrom original the centre as it is", async () => {
+    const device = await sharedDevice();
+    const whole = picture(60, 50);
+    const [view, ...more] = await evaluationViews(cplOptions({ ...options, cropFrom: "original" }), whole);
+    expect(more).toEqual([]);
+    expect([view!.picture.pixels[0], view!.picture.pixels[1]]).toEqual([14, 9]);
+    using found = uploadView(device, view!, 32);
+    expect(found.shape).toEqual([1, 32, 32, 3]);
+    const values = await found.read();
+    // A byte of 255 is 1; adapters round 1 / 255 differently.
+    view!.picture.pixels.forEach((byte, i) => {
+      expect(Math.abs(values[i]! - byte / 255)).toBeLessThan(1e-7);
     });
-    const hooks = { folder: inFolder("stopped"), signal: stop.signal, progress };
-    await expect(trainCpl(device, data, options, hooks)).rejects.toThrow(TrainingInterrupted);
-    (await resumeCpl(device, { folder: inFolder("stopped") })).model.dispose();
-    expect(await model("stopped")).toEqual(await model("whole"));
-    await using scorer = await openScorer({ device, model: join(inFolder("whole"), "model.safetensors"), batch: 3 });
-    for (const { path, score } of predictions) expect((await scorer.score(path)).score).toBe(score);
   });
 
-  test.each([
-    ["one crop", { testCrops: 1 }],
-    ["tiles", { testCrops: 1, testTiles: 9 }],
-    ["crops of resized pictures", { cropFrom: "resized", resize: 36, testCrops: 1 }],
-  ] as const)("tests by %s as the scorer does", async (name, more) => {
-    const device = await sharedDevice();
-    const short = { ...options, ...more, stageOneEpochs: 1, stageTwoEpochs: 0 };
-    const result = await trainCpl(device, data, short, { folder: inFolder(name) });
-    result.model.dispose();
-    await using scorer = await openScorer({ device, model: join(inFolder(name), "stage1.safetensors") });
-    expect(result.progress.predictions).toHaveLength(6);
-    for (const { path, stageOne } of result.progress.predictions)
-      expect((await scorer.score(path)).score).toBe(stageOne!);
+  test("crops lie anywhere, at places of the seed alone; tiles take the place of both", async () => {
+    const crops = cplOptions({ ...options, testCrops: 40 });
+    const corners = async (seed: number) =>
+      (await evaluationViews({ ...crops, seed }, picture(60, 50))).map(({ picture: { pixels } }) => [
+        ...pixels.subarray(0, 2),
+      ]);
+    const first = await corners(5);
+    expect(first).toEqual(await corners(5));
+    expect(first).not.toEqual(await corners(6));
+    expect(Math.max(...first.map(([left]) => left!))).toBeGreaterThan(24);
+    expect(Math.max(...first.map(([left]) => left!))).toBeLessThanOrEqual(28);
+    expect(Math.min(...first.map(([, top]) => top!))).toBeLessThan(3);
+    expect(await evaluationViews(cplOptions({ ...options, testTiles: 9 }), picture(60, 50))).toHaveLength(4);
+    expect(() => cplOptions({ testTiles: 9, testCrops: 2 })).toThrow("give one");
   });
 
-  test("a picture that breaks is left out", async () => {
-    const device = await sharedDevice();
-    await writeFile(inFolder("broken.png"), "no picture");
-    const broken = { name: "broken.png", path: inFolder("broken.png"), mos: 50 };
-    const lines: string[] = [];
-    const parts = { ...data, labelled: [broken, ...data.labelled], test: [broken, ...data.test] };
-    const hooks = { folder: inFolder("left-out"), log: (line: string) => lines.push(line) };
-    const result = await trainCpl(device, parts, { ...options, stageOneEpochs: 1, stageTwoEpochs: 0 }, hooks);
-    result.model.dispose();
-    expect(lines.filter((line) => line.startsWith("left out: broken.png"))).toHaveLength(1);
-    expect(result.progress.predictions).toHaveLength(6);
+  test("shares of the spare height and width reach every place", () => {
+    const place = (share: number) => placeAt({ width: 35, height: 32 }, 32, { top: share, left: share });
+    expect([0, 0.24, 0.25, 0.5, 0.999, 1].map((share) => place(share).left)).toEqual([0, 0, 1, 2, 3, 3]);
+    expect(place(0.7).top).toBe(0);
   });
 });

@@ -11,7 +11,7 @@ import { type Backbone, createBackbone } from "../../../models/backbones/index.t
 import { decode, upload } from "../../../models/data/index.ts";
 import { resumeCpl, trainCpl } from "../../../models/methods/cpl/index.ts";
 import { type CplOptionsInput, cplOptions } from "../../../models/methods/cpl/options.ts";
-import { CplModel, saveModel } from "../../../models/networks/model.ts";
+import { QualityNetwork, saveModel } from "../../../models/networks/model.ts";
 import { openScorer } from "../../../models/scoring/scorer.ts";
 import { type RatedRow, type TrainingData, TrainingInterrupted } from "../../../models/training/training.ts";
 import { viewWindows } from "../../../models/views/windows.ts";
@@ -34,7 +34,7 @@ const start = () => ({ from: inFolder("start.safetensors") });
 
 /** A model with fresh weights as a file, for runs that freeze sections of it. */
 async function writeStart(name: string, input: CplOptionsInput) {
-  const model = new CplModel(await sharedDevice(), cplOptions({ ...input, frozen: 0, tokenShare: 1 }));
+  const model = new QualityNetwork(await sharedDevice(), cplOptions({ ...input, frozen: 0, tokenShare: 1 }));
   const fresh = model.tensors().map((tensor) => tensor.name);
   await saveModel(inFolder(name), model, { options: model.options, range: [0, 100], history: [], fresh });
   model.dispose();
@@ -222,7 +222,7 @@ test("what cannot be frozen or pooled is refused", async () => {
   await expect(train({ frozen: 2 })).rejects.toThrow("without start weights");
   await expect(train({ frozen: 6 }, start())).rejects.toThrow("only 5 sections of resnet18 are used");
   await expect(train({ featureDepths: [2, 6] })).rejects.toThrow("resnet18 has the depths 1 to 5");
-  expect(() => new CplModel(device, cplOptions({ ...small, featureDepths: [2], frozen: 3 }))).toThrow(
+  expect(() => new QualityNetwork(device, cplOptions({ ...small, featureDepths: [2], frozen: 3 }))).toThrow(
     "only 2 sections",
   );
   expect(() => cplOptions({ featureDepths: [3, 2] })).toThrow("ascending order");
@@ -293,7 +293,7 @@ describe("pooling", () => {
   test("a model over several depths is the concatenation of their features", async () => {
     const device = await sharedDevice();
     const options = cplOptions({ ...small, featureDepths: [1, 4], pooling: "statistics" });
-    const model = new CplModel(device, options);
+    const model = new QualityNetwork(device, options);
     const picture = await decode(rows[0]!.path);
     using resized = upload(device, picture, 36);
     const { all, first } = device.scope(() =>

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { Tensor } from "../../../engine/tensor.ts";
 import { cplOptions } from "../../../models/methods/cpl/options.ts";
-import { CplModel } from "../../../models/networks/model.ts";
+import { QualityNetwork } from "../../../models/networks/model.ts";
 import { PrefixInputs } from "../../../models/views/prefix-inputs.ts";
 import { drawTokens, keptPatches } from "../../../models/views/tokens.ts";
 import { sharedDevice } from "../../engine/device.ts";
@@ -62,7 +62,7 @@ test("it is refused where there are no tokens, none are stored, or nothing learn
   expect(() => cplOptions(vit)).toThrow("give `frozen`");
   expect(() => cplOptions({ ...vit, frozen: 2, tokenShare: 0 })).toThrow("tokenShare");
   const device = await sharedDevice();
-  const model = new CplModel(device, cplOptions({ ...vit, frozen: 14, resize: 32, crop: 32 }));
+  const model = new QualityNetwork(device, cplOptions({ ...vit, frozen: 14, resize: 32, crop: 32 }));
   await expect(PrefixInputs.open(model, 2, "/nowhere")).rejects.toThrow("no section learns after the 14 frozen ones");
   model.dispose();
 });

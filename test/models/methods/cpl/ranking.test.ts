@@ -7,7 +7,7 @@ import { resumeCpl, trainCpl } from "../../../../models/methods/cpl/index.ts";
 import { type CplOptionsInput, cplOptions } from "../../../../models/methods/cpl/options.ts";
 import { rankingLoss } from "../../../../models/methods/parts/label-loss.ts";
 import { evaluate } from "../../../../models/metrics/index.ts";
-import { CplModel, saveModel } from "../../../../models/networks/model.ts";
+import { QualityNetwork, saveModel } from "../../../../models/networks/model.ts";
 import {
   type RatedRow,
   type TrainingData,
@@ -111,7 +111,7 @@ describe("training with ranked copies", () => {
   });
 
   test("computes one row of each for frozen sections, and goes on with the same bits", async () => {
-    const model = new CplModel(await sharedDevice(), cplOptions(options));
+    const model = new QualityNetwork(await sharedDevice(), cplOptions(options));
     const fresh = model.tensors().map(({ name }) => name);
     await saveModel(at("start.safetensors"), model, { options: model.options, range: [0, 100], history: [], fresh });
     model.dispose();

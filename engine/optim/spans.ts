@@ -6,7 +6,7 @@ import type { Constants } from "../kernel/template.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** What a kernel over several parameters does with one of them, by the names in the kernel without their numbers. */
-export interface Part {
+export interface ParameterSpan {
   /** Equally long. */
   readonly tensors: Readonly<Record<string, Tensor>>;
   readonly parameters?: Readonly<Record<string, Parameter>>;
@@ -23,11 +23,11 @@ const mostParts = 8;
  * @param whole tensors that are bound as they are in every dispatch
  * @param flopsPerElement floating-point operations of one element
  */
-export function overParts(
+export function overSpans(
   device: Device,
   kernel: string,
   constants: Constants,
-  parts: readonly Part[],
+  parts: readonly ParameterSpan[],
   shared: Readonly<Record<string, Parameter>> = {},
   whole: Readonly<Record<string, Tensor>> = {},
   flopsPerElement?: number,
@@ -70,7 +70,7 @@ interface PartWindow {
   readonly elements: number;
 }
 
-function windowsOf(device: Device, { tensors, parameters = {} }: Part): PartWindow[] {
+function windowsOf(device: Device, { tensors, parameters = {} }: ParameterSpan): PartWindow[] {
   const { size } = Object.values(tensors)[0]!;
   const vectors = Math.ceil(size / 4);
   return rowRanges(device, vectors, [4]).map(({ start, count }) => {

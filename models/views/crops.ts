@@ -14,7 +14,7 @@ export interface View {
 }
 
 /** Where a part starts, pixels from the upper left. */
-export interface Place {
+export interface Corner {
   readonly top: number;
   readonly left: number;
 }
@@ -46,9 +46,9 @@ export async function evaluationViews(options: Showing, picture: Picture): Promi
   const { resize, crop, cropFrom, testCrops, testTiles, seed } = options;
   if (testTiles > 0) return coveringTiles(picture, crop, testTiles);
   if (testCrops === 1)
-    return cropFrom === "resized" ? [{ picture, side: resize }] : cutParts(picture, crop, centre(crop));
+    return cropFrom === "resized" ? [{ picture, side: resize }] : cutCrops(picture, crop, centre(crop));
   const random = new Random(seed, "test crops");
-  return cutParts(picture, crop, ({ height, width }) =>
+  return cutCrops(picture, crop, ({ height, width }) =>
     Array.from({ length: testCrops }, () => ({
       top: random.integer(height - crop + 1),
       left: random.integer(width - crop + 1),
@@ -59,7 +59,7 @@ export async function evaluationViews(options: Showing, picture: Picture): Promi
 const centre = (crop: number) => (size: Size) => [placeAt(size, crop, { top: 0.5, left: 0.5 })];
 
 /** The place whose top and left are these shares, 0 to 1, of what a part leaves of the height and width. */
-export function placeAt({ width, height }: Size, crop: number, share: Place): Place {
+export function placeAt({ width, height }: Size, crop: number, share: Corner): Corner {
   const along = (spare: number, part: number) => Math.min(spare, Math.floor(part * (spare + 1)));
   return { top: along(height - crop, share.top), left: along(width - crop, share.left) };
 }
@@ -68,7 +68,7 @@ export function placeAt({ width, height }: Size, crop: number, share: Place): Pl
  * Parts of crop x crop pixels at original size. A picture that is smaller in either direction has one, itself resized to it.
  * @param places of the parts, for the size of the picture
  */
-export function cutParts(picture: Picture, crop: number, places: (size: Size) => readonly Place[]): View[] {
+export function cutCrops(picture: Picture, crop: number, places: (size: Size) => readonly Corner[]): View[] {
   if (Math.min(picture.width, picture.height) < crop) return [{ picture, side: crop }];
   return places(picture).map(({ top, left }) => {
     const pixels = new Uint8Array(crop * crop * 3);
@@ -81,7 +81,7 @@ export function cutParts(picture: Picture, crop: number, places: (size: Size) =>
 }
 
 /** Places of tiles by rows, spread evenly from edge to edge; a single one lies in the middle. */
-export function gridPlaces({ width, height }: Size, crop: number, { rows, columns }: Grid): Place[] {
+export function gridPlaces({ width, height }: Size, crop: number, { rows, columns }: Grid): Corner[] {
   const start = (i: number, count: number, spare: number) =>
     count === 1 ? Math.floor(spare / 2) : Math.round((i * spare) / (count - 1));
   return Array.from({ length: rows * columns }, (_, i) => ({
@@ -101,7 +101,7 @@ export async function coveringTiles(picture: Picture, crop: number, most: number
   if (Math.min(picture.width, picture.height) < crop) return [{ picture, side: crop }];
   const whole =
     width === picture.width && height === picture.height ? picture : await reduced(picture, { width, height });
-  return cutParts(whole, crop, (size) => gridPlaces(size, crop, covered));
+  return cutCrops(whole, crop, (size) => gridPlaces(size, crop, covered));
 }
 
 /** The size at which a picture is covered by at most so many tiles, the largest up to its own, and their grid. */
