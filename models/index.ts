@@ -17,6 +17,7 @@ export {
 } from "./backbones/index.ts";
 export * from "./data/index.ts";
 export { LABEL_MODES, type LabelMode } from "./labels/labels.ts";
+export type { Score } from "./labels/score.ts";
 export { resumeCpl, trainCpl } from "./methods/cpl/index.ts";
 export { type CplOptions, type CplOptionsInput, cplOptions } from "./methods/cpl/options.ts";
 export * from "./metrics/index.ts";
@@ -45,4 +46,3 @@ export {
   TrainingInterrupted,
   type TrainingResult,
 } from "./training/training.ts";
-export type { Score } from "./views/predict.ts";

@@ -8,10 +8,10 @@ import type { Device } from "../../engine/device/device.ts";
 import { decode, prefetch, upload } from "../data/index.ts";
 import { photographPath } from "../demo.ts";
 import { centrePass, Forward } from "../networks/forward.ts";
+import { distributions } from "../networks/heads.ts";
 import { QualityNetwork, saveModel } from "../networks/model.ts";
 import { type ModelOptions, modelOptions } from "../networks/options.ts";
 import { openScorer } from "../scoring/scorer.ts";
-import { distributions } from "../views/predict.ts";
 
 /** What scoring a folder reached. */
 export interface ScoringResult {

@@ -1,6 +1,7 @@
 import { withoutGradients } from "../../engine/autograd.ts";
 import type { Device } from "../../engine/device/device.ts";
 import type { Plan } from "../../engine/kernel/plan.ts";
+import { largestFit } from "../../engine/memory/largest-fit.ts";
 import { centerCrop, stack } from "../../engine/ops/pictures/image.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Outputs, QualityNetwork } from "./model.ts";
@@ -13,11 +14,17 @@ export interface NetworkWork<Item> {
   readonly run: (input: Tensor) => Tensor;
 }
 
-/** Centre crops of resized pictures [1, resize, resize, 3] through a model. @param output what is wanted of its outputs */
+/**
+ * Pictures [1, side, side, 3] through a model, which sees the centre of those that are larger than its input.
+ * @param output what is wanted of its outputs
+ */
 export function centrePass(model: QualityNetwork, output: (outputs: Outputs) => Tensor): NetworkWork<Tensor> {
   const { crop } = model.options;
   return {
-    assemble: (pictures) => centerCrop(stack(pictures), crop, crop),
+    assemble: (pictures) => {
+      const whole = stack(pictures);
+      return whole.shape[1] === crop && whole.shape[2] === crop ? whole : centerCrop(whole, crop, crop);
+    },
     run: (input) => output(model.forward(input, false)),
   };
 }
@@ -96,4 +103,24 @@ export class Forward<Item = Tensor> {
   #assemble(items: readonly Item[]): Tensor {
     return this.#device.labels.within({ phase: "input" }, () => this.#pass.assemble(items));
   }
+}
+
+/** Pictures taken through the network at once in evaluation, where memory suffices. */
+export const evaluationBatch = 32;
+
+/**
+ * Items taken through a network at once on the device as it is now: {@link evaluationBatch}, or fewer that fit.
+ * @param item makes one on the device
+ * @throws OutOfMemoryError when not even one fits
+ */
+export function fittingBatch<Item>(device: Device, item: () => Item, pass: NetworkWork<Item>): number {
+  const work = (batch: number) => {
+    const items = device.owned("pictures", () => Array.from({ length: batch }, item));
+    using forward = new Forward(device, batch, pass);
+    // The first is recorded, the second makes a plan, the third replays it.
+    for (let time = 0; time < 3; time++) forward.run(items, () => {});
+  };
+  const batch = largestFit(device, 1, evaluationBatch, work);
+  if (batch === 0) device.rehearse(() => work(1));
+  return batch;
 }

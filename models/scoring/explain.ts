@@ -1,8 +1,8 @@
 import sharp from "sharp";
 import { any, type Checks, expectOptions, extent } from "../../engine/arguments.ts";
 import type { MosRange, Picture } from "../data/index.ts";
+import { scoreOf } from "../labels/score.ts";
 import { cutCrops, type Grid, gridPlaces, type View } from "../views/crops.ts";
-import { scoreOf } from "../views/predict.ts";
 
 /** Local quality of a picture on a grid of tiles. */
 export interface QualityMap {

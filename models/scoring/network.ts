@@ -2,9 +2,9 @@ import type { Device } from "../../engine/device/device.ts";
 import type { DeviceLease } from "../../engine/device/shared.ts";
 import { Tensor } from "../../engine/tensor.ts";
 import { FairQueue } from "../data/fair-queue.ts";
-import { centrePass, Forward } from "../networks/forward.ts";
+import { centrePass, Forward, fittingBatch } from "../networks/forward.ts";
+import { distributions } from "../networks/heads.ts";
 import { type ModelCard, openModel, type QualityNetwork } from "../networks/model.ts";
-import { distributions, fittingBatch } from "../views/predict.ts";
 
 /** One run of the network. */
 export interface BatchReport {

@@ -6,7 +6,7 @@ import type { SharedDevice } from "../../engine/device/shared.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
 import type { DecodeOptions } from "../data/index.ts";
 import type { DecoderPool } from "../data/pictures/decoding/pool.ts";
-import { evaluationBatch } from "../views/predict.ts";
+import { evaluationBatch } from "../networks/forward.ts";
 import { defaultModel } from "./default-model.ts";
 import type { AdapterOptions } from "./device.ts";
 import type { BatchReport } from "./network.ts";

@@ -1,8 +1,8 @@
 import { OutOfMemoryError } from "../../engine/device/errors.ts";
 import { largestFit } from "../../engine/memory/largest-fit.ts";
 import { Tensor } from "../../engine/tensor.ts";
+import { evaluationBatch } from "../networks/forward.ts";
 import type { Inputs } from "../views/inputs.ts";
-import { evaluationBatch } from "../views/predict.ts";
 import type { Phase } from "./method.ts";
 import type { TrainingOptions } from "./options.ts";
 import type { Stepper } from "./stepper.ts";

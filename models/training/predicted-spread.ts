@@ -1,4 +1,5 @@
 import type { MosRange } from "../data/range.ts";
+import type { Score } from "../labels/score.ts";
 import {
   cumulativeShare,
   emd,
@@ -9,7 +10,6 @@ import {
   reliability,
   wasserstein,
 } from "../metrics/index.ts";
-import type { Score } from "../views/predict.ts";
 import type { RunRecord } from "./run-record.ts";
 import type { RatedRow } from "./training.ts";
 

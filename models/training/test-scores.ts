@@ -1,7 +1,8 @@
 import type { MosRange } from "../data/index.ts";
+import { scoreOf } from "../labels/score.ts";
 import type { ModelCard, QualityNetwork } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
-import { predict, scoreOf } from "../views/predict.ts";
+import { predict } from "../views/predict.ts";
 import { compareDistributions, type PredictedDistribution, shareBelow, spreadReliability } from "./predicted-spread.ts";
 import type { Progress, RatedRow } from "./training.ts";
 

@@ -1,57 +1,13 @@
 import type { Device } from "../../engine/device/device.ts";
-import { largestFit } from "../../engine/memory/largest-fit.ts";
-import { softmax } from "../../engine/ops/softmax.ts";
 import { Tensor } from "../../engine/tensor.ts";
-import { type Decoding, decode, type MosRange, PictureError, prefetch } from "../data/index.ts";
-import { confidence, denormaliseScore, expectation, HIGHEST, LOWEST, standardDeviation } from "../labels/labels.ts";
-import { centrePass, Forward, type NetworkWork } from "../networks/forward.ts";
+import { type Decoding, decode, prefetch } from "../data/index.ts";
+import { centrePass, Forward, fittingBatch, type NetworkWork } from "../networks/forward.ts";
+import { checked, distributions, meanOf } from "../networks/heads.ts";
 import type { QualityNetwork } from "../networks/model.ts";
 import type { ModelOptions } from "../networks/options.ts";
 import { evaluationViews, showsCentre, uploadView } from "./crops.ts";
 import { type InputItem, type Inputs, inputPass } from "./inputs.ts";
 import { type Outcome, type Shown, throughBatches } from "./view-batches.ts";
-
-/** A quality score with its uncertainty. */
-export interface Score {
-  /** On the scale of the model's range; higher is better. */
-  readonly score: number;
-  /** Standard deviation of the predicted distribution, same units. */
-  readonly standardDeviation: number;
-  /** 1 − H / ln m of the predicted distribution (Eq. 8), 0 … 1. */
-  readonly confidence: number;
-}
-
-/** Score of a predicted distribution over the score set: expectation mapped back through Eq. 1. */
-export function scoreOf(distribution: ArrayLike<number>, range: MosRange): Score {
-  return {
-    score: denormaliseScore(expectation(distribution), range),
-    standardDeviation: (standardDeviation(distribution) * (range[1] - range[0])) / (HIGHEST - LOWEST),
-    confidence: confidence(distribution),
-  };
-}
-
-/** Pictures taken through the network at once in evaluation, where memory suffices. */
-export const evaluationBatch = 32;
-
-/**
- * Items taken through a network at once on the device as it is now: {@link evaluationBatch}, or fewer that fit.
- * @param item makes one on the device
- * @throws OutOfMemoryError when not even one fits
- */
-export function fittingBatch<Item>(device: Device, item: () => Item, pass: NetworkWork<Item>): number {
-  const work = (batch: number) => {
-    const items = device.owned("pictures", () => Array.from({ length: batch }, item));
-    using forward = new Forward(device, batch, pass);
-    // The first is recorded, the second makes a plan, the third replays it.
-    for (let time = 0; time < 3; time++) forward.run(items, () => {});
-  };
-  const batch = largestFit(device, 1, evaluationBatch, work);
-  if (batch === 0) device.rehearse(() => work(1));
-  return batch;
-}
-
-/** Logits → distributions over the score set, [N, m]. */
-export const distributions = ({ logits }: { readonly logits: Tensor }) => softmax(logits);
 
 /**
  * Distributions over the score set for pictures in the order of `rows`; a picture that cannot be decoded comes with its
@@ -94,15 +50,6 @@ function judged<Row extends { readonly path: string }>(row: Row, value: Float32A
   } catch (error) {
     return { row, error };
   }
-}
-
-/** A distribution. @throws PictureError "no-score" when its entries are not finite or do not add up to 1 */
-export function checked(distribution: Float32Array, name: string): Float32Array {
-  const sum = distribution.reduce((total, share) => total + share, 0);
-  if (Math.abs(sum - 1) <= 1e-3) return distribution;
-  const wrong = distribution.filter((share) => !Number.isFinite(share)).length;
-  const found = wrong > 0 ? `${wrong} of ${distribution.length} are not finite` : `they add up to ${sum}`;
-  throw new PictureError(name, "no-score", `The model gives it no probabilities: ${found}.`);
 }
 
 /** Pictures as the inputs have them. */
@@ -190,13 +137,4 @@ export async function features<Row extends { readonly path: string }>(
   device.stream.copy(all.allocation, 0, fewer.allocation, 0, fewer.sizeBytes);
   all.dispose();
   return { features: fewer, rows: kept };
-}
-
-/** Mean of distributions, element by element. */
-export function meanOf(distributions: readonly Float32Array[]): Float32Array {
-  return Float32Array.from(distributions[0]!, (_, j) => {
-    let sum = 0;
-    for (const distribution of distributions) sum += distribution[j]!;
-    return sum / distributions.length;
-  });
 }

@@ -11,12 +11,11 @@ import packageJson from "../../package.json" with { type: "json" };
 import { onDisk } from "../data/files/file-name.ts";
 import { type Decoding, TensorStore } from "../data/index.ts";
 import { prefetch } from "../data/prefetch.ts";
-import { Forward, type NetworkWork } from "../networks/forward.ts";
+import { evaluationBatch, Forward, fittingBatch, type NetworkWork } from "../networks/forward.ts";
 import type { Outputs, QualityNetwork } from "../networks/model.ts";
 import { OptionError } from "../options.ts";
 import { pictureInputs } from "./crop-inputs.ts";
 import type { InputItem, Inputs, PrepareHooks, Wanted, WantedPictures } from "./inputs.ts";
-import { evaluationBatch, fittingBatch } from "./predict.ts";
 import { drawTokens } from "./tokens.ts";
 import { viewWindows, windowName } from "./windows.ts";
 

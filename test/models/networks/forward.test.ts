@@ -58,3 +58,21 @@ test("replays of full batches, read late and with parts between, give the bits o
   model.dispose();
   expect(device.memoryUse.usedBuffers).toBe(0);
 });
+
+test("pictures of the network's own size go to it as they are, of larger ones the centre", async () => {
+  const model = new QualityNetwork(device, options);
+  const pass = centrePass(model, ({ logits }) => logits);
+  for (const [side, dispatches] of [
+    [32, 0],
+    [36, 1],
+  ] as const) {
+    const pictures = [noise(device, [1, side, side, 3]), noise(device, [1, side, side, 3])];
+    const before = device.stream.dispatches;
+    const { found } = device.scope(() => ({ found: pass.assemble(pictures).read() }));
+    expect(device.stream.dispatches - before).toBe(dispatches);
+    const { cut } = device.scope(() => ({ cut: centerCrop(stack(pictures), 32, 32).read() }));
+    expect(await found).toEqual(await cut);
+    for (const picture of pictures) picture.dispose();
+  }
+  model.dispose();
+});

@@ -7,9 +7,9 @@ import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import sharp from "sharp";
+import { scoreOf } from "../../../models/labels/score.ts";
 import type { PictureSource } from "../../../models/scoring/picture-source.ts";
 import { openScorer, type PictureScore, type Scorer } from "../../../models/scoring/scorer.ts";
-import { scoreOf } from "../../../models/views/predict.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { badPictures, copyOf, failure, lasting, openKnown } from "./fixtures.ts";
 

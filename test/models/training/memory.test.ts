@@ -10,11 +10,11 @@ import { Tensor } from "../../../engine/tensor.ts";
 import { trainCpl } from "../../../models/methods/cpl/index.ts";
 import { type CplOptionsInput, cplOptions } from "../../../models/methods/cpl/options.ts";
 import { labelTask } from "../../../models/methods/parts/label-loss.ts";
-import { centrePass } from "../../../models/networks/forward.ts";
+import { centrePass, evaluationBatch, fittingBatch } from "../../../models/networks/forward.ts";
+import { distributions } from "../../../models/networks/heads.ts";
 import { QualityNetwork } from "../../../models/networks/model.ts";
 import { openScorer, type ScoredPicture } from "../../../models/scoring/scorer.ts";
 import type { RatedRow, TrainingData } from "../../../models/training/training.ts";
-import { distributions, evaluationBatch, fittingBatch } from "../../../models/views/predict.ts";
 import { blurredPictures, small } from "./pictures.ts";
 
 const options: CplOptionsInput = {

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { scoreOf } from "../../../models/labels/score.ts";
 import { gradesOnScores, normalOnScores } from "../../../models/metrics/index.ts";
 import {
   compareDistributions,
@@ -7,7 +8,6 @@ import {
   spreadReliability,
 } from "../../../models/training/predicted-spread.ts";
 import type { RatedRow } from "../../../models/training/training.ts";
-import { scoreOf } from "../../../models/views/predict.ts";
 
 const levels = 40;
 const range = [1, 5] as const;
