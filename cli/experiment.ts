@@ -44,7 +44,7 @@ interface ExperimentFlags extends Partial<DataOptions>, TuningFlags {
 export function register(program: Command): void {
   const experiment = program
     .command("experiment")
-    .description("train and compare variants of CPL-IQA by a recipe, each over several splits")
+    .description("train and compare methods and their settings by a recipe, each over several splits")
     .argument("<recipe>", "a built-in recipe (see `acutance experiment list`), or a .toml or .json file")
     .addHelpText("after", examples);
   addDataOptions(experiment)
@@ -114,17 +114,18 @@ async function run(word: string, flags: ExperimentFlags): Promise<void> {
 async function dryRun(recipe: Recipe, flags: ExperimentFlags, hooks: ExperimentHooks): Promise<void> {
   using experiment = await Experiment.open(recipe, flags.store, deviceSource(flags), hooks);
   const { runs } = experiment.plan;
-  const state = (stage: 1 | 2) => (each: (typeof runs)[number]) => {
-    const training = each.trainings.find((one) => one.stage === stage);
+  const phases = [...new Set(runs.flatMap(({ trainings }) => trainings.map(({ phase }) => phase.name)))];
+  const state = (name: string, each: (typeof runs)[number]) => {
+    const training = each.trainings.find(({ phase }) => phase.name === name);
     if (!training) return "-";
     return isDone(experiment.store, training) ? "done" : training.key.slice(0, 8);
   };
   const rows = runs.map((each) => {
     const { labelled, ranked, unlabelled, validation, test } = partSizes(each);
     const known = ranked ? `${labelled} + ${ranked} ranked sets` : labelled;
-    return [titleOf(each), known, unlabelled, validation, test, state(1)(each), state(2)(each)];
+    return [titleOf(each), known, unlabelled, validation, test, ...phases.map((name) => state(name, each))];
   });
-  console.log(table(["run", "labelled", "unlabelled", "validation", "test", "stage 1", "stage 2"], rows));
+  console.log(table(["run", "labelled", "unlabelled", "validation", "test", ...phases], rows));
   const trainings = new Map(runs.flatMap((each) => each.trainings.map((one) => [one.key, one])));
   const left = [...trainings.values()].filter((one) => !isDone(experiment.store, one)).length;
   console.log(`\n${runs.length} runs of ${trainings.size} trainings (one key is trained once), ${left} still to do`);

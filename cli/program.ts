@@ -22,7 +22,7 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
     load: () => import("./train.ts"),
   },
   experiment: {
-    summary: "compare variants of CPL-IQA by a recipe, over several splits",
+    summary: "compare methods and their settings by a recipe, over several splits",
     load: () => import("./experiment.ts"),
   },
   export: {

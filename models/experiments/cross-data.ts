@@ -24,7 +24,7 @@ export interface CrossSet {
  * @throws what opening the model throws; RangeError for fewer than 3 pictures; the signal's reason
  */
 export async function testOn(
-  model: { readonly path: string; readonly stage: 1 | 2 },
+  model: { readonly path: string; readonly stage: number },
   set: CrossSet,
   device: HeldDevice,
   hooks: { readonly signal?: AbortSignal; readonly onScored?: () => void },
@@ -40,7 +40,7 @@ export async function testOn(
 }
 
 async function testOnce(
-  { path, stage }: { readonly path: string; readonly stage: 1 | 2 },
+  { path, stage }: { readonly path: string; readonly stage: number },
   { name, rows, range }: CrossSet,
   device: HeldDevice,
   { signal, onScored }: { readonly signal?: AbortSignal; readonly onScored?: () => void },

@@ -1,6 +1,7 @@
 import type { Repeat } from "../report/experiment/experiment-record.ts";
+import { canonicalJson } from "./key.ts";
 import { type Recipe, RecipeError } from "./recipe.ts";
-import { type Changes, type Settings, settingsOf } from "./settings.ts";
+import { type Changes, methodIn, methodOf, optionsOf, ownChanges, type Settings, settingsOf } from "./settings.ts";
 
 /** One column of settings to compare. */
 export interface Variant {
@@ -11,16 +12,13 @@ export interface Variant {
 }
 
 /**
- * The variants of a recipe: its rows, then every combination of its grid; the base alone when it has neither.
+ * The variants of a recipe: its rows, then every combination of its grid; the base alone when it has neither. Base and grid say
+ * of each method what it has options for; combinations that are then equal are one.
  * @throws RecipeError when two have one name, one has settings that do not go together, or one trains nothing
  */
 export function variantsOf({ name: recipe, base, vary, grid, weights }: Recipe): Variant[] {
   const rows = vary.map(({ name, ...changes }) => ({ name: (name as string) ?? titleOf(changes), changes }));
-  const points = combinations(grid as Record<string, unknown[]>).map((changes) => ({
-    name: titleOf(changes),
-    changes,
-  }));
-  const all = [...rows, ...points];
+  const all = [...rows, ...pointsOf(grid as Record<string, unknown[]>, base)];
   if (all.length === 0) all.push({ name: "base", changes: {} });
   const seen = new Set<string>();
   return all.map(({ name, changes }) => {
@@ -28,13 +26,15 @@ export function variantsOf({ name: recipe, base, vary, grid, weights }: Recipe):
       throw new RecipeError(`${recipe}: two variants are called "${name}"; give each a name of its own`);
     seen.add(name);
     try {
-      const said: Changes = { ...base, ...changes };
+      const said: Changes = { ...ownChanges(base, methodIn({ ...base, ...changes })), ...changes };
       const own = weights[settingsOf(said).backbone];
       const settings = settingsOf(said.init === undefined && own ? { ...said, init: own } : said);
-      if (settings.stageOneEpochs + settings.stageTwoEpochs === 0) {
-        throw new RecipeError("stageOneEpochs and stageTwoEpochs are both 0: nothing would be trained");
+      const phases = methodOf(settings.method).phases(optionsOf(settings, 0));
+      if (phases.every(({ epochs }) => epochs === 0)) {
+        const names = phases.map(({ epochsOption }) => epochsOption).join(" and ");
+        throw new RecipeError(`${names} are ${phases.length === 2 ? "both" : "all"} 0: nothing would be trained`);
       }
-      return { name, changes: changes as Changes, settings };
+      return { name, changes, settings };
     } catch (error) {
       throw new RecipeError(`${recipe}: variant "${name}": ${(error as Error).message}`, { cause: error });
     }
@@ -60,9 +60,19 @@ function combinations(axes: Readonly<Record<string, readonly unknown[]>>): Recor
   );
 }
 
-/** "gamma 0.5, neighbours 20": changes as a name. */
-function titleOf(changes: Readonly<Record<string, unknown>>): string {
-  const words = Object.entries(changes).map(([key, value]) => `${key} ${wordOf(value)}`);
+/** The variants of a grid: each method has the settings that it has options for. */
+function pointsOf(
+  grid: Readonly<Record<string, readonly unknown[]>>,
+  base: Changes,
+): { name: string; changes: Changes }[] {
+  const points = combinations(grid).map((changes) => ownChanges(changes, methodIn({ ...base, ...changes })));
+  const different = new Map(points.map((changes) => [canonicalJson(changes), changes]));
+  return [...different.values()].map((changes) => ({ name: titleOf(changes), changes }));
+}
+
+/** "supervised, gamma 0.5, neighbours 20": changes as a name. */
+function titleOf(changes: Changes): string {
+  const words = Object.entries(changes).map(([key, value]) => (key === "method" ? value : `${key} ${wordOf(value)}`));
   return words.join(", ") || "base";
 }
 

@@ -95,15 +95,13 @@ async function writeReport(record: ExperimentRecord, folder: string): Promise<vo
 }
 
 function storedRun(run: PlannedRun): StoredRun {
-  const { variant, repeat, trainings } = run;
-  const keyOf = (stage: 1 | 2) => trainings.find((training) => training.stage === stage)?.key ?? null;
+  const { variant, repeat } = run;
   return {
     variant: variant.name,
     repeat,
     changes: variant.changes,
     settings: variant.settings,
     parts: partSizes(run),
-    stageOne: keyOf(1),
-    stageTwo: keyOf(2),
+    trainings: run.trainings.map(({ key }) => key),
   };
 }

@@ -1,42 +1,16 @@
 import { createHash } from "node:crypto";
 import type { MosRange } from "../data/index.ts";
-import { type CplOptions, cplOptionsSchema } from "../methods/cpl/options.ts";
+import type { TrainingOptions } from "../training/options.ts";
+import { defaultMethod } from "./settings.ts";
 import type { HashedRow, HashedSet } from "./sources.ts";
-
-/** Options that change nothing of stage 1. */
-const stageTwoOnly = [
-  "stageTwoEpochs",
-  "labelledBatch",
-  "unlabelledBatch",
-  "stageTwoEpoch",
-  "refresh",
-  "neighbours",
-  "affinity",
-  "affinityPower",
-  "gamma",
-  "solverIterations",
-  "confidence",
-  "divideByMaximum",
-  "target",
-  // Stage 1 has labelled pictures alone.
-  "lossDivision",
-] as const satisfies readonly (keyof CplOptions)[];
-
-/** Options that change nothing of stage 2 from a given model. */
-const stageOneOnly = ["stageOneEpochs", "stageOneBatch"] as const satisfies readonly (keyof CplOptions)[];
-
-/** The options of one stage alone: those that only the other reads have their defaults, and it has no epochs. */
-export function stageOptions(options: CplOptions, stage: 1 | 2): CplOptions {
-  const others = stage === 1 ? stageTwoOnly : stageOneOnly;
-  const defaults = Object.fromEntries(others.map((name) => [name, cplOptionsSchema.shape[name].parse(undefined)]));
-  return { ...options, ...defaults, [stage === 1 ? "stageTwoEpochs" : "stageOneEpochs"]: 0 };
-}
 
 /** What a training's bits depend on. */
 export interface TrainingContent {
-  readonly stage: 1 | 2;
-  /** As {@link stageOptions} gives them. */
-  readonly options: CplOptions;
+  readonly method: string;
+  /** Place of its phase in the method, the first being 1. */
+  readonly stage: number;
+  /** As {@link phaseOptions} gives them. */
+  readonly options: TrainingOptions;
   /** SHA-256 of the weights file it starts from, the key of the training it goes on from, or null for random weights. */
   readonly start: string | null;
   readonly range: MosRange;
@@ -53,12 +27,22 @@ export interface TrainingContent {
 }
 
 /** SHA-256, in hexadecimal, of the canonical JSON of a training's content: one configuration has one key. */
-export function trainingKey({ labelled, unlabelled, ranked, validation, test, ...rest }: TrainingContent): string {
+export function trainingKey({
+  method,
+  labelled,
+  unlabelled,
+  ranked,
+  validation,
+  test,
+  ...rest
+}: TrainingContent): string {
   return digest({
     ...rest,
+    // Trainings by the default were kept before there were others.
+    ...(method !== defaultMethod && { method }),
     labelled: labelled.map(contentOf),
     // Their order is that of the batches, so rows are not sorted here.
-    unlabelled: rest.stage === 2 ? unlabelled.map(contentOf) : [],
+    unlabelled: unlabelled.map(contentOf),
     ranked: ranked?.map(({ pictures }) => pictures.map(({ name, level, sha256 }) => [name, level, sha256])),
     validation: validation.map(contentOf),
     test: test.map(contentOf),

@@ -1,12 +1,14 @@
 import { type MosRange, withoutCopiesOf } from "../data/index.ts";
 import { divide, shareOf, withLabelNoise } from "../data/protocol.ts";
-import type { CplOptions } from "../methods/cpl/options.ts";
 import type { ExperimentRun, Repeat } from "../report/experiment/experiment-record.ts";
+import type { Method, Phase } from "../training/method.ts";
+import type { TrainingOptions } from "../training/options.ts";
+import { phaseOptions, takesUnlabelled } from "../training/phase-options.ts";
 import type { TrainingData } from "../training/training.ts";
 import { repeatsOf, type Variant, variantsOf } from "./expand.ts";
-import { stageOptions, trainingKey } from "./key.ts";
+import { trainingKey } from "./key.ts";
 import { type Recipe, RecipeError } from "./recipe.ts";
-import { optionsOf } from "./settings.ts";
+import { methodOf, optionsOf } from "./settings.ts";
 import {
   type HashedRow,
   type HashedSet,
@@ -28,11 +30,15 @@ export interface RunData extends TrainingData {
   readonly test: readonly Rated[];
 }
 
-/** A stage to train. */
+/** One phase of a method to train. */
 export interface PlannedTraining {
   readonly key: string;
-  readonly stage: 1 | 2;
-  readonly options: CplOptions;
+  readonly method: Method;
+  readonly phase: Phase;
+  /** Place of the phase in the method, the first being 1. */
+  readonly stage: number;
+  /** Of this phase alone. */
+  readonly options: TrainingOptions;
   readonly data: RunData;
   /** Weights file for the backbone. */
   readonly init?: string;
@@ -40,7 +46,7 @@ export interface PlannedTraining {
   readonly from?: PlannedTraining;
 }
 
-/** One variant with the seeds of one repeat: one training, or two of which the second goes on from the first. */
+/** One variant with the seeds of one repeat: a training for each phase of its method, each going on from the one before. */
 export interface PlannedRun {
   readonly variant: Variant;
   readonly repeat: Repeat;
@@ -151,24 +157,32 @@ function planRun(
       `frozen ${settings.frozen}: sections that are not trained need start weights; give --init FILE, or --weights ${settings.backbone}=FILE`,
     );
   }
-  const options = optionsOf(settings, repeat.training);
+  const all = optionsOf(settings, repeat.training);
+  const method = methodOf(settings.method);
+  const { adapter, version } = given;
   const trainings: PlannedTraining[] = [];
-  const add = (stage: 1 | 2, used: RunData) => {
-    const [from] = trainings;
-    const own = stageOptions(options, stage);
+  for (const [index, phase] of method.phases(all).entries()) {
+    if (phase.epochs === 0) continue;
+    if (takesUnlabelled(phase) && data.unlabelled.length === 0) {
+      notes.push(`there are no unlabelled pictures for ${phase.name}, which is left out`);
+      continue;
+    }
+    const stage = index + 1;
+    const from = trainings.at(-1);
+    const used = { ...dataOfPhase(phase, data), options: phaseOptions(method, all, index) };
     const start = from?.key ?? (settings.init ? given.hashes.get(settings.init)! : null);
-    const { adapter, version } = given;
-    const key = trainingKey({ ...used, stage, options: own, start, adapter, version });
+    const key = trainingKey({ ...used, method: method.name, stage, start, adapter, version });
     const beginning = from ? { from } : settings.init ? { init: settings.init } : {};
-    trainings.push({ key, stage, options: own, data: used, ...beginning });
-  };
-  if (settings.stageOneEpochs > 0) add(1, { ...data, unlabelled: [] });
-  if (settings.stageTwoEpochs > 0 && data.unlabelled.length > 0) add(2, data);
-  else if (settings.stageTwoEpochs > 0) notes.push("there are no unlabelled pictures, so stage 1 is all of it");
-  if (trainings.length === 0) {
-    throw new RecipeError("it skips stage 1 and has no unlabelled pictures for stage 2");
+    const { options, ...own } = used;
+    trainings.push({ key, method, phase, stage, options, data: own, ...beginning });
   }
+  if (trainings.length === 0) throw new RecipeError(`nothing would be trained: ${notes.join("; ")}`);
   return { variant, repeat, data, noisy, trainings, notes };
+}
+
+/** What a phase sees of the data of a run. */
+export function dataOfPhase(phase: Phase, data: RunData): RunData {
+  return takesUnlabelled(phase) ? data : { ...data, unlabelled: [] };
 }
 
 /** Pictures in the parts of a run. */

@@ -5,7 +5,7 @@ import { nearest } from "../../engine/nearest.ts";
 import { FileError, jsonOf, readText } from "../../engine/weights/files.ts";
 import { backboneNames } from "../backbones/index.ts";
 import { knownSets } from "../data/index.ts";
-import { settingFields } from "./settings.ts";
+import { methodIn, settingFields, settingNames } from "./settings.ts";
 
 /** A recipe that means nothing: says which key is wrong, with its value, and what is allowed. */
 export class RecipeError extends Error {
@@ -142,6 +142,8 @@ export function checkRecipe(said: unknown, from: string): Omit<Recipe, "name"> {
   const result = recipeSchema.safeParse(said);
   if (!result.success) throw new RecipeError(problemsOf(result.error, said, from));
   const recipe = result.data;
+  const foreign = foreignSettings(recipe);
+  if (foreign.length > 0) throw new RecipeError(noRecipe(from, foreign));
   const given = (each: object) => (each as { moreUnlabelled?: string[] }).moreUnlabelled ?? [];
   for (const [where, names] of [
     ["base", given(recipe.base)] as const,
@@ -173,20 +175,46 @@ function problemsOf(error: z.ZodError, said: unknown, from: string): string {
   const lines = error.issues.flatMap((issue) => {
     const where = pathOf(issue.path);
     if (issue.code === "unrecognized_keys") {
-      return issue.keys.map((key) => {
-        const near = nearest(key, keysAt(issue.path));
-        return `${pathOf([...issue.path, key])}: there is no such key${near ? `; did you mean ${near}?` : ""}`;
-      });
+      return issue.keys.map((key) => noSuch([...issue.path, key], "there is no such key", keysAt(issue.path, said)));
     }
     const value = valueAt(said, issue.path);
     const got = value === undefined ? "" : `, got ${JSON.stringify(value)}`;
     return [`${where || "recipe"}: ${issue.message}${got}`];
   });
+  return noRecipe(from, lines);
+}
+
+function noRecipe(from: string, lines: readonly string[]): string {
   return `${from} is no recipe:\n${lines.map((line) => `  ${line}`).join("\n")}`;
 }
 
+function noSuch(path: readonly PropertyKey[], what: string, known: readonly string[]): string {
+  const near = nearest(String(path.at(-1)), known);
+  return `${pathOf(path)}: ${what}${near ? `; did you mean ${near}?` : ""}`;
+}
+
+/** Settings that no method has at the place where they stand, each with the nearest that there is. */
+function foreignSettings(recipe: Pick<Recipe, "base" | "vary" | "grid">): string[] {
+  const places = [["base"], ...recipe.vary.keys().map((i) => ["vary", i]), ["grid"]];
+  return places.flatMap((path) => {
+    const [methods, known] = [methodsAt(path, recipe), keysAt(path, recipe)];
+    const foreign = Object.keys(valueAt(recipe, path) as object).filter((key) => !known.includes(key));
+    return foreign.map((key) => noSuch([...path, key], `${methods.join(" and ")} has no such option`, known));
+  });
+}
+
+/** The methods that base, a row or the grid of a recipe is for. */
+function methodsAt([first, index]: readonly PropertyKey[], said: unknown): string[] {
+  const { base = {}, vary, grid = {} } = said as { base?: object; vary?: object[]; grid?: { method?: string[] } };
+  const rows = Array.isArray(vary) ? vary.map((row) => methodIn({ ...base, ...row })) : [];
+  const inGrid = Array.isArray(grid.method) ? grid.method : [methodIn({ ...base })];
+  if (first === "vary") return rows.slice(Number(index), Number(index) + 1);
+  if (first === "grid") return inGrid;
+  return [...new Set([...rows, ...(rows.length === 0 || Object.keys(grid).length > 0 ? inGrid : [])])];
+}
+
 /** Keys that are known where a recipe has an unknown one. */
-function keysAt(path: readonly PropertyKey[]): string[] {
+function keysAt(path: readonly PropertyKey[], said: unknown): string[] {
   const [first] = path;
   if (first === undefined) return Object.keys(recipeSchema.shape);
   if (first === "data" || first === "unlabelled" || first === "crossData") {
@@ -194,7 +222,8 @@ function keysAt(path: readonly PropertyKey[]): string[] {
     return Object.keys(first === "data" ? mainSource.shape : source.shape);
   }
   if (path.at(-1) === "labelNoise") return ["mean", "sd"];
-  return first === "vary" ? ["name", ...Object.keys(settingFields)] : Object.keys(settingFields);
+  const names = methodsAt(path, said).flatMap((method) => settingNames(method));
+  return first === "vary" ? ["name", ...names] : names;
 }
 
 function pathOf(path: readonly PropertyKey[]): string {

@@ -25,7 +25,7 @@ export interface RunReport {
   /** Runs ended so far, and all there are. */
   readonly done: number;
   readonly total: number;
-  /** Time left by the mean of the finished trainings of each stage, when every stage still to do has one. */
+  /** Time left by the mean of the finished trainings of each phase, when every phase still to do has one. */
   readonly secondsLeft: number | undefined;
 }
 
@@ -142,14 +142,14 @@ export class Experiment implements Disposable {
   async #ensure(training: PlannedTraining, needsModel: boolean, label: string): Promise<void> {
     if (isDone(this.store, training, needsModel)) return;
     if (training.from) await this.#ensure(training.from, true, label);
-    await this.#train(training, `${label}, stage ${training.stage}`);
+    await this.#train(training, `${label}, ${training.phase.name}`);
   }
 
   async #train(training: PlannedTraining, label: string): Promise<void> {
     const before = this.#failures.get(training.key);
     if (before) throw new Error(before);
     const { progress, onRun: _, log: __, ...hooks } = this.#hooks;
-    if (hooks.signal?.aborted) throw new TrainingInterrupted(modelPath(this.store, training), "cpl");
+    if (hooks.signal?.aborted) throw new TrainingInterrupted(modelPath(this.store, training), training.method.name);
     try {
       const bars = progress ? { progress } : {};
       await trainPlanned(training, this.store, this.device, this.surroundings, { ...hooks, ...bars, label });
@@ -198,10 +198,10 @@ export class Experiment implements Disposable {
     const finished = [...all(this.plan.runs).values()].filter((each) => isDone(this.store, each));
     const left = [...all(this.plan.runs.slice(done)).values()].filter((each) => !isDone(this.store, each));
     let seconds = 0;
-    for (const { stage, key } of left) {
+    for (const { method, stage, key } of left) {
       if (this.#failures.has(key)) continue;
       const known = finished
-        .filter((each) => each.stage === stage)
+        .filter((each) => each.method === method && each.stage === stage)
         .map((each) => this.store.training(each.key)!.seconds);
       if (known.length === 0) return undefined;
       seconds += known.reduce((a, b) => a + b, 0) / known.length;

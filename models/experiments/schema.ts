@@ -71,6 +71,7 @@ const migrations = [
   tables,
   "ALTER TABLE trainings ADD COLUMN spread TEXT; ALTER TABLE predictions ADD COLUMN share_below REAL;",
   "ALTER TABLE trainings ADD COLUMN process_started TEXT; ALTER TABLE trainings ADD COLUMN renewed_ms REAL;",
+  "ALTER TABLE trainings ADD COLUMN method TEXT NOT NULL DEFAULT 'cpl'; ALTER TABLE runs ADD COLUMN trainings TEXT;",
 ];
 
 /**

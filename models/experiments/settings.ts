@@ -1,8 +1,16 @@
 import { z } from "zod";
-import { type CplOptions, cplOptions, cplOptionsSchema } from "../methods/cpl/options.ts";
+import { methods } from "../methods/index.ts";
+import type { Method } from "../training/method.ts";
+import type { TrainingOptions } from "../training/options.ts";
 
-/** What an experiment can change besides the options of the method: which pictures a run sees, and with which labels. */
+/** The method of a recipe that names none. */
+export const defaultMethod = "cpl";
+
+const methodNames = methods.map(({ name }) => name) as [string, ...string[]];
+
+/** What an experiment can change besides the options of a method: which one it is, which pictures a run sees, and with which labels. */
 export const protocolSchema = z.strictObject({
+  method: z.enum(methodNames).default(defaultMethod).describe("how is trained: as in `acutance train <method>`"),
   protocol: z
     .enum(["random", "official"])
     .default("random")
@@ -43,14 +51,21 @@ export const protocolSchema = z.strictObject({
 
 export type Protocol = z.infer<typeof protocolSchema>;
 
-/** Everything that a variant may set: options of the method but for the seed, and the protocol. */
-export type Settings = Omit<CplOptions, "seed"> & Protocol;
+/** Everything that a variant may set: options of its method but for the seed, and the protocol. */
+export type Settings = Omit<TrainingOptions, "seed"> & Protocol & Readonly<Record<string, unknown>>;
 
 type Shape = Record<string, z.ZodType>;
 
-const methodShape = Object.fromEntries(
-  Object.entries(cplOptionsSchema.shape).filter(([name]) => name !== "seed"),
-) as Shape;
+/** The method of a name. @throws TypeError when there is none */
+export function methodOf(name: string): Method {
+  const found = methods.find((method) => method.name === name);
+  if (!found) throw new TypeError(`there is no method "${name}"; there are: ${methodNames.join(", ")}`);
+  return found;
+}
+
+function optionShape({ schema }: Method): Shape {
+  return Object.fromEntries(Object.entries(schema.shape as Shape).filter(([name]) => name !== "seed"));
+}
 
 /** Fields without their defaults: a change sets what it names and nothing else. */
 function optional(shape: Shape): Shape {
@@ -65,28 +80,64 @@ function optional(shape: Shape): Shape {
   );
 }
 
-/** Schema of a field of every setting, none of them needed. */
-export const settingFields: Readonly<Shape> = optional({ ...methodShape, ...protocolSchema.shape });
+/** Where methods mean different things by a name, what one of them means will do: each checks its own values. */
+function joined(shapes: readonly Shape[]): Shape {
+  const byName = Map.groupBy(
+    shapes.flatMap((shape) => Object.entries(shape)),
+    ([name]) => name,
+  );
+  return Object.fromEntries(
+    [...byName].map(([name, entries]) => {
+      const different = new Map(entries.map(([, field]) => [schemaText(field), field]));
+      return [name, different.size === 1 ? entries[0]![1] : eitherOf([...different.values()])];
+    }),
+  );
+}
 
-/** Names of all settings. */
-export const settingNames: readonly string[] = Object.keys(settingFields);
+function eitherOf(fields: readonly z.ZodType[]): z.ZodType {
+  const messages = (input: unknown) => fields.map((field) => field.safeParse(input).error?.issues[0]?.message);
+  return z
+    .union(fields, { error: ({ input }) => messages(input).join(", or: ") })
+    .describe(fields.map(({ description }) => description).join("; or "));
+}
 
-export type Changes = Partial<Settings>;
+const schemaText = (field: z.ZodType) => JSON.stringify(z.toJSONSchema(field, { io: "input" }));
+
+/** Schema of a field of every setting of any method, none of them needed. */
+export const settingFields: Readonly<Shape> = optional(joined([...methods.map(optionShape), protocolSchema.shape]));
+
+/** Names of the settings of a method; of all methods unless it is named. */
+export function settingNames(method?: string): readonly string[] {
+  if (method === undefined) return Object.keys(settingFields);
+  return [...Object.keys(optionShape(methodOf(method))), ...Object.keys(protocolSchema.shape)];
+}
+
+export type Changes = Readonly<Record<string, unknown>>;
+
+/** The method that changes mean. */
+export const methodIn = ({ method = defaultMethod }: Changes): string => String(method);
+
+/** Changes without those that a method has no option for. */
+export function ownChanges(changes: Changes, method: string): Changes {
+  const names = settingNames(method);
+  return Object.fromEntries(Object.entries(changes).filter(([name]) => names.includes(name)));
+}
 
 /**
  * Settings in force: those given, the defaults for the rest.
- * @throws OptionError when options of the method do not go together
+ * @throws OptionError for an option that the method does not have, and when options do not go together
  */
 export function settingsOf(changes: Changes): Settings {
   const pick = (of: (name: string) => boolean) =>
     Object.fromEntries(Object.entries(changes).filter(([name]) => of(name)));
   const isProtocol = (name: string) => name in protocolSchema.shape;
-  const { seed: _, ...options } = cplOptions(pick((name) => !isProtocol(name)));
+  const { seed: _, ...options } = methodOf(methodIn(changes)).options(pick((name) => !isProtocol(name)) as never);
   return { ...options, ...protocolSchema.parse(pick(isProtocol)) };
 }
 
 /** The options of the method among the settings, with a seed. */
-export function optionsOf(settings: Settings, seed: number): CplOptions {
-  const options = Object.entries(settings).filter(([name]) => name in methodShape);
-  return cplOptions({ ...Object.fromEntries(options), seed });
+export function optionsOf(settings: Settings, seed: number): TrainingOptions {
+  const method = methodOf(settings.method);
+  const options = Object.entries(settings).filter(([name]) => name in method.schema.shape);
+  return method.options({ ...Object.fromEntries(options), seed } as never);
 }

@@ -18,10 +18,11 @@ export interface FileContent {
   readonly problem: string | undefined;
 }
 
-/** One training of one stage, as it is kept. */
+/** One training of one phase, as it is kept. */
 export interface StoredTraining {
   readonly key: string;
-  readonly stage: 1 | 2;
+  /** Place of the phase in its method, the first being 1. */
+  readonly stage: number;
   readonly status: "running" | "finished" | "failed" | "interrupted";
   readonly error: string | null;
   /** Below the folder of the store. */
@@ -37,9 +38,8 @@ export interface StoredRun {
   readonly changes: unknown;
   readonly settings: unknown;
   readonly parts: unknown;
-  /** Keys of its trainings. */
-  readonly stageOne: string | null;
-  readonly stageTwo: string | null;
+  /** Keys, in their order. */
+  readonly trainings: readonly string[];
 }
 
 /** Folder of trainings below that of the store. */
@@ -106,7 +106,7 @@ export class ExperimentStore implements Disposable {
    */
   claim(
     key: string,
-    what: { stage: 1 | 2; folder: string; options: unknown; adapter: string; version: string },
+    what: { method: string; stage: number; folder: string; options: unknown; adapter: string; version: string },
   ): Claim {
     this.#together(() => {
       const other = this.#claimOf(key);
@@ -117,13 +117,13 @@ export class ExperimentStore implements Disposable {
       }
       const { pid, host, started } = thisProcess();
       this.#run(
-        `INSERT INTO trainings (key, stage, status, folder, options, adapter, version, started, pid, host, process_started,
-           renewed_ms)
-         VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        `INSERT INTO trainings (key, method, stage, status, folder, options, adapter, version, started, pid, host,
+           process_started, renewed_ms)
+         VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (key) DO UPDATE SET status = 'running', error = NULL, started = excluded.started,
            pid = excluded.pid, host = excluded.host, process_started = excluded.process_started,
            renewed_ms = excluded.renewed_ms`,
-        ...[key, what.stage, what.folder, JSON.stringify(what.options), what.adapter, what.version],
+        ...[key, what.method, what.stage, what.folder, JSON.stringify(what.options), what.adapter, what.version],
         ...[new Date().toISOString(), pid, host, started, Date.now()],
       );
     });
@@ -242,11 +242,11 @@ export class ExperimentStore implements Disposable {
         date: new Date().toISOString(),
         recipe: JSON.stringify(recipe),
       });
-      runs.forEach(({ variant, repeat, changes, settings, parts, stageOne, stageTwo }, position) => {
+      runs.forEach(({ variant, repeat, changes, settings, parts, trainings }, position) => {
         this.#insert("runs", {
           ...{ experiment: name, position, variant, split_seed: repeat.split, training_seed: repeat.training },
           ...{ changes: JSON.stringify(changes), settings: JSON.stringify(settings), parts: JSON.stringify(parts) },
-          ...{ stage_one: stageOne, stage_two: stageTwo },
+          trainings: JSON.stringify(trainings),
         });
       });
     });

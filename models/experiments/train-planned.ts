@@ -2,17 +2,15 @@ import { appendFileSync, existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { cpl, resumeCpl, trainCpl } from "../methods/cpl/index.ts";
 import type { Evaluation } from "../metrics/index.ts";
 import { type MeasureName, measureNames, type PartResult } from "../report/experiment/experiment-record.ts";
 import { planEpoch } from "../training/batches.ts";
 import { readCheckpoint } from "../training/checkpoint.ts";
+import { resumeTraining, startTraining } from "../training/train.ts";
 import {
   checkpointFile,
-  modelFile,
   type Progress,
   type ProgressSink,
-  stageOneFile,
   type TrainingData,
   type TrainingHooks,
   TrainingInterrupted,
@@ -28,8 +26,8 @@ export function folderOf(key: string): string {
 }
 
 /** The model that a training leaves. */
-export function modelPath(store: ExperimentStore, { key, stage }: Pick<PlannedTraining, "key" | "stage">): string {
-  return join(store.folder, folderOf(key), stage === 1 ? stageOneFile : modelFile);
+export function modelPath(store: ExperimentStore, { key, phase }: Pick<PlannedTraining, "key" | "phase">): string {
+  return join(store.folder, folderOf(key), phase.file);
 }
 
 /** Whether a training's results are kept, and its model where that is needed. */
@@ -46,8 +44,8 @@ export interface PlannedHooks
 }
 
 /**
- * Trains one stage, from the checkpoint of an interrupted training of the same where there is one, and keeps what it found.
- * @throws TrainingInterrupted; TrainingBusyError; what {@link trainCpl} throws, which is kept as the reason of the failure
+ * Trains one phase, from the checkpoint of an interrupted training of the same where there is one, and keeps what it found.
+ * @throws TrainingInterrupted; TrainingBusyError; what {@link startTraining} throws, which is kept as the reason of the failure
  */
 export async function trainPlanned(
   planned: PlannedTraining,
@@ -56,9 +54,10 @@ export async function trainPlanned(
   surroundings: Surroundings,
   hooks: PlannedHooks,
 ): Promise<void> {
-  const { key, stage, options, data, init, from } = planned;
+  const { key, method, stage, options, data, init, from } = planned;
   const folder = join(store.folder, folderOf(key));
-  const claiming = () => store.claim(key, { stage, folder: folderOf(key), options, ...surroundings });
+  const what = { method: method.name, stage, folder: folderOf(key), options, ...surroundings };
+  const claiming = () => store.claim(key, what);
   using claim = await soon(claiming, hooks.signal);
   try {
     await mkdir(folder, { recursive: true });
@@ -79,8 +78,8 @@ export async function trainPlanned(
     const start = from ? { from: modelPath(store, from) } : init ? { init } : {};
     const run = async () =>
       (await continues(folder, planned))
-        ? resumeCpl(device.source, trainingHooks)
-        : trainCpl(device.source, data, options, trainingHooks, start);
+        ? resumeTraining(method, device.source, trainingHooks)
+        : startTraining(method, device.source, data, options as never, trainingHooks, start);
     const { model, progress: found } = await run().finally(() => bar?.stop());
     model.dispose();
     store.finish(key, { progress: found, results: partResults(stage, found.results) });
@@ -123,12 +122,11 @@ async function continues(folder: string, { data }: PlannedTraining): Promise<boo
 }
 
 /** Pictures that a training takes through the network, one by one: the length of its bar. */
-function picturesIn({ stage, options, data }: PlannedTraining): number {
+function picturesIn({ phase, stage, options, data }: PlannedTraining): number {
   const { labelled, unlabelled, validation, test } = data;
-  const epochs = stage === 1 ? options.stageOneEpochs : options.stageTwoEpochs;
-  const trained = planEpoch({ ...cpl.phases(options)[stage - 1]!, stage }, 0, data, options).flat().length;
-  const features = stage === 1 ? 0 : labelled.length + unlabelled.length;
-  return epochs * (trained + features) + validation.length + test.length;
+  const trained = planEpoch({ ...phase, stage }, 0, data, options).flat().length;
+  const surveyed = phase.surveys ? labelled.length + unlabelled.length : 0;
+  return phase.epochs * (trained + surveyed) + validation.length + test.length;
 }
 
 /** What a part of a training reports, on the bar of the whole. */
@@ -149,12 +147,12 @@ function logTo(path: string): (line: string) => void {
   };
 }
 
-function partResults(stage: 1 | 2, results: Progress["results"]): PartResult[] {
+function partResults(stage: number, results: Progress["results"]): PartResult[] {
   return results.map(({ part = "test", evaluation }) => partResult(part, stage, evaluation));
 }
 
 /** An evaluation as a row of results; what is not a number is null. */
-export function partResult(part: string, stage: 1 | 2, evaluation: Evaluation): PartResult {
+export function partResult(part: string, stage: number, evaluation: Evaluation): PartResult {
   const measure = (name: MeasureName) => (Number.isFinite(evaluation[name]) ? evaluation[name] : null);
   const measures = Object.fromEntries(measureNames.map((name) => [name, measure(name)]));
   return { part, stage, n: evaluation.n, ...(measures as Record<MeasureName, number | null>) };

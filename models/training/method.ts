@@ -72,8 +72,14 @@ export interface Phase extends Omit<PlannedPhase, "stage"> {
   /** In words, for logs and the record. */
   readonly name: string;
   readonly epochs: number;
+  /** Name of the option that says how many epochs it has; of 0 epochs it is left out. */
+  readonly epochsOption: string;
   /** Names of the options that say how large a batch is, in the order of `batch`. */
   readonly batchOptions: readonly string[];
+  /** Names of further options that are read by this phase and no other but those that name them too. One that no phase names is read by all. */
+  readonly options?: readonly string[];
+  /** Whether it takes all pictures through the network before each epoch, which its length is told by. */
+  readonly surveys?: boolean;
   /** Name of the model that it leaves in the run's folder. */
   readonly file: string;
   begin(context: PhaseContext): PhaseRun;

@@ -48,7 +48,14 @@ beforeAll(async () => {
     "name,source,kind,level,seed,longer_side,toned\na-1.png,a.png,jpeg,1,1,0,0\na-2.png,a.png,jpeg,2,1,0,0\n";
   await writeFile(join(folder, "copies", "degraded.csv"), table);
   using store = await ExperimentStore.open(join(folder, "store"));
-  const training = { stage: 1, folder: "trainings/a", options: {}, adapter: "an adapter", version: "1" } as const;
+  const training = {
+    method: "cpl",
+    stage: 1,
+    folder: "trainings/a",
+    options: {},
+    adapter: "an adapter",
+    version: "1",
+  } as const;
   store.claim("key", training)[Symbol.dispose]();
   store.finish("key", { progress, results: [] });
 });

@@ -12,7 +12,7 @@ import {
 import { batchLabels } from "../parts/batch-labels.ts";
 import { labelTask } from "../parts/label-loss.ts";
 import { type CplOptions, type CplOptionsInput, cplOptions, cplOptionsSchema } from "./options.ts";
-import { stageTwo } from "./stage-two.ts";
+import { stageTwo, stageTwoOptions } from "./stage-two.ts";
 
 /** CPL-IQA (ICML 2025): stage 1 on the labelled pictures, then stage 2 on all, with pseudo-labels for the others. */
 export const cpl: Method<CplOptions, CplOptionsInput> = {
@@ -29,6 +29,7 @@ export const cpl: Method<CplOptions, CplOptionsInput> = {
     {
       name: "stage 1",
       epochs: options.stageOneEpochs,
+      epochsOption: "stageOneEpochs",
       batch: { labelled: options.stageOneBatch, unlabelled: 0 },
       batchOptions: ["stageOneBatch"],
       file: stageOneFile,
@@ -37,8 +38,11 @@ export const cpl: Method<CplOptions, CplOptionsInput> = {
     {
       name: "stage 2",
       epochs: options.stageTwoEpochs,
+      epochsOption: "stageTwoEpochs",
       batch: { labelled: options.labelledBatch, unlabelled: options.unlabelledBatch },
       batchOptions: ["labelledBatch", "unlabelledBatch"],
+      options: stageTwoOptions,
+      surveys: true,
       length: options.stageTwoEpoch,
       file: modelFile,
       begin: (context) => stageTwo(options, context),

@@ -7,6 +7,21 @@ import { labelStep, refreshSentence } from "./label-step.ts";
 import type { CplOptions } from "./options.ts";
 import { expectations, pseudoLabelQuality } from "./pseudo-labels.ts";
 
+/** Options that stage 1 does not read. It has labelled pictures alone, so there is nothing to divide its loss by. */
+export const stageTwoOptions = [
+  "stageTwoEpoch",
+  "refresh",
+  "neighbours",
+  "affinity",
+  "affinityPower",
+  "gamma",
+  "solverIterations",
+  "confidence",
+  "divideByMaximum",
+  "target",
+  "lossDivision",
+] as const satisfies readonly (keyof CplOptions)[];
+
 /** Stage 2: labels for the labelled pictures, pseudo-labels for the others, made anew before each epoch. */
 export function stageTwo(options: CplOptions, context: PhaseContext): PhaseRun {
   const { labels } = context;

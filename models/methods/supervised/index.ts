@@ -27,6 +27,7 @@ export const supervised: Method<SupervisedOptions, SupervisedOptionsInput> = {
     {
       name: "training",
       epochs: options.epochs,
+      epochsOption: "epochs",
       batch: { labelled: options.batch, unlabelled: 0 },
       batchOptions: ["batch"],
       file: modelFile,

@@ -14,8 +14,8 @@ export type MeasureName = (typeof measureNames)[number];
  */
 export interface PartResult extends Readonly<Record<MeasureName, Measure>> {
   readonly part: string;
-  /** The model: after stage 1, or after stage 2. */
-  readonly stage: 1 | 2;
+  /** The model: after which phase of its method, the first being 1. */
+  readonly stage: number;
   /** Pictures. */
   readonly n: number;
 }
@@ -48,7 +48,8 @@ export interface ExperimentRun {
   readonly error?: string;
   /** The trainings it is made of; `cached` ones were finished before this call. */
   readonly trainings: readonly {
-    readonly stage: 1 | 2;
+    /** Place of the phase in the method, the first being 1. */
+    readonly stage: number;
     /** SHA-256 of what the training depends on; its folder in the store begins with it. */
     readonly key: string;
     readonly folder: string;

@@ -282,6 +282,7 @@ test("a store of an earlier version gets what is new", async () => {
   const database = new DatabaseSync(path);
   database.exec("ALTER TABLE trainings DROP COLUMN spread; ALTER TABLE predictions DROP COLUMN share_below");
   database.exec("ALTER TABLE trainings DROP COLUMN process_started; ALTER TABLE trainings DROP COLUMN renewed_ms");
+  database.exec("ALTER TABLE trainings DROP COLUMN method; ALTER TABLE runs DROP COLUMN trainings");
   database.exec("PRAGMA user_version = 1");
   database.close();
   using kept = await ExperimentStore.open(store("earlier"));
@@ -289,7 +290,14 @@ test("a store of an earlier version gets what is new", async () => {
 });
 
 describe("a training in another process's hands", () => {
-  const training = { stage: 1, folder: "trainings/a", options: {}, adapter: "an adapter", version: "1.0" } as const;
+  const training = {
+    method: "cpl",
+    stage: 1,
+    folder: "trainings/a",
+    options: {},
+    adapter: "an adapter",
+    version: "1.0",
+  } as const;
   const claims = new URL("../../../models/experiments/store.ts", import.meta.url).href;
 
   function change(name: string, sql: string, ...values: (string | number | null)[]): void {

@@ -1,12 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import type { Device } from "../../../engine/device/device.ts";
 import { variantsOf } from "../../../models/experiments/expand.ts";
-import { canonicalJson, stageOptions, trainingKey } from "../../../models/experiments/key.ts";
-import { dataOf, type OpenedSources, partSizes } from "../../../models/experiments/plan.ts";
+import { canonicalJson, trainingKey } from "../../../models/experiments/key.ts";
+import { dataOf, dataOfPhase, type OpenedSources, partSizes } from "../../../models/experiments/plan.ts";
 import { adapterOf } from "../../../models/experiments/runner.ts";
 import { optionsOf } from "../../../models/experiments/settings.ts";
 import type { OpenedSource } from "../../../models/experiments/sources.ts";
+import { cpl } from "../../../models/methods/cpl/index.ts";
 import type { CplOptions } from "../../../models/methods/cpl/options.ts";
+import { phaseOptions } from "../../../models/training/phase-options.ts";
 import { recipeOf } from "./recipe.ts";
 
 const rowsOf = (count: number, more = {}) =>
@@ -165,16 +167,19 @@ describe("pictures of the test part that come again", () => {
 describe("the key of a training", () => {
   const settings = variantsOf(recipeOf({}))[0]!.settings;
   const data = dataWith({});
-  const keyOf = (stage: 1 | 2, changes: Record<string, unknown> = {}, content: Record<string, unknown> = {}) =>
-    trainingKey({
-      ...data,
+  const keyOf = (stage: 1 | 2, changes: Record<string, unknown> = {}, content: Record<string, unknown> = {}) => {
+    const options = optionsOf({ ...settings, ...changes }, 1);
+    return trainingKey({
+      ...dataOfPhase(cpl.phases(options as CplOptions)[stage - 1]!, { ...data, ...content }),
+      method: "cpl",
       stage,
-      options: stageOptions(optionsOf({ ...settings, ...changes }, 1), stage),
+      options: phaseOptions(cpl, options, stage - 1),
       start: null,
       adapter: "an adapter",
       version: "1.0",
-      ...content,
+      ...Object.fromEntries(Object.entries(content).filter(([name]) => name !== "unlabelled")),
     } as Parameters<typeof trainingKey>[0]);
+  };
 
   test("is that of its stage alone", () => {
     for (const changes of [{ gamma: 0.5 }, { confidence: "off" }, { stageTwoEpochs: 9 }, { labelledBatch: 4 }]) {
@@ -248,7 +253,7 @@ describe("the key of a training", () => {
     const parts = { labelled: [row], unlabelled: [], validation: [], test: [{ ...row, name: "b.png" }] };
     const given = { start: null, range: [1, 5] as const, adapter: "an adapter", version: "1.0" };
     const options = { levels: 10 } as unknown as CplOptions;
-    expect(trainingKey({ ...given, ...parts, options, stage: 1 })).toBe(
+    expect(trainingKey({ ...given, ...parts, options, method: "cpl", stage: 1 })).toBe(
       "b1a35df1f79d9dc631eb118cd6284caca432297412cb0d8e5315d76cbcdf30fe",
     );
   });

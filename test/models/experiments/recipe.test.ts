@@ -98,8 +98,8 @@ labelNoise = { mean = 0.5, sd = 0.5 }
 
   test("may set every option of the method but the seed", () => {
     const { seed: _, ...shape } = cplOptionsSchema.shape;
-    for (const name of Object.keys(shape)) expect(settingNames).toContain(name);
-    expect(settingNames).not.toContain("seed");
+    for (const name of Object.keys(shape)) expect(settingNames()).toContain(name);
+    expect(settingNames()).not.toContain("seed");
     expect(JSON.stringify(recipeJsonSchema())).toContain("labelNoise");
   });
 });
