@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { type Benchmark, type BenchResult, benchmarks } from "../engine/bench.ts";
+import { pictureBenchmarks } from "../engine/bench-pictures.ts";
 import { transformerBenchmarks } from "../engine/bench-transformer.ts";
 import { memoryTable } from "../engine/memory/report.ts";
 import { type BindingRoof, bindingRoof } from "../engine/tune/binding-roof.ts";
@@ -52,7 +53,12 @@ interface BoundResult extends BenchResult {
 async function run(flags: BenchFlags): Promise<void> {
   const { runs, batch, size, json, memory, tune, retune, subgroupMatrices } = flags;
   const list = chosen(
-    [...benchmarks, ...transformerBenchmarks, vitBenchmark, replayBenchmark, trainingStepBenchmark(batch, size)],
+    [
+      ...benchmarks,
+      ...transformerBenchmarks,
+      ...pictureBenchmarks,
+      ...[vitBenchmark, replayBenchmark, trainingStepBenchmark(batch, size)],
+    ],
     flags.match,
   );
   if (flags.list) {

@@ -9,7 +9,6 @@ import { conv2d, conv2dInputGradient } from "./ops/contraction/conv.ts";
 import { depthwise } from "./ops/contraction/depthwise.ts";
 import { matmul } from "./ops/contraction/matmul.ts";
 import { tileSize, type WinogradChoice, winogradFlops } from "./ops/contraction/winograd.ts";
-import { type Arrangement, arrange } from "./ops/pictures/arrange.ts";
 import { Random } from "./random.ts";
 import { sizeOf, Tensor } from "./tensor.ts";
 import type { Cost } from "./tune/binding-roof.ts";
@@ -243,29 +242,6 @@ const graphBenchmarks: Benchmark[] = [
   },
 ];
 
-const viewSize = { picture: 256, side: 224 } as const;
-
-/** Views of pictures with every step, half of them resized. */
-function pictureViews(): Benchmark {
-  const { picture, side } = viewSize;
-  const views = Array.from({ length: images }, (_, n): Arrangement => {
-    const extent = n % 2 === 0 ? side : 190;
-    return {
-      part: { top: n, left: 2 * n, height: extent, width: extent },
-      flip: n % 3 === 0,
-      down: 5 * n,
-      right: -3 * n,
-      quarters: n % 4,
-      patches: [2, 0, 3, 1],
-      hole: { top: 20, left: 30, height: 60, width: 60 },
-    };
-  });
-  const read = views.reduce((sum, { part }) => sum + part.height * part.width, 0);
-  const bytes = 4 * 3 * (read + images * side ** 2);
-  const name = `arranged views of ${picture} at ${side}, batch ${images}`;
-  return withTensors(name, [[images, picture, picture, 3]], { flops: 0, bytes }, (x) => arrange(x!, views, side));
-}
-
 async function timeAsync(device: Device, name: string, runs: number, work: () => Promise<void>): Promise<BenchResult> {
   await work();
   const times: number[] = [];
@@ -295,5 +271,4 @@ export const benchmarks: readonly Benchmark[] = [
   ...resnetConvolutions.flatMap(convolution),
   ...depthwiseConvolutions.flatMap(depthwiseConvolution),
   ...graphBenchmarks,
-  pictureViews(),
 ];

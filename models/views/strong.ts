@@ -1,10 +1,13 @@
 import { type Checks, expectList, expectOptions, extent, oneOf, shown, whole } from "../../engine/arguments.ts";
-import { arrange } from "../../engine/ops/pictures/arrange.ts";
+import { batchShape } from "../../engine/ops/batch.ts";
+import { arrange, arrangePacked } from "../../engine/ops/pictures/arrange.ts";
+import { changeLevels } from "../../engine/ops/pictures/levels.ts";
 import { ShapeError, type Tensor } from "../../engine/tensor.ts";
 import { type QualityIngredient, qualityIngredients, qualityView } from "./quality-views.ts";
+import { randAugmentView } from "./randaugment.ts";
 
-/** Kinds of strong views: {@link qualityView} leaves what is judged alone. */
-export const strongSets = ["quality"] as const;
+/** Kinds of strong views: {@link qualityView} leaves what is judged alone, {@link randAugmentView} is the usual one for classes. */
+export const strongSets = ["quality", "randaugment"] as const;
 
 export type StrongSet = (typeof strongSets)[number];
 
@@ -39,14 +42,22 @@ const strongChecks: Checks<StrongOptions> = {
  */
 export function strongViews(pictures: Tensor, options: StrongOptions): Tensor {
   expectOptions("strongViews", options, strongChecks);
-  const { crop, seeds, leaveOut } = options;
-  const [images, height, width] = pictures.shape;
-  if (pictures.rank !== 4 || height !== width)
+  const { set, crop, seeds, leaveOut } = options;
+  const [images, height, width] = batchShape("strongViews", pictures);
+  if (height !== width)
     throw new ShapeError(`strongViews takes square pictures [N, R, R, 3], found [${pictures.shape}]`);
-  if (crop > height!) throw new ShapeError(`strongViews: a crop of ${shown(crop)} from pictures of ${height} pixels`);
+  if (crop > height) throw new ShapeError(`strongViews: a crop of ${shown(crop)} from pictures of ${height} pixels`);
   expectList("strongViews", "seeds", seeds, whole(0));
   if (seeds.length !== images) throw new ShapeError(`strongViews: ${seeds.length} seeds for ${images} pictures`);
+  if (set === "randaugment") {
+    if (leaveOut && leaveOut.length > 0)
+      throw new TypeError(`strongViews: leaveOut is for the set "quality", got ${shown(leaveOut)} for "randaugment"`);
+    const views = seeds.map((seed) => randAugmentView(height, crop, seed));
+    const arrangements = views.map(({ arrangement }) => arrangement);
+    const changes = views.map(({ change }) => change);
+    return pictures.device.scope(() => changeLevels(arrangePacked(pictures, arrangements, crop), changes));
+  }
   const leftOut = new Set(leaveOut);
-  const views = seeds.map((seed) => qualityView(height!, crop, seed, leftOut));
+  const views = seeds.map((seed) => qualityView(height, crop, seed, leftOut));
   return arrange(pictures, views, crop);
 }

@@ -22,14 +22,22 @@ import { ResNet } from "../../models/backbones/resnet.ts";
 import { ViT } from "../../models/backbones/vit.ts";
 import { distort, distortionNames } from "../../models/data/degraded/distortions.ts";
 import { ssim } from "../../models/metrics/ssim.ts";
-import { strongViews } from "../../models/views/strong.ts";
+import { strongSets, strongViews } from "../../models/views/strong.ts";
 import { sharedDevice } from "../engine/device.ts";
 
 /** Kernels without floating-point arithmetic: they move, fill, select, sort, count or draw. */
 const without = new Set([
   ...["clear", "copy", "read-back"],
   ...["conv/lines", "shape/columns", "shape/place", "shape/strided", "shape/transpose"],
-  ...["augment/arrange", "distort/pixelate", "image/window", "random/cutout", "random/words"],
+  ...[
+    "augment/arrange",
+    "augment/change",
+    "augment/tables",
+    "distort/pixelate",
+    "image/window",
+    "random/cutout",
+    "random/words",
+  ],
   ...["gather/count", "gather/invert", "gather/order", "gather/rows", "row/top_k", "row/top_k_gradient"],
   ...[
     "graph/block_sums",
@@ -85,7 +93,7 @@ async function rest(device: Device) {
   const x = pictures(device, 1, 24);
   x.requiresGradient = true;
   device.scope(() => {
-    strongViews(x, { set: "quality", crop: 20, seeds: [1] });
+    for (const set of strongSets) strongViews(x, { set, crop: 20, seeds: [1] });
     const parts = [
       cropAndFlip(x, [{ top: 1, left: 2, flip: true }], 20, 20),
       cutout(resize(x, { height: 20, width: 20 }), [{ top: 2, left: 3, height: 4, width: 5 }]),

@@ -94,6 +94,11 @@ function arranged(x: Tensor, arrangements: readonly Arrangement[], extent: numbe
   return y;
 }
 
+/** Whether a rectangle is one of whole pixels; it may be empty. */
+export function inPixels({ top, left, height, width }: Rectangle): boolean {
+  return [top, left, height, width].every(Number.isSafeInteger) && height >= 0 && width >= 0;
+}
+
 function expectFits(
   { part, down = 0, right = 0, quarters = 0, patches = [0], hole }: Arrangement,
   n: number,
@@ -102,14 +107,11 @@ function expectFits(
   const fail = (what: string) => {
     throw new ShapeError(`arrange: picture ${n}: ${what}`);
   };
-  const inPixels = (rectangle: Rectangle) =>
-    [rectangle.top, rectangle.left, rectangle.height, rectangle.width].every(Number.isSafeInteger);
   const { top, left, height, width } = part;
   const inside = top >= 0 && left >= 0 && top + height <= picture.height && left + width <= picture.width;
   if (!inPixels(part) || !inside || height < 1 || width < 1)
     fail(`the part ${shown(part)} is not inside ${picture.height}x${picture.width}`);
-  if (hole && (!inPixels(hole) || hole.height < 0 || hole.width < 0))
-    fail(`the hole ${shown(hole)} is not in whole pixels of size ≥ 0`);
+  if (hole && !inPixels(hole)) fail(`the hole ${shown(hole)} is not in whole pixels of size ≥ 0`);
   for (const shift of [down, right])
     if (!Number.isInteger(shift) || Math.abs(shift) >= picture.side)
       fail(`a shift by ${shown(shift)} is not in whole pixels below the side, ${picture.side}`);

@@ -1,11 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import type { Device } from "../../../engine/device/device.ts";
+import { openDevice } from "../../../engine/device/open.ts";
 import { slice } from "../../../engine/ops/join.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { type QualityIngredient, qualityIngredients, qualityView } from "../../../models/views/quality-views.ts";
+import { randAugmentView } from "../../../models/views/randaugment.ts";
 import { type StrongOptions, strongViews } from "../../../models/views/strong.ts";
-import { plainDevice, sharedDevice } from "../../engine/device.ts";
+import { sharedDevice } from "../../engine/device.ts";
 
 /** Numbers of pictures in levels of 8 bits, the same on every machine. */
 function numbers(count: number, side: number): Float32Array<ArrayBuffer> {
@@ -98,19 +100,100 @@ describe("the draws of quality views", () => {
   });
 });
 
-describe("quality views", () => {
-  const set = "quality";
+const levels = 255;
 
+describe("the draws of RandAugment views", () => {
+  const drawn = seeds.map((seed) => randAugmentView(64, 40, seed));
+  const operations = drawn.flatMap(({ change }) => change.operations);
+  const amounts = (name: string) => operations.flatMap((each) => (each.name === name ? [each.amount!] : []));
+
+  test("three of 14 operations, as often and also twice", () => {
+    expect(drawn.every(({ change }) => change.operations.length === 3)).toBe(true);
+    const names = [...new Set(operations.map(({ name }) => name))];
+    expect(names.length).toBe(14);
+    for (const name of names) {
+      const share = amounts(name).length / operations.length;
+      expect(Math.abs(share - 1 / 14)).toBeLessThan(4 * Math.sqrt(13 / 14 ** 2 / operations.length));
+    }
+    const distinct = drawn.filter(({ change }) => new Set(change.operations.map(({ name }) => name)).size === 3);
+    const wanted = (13 * 12) / 14 ** 2;
+    expect(Math.abs(distinct.length / drawn.length - wanted)).toBeLessThan(
+      4 * Math.sqrt((wanted * (1 - wanted)) / 4000),
+    );
+  });
+
+  test("amounts are uniform in their ranges", () => {
+    const ranges: Record<string, [number, number]> = {
+      brightness: [0.05, 0.95],
+      sharpness: [0.05, 0.95],
+      rotate: [-30, 30],
+      shearX: [-0.3, 0.3],
+      translateY: [-0.3, 0.3],
+      solarize: [0, 256],
+    };
+    for (const [name, [least, most]] of Object.entries(ranges)) {
+      const shares = amounts(name).map((amount) => (amount - least) / (most - least));
+      expect(Math.min(...shares)).toBeGreaterThanOrEqual(0);
+      expect(Math.max(...shares)).toBeLessThan(1);
+      const mean = shares.reduce((sum, share) => sum + share, 0) / shares.length;
+      const square = shares.reduce((sum, share) => sum + share ** 2, 0) / shares.length;
+      expect(Math.abs(mean - 1 / 2)).toBeLessThan(4 / Math.sqrt(12 * shares.length));
+      expect(Math.abs(square - 1 / 3)).toBeLessThan(4 * Math.sqrt(4 / 45 / shares.length));
+    }
+    expect([...new Set(amounts("posterize"))].toSorted()).toEqual([4, 5, 6, 7]);
+  });
+
+  test("crops have 8 to 100 % of the area, aspects from 3/4 to 4/3, and lie inside", () => {
+    const parts = drawn.map(({ arrangement }) => arrangement.part);
+    for (const { top, left, height, width } of parts) {
+      expect(Math.min(top, left, 64 - top - height, 64 - left - width)).toBeGreaterThanOrEqual(0);
+      // Whole pixels move either side by at most a half.
+      expect((width + 0.5) / (height - 0.5)).toBeGreaterThan(3 / 4);
+      expect((width - 0.5) / (height + 0.5)).toBeLessThan(4 / 3);
+      expect((width + 0.5) * (height + 0.5)).toBeGreaterThan(0.08 * 64 ** 2);
+    }
+    // Smaller ones always fit, so that they are a little more frequent than larger ones.
+    const small = parts.filter(({ height, width }) => height * width < 0.54 * 64 ** 2).length / parts.length;
+    expect(small).toBeGreaterThan(0.5);
+    expect(small).toBeLessThan(0.62);
+    const wide = parts.filter(({ height, width }) => width > height).length;
+    const tall = parts.filter(({ height, width }) => width < height).length;
+    expect(Math.abs(wide - tall) / (wide + tall)).toBeLessThan(4 / Math.sqrt(wide + tall));
+  });
+
+  test("the rectangle covers about 8 % of the view, and lies inside it", () => {
+    const holes = drawn.map(({ change }) => change.hole!);
+    expect(Math.max(...holes.map(({ top, height }) => top + height))).toBe(41);
+    expect(Math.min(...holes.map(({ height, width }) => Math.min(height, width)))).toBe(1);
+    expect(Math.max(...holes.map(({ height }) => height))).toBe(20);
+    const covered = holes.map(
+      ({ top, left, height, width }) => (Math.min(40, top + height) - top) * (Math.min(40, left + width) - left),
+    );
+    const share = covered.reduce((sum, area) => sum + area, 0) / covered.length / 40 ** 2;
+    expect(share).toBeGreaterThan(0.06);
+    expect(share).toBeLessThan(0.1);
+  });
+});
+
+describe.each([
+  ["quality", "8da1b83510ed7c5a"],
+  ["randaugment", "ec5083c587fe454f"],
+] as const)("views of the set %s", (set, bits) => {
   test("a view depends on its picture and its seed alone", async () => {
     const seeds = Array.from({ length: 9 }, (_, k) => 2 ** 40 + 7 * k);
-    for (const [device, side, crop] of [
-      [await sharedDevice(), 24, 17],
-      [await plainDevice(), 8, 6],
+    const device = await sharedDevice();
+    const small = await openDevice({
+      withoutFeatures: ["subgroups", "shader-f16"],
+      maximumBindingBytes: 1024 * device.gpu.limits.minStorageBufferOffsetAlignment,
+    });
+    for (const [opened, side, crop] of [
+      [device, 24, 17],
+      [small, 8, 6],
     ] as const) {
-      const together = await viewsOf(device, 9, side, { set, crop, seeds });
+      const together = await viewsOf(opened, 9, side, { set, crop, seeds });
       const each = crop * crop * 3;
-      const { alone } = device.scope(() => {
-        const whole = pictures(device, 9, side);
+      const { alone } = opened.scope(() => {
+        const whole = pictures(opened, 9, side);
         const backwards = [...seeds.keys()].toReversed();
         return {
           alone: backwards.map((n) => {
@@ -122,6 +205,7 @@ describe("quality views", () => {
       for (const [n, read] of alone)
         expect([...(await read)]).toEqual([...together.subarray(n * each, (n + 1) * each)]);
     }
+    small.close();
   });
 
   test("the bits are the same on every adapter and runtime", async () => {
@@ -135,23 +219,32 @@ describe("quality views", () => {
       const seeds = Array.from({ length: 24 }, (_, k) => 100 * side + k);
       hash.update(new Uint8Array((await viewsOf(await sharedDevice(), 24, side, { set, crop, seeds })).buffer));
     }
-    expect(hash.digest("hex").slice(0, 16)).toBe("8da1b83510ed7c5a");
+    expect(hash.digest("hex").slice(0, 16)).toBe(bits);
   });
 
   test("crops of the whole picture, and 1 pixel", async () => {
     const device = await sharedDevice();
     for (const side of [1, 2, 3, 4]) {
       const values = await viewsOf(device, 8, side, { set, crop: side, seeds: [0, 1, 2, 3, 4, 5, 6, 7] });
+      expect(values.length).toBe(8 * side * side * 3);
       expect(values.every((value) => value >= 0 && value <= 1)).toBe(true);
     }
   });
+});
 
-  test("without what resizes, fills or greys, every pixel is one of the picture's, with its bits", async () => {
-    const leaveOut = ["resizedCrop", "cutout", "grey"] as const;
-    const found = await viewsOf(await sharedDevice(), 1, 16, { set, crop: 16, seeds: [3], leaveOut });
-    const own = new Set(pixelsOf(numbers(1, 16)));
-    expect(pixelsOf(found).every((pixel) => own.has(pixel))).toBe(true);
-  });
+test("a RandAugment view has whole levels, and its rectangle", async () => {
+  const values = await viewsOf(await sharedDevice(), 1, 30, { set: "randaugment", crop: 30, seeds: [6] });
+  expect(Math.max(...values.map((value) => Math.abs(levels * value - Math.round(levels * value))))).toBeLessThan(1e-4);
+  const { top, left } = randAugmentView(30, 30, 6).change.hole!;
+  const at = 3 * (30 * top + left);
+  expect([...values.subarray(at, at + 3)].map((value) => Math.round(levels * value))).toEqual([125, 123, 114]);
+});
+
+test("without what resizes, fills or greys, every pixel is one of the picture's, with its bits", async () => {
+  const leaveOut = ["resizedCrop", "cutout", "grey"] as const;
+  const found = await viewsOf(await sharedDevice(), 1, 16, { set: "quality", crop: 16, seeds: [3], leaveOut });
+  const own = new Set(pixelsOf(numbers(1, 16)));
+  expect(pixelsOf(found).every((pixel) => own.has(pixel))).toBe(true);
 });
 
 test("wrong options are refused with the value", async () => {
@@ -165,6 +258,7 @@ test("wrong options are refused with the value", async () => {
     [{ seeds: [1, -2] }, "got -2"],
     [{ seeds: 3 }, "got 3"],
     [{ leaveOut: ["rotate"] }, 'got ["rotate"]'],
+    [{ set: "randaugment", leaveOut: ["rotation"] }, 'for "randaugment"'],
     [{ leaveout: [] }, 'did you mean "leaveOut"?'],
   ];
   for (const [change, text] of wrong) {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import type { Device } from "../../../../engine/device/device.ts";
 import { type Arrangement, arrange, arrangePacked } from "../../../../engine/ops/pictures/arrange.ts";
 import { antialiased } from "../../../../engine/ops/pictures/resample.ts";
@@ -208,6 +209,30 @@ describe("one step alone:", () => {
     const found = await run(await sharedDevice(), [plain], [{ part: whole(11, 9) }], 5);
     expect(new Set(found)).toEqual(new Set([Math.round(value * 2 ** 15) / 2 ** 15]));
   });
+});
+
+describe("packed parts are resized as by Pillow, to one grey level:", () => {
+  const { pictures, crops } = JSON.parse(
+    readFileSync(new URL("../../../golden/augment.json", import.meta.url), "utf8"),
+  );
+  const bytesOf = (text: string) => [...Buffer.from(text, "base64")];
+  test.each(crops as { picture: number; box: [number, number, number, number]; side: number; result: string }[])(
+    "picture $picture, $box to $side",
+    async ({ picture, box: [left, top, right, bottom], side, result }) => {
+      const device = await sharedDevice();
+      const { width, height, bytes } = pictures[picture];
+      const values = Float32Array.from(bytesOf(bytes), (level) => level / 255);
+      const part = { top, left, height: bottom - top, width: right - left };
+      const { words } = device.scope(() => {
+        const x = Tensor.from(device, values, [1, height, width, 3]);
+        return { words: arrangePacked(x, [{ part }], side).readIndices() };
+      });
+      const levels = [...(await words)].flatMap((word) => [word & 255, (word >> 8) & 255, word >> 16]);
+      const difference = bytesOf(result).map((level, k) => Math.abs(level - levels[k]!));
+      expect(difference.length).toBe(side * side * 3);
+      expect(Math.max(...difference)).toBeLessThanOrEqual(1);
+    },
+  );
 });
 
 test("packed views are the nearest of 256 levels", async () => {
