@@ -6,7 +6,6 @@ import type { KernelRun } from "../engine/harness/run.ts";
 import { type Outcome, toJson } from "../engine/harness/supervise.ts";
 import { type BindingRoof, bindingRoof } from "../engine/tune/binding-roof.ts";
 import type { Roofs } from "../engine/tune/roofs.ts";
-import { heatMap } from "../models/report/heat-map.ts";
 import { renderPage } from "../models/report/page.ts";
 import { type Cell, formatSeconds, pairs, table } from "./terminal.ts";
 
@@ -231,7 +230,9 @@ function heatText(report: Report): string {
 }
 
 /** The heat map as SVG. */
-export function svgOf(report: Report): string {
+export async function svgOf(report: Report): Promise<string> {
+  // The charting library takes longer to load than a kernel to run.
+  const { heatMap } = await import("../models/report/heat-map.ts");
   const { rows, columns, cells } = heatOf(report);
   return heatMap({
     description: `Median time of ${report.file} in ms`,
@@ -243,7 +244,7 @@ export function svgOf(report: Report): string {
 }
 
 /** One HTML document with heat map and table. */
-export function pageOf(report: Report): string {
+export async function pageOf(report: Report): Promise<string> {
   const { file, machine, swept, results } = report;
   const others = swept.slice(2);
   const caption = `Median ms, logarithmic colours${others.length > 0 ? `; the fastest over ${others.join(", ")}` : ""}. Empty: no right result.`;
@@ -254,7 +255,7 @@ export function pageOf(report: Report): string {
       {
         title: "Time",
         blocks: [
-          { kind: "figure", svg: svgOf(report), caption },
+          { kind: "figure", svg: await svgOf(report), caption },
           {
             kind: "table",
             headers: [...swept, ...sweepColumns],

@@ -132,8 +132,8 @@ async function run(path: string, flags: RunFlags): Promise<void> {
   const [only] = outcomes;
   if (swept.length === 0 && only && "failure" in only && only.usage) throw new UsageError(only.failure);
   const report: Report = { file, machine, swept, results: outcomes.map((outcome) => judged(outcome, roofs)) };
-  svg?.replace(svgOf(report));
-  html?.replace(pageOf(report));
+  if (svg) svg.replace(await svgOf(report));
+  if (html) html.replace(await pageOf(report));
   if (flags.json) console.log(jsonOf(report));
   else if (flags.csv) process.stdout.write(csvOf(report));
   else console.log(swept.length > 0 ? sweepText(report) : runText(report));

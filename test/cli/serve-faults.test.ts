@@ -9,13 +9,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { answerSchema, type LogEntry } from "../../models/service/index.ts";
 import { knownScores } from "../models/scoring/fixtures.ts";
-import { findRuntimes, type Runtime } from "../runtime/runtimes.ts";
+import { type Runtime, runtimesHere } from "../runtime/runtimes.ts";
 import { type Serving, startServing, withParent } from "./serving.ts";
 
 const main = new URL("../../cli/main.ts", import.meta.url).pathname;
-const runtimes = findRuntimes().filter(
-  (runtime): runtime is Runtime => "command" in runtime && runtime.name !== "Deno",
-);
+const runtimes = runtimesHere("Bun", "Node");
 
 let folder = "";
 let model = "";

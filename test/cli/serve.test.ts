@@ -13,13 +13,11 @@ import { answerSchema, modelsSchema, problemSchema } from "../../models/service/
 import { sharedDevice } from "../engine/device.ts";
 import { knownScores, smallModel } from "../models/scoring/fixtures.ts";
 import { figure, formBytes } from "../models/service/requests.ts";
-import { findRuntimes, type Runtime } from "../runtime/runtimes.ts";
+import { type Runtime, runtimesHere } from "../runtime/runtimes.ts";
 import { type Serving, startServing } from "./serving.ts";
 
 const main = new URL("../../cli/main.ts", import.meta.url).pathname;
-const runtimes = findRuntimes().filter(
-  (runtime): runtime is Runtime => "command" in runtime && runtime.name !== "Deno",
-);
+const runtimes = runtimesHere("Bun", "Node");
 
 let folder = "";
 let model = "";

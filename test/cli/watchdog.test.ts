@@ -2,12 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { findRuntimes, type Runtime } from "../runtime/runtimes.ts";
+import { type Runtime, runtimesHere } from "../runtime/runtimes.ts";
 
 const script = new URL("watched.ts", import.meta.url).pathname;
-const runtimes = findRuntimes().filter(
-  (runtime): runtime is Runtime => "command" in runtime && runtime.name !== "Deno",
-);
+const runtimes = runtimesHere("Bun", "Node");
 
 function watched({ command, run }: Runtime, ...words: string[]) {
   const [program, ...rest] = [...command, ...run, script, ...words];

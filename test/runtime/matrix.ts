@@ -30,6 +30,8 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const probeScript = fileURLToPath(new URL("../../engine/device/probe-process.ts", import.meta.url));
 const cellLimitMs = 40 * 60_000;
 const probeLimitMs = 120_000;
+/** A process of tests keeps about one core busy. */
+const cellsAtOnce = 2;
 
 const smokeFiles = [
   "test/engine/device/check.test.ts",
@@ -63,7 +65,9 @@ async function matrix(words: readonly string[]): Promise<number> {
     return 1;
   }
   const folder = mkdtempSync(join(tmpdir(), "acutance-matrix-"));
+  /** In the order of the table: the cells that run are filled in as they end. */
   const results: Result[] = [];
+  const waiting: { readonly runtime: Runtime; readonly cell: Cell; readonly row: number }[] = [];
   const drivers = findDrivers();
   for (const runtime of findRuntimes()) {
     if ("missing" in runtime) {
@@ -73,9 +77,15 @@ async function matrix(words: readonly string[]): Promise<number> {
     for (const cell of await cells(runtime, drivers)) {
       // Bun on the default adapter is what `bun run test` covers.
       if (smoke && cell.isDefault === (runtime.name === "Bun")) continue;
-      results.push(cell.missing || cell.problem ? cell : await runCell(runtime, cell, files, folder));
+      const row = results.push(cell) - 1;
+      if (!cell.missing && !cell.problem) waiting.push({ runtime, cell, row });
     }
   }
+  const inTurn = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift())
+      results[next.row] = await runCell(next.runtime, next.cell, files, folder);
+  };
+  await Promise.all(Array.from({ length: cellsAtOnce }, inTurn));
   console.log(`\n${markdown(results)}\n`);
   const total = (key: "passed" | "failed" | "skipped") =>
     results.reduce((sum, { counts }) => sum + (counts?.[key] ?? 0), 0);
@@ -154,7 +164,7 @@ async function runCell(runtime: Runtime, cell: Cell, files: readonly string[], f
   const isBroken = total === 0 || (end.code !== 0 && counts.failed === 0 && !atEnd);
   const problem = isBroken ? `${how}; see ${path}.log` : undefined;
   console.log(
-    `  ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped in ${seconds.toFixed(0)} s`,
+    `${name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped in ${seconds.toFixed(0)} s`,
   );
   if (problem ?? note) console.log(`  ${problem ?? note}`);
   else if (counts.failed) console.log(`  ${counts.failures.join("\n  ")}\n  see ${path}.log`);

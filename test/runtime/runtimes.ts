@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 /** A JavaScript runtime and how it is told to run this project. */
 export interface Runtime {
   readonly name: "Bun" | "Node" | "Deno";
-  /** Words that start it: a path, or npx with the package that brings it. */
+  /** What starts it: its name in PATH, or a path. */
   readonly command: readonly string[];
   /** Words after the command that run a TypeScript file. */
   readonly run: readonly string[];
@@ -21,11 +21,13 @@ export interface Missing {
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const testTimeoutMs = 120_000;
 
-const known: readonly (Omit<Runtime, "command"> & { least: string; npm: string })[] = [
+/** With the oldest version, the package that brings one, and words that evaluate a program given in a word. */
+const known: readonly (Omit<Runtime, "command"> & { least: string; npm: string; evaluate: readonly string[] })[] = [
   {
     name: "Bun",
     least: "1.4",
     npm: "bun@1.4.5",
+    evaluate: ["-e"],
     run: [],
     test: (files, report) => [
       "test",
@@ -38,6 +40,7 @@ const known: readonly (Omit<Runtime, "command"> & { least: string; npm: string }
     // Runs TypeScript with `using` as it is, and knows import.meta.main.
     least: "24.2",
     npm: "node@24.21.0",
+    evaluate: ["-e"],
     run: [],
     test: (files, report) => [
       ...["--import", here("node-hooks.ts"), "--expose-gc"],
@@ -51,6 +54,7 @@ const known: readonly (Omit<Runtime, "command"> & { least: string; npm: string }
     name: "Deno",
     least: "2.9",
     npm: "deno@2.9.6",
+    evaluate: ["eval"],
     run: ["run", "--allow-all", "--no-check", "--node-modules-dir=manual"],
     test: (files, report) => [
       ...["test", "--allow-all", "--no-check", "--node-modules-dir=manual"],
@@ -60,22 +64,32 @@ const known: readonly (Omit<Runtime, "command"> & { least: string; npm: string }
   },
 ];
 
-/** The three runtimes: from PATH where new enough, else the pinned version through npx. */
-export function findRuntimes(): (Runtime | Missing)[] {
-  return known.map(({ least, npm, ...runtime }) => {
+/**
+ * The runtimes, all or those named: from PATH where new enough, else the pinned version that npx brings. The command is then the program itself:
+ * npx takes a second of each start.
+ */
+export function findRuntimes(names: readonly Runtime["name"][] = known.map(({ name }) => name)): (Runtime | Missing)[] {
+  const wanted = known.filter(({ name }) => names.includes(name));
+  return wanted.map(({ least, npm, evaluate, ...runtime }) => {
     const program = runtime.name.toLowerCase();
-    const found = version([program]);
+    const found = /\d+\.\d+\.\d+/.exec(said([program, "--version"]) ?? "")?.[0];
     if (found && atLeast(found, least)) return { ...runtime, command: [program] };
     const command = ["npx", "--yes", npm];
-    if (version(command)) return { ...runtime, command };
+    const path = said([...command, ...evaluate, "console.log(process.execPath)"])?.trim();
+    if (path) return { ...runtime, command: [path] };
     const why = found ? `${program} ${found} is older than ${least}` : `no ${program} in PATH`;
     return { name: runtime.name, missing: `${why}, and \`${command.join(" ")}\` does not start` };
   });
 }
 
-/** "24.21.0", or undefined when the command does not start. */
-function version(command: readonly string[]): string | undefined {
-  const [program, ...words] = [...command, "--version"];
+/** Those of the named runtimes that are here. */
+export function runtimesHere(...names: Runtime["name"][]): Runtime[] {
+  return findRuntimes(names).filter((runtime): runtime is Runtime => "command" in runtime);
+}
+
+/** What a command prints, or undefined when it does not start or fails. */
+function said(command: readonly string[]): string | undefined {
+  const [program, ...words] = command;
   const { status, stdout } = spawnSync(program!, words, {
     encoding: "utf8",
     timeout: 300_000,
@@ -83,7 +97,7 @@ function version(command: readonly string[]): string | undefined {
     env: { ...process.env, npm_config_fetch_retries: "1" },
     shell: process.platform === "win32",
   });
-  return status === 0 ? /\d+\.\d+\.\d+/.exec(stdout)?.[0] : undefined;
+  return status === 0 ? stdout : undefined;
 }
 
 /** Compares the leading numbers of versions. Exported for tests. */

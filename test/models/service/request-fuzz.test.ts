@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findRuntimes, type Runtime } from "../../runtime/runtimes.ts";
+import { runtimesHere } from "../../runtime/runtimes.ts";
 import { knownScores } from "../scoring/fixtures.ts";
 import { fuzzRuntime } from "./fuzz-process.ts";
 
@@ -19,7 +19,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const runtimes = findRuntimes().filter((runtime): runtime is Runtime => "command" in runtime);
+const runtimes = runtimesHere("Bun", "Node", "Deno");
 
 test.each(runtimes.map((runtime) => [runtime.name, runtime] as const))(
   `under %s ${count} requests by a grammar are answered or ended, and pictures get their scores between them`,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
 import { copyFile, mkdir, mkdtemp, readdir, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -59,9 +60,13 @@ async function rowFiles(features: string): Promise<Map<string, number>> {
   return found;
 }
 
-async function tensorsOf(path: string): Promise<Map<string, readonly number[]>> {
+/** SHA-256 of the bits of every tensor, by name. */
+async function tensorsOf(path: string): Promise<Map<string, string>> {
   await using file = await openSafetensors(path);
-  const entries = [...file.tensors.keys()].map(async (name) => [name, [...toFloat32(await file.read(name))]] as const);
+  const entries = [...file.tensors.keys()].map(async (name) => {
+    const bits = new Uint8Array(toFloat32(await file.read(name)).slice().buffer);
+    return [name, createHash("sha256").update(bits).digest("hex")] as const;
+  });
   return new Map(await Promise.all(entries));
 }
 
@@ -103,8 +108,8 @@ describe.each([
     const after = await tensorsOf(join(hooks.folder, "model.safetensors"));
     const names = result.model.frozenNames;
     expect(names.size).toBeGreaterThan(10);
-    for (const [name, values] of before) {
-      const same = JSON.stringify(values) === JSON.stringify(after.get(name));
+    for (const [name, bits] of before) {
+      const same = bits === after.get(name);
       // Of a fixed norm only the statistics are set.
       const isKept = names.has(name) || (title.includes("once") && /^head\.norm\.(weight|bias)$/.test(name));
       expect([name, same]).toEqual([name, isKept]);

@@ -5,6 +5,7 @@ import { decode } from "../../../../../models/data/pictures/decode.ts";
 import { DecoderBusyError, DecoderPool } from "../../../../../models/data/pictures/decoding/pool.ts";
 import { PictureError } from "../../../../../models/data/pictures/picture-error.ts";
 import { badPictures, noisePictures } from "../../../scoring/fixtures.ts";
+import { manyScans } from "../../../service/costly.ts";
 
 /** A PNG of one colour: a small file of many pixels. */
 async function plain(width: number, height: number): Promise<Uint8Array> {
@@ -70,29 +71,29 @@ describe("pictures decoded in processes of their own", () => {
 
 describe("a picture that takes too much", () => {
   test("time is refused, and the next is decoded", async () => {
-    await using pool = new DecoderPool({ processes: 1, seconds: 0.2, slowSeconds: 60 });
+    await using pool = new DecoderPool({ processes: 1, seconds: 1, slowSeconds: 1000 });
     const [good] = await noisePictures(1);
     await pool.decode(good!, {}, whole); // the process is there
-    const long = pool.decode(await plain(12_000, 9_000), { name: "long.png" }, whole);
-    expect(long).rejects.toThrow("long.png: too costly. Decoding it takes more than 0.2 s.");
+    const long = pool.decode(await manyScans(100), { name: "long.jpg" }, whole);
+    expect(long).rejects.toThrow("long.jpg: too costly. Decoding it takes more than 1 s.");
     await long.catch(() => {});
     expect(await pool.decode(good!, {}, whole)).toEqual(await decode(good!));
   });
 
   test("memory is refused, and the next is decoded", async () => {
     const [good] = await noisePictures(1);
-    await using pool = new DecoderPool({ processes: 1, memoryBytes: 300 * 2 ** 20, slowSeconds: 60 });
-    const long = pool.decode(await plain(14_000, 14_000), {}, whole);
+    await using pool = new DecoderPool({ processes: 1, memoryBytes: 300 * 2 ** 20, seconds: 60, slowSeconds: 60 });
+    const long = pool.decode(await plain(11_000, 11_000), {}, whole);
     expect(long).rejects.toThrow("takes more than 314572800 bytes of memory");
     await long.catch(() => {});
     expect(await pool.decode(good!, {}, whole)).toEqual(await decode(good!));
   });
 
   test("waits for its like, and no other waits for it", async () => {
-    await using pool = new DecoderPool({ processes: 1, slowSeconds: 0.05, seconds: 5 });
+    await using pool = new DecoderPool({ processes: 1, slowSeconds: 0.01, seconds: 5 });
     const [good] = await noisePictures(1);
     await pool.decode(good!, {}, whole);
-    const slow = await plain(2_000, 2_000);
+    const slow = await plain(800, 800);
     const [held, isHeld] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const first = pool.decode(slow, {}, async () => {
       isHeld.resolve();
