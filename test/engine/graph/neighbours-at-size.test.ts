@@ -67,7 +67,7 @@ describe("memory of the graph", () => {
   }
 
   test("100,000 points of 256 numbers take less than 300 MiB beside the features", async () => {
-    const device = await sharedDevice();
+    using device = await openDevice();
     let featureBytes = 0;
     const { peakBytes } = device.rehearse(() => {
       const features = Tensor.empty(device, [100_000, 256]);
