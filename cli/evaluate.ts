@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { stringify } from "csv-stringify/sync";
 import { ratedRows, readSplit } from "../models/data/index.ts";
+import type { Score } from "../models/labels/score.ts";
 import { bootstrapInterval, evaluate, plcc, srcc } from "../models/metrics/index.ts";
 import { openScorer } from "../models/scoring/scorer.ts";
 import { sameSplit } from "../models/training/run-id.ts";
@@ -17,6 +18,7 @@ import {
 import { checkNumbersOption, deviceSource, memoryOption } from "./device.ts";
 import { modelOption, modelWords } from "./model-option.ts";
 import { outputFile } from "./output.ts";
+import { scoreColumns, scoreIn } from "./score-output.ts";
 import { progress } from "./terminal.ts";
 import { resultTable } from "./train.ts";
 
@@ -78,14 +80,13 @@ async function run(flags: EvaluateFlags): Promise<void> {
   if (flags.split) expectOwnSplit(flags, scorer.card.run, chosen!.run);
   const bar = progress("scoring", rows.length);
   const mos = new Map(rows.map((row) => [row.path, row]));
-  const scored: { name: string; mos: number; score: number; standardDeviation: number; confidence: number }[] = [];
+  const scored: ({ name: string; mos: number } & Score)[] = [];
   for await (const result of scorer.scoreMany(mos.keys())) {
     bar.advance();
     const row = mos.get(result.picture)!;
     if ("error" in result) console.error(`left out: ${row.name}: ${result.error.message}`);
     else {
-      const { score, standardDeviation, confidence } = result;
-      scored.push({ name: row.name, mos: row.mos, score, standardDeviation, confidence });
+      scored.push({ name: row.name, mos: row.mos, ...scoreIn(result) });
     }
   }
   bar.stop();
@@ -95,7 +96,8 @@ async function run(flags: EvaluateFlags): Promise<void> {
     srcc: bootstrapInterval(predicted, truth, srcc),
     plcc: bootstrapInterval(predicted, truth, plcc),
   };
-  if (predictions) predictions.replace(stringify(scored, { header: true }));
+  const columns = ["name", "mos", ...scoreColumns(scorer.card.options)];
+  if (predictions) predictions.replace(stringify(scored, { header: true, columns }));
   if (flags.json)
     console.log(
       JSON.stringify({ model: modelWords(flags.model), range: scorer.card.range, ...result, intervals }, null, 2),

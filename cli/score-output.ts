@@ -1,7 +1,10 @@
 import { stringify } from "csv-stringify/sync";
 import { GpuError } from "../engine/device/errors.ts";
 import { asText, printable } from "../models/data/files/file-name.ts";
-import { type MosRange, PictureError } from "../models/data/index.ts";
+import { PictureError } from "../models/data/index.ts";
+import type { Score } from "../models/labels/score.ts";
+import type { ModelCard } from "../models/networks/model.ts";
+import type { ModelOptions } from "../models/networks/options.ts";
 import type { ScoredPicture } from "../models/scoring/scorer.ts";
 import { inFlags } from "./option-words.ts";
 import { type Output, standardOutput } from "./output.ts";
@@ -9,10 +12,24 @@ import { runningOptions } from "./running.ts";
 import { table } from "./terminal.ts";
 
 /** A picture with its score, or why it has none. */
-export type ScoreRow = { readonly path: string } & (
-  | { readonly score: number; readonly standardDeviation: number; readonly confidence: number }
-  | { readonly error: string }
-);
+export type ScoreRow = { readonly path: string } & (Score | { readonly error: string });
+
+/** Names of the numbers of a score: those of every model, which has them or not, and those of one that tells classes. */
+export function scoreColumns({ head }: Pick<ModelOptions, "head">): (keyof Score)[] {
+  const classes = ["class", "classProbability"] as const;
+  return ["score", "standardDeviation", "confidence", ...(head === "classes" ? classes : [])];
+}
+
+/** The numbers of a score, in the order of their columns. */
+export function scoreIn({ score, standardDeviation, confidence, class: best, classProbability }: Score): Score {
+  return {
+    score,
+    ...(standardDeviation !== undefined && { standardDeviation }),
+    ...(confidence !== undefined && { confidence }),
+    ...(best !== undefined && { class: best }),
+    ...(classProbability !== undefined && { classProbability }),
+  };
+}
 
 export type ScoreForm = "table" | "json" | "csv";
 
@@ -36,15 +53,15 @@ export class ScoreOutput {
   #next = 0;
   #hasHeader = false;
   #finished = false;
-  #range: MosRange | undefined;
+  #card: Pick<ModelCard, "range" | "options"> | undefined;
 
   constructor(options: ScoreOutputOptions) {
     this.#options = options;
   }
 
-  /** Ends of the model's scale; nothing is written before they are known. */
-  set range(range: MosRange) {
-    this.#range = range;
+  /** Of the model; nothing is written before it is known. */
+  set card(card: Pick<ModelCard, "range" | "options">) {
+    this.#card = card;
   }
 
   get rows(): readonly ScoreRow[] {
@@ -53,7 +70,7 @@ export class ScoreOutput {
 
   set(place: number, row: ScoreRow): void {
     this.#rows[place] = row;
-    if (!this.#streams || !this.#range) return;
+    if (!this.#streams || !this.#card) return;
     const ready: ScoreRow[] = [];
     for (let next = this.#rows[this.#next]; next; next = this.#rows[++this.#next]) ready.push(next);
     this.#append(ready);
@@ -64,7 +81,7 @@ export class ScoreOutput {
     if (this.#finished) return;
     this.#finished = true;
     const rows = this.rows;
-    if (rows.length === 0 || !this.#range) return;
+    if (rows.length === 0 || !this.#card) return;
     if (this.#streams) this.#append(this.#rows.slice(this.#next).filter((row) => row !== undefined));
     else this.#writeWhole(rows, interrupted);
   }
@@ -96,16 +113,18 @@ export class ScoreOutput {
   #text(rows: readonly ScoreRow[], interrupted: boolean): string {
     const { form, model } = this.#options;
     if (form === "csv") return this.#csv(rows, true);
-    if (form === "table") return scoreTable(rows, this.#range!);
-    const range = [...this.#range!];
+    if (form === "table") return scoreTable(rows, this.#card!);
+    const range = [...this.#card!.range];
     const pictures = rows.map(({ path, ...row }) => ({ path: asText(path), ...row }));
     const ending = interrupted ? { interrupted } : {};
     return `${JSON.stringify({ model, range, direction: "higher is better", ...ending, pictures }, null, 2)}\n`;
   }
 
   #csv(rows: readonly ScoreRow[], header: boolean): string {
-    const [low, high] = this.#range!;
-    const columns = ["path", "score", "low", "high", "standardDeviation", "confidence", "error"];
+    const { range, options } = this.#card!;
+    const [low, high] = range;
+    const [score, ...others] = scoreColumns(options);
+    const columns = ["path", score!, "low", "high", ...others, "error"];
     return stringify(
       rows.map(({ path, ...row }) => ({ low, high, path: asText(path), ...row })),
       { header, columns },
@@ -113,25 +132,34 @@ export class ScoreOutput {
   }
 }
 
-function scoreTable(rows: readonly ScoreRow[], [low, high]: MosRange): string {
-  const cells = rows.map((row) =>
-    "error" in row
-      ? [printable(row.path), "", "", "", printable(row.error)]
-      : [printable(row.path), row.score.toFixed(2), row.standardDeviation.toFixed(2), row.confidence.toFixed(3), ""],
-  );
-  const withErrors = cells.some((row) => row[4]);
-  const headers = ["picture", `score (${low}-${high})`, "sd", "confidence", ...(withErrors ? ["error"] : [])];
-  return `${table(
-    headers,
-    cells.map((row) => row.slice(0, headers.length)),
-  )}\n`;
+/** How a table has the numbers of a score: heading and digits. */
+const tableColumns: Readonly<Record<keyof Score, readonly [heading: string, digits: number]>> = {
+  score: ["score", 2],
+  standardDeviation: ["sd", 2],
+  confidence: ["confidence", 3],
+  class: ["class", 0],
+  classProbability: ["of the class", 3],
+};
+
+function scoreTable(
+  rows: readonly ScoreRow[],
+  { range: [low, high], options }: Pick<ModelCard, "range" | "options">,
+): string {
+  const columns = scoreColumns(options);
+  const withErrors = rows.some((row) => "error" in row);
+  const headings = columns.map((name) => (name === "score" ? `score (${low}-${high})` : tableColumns[name][0]));
+  const cells = rows.map((row) => {
+    const score: Partial<Score> = "error" in row ? {} : row;
+    const numbers = columns.map((name) => score[name]?.toFixed(tableColumns[name][1]) ?? "");
+    return [printable(row.path), ...numbers, ...(withErrors ? ["error" in row ? printable(row.error) : ""] : [])];
+  });
+  return `${table(["picture", ...headings, ...(withErrors ? ["error"] : [])], cells)}\n`;
 }
 
 /** A result of the scorer as a row; the error leaves out the path, which the row has. */
 export function rowOf(path: string, result: ScoredPicture): ScoreRow {
   if (!("error" in result)) {
-    const { score, standardDeviation, confidence } = result;
-    return { path, score, standardDeviation, confidence };
+    return { path, ...scoreIn(result) };
   }
   const { error } = result;
   const own = error instanceof PictureError ? `${error.path}: ` : "";

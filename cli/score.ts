@@ -89,7 +89,7 @@ async function run(words: string[], flags: ScoreFlags, form: ScoreForm): Promise
       onNote: (note) => console.error(`note: ${note}`),
       ...(flags.tiles !== undefined && { tiles: flags.tiles }),
     });
-    output.range = scorer.card.range;
+    output.card = scorer.card;
     const places: number[] = [];
     asked.forEach(({ path, leftOut }, place) => {
       if (leftOut === undefined) places.push(place);

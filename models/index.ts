@@ -21,6 +21,7 @@ export type { Score } from "./labels/score.ts";
 export { resumeCpl, trainCpl } from "./methods/cpl/index.ts";
 export { type CplOptions, type CplOptionsInput, cplOptions } from "./methods/cpl/options.ts";
 export * from "./metrics/index.ts";
+export type { HeadName } from "./networks/heads.ts";
 export { type ModelCard, openModel, QualityNetwork, saveModel } from "./networks/model.ts";
 export { OptionError } from "./options.ts";
 export type { AdapterOptions } from "./scoring/device.ts";

@@ -7,8 +7,7 @@ import sharp from "sharp";
 import type { Device } from "../../engine/device/device.ts";
 import { decode, prefetch, upload } from "../data/index.ts";
 import { photographPath } from "../demo.ts";
-import { centrePass, Forward } from "../networks/forward.ts";
-import { distributions } from "../networks/heads.ts";
+import { answersOf, centrePass, Forward } from "../networks/forward.ts";
 import { QualityNetwork, saveModel } from "../networks/model.ts";
 import { type ModelOptions, modelOptions } from "../networks/options.ts";
 import { openScorer } from "../scoring/scorer.ts";
@@ -99,7 +98,7 @@ export async function networkMilliseconds(
 ): Promise<number> {
   const model = new QualityNetwork(device, options);
   const picture = upload(device, await decode(path), options.resize);
-  using forward = new Forward(model.device, batch, centrePass(model, distributions));
+  using forward = new Forward(model.device, batch, centrePass(model, answersOf(model)));
   const run = () => forward.run(Array(batch).fill(picture), (output) => output.read());
   const runs = 2;
   try {

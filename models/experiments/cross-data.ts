@@ -1,5 +1,6 @@
 import { DeviceLostError } from "../../engine/device/errors.ts";
 import type { MosRange } from "../data/index.ts";
+import { hasSpread } from "../labels/score.ts";
 import { evaluate } from "../metrics/index.ts";
 import type { PartResult } from "../report/experiment/experiment-record.ts";
 import { openScorer } from "../scoring/scorer.ts";
@@ -59,8 +60,10 @@ async function testOnce(
       path: row.path,
       mos: row.mos!,
       score: range[0] + (scored.score - low) * scale,
-      standardDeviation: scored.standardDeviation * scale,
-      confidence: scored.confidence,
+      ...(hasSpread(scored) && {
+        standardDeviation: scored.standardDeviation * scale,
+        confidence: scored.confidence,
+      }),
     });
   }
   if (predictions.length < 3) throw new RangeError(`only ${predictions.length} pictures of ${name} could be scored`);

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { MosRange } from "../data/index.ts";
+import { headNames } from "../networks/heads.ts";
 import type { TrainingOptions } from "../training/options.ts";
 import { defaultMethod } from "./settings.ts";
 import type { HashedRow, HashedSet } from "./sources.ts";
@@ -38,8 +39,9 @@ export function trainingKey({
 }: TrainingContent): string {
   return digest({
     ...rest,
-    // Trainings by the default were kept before there were others.
+    // Trainings by the default, and with the default head, were kept before there were others.
     ...(method !== defaultMethod && { method }),
+    options: { ...rest.options, ...(rest.options.head === headNames[0] && { head: undefined }) },
     labelled: labelled.map(contentOf),
     // Their order is that of the batches, so rows are not sorted here.
     unlabelled: unlabelled.map(contentOf),

@@ -260,7 +260,8 @@ export class ExperimentStore implements Disposable {
     const { name, path, mos, stageOne, score, standardDeviation, confidence, shareBelow } = row;
     this.#insert("predictions", {
       ...{ training: key, part, name, path, mos: mos ?? null, stage_one: stageOne ?? null },
-      ...{ score, standard_deviation: standardDeviation, confidence, share_below: shareBelow ?? null },
+      ...{ score, standard_deviation: standardDeviation ?? null, confidence: confidence ?? null },
+      share_below: shareBelow ?? null,
     });
   }
 

@@ -46,6 +46,13 @@ function checkLevels(levels: number): void {
   }
 }
 
+function checkScore(score: number): void {
+  if (score >= LOWEST - SLACK && score <= HIGHEST + SLACK) return;
+  throw new RangeError(
+    `A score must lie in [${LOWEST}, ${HIGHEST}], got ${score}; check that the MOS range covers every MOS.`,
+  );
+}
+
 /**
  * MOS on the scale of a data set → score on the common scale [1, 100]: y = 1 + 99 (MOS - lo) / (hi - lo).
  * With the nominal range nothing leaks from the test part; values outside the range map outside [1, 100].
@@ -93,11 +100,7 @@ export function scoreSet(levels: number): Float64Array {
  */
 export function convertScore(score: number, mode: LabelMode, levels: number, deviation = 10): Float64Array {
   checkLevels(levels);
-  if (!(score >= LOWEST - SLACK && score <= HIGHEST + SLACK)) {
-    throw new RangeError(
-      `A score must lie in [${LOWEST}, ${HIGHEST}], got ${score}; check that the MOS range covers every MOS.`,
-    );
-  }
+  checkScore(score);
   const last = levels - 1;
   const between = (count: number) => Math.max(0, Math.min(count, ((score - LOWEST) * count) / (HIGHEST - LOWEST)));
   const rounded = Math.round(between(last));
@@ -116,10 +119,42 @@ export function convertScore(score: number, mode: LabelMode, levels: number, dev
       if (levels !== ONE_HOT_LEVELS) {
         throw new RangeError(`The label mode onehot5 is for a score set of ${ONE_HOT_LEVELS} levels, got ${levels}.`);
       }
-      return oneHot(levels, Math.max(0, Math.ceil(between(levels) - SLACK) - 1));
+      return oneHot(levels, classOf(score, levels));
     default:
       throw new RangeError(`Unknown label mode ${JSON.stringify(mode)}; choose one of ${LABEL_MODES.join(", ")}.`);
   }
+}
+
+/**
+ * The class of a score, from 0 for the lowest quality, among so many of equal width: class c of C takes
+ * 1 + 99 c / C < y ≤ 1 + 99 (c + 1) / C, and the first the lowest score too.
+ * @param score on the common scale [1, 100]
+ * @throws RangeError when the score is outside it or there are not at least 2 classes
+ */
+export function classOf(score: number, classes: number): number {
+  checkLevels(classes);
+  checkScore(score);
+  const place = ((score - LOWEST) * classes) / (HIGHEST - LOWEST);
+  return Math.max(0, Math.min(classes, Math.ceil(place - SLACK)) - 1);
+}
+
+/**
+ * The share of the common scale below a score, 0 to 1.
+ * @throws RangeError when the score is outside [1, 100]
+ */
+export function shareOf(score: number): number {
+  checkScore(score);
+  return (score - LOWEST) / (HIGHEST - LOWEST);
+}
+
+/**
+ * The scores in the middle of classes of equal width: 1 + 99 (c + 1/2) / C.
+ * @returns [classes]
+ * @throws RangeError when there are not at least 2
+ */
+export function classCentres(classes: number): Float64Array {
+  checkLevels(classes);
+  return Float64Array.from({ length: classes }, (_, c) => LOWEST + ((HIGHEST - LOWEST) * (c + 0.5)) / classes);
 }
 
 /** Labels of at most two scores for a position between two members of the set, counted from 0. */
@@ -161,20 +196,22 @@ export function convert(scores: ArrayLike<number>, options: ConvertOptions = {})
 }
 
 /**
- * Expectation sum_j p_j M_j of a distribution over the score set of its length.
+ * Expectation sum_j p_j M_j of a distribution.
+ * @param scores M; the score set of its length unless given
  * @returns a score on [1, 100] when p sums to 1
  */
-export function expectation(p: ArrayLike<number>): number {
-  const scores = scoreSet(p.length);
+export function expectation(p: ArrayLike<number>, scores = scoreSet(p.length)): number {
   let sum = 0;
   for (let j = 0; j < p.length; j++) sum += p[j]! * scores[j]!;
   return sum;
 }
 
-/** Standard deviation of a distribution over the score set of its length, on the [1, 100] scale; 0 for one-hot. */
-export function standardDeviation(p: ArrayLike<number>): number {
-  const scores = scoreSet(p.length);
-  const centre = expectation(p);
+/**
+ * Standard deviation of a distribution, on the [1, 100] scale; 0 for one-hot.
+ * @param scores that its entries are of; the score set of its length unless given
+ */
+export function standardDeviation(p: ArrayLike<number>, scores = scoreSet(p.length)): number {
+  const centre = expectation(p, scores);
   let variance = 0;
   for (let j = 0; j < p.length; j++) variance += p[j]! * (scores[j]! - centre) ** 2;
   return Math.sqrt(variance);

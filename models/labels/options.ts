@@ -16,8 +16,16 @@ export const labelShape = {
 
 export type LabelOptions = z.infer<z.ZodObject<typeof labelShape>>;
 
-/** @throws OptionError when the label mode does not go with the size of the score set */
-export function expectLabelOptions(options: LabelOptions & { readonly levels: number }): void {
+/** @throws OptionError when the label options do not go with the head or the size of the score set */
+export function expectLabelOptions(options: LabelOptions & { readonly levels: number; readonly head: string }): void {
+  if (options.head !== "distribution") {
+    for (const name of ["labelMode", "labelDeviation"] as const) {
+      if (options[name] === labelShape[name].parse(undefined)) continue;
+      throw new OptionError(
+        `\`${name}\` ${options[name]} says how a score becomes a distribution, and the \`head\` ${options.head} learns none; leave \`${name}\` out`,
+      );
+    }
+  }
   if (options.labelMode === "onehot5" && options.levels !== ONE_HOT_LEVELS) {
     throw new OptionError(
       `\`labelMode\` onehot5 has one level for each fifth of the scale, \`levels\` is ${options.levels}; give \`levels\` ${ONE_HOT_LEVELS}`,

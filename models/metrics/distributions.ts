@@ -65,6 +65,21 @@ export function cumulativeShare(p: Scores, at: number): number {
 }
 
 /**
+ * {@link cumulativeShare} of probabilities of classes that cut the unit range into equal widths, each even over its class.
+ * @returns a number in [0, 1]
+ */
+export function cumulativeClassShare(p: Scores, at: number): number {
+  const place = Math.min(p.length, Math.max(0, at * p.length));
+  let below = 0;
+  let total = 0;
+  for (let c = 0; c < p.length; c++) {
+    total += p[c]!;
+    below += p[c]! * Math.min(1, Math.max(0, place - c));
+  }
+  return Math.min(1, below / total);
+}
+
+/**
  * How often each grade was given → distribution over m scores: every opinion lies evenly among the scores that are nearer to its
  * grade than to the next. Both sets are equally spaced; with as many scores as grades nothing changes.
  * @param grades counts or shares, worst first

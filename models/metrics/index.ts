@@ -1,6 +1,7 @@
 export { type BootstrapOptions, bootstrapInterval, type Interval } from "./bootstrap.ts";
 export { type FittedCurve, type FittedPlcc, fitCurve, plccFitted } from "./curve.ts";
 export {
+  cumulativeClassShare,
   cumulativeShare,
   emd,
   gradesOnScores,

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { checked, FileError, jsonOf } from "../../engine/weights/files.ts";
 import { SafetensorsError, type SafetensorsFile } from "../../engine/weights/safetensors.ts";
 import type { MosRange } from "../data/index.ts";
+import { type HeadName, headNames } from "./heads.ts";
 import { type ModelOptions, modelOptions, partedOptions } from "./options.ts";
 
 /** What a weights file says about its model, beside the tensors. */
@@ -27,11 +28,12 @@ const firstFormat = "acutance-cpl";
 /** The card as the text entries of a safetensors header. */
 export function cardMetadata(frozenNorms: readonly string[], card: ModelCard): Record<string, string> {
   const { model, method } = partedOptions(card.options);
+  const { head, ...rest } = model;
   return {
     format,
-    network: "distribution",
+    network: String(head),
     ...(card.method !== undefined && { method: card.method }),
-    options: JSON.stringify(model),
+    options: JSON.stringify(rest),
     method_options: JSON.stringify(method),
     score_range: JSON.stringify(card.range),
     score_direction: "higher is better",
@@ -51,6 +53,15 @@ function inputOf({ crop, resize, cropFrom }: ModelOptions): string {
 export const rangeSchema = z
   .tuple([z.number().min(-1e6).max(1e6), z.number().min(-1e6).max(1e6)])
   .refine(([low, high]) => low < high, "the low end comes first and lies below the high one");
+
+/** The head by the name that a card has for it. @throws SafetensorsError when it is unknown */
+function networkIn({ path }: SafetensorsFile, name: string): HeadName {
+  const head = headNames.find((known) => known === name);
+  if (head) return head;
+  throw new SafetensorsError(
+    `${path}: its network is a "${name}", known are ${headNames.join(", ")}; a later version of Acutance may be needed`,
+  );
+}
 
 const texts = z.array(z.string().max(100_000)).max(100_000);
 
@@ -76,7 +87,12 @@ export function readCard(file: SafetensorsFile): ModelCard & { frozenNorms: stri
       found === firstFormat
         ? partedOptions(options)
         : { model: options, method: of("method_options", z.looseObject({})) };
-    return { ...modelOptions(model), ...method };
+    const head = networkIn(file, found === firstFormat ? "distribution" : text("network"));
+    if ("head" in model && model["head"] !== head)
+      throw new SafetensorsError(
+        `${file.path}: its card says network "${head}" and head ${JSON.stringify(model["head"])}`,
+      );
+    return { ...modelOptions({ ...model, head }), ...method };
   };
   try {
     return {

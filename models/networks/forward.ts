@@ -14,6 +14,11 @@ export interface NetworkWork<Item> {
   readonly run: (input: Tensor) => Tensor;
 }
 
+/** The answers of a model's head, as a pass takes them. */
+export function answersOf({ head }: QualityNetwork): (outputs: Outputs) => Tensor {
+  return ({ logits }) => head.answers(logits);
+}
+
 /**
  * Pictures [1, side, side, 3] through a model, which sees the centre of those that are larger than its input.
  * @param output what is wanted of its outputs

@@ -1,24 +1,109 @@
+import { matmul } from "../../engine/ops/contraction/matmul.ts";
 import { softmax } from "../../engine/ops/softmax.ts";
-import type { Tensor } from "../../engine/tensor.ts";
-import { PictureError } from "../data/index.ts";
+import { Tensor } from "../../engine/tensor.ts";
+import { type MosRange, PictureError } from "../data/index.ts";
+import { classCentres, classOf, convert, scoreSet, shareOf } from "../labels/labels.ts";
+import type { LabelOptions } from "../labels/options.ts";
+import { classScoreOf, type Score, scoreOf, shareScoreOf } from "../labels/score.ts";
+import { cumulativeClassShare, cumulativeShare } from "../metrics/index.ts";
 
-/** Logits → distributions over the score set, [N, m]. */
-export const distributions = ({ logits }: { readonly logits: Tensor }) => softmax(logits);
-
-/** A distribution. @throws PictureError "no-score" when its entries are not finite or do not add up to 1 */
-export function checked(distribution: Float32Array, name: string): Float32Array {
-  const sum = distribution.reduce((total, share) => total + share, 0);
-  if (Math.abs(sum - 1) <= 1e-3) return distribution;
-  const wrong = distribution.filter((share) => !Number.isFinite(share)).length;
-  const found = wrong > 0 ? `${wrong} of ${distribution.length} are not finite` : `they add up to ${sum}`;
-  throw new PictureError(name, "no-score", `The model gives it no probabilities: ${found}.`);
+/**
+ * What the last layer of a network gives of a picture, and what becomes of it. An answer is what is read of a view; that of
+ * several views is their {@link meanOf}.
+ */
+export interface Head {
+  /** Numbers of an answer, and of a label. @param levels the option */
+  readonly length: (levels: number) => number;
+  /** What the last layer gives → answers; both [N, length]. */
+  readonly answers: (logits: Tensor) => Tensor;
+  /** What the last layer gives → expected scores as shares of the scale, [N, 1], on the tape. */
+  readonly shares: (logits: Tensor) => Tensor;
+  /** Why numbers are no answer; undefined when they are one. */
+  readonly fault: (answer: Float32Array) => string | undefined;
+  readonly score: (answer: ArrayLike<number>, range: MosRange) => Score;
+  /** How much of an answer lies below a place of the scale, 0 to 1; absent where answers are no probabilities. */
+  readonly shareBelow?: (answer: ArrayLike<number>, at: number) => number;
+  /** Labels [n, length], row-major, of scores on [1, 100]. @throws RangeError when one lies outside */
+  readonly labels: (scores: readonly number[], options: LabelOptions & { readonly levels: number }) => Float32Array;
 }
 
-/** Mean of distributions, element by element. */
-export function meanOf(distributions: readonly Float32Array[]): Float32Array {
-  return Float32Array.from(distributions[0]!, (_, j) => {
+/** What heads have in common whose last layer gives logits. @param members scores on [1, 100] that the entries stand for */
+const ofProbabilities = (members: (levels: number) => Float64Array) => ({
+  length: (levels: number) => levels,
+  answers: (logits: Tensor) => softmax(logits),
+  shares: (logits: Tensor) => {
+    const levels = logits.shape[1]!;
+    const shares = Float32Array.from(members(levels), shareOf);
+    return matmul(softmax(logits), Tensor.constant(logits.device, shares, [levels, 1]));
+  },
+  fault: (answer: Float32Array) => {
+    const sum = answer.reduce((total, share) => total + share, 0);
+    if (Math.abs(sum - 1) <= 1e-3) return undefined;
+    const wrong = notFinite(answer);
+    const found = wrong > 0 ? `${wrong} of ${answer.length} are not finite` : `they add up to ${sum}`;
+    return `The model gives it no probabilities: ${found}.`;
+  },
+});
+
+/** Every kind of head by the word of the option `head`, the default first. */
+export const heads = {
+  /** A distribution over the score set, from logits [N, m]. */
+  distribution: {
+    ...ofProbabilities(scoreSet),
+    score: scoreOf,
+    shareBelow: cumulativeShare,
+    labels: (scores, { labelMode: mode, levels, labelDeviation: deviation }) =>
+      convert(scores, { mode, levels, deviation }),
+  },
+  /** A score [N, 1], as a share of the scale; it may lie a little beyond the ends. */
+  score: {
+    length: () => 1,
+    answers: (logits) => logits,
+    shares: (logits) => logits,
+    fault: (answer) => (notFinite(answer) > 0 ? `The model gives it the score ${answer[0]}.` : undefined),
+    score: (answer, range) => shareScoreOf(answer[0]!, range),
+    labels: (scores) => Float32Array.from(scores, shareOf),
+  },
+  /** Probabilities of classes that cut the scale into equal widths, the lowest first, from logits [N, C]. */
+  classes: {
+    ...ofProbabilities(classCentres),
+    score: classScoreOf,
+    shareBelow: cumulativeClassShare,
+    labels: (scores, { levels }) => {
+      const rows = new Float32Array(scores.length * levels);
+      scores.forEach((score, i) => {
+        rows[i * levels + classOf(score, levels)] = 1;
+      });
+      return rows;
+    },
+  },
+} as const satisfies Record<string, Head>;
+
+export type HeadName = keyof typeof heads;
+
+export const headNames = Object.keys(heads) as [HeadName, ...HeadName[]];
+
+/** The head that options ask for. */
+export function headOf({ head }: { readonly head: HeadName }): Head {
+  return heads[head];
+}
+
+function notFinite(answer: Float32Array): number {
+  return answer.filter((value) => !Number.isFinite(value)).length;
+}
+
+/** An answer. @throws PictureError "no-score" when the numbers are none */
+export function checked(head: Head, answer: Float32Array, name: string): Float32Array {
+  const fault = head.fault(answer);
+  if (fault === undefined) return answer;
+  throw new PictureError(name, "no-score", fault);
+}
+
+/** Mean of answers, element by element. */
+export function meanOf(answers: readonly Float32Array[]): Float32Array {
+  return Float32Array.from(answers[0]!, (_, j) => {
     let sum = 0;
-    for (const distribution of distributions) sum += distribution[j]!;
-    return sum / distributions.length;
+    for (const answer of answers) sum += answer[j]!;
+    return sum / answers.length;
   });
 }

@@ -19,6 +19,7 @@ import {
 } from "../../engine/weights/safetensors.ts";
 import { type Backbone, createBackbone, type InitReport } from "../backbones/index.ts";
 import { cardMetadata, type ModelCard, readCard } from "./card.ts";
+import { type Head, headOf } from "./heads.ts";
 import type { ModelOptions } from "./options.ts";
 import { Trunk } from "./trunk.ts";
 
@@ -30,15 +31,22 @@ export interface Outputs {
   readonly feature: Tensor;
   /** Feature [N, 256] that the graph is built on. */
   readonly embedding: Tensor;
-  /** Logits [N, m] over the score set. */
+  /**
+   * What the last layer gives, by the option `head`: logits [N, m] over the score set, logits [N, C] of classes, or scores
+   * [N, 1] as shares of the scale. The network's {@link Head} says what becomes of it.
+   */
   readonly logits: Tensor;
 }
 
-/** Backbone → 256-d feature → m logits: the network of CPL-IQA (head: [U] in detail; ReLU after the feature). */
+/**
+ * Backbone → 256-d feature → what its {@link Head} is made from: m logits in the network of CPL-IQA (head: [U] in detail; ReLU
+ * after the feature).
+ */
 export class QualityNetwork implements Layer {
   readonly device: Device;
   readonly backbone: Backbone;
   readonly options: ModelOptions;
+  readonly head: Head;
   /** Number of the training step that is recorded or replayed: what dropout draws by. */
   step = 0;
   readonly #trunk: Trunk;
@@ -51,6 +59,7 @@ export class QualityNetwork implements Layer {
     const random = weights === "drawn" ? new Random(options.seed, "weights") : undefined;
     this.device = device;
     this.options = options;
+    this.head = headOf(options);
     const backbone = createBackbone(options.backbone, device, random, {
       ...(options.stages < 4 && { stages: options.stages }),
     });
@@ -60,13 +69,13 @@ export class QualityNetwork implements Layer {
     if (options.featureNorm !== "none") this.#norm = new BatchNorm(device, features);
     if (options.featureNorm === "fixed") this.#norm!.freeze();
     this.#embed = new Linear(device, random?.fork("embedding"), { in: features, out: options.embedding });
-    this.#classify = new Linear(device, random?.fork("logits"), { in: options.embedding, out: options.levels });
+    this.#classify = new Linear(device, random?.fork("logits"), { in: options.embedding, out: this.answerLength });
     nameTensors(this.tensors());
   }
 
   /**
-   * Pictures [N, H, W, 3] in [0, 1], sRGB → feature [N, 256] that the graph is built on, and logits [N, m] over the
-   * score set. With the option `precision` f16 the maps of the backbone are f16 in training; the head is always f32.
+   * Pictures [N, H, W, 3] in [0, 1], sRGB → feature [N, 256] that the graph is built on, and what the head is made from.
+   * With the option `precision` f16 the maps of the backbone are f16 in training; the head is always f32.
    */
   forward(pictures: Tensor, training: boolean): Outputs {
     const precision = training ? this.options.precision : "f32";
@@ -112,6 +121,11 @@ export class QualityNetwork implements Layer {
     if (this.options.featureNorm !== "fixed") return false;
     const [mean, variance] = await Promise.all([this.#norm!.runningMean.read(), this.#norm!.runningVariance.read()]);
     return mean.every((value) => value === 0) && variance.every((value) => value === 1);
+  }
+
+  /** Numbers that come of a view. */
+  get answerLength(): number {
+    return this.head.length(this.options.levels);
   }
 
   /** Length of the pooled feature. */
@@ -239,13 +253,14 @@ export async function openModel(
 }
 
 /** What the card says of the head is what its tensors are, before memory is taken for it. */
-function expectHead(file: SafetensorsFile, { embedding, levels }: ModelOptions): void {
+function expectHead(file: SafetensorsFile, options: ModelOptions): void {
   const expect = (option: string, value: number, name: string) => {
     const found = file.tensors.get(name)?.shape[0];
     if (found === undefined) throw new SafetensorsError(`${file.path} has no tensor "${name}"; it is no whole model`);
     if (found === value) return;
     throw new SafetensorsError(`${file.path}: its card says ${option} ${value}, tensor "${name}" has ${found}`);
   };
-  expect("embedding", embedding, "head.embedding.weight");
-  expect("levels", levels, "head.logits.weight");
+  expect("embedding", options.embedding, "head.embedding.weight");
+  const length = headOf(options).length(options.levels);
+  expect(options.head === "score" ? "head score, of length" : "levels", length, "head.logits.weight");
 }

@@ -1,6 +1,10 @@
 import { z } from "zod";
 import { backboneNames, poolings } from "../backbones/index.ts";
 import { OptionError, optionsBy, side, some, wholeFromZero } from "../options.ts";
+import { headNames } from "./heads.ts";
+
+/** Entries of an answer unless `levels` says otherwise: members of the score set, and classes. */
+const defaultLevels = { distribution: 100, classes: 5 } as const;
 
 /** Options that say what a network is. */
 export const networkShape = {
@@ -45,7 +49,21 @@ export const networkShape = {
     .describe(
       "share of that feature's entries that training sets to 0 at random before the logits (Srivastava et al. 2014)",
     ),
-  levels: z.number().int().min(2).max(10_000).default(100).describe("m, the size of the score set"),
+  head: z
+    .enum(headNames)
+    .default("distribution")
+    .describe(
+      "what the network gives of a picture: a distribution over the score set, a score alone, or probabilities of ordered classes of equal width",
+    ),
+  levels: z
+    .number()
+    .int()
+    .min(2)
+    .max(10_000)
+    .default(defaultLevels.distribution)
+    .describe(
+      `m, the size of the score set; with the head classes their number, which is ${defaultLevels.classes} unless given`,
+    ),
   precision: z
     .enum(["f32", "f16"])
     .default("f32")
@@ -103,12 +121,19 @@ export type ViewOptions = z.infer<z.ZodObject<typeof viewShape>>;
 /** Options of a network and of its views, the only ones that opening and using a model take. */
 export type ModelOptions = NetworkOptions & ViewOptions;
 
+/** Options with the defaults that depend on their head. */
+export function withHeadDefaults<Input extends { readonly head?: unknown; readonly levels?: unknown }>(
+  input: Input,
+): Input {
+  return input.head === "classes" && input.levels === undefined ? { ...input, levels: defaultLevels.classes } : input;
+}
+
 /**
  * Options of a model, whatever method trained it.
  * @throws OptionError naming the option, what was given and what is allowed
  */
 export function modelOptions(input: Record<string, unknown>): ModelOptions {
-  const options = optionsBy(modelSchema, input as z.input<typeof modelSchema>);
+  const options = optionsBy(modelSchema, withHeadDefaults(input) as z.input<typeof modelSchema>);
   expectModelOptions(options);
   return options;
 }
@@ -125,6 +150,11 @@ export function partedOptions(options: Readonly<Record<string, unknown>>) {
 
 /** @throws OptionError when options of a model do not go together */
 export function expectModelOptions(options: ModelOptions): void {
+  if (options.head === "score" && options.levels !== defaultLevels.distribution) {
+    throw new OptionError(
+      `\`levels\` ${options.levels}: a network with the \`head\` score gives one number; leave \`levels\` out`,
+    );
+  }
   if (options.crop > options.resize && options.cropFrom === "resized") {
     throw new OptionError(
       `\`crop\` ${options.crop} is larger than \`resize\` ${options.resize}; pictures are cropped after they are resized`,

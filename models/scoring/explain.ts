@@ -1,7 +1,7 @@
 import sharp from "sharp";
 import { any, type Checks, expectOptions, extent } from "../../engine/arguments.ts";
 import type { MosRange, Picture } from "../data/index.ts";
-import { scoreOf } from "../labels/score.ts";
+import type { Head } from "../networks/heads.ts";
 import { cutCrops, type Grid, gridPlaces, type View } from "../views/crops.ts";
 
 /** Local quality of a picture on a grid of tiles. */
@@ -51,15 +51,20 @@ export function tilesOf(picture: Picture, crop: number, most: number): View[] {
   return cutCrops(picture, crop, (size) => gridPlaces(size, crop, grid));
 }
 
-/** The map of a picture whose {@link tilesOf} have these distributions. */
+/** The map of a picture to whose {@link tilesOf} a network with such a head gave these answers. */
 export function explanationOf(
   picture: Picture,
-  distributions: readonly Float32Array[],
-  { crop, most, range }: { readonly crop: number; readonly most: number; readonly range: MosRange },
+  answers: readonly Float32Array[],
+  {
+    crop,
+    most,
+    range,
+    head,
+  }: { readonly crop: number; readonly most: number; readonly range: MosRange; readonly head: Head },
 ): QualityMap {
   const { width, height } = picture;
   const { rows, columns } = gridOf(width, height, crop, most);
-  const all = distributions.map((distribution) => scoreOf(distribution, range).score);
+  const all = answers.map((answer) => head.score(answer, range).score);
   const scores = Array.from({ length: rows }, (_, row) => all.slice(row * columns, (row + 1) * columns));
   const draw = async (options: DrawOptions = {}) => {
     expectOptions("draw", options, checks);

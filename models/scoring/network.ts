@@ -2,15 +2,14 @@ import type { Device } from "../../engine/device/device.ts";
 import type { DeviceLease } from "../../engine/device/shared.ts";
 import { Tensor } from "../../engine/tensor.ts";
 import { FairQueue } from "../data/fair-queue.ts";
-import { centrePass, Forward, fittingBatch } from "../networks/forward.ts";
-import { distributions } from "../networks/heads.ts";
+import { answersOf, centrePass, Forward, fittingBatch } from "../networks/forward.ts";
 import { type ModelCard, openModel, type QualityNetwork } from "../networks/model.ts";
 
 /** One run of the network. */
 export interface BatchReport {
   /** Views taken through the network at once: pictures, or parts of them. */
   readonly size: number;
-  /** From when the adapter was free for it until its distributions were read, by the host's clock. */
+  /** From when the adapter was free for it until its answers were read, by the host's clock. */
   readonly milliseconds: number;
 }
 
@@ -26,7 +25,7 @@ export interface NetworkOptions {
 interface Waiting {
   readonly view: Tensor;
   readonly since: number;
-  readonly resolve: (distribution: Float32Array) => void;
+  readonly resolve: (answer: Float32Array) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -71,7 +70,7 @@ export class Network {
     this.#options = options;
     const { device } = model;
     const { crop } = model.options;
-    const pass = centrePass(model, distributions);
+    const pass = centrePass(model, answersOf(model));
     const picture = () => Tensor.empty(device, [1, crop, crop, 3]);
     this.batch = Math.min(options.batch, fittingBatch(device, picture, pass));
     this.#forward = new Forward(device, this.batch, pass);
@@ -126,7 +125,7 @@ export class Network {
   }
 
   /**
-   * Distributions over the score set of views [1, crop, crop, 3], in order; each has the bits it would have alone. The views
+   * What the network answers to views [1, crop, crop, 3], in order; each has the bits it would have alone. The views
    * are the network's from now on. An abort takes those that wait out of the queue. Clients whose views wait at the same time get equal
    * shares of the batches.
    * @throws the signal's reason; DeviceLostError; what else went wrong on the device
@@ -206,13 +205,13 @@ export class Network {
     this.#running++;
     void this.#run(views)
       .then((all) => {
-        const { levels } = this.model.options;
+        const { answerLength: length } = this.model;
         const done = performance.now();
         const milliseconds = done - Math.max(began, this.#lastDone);
         this.#lastDone = done;
         this.#options.onBatch({ size: entries.length, milliseconds });
         entries.forEach(({ resolve }, i) => {
-          resolve(all.slice(i * levels, (i + 1) * levels));
+          resolve(all.slice(i * length, (i + 1) * length));
         });
       })
       .catch((error: unknown) => {

@@ -4,8 +4,8 @@ import { DeviceLostError, GpuError } from "../../engine/device/errors.ts";
 import { decode, type MosRange, type Picture, PictureError, prefetch } from "../data/index.ts";
 import { DecoderBusyError } from "../data/pictures/decoding/pool.ts";
 import { Limit, whenAborted } from "../data/prefetch.ts";
-import { type Score, scoreOf } from "../labels/score.ts";
-import { checked, meanOf } from "../networks/heads.ts";
+import type { Score } from "../labels/score.ts";
+import { checked, headOf, meanOf } from "../networks/heads.ts";
 import type { ModelCard } from "../networks/model.ts";
 import { evaluationViews, type Showing, type View } from "../views/crops.ts";
 import { lenderOf } from "./device.ts";
@@ -24,8 +24,11 @@ export type { ScorerOptions };
 export interface PictureScore extends Score {
   /** Ends of the scale of `score`, the lowest quality first. */
   readonly range: MosRange;
-  /** Predicted probability of each member of the score set, which is spread evenly over the range from its low end on. */
-  readonly histogram: readonly number[];
+  /**
+   * Predicted probability of each member of the score set, which is spread evenly over the range from its low end on, or of
+   * each class, which cut the range into equal widths. Absent where the network gives a score alone.
+   */
+  readonly histogram?: readonly number[];
   /** Pixels, upright. */
   readonly width: number;
   readonly height: number;
@@ -90,10 +93,10 @@ type Cut<Kept> = (
   picture: Picture,
 ) => Promise<{ readonly views: readonly View[]; readonly kept: Kept }>;
 
-/** What is kept of a picture, and the distributions of its views. */
+/** What is kept of a picture, and what the network answers to its views. */
 interface Seen<Kept> {
   readonly kept: Kept;
-  readonly distributions: readonly Float32Array[];
+  readonly answers: readonly Float32Array[];
 }
 
 /** What makes the score of a picture; its pixels are let go. */
@@ -104,6 +107,11 @@ const scored: Cut<{ readonly width: number; readonly height: number; readonly lo
   views: await evaluationViews(options, picture),
   kept: { width: picture.width, height: picture.height, look: lookOf(picture) },
 });
+
+/** Unlike pictures of one class have the same score to a network that is sure of it. */
+function isSureOfClass({ classProbability = 0 }: Score): boolean {
+  return classProbability > 0.999;
+}
 
 /** A model that scores pictures; made by {@link openScorer}. Calls that run at the same time share batches. */
 export class Scorer {
@@ -176,11 +184,12 @@ export class Scorer {
     expectNames("score", options, scoreNames);
     const start = performance.now();
     const { range } = this.card;
-    const { kept, distributions } = await this.#see(picture, scored, options);
-    const distribution = meanOf(distributions);
+    const head = headOf(this.card.options);
+    const { kept, answers } = await this.#see(picture, scored, options);
+    const answer = meanOf(answers);
     const { look, ...size } = kept;
-    const score = scoreOf(distribution, range);
-    if (this.#same.notices(score.score, look)) {
+    const score = head.score(answer, range);
+    if (!isSureOfClass(score) && this.#same.notices(score.score, look)) {
       this.#settings.onNote?.(
         `${this.name} gives unlike pictures the same score, ${score.score}: its weights may be damaged, or its training went wrong`,
       );
@@ -188,7 +197,7 @@ export class Scorer {
     return {
       ...score,
       range,
-      histogram: [...distribution],
+      ...(head.shareBelow && { histogram: [...answer] }),
       ...size,
       model: this.name,
       milliseconds: performance.now() - start,
@@ -238,8 +247,8 @@ export class Scorer {
     const most = atLeastOne("tiles", options.tiles ?? 32);
     const { crop } = this.card.options;
     const tiled: Cut<Picture> = async (_, whole) => ({ views: tilesOf(whole, crop, most), kept: whole });
-    const { kept, distributions } = await this.#see(picture, tiled, options);
-    return explanationOf(kept, distributions, { crop, most, range: this.card.range });
+    const { kept, answers } = await this.#see(picture, tiled, options);
+    return explanationOf(kept, answers, { crop, most, range: this.card.range, head: headOf(this.card.options) });
   }
 
   /** Opens a new device now when the present one is lost, instead of with the next picture. @throws as opening does */
@@ -260,7 +269,7 @@ export class Scorer {
     await this.close();
   }
 
-  /** Takes a picture to its distributions, again on another device where one is lost. */
+  /** Takes a picture to the answers to its views, again on another device where one is lost. */
   async #see<Kept>(source: PictureSource, cut: Cut<Kept>, options: ScoreOptions): Promise<Seen<Kept>> {
     const { signal, name } = options;
     if (this.#closed) throw new ScorerClosedError(`the scorer of ${this.#settings.path} is closed; open another`);
@@ -298,11 +307,11 @@ export class Scorer {
     const { signal } = options;
     const arrived = network.announce();
     try {
-      const { kept, distributions } = await this.#decoded(opened, options, async (picture) => {
+      const { kept, answers } = await this.#decoded(opened, options, async (picture) => {
         const { views, kept } = await cut(this.showing, picture).catch((error: unknown) => {
           throw pictureFailure(opened.name, error);
         });
-        const distributions: Promise<Float32Array[]>[] = [];
+        const answers: Promise<Float32Array[]>[] = [];
         // No more of a picture is on the device than makes a batch.
         for (let i = 0; i < views.length; i += network.batch) {
           await network.place();
@@ -310,13 +319,13 @@ export class Scorer {
           const shown = uploaded(network, views.slice(i, i + network.batch), picture, opened.name);
           const seen = network.score(shown, options);
           seen.catch(() => {}); // awaited below, once the decoder is free for the next
-          distributions.push(seen);
+          answers.push(seen);
         }
-        return { kept, distributions };
+        return { kept, answers };
       });
       arrived();
-      const all = (await Promise.all(distributions)).flat();
-      return { kept, distributions: all.map((one) => checked(one, opened.name)) };
+      const all = (await Promise.all(answers)).flat();
+      return { kept, answers: all.map((one) => checked(network.model.head, one, opened.name)) };
     } finally {
       arrived();
     }

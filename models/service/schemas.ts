@@ -1,4 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import { headNames } from "../networks/heads.ts";
 import { problemSchema } from "./problem.ts";
 
 const rangeSchema = z.tuple([z.number(), z.number()]).openapi({
@@ -13,10 +14,17 @@ export const scoreSchema = z
     name: z.string(),
     score: z.number().openapi({ description: "Expected quality on the scale of the range; higher is better" }),
     range: rangeSchema,
-    standardDeviation: z.number().openapi({ description: "Of the predicted distribution, on the same scale" }),
-    confidence: z.number().min(0).max(1),
-    histogram: z.array(z.number()).openapi({
-      description: "Predicted probability of each member of the score set, evenly spread over the range",
+    standardDeviation: z.number().optional().openapi({
+      description: "Of the predicted probabilities, on the same scale; absent where the model gives a score alone",
+    }),
+    confidence: z.number().min(0).max(1).optional().openapi({ description: "Of the same; 1 is sure" }),
+    class: z.int().min(0).optional().openapi({
+      description: "The most probable class, 0 for the lowest quality, where the model tells classes",
+    }),
+    classProbability: z.number().min(0).max(1).optional(),
+    histogram: z.array(z.number()).optional().openapi({
+      description:
+        "Predicted probability of each member of the score set, evenly spread over the range, or of each class, which cut the range into equal widths; absent where the model gives a score alone",
     }),
     width: z.int(),
     height: z.int(),
@@ -65,7 +73,11 @@ export const modelSchema = z
       description:
         "More than 0: the score is the mean over a grid of at most so many tiles at original size that covers the picture; larger ones are reduced until it does",
     }),
-    levels: z.int().openapi({ description: "Members of the score set" }),
+    head: z.enum(headNames).openapi({
+      description:
+        "What the network gives: a distribution over the score set, a score alone, or probabilities of classes",
+    }),
+    levels: z.int().optional().openapi({ description: "Members of the score set, or classes" }),
     batch: z.int().openapi({ description: "The most pictures taken through the network at once" }),
     ready: z.boolean(),
   })

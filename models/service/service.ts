@@ -377,11 +377,12 @@ function crossOrigin(origins: readonly string[]) {
 
 function describe(scorer: Scorer) {
   const { name, card, showing, batch, ready } = scorer;
-  const { backbone, levels } = card.options;
+  const { backbone, head, levels } = card.options;
   const { resize, crop, cropFrom, testCrops: crops, testTiles: tiles } = showing;
   const direction = "higher is better" as const;
+  const answer = { head, ...(head !== "score" && { levels }) };
   const shown = { resize, crop, cropFrom, crops, tiles };
-  return { name, range: mutable(card.range), direction, backbone, ...shown, levels, batch, ready };
+  return { name, range: mutable(card.range), direction, backbone, ...shown, ...answer, batch, ready };
 }
 
 function hashOf(text: string): Buffer {

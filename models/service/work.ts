@@ -195,7 +195,7 @@ export class Work {
       const asked = { signal: time.signal, name, ...(client !== undefined && { client }) };
       const { range, histogram, ...rest } = await scorer.score(bytes, asked);
       metrics.picture("scored");
-      return { line: { index, name, ...rest, range: mutable(range), histogram: [...histogram] } };
+      return { line: { index, name, ...rest, range: mutable(range), ...(histogram && { histogram: [...histogram] }) } };
     } catch (error) {
       const problem = problemOf(error);
       account.failed++;

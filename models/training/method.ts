@@ -58,7 +58,7 @@ export interface PhaseContext {
   readonly data: TrainingData;
   /** Ends of the score scale. */
   readonly range: MosRange;
-  /** [labelled, m], row-major: the labels of the labelled pictures by the label mode. */
+  /** [labelled, length], row-major: the labels of the labelled pictures, as the network's head learns them. */
   readonly labels: Float32Array<ArrayBuffer>;
   /** The record of the run, which grows. */
   readonly progress: Progress;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { expectLabelOptions, labelShape } from "../labels/options.ts";
-import { expectModelOptions, networkShape, viewShape } from "../networks/options.ts";
+import { expectModelOptions, networkShape, viewShape, withHeadDefaults } from "../networks/options.ts";
 import { atLeastZero, batch, count, OptionError, optionsBy, positive, wholeFromZero } from "../options.ts";
 
 /** Options of the steps. */
@@ -69,7 +69,7 @@ export function trainingOptions<Schema extends z.ZodObject<typeof trainingShape>
   schema: Schema,
   input: z.input<Schema>,
 ): z.output<Schema> {
-  const options = optionsBy(schema, input);
+  const options = optionsBy(schema, withHeadDefaults(input));
   const common = options as TrainingOptions;
   expectModelOptions(common);
   expectLabelOptions(common);

@@ -1,5 +1,5 @@
 import type { MosRange } from "../data/range.ts";
-import type { Score } from "../labels/score.ts";
+import type { SpreadScore } from "../labels/score.ts";
 import {
   cumulativeShare,
   emd,
@@ -10,6 +10,7 @@ import {
   reliability,
   wasserstein,
 } from "../metrics/index.ts";
+import type { Head } from "../networks/heads.ts";
 import type { RunRecord } from "./run-record.ts";
 import type { RatedRow } from "./training.ts";
 
@@ -19,9 +20,9 @@ type ReliabilityRecord = NonNullable<RunRecord["reliability"]>[number];
 /** A test picture with what a model predicted for it. */
 export interface PredictedDistribution {
   readonly row: RatedRow;
-  /** [m], over the score set. */
+  /** [m], over the score set, or probabilities of classes. */
   readonly distribution: ArrayLike<number>;
-  readonly score: Score;
+  readonly score: SpreadScore;
 }
 
 /** The score set's range and that of the data set's grades; they differ when Eq. 1 takes the observed range. */
@@ -30,9 +31,14 @@ export interface Scales {
   readonly grades: MosRange;
 }
 
-/** Share of a predicted distribution over the score set of a range below the picture's MOS. */
-export function shareBelow(distribution: ArrayLike<number>, mos: number, range: MosRange): number {
-  return cumulativeShare(distribution, onUnit(mos, range));
+/** Share of a predicted distribution below the picture's MOS. @param below what the network's head says of it */
+export function shareBelow(
+  distribution: ArrayLike<number>,
+  mos: number,
+  range: MosRange,
+  below: NonNullable<Head["shareBelow"]> = cumulativeShare,
+): number {
+  return below(distribution, onUnit(mos, range));
 }
 
 /** Reliability of the spreads predicted for a test part; undefined with fewer than 3 pictures. */
@@ -40,12 +46,13 @@ export function spreadReliability(
   name: string,
   predicted: readonly PredictedDistribution[],
   range: MosRange,
+  below?: Head["shareBelow"],
 ): ReliabilityRecord | undefined {
   if (predicted.length < 3) return undefined;
   const pictures = predicted.map(({ row, distribution, score }) => ({
     ...score,
     mos: row.mos,
-    shareBelow: shareBelow(distribution, row.mos, range),
+    shareBelow: shareBelow(distribution, row.mos, range, below),
   }));
   return { name, ...reliability(pictures) };
 }

@@ -48,8 +48,11 @@ export interface RunRecord {
     mos?: number;
     stageOne?: number;
     score: number;
-    standardDeviation: number;
-    confidence: number;
+    /** Where the network gives probabilities. */
+    standardDeviation?: number;
+    confidence?: number;
+    class?: number;
+    classProbability?: number;
     /** Share of the final predicted distribution below the MOS. */
     shareBelow?: number;
   }[];

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { memorySummary } from "../../engine/memory/report.ts";
 import type { Schedule } from "../../engine/optim/schedule.ts";
 import type { RankedPicture } from "../data/index.ts";
-import { convert, normaliseMos } from "../labels/labels.ts";
+import { normaliseMos } from "../labels/labels.ts";
 import { evaluate } from "../metrics/index.ts";
 import { type ModelCard, type QualityNetwork, saveModel } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
@@ -69,11 +69,10 @@ export class Session {
     this.#data = data;
     this.#hooks = hooks;
     this.#inputs = inputs;
-    const { labelMode: mode, levels, labelDeviation: deviation } = card.options;
     this.#labels = Float32Array.from(
-      convert(
+      model.head.labels(
         data.labelled.map(({ mos }) => normaliseMos(mos, card.range)),
-        { mode, levels, deviation },
+        card.options,
       ),
     );
     this.#position = { ...from.position };

@@ -1,5 +1,5 @@
 import type { MosRange } from "../data/index.ts";
-import { scoreOf } from "../labels/score.ts";
+import { hasSpread } from "../labels/score.ts";
 import type { ModelCard, QualityNetwork } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { predict } from "../views/predict.ts";
@@ -19,7 +19,8 @@ type SpreadOfTest = Required<Pick<Progress, "reliability" | "distributions">>;
 
 /**
  * Scores the test part with a model, and puts the scores beside those of the stage before.
- * @returns `spread`: how far the predicted distributions can be believed, and how near they come to the opinions
+ * @returns `spread`: how far predicted distributions can be believed, and how near they come to the opinions; nothing where
+ * the network gives a score alone
  */
 export async function testScores(
   model: QualityNetwork,
@@ -38,6 +39,7 @@ export async function testScores(
   },
 ): Promise<{ predictions: Predictions; pairs: readonly ScoredPair[]; spread: SpreadOfTest }> {
   const { card, before, name } = options;
+  const { head } = model;
   const rows = new Map(before.map((row) => [row.name, row]));
   const pairs: ScoredPair[] = [];
   const predicted: PredictedDistribution[] = [];
@@ -45,9 +47,9 @@ export async function testScores(
     options.onScored();
     if ("error" in outcome) continue;
     const { row, value } = outcome;
-    const score = scoreOf(value, card.range);
+    const score = head.score(value, card.range);
     pairs.push({ predicted: score.score, mos: row.mos });
-    predicted.push({ row, distribution: value, score });
+    if (hasSpread(score)) predicted.push({ row, distribution: value, score });
     const stageOne = options.stageOne ? score.score : rows.get(row.name)?.stageOne;
     rows.set(row.name, {
       name: row.name,
@@ -55,14 +57,15 @@ export async function testScores(
       mos: row.mos,
       ...(stageOne !== undefined && { stageOne }),
       ...score,
-      shareBelow: shareBelow(value, row.mos, card.range),
+      ...(head.shareBelow && { shareBelow: shareBelow(value, row.mos, card.range, head.shareBelow) }),
     });
   }
-  const reliable = spreadReliability(name, predicted, card.range);
+  const reliable = spreadReliability(name, predicted, card.range, head.shareBelow);
   const scales = { scores: card.range, grades: options.range };
   const spread = {
     reliability: reliable ? [reliable] : [],
-    distributions: compareDistributions(name, predicted, scales),
+    // Opinions are known over a score set.
+    distributions: card.options.head === "distribution" ? compareDistributions(name, predicted, scales) : [],
   };
   return { predictions: [...rows.values()], pairs, spread };
 }

@@ -214,6 +214,7 @@ const networkOptions = [
   "featureDepths",
   "pooling",
   "featureNorm",
+  "head",
   "levels",
   "embedding",
 ] as const;

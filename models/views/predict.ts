@@ -1,8 +1,8 @@
 import type { Device } from "../../engine/device/device.ts";
 import { Tensor } from "../../engine/tensor.ts";
 import { type Decoding, decode, prefetch } from "../data/index.ts";
-import { centrePass, Forward, fittingBatch, type NetworkWork } from "../networks/forward.ts";
-import { checked, distributions, meanOf } from "../networks/heads.ts";
+import { answersOf, centrePass, Forward, fittingBatch, type NetworkWork } from "../networks/forward.ts";
+import { checked, type Head, meanOf } from "../networks/heads.ts";
 import type { QualityNetwork } from "../networks/model.ts";
 import type { ModelOptions } from "../networks/options.ts";
 import { evaluationViews, showsCentre, uploadView } from "./crops.ts";
@@ -10,8 +10,8 @@ import { type InputItem, type Inputs, inputPass } from "./inputs.ts";
 import { type Outcome, type Shown, throughBatches } from "./view-batches.ts";
 
 /**
- * Distributions over the score set for pictures in the order of `rows`; a picture that cannot be decoded comes with its
- * error. A distribution is the mean over the views that the options show of a picture.
+ * Answers of a network for pictures in the order of `rows`; a picture that cannot be decoded comes with its error. An
+ * answer is the mean over the views that the options show of a picture.
  */
 export function predict<Row extends { readonly path: string }>(
   model: QualityNetwork,
@@ -23,14 +23,19 @@ export function predict<Row extends { readonly path: string }>(
   const { crop } = options;
   if (showsCentre(options)) {
     const item = () => ({ tensor: Tensor.empty(device, inputs.shape) });
-    return meansOverViews(model, centresOf(rows, inputs), item, inputPass(inputs, distributions));
+    return meansOverViews(model, centresOf(rows, inputs), item, inputPass(inputs, answersOf(model)));
   }
   const item = () => Tensor.empty(device, [1, crop, crop, 3]);
-  return meansOverViews(model, partsOf(device, rows, options, inputs.decoding), item, centrePass(model, distributions));
+  return meansOverViews(
+    model,
+    partsOf(device, rows, options, inputs.decoding),
+    item,
+    centrePass(model, answersOf(model)),
+  );
 }
 
 async function* meansOverViews<Row extends { readonly path: string }, Item>(
-  { device, options }: QualityNetwork,
+  { device, head, answerLength: length }: QualityNetwork,
   pictures: AsyncIterable<Shown<Row, Item>>,
   item: () => Item,
   pass: NetworkWork<Item>,
@@ -38,15 +43,19 @@ async function* meansOverViews<Row extends { readonly path: string }, Item>(
   const most = fittingBatch(device, item, pass);
   using forward = new Forward(device, most, pass);
   const run = (items: readonly Item[]) => forward.run(items, (output) => output.read());
-  for await (const outcome of throughBatches(pictures, { most, length: options.levels, run })) {
+  for await (const outcome of throughBatches(pictures, { most, length, run })) {
     if ("error" in outcome) yield outcome;
-    else yield judged(outcome.row, meanOf(outcome.value));
+    else yield judged(head, outcome.row, meanOf(outcome.value));
   }
 }
 
-function judged<Row extends { readonly path: string }>(row: Row, value: Float32Array): Outcome<Row, Float32Array> {
+function judged<Row extends { readonly path: string }>(
+  head: Head,
+  row: Row,
+  value: Float32Array,
+): Outcome<Row, Float32Array> {
   try {
-    return { row, value: checked(value, row.path) };
+    return { row, value: checked(head, value, row.path) };
   } catch (error) {
     return { row, error };
   }

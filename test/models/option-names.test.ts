@@ -54,7 +54,8 @@ const withOptions: Record<string, readonly [string, string, (options: object) =>
 const withoutOptions = [
   ...["Backbone", "QualityNetwork", "DatasetError", "MetricError", "OptionError", "PictureCache", "ScorerClosedError"],
   ...["TensorStore", "TrainingError", "TrainingInterrupted", "openModel", "saveModel", "upload"],
-  ...["averageRanks", "binnedErrors", "coverage", "cumulativeShare", "emd", "evaluate", "fitCurve", "gradesOnScores"],
+  ...["averageRanks", "binnedErrors", "coverage", "cumulativeClassShare", "cumulativeShare", "emd"],
+  ...["evaluate", "fitCurve", "gradesOnScores"],
   ...["jensenShannon", "krcc", "mae", "meanInterval", "median", "normalOnScores", "plcc", "plccFitted", "reliability"],
   ...["rmse", "slope", "srcc", "wasserstein", "isPipeline", "isSound", "observedRange", "officialSplit", "parseRatio"],
   ...["problemLines", "problemText", "rankedSets", "ratedRows", "ratioShares", "readSplit", "unratedRows"],

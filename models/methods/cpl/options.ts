@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { batch, count, positive, wholeFromZero } from "../../options.ts";
+import { batch, count, OptionError, positive, wholeFromZero } from "../../options.ts";
 import { trainingOptions, trainingShape } from "../../training/options.ts";
-import { lossShape } from "../parts/label-loss.ts";
+import { lossShape, rowLoss } from "../parts/label-loss.ts";
 
 /**
  * Settings of CPL-IQA with the defaults of the paper (ICML 2025) where it states them. Equations are the paper's; what it
@@ -55,5 +55,12 @@ export type CplOptionsInput = z.input<typeof cplOptionsSchema>;
  * @throws OptionError naming the option, what was given and what is allowed
  */
 export function cplOptions(input: CplOptionsInput = {}): CplOptions {
-  return trainingOptions(cplOptionsSchema, input);
+  const options = trainingOptions(cplOptionsSchema, input);
+  if (options.head !== "distribution") {
+    throw new OptionError(
+      `\`head\` ${options.head}: CPL-IQA spreads distributions over the score set; leave \`head\` out, or train by another method such as supervised`,
+    );
+  }
+  rowLoss(options);
+  return options;
 }

@@ -1,9 +1,10 @@
+import { heads } from "../../networks/heads.ts";
 import type { PlannedPicture } from "../../training/batches.ts";
 import type { BatchLabels, LossOptions } from "./label-loss.ts";
 
 /** Labels for the unlabelled pictures, by their place in the list. */
 export interface PseudoLabels {
-  /** [U, m], row-major. */
+  /** [U, length], row-major. */
   readonly targets: Float32Array<ArrayBuffer>;
   /** [U], what each weighs in the loss. */
   readonly weights: Float32Array<ArrayBuffer>;
@@ -12,22 +13,23 @@ export interface PseudoLabels {
 /**
  * Converted labels and pseudo-labels of a batch, and how far its ranked pairs are to lie apart.
  * @param planned as batches are planned: the pairs first, then the labelled ones
- * @param labels [L, m] of all labelled pictures, row-major
+ * @param labels [L, length] of all labelled pictures, row-major
  * @param pseudo of all unlabelled pictures; in a rehearsal there are none yet
  */
 export function batchLabels(
   planned: readonly PlannedPicture[],
   labels: Float32Array,
   pseudo: PseudoLabels | undefined,
-  { levels, rankMargin }: Pick<LossOptions, "levels" | "rankMargin">,
+  { head, levels, rankMargin }: Pick<LossOptions, "head" | "levels" | "rankMargin">,
 ): BatchLabels {
+  const length = heads[head].length(levels);
   const ranked = planned.filter(({ part }) => part === "ranked");
   const rated = planned.slice(ranked.length);
-  const targets = new Float32Array(rated.length * levels);
+  const targets = new Float32Array(rated.length * length);
   const weights = new Float32Array(rated.length).fill(1);
   rated.forEach(({ index, part }, i) => {
     const source = part === "labelled" ? labels : pseudo?.targets;
-    if (source) targets.set(source.subarray(index * levels, (index + 1) * levels), i * levels);
+    if (source) targets.set(source.subarray(index * length, (index + 1) * length), i * length);
     if (pseudo && part === "unlabelled") weights[i] = pseudo.weights[index]!;
   });
   const margins = Float32Array.from({ length: ranked.length / 2 }, (_, pair) => {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { add } from "../../../engine/ops/arithmetic.ts";
+import { add, subtract } from "../../../engine/ops/arithmetic.ts";
 import { matmul } from "../../../engine/ops/contraction/matmul.ts";
 import { slice } from "../../../engine/ops/join.ts";
 import {
@@ -10,20 +10,27 @@ import {
   weightedMean,
 } from "../../../engine/ops/losses.ts";
 import { reshape } from "../../../engine/ops/shape.ts";
-import { softmax } from "../../../engine/ops/softmax.ts";
-import { relu, scale } from "../../../engine/ops/unary.ts";
+import { abs, relu, scale, square } from "../../../engine/ops/unary.ts";
 import { Tensor } from "../../../engine/tensor.ts";
-import { expectation, HIGHEST, LOWEST, scoreSet } from "../../labels/labels.ts";
+import { expectation, scoreSet } from "../../labels/labels.ts";
+import { type HeadName, heads } from "../../networks/heads.ts";
+import { OptionError } from "../../options.ts";
 import type { PlannedPicture } from "../../training/batches.ts";
 import type { BatchRows, HostArray, StepTask } from "../../training/method.ts";
 
 /** Options of the loss of labels. */
 export const lossShape = {
-  loss: z.enum(["cross-entropy", "kl", "emd", "l1"]).default("cross-entropy").describe("loss of one picture"),
+  loss: z
+    .enum(["cross-entropy", "kl", "emd", "l1", "l2"])
+    .default("cross-entropy")
+    .describe(
+      "loss of one picture; with the head score the distance l1 or its square l2, as shares of the scale, l1 unless given",
+    ),
 };
 
 /** Options that the loss of a batch is made by. */
 export interface LossOptions extends z.infer<z.ZodObject<typeof lossShape>> {
+  readonly head: HeadName;
   readonly levels: number;
   readonly rankWeight: number;
   readonly rankMargin: number;
@@ -33,7 +40,7 @@ export interface LossOptions extends z.infer<z.ZodObject<typeof lossShape>> {
 
 /** Labels of one batch: those of the labelled pictures come before those of the unlabelled ones. */
 export interface BatchLabels {
-  /** [B, m], row-major: converted labels and pseudo-labels. */
+  /** [B, length], row-major: labels and pseudo-labels, as the network's head learns them. */
   readonly targets: Float32Array<ArrayBuffer>;
   /** [B]: 1 for labelled pictures, the confidence of the pseudo-label for others. */
   readonly weights: Float32Array<ArrayBuffer>;
@@ -45,8 +52,9 @@ export interface BatchLabels {
 /** Numbers of a batch that {@link labelLoss} reads: of the same shapes for batches of the same make-up. */
 function labelTargets(labels: BatchLabels, options: LossOptions): Readonly<Record<string, HostArray>> {
   const { targets, weights, labelled, margins } = labels;
-  const { levels, loss, lossDivision = "batch" } = options;
+  const { head, levels, loss, lossDivision = "batch" } = options;
   const batch = weights.length;
+  const length = heads[head].length(levels);
   const scores = () =>
     Float32Array.from({ length: batch }, (_, i) => expectation(targets.subarray(i * levels, (i + 1) * levels)));
   const part = (of: (i: number) => boolean) => ({
@@ -55,7 +63,10 @@ function labelTargets(labels: BatchLabels, options: LossOptions): Readonly<Recor
   });
   const isWhole = lossDivision === "batch" || labelled === 0 || labelled === batch;
   return {
-    target: loss === "l1" ? { data: scores(), shape: [batch] } : { data: targets, shape: [batch, levels] },
+    target:
+      head === "distribution" && loss === "l1"
+        ? { data: scores(), shape: [batch] }
+        : { data: targets, shape: [batch, length] },
     ...(isWhole
       ? { weights: { data: weights, shape: [batch] } }
       : { labelledWeights: part((i) => i < labelled), unlabelledWeights: part((i) => i >= labelled) }),
@@ -87,12 +98,13 @@ function labelLoss(
   if (ranked < count) {
     const first = start + ranked - paired;
     const rows = rowsOf(logits, ranked, count - ranked);
-    const losses = rowLoss(rows, rowsOf(target!, first, count - ranked), options);
-    for (const mean of means) terms.push(weightedMean(losses, rowsOf(mean.weights, first, count - ranked), mean.size));
+    const lost = rowLoss(options)(rows, rowsOf(target!, first, count - ranked));
+    for (const mean of means) terms.push(weightedMean(lost, rowsOf(mean.weights, first, count - ranked), mean.size));
   }
   if (ranked > 0) {
     const wanted = rowsOf(margins!, start / 2, ranked / 2);
-    terms.push(scale(rankingLoss(rowsOf(logits, 0, ranked), wanted, paired / 2), options.rankWeight));
+    const shares = heads[options.head].shares(rowsOf(logits, 0, ranked));
+    terms.push(scale(rankingLoss(shares, wanted, paired / 2), options.rankWeight));
   }
   return terms.reduce((total, term) => add(total, term));
 }
@@ -116,30 +128,61 @@ function rowsOf(x: Tensor, start: number, count: number): Tensor {
 
 /**
  * What the scores of pairs lack of their order (Liu, van de Weijer & Bagdanov, "RankIQA", 2017, hinge loss with a margin for each
- * pair): Σ_i max(0, margin_i − (s_2i − s_2i+1)) / size, s being the expected score as a share of the
- * scale.
- * @param logits [2 P, m], the better picture of each pair before the worse
+ * pair): Σ_i max(0, margin_i − (s_2i − s_2i+1)) / size.
+ * @param scores s, [2 P, 1], as shares of the scale; the better picture of each pair before the worse
  * @param margins [P, 1], as shares of the scale
  * @param size what the sum is divided by
  * @returns [1]
  */
-export function rankingLoss(logits: Tensor, margins: Tensor, size: number): Tensor {
-  const { device } = logits;
-  const [rows, levels] = logits.shape as [number, number];
-  const shares = Float32Array.from(scoreSet(levels), (score) => (score - LOWEST) / (HIGHEST - LOWEST));
-  const scores = matmul(softmax(logits), Tensor.constant(device, shares, [levels, 1]));
+export function rankingLoss(scores: Tensor, margins: Tensor, size: number): Tensor {
+  const { device } = scores;
+  const rows = scores.shape[0]!;
   const drop = Tensor.constant(device, Float32Array.of(-1, 1), [2, 1]);
   const lacking = relu(add(matmul(reshape(scores, [rows / 2, 2]), drop), margins));
   const ones = Tensor.constant(device, new Float32Array(rows / 2).fill(1), [rows / 2]);
   return weightedMean(reshape(lacking, [rows / 2]), ones, size);
 }
 
-/** Loss of each picture, [B]. */
-function rowLoss(logits: Tensor, target: Tensor, { loss, levels }: LossOptions): Tensor {
-  if (loss === "l1") {
-    const set = Tensor.constant(logits.device, Float32Array.from(scoreSet(levels)), [levels]);
-    return expectationL1(logits, target, set);
-  }
-  if (loss === "kl") return klDivergence(logits, target);
-  return loss === "emd" ? earthMoversDistance(logits, target) : softCrossEntropy(logits, target);
+type Loss = LossOptions["loss"];
+/** Loss of each picture, [B], from what the network's last layer gives of it and its target. */
+type RowLoss = (logits: Tensor, target: Tensor) => Tensor;
+
+const ofProbabilities = { "cross-entropy": softCrossEntropy, kl: klDivergence, emd: earthMoversDistance };
+
+/** The losses that a head can learn by, the default first. */
+const losses: Readonly<Record<HeadName, Partial<Record<Loss, RowLoss>>>> = {
+  distribution: {
+    ...ofProbabilities,
+    // |Σ_j M_j p_j − y|
+    l1: (logits, scores) => {
+      const levels = logits.shape[1]!;
+      const set = Tensor.constant(logits.device, Float32Array.from(scoreSet(levels)), [levels]);
+      return expectationL1(logits, scores, set);
+    },
+  },
+  score: {
+    // |s − y|
+    l1: (shares, target) => abs(flat(subtract(shares, target))),
+    // (s − y)²
+    l2: (shares, target) => square(flat(subtract(shares, target))),
+  },
+  classes: ofProbabilities,
+};
+
+const flat = (x: Tensor) => reshape(x, [x.size]);
+
+/** Options with the loss that is the default of their head. */
+export function withLoss<Input extends { readonly head?: unknown; readonly loss?: unknown }>(input: Input): Input {
+  const known: Partial<Record<Loss, RowLoss>> | undefined = losses[input.head as HeadName];
+  return known && input.loss === undefined ? { ...input, loss: Object.keys(known)[0] } : input;
+}
+
+/** The loss of each picture that options ask for. @throws OptionError when the head cannot learn by it */
+export function rowLoss({ head, loss }: Pick<LossOptions, "head" | "loss">): RowLoss {
+  const found = losses[head][loss];
+  if (found) return found;
+  const known = Object.keys(losses[head]);
+  throw new OptionError(
+    `\`loss\` ${loss}: a network with the \`head\` ${head} learns by ${known.join(", ")}; give one of them`,
+  );
 }

@@ -4,7 +4,7 @@ import type { Method } from "../../training/method.ts";
 import { trainingOptions, trainingShape } from "../../training/options.ts";
 import { modelFile } from "../../training/training.ts";
 import { batchLabels } from "../parts/batch-labels.ts";
-import { labelTask, lossShape } from "../parts/label-loss.ts";
+import { labelTask, lossShape, rowLoss, withLoss } from "../parts/label-loss.ts";
 
 const schema = z.strictObject({
   ...trainingShape,
@@ -22,7 +22,11 @@ export const supervised: Method<SupervisedOptions, SupervisedOptionsInput> = {
   title: "supervised",
   description: "train on labelled pictures alone, with any loss and any backbone",
   schema,
-  options: (input) => trainingOptions(schema, input),
+  options(input) {
+    const options = trainingOptions(schema, withLoss(input));
+    rowLoss(options);
+    return options;
+  },
   phases: (options) => [
     {
       name: "training",

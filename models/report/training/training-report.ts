@@ -239,7 +239,10 @@ async function grids({ predictions, range }: RunRecord, options: ReportPictures)
     grid("Largest errors", wrong),
     grid("Smallest errors", right),
   ]);
-  const note = paragraph("± is one predicted standard deviation; scores in MOS units, higher is better.");
+  const spread = predictions.some((row) => Number.isFinite(numberOf(row.standardDeviation)));
+  const note = paragraph(
+    `${spread ? "± is one predicted standard deviation; scores" : "Scores"} in MOS units, higher is better.`,
+  );
   return sections
     .filter(({ blocks }) => blocks.length > 0)
     .map(({ title, blocks }, i) => ({ title, blocks: i === 0 ? [note, ...blocks] : blocks }));

@@ -248,7 +248,7 @@ describe("the key of a training", () => {
     expect(adapterOf({ info, matrixUnits: [unit] })).toBe("a b f16 f32 8x16x16");
   });
 
-  test("of pictures without weights is what it was before there were weights", () => {
+  test("of pictures without weights is what it was before there were weights, and with a distribution what it was before there were heads", () => {
     const row = { name: "a.png", path: "/a.png", sha256: "hash", mos: 2.5, sd: 0.5, histogram: [1, 2] };
     const parts = { labelled: [row], unlabelled: [], validation: [], test: [{ ...row, name: "b.png" }] };
     const given = { start: null, range: [1, 5] as const, adapter: "an adapter", version: "1.0" };
@@ -256,6 +256,10 @@ describe("the key of a training", () => {
     expect(trainingKey({ ...given, ...parts, options, method: "cpl", stage: 1 })).toBe(
       "b1a35df1f79d9dc631eb118cd6284caca432297412cb0d8e5315d76cbcdf30fe",
     );
+    const key = (head: string) =>
+      trainingKey({ ...given, ...parts, options: { ...options, head } as CplOptions, method: "cpl", stage: 1 });
+    expect(key("distribution")).toBe(trainingKey({ ...given, ...parts, options, method: "cpl", stage: 1 }));
+    expect(key("score")).not.toBe(key("distribution"));
   });
 
   test("does not depend on the order of keys", () => {

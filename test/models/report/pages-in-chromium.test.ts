@@ -66,7 +66,7 @@ function runOf({ variants, hardware, range }: ExperimentRecord): RunRecord {
       name,
       mos: mos!,
       pseudo: score,
-      confidence,
+      confidence: confidence!,
     })),
     results: [
       {

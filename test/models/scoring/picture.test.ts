@@ -69,8 +69,8 @@ describe("a picture", () => {
     const { score, standardDeviation, confidence, histogram, ...rest } = lasting(await scorer.score(bytes));
     expect(rest).toEqual({ range: [0, 100], width: 50, height: 60, model: "small" });
     expect(histogram).toHaveLength(20);
-    expect(Math.abs(histogram.reduce((a, b) => a + b, 0) - 1)).toBeLessThan(1e-5);
-    expect({ score, standardDeviation, confidence }).toEqual(scoreOf(histogram, [0, 100]));
+    expect(Math.abs(histogram!.reduce((a, b) => a + b, 0) - 1)).toBeLessThan(1e-5);
+    expect({ score, standardDeviation, confidence }).toEqual(scoreOf(histogram!, [0, 100]));
     // Pictures of different content differ, or nothing here would show a crossed answer.
     expect(new Set(alone.map((each) => each.score)).size).toBe(alone.length);
   });

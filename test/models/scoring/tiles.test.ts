@@ -35,8 +35,8 @@ describe("tiles", () => {
       ),
     );
     const found = await tiled.score(bytes);
-    found.histogram.forEach((share, j) => {
-      const mean = parts.reduce((sum, { histogram }) => sum + histogram[j]!, 0) / 6;
+    found.histogram!.forEach((share, j) => {
+      const mean = parts.reduce((sum, { histogram }) => sum + histogram![j]!, 0) / 6;
       expect(share).toBe(Math.fround(mean));
     });
     expect([found.width, found.height]).toEqual([80, 50]);

@@ -10,8 +10,7 @@ import { Tensor } from "../../../engine/tensor.ts";
 import { trainCpl } from "../../../models/methods/cpl/index.ts";
 import { type CplOptionsInput, cplOptions } from "../../../models/methods/cpl/options.ts";
 import { labelTask } from "../../../models/methods/parts/label-loss.ts";
-import { centrePass, evaluationBatch, fittingBatch } from "../../../models/networks/forward.ts";
-import { distributions } from "../../../models/networks/heads.ts";
+import { answersOf, centrePass, evaluationBatch, fittingBatch } from "../../../models/networks/forward.ts";
 import { QualityNetwork } from "../../../models/networks/model.ts";
 import { openScorer, type ScoredPicture } from "../../../models/scoring/scorer.ts";
 import type { RatedRow, TrainingData } from "../../../models/training/training.ts";
@@ -127,7 +126,7 @@ test("scoring takes fewer pictures at once when memory is short, with the same s
   using device = await openDevice({ memoryLimitBytes: limit });
   const model = new QualityNetwork(device, cplOptions(options));
   const picture = () => Tensor.empty(device, [1, model.options.resize, model.options.resize, 3]);
-  expect(fittingBatch(device, picture, centrePass(model, distributions))).toBeLessThan(evaluationBatch);
+  expect(fittingBatch(device, picture, centrePass(model, answersOf(model)))).toBeLessThan(evaluationBatch);
 });
 
 test("the rehearsed peak of ResNet-18 at 64 pixels is the real one", async () => {

@@ -7,6 +7,7 @@ import { resumeCpl, trainCpl } from "../../../../models/methods/cpl/index.ts";
 import { type CplOptionsInput, cplOptions } from "../../../../models/methods/cpl/options.ts";
 import { rankingLoss } from "../../../../models/methods/parts/label-loss.ts";
 import { evaluate } from "../../../../models/metrics/index.ts";
+import { heads } from "../../../../models/networks/heads.ts";
 import { QualityNetwork, saveModel } from "../../../../models/networks/model.ts";
 import {
   type RatedRow,
@@ -20,7 +21,7 @@ import { blurredPictures, small } from "../../training/pictures.ts";
 
 test.each(goldenCases("ranking"))("rankingLoss $inputs", async ({ inputs, options, output, gradients }) => {
   const loss = await runWithGradients(await sharedDevice(), inputs, ([logits, margins]) =>
-    rankingLoss(logits!, margins!, options.size),
+    rankingLoss(heads.distribution.shares(logits!), margins!, options.size),
   );
   expect(relativeError(loss.output, output)).toBeLessThan(1e-5);
   expect(relativeError(loss.gradients[0]!, gradients[0]!)).toBeLessThan(1e-4);

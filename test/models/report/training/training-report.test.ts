@@ -226,7 +226,7 @@ test("thumbnails are small, in order of the score, and lost pictures are left ou
   expect(largest!.length).toBeGreaterThanOrEqual(5);
   const { score, standardDeviation, mos } = best!;
   expect(html).toContain(
-    `predicted ${score.toFixed(3)}\u00a0±\u00a0${standardDeviation.toFixed(3)}\ntrue MOS ${mos!.toFixed(3)}</figcaption>`,
+    `predicted ${score.toFixed(3)}\u00a0±\u00a0${standardDeviation!.toFixed(3)}\ntrue MOS ${mos!.toFixed(3)}</figcaption>`,
   );
   const data = /src="data:image\/jpeg;base64,([^"]*)"/.exec(html)![1]!;
   const { width, height } = await sharp(Buffer.from(data, "base64")).metadata();
