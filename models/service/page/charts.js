@@ -40,8 +40,10 @@ export function updateSummary() {
   setText(byId("figure-mean"), scoreText(mean));
   setText(byId("figure-median"), scoreText(at(0.5)));
   setText(byId("figure-span"), `${scoreText(at(0))} – ${scoreText(at(1))}`);
-  const unsure = state.pictures.flatMap(({ score }) => (score ? [score.standardDeviation] : []));
-  setText(byId("figure-spread"), `± ${scoreText(unsure.reduce((sum, value) => sum + value, 0) / unsure.length)}`);
+  const unsure = state.pictures.flatMap(({ score }) => score?.standardDeviation ?? []);
+  byId("spread").hidden = unsure.length === 0;
+  const spread = unsure.reduce((sum, value) => sum + value, 0) / Math.max(1, unsure.length);
+  setText(byId("figure-spread"), `± ${scoreText(spread)}`);
   const bins = binsOf(scores, state.model.range[1] - state.model.range[0]);
   const now = JSON.stringify([bins, state.between]);
   if (now === drawn) return;
@@ -84,8 +86,13 @@ function edgeText(value) {
   return String(Number(value.toPrecision(6)));
 }
 
-/** What the network holds likely for a picture: a bar for each member of the score set. @param {import("./state.js").Score} score */
-export function distribution({ histogram, range: [low, high], score, standardDeviation }) {
+/**
+ * What the network holds likely for a picture: a bar for each member of the score set or each class; nothing where it gives a
+ * score alone.
+ * @param {import("./state.js").Score} picture
+ */
+export function distribution({ histogram, range: [low, high], score, standardDeviation = 0, class: best }) {
+  if (!histogram) return [];
   const [width, height] = [240, 72];
   const most = Math.max(...histogram);
   const each = width / histogram.length;
@@ -97,8 +104,9 @@ export function distribution({ histogram, range: [low, high], score, standardDev
       height: (height * share) / most,
     }),
   );
-  // Members of the score set lie evenly from one end of the range to the other, in the middles of their bars.
-  const x = ((score - low) / (high - low)) * (width - each) + each / 2;
+  // Members of the score set lie evenly from one end of the range to the other, in the middles of their bars; classes cut it.
+  const ends = best === undefined ? each : 0;
+  const x = ((score - low) / (high - low)) * (width - ends) + ends / 2;
   const mark = drawing("line", { x1: x, x2: x, y1: 0, y2: height, class: "mean" });
   const label = `Predicted distribution from ${low} to ${high}: mean ${scoreText(score)}, standard deviation ${scoreText(standardDeviation)}`;
   const svg = drawing(
@@ -107,11 +115,11 @@ export function distribution({ histogram, range: [low, high], score, standardDev
     ...bars,
     mark,
   );
-  const ends = element(
+  const scale = element(
     "div",
     { class: "ends", "aria-hidden": "true" },
     element("span", {}, String(low)),
     element("span", {}, String(high)),
   );
-  return element("div", { class: "distribution" }, svg, ends);
+  return [element("div", { class: "distribution" }, svg, scale)];
 }

@@ -1,7 +1,7 @@
 // Two pictures side by side, zoomed and moved together.
 import { distribution } from "./charts.js";
 import { byId, element, setText } from "./dom.js";
-import { percent, scoreText, state } from "./state.js";
+import { scoreText, state, sureness } from "./state.js";
 import { newView, viewer } from "./viewer.js";
 
 /** @typedef {import("./state.js").Picture} Picture */
@@ -28,11 +28,11 @@ function sideOf(picture, view) {
   const { frame } = viewer(picture, view);
   const { score, problem } = picture;
   const words = score
-    ? `± ${scoreText(score.standardDeviation)} · ${percent(score.confidence)} sure · ${score.width} × ${score.height}`
+    ? [...sureness(score), `${score.width} × ${score.height}`].join(" · ")
     : (problem?.detail ?? "Not scored yet.");
   const figure = element("strong", { class: "score" }, score ? scoreText(score.score) : "No score");
   const line = element("p", { class: "line" }, figure, element("span", { class: "aside" }, words));
-  const rest = score ? [distribution(score)] : [];
+  const rest = score ? distribution(score) : [];
   return element(
     "section",
     { class: "side", "aria-label": picture.name },
@@ -50,6 +50,8 @@ function verdict(a, b) {
   const better = a.score.score > b.score.score ? a : b;
   const text = scoreText(difference);
   if (Number(text) === 0) return "Their scores are the same in the digits shown.";
-  const spread = scoreText(Math.hypot(a.score.standardDeviation, b.score.standardDeviation));
-  return `${better.name} scores ${text} higher; the spread of the difference is ${spread}.`;
+  const [one, two] = [a.score.standardDeviation, b.score.standardDeviation];
+  const known = one !== undefined && two !== undefined;
+  const spread = known ? `; the spread of the difference is ${scoreText(Math.hypot(one, two))}` : "";
+  return `${better.name} scores ${text} higher${spread}.`;
 }

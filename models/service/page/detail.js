@@ -94,6 +94,7 @@ function fillFacts({ file, score, problem, stage }) {
     element("dd", {}, value),
   ];
   const [low, high] = score.range;
+  const { standardDeviation: spread, confidence, class: best } = score;
   facts.replaceChildren(
     element(
       "p",
@@ -101,12 +102,13 @@ function fillFacts({ file, score, problem, stage }) {
       scoreText(score.score),
       element("small", {}, ` of ${low} to ${high}, higher is better`),
     ),
-    distribution(score),
+    ...distribution(score),
     element(
       "dl",
       {},
-      ...row("Spread", `± ${scoreText(score.standardDeviation)} (standard deviation)`),
-      ...row("Confidence", percent(score.confidence)),
+      ...(spread === undefined ? [] : row("Spread", `± ${scoreText(spread)} (standard deviation)`)),
+      ...(confidence === undefined ? [] : row("Confidence", percent(confidence))),
+      ...(best === undefined ? [] : row("Class", `${best}, with probability ${percent(score.classProbability ?? 0)}`)),
       ...row("Pixels", `${score.width} × ${score.height}`),
       ...row("File", sizeText(file.size)),
       ...row("Model", score.model),

@@ -10,12 +10,15 @@ function field(value) {
 
 /** What is shown, in its order, numbers as the service gave them. */
 export function csvText() {
-  const heads = ["name", "score", "standardDeviation", "confidence", "width", "height", "model", "error"];
-  const rows = finished().map(({ name, score, problem }) => [
-    name,
-    ...[score?.score, score?.standardDeviation, score?.confidence, score?.width, score?.height, score?.model],
-    problem?.detail,
+  const all = finished();
+  const classes = /** @type {const} */ (["class", "classProbability"]);
+  const ofScore = /** @type {const} */ ([
+    ...["score", "standardDeviation", "confidence"],
+    ...(all.some(({ score }) => score?.class !== undefined) ? classes : []),
+    ...["width", "height", "model"],
   ]);
+  const heads = ["name", ...ofScore, "error"];
+  const rows = all.map(({ name, score, problem }) => [name, ...ofScore.map((key) => score?.[key]), problem?.detail]);
   return [heads, ...rows].map((row) => `${row.map(field).join(",")}\r\n`).join("");
 }
 

@@ -1,6 +1,6 @@
 // The pictures as cards in their order; one tab stop, arrows from card to card.
 import { byId, element, setText } from "./dom.js";
-import { choose, percent, scoreText, shown, state } from "./state.js";
+import { choose, percent, scoreText, shown, state, sureness } from "./state.js";
 import { showThumbnail } from "./thumbnails.js";
 
 /** @typedef {import("./state.js").Picture} Picture */
@@ -125,7 +125,7 @@ function fillCard(card, picture) {
 
 /** @param {Picture} picture */
 function asideOf({ stage, score, problem }) {
-  if (score) return `± ${scoreText(score.standardDeviation)} · ${percent(score.confidence)} sure`;
+  if (score) return sureness(score).join(" · ");
   return problem ? problem.detail : stage === "sent" ? "Being scored" : "Waiting";
 }
 
@@ -133,12 +133,18 @@ function asideOf({ stage, score, problem }) {
 function spoken({ name, stage, score, problem }) {
   if (!score)
     return `${name}: ${problem ? `no score. ${problem.detail}` : stage === "sent" ? "being scored" : "waiting"}`;
-  const spread = scoreText(score.standardDeviation);
-  return `${name}: score ${scoreText(score.score)}, spread ${spread}, confidence ${percent(score.confidence)}`;
+  const { standardDeviation: spread, confidence, class: best } = score;
+  const words = [
+    `score ${scoreText(score.score)}`,
+    ...(spread === undefined ? [] : [`spread ${scoreText(spread)}`]),
+    ...(confidence === undefined ? [] : [`confidence ${percent(confidence)}`]),
+    ...(best === undefined ? [] : [`class ${best}`]),
+  ];
+  return `${name}: ${words.join(", ")}`;
 }
 
 /** The score on its range, with a standard deviation to both sides. @param {Element} strip @param {import("./state.js").Score} score */
-export function drawStrip(strip, { score, standardDeviation, range: [low, high] }) {
+export function drawStrip(strip, { score, standardDeviation = 0, range: [low, high] }) {
   const place = (/** @type {number} */ value) =>
     (100 * Math.min(1, Math.max(0, (value - low) / (high - low)))).toFixed(2);
   const [band, mark] = /** @type {HTMLElement[]} */ ([...strip.children]);

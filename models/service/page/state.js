@@ -1,6 +1,6 @@
 // What the page knows: pictures, their scores, and what was chosen.
 
-/** @typedef {{ score: number, standardDeviation: number, confidence: number, histogram: number[], range: [number, number], width: number, height: number, model: string, milliseconds: number, index: number, name: string }} Score */
+/** @typedef {{ score: number, standardDeviation?: number, confidence?: number, class?: number, classProbability?: number, histogram?: number[], range: [number, number], width: number, height: number, model: string, milliseconds: number, index: number, name: string }} Score */
 /** @typedef {{ status: number, code: string, title: string, detail: string, advice?: string }} Problem */
 /** @typedef {{ id: number, file: File, name: string, stage: "waiting" | "sent" | "scored" | "failed", score?: Score, problem?: Problem, url?: string }} Picture */
 /** @typedef {{ name: string, range: [number, number], backbone: string, crop: number, tiles: number, ready: boolean }} Model */
@@ -98,6 +98,13 @@ export function shown() {
 export function scoreText(value) {
   const [low, high] = state.model?.range ?? [0, 100];
   return value.toFixed(Math.min(6, Math.max(0, 3 - Math.ceil(Math.log10(high - low)))));
+}
+
+/** How sure a score is, as far as the model says. @param {Score} score */
+export function sureness({ standardDeviation, confidence, class: best, classProbability }) {
+  const spread = standardDeviation === undefined ? [] : [`± ${scoreText(standardDeviation)}`];
+  if (best !== undefined) return [...spread, `class ${best}, ${percent(classProbability ?? 0)} sure`];
+  return confidence === undefined ? spread : [...spread, `${percent(confidence)} sure`];
 }
 
 /** @param {number} share 0..1 */

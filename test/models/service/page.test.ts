@@ -5,6 +5,8 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import sharp from "sharp";
 import { type Listening, listen } from "../../../cli/listen.ts";
+import { QualityNetwork, saveModel } from "../../../models/networks/model.ts";
+import { modelOptions } from "../../../models/networks/options.ts";
 import {
   type Arrival,
   answerSchema,
@@ -122,6 +124,37 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     await cards(page, counts[fullest]!);
     await page.click("#show-all");
     await cards(page, 20);
+  });
+
+  test.each(["score", "classes"] as const)("a model with the head %s: the page shows what it gives", async (head) => {
+    const device = await sharedDevice();
+    const options = modelOptions({ stages: 1, embedding: 16, resize: 36, crop: 32, head });
+    const network = new QualityNetwork(device, options);
+    const path = join(folder, `${head}.safetensors`);
+    await saveModel(path, network, { options, range: [0, 100], history: ["drawn weights"], fresh: [] });
+    network.dispose();
+    await using other = await openService({ models: [{ model: path, device }] });
+    const there = await listen(other, { host: "127.0.0.1", port: 0 });
+    const shown = await visits.visit(there.url);
+    await drop(shown, pictures.slice(0, 3));
+    await done(shown, 3);
+    const first = shown.locator(".card").first();
+    const told = head === "classes";
+    expect(/^± .* · class \d, \d+ % sure$/.test((await first.locator(".aside").textContent()) ?? "")).toBe(told);
+    expect(/spread .*, confidence .*, class \d$/.test((await first.getAttribute("aria-label")) ?? "")).toBe(told);
+    expect(await shown.locator("#spread").isVisible()).toBe(told);
+    await first.click();
+    await shown.locator("#detail .big").waitFor();
+    expect(await shown.locator("#detail .distribution rect").count()).toBe(told ? 5 : 0);
+    for (const part of ["main", "#detail"])
+      expect(await shown.locator(part).textContent()).not.toMatch(/NaN|undefined/);
+    await shown.click("#detail-close");
+    const [file] = await Promise.all([shown.waitForEvent("download"), shown.click("#csv")]);
+    const [heads] = (await readFile(await file.path(), "utf8")).split("\r\n");
+    const classes = told ? "class,classProbability," : "";
+    expect(heads).toBe(`name,score,standardDeviation,confidence,${classes}width,height,model,error`);
+    await shown.close();
+    await there.stop();
   });
 
   test("with the keyboard: from card to card, two chosen, compared, one looked at with its heat map", async () => {
