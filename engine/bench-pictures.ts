@@ -1,6 +1,6 @@
 import { type Benchmark, noise, time, withTensors } from "./bench.ts";
 import { type Arrangement, arrange, arrangePacked } from "./ops/pictures/arrange.ts";
-import { changeLevels, type LevelOperationName } from "./ops/pictures/levels.ts";
+import { changeLevels, type LevelOperation } from "./ops/pictures/levels.ts";
 
 const images = 8;
 
@@ -27,22 +27,16 @@ function pictureViews(): Benchmark {
   return withTensors(name, [[images, picture, picture, 3]], { flops: 0, bytes }, (x) => arrange(x!, views, side));
 }
 
-/** Three operations on levels, of other kinds in each picture, some with histograms. */
-function levelChanges(): Benchmark {
+/** Changes of packed pictures, which are read and written by each pass, the last time as numbers. */
+function levelChanges(name: string, passes: number, changes: readonly (readonly LevelOperation[])[]): Benchmark {
   const { side } = viewSize;
-  const names: readonly LevelOperationName[] = ["equalize", "rotate", "sharpness", "contrast", "shearX", "color"];
-  const changes = Array.from({ length: images }, (_, n) => ({
-    operations: [0, 1, 2].map((pass) => ({ name: names[(n + pass) % names.length]!, amount: 0.25 })),
-  }));
   const part = { top: 0, left: 0, height: side, width: side };
-  const name = `three changes of levels at ${side}, batch ${images}`;
-  // Packed pictures, read and written three times; the last time as numbers.
-  const bytes = 4 * images * side ** 2 * (1 + 2 + 2 + 3);
+  const bytes = 4 * images * side ** 2 * (2 * passes + 2);
   return {
     name,
     async measure(device, runs) {
       const pictures = noise(device, [images, side, side, 3]);
-      const packed = arrangePacked(pictures, Array(images).fill({ part }), side).keep();
+      const packed = device.scope(() => arrangePacked(pictures, Array(images).fill({ part }), side)).keep();
       const result = await time(device, name, runs, { flops: 0, bytes }, () => changeLevels(packed, changes));
       for (const tensor of [pictures, packed]) tensor.dispose();
       return result;
@@ -50,5 +44,21 @@ function levelChanges(): Benchmark {
   };
 }
 
+/** Three operations, of other kinds in each picture, some with histograms. */
+function threeChanges(): Benchmark {
+  const names = ["equalize", "rotate", "sharpness", "contrast", "shearX", "color"] as const;
+  const changes = Array.from({ length: images }, (_, n) =>
+    [0, 1, 2].map((pass) => ({ name: names[(n + pass) % names.length]!, amount: 0.25 })),
+  );
+  return levelChanges(`three changes of levels at ${viewSize.side}, batch ${images}`, 3, changes);
+}
+
+function rescaledParts(): Benchmark {
+  const part = { top: 20, left: 20, height: 184, width: 184 };
+  const change: readonly LevelOperation[] = [{ name: "rescale", part, filter: "lanczos" }];
+  const name = `parts of levels rescaled to ${viewSize.side} by Lanczos' filter, batch ${images}`;
+  return levelChanges(name, 2, Array(images).fill(change));
+}
+
 /** What `acutance bench` measures of views of pictures. */
-export const pictureBenchmarks: readonly Benchmark[] = [pictureViews(), levelChanges()];
+export const pictureBenchmarks: readonly Benchmark[] = [pictureViews(), threeChanges(), rescaledParts()];

@@ -49,7 +49,7 @@ export function qualityView(
   const drawn = <Value>(name: QualityIngredient, draw: (own: Random) => Value): Value | undefined =>
     leftOut.has(name) ? undefined : draw(random.fork(name));
   const from = qualityStrength;
-  const part = drawn("resizedCrop", (own) => resizedPart(own, size)) ?? square(random.fork("crop"), size, crop);
+  const part = drawn("resizedCrop", (own) => resizedPart(own, size)) ?? squareAnywhere(random.fork("crop"), size, crop);
   const reach = Math.floor(crop * from.translation);
   const translation = drawn("translation", (own) => [own, own].map((each) => each.integer(2 * reach + 1) - reach));
   return {
@@ -65,7 +65,7 @@ export function qualityView(
 }
 
 /** A square anywhere in a square. */
-function square(random: Random, size: number, side: number) {
+export function squareAnywhere(random: Random, size: number, side: number) {
   const [top, left] = [random.integer(size - side + 1), random.integer(size - side + 1)];
   return { top, left, height: side, width: side };
 }
@@ -74,7 +74,7 @@ function resizedPart(random: Random, size: number) {
   const { resizedCrop, leastArea } = qualityStrength;
   if (random.uniform() >= resizedCrop) return undefined;
   const area = leastArea + (1 - leastArea) * random.uniform();
-  return square(random, size, Math.max(1, Math.round(size * Math.sqrt(area))));
+  return squareAnywhere(random, size, Math.max(1, Math.round(size * Math.sqrt(area))));
 }
 
 function shuffledPatches(random: Random): number[] {

@@ -1,11 +1,11 @@
 import type { Arrangement } from "../../engine/ops/pictures/arrange.ts";
-import type { LevelChange, LevelOperation, LevelOperationName } from "../../engine/ops/pictures/levels.ts";
+import type { LevelOperation, LevelOperationName } from "../../engine/ops/pictures/levels.ts";
 import { Random } from "../../engine/random.ts";
 
 /** A view in two steps: what is shown of a picture, and what is done to its levels. */
 export interface RandAugmentView {
   readonly arrangement: Arrangement;
-  readonly change: LevelChange;
+  readonly operations: readonly LevelOperation[];
 }
 
 /** The operations, each with the range that its amount is uniform in. */
@@ -43,10 +43,10 @@ export function randAugmentView(size: number, crop: number, seed: number): RandA
   const own = random.fork("operations");
   return {
     arrangement: { part, flip },
-    change: {
-      operations: Array.from({ length: drawnOperations }, () => drawnOperation(own)),
-      hole: drawnHole(random.fork("cutout"), crop),
-    },
+    operations: [
+      ...Array.from({ length: drawnOperations }, () => drawnOperation(own)),
+      { name: "fill", hole: drawnHole(random.fork("cutout"), crop), colour: [125, 123, 114] },
+    ],
   };
 }
 

@@ -4,13 +4,13 @@
 //   kind 2  between the pixel smoothed, ⌊(4 x + Σ of 3 x 3) / 13 + 1/2⌋, and the pixel
 //   kind 3  between the pixel blurred, ⌊Σ of the 16 on the rim of 5 x 5 / 16 + 1/2⌋, and the pixel
 //   kind 4  y[i, j] = x[(f + e i + d j) >> 16, (c + b i + a j) >> 16], black where that lies outside
-// Kinds 1 to 3 go the share amount / 2^16 of the way, by augment/between; filters leave the border, of one or two pixels, as it is.
+// Kinds 1 to 3 go the share amount / 2^16 of the way, by augment/between; filters leave the border, of one or two pixels, as it is. A
+// rectangle is filled afterwards.
 //
-// Invocation (j; i; n) makes one pixel. WORKGROUP: invocations of a workgroup. LAST: y is level / 255 as f32, and a rectangle is
-// filled with (125, 123, 114).
+// Invocation (j; i; n) makes one pixel. WORKGROUP: invocations of a workgroup. LAST: y is level / 255 as f32.
 // Layouts: x [images, height, width] of R + 2^8 G + 2^16 B; tables [images, 3, 256]; y as x, or [images, height, width, 3]; windows of
 // the batch that start at first_image. Four words of passes for each picture of the batch, signed ones as they are:
-//   (kind, rule, amount, 0)  (a, b, c, 0)  (d, e, f, 0)  (top, left, bottom, right), bottom and right excluded
+//   (kind, rule, amount, colour)  (a, b, c, 0)  (d, e, f, 0)  (top, left, bottom, right), bottom and right excluded
 //#use augment/between
 struct Params {
   height: u32,
@@ -87,11 +87,11 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       colour = select(vec3u(), channels(x[source]), inside);
     }
   }
-//#if LAST
   let hole = passes[own_pass + 3u];
   if (id.y >= hole.x && id.x >= hole.y && id.y < hole.z && id.x < hole.w) {
-    colour = vec3u(125u, 123u, 114u);
+    colour = channels(operation.w);
   }
+//#if LAST
   // A product is rounded alike everywhere, a quotient is not.
   let result = vec3f(colour) * 0.003921569f;
   y[3u * at] = result.x;

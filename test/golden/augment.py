@@ -1,6 +1,7 @@
 """Writes augment.json: operations on 8-bit pictures by Pillow.  Run: python3 augment.py
 
-A crop is a part of a picture, resized to a square. A case is the number of a picture, the operations that it goes through and what comes out; bytes are base64 of interleaved RGB. Amounts
+A crop is a part of a picture, resized to a square, and a rescaled part
+has the whole's size. A case is the number of a picture, the operations that it goes through and what comes out; bytes are base64 of interleaved RGB. Amounts
 mean what engine/ops/pictures/levels.ts says. Pictures are made by formulas here.
 """
 import base64
@@ -140,10 +141,33 @@ for image, box, side in (
     result = image.crop(box).resize((side, side), Image.BILINEAR)
     crops.append({"picture": pictures.index(image), "box": box, "side": side, "result": encoded(result)})
 
+# Parts in the size of the whole, alone, after and before another operation.
+filters = {
+    "nearest": Image.NEAREST,
+    "box": Image.BOX,
+    "bilinear": Image.BILINEAR,
+    "hamming": Image.HAMMING,
+    "bicubic": Image.BICUBIC,
+    "lanczos": Image.LANCZOS,
+}
+rescaled = []
+for name, method in filters.items():
+    for image, box in (
+        (main[0], (2, 1, 11, 8)),
+        (main[1], (1, 3, 8, 10)),
+        (main[0], (0, 0, 13, 9)),
+        (main[0], (4, 0, 5, 9)),
+        (odd[6], (2, 1, 7, 5)),
+        (odd[0], (0, 0, 1, 1)),
+        (large[0], (9, 7, 33, 24)),
+    ):
+        result = image.crop(box).resize(image.size, method)
+        rescaled.append({"picture": pictures.index(image), "box": box, "filter": name, "result": encoded(result)})
+
 path = pathlib.Path(__file__).with_name("augment.json")
 first = [{"width": p.width, "height": p.height, "bytes": encoded(p)} for p in pictures]
 parts = []
-for name, rows in (("pictures", first), ("crops", crops), ("cases", cases)):
+for name, rows in (("pictures", first), ("crops", crops), ("rescaled", rescaled), ("cases", cases)):
     lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)
     parts.append(f'"{name}":[\n{lines}\n]')
 path.write_text("{" + ",".join(parts) + "}\n")

@@ -9,7 +9,9 @@ import { cutout } from "../../engine/ops/dropout.ts";
 import { gatherRows, topK } from "../../engine/ops/gather.ts";
 import { concat, slice } from "../../engine/ops/join.ts";
 import { softCrossEntropy, weightedMean } from "../../engine/ops/losses.ts";
+import { arrangePacked } from "../../engine/ops/pictures/arrange.ts";
 import { cropAndFlip, normalise, resize } from "../../engine/ops/pictures/image.ts";
+import { changeLevels } from "../../engine/ops/pictures/levels.ts";
 import { sum } from "../../engine/ops/reduce.ts";
 import { reshape } from "../../engine/ops/shape.ts";
 import { WeightAverage } from "../../engine/optim/average.ts";
@@ -25,13 +27,14 @@ import { ssim } from "../../models/metrics/ssim.ts";
 import { strongSets, strongViews } from "../../models/views/strong.ts";
 import { sharedDevice } from "../engine/device.ts";
 
-/** Kernels without floating-point arithmetic: they move, fill, select, sort, count or draw. */
+/** Kernels without floating-point arithmetic: they move, fill, select, sort, count, draw or compute in whole numbers. */
 const without = new Set([
   ...["clear", "copy", "read-back"],
   ...["conv/lines", "shape/columns", "shape/place", "shape/strided", "shape/transpose"],
   ...[
     "augment/arrange",
     "augment/change",
+    "augment/rescale",
     "augment/tables",
     "distort/pixelate",
     "image/window",
@@ -93,6 +96,9 @@ async function rest(device: Device) {
   const x = pictures(device, 1, 24);
   x.requiresGradient = true;
   device.scope(() => {
+    const part = { top: 1, left: 1, height: 20, width: 20 };
+    const packed = arrangePacked(x, [{ part }], 24);
+    changeLevels(packed, [[{ name: "rescale", part, filter: "bicubic" }]]);
     for (const set of strongSets) strongViews(x, { set, crop: 20, seeds: [1] });
     const parts = [
       cropAndFlip(x, [{ top: 1, left: 2, flip: true }], 20, 20),

@@ -25,7 +25,7 @@ export function resizeBicubic(x: Tensor, options: BicubicOptions): Tensor {
 }
 
 /** The cubic kernel of Keys: 1 at 0, 0 at every other whole number and from 2 on, slope `a` at 1. */
-function keys(distance: number, a: number): number {
+export function keys(distance: number, a: number): number {
   const x = Math.abs(distance);
   if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
   return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;

@@ -4,6 +4,7 @@ import { ShapeError, Tensor } from "../../tensor.ts";
 import { overImages } from "../batch.ts";
 import { expectOperands, indices } from "../operands.ts";
 import { inPixels, type Rectangle } from "./arrange.ts";
+import { expectRescaling, type Rescaling, rescaleInto } from "./rescale.ts";
 
 /** How the kernels tell an operation, and what its amount may be. */
 interface Rule {
@@ -53,7 +54,7 @@ const rules = {
 export type LevelOperationName = keyof typeof rules;
 
 const known: Readonly<Record<string, Rule>> = rules;
-const named = oneOf(...Object.keys(rules));
+const named = oneOf(...Object.keys(rules), "fill", "rescale");
 
 /**
  * An operation on pictures of 8-bit levels with Pillow's rounding; `amount` is
@@ -64,60 +65,60 @@ const named = oneOf(...Object.keys(rules));
  * - of shearX and shearY, −1 to 1, how far an output's column or row looks to the right or down for each row or column,
  * - of translateX and translateY, −1 to 1, the share of the side that it looks to the right or down.
  *
- * Shares and factors count in steps of 2^-16. The last five take the nearest pixel, and black outside of the picture.
+ * Shares and factors count in steps of 2^-16. The last five take the nearest pixel, and black outside of the picture. `fill` gives a
+ * rectangle, which may reach over the border, one colour; `rescale` shows a part of the picture in its whole size.
  */
-export interface LevelOperation {
-  readonly name: LevelOperationName;
-  readonly amount?: number;
-}
+export type LevelOperation =
+  | { readonly name: LevelOperationName; readonly amount?: number }
+  | { readonly name: "fill"; readonly hole: Rectangle; readonly colour: Colour }
+  | Rescaling;
 
-/** What is done to a picture: operations in order, then a rectangle filled with (125, 123, 114) / 255. */
-export interface LevelChange {
-  readonly operations: readonly LevelOperation[];
-  readonly hole?: Rectangle;
-}
+/** Levels of red, green and blue. */
+export type Colour = readonly [number, number, number];
 
 /** So that sums of all levels of a picture fit 32 bits. */
 const mostSide = 4096;
 
 /**
- * Pictures of 8-bit levels, each changed by operations of its own. x: [N, H, W] u32 of R + 2^8 G + 2^16 B, as of `arrangePacked`, sides up
- * to 4096 → [N, H, W, 3] f32, levels times 1 / 255. The same bits on every adapter: Pillow's, but for autoContrast, whose levels may be one
- * higher where the exact one is whole. Not differentiable.
- * @param changes one for each picture; lists of operations may differ in length
+ * Pictures of 8-bit levels, each changed by operations of its own, in their order. x: [N, H, W] u32 of R + 2^8 G + 2^16 B, as of
+ * `arrangePacked`, sides up to 4096 → [N, H, W, 3] f32, levels times 1 / 255. The same bits on every adapter: Pillow's, but for
+ * autoContrast, whose levels may be one higher where the exact one is whole. Not differentiable.
+ * @param changes a list of operations for each picture; they may differ in length
  * @throws ShapeError, RangeError or TypeError for what is not so
  */
-export function changeLevels(x: Tensor, changes: readonly LevelChange[]): Tensor {
+export function changeLevels(x: Tensor, changes: readonly (readonly LevelOperation[])[]): Tensor {
   expectOperands("changeLevels", { x }, { x: indices });
   const [images, height, width] = x.shape as readonly [number, number, number];
   if (x.rank !== 3 || Math.max(height, width) > mostSide)
     throw new ShapeError(`changeLevels takes packed pictures [N, H, W] of sides up to ${mostSide}, found [${x.shape}]`);
-  expectList("changeLevels", "the changes", changes, object);
+  expectList("changeLevels", "the changes", changes, list);
   if (changes.length !== images) throw new ShapeError(`changeLevels: ${changes.length} changes for ${images} pictures`);
-  changes.forEach(expectChange);
+  changes.forEach((operations, n) => {
+    expectOperations(operations, n, height, width);
+  });
 
   const { device } = x;
-  const passes = Math.max(1, ...changes.map(({ operations }) => operations.length));
+  const steps = changes.map(passesOf);
+  const passes = Math.max(...steps.map(({ length }) => length));
   const words = Array.from({ length: passes }, (_, pass) =>
-    changes.map(({ operations, hole }) => passWords(operations[pass], hole, width, height)),
+    steps.map((own) => passWords(own[pass] ?? {}, width, height)),
   );
   using table = Tensor.from(device, new Uint32Array(Int32Array.from(words.flat(2)).buffer), [passes * images, 16]);
   return device.scope(() => {
     let levels = x;
-    for (let pass = 0; pass < passes; pass++)
-      levels = changed(levels, table, pass * images, pass === passes - 1, [images, height, width]);
+    for (let pass = 0; pass < passes; pass++) {
+      const next = changed(levels, table, pass * images, pass === passes - 1);
+      const parts = steps.map((own) => own[pass]?.rescaling);
+      if (parts.some((part) => part)) rescaleInto(next, levels, parts);
+      levels = next;
+    }
     return levels;
   });
 }
 
-function changed(
-  x: Tensor,
-  passes: Tensor,
-  first: number,
-  last: boolean,
-  [images, height, width]: readonly [number, number, number],
-): Tensor {
+function changed(x: Tensor, passes: Tensor, first: number, last: boolean): Tensor {
   const { device } = x;
+  const [images, height, width] = x.shape as readonly [number, number, number];
   const tables = Tensor.empty(device, [images, 3, 256], "u32");
   const y = last
     ? Tensor.empty(device, [images, height, width, 3])
@@ -132,29 +133,53 @@ function changed(
   return y;
 }
 
-function expectChange({ operations, hole }: LevelChange, n: number): void {
+const list: Check = { allowed: "a list of operations", fits: Array.isArray, error: TypeError };
+
+function expectOperations(operations: readonly LevelOperation[], n: number, height: number, width: number): void {
   const of = `changeLevels: picture ${n}`;
-  expectList(of, "the operations", operations, object);
-  for (const { name, amount } of operations) {
-    expectArgument(of, "the name", name, named);
-    expectArgument(of, `the amount of ${name}`, amount ?? 1, known[name]!.amount);
+  for (const operation of operations) {
+    expectArgument(of, "an operation", operation, object);
+    expectArgument(of, "the name", operation.name, named);
+    if (operation.name === "rescale") expectRescaling(of, operation, height, width);
+    else if (operation.name === "fill") {
+      if (!inPixels(operation.hole)) throw new ShapeError(`${of}: the hole is not in whole pixels of size ≥ 0`);
+      expectList(of, "the colour", operation.colour, whole(0, 255));
+    } else expectArgument(of, `the amount of ${operation.name}`, operation.amount ?? 1, known[operation.name]!.amount);
   }
-  if (hole && !inPixels(hole)) throw new ShapeError(`${of}: the hole is not in whole pixels of size ≥ 0`);
+}
+
+/** What one pass does to a picture: an operation, and a rectangle that is filled behind it; or a rescaling alone. */
+interface Pass {
+  readonly operation?: { readonly name: LevelOperationName; readonly amount?: number };
+  readonly fill?: { readonly hole: Rectangle; readonly colour: Colour };
+  readonly rescaling?: Rescaling;
+}
+
+/** At least one pass, and the last of them, which makes numbers of levels, no rescaling. */
+function passesOf(operations: readonly LevelOperation[]): Pass[] {
+  const passes: Pass[] = [];
+  for (const operation of operations) {
+    const before = passes.at(-1);
+    if (operation.name === "rescale") passes.push({ rescaling: operation });
+    else if (operation.name !== "fill") passes.push({ operation });
+    else if (before && !before.fill && !before.rescaling) passes.splice(-1, 1, { ...before, fill: operation });
+    else passes.push({ fill: operation });
+  }
+  if (passes.length === 0 || passes.at(-1)!.rescaling) passes.push({});
+  return passes;
 }
 
 /** Four words of four as the kernels read them. */
-function passWords(
-  { name, amount = 1 }: LevelOperation = { name: "identity" },
-  hole: Rectangle = { top: 0, left: 0, height: 0, width: 0 },
-  width: number,
-  height: number,
-): number[] {
+function passWords({ operation, fill }: Pass, width: number, height: number): number[] {
+  const { name, amount = 1 } = operation ?? { name: "identity" };
   const { kind, rule = 0, steps, map }: Rule = rules[name];
   const [a, b, c, d, e, f] = fixed(map?.(amount, width, height) ?? [1, 0, 0, 0, 1, 0]);
-  const rows = [hole.top, hole.top + hole.height].map((at) => Math.min(Math.max(at, 0), height));
-  const columns = [hole.left, hole.left + hole.width].map((at) => Math.min(Math.max(at, 0), width));
+  const { top = 0, left = 0, height: tall = 0, width: wide = 0 } = fill?.hole ?? {};
+  const rows = [top, top + tall].map((at) => Math.min(Math.max(at, 0), height));
+  const columns = [left, left + wide].map((at) => Math.min(Math.max(at, 0), width));
+  const [red, green, blue] = fill?.colour ?? [0, 0, 0];
   return [
-    ...[kind, rule, steps?.(amount) ?? 0, 0],
+    ...[kind, rule, steps?.(amount) ?? 0, red + 2 ** 8 * green + 2 ** 16 * blue],
     ...[a!, b!, c!, 0, d!, e!, f!, 0],
     ...[rows[0]!, columns[0]!, rows[1]!, columns[1]!],
   ];

@@ -5,7 +5,7 @@ import { openDevice } from "../../../engine/device/open.ts";
 import { slice } from "../../../engine/ops/join.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { type QualityIngredient, qualityIngredients, qualityView } from "../../../models/views/quality-views.ts";
-import { randAugmentView } from "../../../models/views/randaugment.ts";
+import { type RandAugmentView, randAugmentView } from "../../../models/views/randaugment.ts";
 import { type StrongOptions, strongViews } from "../../../models/views/strong.ts";
 import { sharedDevice } from "../../engine/device.ts";
 
@@ -102,24 +102,29 @@ describe("the draws of quality views", () => {
 
 const levels = 255;
 
+function holeOf({ operations }: RandAugmentView) {
+  const last = operations.at(-1)!;
+  if (last.name !== "fill") throw new Error(`the last operation is ${last.name}`);
+  expect(last.colour).toEqual([125, 123, 114]);
+  return last.hole;
+}
+
 describe("the draws of RandAugment views", () => {
   const drawn = seeds.map((seed) => randAugmentView(64, 40, seed));
-  const operations = drawn.flatMap(({ change }) => change.operations);
-  const amounts = (name: string) => operations.flatMap((each) => (each.name === name ? [each.amount!] : []));
+  const named = drawn.map(({ operations }) => operations.slice(0, -1));
+  const amounts = (wanted: string) =>
+    named.flat().flatMap((each) => (each.name === wanted && "amount" in each ? [each.amount!] : []));
 
   test("three of 14 operations, as often and also twice", () => {
-    expect(drawn.every(({ change }) => change.operations.length === 3)).toBe(true);
-    const names = [...new Set(operations.map(({ name }) => name))];
+    expect(named.every(({ length }) => length === 3)).toBe(true);
+    const names = [...new Set(named.flat().map(({ name }) => name))];
     expect(names.length).toBe(14);
-    for (const name of names) {
-      const share = amounts(name).length / operations.length;
-      expect(Math.abs(share - 1 / 14)).toBeLessThan(4 * Math.sqrt(13 / 14 ** 2 / operations.length));
-    }
-    const distinct = drawn.filter(({ change }) => new Set(change.operations.map(({ name }) => name)).size === 3);
+    const count = 3 * named.length;
+    for (const name of names)
+      expect(Math.abs(amounts(name).length / count - 1 / 14)).toBeLessThan(4 * Math.sqrt(13 / 14 ** 2 / count));
+    const distinct = named.filter((three) => new Set(three.map(({ name }) => name)).size === 3).length / named.length;
     const wanted = (13 * 12) / 14 ** 2;
-    expect(Math.abs(distinct.length / drawn.length - wanted)).toBeLessThan(
-      4 * Math.sqrt((wanted * (1 - wanted)) / 4000),
-    );
+    expect(Math.abs(distinct - wanted)).toBeLessThan(4 * Math.sqrt((wanted * (1 - wanted)) / named.length));
   });
 
   test("amounts are uniform in their ranges", () => {
@@ -162,7 +167,7 @@ describe("the draws of RandAugment views", () => {
   });
 
   test("the rectangle covers about 8 % of the view, and lies inside it", () => {
-    const holes = drawn.map(({ change }) => change.hole!);
+    const holes = drawn.map(holeOf);
     expect(Math.max(...holes.map(({ top, height }) => top + height))).toBe(41);
     expect(Math.min(...holes.map(({ height, width }) => Math.min(height, width)))).toBe(1);
     expect(Math.max(...holes.map(({ height }) => height))).toBe(20);
@@ -235,7 +240,7 @@ describe.each([
 test("a RandAugment view has whole levels, and its rectangle", async () => {
   const values = await viewsOf(await sharedDevice(), 1, 30, { set: "randaugment", crop: 30, seeds: [6] });
   expect(Math.max(...values.map((value) => Math.abs(levels * value - Math.round(levels * value))))).toBeLessThan(1e-4);
-  const { top, left } = randAugmentView(30, 30, 6).change.hole!;
+  const { top, left } = holeOf(randAugmentView(30, 30, 6));
   const at = 3 * (30 * top + left);
   expect([...values.subarray(at, at + 3)].map((value) => Math.round(levels * value))).toEqual([125, 123, 114]);
 });
