@@ -21,7 +21,7 @@ export { BatchNorm, Convolution, type ConvolutionOptions, Linear } from "./nn/la
 export { drawn, type Layer, loadTensors, type NamedTensor, parameter, storable, type WeightKind } from "./nn/named.ts";
 export { type NumberCount, type NumberFault, NumericError } from "./number-error.ts";
 export { adaptiveAveragePool2d } from "./ops/adaptive-pool.ts";
-export { add, divide, multiply, subtract } from "./ops/arithmetic.ts";
+export { add, atLeast, divide, multiply, subtract } from "./ops/arithmetic.ts";
 export { type AttentionOptions, attention, selfAttention } from "./ops/attention.ts";
 export { type BilinearPoolOptions, bilinearPool } from "./ops/bilinear.ts";
 export { cast } from "./ops/cast.ts";

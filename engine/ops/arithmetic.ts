@@ -6,7 +6,7 @@ import { overElements } from "./over-elements.ts";
 import { sumAxis } from "./reduce.ts";
 import { scaled } from "./unary.ts";
 
-type Binary = "add" | "subtract" | "multiply" | "divide";
+type Binary = "add" | "subtract" | "multiply" | "divide" | "at_least";
 
 /** Axes that a kernel can tell apart. */
 const largestRank = 6;
@@ -57,19 +57,19 @@ function sameShape(a: Shape, b: Shape): boolean {
 }
 
 /** Not recorded. */
-function combine(op: Binary, a: Tensor, b: Tensor): Tensor {
-  expectOperands(op, { a, b });
-  if (!sameShape(a.shape, b.shape)) return combineRepeated(op, a, b);
+function combine(op: Binary, a: Tensor, b: Tensor, operation: string = op): Tensor {
+  expectOperands(operation, { a, b });
+  if (!sameShape(a.shape, b.shape)) return combineRepeated(op, a, b, operation);
   const y = Tensor.like(a);
   overElements("elementwise/binary", { OP: op }, { a, b, y }, {}, {}, 1);
   return y;
 }
 
 /** {@link combine} where an operand is repeated along some axes. */
-function combineRepeated(op: Binary, a: Tensor, b: Tensor): Tensor {
+function combineRepeated(op: Binary, a: Tensor, b: Tensor, operation: string): Tensor {
   const { device } = a;
-  const shape = broadcastShape(op, a.shape, b.shape);
-  const axes = axesOf(op, a.shape, b.shape, shape);
+  const shape = broadcastShape(operation, a.shape, b.shape);
+  const axes = axesOf(operation, a.shape, b.shape, shape);
   const y = Tensor.like(a, shape);
   const [first, last] = [axes[0]!, axes.at(-1)!];
   const vector = axes.length > 1 && last.extent % 4 === 0;
@@ -186,4 +186,12 @@ export function divide(a: Tensor, b: Tensor): Tensor {
     a.tracked ? sumTo(combine("divide", dy, b), a.shape) : undefined,
     b.tracked ? negated(sumTo(combine("divide", combine("multiply", dy, y), b), b.shape)) : undefined,
   ]);
+}
+
+/**
+ * y = 1 where a ≥ b, else 0, and 0 where either is NaN; shapes and errors as in {@link add}. Has no gradient: it is flat wherever it
+ * is smooth.
+ */
+export function atLeast(a: Tensor, b: Tensor): Tensor {
+  return combine("at_least", a, b, "atLeast");
 }

@@ -1,7 +1,10 @@
 // y[i] = f(a[i], b[i]) for every element, four at a time.   add: a + b   subtract: a − b   multiply: a · b   divide: a / b
+// at_least: 1 where a ≥ b, else 0, also where one of them is NaN
 // relu_gradient: a, but 0 where b = 0 (a the output gradient, b the output of ReLU, which may be NaN)
 //
 // One invocation makes one vec4. OP: one of the names above.   WORKGROUP: invocations of a workgroup.
+//#use number/nan
+
 struct Params {
   count4: u32,
 }
@@ -28,6 +31,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   //#end
   //#if OP == divide
   y[i] = a[i] / b[i];
+  //#end
+  //#if OP == at_least
+  y[i] = select(vec4f(), vec4f(1.0), (a[i] >= b[i]) & !(is_nan4(a[i]) | is_nan4(b[i])));
   //#end
   //#if OP == relu_gradient
   y[i] = select(a[i], vec4f(), b[i] == vec4f());

@@ -1,10 +1,12 @@
 // y[i] = f(a[i], b[i]) where a and b are repeated along axes on which they have extent 1:
-//   add: a + b   subtract: a − b   multiply: a · b   divide: a / b
+//   add: a + b   subtract: a − b   multiply: a · b   divide: a / b   at_least: 1 where a ≥ b, else 0, also where one is NaN
 // y has RANK axes of extent0 (the last), extent1 (the one before), …; a and b are read at Σ i_d · stride_d, the stride being 0 along a repeated axis.
 //
 // One invocation makes one element of y. OP: one of the names above.   RANK: 1..6.   VECTOR: elements of y are vec4s, and the
 // last extent and all strides count vec4s; a (b) is then read as vec4s, or as scalars with A_SPLAT (B_SPLAT), which says that
 // it is repeated along the last axis.   WORKGROUP: invocations of a workgroup.
+//#use number/nan
+
 struct Params {
   count: u32, // elements of y
   //#for d in 0..RANK
@@ -66,5 +68,12 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   //#end
   //#if OP == divide
   y[index] = left / right;
+  //#end
+  //#if OP == at_least
+  //#if VECTOR
+  y[index] = select(vec4f(), vec4f(1.0), (left >= right) & !(is_nan4(left) | is_nan4(right)));
+  //#else
+  y[index] = select(0.0, 1.0, left >= right && !(is_nan(left) || is_nan(right)));
+  //#end
   //#end
 }

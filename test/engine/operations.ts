@@ -108,6 +108,7 @@ export const operations: Readonly<Record<string, Operation>> = {
   affinity: plain(neighbours("euclidean"), indices(3, 2), { shape: [3, 2] }),
   argmax: plain(engine.argmax, ...of([2, 4])),
   attention: plain((q, k, v) => engine.attention(q!, k!, v!), ...of([1, 2, 1, 4], [1, 3, 1, 4], [1, 3, 1, 4])),
+  atLeast: plain(engine.atLeast, ...of([2, 4], [4])),
   averagePool2d: plain((x) => engine.averagePool2d(x!, { kernel: 2 }), ...of(map)),
   backward: plain(
     (weight, seed) => {

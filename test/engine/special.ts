@@ -73,7 +73,18 @@ export const runners: Readonly<Record<string, Runner>> = {
   ...Object.fromEntries(
     (
       [
-        ...["add", "subtract", "multiply", "divide", "transpose", "cumulativeSum", "argmax", "softmax", "logSoftmax"],
+        ...[
+          "add",
+          "subtract",
+          "multiply",
+          "divide",
+          "atLeast",
+          "transpose",
+          "cumulativeSum",
+          "argmax",
+          "softmax",
+          "logSoftmax",
+        ],
         ...["l2Normalise", "layerNorm", "cosineSimilarity", "softCrossEntropy", "klDivergence", "earthMoversDistance"],
         ...["weightedMean", "matmul", "linear", "batchedMatmul", "linearPerSample", "pointwisePerSample", "attention"],
         ...["selfAttention", "globalAveragePool", "flipHorizontal", "bilinearPool"],

@@ -134,6 +134,8 @@ for low, high in ((-0.4, 1.1), (-infinity, infinity), (0, infinity), (-infinity,
 for name, f in {"add": torch.add, "subtract": torch.subtract, "multiply": torch.multiply, "divide": torch.divide}.items():
     add(name, {}, pair, f, each=True)
     add(name, {}, row, f)
+add("atLeast", {}, [{**p, "gradient": False} for p in pair], lambda x, y: (x >= y).float(), each=True)
+add("atLeast", {}, [{**p, "gradient": False} for p in row], lambda x, y: (x >= y).float())
 add("cast", {}, x, lambda x: x * 1, each=True)
 for axis in (None, 0, 1):
     add("sum", {"axis": axis}, x, lambda x: x.sum().reshape(1) if axis is None else x.sum(axis))

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { backward } from "../../../engine/autograd.ts";
 import type { Device } from "../../../engine/device/device.ts";
-import { add, divide, multiply, subtract } from "../../../engine/ops/arithmetic.ts";
+import { add, atLeast, divide, multiply, subtract } from "../../../engine/ops/arithmetic.ts";
 import { argmax, cumulativeSum, gatherRows, topK } from "../../../engine/ops/gather.ts";
 import { concat, pad, permute, slice } from "../../../engine/ops/join.ts";
 import { layerNorm } from "../../../engine/ops/layer-norm.ts";
@@ -78,6 +78,50 @@ describe("against finite differences", () => {
     seen.add(kind);
     test(name(golden), async () => checkDifferences(await sharedDevice(), golden.inputs, runner(golden)));
   }
+});
+
+describe("atLeast", () => {
+  const numbers = [0, -0, 1, 1, -2, 3.5, Infinity, -Infinity, Infinity, NaN, NaN, 1];
+  const others = [0, 0, 1 + 2 ** -23, 1, -1, 3.5, Infinity, Infinity, -Infinity, NaN, 0, NaN];
+  const ofHost = (a: number, b: number) => (a >= b ? 1 : 0);
+
+  test.each([
+    ["all features", sharedDevice],
+    ["plain kernels", plainDevice],
+  ])("is the comparison of the host, NaN being at least nothing: %s", async (_, open) => {
+    const device = await open();
+    const cases: [number[], number[], number[], number[]][] = [
+      [numbers, [12], others, [12]],
+      [numbers, [3, 4], others.slice(0, 4), [4]],
+      [numbers, [4, 3], others.slice(8, 11), [3]],
+      [numbers, [12], others.slice(9, 10), [1]],
+      [numbers.slice(0, 3), [3, 1], others, [1, 12]],
+    ];
+    for (const [a, shapeA, b, shapeB] of cases) {
+      const y = await device.scope(() => {
+        const compared = atLeast(Tensor.from(device, a, shapeA), Tensor.from(device, b, shapeB));
+        return { shape: compared.shape, read: compared.read() };
+      });
+      const columns = y.shape.at(-1)!;
+      const at = (values: number[], shape: number[], i: number) =>
+        shape.at(-1) === 1
+          ? values[shape.length > 1 ? Math.floor(i / columns) : 0]!
+          : values[shape.length > 1 && shape[0]! > 1 ? i : i % columns]!;
+      const expected = Array.from({ length: y.shape.reduce((p, n) => p * n) }, (__, i) =>
+        ofHost(at(a, shapeA, i), at(b, shapeB, i)),
+      );
+      expect([...(await y.read)]).toEqual(expected);
+    }
+  });
+
+  test("has no gradient", async () => {
+    const device = await sharedDevice();
+    device.scope(() => {
+      const x = Tensor.from(device, [1, 2], [2]);
+      x.requiresGradient = true;
+      expect(atLeast(x, Tensor.zeros(device, [2])).tracked).toBe(false);
+    });
+  });
 });
 
 describe("activations far from 0", () => {

@@ -1,8 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import type { Device } from "../../../engine/device/device.ts";
 import { BatchNorm, Convolution, Linear } from "../../../engine/nn/layers.ts";
+import { slice } from "../../../engine/ops/join.ts";
 import { softCrossEntropy, weightedMean } from "../../../engine/ops/losses.ts";
 import { globalAveragePool } from "../../../engine/ops/pool.ts";
+import { sum } from "../../../engine/ops/reduce.ts";
+import { square } from "../../../engine/ops/unary.ts";
 import { accumulateGradients, type MicroBatch, microBatches } from "../../../engine/optim/accumulate.ts";
 import { Optimiser, type OptimiserOptions } from "../../../engine/optim/optimiser.ts";
 import { Random } from "../../../engine/random.ts";
@@ -30,6 +33,24 @@ test("batches are cut into equally long runs", () => {
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
   }
   expect(() => microBatches(4, 0)).toThrow("found 4 rows by 0");
+});
+
+test("rows that belong together stay together", () => {
+  // Four pairs and two pictures: a plain cut into three would part a pair.
+  expect(microBatches(10, 4, [2, 2, 2, 2, 1, 1])).toEqual([
+    { start: 0, count: 4 },
+    { start: 4, count: 2 },
+    { start: 6, count: 4 },
+  ]);
+  // The equal cut would need runs of 4: one more run is taken.
+  expect(microBatches(9, 5, [3, 3, 3])).toEqual([
+    { start: 0, count: 3 },
+    { start: 3, count: 3 },
+    { start: 6, count: 3 },
+  ]);
+  expect(microBatches(9, 4, Array(9).fill(1))).toEqual(microBatches(9, 4));
+  expect(() => microBatches(4, 2, [3, 1])).toThrow("must be 1 to 2, the size of a run; found 3");
+  expect(() => microBatches(4, 2, [2, 1])).toThrow("add up to 3, the batch has 4");
 });
 
 const batch = 8;
@@ -145,4 +166,23 @@ test("a micro-batch is freed before the next one runs", async () => {
   const [whole, cut] = [peak(64) - before, peak(8) - before];
   expect(cut).toBeLessThan(whole / 4);
   for (const { tensor } of tensors) tensor.dispose();
+});
+
+test("numbers behind the loss add up over the micro-batches and have no part in the gradients", async () => {
+  const device = await sharedDevice();
+  const run = (size: number) => {
+    const reads = device.scope(() => {
+      const x = Tensor.from(device, [1, 2, 3, 4, 5, 6], [6]);
+      x.requiresGradient = true;
+      const totals = accumulateGradients(device, microBatches(6, size), ({ start, count }) => {
+        const rows = slice(x, [start], [start + count]);
+        return [sum(rows), sum(square(rows)), Tensor.from(device, [count], [1])];
+      });
+      return [...totals, x.gradient!].map((tensor) => tensor.read());
+    });
+    return Promise.all(reads).then((all) => all.map((numbers) => [...numbers]));
+  };
+  const expected = [[21], [91], [6], [1, 1, 1, 1, 1, 1]];
+  expect(await run(6)).toEqual(expected);
+  expect(await run(4)).toEqual(expected);
 });
