@@ -38,3 +38,11 @@ export function optionsBy<Schema extends z.ZodObject>(schema: Schema, input: z.i
   });
   throw new OptionError(`wrong training options: ${lines.join("; ")}`);
 }
+
+/** An option with another default. */
+export function otherDefault<Form extends z.ZodType>(
+  option: z.ZodDefault<Form>,
+  value: z.util.NoUndefined<z.output<Form>>,
+): z.ZodDefault<Form> {
+  return option.unwrap().default(value).describe(option.description ?? "");
+}

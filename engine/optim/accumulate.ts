@@ -60,10 +60,10 @@ function bordersOf(batch: number, size: number, whole: readonly number[]): numbe
  * @param seed see {@link backward}
  * @returns what `loss` gave, of the whole batch, in the scope at hand; not on the tape
  */
-export function accumulateGradients<Share extends Tensor | readonly Tensor[]>(
+export function accumulateGradients<Share extends Tensor | readonly Tensor[], Part extends MicroBatch>(
   device: Device,
-  parts: readonly MicroBatch[],
-  loss: (part: MicroBatch) => Share,
+  parts: readonly Part[],
+  loss: (part: Part) => Share,
   seed: number | Tensor = 1,
 ): Share {
   expectList("accumulateGradients", "the parts", parts, any);

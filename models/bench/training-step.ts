@@ -40,7 +40,7 @@ export function trainingStepBenchmark(batch: number, side: number): Benchmark {
       const options = cplOptions({ crop: side, resize: side });
       const model = new QualityNetwork(device, options);
       const task = labelTask(options, ({ length }) => oneHotLabels(length, options.levels));
-      const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] }, task);
+      const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] }, { task });
       const batchOf = (size: number, picture: Tensor): Parameters<Stepper["step"]> => [
         Array.from({ length: size }, () => ({ planned, tensor: picture })),
         1,
@@ -92,7 +92,7 @@ export const replayBenchmark: Benchmark = {
     const options = cplOptions({ crop: 32, resize: 32 });
     const model = new QualityNetwork(device, options);
     const task = labelTask(options, ({ length }) => oneHotLabels(length, options.levels));
-    const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] }, task);
+    const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] }, { task });
     using picture = device.owned("pictures", () => noise(device, [1, 32, 32, 3]));
     try {
       for (let i = 0; i < 3; i++)

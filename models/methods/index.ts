@@ -1,6 +1,7 @@
 import type { Method } from "../training/method.ts";
 import { cpl } from "./cpl/index.ts";
+import { fixMatch } from "./fixmatch/index.ts";
 import { supervised } from "./supervised/index.ts";
 
 /** Every method; `acutance train` has a command for each. */
-export const methods: readonly Method[] = [cpl, supervised];
+export const methods: readonly Method[] = [cpl, supervised, fixMatch];

@@ -2,11 +2,12 @@ import { Random } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Row } from "../data/index.ts";
 import type { Inputs } from "../views/inputs.ts";
+import { oneView, type PartViews, type ViewKind } from "../views/view-kind.ts";
 import { viewWindows } from "../views/windows.ts";
-import type { TrainingOptions } from "./options.ts";
+import type { StrongOptions, TrainingOptions } from "./options.ts";
 import type { TrainingData } from "./training.ts";
 
-/** One picture of a training batch before it is loaded. */
+/** One view of a picture of a training batch before it is loaded. */
 export interface PlannedPicture {
   readonly path: string;
   readonly name: string;
@@ -19,6 +20,8 @@ export interface PlannedPicture {
   readonly window: { readonly top: number; readonly left: number; readonly flip: boolean };
   /** Seed of the tokens that are drawn, with `tokenShare` below 1. */
   readonly tokens?: number;
+  /** Of a strong view: its seed or, with frozen sections, its number among those that are kept. */
+  readonly strong?: number;
 }
 
 /** What batches are planned from. */
@@ -35,17 +38,19 @@ export interface PlannedPhase {
    * as both need. @default "unlabelled"
    */
   readonly length?: "unlabelled" | "labelled" | "all";
+  /** @default each picture once, weak */
+  readonly views?: PartViews;
 }
 
 /**
  * The batches of one epoch; the same seed, stage and epoch give the same batches. In each come first the pairs of ranked
- * copies, the better one of a pair before the worse, then the labelled pictures, then the others.
+ * copies, the better one of a pair before the worse, then the labelled pictures, then the others; views of a picture lie side by side.
  */
 export function planEpoch(
   phase: PlannedPhase,
   epoch: number,
   parts: Parts,
-  options: TrainingOptions,
+  options: TrainingOptions & Partial<StrongOptions>,
 ): PlannedPicture[][] {
   const random = new Random(options.seed, `stage ${phase.stage}, epoch ${epoch}`);
   const pairs = rankedPairs(parts, options, random.fork("ranked"));
@@ -78,41 +83,28 @@ export function pairsInBatch(ranked: TrainingData["ranked"] = [], { rankPairs, r
 
 /** The batches of an epoch without ranked copies. */
 function scoredBatches(
-  { batch, length = "unlabelled" }: PlannedPhase,
+  { batch, length = "unlabelled", views = oneView }: PlannedPhase,
   random: Random,
   parts: Parts,
-  options: TrainingOptions,
+  options: TrainingOptions & Partial<StrongOptions>,
 ): PlannedPicture[][] {
-  const windows = random.fork("windows");
-  const tokens = random.fork("tokens");
-  const most = options.resize - options.crop + 1;
-  const views = options.frozen > 0 ? viewWindows(options) : undefined;
-  const along = () => (options.cropFrom === "resized" ? windows.integer(most) : windows.uniform());
-  const draw = () =>
-    views?.[windows.integer(views.length)] ?? {
-      top: along(),
-      left: along(),
-      flip: windows.integer(2) === 1 && options.flip,
-    };
-  const plan = (row: Row, index: number, part: PlannedPicture["part"]): PlannedPicture => ({
-    path: row.path,
-    name: row.name,
-    index,
-    part,
-    window: draw(),
-    ...(options.tokenShare < 1 && { tokens: tokens.integer(2 ** 32) }),
-  });
+  const view = viewDrawer(random, options);
+  const shown = (part: "labelled" | "unlabelled") => (taken: { row: Row; index: number }[]) =>
+    taken.flatMap(({ row: { path, name }, index }) =>
+      views[part].map((kind) => ({ path, name, index, part, ...view(kind) })),
+    );
+  const [labelledViews, unlabelledViews] = [shown("labelled"), shown("unlabelled")];
   const { trainCrops } = options;
   const labelled = cycle(parts.labelled, random.fork("labelled"));
   const { labelled: labelledBatch, unlabelled: unlabelledBatch } = batch;
   if (unlabelledBatch === 0) {
-    const batches: PlannedPicture[][] = [];
-    for (let left = parts.labelled.length * trainCrops; left > 0; left -= labelledBatch) {
-      batches.push(labelled.take(Math.min(left, labelledBatch)).map(({ row, index }) => plan(row, index, "labelled")));
-    }
+    const sizes: number[] = [];
+    for (let left = parts.labelled.length * trainCrops; left > 0; left -= labelledBatch)
+      sizes.push(Math.min(left, labelledBatch));
+    const batches = sizes.map((size) => ({ size, views: labelledViews(labelled.take(size)) }));
     // Statistics of few pictures would lead batch norm astray: a rest of less than half a batch waits for another epoch's order.
-    const whole = batches.filter((batch) => 2 * batch.length >= labelledBatch);
-    return whole.length > 0 ? whole : batches.filter((batch) => batch.length > 1);
+    const whole = batches.filter(({ size }) => 2 * size >= labelledBatch);
+    return (whole.length > 0 ? whole : batches.filter(({ size }) => size > 1)).map((batch) => batch.views);
   }
   const unlabelled = cycle(parts.unlabelled, random.fork("unlabelled"));
   const crops = { labelled: parts.labelled.length * trainCrops, unlabelled: parts.unlabelled.length * trainCrops };
@@ -124,10 +116,30 @@ function scoredBatches(
   return Array.from({ length: steps }, (_, step) => {
     const left = crops.unlabelled - step * unlabelledBatch;
     const count = length === "unlabelled" ? Math.min(left, unlabelledBatch) : unlabelledBatch;
-    return [
-      ...labelled.take(labelledBatch).map(({ row, index }) => plan(row, index, "labelled")),
-      ...unlabelled.take(count).map(({ row, index }) => plan(row, index, "unlabelled")),
-    ];
+    return [...labelledViews(labelled.take(labelledBatch)), ...unlabelledViews(unlabelled.take(count))];
+  });
+}
+
+type DrawnView = Pick<PlannedPicture, "window" | "tokens" | "strong">;
+
+/** Draws one view after another; with frozen sections among those that are kept. */
+function viewDrawer(random: Random, options: TrainingOptions & Partial<StrongOptions>): (kind: ViewKind) => DrawnView {
+  const windows = random.fork("windows");
+  const tokens = random.fork("tokens");
+  const strong = random.fork("strong");
+  const most = options.resize - options.crop + 1;
+  const kept = options.frozen > 0 ? { windows: viewWindows(options), strong: options.strongViews! } : undefined;
+  const along = () => (options.cropFrom === "resized" ? windows.integer(most) : windows.uniform());
+  const window = () =>
+    kept?.windows[windows.integer(kept.windows.length)] ?? {
+      top: along(),
+      left: along(),
+      flip: windows.integer(2) === 1 && options.flip,
+    };
+  return (kind) => ({
+    window: window(),
+    ...(options.tokenShare < 1 && { tokens: tokens.integer(2 ** 32) }),
+    ...(kind === "strong" && { strong: strong.integer(kept ? kept.strong : 2 ** 32) }),
   });
 }
 
@@ -151,30 +163,51 @@ export interface LoadedBatch {
   readonly errors: readonly { readonly planned: PlannedPicture; readonly error: unknown }[];
 }
 
-/** Loads planned batches in order, decoding ahead of their use. What is left of a ranked pair is left out. */
+/** Loads planned batches in order, decoding ahead of their use. What is left of a ranked pair, or of a picture's views, is left out. */
 export async function* loadBatches(
   batches: readonly PlannedPicture[][],
   inputs: Inputs,
+  views: PartViews = oneView,
 ): AsyncGenerator<LoadedBatch, void, undefined> {
-  const sizes = batches.map((batch) => batch.length).values();
-  let size = sizes.next().value;
-  let pictures: LoadedBatch["pictures"][number][] = [];
+  const planned = batches.values();
+  let batch = planned.next().value;
+  let tensors: (Tensor | undefined)[] = [];
   let errors: LoadedBatch["errors"][number][] = [];
   for await (const loaded of inputs.load(batches.flat(), { ahead: 64, concurrency: 3 })) {
     if ("error" in loaded) errors.push({ planned: loaded.row, error: loaded.error });
-    else pictures.push({ planned: loaded.row, tensor: loaded.tensor });
-    if (pictures.length + errors.length < size!) continue;
-    yield { pictures: wholePairs(pictures), errors };
-    pictures = [];
+    tensors.push("error" in loaded ? undefined : loaded.tensor);
+    if (tensors.length < batch!.length) continue;
+    const pictures = groupsOf(batch!, views).flatMap(({ start, rows }) =>
+      rows.every((_, i) => tensors[start + i])
+        ? rows.map((row, i) => ({ planned: row, tensor: tensors[start + i]! }))
+        : [],
+    );
+    yield { pictures, errors };
+    tensors = [];
     errors = [];
-    size = sizes.next().value;
+    batch = planned.next().value;
   }
 }
 
-/** The pictures without those whose partner in a ranked pair could not be loaded. */
-function wholePairs(pictures: LoadedBatch["pictures"]): LoadedBatch["pictures"] {
-  const loaded = new Map<number, number>();
-  const ranked = pictures.filter(({ planned }) => planned.part === "ranked");
-  for (const { planned } of ranked) loaded.set(planned.index, (loaded.get(planned.index) ?? 0) + 1);
-  return pictures.filter(({ planned }) => planned.part !== "ranked" || loaded.get(planned.index) === 2);
+/** Rows of a batch that belong together: a ranked pair, or the views of a picture. */
+export interface RowGroup {
+  readonly start: number;
+  readonly rows: readonly PlannedPicture[];
+}
+
+/** A batch of whole groups as such, in its order. */
+export function groupsOf(batch: readonly PlannedPicture[], views: PartViews): RowGroup[] {
+  const groups: RowGroup[] = [];
+  for (let start = 0; start < batch.length; ) {
+    const { part } = batch[start]!;
+    const length = part === "ranked" ? 2 : views[part].length;
+    groups.push({ start, rows: batch.slice(start, start + length) });
+    start += length;
+  }
+  return groups;
+}
+
+/** Rows that so many pictures of a phase's batch are. */
+export function rowsIn({ labelled, unlabelled }: PlannedPhase["batch"], views: PartViews = oneView): number {
+  return labelled * views.labelled.length + unlabelled * views.unlabelled.length;
 }

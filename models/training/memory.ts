@@ -3,6 +3,8 @@ import { largestFit } from "../../engine/memory/largest-fit.ts";
 import { Tensor } from "../../engine/tensor.ts";
 import { evaluationBatch } from "../networks/forward.ts";
 import type { Inputs } from "../views/inputs.ts";
+import { oneView, type ViewKind } from "../views/view-kind.ts";
+import { type PlannedPicture, rowsIn } from "./batches.ts";
 import type { Phase } from "./method.ts";
 import type { TrainingOptions } from "./options.ts";
 import type { Stepper } from "./stepper.ts";
@@ -27,7 +29,7 @@ export function expectFit(stepper: Stepper, inputs: Inputs, { tokenShare }: Trai
   const { device } = stepper;
   const { batch, pairs, phase } = plan;
   const run = (n: number, kept: number) => rehearse(stepper, inputs, tokenShare, { ...plan, batch: n }, kept);
-  const leastKept = (n: number) => Math.max(n + 2 * pairs, evaluationBatch);
+  const leastKept = (n: number) => Math.max(rowsIn(batchOf(phase, n), phase.views) + 2 * pairs, evaluationBatch);
   const least = leastKept(batch);
   const most = Math.max(least, Math.min(inputs.capacity, plan.pictures));
   const kept = largestFit(device, least, most, (pictures) => run(batch, pictures));
@@ -39,11 +41,10 @@ export function expectFit(stepper: Stepper, inputs: Inputs, { tokenShare }: Trai
   try {
     device.rehearse(() => run(batch, least));
   } catch (cause) {
-    const part = pairs > 0 ? largest - (largest % 2) : largest;
     const fewer = pairs > 0 ? `; or take fewer \`rankPairs\` than ${pairs}` : "";
     const advice =
       largest > 0
-        ? `the largest batch that fits is ${largest}: ${batchWords(phase, largest)}; or keep the batch and run it in parts: \`microBatch\` ${part} or less${fewer}`
+        ? `the largest batch that fits is ${largest}: ${batchWords(phase, largest)}; or keep the batch and run it in parts: \`microBatch\` ${rowsIn(batchOf(phase, largest), phase.views)} or less${fewer}`
         : "not even a batch of 2 fits: make the pictures smaller (`resize`, `crop`), use fewer `stages`, or allow more memory (`memoryLimitBytes`)" +
           fewer;
     const message = `${phase.name} does not fit with batches of ${batch} pictures: ${(cause as Error).message}`;
@@ -52,15 +53,17 @@ export function expectFit(stepper: Stepper, inputs: Inputs, { tokenShare }: Trai
 }
 
 /** The options that make batches of a phase so large. */
-function batchWords({ batch, batchOptions }: Phase, size: number): string {
-  const labelled = labelledShare(batch, size);
-  const sizes = [labelled, size - labelled];
-  return batchOptions.map((name, i) => `\`${name}\` ${sizes[i]}`).join(" ");
+function batchWords(phase: Phase, size: number): string {
+  const { labelled, unlabelled } = batchOf(phase, size);
+  const sizes = [labelled, unlabelled];
+  return phase.batchOptions.map((name, i) => `\`${name}\` ${sizes[i]}`).join(" ");
 }
 
-/** Labelled pictures in a batch of a phase of so many. */
-function labelledShare({ labelled, unlabelled }: Phase["batch"], size: number): number {
-  return unlabelled === 0 ? size : Math.max(1, Math.floor((size * labelled) / (labelled + unlabelled)));
+/** A batch of a phase of so many pictures. */
+function batchOf({ batch: { labelled, unlabelled } }: Phase, size: number): Phase["batch"] {
+  if (unlabelled === 0) return { labelled: size, unlabelled: 0 };
+  const share = Math.max(1, Math.floor((size * labelled) / (labelled + unlabelled)));
+  return { labelled: share, unlabelled: size - share };
 }
 
 /** Two steps with a batch of pictures while the store holds `kept`; the second step may need more than the first. */
@@ -72,16 +75,24 @@ function rehearse(
   kept: number,
 ): void {
   const { device } = stepper;
+  const { views = oneView } = phase;
+  const { labelled, unlabelled } = batchOf(phase, batch);
   const picture = () => device.owned("pictures", () => Tensor.empty(device, inputs.shape).keep());
   const stored = Array.from({ length: Math.max(1, kept - inputs.size) }, picture);
   const window = { top: 0, left: 0, flip: false };
-  const labelled = labelledShare(phase.batch, batch);
-  const pictures = Array.from({ length: 2 * pairs + batch }, (_, i) => ({
+  const row = (part: PlannedPicture["part"], view: ViewKind) => ({
     planned: {
-      ...{ path: "", name: "", index: 0, window, ...(tokenShare < 1 && { tokens: 0 }) },
-      part: i < 2 * pairs ? "ranked" : i - 2 * pairs < labelled ? "labelled" : "unlabelled",
-    } as const,
+      ...{ path: "", name: "", index: 0, window, part, ...(tokenShare < 1 && { tokens: 0 }) },
+      ...(view === "strong" && { strong: 0 }),
+    },
     tensor: stored[0]!,
-  }));
+  });
+  const rows = (count: number, part: PlannedPicture["part"], shown: readonly ViewKind[]) =>
+    Array.from({ length: count }, () => shown.map((view) => row(part, view))).flat();
+  const pictures = [
+    ...rows(pairs, "ranked", ["weak", "weak"]),
+    ...rows(labelled, "labelled", views.labelled),
+    ...rows(unlabelled, "unlabelled", views.unlabelled),
+  ];
   stepper.rehearse(pictures, 2);
 }

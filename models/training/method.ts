@@ -14,25 +14,40 @@ export interface HostArray {
   readonly shape: Shape;
 }
 
-/** Where a micro-batch lies in its batch, of which so many pictures are ranked, labelled and unlabelled, in this order. */
-export interface BatchRows {
-  readonly start: number;
+/** Where the pictures of one part, or the ranked pairs, lie in a micro-batch. */
+export interface PartRows {
+  /** Row of the first view of its first picture. */
+  readonly row: number;
+  /** Place of its first picture among those of the part in the batch. */
+  readonly first: number;
+  /** Pictures, or pairs, in the micro-batch. */
   readonly count: number;
-  readonly ranked: number;
-  readonly labelled: number;
-  readonly unlabelled: number;
+  /** Those in the whole batch. */
+  readonly size: number;
+  /** Rows of each: its views, or the two of a pair. */
+  readonly views: number;
+}
+
+/** The rows of a micro-batch, of which none is cut between the views of a picture: first pairs, then labelled, then unlabelled pictures. */
+export type BatchRows = Readonly<Record<PlannedPicture["part"], PartRows>>;
+
+/** A micro-batch's share of the batch's loss, [1], and of further numbers that add up as it does, [1] each, such as the share of pictures taken. */
+export interface StepLoss {
+  readonly loss: Tensor;
+  readonly figures?: Readonly<Record<string, Tensor>>;
 }
 
 /** What the steps of a phase learn. */
 export interface StepTask {
   /** What the loss of a batch reads beside the network's outputs, by name. Batches of one make-up have the same shapes. */
-  targets(pictures: readonly PlannedPicture[]): Readonly<Record<string, HostArray>>;
+  targets(views: readonly PlannedPicture[]): Readonly<Record<string, HostArray>>;
   /**
    * Recorded on the tape, and replayed: what is derived from the outputs here is derived anew in each step.
    * @param targets what {@link targets} gave, on the device
-   * @returns a micro-batch's share of the batch's loss, [1]
    */
-  loss(outputs: Outputs, targets: Readonly<Record<string, Tensor>>, rows: BatchRows): Tensor;
+  loss(outputs: Outputs, targets: Readonly<Record<string, Tensor>>, rows: BatchRows): StepLoss;
+  /** Names of the figures that {@link loss} may give; one that it leaves out counts 0. */
+  readonly figures?: readonly string[];
   /** Device state that steps change, such as a teacher or running means; a checkpoint holds it. */
   tensors?(): readonly NamedTensor[];
   /** Recorded after the parameters of a step were updated: how the device state moves on. */

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { expectLabelOptions, labelShape } from "../labels/options.ts";
 import { expectModelOptions, networkShape, viewShape, withHeadDefaults } from "../networks/options.ts";
-import { atLeastZero, batch, count, OptionError, optionsBy, positive, wholeFromZero } from "../options.ts";
+import { atLeastZero, batch, count, OptionError, optionsBy, positive, some, wholeFromZero } from "../options.ts";
+import { strongSets } from "../views/strong.ts";
 
 /** Options of the steps. */
 const stepShape = {
@@ -55,6 +56,16 @@ const rankShape = {
       "with ranked copies: what the mean of what pairs lack of that is multiplied with in the loss (Liu et al. 2017, RankIQA); 0 leaves them out",
     ),
 };
+
+/** Options of methods that take strong views. */
+export const strongShape = {
+  strong: z.enum(strongSets).default("quality").describe("what strong views change: nothing that is judged (quality)"),
+  strongViews: some
+    .default(2)
+    .describe("with frozen sections: strong views of a picture that are computed; training draws among them"),
+};
+
+export type StrongOptions = z.infer<z.ZodObject<typeof strongShape>>;
 
 /** Options that every method has. */
 export const trainingShape = { ...networkShape, ...viewShape, ...labelShape, ...stepShape, ...rankShape };

@@ -22,8 +22,15 @@ export interface RunRecord {
   /** Pictures in each part of the split; `ranked`: sets of degraded copies. */
   parts: { labelled: number; ranked?: number; unlabelled: number; validation?: number; test: number };
   phases: { name: string; seconds: number }[];
-  /** `stage`: place of the phase, the first being 1; `gradientNorm`: of all gradients together before clipping, when they were clipped and finite. */
-  losses: { stage: number; epoch: number; step: number; loss: number; gradientNorm?: number }[];
+  /** `stage`: place of the phase, the first being 1; `gradientNorm`: of all gradients together before clipping, when they were clipped and finite; `figures`: what the phase reports of a step beside, by name. */
+  losses: {
+    stage: number;
+    epoch: number;
+    step: number;
+    loss: number;
+    gradientNorm?: number;
+    figures?: Readonly<Record<string, number>>;
+  }[];
   /** One label step each; scores of `quality` are on [1, 100]. */
   refreshes: {
     epoch: number;

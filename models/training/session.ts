@@ -6,13 +6,14 @@ import { normaliseMos } from "../labels/labels.ts";
 import { evaluate } from "../metrics/index.ts";
 import { type ModelCard, type QualityNetwork, saveModel } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
+import type { PartViews } from "../views/view-kind.ts";
 import { type LoadedBatch, loadBatches, type PlannedPicture, pairsInBatch, planEpoch } from "./batches.ts";
 import { type Checkpoint, loadCheckpoint, type Position, writeCheckpoint } from "./checkpoint.ts";
 import { fixStatistics } from "./feature-statistics.ts";
 import { expectFit } from "./memory.ts";
 import type { Method, Phase, PhaseRun } from "./method.ts";
 import type { TrainingOptions } from "./options.ts";
-import { phaseSchedule, Stepper, type StepReport } from "./stepper.ts";
+import { type Learning, phaseSchedule, Stepper, type StepReport } from "./stepper.ts";
 import { testScores } from "./test-scores.ts";
 import {
   checkpointFile,
@@ -82,7 +83,7 @@ export class Session {
       phaseSchedule(card.options, phase, phase.epochs === 0 ? 0 : this.#planned(i, 0).length),
     );
     this.#run = this.#begun();
-    this.#stepper = new Stepper(model, inputs, card, this.#run, from.optimiserSteps);
+    this.#stepper = new Stepper(model, inputs, card, this.#learning, from.optimiserSteps);
   }
 
   /** Word of the method on the command line. */
@@ -106,6 +107,10 @@ export class Session {
     const { stage, epoch, step } = this.#position;
     const phase = this.#phases[stage - 1];
     return phase ? `in ${phase.name}, epoch ${epoch + 1}, step ${step + 1}` : "after the last phase";
+  }
+
+  get #learning(): Learning | undefined {
+    return this.#run && { task: this.#run, views: this.#phase!.views };
   }
 
   get #phase(): Phase | undefined {
@@ -165,6 +170,7 @@ export class Session {
   async #prepare(): Promise<void> {
     const { labelled, unlabelled, test, validation = [] } = this.#data;
     const { signal, progress } = this.#hooks;
+    const strong = (part: keyof PartViews) => this.#phases.some(({ views }) => views?.[part].includes("strong"));
     const clock = this.#clock("frozen sections");
     let bar: ProgressSink | undefined;
     const started = (views: number) => {
@@ -173,7 +179,11 @@ export class Session {
     };
     try {
       await this.#inputs.prepare(
-        { trained: [...labelled, ...unlabelled], others: [...this.#rankedPictures, ...validation, ...test] },
+        {
+          trained: [...labelled, ...unlabelled],
+          strong: [...(strong("labelled") ? labelled : []), ...(strong("unlabelled") ? unlabelled : [])],
+          others: [...this.#rankedPictures, ...validation, ...test],
+        },
         { signal, progress: started },
       );
     } catch (error) {
@@ -191,7 +201,7 @@ export class Session {
     this.#stepper.dispose();
     this.#run?.dispose?.();
     this.#run = this.#begun();
-    this.#stepper = new Stepper(this.#model, this.#inputs, this.#card, this.#run);
+    this.#stepper = new Stepper(this.#model, this.#inputs, this.#card, this.#learning);
   }
 
   async #train(phase: Phase): Promise<void> {
@@ -219,7 +229,7 @@ export class Session {
     bar?.advance(batches.slice(0, position.step).flat().length);
     const clock = this.#clock(`${phase.name} training`);
     try {
-      for await (const batch of loadBatches(batches.slice(position.step), this.#inputs)) {
+      for await (const batch of loadBatches(batches.slice(position.step), this.#inputs, phase.views)) {
         this.#report(batch);
         const { pictures } = batch;
         if (pictures.filter(({ planned }) => planned.part !== "ranked").length > 1) {
@@ -278,7 +288,7 @@ export class Session {
   }
 
   /** Puts a step on record; a loss that is not a number ends the training. */
-  #note({ name }: Phase, { loss, gradientNorm }: StepReport): void {
+  #note({ name }: Phase, { loss, gradientNorm, figures }: StepReport): void {
     const { stage, epoch, step } = this.#position;
     const where = `${name}, epoch ${epoch + 1}, step ${step + 1}`;
     if (!Number.isFinite(loss)) {
@@ -289,7 +299,14 @@ export class Session {
     }
     const finite = gradientNorm !== undefined && Number.isFinite(gradientNorm);
     if (gradientNorm !== undefined && !finite) this.#hooks.log?.(`skipped ${where}: its gradients are not finite`);
-    this.#progress.losses.push({ stage, epoch, step, loss, ...(finite && { gradientNorm }) });
+    this.#progress.losses.push({
+      stage,
+      epoch,
+      step,
+      loss,
+      ...(finite && { gradientNorm }),
+      ...(figures && { figures }),
+    });
   }
 
   /** Stores the model and scores the test part with it. Averaged weights, where there are any, become the model's own. */

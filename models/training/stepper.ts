@@ -1,8 +1,7 @@
 import type { Device } from "../../engine/device/device.ts";
 import type { Plan } from "../../engine/kernel/plan.ts";
 import type { NamedTensor } from "../../engine/nn/named.ts";
-import { slice } from "../../engine/ops/join.ts";
-import { accumulateGradients, type MicroBatch, microBatches } from "../../engine/optim/accumulate.ts";
+import { accumulateGradients } from "../../engine/optim/accumulate.ts";
 import { WeightAverage } from "../../engine/optim/average.ts";
 import { parameterGroups } from "../../engine/optim/groups.ts";
 import { Optimiser } from "../../engine/optim/optimiser.ts";
@@ -10,9 +9,11 @@ import { constant, cosine, type Schedule, stepDecay, withWarmup } from "../../en
 import { Tensor } from "../../engine/tensor.ts";
 import type { ModelCard, QualityNetwork } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
-import type { LoadedBatch, PlannedPicture } from "./batches.ts";
-import type { BatchRows, HostArray, Phase, StepTask } from "./method.ts";
+import { oneView, type PartViews } from "../views/view-kind.ts";
+import type { LoadedBatch } from "./batches.ts";
+import type { HostArray, Phase, StepLoss, StepTask } from "./method.ts";
 import type { TrainingOptions } from "./options.ts";
+import { type RowRun, rowRuns, rowsOf } from "./rows.ts";
 import { TrainingError } from "./training.ts";
 
 /** What a step reports. */
@@ -20,6 +21,7 @@ export interface StepReport {
   readonly loss: number;
   /** Norm of all gradients before clipping, when they are clipped; infinite when they were not finite. */
   readonly gradientNorm?: number;
+  readonly figures?: Readonly<Record<string, number>>;
 }
 
 interface StepInputs {
@@ -30,7 +32,13 @@ interface StepInputs {
 }
 
 type Targets = Readonly<Record<string, HostArray>>;
-type PartSizes = Omit<BatchRows, "start" | "count">;
+
+/** What a phase has its steps learn. */
+export interface Learning {
+  readonly task: StepTask;
+  /** @default each picture once, weak */
+  readonly views?: PartViews | undefined;
+}
 
 /** Takes the batches of one phase into the parameters of a model. */
 export class Stepper {
@@ -40,26 +48,26 @@ export class Stepper {
   readonly #model: QualityNetwork;
   readonly #inputs: Inputs;
   readonly #options: TrainingOptions;
-  readonly #task: StepTask | undefined;
+  readonly #learning: Learning | undefined;
   /** Inputs of batches of the latest make-up, how many steps they served, and the plan of such a step. */
   #batch:
     | (StepInputs & {
         readonly make: string;
-        readonly sizes: PartSizes;
+        readonly runs: readonly RowRun[];
         steps: number;
-        plan?: Plan<{ loss: Tensor }> | undefined;
+        plan?: Plan<StepLoss> | undefined;
       })
     | undefined;
 
   /**
-   * @param task what steps learn; without one there are none
+   * @param learning what steps learn; without it there are none
    * @param steps steps of the phase done before, when its tensors are about to be loaded
    */
   constructor(
     model: QualityNetwork,
     inputs: Inputs,
     { options, fresh }: Pick<ModelCard<TrainingOptions>, "options" | "fresh">,
-    task?: StepTask,
+    learning?: Learning,
     steps = 0,
   ) {
     const { optimiser: kind, rate, freshRate, decay, layerDecay, clipNorm, ema, precision } = options;
@@ -68,7 +76,7 @@ export class Stepper {
     this.#model = model;
     this.#inputs = inputs;
     this.#options = options;
-    this.#task = task;
+    this.#learning = learning;
     const { frozenNames } = model;
     const tensors = model.tensors().filter(({ name }) => !frozenNames.has(name));
     const groups = parameterGroups(tensors, {
@@ -92,13 +100,13 @@ export class Stepper {
   }
 
   /** What steps of the latest make-up replay, once there is one. Its inputs are those of the latest step. */
-  get plan(): Plan<{ loss: Tensor }> | undefined {
+  get plan(): Plan<StepLoss> | undefined {
     return this.#batch?.plan;
   }
 
   get #stepTask(): StepTask {
-    if (!this.#task) throw new Error("this stepper has no task");
-    return this.#task;
+    if (!this.#learning) throw new Error("this stepper learns nothing");
+    return this.#learning.task;
   }
 
   /**
@@ -107,8 +115,12 @@ export class Stepper {
    */
   async step(pictures: LoadedBatch["pictures"], rateFactor: number): Promise<StepReport> {
     const reads = this.#record(pictures, rateFactor);
-    const [loss, state] = await Promise.all([reads.loss, reads.state]);
-    return { loss, ...(state && { gradientNorm: state.norm }) };
+    const [loss, state, ...figures] = await Promise.all([reads.loss, reads.state, ...reads.figures]);
+    return {
+      loss,
+      ...(state && { gradientNorm: state.norm }),
+      ...(figures.length > 0 && { figures: Object.fromEntries(figures) }),
+    };
   }
 
   /** What steps need, without doing them: for a rehearsal. Leaves no trace on the host. */
@@ -128,12 +140,12 @@ export class Stepper {
   #record(pictures: LoadedBatch["pictures"], rateFactor: number) {
     const planned = pictures.map((picture) => picture.planned);
     const targets = this.#stepTask.targets(planned);
-    const sizes = partSizes(planned);
+    const runs = rowRuns(planned, this.#learning?.views ?? oneView, this.#options.microBatch || planned.length);
+    // All that the recorded work depends on: which rows it takes for what, the shapes that it reads, and what the tuner had chosen.
     const shapes = Object.entries(targets).map(([name, { shape }]) => [name, shape]);
-    // A plan runs what the tuner had chosen when it was made.
-    const make = JSON.stringify([sizes, shapes, this.device.tuner.tunings.length]);
+    const make = JSON.stringify([runs, shapes, this.device.tuner.tunings.length]);
     if (this.#batch?.make !== make) this.#forget();
-    this.#batch ??= { ...this.#made(pictures, targets), make, sizes, steps: 0 };
+    this.#batch ??= { ...this.#made(pictures, targets), make, runs, steps: 0 };
     const batch = this.#batch;
     this.#model.step = this.optimiser.steps;
     if (batch.steps > 0) this.#refill(batch, pictures, targets);
@@ -151,8 +163,13 @@ export class Stepper {
     }
     batch.steps++;
     return this.device.scope(() => {
-      const { loss } = batch.plan?.result ?? this.#update(batch, rateFactor);
-      return { loss: loss.item(), state: this.optimiser.gradientState?.read() };
+      const { loss, figures = {} } = batch.plan?.result ?? this.#update(batch, rateFactor);
+      const read = async ([name, figure]: [string, Tensor]) => [name, await figure.item()] as const;
+      return {
+        loss: loss.item(),
+        state: this.optimiser.gradientState?.read(),
+        figures: Object.entries(figures).map(read),
+      };
     });
   }
 
@@ -180,31 +197,31 @@ export class Stepper {
 
   #assembled(pictures: LoadedBatch["pictures"]): Tensor {
     return this.#inputs.assemble(
-      pictures.map(({ planned: { window, tokens }, tensor }) => ({ tensor, window, tokens })),
+      pictures.map(({ planned: { window, tokens, strong }, tensor }) => ({ tensor, window, tokens, strong })),
     );
   }
 
   /** Forward, backward and update on the inputs as they are. */
   #update(
-    { pictures, targets, sizes }: StepInputs & { readonly sizes: PartSizes },
+    { pictures, targets, runs }: StepInputs & { readonly runs: readonly RowRun[] },
     rateFactor: number,
-  ): { loss: Tensor } {
-    const count = pictures.shape[0]!;
-    const parts = microBatches(count, this.#options.microBatch || count);
-    const share = (part: MicroBatch) => {
-      const rest = pictures.shape.slice(1);
-      const rows =
-        part.count === count
-          ? pictures
-          : slice(pictures, [part.start, ...rest.map(() => 0)], [part.start + part.count, ...rest]);
-      return this.#stepTask.loss(this.#inputs.forward(rows, true), targets, { ...part, ...sizes });
+  ): StepLoss {
+    const { figures: names = [] } = this.#stepTask;
+    const share = ({ start, count, rows }: RowRun) => {
+      const outputs = this.#inputs.forward(rowsOf(pictures, start, count), true);
+      const { loss, figures = {} } = this.#stepTask.loss(outputs, targets, rows);
+      const none = () => Tensor.constant(this.device, Float32Array.of(0), [1]);
+      return [loss, ...names.map((name) => figures[name] ?? none())];
     };
-    const loss = accumulateGradients(this.device, parts, share, this.optimiser.seed());
+    const [loss, ...figures] = accumulateGradients(this.device, runs, share, this.optimiser.seed());
     this.optimiser.step(rateFactor);
     this.optimiser.clearGradients();
     this.average?.update();
-    this.#task?.afterUpdate?.();
-    return { loss };
+    this.#learning?.task.afterUpdate?.();
+    return {
+      loss: loss!,
+      ...(names.length > 0 && { figures: Object.fromEntries(names.map((name, i) => [name, figures[i]!])) }),
+    };
   }
 
   /** Ends the plan and its inputs; its buffers serve other work. */
@@ -220,7 +237,7 @@ export class Stepper {
     return [
       ...this.optimiser.tensors("optimiser"),
       ...(this.average?.tensors("average") ?? []),
-      ...(this.#task?.tensors?.() ?? []),
+      ...(this.#learning?.task.tensors?.() ?? []),
     ];
   }
 
@@ -229,11 +246,6 @@ export class Stepper {
     this.optimiser.dispose();
     this.average?.dispose();
   }
-}
-
-function partSizes(planned: readonly PlannedPicture[]): PartSizes {
-  const size = (wanted: PlannedPicture["part"]) => planned.filter(({ part }) => part === wanted).length;
-  return { ranked: size("ranked"), labelled: size("labelled"), unlabelled: size("unlabelled") };
 }
 
 /**

@@ -12,10 +12,11 @@ import { type ModelCard, openModel, QualityNetwork } from "../networks/model.ts"
 import { pictureInputs } from "../views/crop-inputs.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { PrefixInputs } from "../views/prefix-inputs.ts";
-import { pairsInBatch } from "./batches.ts";
+import { oneView } from "../views/view-kind.ts";
+import { pairsInBatch, rowsIn } from "./batches.ts";
 import { type Checkpoint, loadCheckpoint, readCheckpoint } from "./checkpoint.ts";
-import type { Method } from "./method.ts";
-import type { TrainingOptions } from "./options.ts";
+import type { Method, Phase } from "./method.ts";
+import type { StrongOptions, TrainingOptions } from "./options.ts";
 import { trainThroughLosses } from "./recovery.ts";
 import { clearFolder, expectNoRun, inLockedFolder } from "./run-folder.ts";
 import { runId } from "./run-id.ts";
@@ -71,7 +72,7 @@ export async function startTraining<Options extends TrainingOptions, Input>(
 ): Promise<TrainingResult> {
   expectStart("startTraining", data, hooks, start);
   const options = method.options(input);
-  expectEnough(data, options);
+  expectEnough(data, options, method.phases(options));
   method.expectData?.(data, options);
   if (options.frozen > 0 && !start.init && !start.from) {
     throw new TrainingError(
@@ -191,20 +192,21 @@ function optionsOf(method: Method, { card }: Checkpoint, path: string): Training
 /** What a model learns from, as its options want it. */
 async function openInputs(
   method: Method,
-  options: TrainingOptions,
+  options: TrainingOptions & Partial<StrongOptions>,
   model: QualityNetwork,
   { ranked }: TrainingData,
   { featureFolder, folder, log, decoding = {} }: TrainingHooks,
 ): Promise<Inputs> {
-  const { frozen } = options;
-  const sizes = method.phases(options).map(({ batch: { labelled, unlabelled } }) => labelled + unlabelled);
+  const { frozen, strong, strongViews = 0 } = options;
+  const showing = { decoding, ...(strong && { strong: { set: strong, kept: strongViews } }) };
+  const sizes = method.phases(options).map(({ batch, views }) => rowsIn(batch, views));
   const batch = Math.max(...sizes) + 2 * pairsInBatch(ranked, options);
   const inUse = Math.max(batch, evaluationBatch);
-  if (frozen === 0) return pictureInputs(model, inUse, undefined, decoding);
-  if (featureFolder) return PrefixInputs.open(model, inUse, featureFolder, decoding);
+  if (frozen === 0) return pictureInputs(model, inUse, undefined, showing);
+  if (featureFolder) return PrefixInputs.open(model, inUse, featureFolder, showing);
   const trouble = await cacheTrouble();
   if (trouble) log?.(`note: features are kept in the run's folder: ${trouble}`);
-  return PrefixInputs.open(model, inUse, join(trouble ? folder : cacheFolder()!, "features"), decoding);
+  return PrefixInputs.open(model, inUse, join(trouble ? folder : cacheFolder()!, "features"), showing);
 }
 
 /** Options that the shapes of a model's tensors and what they mean depend on. */
@@ -219,11 +221,14 @@ const networkOptions = [
   "embedding",
 ] as const;
 
-function expectEnough(data: TrainingData, options: TrainingOptions): void {
+function expectEnough(data: TrainingData, options: TrainingOptions, phases: readonly Phase[]): void {
   const { labelled, ranked } = data;
-  if (pairsInBatch(ranked, options) > 0 && options.microBatch % 2 === 1)
+  const { microBatch } = options;
+  const views = phases.flatMap((phase) => Object.values(phase.views ?? oneView)).map(({ length }) => length);
+  const together = Math.max(...views, pairsInBatch(ranked, options) > 0 ? 2 : 1);
+  if (microBatch > 0 && microBatch < together)
     throw new TrainingError(
-      `\`microBatch\` ${options.microBatch} would part the pictures of a ranked pair; give an even number`,
+      `\`microBatch\` ${microBatch} would part ${Math.max(...views) < 2 ? "the pictures of a ranked pair" : "the views of a picture"}; give at least ${together}`,
     );
   if (labelled.length < 2)
     throw new TrainingError(`training needs at least 2 labelled pictures, found ${labelled.length}`);

@@ -3,7 +3,8 @@ import type { Shape, Tensor } from "../../engine/tensor.ts";
 import { type Decoding, decode, TensorStore } from "../data/index.ts";
 import type { Outputs, QualityNetwork } from "../networks/model.ts";
 import { cutCrops, placeAt, uploadView, type View } from "./crops.ts";
-import { type InputItem, type Inputs, PictureInputs, type Wanted } from "./inputs.ts";
+import { type InputItem, type InputOptions, type Inputs, PictureInputs, type Wanted, withStrong } from "./inputs.ts";
+import type { StrongSet } from "./strong.ts";
 
 /**
  * Crops of pictures at their own size; a picture that is smaller than one is enlarged to it. A window's top and left are shares,
@@ -14,9 +15,10 @@ export class CropInputs extends TensorStore<Wanted, View> implements Inputs {
   readonly shape: Shape;
   readonly decoding: Decoding;
   readonly #model: QualityNetwork;
+  readonly #strong: StrongSet | undefined;
 
   /** @param inUse crops that the caller holds at a time; no more are kept, as hardly one comes twice */
-  constructor(model: QualityNetwork, inUse: number, decoding: Decoding = {}) {
+  constructor(model: QualityNetwork, inUse: number, { decoding = {}, strong }: InputOptions = {}) {
     const { device, options } = model;
     const { crop } = options;
     const source = {
@@ -30,13 +32,14 @@ export class CropInputs extends TensorStore<Wanted, View> implements Inputs {
     this.shape = [1, crop, crop, 3];
     this.decoding = decoding;
     this.#model = model;
+    this.#strong = strong?.set;
   }
 
   assemble(items: readonly InputItem[]): Tensor {
     const { crop } = this.#model.options;
     const crops = stack(items.map(({ tensor }) => tensor));
     const flips = items.flatMap(({ window }) => (window ? [{ top: 0, left: 0, flip: window.flip === true }] : []));
-    return flips.length === 0 ? crops : cropAndFlip(crops, flips, crop, crop);
+    return flips.length === 0 ? crops : withStrong(cropAndFlip(crops, flips, crop, crop), items, this.#strong);
   }
 
   async prepare(): Promise<void> {}
@@ -51,8 +54,8 @@ export function pictureInputs(
   model: QualityNetwork,
   inUse: number,
   cacheBytes?: number,
-  decoding: Decoding = {},
+  options: InputOptions = {},
 ): Inputs {
-  if (model.options.cropFrom === "original") return new CropInputs(model, inUse, decoding);
-  return new PictureInputs(model, inUse, cacheBytes, decoding);
+  if (model.options.cropFrom === "original") return new CropInputs(model, inUse, options);
+  return new PictureInputs(model, inUse, cacheBytes, options);
 }

@@ -15,14 +15,15 @@ import { evaluationBatch, Forward, fittingBatch, type NetworkWork } from "../net
 import type { Outputs, QualityNetwork } from "../networks/model.ts";
 import { OptionError } from "../options.ts";
 import { pictureInputs } from "./crop-inputs.ts";
-import type { InputItem, Inputs, PrepareHooks, Wanted, WantedPictures } from "./inputs.ts";
+import type { InputItem, InputOptions, Inputs, PrepareHooks, Wanted, WantedPictures } from "./inputs.ts";
 import { drawTokens } from "./tokens.ts";
 import { viewWindows, windowName } from "./windows.ts";
 
-/** A picture and the window of it that a stored row is of. */
+/** A picture and the view of it that a stored row is of: of a window, or a strong one by its number. */
 interface StoredView {
   readonly path: string;
   readonly window: CropWindow;
+  readonly strong?: number | undefined;
 }
 
 /** What is kept of pictures, and where. */
@@ -31,7 +32,7 @@ interface PrefixRows {
   /** Numbers of a row. */
   readonly length: number;
   readonly mapShape: Shape | undefined;
-  readonly decoding: Decoding;
+  readonly options: InputOptions;
 }
 
 /**
@@ -43,23 +44,27 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
   readonly shape: Shape;
   readonly decoding: Decoding;
   readonly #model: QualityNetwork;
+  readonly #options: InputOptions;
   readonly #folder: string;
   readonly #mapShape: Shape | undefined;
   readonly #hashes: Map<string, Promise<string>>;
   /** Why a picture has no rows. */
   readonly #broken: Map<string, unknown>;
 
-  private constructor(model: QualityNetwork, inUse: number, { folder, length, mapShape, decoding }: PrefixRows) {
-    const { device, options } = model;
+  private constructor(model: QualityNetwork, inUse: number, { folder, length, mapShape, options }: PrefixRows) {
+    const { device } = model;
+    const [centre] = viewWindows(model.options);
     const hashes = new Map<string, Promise<string>>();
     const broken = new Map<string, unknown>();
-    const read = async ({ path, window = viewWindows(options)[0]! }: Wanted) => {
+    const viewOf = ({ window = centre!, strong }: Wanted) => viewName({ window, strong }, options);
+    const read = async (wanted: Wanted) => {
+      const { path } = wanted;
       if (broken.has(path)) throw broken.get(path);
-      const bytes = await readFile(join(folder, rowFile(await contentHash(hashes, path), window)));
+      const bytes = await readFile(join(folder, rowFile(await contentHash(hashes, path), viewOf(wanted))));
       return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4).slice();
     };
     const source = {
-      key: ({ path, window }: Wanted) => (window ? `${path} ${windowName(window)}` : path),
+      key: (wanted: Wanted) => (wanted.window ? `${wanted.path} ${viewOf(wanted)}` : wanted.path),
       read,
       upload: (row: Float32Array<ArrayBuffer>) =>
         device.labels.within({ phase: "input" }, () =>
@@ -69,8 +74,9 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
     };
     super(device, source, inUse);
     this.shape = [1, length];
-    this.decoding = decoding;
+    this.decoding = options.decoding ?? {};
     this.#model = model;
+    this.#options = options;
     this.#folder = folder;
     this.#mapShape = mapShape;
     this.#hashes = hashes;
@@ -82,7 +88,7 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
     model: QualityNetwork,
     inUse: number,
     folder: string,
-    decoding: Decoding = {},
+    options: InputOptions = {},
   ): Promise<PrefixInputs> {
     const { device } = model;
     const { crop } = model.options;
@@ -98,21 +104,25 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
     }
     const own = join(folder, await prefixKey(model));
     await mkdir(own, { recursive: true });
-    return new PrefixInputs(model, inUse, { folder: own, length, mapShape, decoding });
+    return new PrefixInputs(model, inUse, { folder: own, length, mapShape, options });
   }
 
   /** Computes the rows that are not there yet. Pictures that cannot be decoded come as errors when they are loaded. */
-  async prepare({ trained, others }: WantedPictures, { signal, progress }: PrepareHooks): Promise<void> {
+  async prepare({ trained, strong, others }: WantedPictures, { signal, progress }: PrepareHooks): Promise<void> {
     const windows = viewWindows(this.#model.options);
-    const views = [
+    const { kept = 0 } = this.#options.strong ?? {};
+    const views: StoredView[] = [
       ...trained.flatMap(({ path }) => windows.map((window) => ({ path, window }))),
+      ...strong.flatMap(({ path }) =>
+        Array.from({ length: kept }, (_, number) => ({ path, window: windows[0]!, strong: number })),
+      ),
       ...others.map(({ path }) => ({ path, window: windows[0]! })),
     ];
     const missing = await this.#missing(views);
     if (missing.length === 0) return;
     const bar = progress(missing.length);
     const { device } = this.#model;
-    const store = pictureInputs(this.#model, 2 * evaluationBatch, 0, this.decoding);
+    const store = pictureInputs(this.#model, 2 * evaluationBatch, 0, this.#options);
     const pass: NetworkWork<InputItem> = {
       assemble: (items) => store.assemble(items),
       run: (input) => this.#model.prefix(input),
@@ -140,7 +150,9 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
           bar.advance(1);
           continue;
         }
-        batch.push({ tensor: loaded.tensor, window: loaded.row.window, view: loaded.row });
+        const { window, strong } = loaded.row;
+        const seed = strong === undefined ? undefined : await this.#seed(loaded.row.path, strong);
+        batch.push({ tensor: loaded.tensor, window, strong: seed, view: loaded.row });
         if (batch.length < most) continue;
         const next = start();
         next.catch(() => {});
@@ -173,6 +185,12 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
     return [tokens - missing / width, width];
   }
 
+  /** Of a kept strong view: other pictures have others, the same picture the same in every run. */
+  async #seed(path: string, number: number): Promise<number> {
+    const hash = await contentHash(this.#hashes, path);
+    return Number.parseInt(hash.slice(0, 8), 16) + number * 2 ** 32;
+  }
+
   /** Views without a whole row on disk, each once. */
   async #missing(views: readonly StoredView[]): Promise<StoredView[]> {
     const present = new Set<string>();
@@ -186,7 +204,7 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
         this.#broken.set(found.item.path, found.error);
         continue;
       }
-      const name = rowFile(found.value, found.item.window);
+      const name = rowFile(found.value, viewName(found.item, this.#options));
       if (present.has(name)) continue;
       present.add(name);
       missing.push(found.item);
@@ -198,8 +216,8 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
     const all = await read;
     const length = this.shape[1]!;
     await Promise.all(
-      views.map(async ({ path, window }, i) => {
-        const name = rowFile(await contentHash(this.#hashes, path), window);
+      views.map(async (view, i) => {
+        const name = rowFile(await contentHash(this.#hashes, view.path), viewName(view, this.#options));
         const row = all.slice(i * length, (i + 1) * length);
         await writeFileAtomically(join(this.#folder, name), new Uint8Array(row.buffer));
       }),
@@ -207,8 +225,13 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
   }
 }
 
-function rowFile(hash: string, window: CropWindow): string {
-  return `${hash}-${windowName(window)}.f32`;
+function rowFile(hash: string, view: string): string {
+  return `${hash}-${view}.f32`;
+}
+
+/** Names a view among those of a picture. */
+function viewName({ window, strong }: Omit<StoredView, "path">, options: InputOptions): string {
+  return strong === undefined ? windowName(window) : `${options.strong!.set}-${strong}`;
 }
 
 /** SHA-256 of a file's content, computed once. */

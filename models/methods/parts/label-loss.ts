@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { add, subtract } from "../../../engine/ops/arithmetic.ts";
 import { matmul } from "../../../engine/ops/contraction/matmul.ts";
-import { slice } from "../../../engine/ops/join.ts";
 import {
   earthMoversDistance,
   expectationL1,
@@ -17,6 +16,7 @@ import { type HeadName, heads } from "../../networks/heads.ts";
 import { OptionError } from "../../options.ts";
 import type { PlannedPicture } from "../../training/batches.ts";
 import type { BatchRows, HostArray, StepTask } from "../../training/method.ts";
+import { rowsOf } from "../../training/rows.ts";
 
 /** Options of the loss of labels. */
 export const lossShape = {
@@ -77,34 +77,34 @@ function labelTargets(labels: BatchLabels, options: LossOptions): Readonly<Recor
 /**
  * Eq. 9: L = (1/B) [Σ_labelled l(p_i, y_i) + Σ_unlabelled ω_i l(p_i, ẑ_i)], or with `lossDivision: "parts"` the mean over
  * the labelled plus the mean over the unlabelled ones; and the loss of the ranked pairs.
- * @param logits [count, m] of the pictures `start … start + count` of the batch, both of a pair or none
- * @returns their share of the batch's loss, [1]
+ * @param logits [rows, m] of a micro-batch in which each picture has one view
+ * @returns its share of the batch's loss, [1]
  */
 function labelLoss(
   logits: Tensor,
   targets: Readonly<Record<string, Tensor>>,
-  { start, count, ranked: paired, labelled, unlabelled }: BatchRows,
+  { ranked, labelled, unlabelled }: BatchRows,
   options: LossOptions,
 ): Tensor {
   const { target, weights, labelledWeights, unlabelledWeights, margins } = targets;
   const means = weights
-    ? [{ weights, size: labelled + unlabelled }]
+    ? [{ weights, size: labelled.size + unlabelled.size }]
     : [
-        { weights: labelledWeights!, size: labelled },
-        { weights: unlabelledWeights!, size: unlabelled },
+        { weights: labelledWeights!, size: labelled.size },
+        { weights: unlabelledWeights!, size: unlabelled.size },
       ];
-  const ranked = Math.min(count, Math.max(0, paired - start));
+  const count = labelled.count + unlabelled.count;
   const terms: Tensor[] = [];
-  if (ranked < count) {
-    const first = start + ranked - paired;
-    const rows = rowsOf(logits, ranked, count - ranked);
-    const lost = rowLoss(options)(rows, rowsOf(target!, first, count - ranked));
-    for (const mean of means) terms.push(weightedMean(lost, rowsOf(mean.weights, first, count - ranked), mean.size));
+  if (count > 0) {
+    const first = labelled.first + unlabelled.first;
+    const rows = rowsOf(logits, 2 * ranked.count, count);
+    const lost = rowLoss(options)(rows, rowsOf(target!, first, count));
+    for (const mean of means) terms.push(weightedMean(lost, rowsOf(mean.weights, first, count), mean.size));
   }
-  if (ranked > 0) {
-    const wanted = rowsOf(margins!, start / 2, ranked / 2);
-    const shares = heads[options.head].shares(rowsOf(logits, 0, ranked));
-    terms.push(scale(rankingLoss(shares, wanted, paired / 2), options.rankWeight));
+  if (ranked.count > 0) {
+    const wanted = rowsOf(margins!, ranked.first, ranked.count);
+    const shares = heads[options.head].shares(rowsOf(logits, 0, 2 * ranked.count));
+    terms.push(scale(rankingLoss(shares, wanted, ranked.size), options.rankWeight));
   }
   return terms.reduce((total, term) => add(total, term));
 }
@@ -116,14 +116,8 @@ export function labelTask(
 ): StepTask {
   return {
     targets: (pictures) => labelTargets(labelsOf(pictures), options),
-    loss: ({ logits }, targets, rows) => labelLoss(logits, targets, rows, options),
+    loss: ({ logits }, targets, rows) => ({ loss: labelLoss(logits, targets, rows, options) }),
   };
-}
-
-function rowsOf(x: Tensor, start: number, count: number): Tensor {
-  if (count === x.shape[0]) return x;
-  const rest = x.shape.slice(1);
-  return slice(x, [start, ...rest.map(() => 0)], [start + count, ...rest]);
 }
 
 /**

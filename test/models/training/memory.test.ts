@@ -143,8 +143,9 @@ test("the rehearsed peak of ResNet-18 at 64 pixels is the real one", async () =>
       const targets = Object.fromEntries(
         Object.entries(task.targets([])).map(([name, { data, shape }]) => [name, Tensor.from(device, data, shape)]),
       );
-      const rows = { start: 0, count: 3, ranked: 0, labelled: 3, unlabelled: 0 };
-      const loss = task.loss(model.forward(pictures, true), targets, rows);
+      const none = { row: 0, first: 0, count: 0, size: 0, views: 1 };
+      const rows = { ranked: none, labelled: { ...none, count: 3, size: 3 }, unlabelled: none };
+      const { loss } = task.loss(model.forward(pictures, true), targets, rows);
       backward(loss);
       optimiser.step();
       optimiser.clearGradients();

@@ -59,7 +59,7 @@ async function steps(input: CplOptionsInput, count: number, pairs = 0) {
   const model = new QualityNetwork(device, options);
   model.freezeNorms(model.backbone.norms().map(([name]) => name));
   const task = labelTask(options, () => ({ targets, weights, margins, labelled: 4 }));
-  const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] }, task);
+  const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] }, { task });
   const pictures: LoadedBatch["pictures"] = Array.from({ length: 6 + 2 * pairs }, (_, i) => {
     const shape = [1, 36, 36, 3];
     const tensor = Tensor.from(device, formula({ shape, seed: i + 1, scale: 0.5, shift: 0.5 }), shape).keep();

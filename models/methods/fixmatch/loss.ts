@@ -1,0 +1,44 @@
+import { withoutGradients } from "../../../engine/autograd.ts";
+import { softmax } from "../../../engine/ops/softmax.ts";
+import { scale } from "../../../engine/ops/unary.ts";
+import { Tensor } from "../../../engine/tensor.ts";
+import type { StepLoss } from "../../training/method.ts";
+import { confident, consistencyLoss, type Guess, hard, keptShare, sharpened } from "../parts/consistency.ts";
+
+/** Name of the figure that says which share of a batch's pseudo-labels counts. */
+export const taken = "share of pseudo-labels taken";
+
+export interface FixMatchLoss {
+  /** τ: the least probability of a pseudo-label that counts. */
+  readonly threshold: number;
+  /** λ. */
+  readonly unlabelledWeight: number;
+  readonly pseudoLabels: "hard" | "soft";
+  /** T, of soft pseudo-labels. */
+  readonly temperature: number;
+}
+
+/**
+ * Pseudo-labels by the weak views: k_b = 1[max q_b ≥ τ], q = softmax(z); the target is argmax q_b or, with soft ones,
+ * softmax(z / T). weak: [U, m]. Nothing here has a gradient.
+ */
+export function guess(weak: Tensor, { threshold, pseudoLabels, temperature }: FixMatchLoss): Guess {
+  return withoutGradients(() => {
+    const q = softmax(weak);
+    const mask = confident(q, Tensor.constant(weak.device, Float32Array.of(threshold), [1]));
+    return { target: pseudoLabels === "hard" ? hard(q) : sharpened(weak, temperature), mask };
+  });
+}
+
+/**
+ * λ (1/U) Σ_b k_b · −ln p_b[argmax q_b], p = softmax(strong) (Sohn et al. 2020, "FixMatch", Eq. 4).
+ * @param weak logits [n, m] of the weak views of some unlabelled pictures @param strong those of their strong ones
+ * @param size U, unlabelled pictures in the batch
+ */
+export function unlabelledLoss(weak: Tensor, strong: Tensor, size: number, options: FixMatchLoss): StepLoss {
+  const guessed = guess(weak, options);
+  return {
+    loss: scale(consistencyLoss(strong, guessed, size), options.unlabelledWeight),
+    figures: { [taken]: withoutGradients(() => keptShare(guessed, size)) },
+  };
+}

@@ -1,0 +1,52 @@
+import { atLeast, multiply } from "../../../engine/ops/arithmetic.ts";
+import { argmax, gatherRows, topK } from "../../../engine/ops/gather.ts";
+import { softCrossEntropy, weightedMean } from "../../../engine/ops/losses.ts";
+import { reshape } from "../../../engine/ops/shape.ts";
+import { softmax } from "../../../engine/ops/softmax.ts";
+import { scale } from "../../../engine/ops/unary.ts";
+import { Tensor } from "../../../engine/tensor.ts";
+
+/** What unlabelled pictures are to be called, and which of them count. */
+export interface Guess {
+  /** [U, m]: one level, or a distribution; rows add up to 1. */
+  readonly target: Tensor;
+  /** [U]: 1 for a picture that counts, else 0. */
+  readonly mask: Tensor;
+}
+
+/** One-hot rows of the most probable levels, the first of equal ones. q: [U, m] → [U, m]. */
+export function hard(q: Tensor): Tensor {
+  const levels = q.shape[1]!;
+  const unit = Float32Array.from({ length: levels ** 2 }, (_, i) => (i % (levels + 1) === 0 ? 1 : 0));
+  return gatherRows(Tensor.constant(q.device, unit, [levels, levels]), argmax(q));
+}
+
+/** 1 where the largest share of a row is at least the threshold, [1] or [U], else 0. q: [U, m] → [U]. */
+export function confident(q: Tensor, threshold: Tensor): Tensor {
+  return atLeast(reshape(topK(q, 1).values, [q.shape[0]!]), threshold);
+}
+
+/** Probabilities of logits at a temperature: softmax(z / T). [U, m] → [U, m]. */
+export function sharpened(logits: Tensor, temperature: number): Tensor {
+  return softmax(temperature === 1 ? logits : scale(logits, 1 / temperature));
+}
+
+/** (1/size) Σ_b k_b · −Σ_c t_bc ln p_bc → [1]: the mean over all unlabelled pictures of the batch, those that do not count being 0. */
+export function consistencyLoss(strong: Tensor, { target, mask }: Guess, size: number): Tensor {
+  return weightedMean(softCrossEntropy(strong, target), mask, size);
+}
+
+/** Share of the batch's pictures that count, [1]. */
+export function keptShare({ mask }: Guess, size: number): Tensor {
+  return weightedMean(mask, ones(mask), size);
+}
+
+/** Share of the batch's pictures that count and whose most probable level by `logits` is the guessed one, [1]. */
+export function agreement(logits: Tensor, { target, mask }: Guess, size: number): Tensor {
+  const same = multiply(hard(logits), target);
+  return weightedMean(reshape(topK(same, 1).values, [mask.size]), mask, size);
+}
+
+function ones({ device, size }: Tensor): Tensor {
+  return Tensor.constant(device, new Float32Array(size).fill(1), [size]);
+}
