@@ -140,7 +140,7 @@ describe("training with ranked copies", () => {
     expect(found.losses.every(({ loss }) => Number.isFinite(loss))).toBe(true);
   });
 
-  test("an odd micro-batch would part a pair and is refused", async () => {
-    await expect(train("odd", { ranked }, { microBatch: 3 })).rejects.toThrow("`microBatch` 3 would part");
+  test("a micro-batch of one picture would part a pair and is refused", async () => {
+    await expect(train("odd", { ranked }, { microBatch: 1 })).rejects.toThrow("`microBatch` 1 would part");
   });
 });
