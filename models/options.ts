@@ -44,5 +44,8 @@ export function otherDefault<Form extends z.ZodType>(
   option: z.ZodDefault<Form>,
   value: z.util.NoUndefined<z.output<Form>>,
 ): z.ZodDefault<Form> {
-  return option.unwrap().default(value).describe(option.description ?? "");
+  return option
+    .unwrap()
+    .default(value)
+    .describe(option.description ?? "");
 }

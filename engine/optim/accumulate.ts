@@ -1,7 +1,8 @@
 import { any, callback, expectArgument, expectList, shown } from "../arguments.ts";
-import { backward } from "../autograd.ts";
+import { backward, withoutGradients } from "../autograd.ts";
 import type { Device } from "../device/device.ts";
 import { addInto } from "../ops/add-into.ts";
+import { add } from "../ops/arithmetic.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** Rows `start … start + count` of a batch. */
@@ -80,7 +81,11 @@ export function accumulateGradients<Share extends Tensor | readonly Tensor[], Pa
         return sums.map((tensor) => tensor.alias());
       }),
     );
-    const totals = shares.reduce((sums, share) => sums.map((sum, i) => addInto(sum, share[i]!)));
+    // The loss was made by this work; the others may be constants, which a replay does not write anew.
+    const join = (sum: Tensor, share: Tensor, i: number) => (i === 0 ? addInto(sum, share) : add(sum, share));
+    const totals = withoutGradients(() =>
+      shares.reduce((sums, share) => sums.map((sum, i) => join(sum, share[i]!, i))),
+    );
     return (isList ? totals : totals[0]!) as Share;
   });
 }

@@ -34,6 +34,7 @@ export const fixMatch: Method<FixMatchOptions, FixMatchOptionsInput> = {
     {
       name: "training",
       epochs: options.epochs,
+      epochsOption: "epochs",
       batch: { labelled: options.labelledBatch, unlabelled: options.unlabelledBatch },
       batchOptions: ["labelledBatch", "unlabelledBatch"],
       views: { labelled: ["weak"], unlabelled: ["weak", "strong"] },

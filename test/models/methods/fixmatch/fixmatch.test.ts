@@ -169,6 +169,7 @@ describe("training", () => {
       return reports;
     };
     const whole = await run(0);
+    // Recorded, traced and replayed steps.
     expect(whole.length).toBe(4);
     expect(new Set(whole.map(({ figures }) => figures![taken])).size).toBeGreaterThan(1);
     for (const size of [2, 3, 5]) {
