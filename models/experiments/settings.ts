@@ -68,16 +68,17 @@ function optionShape({ schema }: Method): Shape {
 }
 
 /** Fields without their defaults: a change sets what it names and nothing else. */
-function optional(shape: Shape): Shape {
+function withoutDefaults(shape: Shape): Shape {
   const bare = (field: z.ZodType) => (field instanceof z.ZodDefault ? (field.unwrap() as z.ZodType) : field);
-  return Object.fromEntries(
-    Object.entries(shape).map(([name, field]) => [
-      name,
-      bare(field)
-        .optional()
-        .describe(field.description ?? ""),
-    ]),
-  );
+  return mapped(shape, (field) => bare(field).describe(field.description ?? ""));
+}
+
+function optional(shape: Shape): Shape {
+  return mapped(shape, (field) => field.optional().describe(field.description ?? ""));
+}
+
+function mapped(shape: Shape, to: (field: z.ZodType) => z.ZodType): Shape {
+  return Object.fromEntries(Object.entries(shape).map(([name, field]) => [name, to(field)]));
 }
 
 /** Where methods mean different things by a name, what one of them means will do: each checks its own values. */
@@ -104,7 +105,9 @@ function eitherOf(fields: readonly z.ZodType[]): z.ZodType {
 const schemaText = (field: z.ZodType) => JSON.stringify(z.toJSONSchema(field, { io: "input" }));
 
 /** Schema of a field of every setting of any method, none of them needed. */
-export const settingFields: Readonly<Shape> = optional(joined([...methods.map(optionShape), protocolSchema.shape]));
+export const settingFields: Readonly<Shape> = optional(
+  joined([...methods.map(optionShape), protocolSchema.shape].map(withoutDefaults)),
+);
 
 /** Names of the settings of a method; of all methods unless it is named. */
 export function settingNames(method?: string): readonly string[] {

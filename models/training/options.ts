@@ -59,7 +59,12 @@ const rankShape = {
 
 /** Options of methods that take strong views. */
 export const strongShape = {
-  strong: z.enum(strongSets).default("quality").describe("what strong views change: nothing that is judged (quality)"),
+  strong: z
+    .enum(strongSets)
+    .default("quality")
+    .describe(
+      "what strong views change: nothing that is judged (quality), or everything as in RandAugment (randaugment)",
+    ),
   strongViews: some
     .default(2)
     .describe("with frozen sections: strong views of a picture that are computed; training draws among them"),
