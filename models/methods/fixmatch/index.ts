@@ -1,10 +1,9 @@
 import { z } from "zod";
 import { positive } from "../../options.ts";
 import type { Method } from "../../training/method.ts";
-import { trainingOptions } from "../../training/options.ts";
 import { viewOf } from "../../training/rows.ts";
 import { modelFile } from "../../training/training.ts";
-import { expectUnlabelled, unlabelledShape, withUnlabelled } from "../parts/with-unlabelled.ts";
+import { expectUnlabelled, unlabelledOptions, unlabelledShape, withUnlabelled } from "../parts/with-unlabelled.ts";
 import { taken, unlabelledLoss } from "./loss.ts";
 
 const schema = z.strictObject({
@@ -13,7 +12,7 @@ const schema = z.strictObject({
   pseudoLabels: z
     .enum(["hard", "soft"])
     .default("hard")
-    .describe("what unlabelled pictures learn: the most probable level, or the probabilities"),
+    .describe("what unlabelled pictures learn: the most probable class, or the probabilities"),
   temperature: positive.default(0.5).describe("with soft pseudo-labels: what their logits are divided by"),
 });
 
@@ -29,7 +28,7 @@ export const fixMatch: Method<FixMatchOptions, FixMatchOptionsInput> = {
   title: "FixMatch",
   description: "train FixMatch: confident guesses on weak views of unlabelled pictures are learnt on strong ones",
   schema,
-  options: (input) => trainingOptions(schema, input),
+  options: (input) => unlabelledOptions(schema, input, "FixMatch"),
   phases: (options) => [
     {
       name: "training",

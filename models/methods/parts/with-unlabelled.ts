@@ -2,23 +2,23 @@ import type { z } from "zod";
 import { add } from "../../../engine/ops/arithmetic.ts";
 import type { Tensor } from "../../../engine/tensor.ts";
 import type { Outputs } from "../../networks/model.ts";
-import { atLeastZero, batch, otherDefault, wholeFromZero } from "../../options.ts";
+import { atLeastZero, batch, OptionError, otherDefault, wholeFromZero } from "../../options.ts";
 import type { BatchRows, PhaseContext, StepLoss, StepTask } from "../../training/method.ts";
-import { strongShape, trainingShape } from "../../training/options.ts";
+import { strongShape, trainingOptions, trainingShape } from "../../training/options.ts";
 import { type TrainingData, TrainingError } from "../../training/training.ts";
 import { batchLabels } from "./batch-labels.ts";
 import { type LossOptions, labelTask, lossShape } from "./label-loss.ts";
 
 /**
  * Options of methods that learn from labelled pictures and from views of unlabelled ones at once. Defaults are those of USB for vision
- * transformers (Wang et al. 2022), five levels for the classes.
+ * transformers (Wang et al. 2022), with five classes.
  */
 export const unlabelledShape = {
   ...trainingShape,
   ...strongShape,
   ...lossShape,
+  head: otherDefault(trainingShape.head, "classes"),
   levels: otherDefault(trainingShape.levels, 5),
-  labelMode: otherDefault(trainingShape.labelMode, "onehot5"),
   optimiser: otherDefault(trainingShape.optimiser, "adamw"),
   schedule: otherDefault(trainingShape.schedule, "cosine"),
   warmupShare: otherDefault(trainingShape.warmupShare, 0.025),
@@ -29,6 +29,22 @@ export const unlabelledShape = {
   unlabelledBatch: batch.min(1).default(8).describe("unlabelled pictures in a batch"),
   unlabelledWeight: atLeastZero.default(1).describe("λ: what the loss of the unlabelled pictures is multiplied with"),
 };
+
+/**
+ * Options of a method that guesses probabilities of classes or levels.
+ * @throws OptionError as {@link trainingOptions}, and for a head that gives none
+ */
+export function unlabelledOptions<Schema extends z.ZodObject<typeof unlabelledShape>>(
+  schema: Schema,
+  input: z.input<Schema>,
+  title: string,
+): z.output<Schema> {
+  if ((input as { readonly head?: unknown }).head === "score")
+    throw new OptionError(
+      `\`head\` score: ${title} needs probabilities to tell what the network is sure of; give classes or distribution`,
+    );
+  return trainingOptions(schema, input);
+}
 
 /** Loss of some unlabelled pictures by the network's outputs for all rows of a micro-batch. */
 export type UnlabelledLoss = (outputs: Outputs, rows: BatchRows["unlabelled"]) => StepLoss;

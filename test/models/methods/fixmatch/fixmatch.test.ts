@@ -216,5 +216,6 @@ describe("training", () => {
       "12 unlabelled pictures are fewer than one batch, `unlabelledBatch` 13",
     );
     await expect(train("threshold", { threshold: 2 })).rejects.toThrow("`threshold` 2");
+    await expect(train("score", { head: "score" })).rejects.toThrow("`head` score: FixMatch needs probabilities");
   });
 });
