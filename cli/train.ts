@@ -1,9 +1,6 @@
-import { cpus } from "node:os";
 import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { z } from "zod";
-import { runtimeName } from "../engine/device/probe.ts";
-import { writeFileAtomically } from "../engine/weights/atomic.ts";
 import {
   divide,
   loadFolder,
@@ -14,14 +11,15 @@ import {
   writeSplit,
 } from "../models/data/index.ts";
 import { methods } from "../models/methods/index.ts";
-import { type Evaluation, evaluate } from "../models/metrics/index.ts";
+import type { Evaluation } from "../models/metrics/index.ts";
 import { resultName } from "../models/report/report-parts.ts";
+import { runRecord, writeRun } from "../models/training/finish.ts";
 import { FolderLock } from "../models/training/folder-lock.ts";
 import type { Method } from "../models/training/method.ts";
 import type { TrainingOptions } from "../models/training/options.ts";
 import { expectFreeFolder } from "../models/training/run-folder.ts";
 import type { RunRecord } from "../models/training/run-record.ts";
-import { ownCheckpoint, resumeTraining, startTraining, writeRecord } from "../models/training/train.ts";
+import { ownCheckpoint, resumeTraining, startTraining } from "../models/training/train.ts";
 import type { TrainingData, TrainingHooks, TrainingResult } from "../models/training/training.ts";
 import {
   addDataOptions,
@@ -263,58 +261,14 @@ function share(text: string): number {
   return value;
 }
 
-/** Prints the results and writes record and report. Returns the record. */
+/** Writes record and report and prints the results. Returns the record. */
 export async function finish(result: TrainingResult, folder: string, title: string): Promise<RunRecord> {
-  const { card, data, progress: done, command, model } = result;
-  const { device } = model;
-  const constant = constantPredictor(data);
-  const record: RunRecord = {
-    title,
-    ...(card.run !== undefined && { run: card.run }),
-    command,
-    date: new Date().toISOString(),
-    hardware: {
-      runtime: runtimeName(),
-      adapter: device.info.description || device.info.vendor,
-      cores: cpus().length,
-      platform: `${process.platform} ${process.arch}`,
-    },
-    options: card.options,
-    range: [card.range[0], card.range[1]],
-    parts: {
-      labelled: data.labelled.length,
-      ...(data.ranked && card.options.rankWeight > 0 && { ranked: data.ranked.length }),
-      unlabelled: data.unlabelled.length,
-      ...(data.validation?.length && { validation: data.validation.length }),
-      test: data.test.length,
-    },
-    ...done,
-    results: [...done.results, ...(constant ? [{ name: "constant predictor", evaluation: constant }] : [])],
-    peakDeviceBytes: device.memoryUse.peakBytes,
-    peakDeviceOwners: device
-      .memoryReport()
-      .owners.filter(({ atPeakBytes }) => atPeakBytes > 0)
-      .map(({ owner, atPeakBytes }) => ({ owner, bytes: atPeakBytes })),
-  };
-  model.dispose();
-  await writeRecord(folder, record);
-  const report = join(folder, "report.html");
-  // The plotting library is large: it is loaded when there is something to plot.
-  const { trainingReport } = await import("../models/report/training/training-report.ts");
-  await writeFileAtomically(report, await trainingReport(record));
+  const record = runRecord(result, title);
+  result.model.dispose();
+  const report = await writeRun(folder, record);
   printResults(record);
   console.log(`\nmodels: ${result.files.map((file) => join(folder, file)).join(", ")}\nreport: ${report}`);
   return record;
-}
-
-/** What always answering with the mean of the labelled part scores: the floor for every model. */
-function constantPredictor({ labelled, test }: TrainingData): Evaluation | undefined {
-  if (test.length < 3) return undefined;
-  const mean = labelled.reduce((sum, { mos }) => sum + mos, 0) / labelled.length;
-  return evaluate(
-    test.map(() => mean),
-    test.map(({ mos }) => mos),
-  );
 }
 
 function printResults(record: RunRecord): void {

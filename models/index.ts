@@ -37,7 +37,9 @@ export {
   ScorerClosedError,
   type ScorerOptions,
 } from "./scoring/scorer.ts";
+export { runRecord, writeRun } from "./training/finish.ts";
 export type { Method } from "./training/method.ts";
+export type { RunRecord } from "./training/run-record.ts";
 export { resumeTraining, startTraining } from "./training/train.ts";
 export {
   type RatedRow,

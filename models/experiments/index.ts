@@ -1,10 +1,9 @@
 import { mkdir } from "node:fs/promises";
-import { cpus } from "node:os";
 import { join } from "node:path";
-import { runtimeName } from "../../engine/device/probe.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
 import type { ExperimentRecord } from "../report/experiment/experiment-record.ts";
+import { hardwareOf } from "../training/finish.ts";
 import { type PlannedRun, partSizes } from "./plan.ts";
 import type { Recipe } from "./recipe.ts";
 import { recordOf } from "./record.ts";
@@ -71,14 +70,7 @@ async function currentRecord(
   outcomes: ReadonlyMap<PlannedRun, RunOutcome>,
   { command = "" }: ExperimentHooks,
 ): Promise<ExperimentRecord> {
-  const { info } = await experiment.device.get();
-  const hardware = {
-    runtime: runtimeName(),
-    adapter: info.description || info.vendor,
-    cores: cpus().length,
-    platform: `${process.platform} ${process.arch}`,
-  };
-  return recordOf(experiment, outcomes, { command, hardware });
+  return recordOf(experiment, outcomes, { command, hardware: hardwareOf(await experiment.device.get()) });
 }
 
 async function write(record: ExperimentRecord, folder: string): Promise<void> {

@@ -142,7 +142,7 @@ async function recordPath(given: string): Promise<string> {
   if (here.length === 0) {
     throw new RecordError(
       `${given} holds neither ${fileNames.join(" nor ")}`,
-      "A run that has not ended has no record yet: acutance train cpl --resume FOLDER ends it",
+      "A run that has not ended has no record yet: acutance train METHOD --resume FOLDER ends it",
     );
   }
   if (here.length > 1)

@@ -10,6 +10,7 @@ import {
   mostPoints,
   movingMean,
   numberOf,
+  phaseName,
   pictureCount,
   resultName,
   thinned,
@@ -22,11 +23,13 @@ const manySteps = 60;
 
 /** The course of the loss, and what the stages reached. */
 export function training(record: RunRecord): Section {
-  const stages = ([1, 2] as const).flatMap((stage) => stageLoss(record.losses, stage));
-  return { title: "Training", blocks: [...stages, ...reached(record)] };
+  const stages = [...new Set(record.losses.map(({ stage }) => stage))].sort((a, b) => a - b);
+  return { title: "Training", blocks: [...stages.flatMap((stage) => phaseLoss(record, stage)), ...reached(record)] };
 }
 
-function stageLoss(losses: RunRecord["losses"], stage: 1 | 2): Block[] {
+function phaseLoss(record: RunRecord, stage: number): Block[] {
+  const { losses, refreshes } = record;
+  const phase = phaseName(record, stage);
   // Counted through the epochs; a step without a finite loss leaves a gap.
   const steps = losses
     .filter((entry) => entry.stage === stage)
@@ -41,7 +44,7 @@ function stageLoss(losses: RunRecord["losses"], stage: 1 | 2): Block[] {
   const means = epochMeans(steps);
   const ends = [means[0]!, means[means.length - 1]!].map(([, loss]) => decimals(loss, 3));
   const svg = scatter({
-    description: `Training loss of stage ${stage} by step; mean of the first epoch ${ends[0]}, of the last ${ends[1]}.`,
+    description: `Training loss of ${phase} by step; mean of the first epoch ${ends[0]}, of the last ${ends[1]}.`,
     x: { label: "step within the stage" },
     y: { label: "loss" },
     points: thinned(points, mostPoints),
@@ -53,8 +56,9 @@ function stageLoss(losses: RunRecord["losses"], stage: 1 | 2): Block[] {
     ...(curve ? [`the mean over ${window} steps (line)`] : []),
     ...(means.length > 1 ? ["the mean of each epoch (large discs, in its middle)"] : []),
   ];
-  const weighed = stage === 2 ? "; pseudo-labels are weighed, so that heights do not compare with stage 1" : "";
-  return [{ kind: "figure", svg, caption: `Loss of stage ${stage}: ${parts.join(", ")}${weighed}${drawn(points)}.` }];
+  const isWeighed = stage === 2 && refreshes.length > 0;
+  const weighed = isWeighed ? "; pseudo-labels are weighed, so that heights do not compare with stage 1" : "";
+  return [{ kind: "figure", svg, caption: `Loss of ${phase}: ${parts.join(", ")}${weighed}${drawn(points)}.` }];
 }
 
 /** Mean loss of each epoch, at its middle step. */
@@ -89,10 +93,10 @@ const isPositive = ({ evaluation: { srcc, krcc, plcc } }: RunRecord["results"][n
   [srcc, krcc, plcc].every((value) => numberOf(value) >= 0);
 
 /** Predicted against true scores of the test part, by stage. */
-export function agreement(record: Pick<RunRecord, "predictions" | "range">): Section {
+export function agreement(record: Pick<RunRecord, "predictions" | "range" | "phases" | "losses">): Section {
   const { predictions } = record;
-  const one = { name: "stage 1", pairs: pairsOf(predictions, ({ stageOne }) => stageOne) };
-  const two = { name: "stage 2", pairs: pairsOf(predictions, ({ score }) => score) };
+  const one = { name: phaseName(record, 1), pairs: pairsOf(predictions, ({ stageOne }) => stageOne) };
+  const two = { name: phaseName(record, 2), pairs: pairsOf(predictions, ({ score }) => score) };
   // After stage 1 alone the final scores are those of stage 1.
   const again = one.pairs.length > 0 && two.pairs.every(([score], i) => score === one.pairs[i]?.[0]);
   const stages = [one, ...(again ? [] : [two])].filter(({ pairs }) => pairs.length > 0);

@@ -1,4 +1,4 @@
-import type { RunRecord } from "../training/run-record.ts";
+import { constantName, type RunRecord, trainingOf } from "../training/run-record.ts";
 import type { Point } from "./chart.ts";
 import type { Block, Cell } from "./page.ts";
 
@@ -118,7 +118,15 @@ export function capital(text: string): string {
   return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
+/** Name of a phase by its stage: those that were trained are known by their time, which is told in their order. */
+export function phaseName({ phases, losses }: Pick<RunRecord, "phases" | "losses">, stage: number): string {
+  const ending = trainingOf("");
+  const names = phases.flatMap(({ name }) => (name.endsWith(ending) ? [name.slice(0, -ending.length)] : []));
+  const stages = [...new Set(losses.map((entry) => entry.stage))].sort((a, b) => a - b);
+  return (names.length === stages.length && names[stages.indexOf(stage)]) || `stage ${stage}`;
+}
+
 /** Name of a result; where there are other parts too, the test part is named. */
 export function resultName({ name, part }: RunRecord["results"][number], all: RunRecord["results"]): string {
-  return !part && name.startsWith("stage") && all.some((other) => other.part) ? `${name}, test` : name;
+  return !part && name !== constantName && all.some((other) => other.part) ? `${name}, test` : name;
 }

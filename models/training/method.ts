@@ -84,7 +84,7 @@ export interface PhaseContext {
 
 /** Passes over the data that learn one thing, and leave a model. */
 export interface Phase extends Omit<PlannedPhase, "stage"> {
-  /** In words, for logs and the record. */
+  /** Words that can stand before "training", for logs and the record; a method of one phase calls it by its own title. */
   readonly name: string;
   readonly epochs: number;
   /** Name of the option that says how many epochs it has; of 0 epochs it is left out. */

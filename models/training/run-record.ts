@@ -6,6 +6,12 @@ interface MeanAndMedian {
   median: number;
 }
 
+/** Name of the result of always answering with the mean of the labelled part. */
+export const constantName = "constant predictor";
+
+/** What the time of a phase's steps is called in a record. */
+export const trainingOf = (phase: string): string => `${phase} training`;
+
 /** Everything worth knowing of a training run, as plain JSON: what the report is made of. */
 export interface RunRecord {
   title: string;

@@ -13,6 +13,7 @@ import { fixStatistics } from "./feature-statistics.ts";
 import { expectFit } from "./memory.ts";
 import type { Method, Phase, PhaseRun } from "./method.ts";
 import type { TrainingOptions } from "./options.ts";
+import { trainingOf } from "./run-record.ts";
 import { type Learning, phaseSchedule, Stepper, type StepReport } from "./stepper.ts";
 import { testScores } from "./test-scores.ts";
 import {
@@ -227,7 +228,7 @@ export class Session {
       batches.flat().length,
     );
     bar?.advance(batches.slice(0, position.step).flat().length);
-    const clock = this.#clock(`${phase.name} training`);
+    const clock = this.#clock(trainingOf(phase.name));
     try {
       for await (const batch of loadBatches(batches.slice(position.step), this.#inputs, phase.views)) {
         this.#report(batch);
@@ -316,8 +317,9 @@ export class Session {
     const used = batch.unlabelled > 0 ? `, ${unlabelled.length} unlabelled` : "";
     const pairs = pairsInBatch(ranked, this.#options) > 0 ? `, ${ranked.length} ranked sets of copies` : "";
     const split = this.#data.split ? `, split ${this.#data.split}` : "";
-    const done = `${this.#method.title} ${name}: ${labelled.length} labelled${used} pictures${pairs}${split}, training seed ${this.#options.seed}`;
-    const card = { ...this.#card, method: this.#method.title, history: [...this.#card.history, done] };
+    const { title } = this.#method;
+    const done = `${name === title ? title : `${title} ${name}`}: ${labelled.length} labelled${used} pictures${pairs}${split}, training seed ${this.#options.seed}`;
+    const card = { ...this.#card, method: title, history: [...this.#card.history, done] };
     this.#hooks.lock?.expectHeld();
     await saveModel(join(this.#hooks.folder, file), this.#model, card);
     const stageOne = this.#position.stage === 1;

@@ -4,7 +4,6 @@ import type { Device } from "../../engine/device/device.ts";
 import { OutOfMemoryError } from "../../engine/device/errors.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
 import { cacheFolder, cacheTrouble } from "../../engine/tune/cache.ts";
-import { writeFileAtomically } from "../../engine/weights/atomic.ts";
 import { SafetensorsError } from "../../engine/weights/safetensors.ts";
 import { observedRange } from "../data/index.ts";
 import { evaluationBatch } from "../networks/forward.ts";
@@ -271,9 +270,4 @@ function expectSameNetwork(
   }
   if (given.range.join() !== range.join())
     throw new TrainingError(`${path} scores on [${given.range}], this data set on [${range}]`);
-}
-
-/** Writes the JSON record of a run beside its models. */
-export async function writeRecord(folder: string, record: unknown): Promise<void> {
-  await writeFileAtomically(join(folder, "run.json"), `${JSON.stringify(record, null, 1)}\n`);
 }

@@ -18,7 +18,7 @@ import { openModel } from "../../models/networks/model.ts";
 import { pageOf, readRecord } from "../../models/report/read-record.ts";
 import { trainingReport } from "../../models/report/training/training-report.ts";
 import { readCheckpoint } from "../../models/training/checkpoint.ts";
-import { writeRecord } from "../../models/training/train.ts";
+import { writeRecord } from "../../models/training/finish.ts";
 import { sharedDevice } from "../engine/device.ts";
 import { blurredPictures, divided, small } from "./training/pictures.ts";
 

@@ -29,7 +29,7 @@ export const supervised: Method<SupervisedOptions, SupervisedOptionsInput> = {
   },
   phases: (options) => [
     {
-      name: "training",
+      name: "supervised",
       epochs: options.epochs,
       epochsOption: "epochs",
       batch: { labelled: options.batch, unlabelled: 0 },

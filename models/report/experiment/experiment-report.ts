@@ -263,7 +263,11 @@ function examples(record: ExperimentRecord): Section {
     .flatMap((variant) => {
       const run = variant.runs.find(({ predictions }) => predictions?.length);
       if (!run) return [];
-      const figures = agreement({ predictions: run.predictions!, range: [record.range[0], record.range[1]] }).blocks;
+      const figures = agreement({
+        ...run,
+        predictions: run.predictions!,
+        range: [record.range[0], record.range[1]],
+      }).blocks;
       const last = figures[figures.length - 1];
       return last?.kind === "figure"
         ? [{ ...last, caption: `${titleOf(variant, record)}, ${repeatName(run.repeat)}. ${last.caption}` }]

@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import sharp from "sharp";
-import type { Evaluation } from "../../metrics/index.ts";
-import type { RunRecord } from "../../training/run-record.ts";
+import { constantName, type RunRecord } from "../../training/run-record.ts";
 import { bars } from "../chart.ts";
 import { type Block, type Picture, renderPage, type Section } from "../page.ts";
 import { agreement, distribution, training } from "../report-figures.ts";
@@ -63,35 +62,29 @@ export async function trainingReport(record: RunRecord, options: ReportPictures 
   });
 }
 
-/** One sentence: does stage 2 beat stage 1? */
-function outcome(record: RunRecord): string {
-  const one = evaluationOf(record, "stage 1");
-  const two = evaluationOf(record, "stage 2");
-  if (!one && !two) return "There are no test results.";
-  const only = one ?? two!;
-  if (!one || !two) {
-    const srcc = numberOf(only.srcc);
-    const name = one ? "Stage 1" : "Stage 2";
-    const value = Number.isNaN(srcc) ? "an undefined test SRCC" : `a test SRCC of ${srcc.toFixed(3)}`;
-    return `${name} reaches ${value} on ${pictureCount(only.n)}; there is no test of ${one ? "stage 2" : "stage 1"} to compare it with.`;
+/** One sentence: what the models reached, and whether the last phase beats the first. */
+function outcome({ results }: RunRecord): string {
+  const tested = results.filter(({ name, part }) => !part && name !== constantName);
+  const [first, last] = [tested[0], tested.at(-1)];
+  if (!first || !last) return "There are no test results.";
+  const [one, two] = [first.name, last.name];
+  const [before, after] = [first, last].map(({ evaluation }) => numberOf(evaluation.srcc)) as [number, number];
+  const pictures = pictureCount(last.evaluation.n);
+  if (first === last) {
+    const value = Number.isNaN(after) ? "an undefined test SRCC" : `a test SRCC of ${after.toFixed(3)}`;
+    const other = { "stage 1": "stage 2", "stage 2": "stage 1" }[one];
+    return `${capital(one)} reaches ${value} on ${pictures}${other ? `; there is no test of ${other} to compare it with` : ""}.`;
   }
-  const before = numberOf(one.srcc);
-  const after = numberOf(two.srcc);
   if (Number.isNaN(before - after)) {
-    const undefinedIn = [Number.isNaN(before) && "stage 1", Number.isNaN(after) && "stage 2"].filter(Boolean);
+    const undefinedIn = [Number.isNaN(before) && one, Number.isNaN(after) && two].filter(Boolean);
     return `The stages cannot be compared: the test SRCC of ${undefinedIn.join(" and ")} is undefined.`;
   }
   // As many digits as it takes to see the difference that the sentence is about.
   let digits = 3;
   while (digits < 6 && before.toFixed(digits) === after.toFixed(digits)) digits++;
-  if (after === before)
-    return `Stage 2 and stage 1 have one test SRCC, ${after.toFixed(3)}, on ${pictureCount(two.n)}.`;
+  if (after === before) return `${capital(two)} and ${one} have one test SRCC, ${after.toFixed(3)}, on ${pictures}.`;
   const verdict = after > before ? "beats" : "does not beat";
-  return `Stage 2 ${verdict} stage 1 in test SRCC: ${after.toFixed(digits)} against ${before.toFixed(digits)}, on ${pictureCount(two.n)}${Math.abs(after - before) < 0.03 ? "; so small a difference may be chance" : ""}.`;
-}
-
-function evaluationOf({ results }: RunRecord, name: string): Evaluation | undefined {
-  return results.find((result) => result.name === name)?.evaluation;
+  return `${capital(two)} ${verdict} ${one} in test SRCC: ${after.toFixed(digits)} against ${before.toFixed(digits)}, on ${pictures}${Math.abs(after - before) < 0.03 ? "; so small a difference may be chance" : ""}.`;
 }
 
 function results({ results, range }: RunRecord): Section {

@@ -36,13 +36,16 @@ test("supervised learns what stage 1 of CPL-IQA learns, to the same bits, and it
   const whole = await startTraining(supervised, device, data, options, { folder: at("whole") });
   whole.model.dispose();
   expect(whole.files).toEqual(["model.safetensors"]);
-  expect(whole.progress.results.map(({ name }) => name)).toEqual(["training"]);
+  expect(whole.progress.results.map(({ name }) => name)).toEqual(["supervised"]);
+  expect(whole.progress.phases.map(({ name }) => name)).toEqual(["supervised training", "test"]);
   const stages = { ...network, stageOneBatch: batch, stageOneEpochs: 4, stageTwoEpochs: 0, loss: "emd" as const };
   const stage = await trainCpl(device, data, stages, { folder: at("stage") });
   stage.model.dispose();
   const [one, two] = [await weights(at("whole/model.safetensors")), await weights(at("stage/stage1.safetensors"))];
   expect(one.values).toEqual(two.values);
   expect([one.card.method, two.card.method]).toEqual(["supervised", "CPL-IQA"]);
+  expect(one.card.history.at(-1)).toStartWith("supervised: 12 labelled pictures");
+  expect(two.card.history.at(-1)).toStartWith("CPL-IQA stage 1: 12 labelled pictures");
   expect(one.card.options).toMatchObject({ epochs: 4, loss: "emd", levels: small.levels });
 });
 

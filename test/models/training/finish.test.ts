@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { evaluate, runRecord, type TrainingData, trainCpl, writeRun } from "../../../models/index.ts";
+import { supervised } from "../../../models/methods/supervised/index.ts";
+import { startTraining } from "../../../models/training/train.ts";
+import { sharedDevice } from "../../engine/device.ts";
+import { blurredPictures, divided, small } from "./pictures.ts";
+
+let folder = "";
+let data: TrainingData;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "acutance-finish-"));
+  data = divided(await blurredPictures(join(folder, "pictures"), 20));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test("a library user has record, report and models of a training, as the command line leaves them", async () => {
+  const out = join(folder, "cpl");
+  const options = { ...small, stageOneEpochs: 1, stageTwoEpochs: 1 };
+  const result = await trainCpl(await sharedDevice(), data, options, { folder: out, command: "a program" });
+  const record = runRecord(result, "Mine");
+  result.model.dispose();
+  expect(record).toMatchObject({ title: "Mine", command: "a program", run: result.card.run!, range: [0, 100] });
+  expect(record.parts).toEqual({ labelled: 8, unlabelled: 8, test: 4 });
+  expect(record.results.map(({ name }) => name)).toEqual(["stage 1", "stage 2", "constant predictor"]);
+  const mean = data.labelled.reduce((sum, { mos }) => sum + mos, 0) / data.labelled.length;
+  const truth = data.test.map(({ mos }) => mos);
+  const floor = evaluate(
+    truth.map(() => mean),
+    truth,
+  );
+  expect(record.results.at(-1)!.evaluation.rmse).toBe(floor.rmse);
+  expect(record.peakDeviceBytes).toBeGreaterThan(1e5);
+  expect(record.peakDeviceOwners!.length).toBeGreaterThan(1);
+  expect(await writeRun(out, record)).toBe(join(out, "report.html"));
+  expect(JSON.parse(await readFile(join(out, "run.json"), "utf8"))).toEqual(JSON.parse(JSON.stringify(record)));
+  expect((await readdir(out)).sort()).toEqual(
+    ["checkpoint.safetensors", "model.safetensors", "report.html", "run.json", "stage1.safetensors"].sort(),
+  );
+  const page = await readFile(join(out, "report.html"), "utf8");
+  expect(page).toMatch(/Stage 2 (beats|does not beat) stage 1 in test SRCC/);
+  expect(page).toContain("Loss of stage 2: each of");
+  expect(page).toContain("pseudo-labels are weighed");
+});
+
+test("the report of a method of one phase calls it by its name", async () => {
+  const out = join(folder, "supervised");
+  const { stageOneBatch: batch, labelledBatch: _, unlabelledBatch: __, neighbours: ___, ...network } = small;
+  const result = await startTraining(
+    supervised,
+    await sharedDevice(),
+    data,
+    { ...network, batch, epochs: 1 },
+    { folder: out },
+  );
+  const record = runRecord(result, "Mine");
+  result.model.dispose();
+  const page = await readFile(await writeRun(out, record), "utf8");
+  expect(page).toMatch(/Supervised reaches (a test SRCC of -?[\d.]+|an undefined test SRCC) on 4 pictures\./);
+  expect(page).toContain("Loss of supervised: each of");
+  expect(page).toContain("Supervised: 4 pictures");
+  expect(page).not.toMatch(/stage [12]|training training/);
+});
