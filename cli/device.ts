@@ -64,17 +64,20 @@ function onNote(note: string): void {
   console.error(note);
 }
 
+/** Bytes written as 4GiB, for commander. */
+export function byteCount(text: string): number {
+  try {
+    return parseBytes(text);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}
+
 /** Name, text and parser of the option that sets {@link OpenOptions.memoryLimitBytes}. */
 export const memoryOption = [
   "--memory <size>",
   "device memory that may be used, e.g. 4GiB (default: all, on software adapters four fifths of what the host has free)",
-  (text: string): number => {
-    try {
-      return parseBytes(text);
-    } catch (error) {
-      throw new InvalidArgumentError((error as Error).message);
-    }
-  },
+  byteCount,
 ] as const;
 
 /** Text of the option that sets {@link OpenOptions.checkNumbers}. */

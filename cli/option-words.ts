@@ -11,6 +11,11 @@ const otherwise: Readonly<Record<string, string>> = {
   decoderBytes: "--decoder-memory",
 };
 
+/** The flag of an option of the library, without its dashes. */
+export function flagOf(name: string): string {
+  return otherwise[name]?.slice(2) ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
 /**
  * A message of the library with the flags of a command in place of the library's option names: those in back-quotes
  * (`crop` → --crop), and those that cannot be taken for a word (maxPixels, limits.maxPixels → --max-pixels). What stands in

@@ -1,13 +1,14 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { SharedDevice } from "../engine/device/shared.ts";
-import { parseBytes } from "../engine/memory/report.ts";
 import { readText } from "../engine/weights/files.ts";
 import { defaultModel, defaultModelName } from "../models/scoring/default-model.ts";
 import { isLoopback, type LogEntry, openService } from "../models/service/index.ts";
+import { limitsSchema } from "../models/service/options.ts";
 import { addStrictness, type DecodingOptions, tilesOption, wholeNumber } from "./data-options.ts";
 import { addTuningOptions, deviceSource, memoryOption, type TuningFlags } from "./device.ts";
 import { listen } from "./listen.ts";
 import { openLineLog } from "./log.ts";
+import { addSchemaFlags, schemaOptions } from "./schema-flags.ts";
 import { startWatchdog } from "./watchdog.ts";
 
 interface ServeFlags extends TuningFlags, Pick<DecodingOptions, "strictness"> {
@@ -18,19 +19,7 @@ interface ServeFlags extends TuningFlags, Pick<DecodingOptions, "strictness"> {
   readonly tiles?: number;
   readonly batch?: number;
   readonly latency: number;
-  readonly maxBody: number;
-  readonly maxHeld: number;
-  readonly maxPixels: number;
-  readonly maxPictures: number;
-  readonly maxQueue: number;
-  readonly bodySeconds: number;
-  readonly minRate: number;
-  readonly scoreSeconds: number;
   readonly allowUrls?: boolean;
-  readonly urlSeconds: number;
-  readonly decoders?: number;
-  readonly decodeSeconds: number;
-  readonly decoderMemory: number;
   readonly corsOrigin?: string[];
   readonly stallSeconds: number;
   readonly memory?: number;
@@ -51,29 +40,9 @@ export function register(program: Command): void {
     .option("--token-file <file>", "file with the bearer token that clients must send (also ACUTANCE_TOKEN)")
     .option(...tilesOption)
     .option("--batch <n>", "the most pictures taken through the network at once", wholeNumber(1))
-    .option("--latency <ms>", "how long a picture may wait for others while the adapter is idle", wholeNumber(0), 10)
-    .option("--max-body <size>", "the longest body of a request", bytes, 64 * 2 ** 20)
-    .option("--max-held <size>", "bodies held at a time", bytes, 2 ** 30)
-    .option("--max-pixels <n>", "pixels of a picture, looked up before it is decoded", wholeNumber(1), 50_000_000)
-    .option("--max-pictures <n>", "pictures in a request", wholeNumber(1), 64)
-    .option(
-      "--max-queue <n>",
-      "pictures accepted and not yet answered; beyond them clients get 429",
-      wholeNumber(1),
-      1024,
-    )
-    .option("--body-seconds <s>", "time for a body to arrive, and for a client to read on", wholeNumber(1), 30)
-    .option("--min-rate <size>", "bytes a second with which a body must come after its first 5 s", bytes, 1024)
-    .option(
-      "--decoders <n>",
-      "processes that decode pictures (as many as cores, 2 to 8); 0: in the service's own",
-      wholeNumber(0),
-    )
-    .option("--decode-seconds <s>", "time for a picture to be decoded", wholeNumber(1), 8)
-    .option("--decoder-memory <size>", "memory that each of them may hold (Linux)", bytes, 2 ** 30)
-    .option("--score-seconds <s>", "time for a picture to be scored once it has come", wholeNumber(1), 120)
+    .option("--latency <ms>", "how long a picture may wait for others while the adapter is idle", wholeNumber(0), 10);
+  addSchemaFlags(serve, limitsSchema.shape)
     .option("--allow-urls", "fetch pictures that are named by their URL, from public addresses only")
-    .option("--url-seconds <s>", "time for such a picture to come", wholeNumber(1), 10)
     .option(
       "--cors-origin <origin...>",
       "origins of web pages that may send pictures, as https://example.org; '*' for all",
@@ -98,7 +67,7 @@ export function register(program: Command): void {
   addTuningOptions(addStrictness(serve));
 }
 
-async function run(flags: ServeFlags): Promise<void> {
+async function run(flags: ServeFlags & Record<string, unknown>): Promise<void> {
   const lines = openLineLog(1);
   const log = (entry: LogEntry) => lines.write(entry);
   using _watchdog = flags.stallSeconds > 0 ? startWatchdog(flags.stallSeconds) : undefined;
@@ -110,8 +79,7 @@ async function run(flags: ServeFlags): Promise<void> {
     throw new Error(`whoever reaches ${flags.host} could send pictures: give a bearer token with --token-file`);
   }
   const device = new SharedDevice(deviceSource(flags));
-  const { tiles, batch, latency, decoders } = flags;
-  const { maxPixels, maxPictures, maxQueue, bodySeconds, decodeSeconds, scoreSeconds, urlSeconds } = flags;
+  const { tiles, batch, latency } = flags;
   await using service = await openService({
     models: flags.model.map((model) => ({
       ...{ model, device, latencyMs: latency },
@@ -119,14 +87,7 @@ async function run(flags: ServeFlags): Promise<void> {
       ...(tiles !== undefined && { tiles }),
       ...(batch !== undefined && { batch }),
     })),
-    limits: {
-      maxBodyBytes: flags.maxBody,
-      maxHeldBytes: flags.maxHeld,
-      minBodyRate: flags.minRate,
-      decoderBytes: flags.decoderMemory,
-      ...(decoders !== undefined && { decoders }),
-      ...{ maxPixels, maxPictures, maxQueue, bodySeconds, decodeSeconds, scoreSeconds, urlSeconds },
-    },
+    limits: schemaOptions(limitsSchema.shape, flags),
     ...(!token && { hosts: [flags.host] }),
     ...(flags.corsOrigin && { corsOrigins: flags.corsOrigin }),
     urls: flags.allowUrls ?? false,
@@ -154,12 +115,4 @@ function ended(): Promise<string> {
   };
   for (const signal of signals) process.on(signal, end);
   return promise;
-}
-
-function bytes(text: string): number {
-  try {
-    return parseBytes(text);
-  } catch (error) {
-    throw new InvalidArgumentError((error as Error).message);
-  }
 }

@@ -44,6 +44,7 @@ import {
   type TuningFlags,
 } from "./device.ts";
 import { interruptible } from "./interrupt.ts";
+import { flagOf } from "./option-words.ts";
 import { outputFolder } from "./output.ts";
 import { formatBytes, formatSeconds, progress, table } from "./terminal.ts";
 
@@ -123,7 +124,7 @@ function fieldsOf({ schema }: Method): [string, z.ZodDefault][] {
   return Object.entries(schema.shape) as [string, z.ZodDefault][];
 }
 
-const flagOf = (name: string) => flagNames[name] ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+const methodFlag = (name: string) => flagNames[name] ?? flagOf(name);
 
 /** A number, or numbers by commas, for commander. */
 function numbers(text: string): string {
@@ -134,8 +135,8 @@ function numbers(text: string): string {
 /** One flag for every option of the method, so that the schema stays the only list of them. */
 function addMethodOptions(command: Command, method: Method): void {
   for (const [name, field] of fieldsOf(method)) {
-    const flag = flagOf(name);
-    const description = field.description!.replace(/`(\w+)`/g, (_, other) => `--${flagOf(other)}`);
+    const flag = methodFlag(name);
+    const description = field.description!.replace(/`(\w+)`/g, (_, other) => `--${methodFlag(other)}`);
     const type = field.unwrap();
     const initial = field.parse(undefined);
     const isList = Array.isArray(initial);
@@ -151,7 +152,7 @@ function addMethodOptions(command: Command, method: Method): void {
 export function methodOptions(method: Method, flags: Readonly<Record<string, unknown>>): TrainingOptions {
   const given: Record<string, unknown> = {};
   for (const [name, field] of fieldsOf(method)) {
-    const key = flagOf(name).replace(/-([a-z])/g, (_, letter) => letter.toUpperCase());
+    const key = methodFlag(name).replace(/-([a-z])/g, (_, letter) => letter.toUpperCase());
     const value = flags[key];
     if (value === undefined) continue;
     const initial = field.parse(undefined);

@@ -62,7 +62,7 @@ function whatElse(head: Uint8Array): string | undefined {
   if (head[8] === "{".charCodeAt(0)) return undefined;
   const start = String.fromCharCode(...head.subarray(0, 4));
   if (start.startsWith("PK") || start.startsWith("\x80\x02")) {
-    return "is a file of PyTorch or another archive; weights of a backbone can begin a training (`acutance train cpl --init`)";
+    return "is a file of PyTorch or another archive; weights of a backbone can begin a training (`acutance train METHOD --init`)";
   }
   const kind = kindOf(head);
   if (kind && "format" in kind) return `is a ${kind.format.toUpperCase()} picture`;

@@ -8,35 +8,23 @@ const seconds = z
   .positive()
   .max(Math.floor((2 ** 31 - 1) / 1000));
 
-/** What one request and all of them together may take. */
+/** What one request and all of them together may take. The command line has a flag for each, with its description. */
 export const limitsSchema = z.object({
-  /** Bytes of a request's body, and of what a URL leads to. */
-  maxBodyBytes: count.default(64 * 2 ** 20),
-  /** Bytes of all bodies that are held at a time. */
-  maxHeldBytes: count.default(2 ** 30),
-  /** Pixels of a picture, looked up before it is decoded. */
-  maxPixels: count.default(50_000_000),
-  /** Pictures in a request. */
-  maxPictures: count.default(64),
-  /** Pictures accepted and not yet answered, of all requests together. */
-  maxQueue: count.default(1024),
-  /** Seconds that the service waits for a body in all, and for a client to read on. */
-  bodySeconds: seconds.default(30),
-  /** Bytes a second with which a body must come on average once it was waited for 5 s. */
-  minBodyRate: count.default(1024),
-  /** Seconds in which a picture must have been scored, from when all of it has come. */
-  scoreSeconds: seconds.default(120),
-  /**
-   * Processes that decode pictures, and one more for those that take long; 0 decodes them in the service's own process, which then has no defence
-   * against pictures that take much memory or time. Unless given, as many as cores, 2 to 8.
-   */
-  decoders: z.int().min(0).max(64).optional(),
-  /** Seconds in which a picture must have been decoded. */
-  decodeSeconds: seconds.default(8),
-  /** Bytes of memory that a process may hold that decodes (Linux). */
-  decoderBytes: count.default(2 ** 30),
-  /** Seconds in which a picture that is named by its URL must have come. */
-  urlSeconds: seconds.default(10),
+  maxBodyBytes: count.default(64 * 2 ** 20).describe("the longest body of a request, and of what a URL leads to"),
+  maxHeldBytes: count.default(2 ** 30).describe("bodies held at a time"),
+  maxPixels: count.default(50_000_000).describe("pixels of a picture, looked up before it is decoded"),
+  maxPictures: count.default(64).describe("pictures in a request"),
+  maxQueue: count.default(1024).describe("pictures accepted and not yet answered; beyond them clients get 429"),
+  bodySeconds: seconds.default(30).describe("time for a body to arrive, and for a client to read on"),
+  minBodyRate: count.default(1024).describe("bytes a second with which a body must come after its first 5 s"),
+  decoders: z.int().min(0).max(64).optional().describe(
+    // One more takes those that are expected to take long.
+    "processes that decode pictures (as many as cores, 2 to 8); 0: in the service's own, without defence against pictures that take much memory or time",
+  ),
+  decodeSeconds: seconds.default(8).describe("time for a picture to be decoded"),
+  decoderBytes: count.default(2 ** 30).describe("memory that each of them may hold (Linux)"),
+  scoreSeconds: seconds.default(120).describe("time for a picture to be scored once it has come"),
+  urlSeconds: seconds.default(10).describe("time for a picture that is named by its URL to come"),
 });
 
 /** Limits as a caller gives them. */

@@ -10,11 +10,11 @@ const stepShape = {
   schedule: z
     .enum(["constant", "cosine", "step"])
     .default("constant")
-    .describe("learning rates over a stage: kept, falling to 0 along half a cosine, or falling every `stepEpochs`"),
+    .describe("learning rates over a phase: kept, falling to 0 along half a cosine, or falling every `stepEpochs`"),
   stepEpochs: count.default(1).describe("with the schedule step: epochs after which the rates fall"),
   stepFactor: positive.default(0.1).describe("with the schedule step: what the rates are multiplied with then"),
-  warmupSteps: wholeFromZero.default(0).describe("steps at the start of a stage in which the rates rise"),
-  warmupShare: z.number().min(0).lt(1).default(0).describe("the same as a share of the stage's steps"),
+  warmupSteps: wholeFromZero.default(0).describe("steps at the start of a phase in which the rates rise"),
+  warmupShare: z.number().min(0).lt(1).default(0).describe("the same as a share of the phase's steps"),
   rate: positive.default(1e-4).describe("learning rate of layers that start from given weights"),
   freshRate: positive.default(1e-3).describe("learning rate of layers that start fresh"),
   decay: atLeastZero.default(5e-4).describe("weight decay of convolutions and matrices"),
@@ -31,7 +31,7 @@ const stepShape = {
     .lt(1)
     .default(0)
     .describe(
-      "decay of a moving average of the weights, which a stage ends with: tested, saved, continued from; 0 for none",
+      "decay of a moving average of the weights, which a phase ends with: tested, saved, continued from; 0 for none",
     ),
   microBatch: wholeFromZero
     .default(0)
