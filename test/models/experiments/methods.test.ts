@@ -9,7 +9,9 @@ import { ownChanges, settingNames } from "../../../models/experiments/settings.t
 import { cpl } from "../../../models/methods/cpl/index.ts";
 import { methods } from "../../../models/methods/index.ts";
 import { phaseOptions } from "../../../models/training/phase-options.ts";
+import { startTraining } from "../../../models/training/train.ts";
 import { sharedDevice } from "../../engine/device.ts";
+import { blurredPictures, divided } from "../training/pictures.ts";
 import { recipeOf, small, writePictures } from "./recipe.ts";
 
 let folder = "";
@@ -30,6 +32,14 @@ async function keysOf(said: Record<string, unknown>): Promise<string[][]> {
   const recipe = recipeOf({ data, seeds: [1], ...said });
   using experiment = await Experiment.open(recipe, join(folder, "keys"), await sharedDevice(), {});
   return experiment.plan.runs.map(({ trainings }) => trainings.map(({ key }) => key));
+}
+
+/** A value of an option that is not its default. */
+function anotherValue(field: z.ZodType): unknown {
+  const value = field.parse(undefined);
+  if (typeof value === "boolean") return !value;
+  if (typeof value === "number") return Number.isInteger(value) ? value + 1 : value / 2;
+  return (z.toJSONSchema(field).enum as unknown[]).findLast((other) => other !== value);
 }
 
 describe("a recipe of another method", () => {
@@ -187,6 +197,31 @@ describe("a phase that was trained before", () => {
     expect(one).toMatchObject({ gamma, labelledBatch, stageOneBatch: 6, levels: 10, stageTwoEpochs: 0 });
     expect(two).toMatchObject({ gamma: 0.5, labelledBatch: 3, stageOneBatch, levels: 10, stageOneEpochs: 0 });
   });
+
+  test.each(methods.map((method) => [method.name, method] as const))(
+    "%s: what only others name changes no bit of a phase",
+    async (name, method) => {
+      const options = method.options({ ...ownChanges(quick, name), seed: 1 } as never);
+      const rows = await blurredPictures(join(folder, "parts"), 15);
+      for (const [index, phase] of method.phases(options).entries()) {
+        const own = phaseOptions(method, options, index);
+        const others = method.phases(options).filter((_, i) => i !== index);
+        const names = new Set(others.flatMap((other) => [...other.batchOptions, ...(other.options ?? [])]));
+        for (const each of [...phase.batchOptions, ...(phase.options ?? [])]) names.delete(each);
+        const changed = Object.fromEntries([...names].map((each) => [each, anotherValue(method.schema.shape[each]!)]));
+        const weights = [];
+        for (const [i, given] of [own, { ...own, ...changed }].entries()) {
+          const out = join(folder, `${name}-${index}-${i}`);
+          const result = await startTraining(method, await sharedDevice(), divided(rows), given as never, {
+            folder: out,
+          });
+          weights.push(await Promise.all(result.model.tensors().map(({ tensor }) => tensor.read())));
+          result.model.dispose();
+        }
+        expect(weights[1]).toEqual(weights[0]!);
+      }
+    },
+  );
 
   test.each(methods.map((method) => [method.name, method] as const))("%s names options that it has", (_, method) => {
     const common = new Set(Object.keys(method.schema.shape));
