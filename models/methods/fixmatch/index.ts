@@ -31,7 +31,7 @@ export const fixMatch: Method<FixMatchOptions, FixMatchOptionsInput> = {
   options: (input) => unlabelledOptions(schema, input, "FixMatch"),
   phases: (options) => [
     {
-      name: "training",
+      name: "FixMatch",
       epochs: options.epochs,
       epochsOption: "epochs",
       batch: { labelled: options.labelledBatch, unlabelled: options.unlabelledBatch },
