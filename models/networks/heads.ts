@@ -14,6 +14,8 @@ import { cumulativeClassShare, cumulativeShare } from "../metrics/index.ts";
 export interface Head {
   /** Numbers of an answer, and of a label. @param levels the option */
   readonly length: (levels: number) => number;
+  /** What the biases of the last layer start at; absent where they are drawn. */
+  readonly start?: number;
   /** What the last layer gives → answers; both [N, length]. */
   readonly answers: (logits: Tensor) => Tensor;
   /** What the last layer gives → expected scores as shares of the scale, [N, 1], on the tape. */
@@ -58,6 +60,8 @@ export const heads = {
   /** A score [N, 1], as a share of the scale; it may lie a little beyond the ends. */
   score: {
     length: () => 1,
+    // The middle of the scale: from 0 the first epochs would go to getting there.
+    start: 0.5,
     answers: (logits) => logits,
     shares: (logits) => logits,
     fault: (answer) => (notFinite(answer) > 0 ? `The model gives it the score ${answer[0]}.` : undefined),

@@ -70,6 +70,8 @@ export class QualityNetwork implements Layer {
     if (options.featureNorm === "fixed") this.#norm!.freeze();
     this.#embed = new Linear(device, random?.fork("embedding"), { in: features, out: options.embedding });
     this.#classify = new Linear(device, random?.fork("logits"), { in: options.embedding, out: this.answerLength });
+    const { start } = this.head;
+    if (random && start !== undefined) this.#classify.bias.write(new Float32Array(this.answerLength).fill(start));
     nameTensors(this.tensors());
   }
 

@@ -77,7 +77,7 @@ function labelTargets(labels: BatchLabels, options: LossOptions): Readonly<Recor
 /**
  * Eq. 9: L = (1/B) [Σ_labelled l(p_i, y_i) + Σ_unlabelled ω_i l(p_i, ẑ_i)], or with `lossDivision: "parts"` the mean over
  * the labelled plus the mean over the unlabelled ones; and the loss of the ranked pairs.
- * @param logits [rows, m] of a micro-batch in which each picture has one view
+ * @param logits [rows, length] of a micro-batch in which each picture has one view
  * @returns its share of the batch's loss, [1]
  */
 function labelLoss(

@@ -129,6 +129,13 @@ describe("the card", () => {
     model.dispose();
   });
 
+  test("a fresh network with a score begins in the middle of the scale", async () => {
+    const model = new QualityNetwork(device, supervised.options({ ...tiny, head: "score" }));
+    const bias = model.tensors().find(({ name }) => name === "head.logits.bias")!;
+    expect([...(await bias.tensor.read())]).toEqual([0.5]);
+    model.dispose();
+  });
+
   test("with a network that is not known, none, or another than the tensors are of is refused by name", async () => {
     const path = await written("distribution", 20);
     expect(await refusal(await withTexts(path, "ranker", { network: "ranker" }))).toBe(

@@ -22,7 +22,7 @@ import { get, post } from "../../service/requests.ts";
 import { blurredPictures, divided, small } from "../../training/pictures.ts";
 
 const { stageOneBatch: batch, labelledBatch: _l, unlabelledBatch: _u, neighbours: _k, levels: _m, ...network } = small;
-const options = { ...network, batch, epochs: 8 };
+const options = { ...network, batch, epochs: 16 };
 const main = new URL("../../../../cli/main.ts", import.meta.url).pathname;
 const device = await sharedDevice();
 
