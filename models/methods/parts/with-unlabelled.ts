@@ -7,7 +7,7 @@ import type { BatchRows, PhaseContext, StepLoss, StepTask } from "../../training
 import { strongShape, trainingOptions, trainingShape } from "../../training/options.ts";
 import { type TrainingData, TrainingError } from "../../training/training.ts";
 import { batchLabels } from "./batch-labels.ts";
-import { type LossOptions, labelTask, lossShape } from "./label-loss.ts";
+import { type LossOptions, labelTask, lossShape, rowLoss } from "./label-loss.ts";
 
 /**
  * Options of methods that learn from labelled pictures and from views of unlabelled ones at once. Defaults are those of USB for vision
@@ -32,7 +32,7 @@ export const unlabelledShape = {
 
 /**
  * Options of a method that guesses probabilities of classes or levels.
- * @throws OptionError as {@link trainingOptions}, and for a head that gives none
+ * @throws OptionError as {@link trainingOptions}, for a head that gives none, and for a loss that the head cannot learn by
  */
 export function unlabelledOptions<Schema extends z.ZodObject<typeof unlabelledShape>>(
   schema: Schema,
@@ -43,7 +43,9 @@ export function unlabelledOptions<Schema extends z.ZodObject<typeof unlabelledSh
     throw new OptionError(
       `\`head\` score: ${title} needs probabilities to tell what the network is sure of; give classes or distribution`,
     );
-  return trainingOptions(schema, input);
+  const options = trainingOptions(schema, input);
+  rowLoss(options as LossOptions);
+  return options;
 }
 
 /** Loss of some unlabelled pictures by the network's outputs for all rows of a micro-batch. */

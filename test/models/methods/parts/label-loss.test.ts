@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { withoutGradients } from "../../../../engine/autograd.ts";
 import { Tensor } from "../../../../engine/tensor.ts";
 import { cplOptions } from "../../../../models/methods/cpl/options.ts";
+import { fixMatch } from "../../../../models/methods/fixmatch/index.ts";
 import { rankingLoss, rowLoss } from "../../../../models/methods/parts/label-loss.ts";
 import { supervised } from "../../../../models/methods/supervised/index.ts";
 import { type HeadName, headNames, heads } from "../../../../models/networks/heads.ts";
@@ -73,6 +74,7 @@ test("losses go with heads: each has a default, and others are refused with thos
     }
   }
   expect(() => cplOptions({ loss: "l2" })).toThrow("`loss` l2: a network with the `head` distribution learns by");
+  expect(() => fixMatch.options({ loss: "l1" })).toThrow("`loss` l1: a network with the `head` classes learns by");
 });
 
 test("options of labels and of the score set that mean nothing to a head are refused", () => {
