@@ -4,13 +4,15 @@ import { Tensor } from "../../engine/tensor.ts";
 import { evaluationBatch } from "../networks/forward.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { oneView, type ViewKind } from "../views/view-kind.ts";
-import { type PlannedPicture, rowsIn } from "./batches.ts";
+import { type PlannedPicture, pairsInBatch, rowsIn } from "./batches.ts";
 import type { Phase } from "./method.ts";
 import type { TrainingOptions } from "./options.ts";
+import { rankedPictures } from "./prepare.ts";
 import type { Stepper } from "./stepper.ts";
+import type { TrainingData } from "./training.ts";
 
 /** The steps of one phase, before the first of them. */
-export interface PlannedSteps {
+interface PlannedSteps {
   readonly phase: Phase;
   /** Pictures in a batch, those of ranked pairs not counted. */
   readonly batch: number;
@@ -20,14 +22,37 @@ export interface PlannedSteps {
   readonly pictures: number;
 }
 
+function plannedSteps(phase: Phase, data: TrainingData, options: TrainingOptions): PlannedSteps {
+  const { labelled, unlabelled, ranked, test, validation = [] } = data;
+  const { batch } = phase;
+  return {
+    phase,
+    batch:
+      batch.unlabelled === 0
+        ? Math.min(batch.labelled, labelled.length)
+        : batch.labelled + Math.min(batch.unlabelled, unlabelled.length),
+    pairs: pairsInBatch(ranked, options),
+    pictures:
+      rankedPictures(data, options).length + labelled.length + unlabelled.length + validation.length + test.length,
+  };
+}
+
 /**
  * Makes sure that the steps of a phase fit the device's memory, by rehearsal. When the kept pictures are what does not fit,
  * fewer are kept.
  * @throws OutOfMemoryError naming the largest batch that fits
  */
-export function expectFit(stepper: Stepper, inputs: Inputs, { tokenShare }: TrainingOptions, plan: PlannedSteps): void {
+export function expectFit(
+  stepper: Stepper,
+  inputs: Inputs,
+  options: TrainingOptions,
+  phase: Phase,
+  data: TrainingData,
+): void {
+  const plan = plannedSteps(phase, data, options);
+  const { tokenShare } = options;
   const { device } = stepper;
-  const { batch, pairs, phase } = plan;
+  const { batch, pairs } = plan;
   const run = (n: number, kept: number) => rehearse(stepper, inputs, tokenShare, { ...plan, batch: n }, kept);
   const leastKept = (n: number) => Math.max(rowsIn(batchOf(phase, n), phase.views) + 2 * pairs, evaluationBatch);
   const least = leastKept(batch);

@@ -1,26 +1,22 @@
 import { join } from "node:path";
 import { memorySummary } from "../../engine/memory/report.ts";
 import type { Schedule } from "../../engine/optim/schedule.ts";
-import type { RankedPicture } from "../data/index.ts";
 import { normaliseMos } from "../labels/labels.ts";
-import { evaluate } from "../metrics/index.ts";
 import { type ModelCard, type QualityNetwork, saveModel } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
-import type { PartViews } from "../views/view-kind.ts";
 import { type LoadedBatch, loadBatches, type PlannedPicture, pairsInBatch, planEpoch } from "./batches.ts";
 import { type Checkpoint, loadCheckpoint, type Position, writeCheckpoint } from "./checkpoint.ts";
 import { fixStatistics } from "./feature-statistics.ts";
 import { expectFit } from "./memory.ts";
 import type { Method, Phase, PhaseRun } from "./method.ts";
 import type { TrainingOptions } from "./options.ts";
+import { prepareInputs } from "./prepare.ts";
 import { trainingOf } from "./run-record.ts";
 import { type Learning, phaseSchedule, Stepper, type StepReport } from "./stepper.ts";
-import { testScores } from "./test-scores.ts";
+import { scorePart } from "./test-scores.ts";
 import {
   checkpointFile,
   type Progress,
-  type ProgressSink,
-  type RatedRow,
   type TrainingData,
   TrainingError,
   type TrainingHooks,
@@ -169,29 +165,13 @@ export class Session {
 
   /** What is done once for all steps, such as the output of frozen sections. */
   async #prepare(): Promise<void> {
-    const { labelled, unlabelled, test, validation = [] } = this.#data;
-    const { signal, progress } = this.#hooks;
-    const strong = (part: keyof PartViews) => this.#phases.some(({ views }) => views?.[part].includes("strong"));
     const clock = this.#clock("frozen sections");
-    let bar: ProgressSink | undefined;
-    const started = (views: number) => {
-      bar = progress?.("frozen sections", views);
-      return { advance: (done: number) => bar?.advance(done) };
-    };
     try {
-      await this.#inputs.prepare(
-        {
-          trained: [...labelled, ...unlabelled],
-          strong: [...(strong("labelled") ? labelled : []), ...(strong("unlabelled") ? unlabelled : [])],
-          others: [...this.#rankedPictures, ...validation, ...test],
-        },
-        { signal, progress: started },
-      );
+      await prepareInputs(this.#inputs, this.#data, this.#phases, this.#options, this.#hooks);
     } catch (error) {
-      if (!signal?.aborted) throw error;
+      if (!this.#hooks.signal?.aborted) throw error;
       await this.#interrupt();
     } finally {
-      bar?.stop();
       if (this.#options.frozen > 0) clock();
     }
   }
@@ -208,7 +188,7 @@ export class Session {
   async #train(phase: Phase): Promise<void> {
     const position = this.#position;
     const run = this.#run!;
-    if (position.epoch < phase.epochs) this.#expectFit(phase);
+    if (position.epoch < phase.epochs) expectFit(this.#stepper, this.#inputs, this.#options, phase, this.#data);
     for (; position.epoch < phase.epochs; position.epoch++, position.step = 0) {
       if (this.#hooks.signal?.aborted) await this.#interrupt();
       if ((await run.beforeEpoch?.(position.epoch)) && this.#checkpointIsDue) await this.checkpoint();
@@ -257,22 +237,6 @@ export class Session {
     }
   }
 
-  /** @throws OutOfMemoryError when the steps of a phase do not fit the device */
-  #expectFit(phase: Phase): void {
-    const { labelled, unlabelled, ranked, test, validation = [] } = this.#data;
-    const size = phase.batch;
-    const batch =
-      size.unlabelled === 0
-        ? Math.min(size.labelled, labelled.length)
-        : size.labelled + Math.min(size.unlabelled, unlabelled.length);
-    expectFit(this.#stepper, this.#inputs, this.#options, {
-      phase,
-      batch,
-      pairs: pairsInBatch(ranked, this.#options),
-      pictures: this.#rankedPictures.length + labelled.length + unlabelled.length + validation.length + test.length,
-    });
-  }
-
   /** After the first step of a phase: what the memory is used for. */
   #logMemory(phase: Phase): void {
     if (this.#measured.has(phase)) return;
@@ -280,12 +244,6 @@ export class Session {
     this.#hooks.log?.(
       `device memory by ${phase.name}, peak so far ${memorySummary(this.#stepper.device.memoryReport())}`,
     );
-  }
-
-  /** Those that training sees. */
-  get #rankedPictures(): readonly RankedPicture[] {
-    const { ranked = [] } = this.#data;
-    return pairsInBatch(ranked, this.#options) > 0 ? ranked.flatMap(({ pictures }) => pictures) : [];
   }
 
   /** Puts a step on record; a loss that is not a number ends the training. */
@@ -313,7 +271,7 @@ export class Session {
   /** Stores the model and scores the test part with it. Averaged weights, where there are any, become the model's own. */
   async #endPhase({ name, file, batch }: Phase): Promise<void> {
     this.#stepper.average?.applied();
-    const { labelled, unlabelled, ranked = [], test, validation = [] } = this.#data;
+    const { labelled, unlabelled, ranked = [] } = this.#data;
     const used = batch.unlabelled > 0 ? `, ${unlabelled.length} unlabelled` : "";
     const pairs = pairsInBatch(ranked, this.#options) > 0 ? `, ${ranked.length} ranked sets of copies` : "";
     const split = this.#data.split ? `, split ${this.#data.split}` : "";
@@ -322,42 +280,14 @@ export class Session {
     const card = { ...this.#card, method: title, history: [...this.#card.history, done] };
     this.#hooks.lock?.expectHeld();
     await saveModel(join(this.#hooks.folder, file), this.#model, card);
-    const stageOne = this.#position.stage === 1;
-    if (validation.length > 0)
-      await this.#score(`${name}, validation`, validation, { card, stageOne, part: "validation" });
-    if (test.length > 0) await this.#score(name, test, { card, stageOne });
-  }
-
-  /** Scores a part with the model as it is, and puts the agreement with its MOS on record; scores of the test part too. */
-  async #score(
-    name: string,
-    rows: readonly RatedRow[],
-    { part, ...scoring }: { card: ModelCard; stageOne: boolean; part?: "validation" },
-  ): Promise<void> {
-    const clock = this.#clock(part ?? "test");
-    const bar = this.#hooks.progress?.(part ? name : `${name}: test`, rows.length);
-    const { predictions, pairs, spread } = await testScores(this.#model, rows, this.#inputs, {
-      ...scoring,
-      name,
-      range: this.#data.range,
-      before: part ? [] : this.#progress.predictions,
-      onScored: () => bar?.advance(),
-    }).finally(() => bar?.stop());
-    clock();
-    if (!part) {
-      this.#progress.predictions = predictions;
-      this.#progress.reliability = [...(this.#progress.reliability ?? []), ...spread.reliability];
-      this.#progress.distributions = [...(this.#progress.distributions ?? []), ...spread.distributions];
-    }
-    if (pairs.length < 3) return;
-    const evaluation = evaluate(
-      pairs.map((pair) => pair.predicted),
-      pairs.map((pair) => pair.mos),
-    );
-    this.#progress.results.push({ name, ...(part && { part }), evaluation });
-    this.#hooks.log?.(
-      `${part ? name : `${name}: test`} SRCC ${evaluation.srcc.toFixed(3)}, PLCC ${evaluation.plcc.toFixed(3)} on ${evaluation.n} pictures`,
-    );
+    const { validation = [], test } = this.#data;
+    const scoring = {
+      ...{ model: this.#model, inputs: this.#inputs, card, name, stageOne: this.#position.stage === 1 },
+      ...{ range: this.#data.range, progress: this.#progress, hooks: this.#hooks },
+      clock: (of: string) => this.#clock(of),
+    };
+    if (validation.length > 0) await scorePart("validation", validation, scoring);
+    if (test.length > 0) await scorePart("test", test, scoring);
   }
 
   #report({ errors }: LoadedBatch): void {

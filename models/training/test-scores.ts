@@ -1,10 +1,11 @@
 import type { MosRange } from "../data/index.ts";
 import { hasSpread } from "../labels/score.ts";
+import { evaluate } from "../metrics/index.ts";
 import type { ModelCard, QualityNetwork } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { predict } from "../views/predict.ts";
 import { compareDistributions, type PredictedDistribution, shareBelow, spreadReliability } from "./predicted-spread.ts";
-import type { Progress, RatedRow } from "./training.ts";
+import type { Progress, RatedRow, TrainingHooks } from "./training.ts";
 
 type Predictions = Progress["predictions"];
 
@@ -16,6 +17,52 @@ export interface ScoredPair {
 
 /** What a test adds to the record of a run: one entry for each stage. */
 type SpreadOfTest = Required<Pick<Progress, "reliability" | "distributions">>;
+
+/** What a part is scored with, and where its scores go. */
+export interface PartScoring {
+  readonly model: QualityNetwork;
+  readonly inputs: Inputs;
+  readonly card: ModelCard;
+  /** Of the phase that the model came from. */
+  readonly name: string;
+  readonly range: MosRange;
+  readonly stageOne: boolean;
+  readonly progress: Progress;
+  readonly hooks: Pick<TrainingHooks, "log" | "progress">;
+  readonly clock: (name: string) => () => number;
+}
+
+/** Scores a part with the model as it is, and puts the agreement with its MOS on record; scores of the test part too. */
+export async function scorePart(
+  part: "validation" | "test",
+  rows: readonly RatedRow[],
+  { model, inputs, card, name, range, stageOne, progress, hooks, clock }: PartScoring,
+): Promise<void> {
+  const isTest = part === "test";
+  const title = isTest ? name : `${name}, validation`;
+  const label = isTest ? `${name}: test` : title;
+  const stop = clock(part);
+  const bar = hooks.progress?.(label, rows.length);
+  const { predictions, pairs, spread } = await testScores(model, rows, inputs, {
+    ...{ card, name: title, range, stageOne },
+    before: isTest ? progress.predictions : [],
+    onScored: () => bar?.advance(),
+  }).finally(() => bar?.stop());
+  stop();
+  if (isTest) {
+    progress.predictions = predictions;
+    progress.reliability = [...(progress.reliability ?? []), ...spread.reliability];
+    progress.distributions = [...(progress.distributions ?? []), ...spread.distributions];
+  }
+  if (pairs.length < 3) return;
+  const evaluation = evaluate(
+    pairs.map((pair) => pair.predicted),
+    pairs.map((pair) => pair.mos),
+  );
+  progress.results.push({ name: title, ...(!isTest && { part: "validation" as const }), evaluation });
+  const { srcc, plcc, n } = evaluation;
+  hooks.log?.(`${label} SRCC ${srcc.toFixed(3)}, PLCC ${plcc.toFixed(3)} on ${n} pictures`);
+}
 
 /**
  * Scores the test part with a model, and puts the scores beside those of the stage before.
