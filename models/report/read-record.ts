@@ -48,7 +48,7 @@ const runSchema = z.looseObject({
   range,
   parts: z.looseObject({}),
   phases: z.array(z.looseObject({ name: text, seconds: number })),
-  losses: z.array(numbers("stage", "epoch", "step", "loss")),
+  losses: z.array(numbers("stage", "epoch", "step", "loss").extend({ figures: z.record(text, number).optional() })),
   refreshes: z.array(numbers("epoch", "seconds", "iterations")),
   pseudoLabels: z.array(z.looseObject({ name: text, pseudo: number, confidence: number })),
   results: z.array(z.looseObject({ name: text, evaluation: numbers("n", "srcc", "krcc", "plcc", "rmse", "mae") })),

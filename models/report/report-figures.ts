@@ -27,26 +27,42 @@ export function training(record: RunRecord): Section {
   return { title: "Training", blocks: [...stages.flatMap((stage) => phaseLoss(record, stage)), ...reached(record)] };
 }
 
+/** The loss of a phase by step, then every figure that its steps report. */
 function phaseLoss(record: RunRecord, stage: number): Block[] {
-  const { losses, refreshes } = record;
   const phase = phaseName(record, stage);
-  // Counted through the epochs; a step without a finite loss leaves a gap.
+  const losses = record.losses.filter((entry) => entry.stage === stage);
+  const isWeighed = stage === 2 && record.refreshes.length > 0;
+  const weighed = isWeighed ? "; pseudo-labels are weighed, so that heights do not compare with stage 1" : "";
+  const figures = [...new Set(losses.flatMap(({ figures = {} }) => Object.keys(figures)))];
+  return [
+    ...byStep({ name: "loss", title: `Loss of ${phase}`, remark: weighed }, losses, ({ loss }) => loss),
+    ...figures.flatMap((name) =>
+      byStep({ name, title: `${capital(name)}, ${phase}`, remark: "" }, losses, ({ figures }) => figures?.[name]),
+    ),
+  ];
+}
+
+/** A number of each step through the epochs; a step without a finite one leaves a gap. */
+function byStep(
+  { name, title, remark }: { readonly name: string; readonly title: string; readonly remark: string },
+  losses: RunRecord["losses"],
+  value: (entry: RunRecord["losses"][number]) => number | null | undefined,
+): Block[] {
   const steps = losses
-    .filter((entry) => entry.stage === stage)
-    .map(({ epoch, loss }, i) => ({ epoch: numberOf(epoch), at: i + 1, loss: numberOf(loss) }))
-    .filter(({ loss }) => Number.isFinite(loss));
+    .map((entry, i) => ({ epoch: numberOf(entry.epoch), at: i + 1, value: numberOf(value(entry)) }))
+    .filter((step) => Number.isFinite(step.value));
   if (steps.length === 0) return [];
-  const points = steps.map(({ at, loss }): Point => [at, loss]);
+  const points = steps.map((step): Point => [step.at, step.value]);
   const window = 2 * Math.ceil(points.length / 24) + 1;
-  // Without its ends, where the window shortens to a single noisy loss.
+  // Without its ends, where the window shortens to a single noisy value.
   const half = (window - 1) / 2;
   const curve = points.length > manySteps ? movingMean(points, window).slice(half, -half) : undefined;
   const means = epochMeans(steps);
-  const ends = [means[0]!, means[means.length - 1]!].map(([, loss]) => decimals(loss, 3));
+  const ends = [means[0]!, means[means.length - 1]!].map(([, mean]) => decimals(mean, 3));
   const svg = scatter({
-    description: `Training loss of ${phase} by step; mean of the first epoch ${ends[0]}, of the last ${ends[1]}.`,
+    description: `${title} by step; mean of the first epoch ${ends[0]}, of the last ${ends[1]}.`,
     x: { label: "step within the stage" },
-    y: { label: "loss" },
+    y: { label: name },
     points: thinned(points, mostPoints),
     ...(curve && { curve: thinned(curve, mostPoints) }),
     ...(means.length > 1 && { means }),
@@ -56,16 +72,14 @@ function phaseLoss(record: RunRecord, stage: number): Block[] {
     ...(curve ? [`the mean over ${window} steps (line)`] : []),
     ...(means.length > 1 ? ["the mean of each epoch (large discs, in its middle)"] : []),
   ];
-  const isWeighed = stage === 2 && refreshes.length > 0;
-  const weighed = isWeighed ? "; pseudo-labels are weighed, so that heights do not compare with stage 1" : "";
-  return [{ kind: "figure", svg, caption: `Loss of ${phase}: ${parts.join(", ")}${weighed}${drawn(points)}.` }];
+  return [{ kind: "figure", svg, caption: `${title}: ${parts.join(", ")}${remark}${drawn(points)}.` }];
 }
 
-/** Mean loss of each epoch, at its middle step. */
-function epochMeans(steps: readonly { epoch: number; at: number; loss: number }[]): Point[] {
+/** Mean of each epoch, at its middle step. */
+function epochMeans(steps: readonly { epoch: number; at: number; value: number }[]): Point[] {
   return [...Map.groupBy(steps, ({ epoch }) => epoch).values()].map((members): Point => {
-    const loss = members.reduce((sum, step) => sum + step.loss, 0) / members.length;
-    return [(members[0]!.at + members[members.length - 1]!.at) / 2, loss];
+    const mean = members.reduce((sum, step) => sum + step.value, 0) / members.length;
+    return [(members[0]!.at + members[members.length - 1]!.at) / 2, mean];
   });
 }
 

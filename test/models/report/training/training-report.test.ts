@@ -204,6 +204,16 @@ test("the page says what the record says", async () => {
   expect(html.match(/<svg /g)).toHaveLength(16);
 });
 
+test("figures of the steps have a course of their own, under the name of their phase", async () => {
+  const own = plausible();
+  const losses = own.losses.slice(0, 100).map((entry, i) => ({ ...entry, figures: { "share taken": i / 100 } }));
+  const phases = [{ name: "FixMatch training", seconds: 50 }];
+  const page = await trainingReport({ ...own, losses, phases, refreshes: [] }, { thumbnails: false });
+  expect(page).toContain("Loss of FixMatch: each of 100 steps");
+  expect(page).toContain("Share taken, FixMatch: each of 100 steps");
+  expect(page).toContain("mean of the first epoch 0.245, of the last 0.745");
+});
+
 test("nothing outside the page is asked for", async () => {
   const html = await trainingReport(plausible());
   expect(html).not.toMatch(/https?:\/\//);
