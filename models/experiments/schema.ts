@@ -72,6 +72,7 @@ const migrations = [
   "ALTER TABLE trainings ADD COLUMN spread TEXT; ALTER TABLE predictions ADD COLUMN share_below REAL;",
   "ALTER TABLE trainings ADD COLUMN process_started TEXT; ALTER TABLE trainings ADD COLUMN renewed_ms REAL;",
   "ALTER TABLE trainings ADD COLUMN method TEXT NOT NULL DEFAULT 'cpl'; ALTER TABLE runs ADD COLUMN trainings TEXT;",
+  "ALTER TABLE losses ADD COLUMN figures TEXT;",
 ];
 
 /**

@@ -161,8 +161,11 @@ export class ExperimentStore implements Disposable {
       }
       for (const result of results) this.#addResult(key, result, "");
       for (const { name, seconds } of progress.phases) this.#insert("phases", { training: key, name, seconds });
-      for (const { stage, epoch, step, loss, gradientNorm } of progress.losses)
-        this.#insert("losses", { training: key, stage, epoch, step, loss, gradient_norm: gradientNorm ?? null });
+      for (const { stage, epoch, step, loss, gradientNorm = null, figures } of progress.losses)
+        this.#insert("losses", {
+          ...{ training: key, stage, epoch, step, loss, gradient_norm: gradientNorm },
+          figures: figures ? JSON.stringify(figures) : null,
+        });
       for (const refresh of progress.refreshes) {
         this.#insert("refreshes", { training: key, epoch: refresh.epoch, refresh: JSON.stringify(refresh) });
       }
@@ -211,8 +214,11 @@ export class ExperimentStore implements Disposable {
     );
     return {
       phases: rows("phases", "name, seconds") as Progress["phases"],
-      losses: rows("losses", "stage, epoch, step, loss, gradient_norm AS gradientNorm").map(
-        withoutNulls,
+      losses: rows("losses", "stage, epoch, step, loss, gradient_norm AS gradientNorm, figures").map(
+        ({ figures, ...row }) => ({
+          ...withoutNulls(row),
+          ...(figures !== null && { figures: this.#json(figures, key) }),
+        }),
       ) as Progress["losses"],
       refreshes: rows("refreshes", "refresh").map(
         ({ refresh }) => this.#json(refresh, key) as Progress["refreshes"][number],

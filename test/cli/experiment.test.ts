@@ -108,6 +108,12 @@ test.each([
   [["experiment", "mian"], 1, 'there is no recipe "mian"'],
   [["experiment", "mine.toml"], 1, "data does not say the folder of its pictures; give it with --data FOLDER"],
   [["experiment", "mine.toml", ...data, "--set", "gama=1"], 1, "base.gama: there is no such key; did you mean gamma?"],
+  [["experiment", "mine.toml", ...data, "--set", "method=supervised"], 1, "grid.gamma: supervised has no such option"],
+  [
+    ["experiment", "mine.toml", ...data, "--set", "method=super"],
+    1,
+    'base.method: Invalid option: expected one of "cpl"',
+  ],
   [["experiment", "mine.toml", ...data, "--folder", "spaq=x"], 1, "has no such data set"],
   [["experiment", "mine.toml", ...data, "--only", "nothing"], 1, "it has: gamma 0.99; gamma 0.5"],
   [["experiment", "mine.toml", ...data, "--init", "absent.pth"], 1, "the weights file of init cannot be read"],

@@ -283,6 +283,7 @@ test("a store of an earlier version gets what is new", async () => {
   database.exec("ALTER TABLE trainings DROP COLUMN spread; ALTER TABLE predictions DROP COLUMN share_below");
   database.exec("ALTER TABLE trainings DROP COLUMN process_started; ALTER TABLE trainings DROP COLUMN renewed_ms");
   database.exec("ALTER TABLE trainings DROP COLUMN method; ALTER TABLE runs DROP COLUMN trainings");
+  database.exec("ALTER TABLE losses DROP COLUMN figures");
   database.exec("PRAGMA user_version = 1");
   database.close();
   using kept = await ExperimentStore.open(store("earlier"));

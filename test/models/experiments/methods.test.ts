@@ -86,14 +86,21 @@ describe("a recipe of another method", () => {
       data,
       seeds: [1],
       base: quick,
-      vary: [{ name: "CPL-IQA" }, { name: "supervised", ...alone }],
+      vary: [
+        { name: "CPL-IQA" },
+        { name: "supervised", ...alone },
+        { name: "FixMatch", method: "fixmatch", epochs: 1 },
+      ],
     });
     const { record, failed } = await runExperiment(recipe, join(folder, "beside"), await sharedDevice());
     expect(failed).toBe(0);
-    expect(record.variants.map(({ settings }) => settings["method"])).toEqual(["cpl", "supervised"]);
-    const [both, one] = record.variants.map(({ runs }) => runs[0]!);
+    expect(record.variants.map(({ settings }) => settings["method"])).toEqual(["cpl", "supervised", "fixmatch"]);
+    const [both, one, classes] = record.variants.map(({ runs }) => runs[0]!);
     expect(both!.trainings.map(({ stage }) => stage)).toEqual([1, 2]);
     expect(one!.trainings.map(({ stage }) => stage)).toEqual([1]);
+    expect(record.variants[2]!.settings).toMatchObject({ head: "classes", labelledBatch: quick.labelledBatch });
+    expect(classes!.losses.every(({ figures }) => figures!["share of pseudo-labels taken"]! >= 0)).toBe(true);
+    expect(one!.losses.some(({ figures }) => figures)).toBe(false);
     const { difference } = record.variants[1]!.summary.find(({ part }) => part === "test")!;
     expect(difference!.srcc.n).toBe(1);
     expect(both!.predictions!.map(({ name }) => name).sort()).toEqual(one!.predictions!.map(({ name }) => name).sort());
