@@ -205,12 +205,12 @@ function foreignSettings(recipe: Pick<Recipe, "base" | "vary" | "grid">): string
 
 /** The methods that base, a row or the grid of a recipe is for. */
 function methodsAt([first, index]: readonly PropertyKey[], said: unknown): string[] {
-  const { base = {}, vary, grid = {} } = said as { base?: object; vary?: object[]; grid?: { method?: string[] } };
+  const { base, vary, grid } = said as { base?: object; vary?: object[]; grid?: { method?: string[] } };
   const rows = Array.isArray(vary) ? vary.map((row) => methodIn({ ...base, ...row })) : [];
-  const inGrid = Array.isArray(grid.method) ? grid.method : [methodIn({ ...base })];
+  const inGrid = Array.isArray(grid?.method) ? grid.method : [methodIn({ ...base })];
   if (first === "vary") return rows.slice(Number(index), Number(index) + 1);
   if (first === "grid") return inGrid;
-  return [...new Set([...rows, ...(rows.length === 0 || Object.keys(grid).length > 0 ? inGrid : [])])];
+  return [...new Set([...rows, ...(rows.length === 0 || Object.keys(grid ?? {}).length > 0 ? inGrid : [])])];
 }
 
 /** Keys that are known where a recipe has an unknown one. */

@@ -109,9 +109,9 @@ export const settingFields: Readonly<Shape> = optional(
   joined([...methods.map(optionShape), protocolSchema.shape].map(withoutDefaults)),
 );
 
-/** Names of the settings of a method; of all methods unless it is named. */
+/** Names of the settings of a method; of all methods unless it is the name of one. */
 export function settingNames(method?: string): readonly string[] {
-  if (method === undefined) return Object.keys(settingFields);
+  if (method === undefined || !methodNames.includes(method)) return Object.keys(settingFields);
   return [...Object.keys(optionShape(methodOf(method))), ...Object.keys(protocolSchema.shape)];
 }
 

@@ -142,6 +142,12 @@ describe("a recipe of another method", () => {
     [{ base: { stageOneEpoch: 5 } }, "base.stageOneEpoch: there is no such key; did you mean stageOneEpochs?"],
     [{ base: { epochs: 5 } }, "base.epochs: cpl has no such option"],
     [{ grid: { method: ["supervised"], gamma: [0.5] } }, "grid.gamma: supervised has no such option"],
+    [{ base: { method: "supervise", epocs: 5 } }, "base.epocs: there is no such key; did you mean epochs?"],
+    [{ base: { method: 3, gama: 5 } }, "base.gama: there is no such key; did you mean gamma?"],
+    [{ base: { gama: 5 }, grid: null, vary: null }, "base.gama: there is no such key; did you mean gamma?"],
+    [{ base: "words", vary: ["word", { gama: 5 }] }, "vary[1].gama: there is no such key; did you mean gamma?"],
+    [{ grid: { method: "supervised", gama: [5] } }, "grid.gama: there is no such key; did you mean gamma?"],
+    [{ base: { head: "score" }, vary: [{ method: "fixmatch", threshold: 2 }] }, "vary[0].threshold: Too big"],
     [{ base: { method: "supervise" } }, 'base.method: Invalid option: expected one of "cpl"|"supervised"'],
   ])("%j is refused by name", (said, message) => {
     expect(() => recipeOf(said)).toThrow(message);

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { evaluate, runRecord, type TrainingData, trainCpl, writeRun } from "../../../models/index.ts";
+import { fixMatch } from "../../../models/methods/fixmatch/index.ts";
 import { supervised } from "../../../models/methods/supervised/index.ts";
 import { startTraining } from "../../../models/training/train.ts";
 import { sharedDevice } from "../../engine/device.ts";
@@ -63,4 +64,19 @@ test("the report of a method of one phase calls it by its name", async () => {
   expect(page).toContain("Loss of supervised: each of");
   expect(page).toContain("Supervised: 4 pictures");
   expect(page).not.toMatch(/stage [12]|training training/);
+});
+
+test("figures of a method's steps are in record and report", async () => {
+  const out = join(folder, "fixmatch");
+  const { stageOneBatch: _, neighbours: __, levels: ___, ...network } = small;
+  const device = await sharedDevice();
+  const options = { ...network, epochs: 2, threshold: 0.2 };
+  const result = await startTraining(fixMatch, device, data, options, { folder: out });
+  const record = runRecord(result, "Mine");
+  result.model.dispose();
+  expect(record.losses.length).toBeGreaterThan(1);
+  const page = await readFile(await writeRun(out, record), "utf8");
+  expect(page).toContain("Loss of FixMatch: each of");
+  expect(page).toContain(`Share of pseudo-labels taken, FixMatch: each of ${record.losses.length} steps`);
+  expect(page).toContain("FixMatch reaches");
 });
