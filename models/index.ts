@@ -20,6 +20,7 @@ export { LABEL_MODES, type LabelMode } from "./labels/labels.ts";
 export type { Score } from "./labels/score.ts";
 export { resumeCpl, trainCpl } from "./methods/cpl/index.ts";
 export { type CplOptions, type CplOptionsInput, cplOptions } from "./methods/cpl/options.ts";
+export * from "./methods/index.ts";
 export * from "./metrics/index.ts";
 export type { HeadName } from "./networks/heads.ts";
 export { type ModelCard, openModel, QualityNetwork, saveModel } from "./networks/model.ts";

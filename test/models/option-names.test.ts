@@ -53,7 +53,16 @@ const withOptions: Record<string, readonly [string, string, (options: object) =>
 /** Functions and classes of the library and the service that take no options. */
 const withoutOptions = [
   ...["Backbone", "QualityNetwork", "DatasetError", "MetricError", "OptionError", "PictureCache", "ScorerClosedError"],
-  ...["TensorStore", "TrainingError", "TrainingInterrupted", "openModel", "saveModel", "upload"],
+  ...[
+    "TensorStore",
+    "TrainingError",
+    "TrainingInterrupted",
+    "openModel",
+    "saveModel",
+    "upload",
+    "runRecord",
+    "writeRun",
+  ],
   ...["averageRanks", "binnedErrors", "coverage", "cumulativeClassShare", "cumulativeShare", "emd"],
   ...["evaluate", "fitCurve", "gradesOnScores"],
   ...["jensenShannon", "krcc", "mae", "meanInterval", "median", "normalOnScores", "plcc", "plccFitted", "reliability"],

@@ -2,10 +2,16 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { evaluate, runRecord, type TrainingData, trainCpl, writeRun } from "../../../models/index.ts";
-import { fixMatch } from "../../../models/methods/fixmatch/index.ts";
-import { supervised } from "../../../models/methods/supervised/index.ts";
-import { startTraining } from "../../../models/training/train.ts";
+import {
+  evaluate,
+  fixMatch,
+  runRecord,
+  startTraining,
+  supervised,
+  type TrainingData,
+  trainCpl,
+  writeRun,
+} from "../../../models/index.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { blurredPictures, divided, small } from "./pictures.ts";
 
