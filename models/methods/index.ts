@@ -1,9 +1,13 @@
 import type { Method } from "../training/method.ts";
+import { adaMatch } from "./adamatch/index.ts";
 import { cpl } from "./cpl/index.ts";
+import { deFixMatch } from "./defixmatch/index.ts";
 import { fixMatch } from "./fixmatch/index.ts";
+import { freeMatch } from "./freematch/index.ts";
+import { softMatch } from "./softmatch/index.ts";
 import { supervised } from "./supervised/index.ts";
 
 export { cpl, fixMatch, supervised };
 
 /** Every method; `acutance train` has a command for each. */
-export const methods: readonly Method[] = [cpl, supervised, fixMatch];
+export const methods: readonly Method[] = [cpl, supervised, fixMatch, adaMatch, freeMatch, softMatch, deFixMatch];

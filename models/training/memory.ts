@@ -67,9 +67,12 @@ export function expectFit(
     device.rehearse(() => run(batch, least));
   } catch (cause) {
     const fewer = pairs > 0 ? `; or take fewer \`rankPairs\` than ${pairs}` : "";
+    const parts = phase.wholeBatches
+      ? ""
+      : `; or keep the batch and run it in parts: \`microBatch\` ${rowsIn(batchOf(phase, largest), phase.views)} or less`;
     const advice =
       largest > 0
-        ? `the largest batch that fits is ${largest}: ${batchWords(phase, largest)}; or keep the batch and run it in parts: \`microBatch\` ${rowsIn(batchOf(phase, largest), phase.views)} or less${fewer}`
+        ? `the largest batch that fits is ${largest}: ${batchWords(phase, largest)}${parts}${fewer}`
         : "not even a batch of 2 fits: make the pictures smaller (`resize`, `crop`), use fewer `stages`, or allow more memory (`memoryLimitBytes`)" +
           fewer;
     const message = `${phase.name} does not fit with batches of ${batch} pictures: ${(cause as Error).message}`;

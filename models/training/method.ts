@@ -95,6 +95,8 @@ export interface Phase extends Omit<PlannedPhase, "stage"> {
   readonly options?: readonly string[];
   /** Whether it takes all pictures through the network before each epoch, which its length is told by. */
   readonly surveys?: boolean;
+  /** Whether its loss needs all pictures of a batch at once, so that batches cannot be cut by `microBatch`. */
+  readonly wholeBatches?: boolean;
   /** Name of the model that it leaves in the run's folder. */
   readonly file: string;
   begin(context: PhaseContext): PhaseRun;

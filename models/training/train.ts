@@ -229,6 +229,13 @@ function expectEnough(data: TrainingData, options: TrainingOptions, phases: read
     throw new TrainingError(
       `\`microBatch\` ${microBatch} would part ${Math.max(...views) < 2 ? "the pictures of a ranked pair" : "the views of a picture"}; give at least ${together}`,
     );
+  for (const { name, wholeBatches, batch, views } of phases) {
+    const rows = rowsIn(batch, views) + 2 * pairsInBatch(ranked, options);
+    if (wholeBatches && microBatch > 0 && microBatch < rows)
+      throw new TrainingError(
+        `\`microBatch\` ${microBatch}: ${name} draws conclusions from all ${rows} views of a batch at once; leave it out, or make the batches smaller`,
+      );
+  }
   if (labelled.length < 2)
     throw new TrainingError(`training needs at least 2 labelled pictures, found ${labelled.length}`);
 }

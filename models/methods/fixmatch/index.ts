@@ -2,19 +2,27 @@ import { z } from "zod";
 import { positive } from "../../options.ts";
 import type { Method } from "../../training/method.ts";
 import { viewOf } from "../../training/rows.ts";
-import { modelFile } from "../../training/training.ts";
-import { expectUnlabelled, unlabelledOptions, unlabelledShape, withUnlabelled } from "../parts/with-unlabelled.ts";
-import { taken, unlabelledLoss } from "./loss.ts";
+import { agreed, taken } from "../parts/consistency.ts";
+import {
+  expectUnlabelled,
+  unlabelledOptions,
+  unlabelledPhase,
+  unlabelledShape,
+  withUnlabelled,
+} from "../parts/with-unlabelled.ts";
+import { unlabelledLoss } from "./loss.ts";
 
-const schema = z.strictObject({
-  ...unlabelledShape,
+/** Options of a fixed threshold. */
+export const thresholdShape = {
   threshold: z.number().min(0).max(1).default(0.95).describe("τ: least probability of a pseudo-label that counts"),
   pseudoLabels: z
     .enum(["hard", "soft"])
     .default("hard")
     .describe("what unlabelled pictures learn: the most probable class, or the probabilities"),
   temperature: positive.default(0.5).describe("with soft pseudo-labels: what their logits are divided by"),
-});
+};
+
+const schema = z.strictObject({ ...unlabelledShape, ...thresholdShape });
 
 export type FixMatchOptions = z.infer<typeof schema>;
 export type FixMatchOptionsInput = z.input<typeof schema>;
@@ -30,19 +38,16 @@ export const fixMatch: Method<FixMatchOptions, FixMatchOptionsInput> = {
   schema,
   options: (input) => unlabelledOptions(schema, input, "FixMatch"),
   phases: (options) => [
-    {
-      name: "FixMatch",
-      epochs: options.epochs,
-      epochsOption: "epochs",
-      batch: { labelled: options.labelledBatch, unlabelled: options.unlabelledBatch },
-      batchOptions: ["labelledBatch", "unlabelledBatch"],
-      views: { labelled: ["weak"], unlabelled: ["weak", "strong"] },
-      file: modelFile,
+    unlabelledPhase("FixMatch", options, {
       begin: (context) =>
-        withUnlabelled(options, context, [taken], ({ logits }, rows) =>
-          unlabelledLoss(viewOf(logits, rows, 0), viewOf(logits, rows, 1), rows.size, options),
-        ),
-    },
+        withUnlabelled(options, context, {
+          figures: [taken, agreed],
+          loss({ logits }, { unlabelled }) {
+            const [weak, strong] = [viewOf(logits, unlabelled, 0), viewOf(logits, unlabelled, 1)];
+            return unlabelledLoss(weak, strong, unlabelled.size, options);
+          },
+        }),
+    }),
   ],
   expectData: expectUnlabelled,
 };

@@ -1,12 +1,8 @@
 import { withoutGradients } from "../../../engine/autograd.ts";
 import { softmax } from "../../../engine/ops/softmax.ts";
-import { scale } from "../../../engine/ops/unary.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import type { StepLoss } from "../../training/method.ts";
-import { confident, consistencyLoss, type Guess, hard, keptShare, sharpened } from "../parts/consistency.ts";
-
-/** Name of the figure that says which share of a batch's pseudo-labels counts. */
-export const taken = "share of pseudo-labels taken";
+import { confident, type Guess, hard, learnt, sharpened } from "../parts/consistency.ts";
 
 export interface FixMatchLoss {
   /** τ: the least probability of a pseudo-label that counts. */
@@ -36,9 +32,5 @@ export function guess(weak: Tensor, { threshold, pseudoLabels, temperature }: Fi
  * @param size U, unlabelled pictures in the batch
  */
 export function unlabelledLoss(weak: Tensor, strong: Tensor, size: number, options: FixMatchLoss): StepLoss {
-  const guessed = guess(weak, options);
-  return {
-    loss: scale(consistencyLoss(strong, guessed, size), options.unlabelledWeight),
-    figures: { [taken]: withoutGradients(() => keptShare(guessed, size)) },
-  };
+  return learnt(strong, guess(weak, options), size, options.unlabelledWeight);
 }

@@ -1,10 +1,19 @@
+import { withoutGradients } from "../../../engine/autograd.ts";
 import { atLeast, multiply } from "../../../engine/ops/arithmetic.ts";
 import { argmax, gatherRows, topK } from "../../../engine/ops/gather.ts";
 import { softCrossEntropy, weightedMean } from "../../../engine/ops/losses.ts";
+import { slice } from "../../../engine/ops/join.ts";
+import { sum } from "../../../engine/ops/reduce.ts";
 import { reshape } from "../../../engine/ops/shape.ts";
 import { softmax } from "../../../engine/ops/softmax.ts";
 import { scale } from "../../../engine/ops/unary.ts";
 import { Tensor } from "../../../engine/tensor.ts";
+import type { StepLoss } from "../../training/method.ts";
+
+/** Figure: the share of a batch's pseudo-labels that counts; with weights from 0 to 1 their mean. */
+export const taken = "share of pseudo-labels taken";
+/** Figure: the share of a batch's pictures that count and are called the same by their strong view. */
+export const agreed = "share taken and agreed with by the strong view";
 
 /** What unlabelled pictures are to be called, and which of them count. */
 export interface Guess {
@@ -21,9 +30,19 @@ export function hard(q: Tensor): Tensor {
   return gatherRows(Tensor.constant(q.device, unit, [levels, levels]), argmax(q));
 }
 
+/** The largest share of each row. q: [U, m] → [U]. */
+export function largest(q: Tensor): Tensor {
+  return reshape(topK(q, 1).values, [q.shape[0]!]);
+}
+
 /** 1 where the largest share of a row is at least the threshold, [1] or [U], else 0. q: [U, m] → [U]. */
 export function confident(q: Tensor, threshold: Tensor): Tensor {
-  return atLeast(reshape(topK(q, 1).values, [q.shape[0]!]), threshold);
+  return atLeast(largest(q), threshold);
+}
+
+/** That of its class for each row. target: [U, m], one-hot rows; byClass: [m] → [U]. */
+export function ofClass(target: Tensor, byClass: Tensor): Tensor {
+  return sum(multiply(target, byClass), 1);
 }
 
 /** Probabilities of logits at a temperature: softmax(z / T). [U, m] → [U, m]. */
@@ -34,6 +53,41 @@ export function sharpened(logits: Tensor, temperature: number): Tensor {
 /** (1/size) Σ_b k_b · −Σ_c t_bc ln p_bc → [1]: the mean over all unlabelled pictures of the batch, those that do not count being 0. */
 export function consistencyLoss(strong: Tensor, { target, mask }: Guess, size: number): Tensor {
   return weightedMean(softCrossEntropy(strong, target), mask, size);
+}
+
+/**
+ * λ times {@link consistencyLoss}, and what its guesses are like.
+ * @param figures further ones, made without gradients
+ */
+export function learnt(
+  strong: Tensor,
+  guess: Guess,
+  size: number,
+  weight: number,
+  figures: () => Readonly<Record<string, Tensor>> = () => ({}),
+): StepLoss {
+  return {
+    loss: scale(consistencyLoss(strong, guess, size), weight),
+    figures: withoutGradients(() => ({
+      [taken]: keptShare(guess, size),
+      [agreed]: agreement(strong, guess, size),
+      ...figures(),
+    })),
+  };
+}
+
+/** Name of the figure of one class, 0 being the first. */
+const classFigure = (name: string, level: number) => `${name}, class ${level + 1}`;
+
+/** Names of figures by class; of many levels none. */
+export function classFigures(name: string, levels: number): string[] {
+  return levels <= 10 ? Array.from({ length: levels }, (_, level) => classFigure(name, level)) : [];
+}
+
+/** The figures that {@link classFigures} names. values: [m]. */
+export function byClass(name: string, values: Tensor): Record<string, Tensor> {
+  const names = classFigures(name, values.size);
+  return Object.fromEntries(names.map((figure, level) => [figure, slice(values, [level], [level + 1])]));
 }
 
 /** Share of the batch's pictures that count, [1]. */

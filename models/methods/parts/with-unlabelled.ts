@@ -1,11 +1,16 @@
 import type { z } from "zod";
+import type { NamedTensor } from "../../../engine/nn/named.ts";
 import { add } from "../../../engine/ops/arithmetic.ts";
+import { concat } from "../../../engine/ops/join.ts";
+import { scale } from "../../../engine/ops/unary.ts";
 import type { Tensor } from "../../../engine/tensor.ts";
 import type { Outputs } from "../../networks/model.ts";
 import { atLeastZero, batch, OptionError, otherDefault, wholeFromZero } from "../../options.ts";
-import type { BatchRows, PhaseContext, StepLoss, StepTask } from "../../training/method.ts";
+import type { PlannedPicture } from "../../training/batches.ts";
+import type { BatchRows, HostArray, Phase, PhaseContext, PhaseRun, StepLoss } from "../../training/method.ts";
 import { strongShape, trainingOptions, trainingShape } from "../../training/options.ts";
-import { type TrainingData, TrainingError } from "../../training/training.ts";
+import { rowsOf, viewOf } from "../../training/rows.ts";
+import { modelFile, type TrainingData, TrainingError } from "../../training/training.ts";
 import { batchLabels } from "./batch-labels.ts";
 import { type LossOptions, labelTask, lossShape, rowLoss } from "./label-loss.ts";
 
@@ -48,31 +53,82 @@ export function unlabelledOptions<Schema extends z.ZodObject<typeof unlabelledSh
   return options;
 }
 
-/** Loss of some unlabelled pictures by the network's outputs for all rows of a micro-batch. */
-export type UnlabelledLoss = (outputs: Outputs, rows: BatchRows["unlabelled"]) => StepLoss;
+/** What a method does with the unlabelled pictures. */
+export interface UnlabelledPart {
+  /** Names of the figures that `loss` gives. */
+  readonly figures: readonly string[];
+  /** What its steps change on the device. */
+  readonly state?: readonly { tensors(): readonly NamedTensor[]; dispose(): void }[];
+  /** Whether `loss` is asked for labelled pictures, too, in a batch with unlabelled ones. */
+  readonly labelledToo?: boolean;
+  /** Of a micro-batch in which there are some, by the network's outputs for all its rows. */
+  loss(outputs: Outputs, rows: BatchRows, targets: Readonly<Record<string, Tensor>>): StepLoss;
+  /** What it reads beside the outputs. */
+  targets?(views: readonly PlannedPicture[]): Readonly<Record<string, HostArray>>;
+}
 
 /**
- * L = L_x + L_u: labelled pictures (and ranked pairs) learn their labels, unlabelled ones what `unlabelled` says.
- * @param figures names of the figures that `unlabelled` gives
+ * L = L_x + L_u: labelled pictures (and ranked pairs) learn their labels, in the mean over their views; unlabelled ones what `part` says.
  */
 export function withUnlabelled(
   options: LossOptions,
   { labels }: Pick<PhaseContext, "labels">,
-  figures: readonly string[],
-  unlabelled: UnlabelledLoss,
-): StepTask {
+  part: UnlabelledPart,
+): PhaseRun {
   const given = labelTask(options, (pictures) => batchLabels(pictures, labels, undefined, options));
+  const { figures, state = [] } = part;
   return {
     figures,
-    targets: (views) => given.targets(views.filter(({ part }) => part !== "unlabelled")),
+    targets: (views) => ({
+      ...given.targets(views.filter((view) => view.part !== "unlabelled" && view.strong === undefined)),
+      ...part.targets?.(views),
+    }),
     loss(outputs, targets, rows) {
-      const isGiven = rows.labelled.count + rows.ranked.count > 0;
-      const known = { ...rows, unlabelled: { ...rows.unlabelled, first: 0, count: 0, size: 0 } };
-      const own = isGiven ? given.loss(outputs, targets, known).loss : undefined;
-      const other = rows.unlabelled.count > 0 ? unlabelled(outputs, rows.unlabelled) : undefined;
-      const terms = [own, other?.loss].filter((term): term is Tensor => term !== undefined);
-      return { ...other, loss: terms.reduce((sum, term) => add(sum, term)) };
+      const { labelled, ranked, unlabelled } = rows;
+      const known = { ...rows, unlabelled: { ...unlabelled, first: 0, count: 0, size: 0 } };
+      const isGiven = labelled.count + ranked.count > 0;
+      const own = isGiven
+        ? shownLogits(outputs.logits, rows).map((logits) => given.loss({ ...outputs, logits }, targets, known).loss)
+        : [];
+      const asked = unlabelled.count + (part.labelledToo ? labelled.count : 0);
+      const other = unlabelled.size > 0 && asked > 0 ? part.loss(outputs, rows, targets) : undefined;
+      const terms = [...own.map((loss) => (own.length > 1 ? scale(loss, 1 / own.length) : loss)), other?.loss];
+      return { ...other, loss: terms.filter((term) => term !== undefined).reduce((sum, term) => add(sum, term)) };
     },
+    ...(state.length > 0 && {
+      tensors: () => state.flatMap((one) => one.tensors()),
+      dispose() {
+        for (const one of state) one.dispose();
+      },
+    }),
+  };
+}
+
+/** For each view of the labelled pictures the logits of ranked copies and of that view, as if there were no other. */
+function shownLogits(logits: Tensor, { ranked, labelled }: BatchRows): Tensor[] {
+  if (labelled.count === 0 || labelled.views === 1) return [logits];
+  const before = ranked.count > 0 ? [rowsOf(logits, 0, 2 * ranked.count)] : [];
+  return Array.from({ length: labelled.views }, (_, view) => {
+    const shown = viewOf(logits, labelled, view);
+    return before.length > 0 ? concat([...before, shown]) : shown;
+  });
+}
+
+/** The one phase of a method that learns from both kinds of pictures at once. */
+export function unlabelledPhase(
+  name: string,
+  options: Pick<UnlabelledOptions, "epochs" | "labelledBatch" | "unlabelledBatch">,
+  rest: Pick<Phase, "begin" | "wholeBatches"> & Partial<Pick<Phase, "views">>,
+): Phase {
+  return {
+    name,
+    epochs: options.epochs,
+    epochsOption: "epochs",
+    batch: { labelled: options.labelledBatch, unlabelled: options.unlabelledBatch },
+    batchOptions: ["labelledBatch", "unlabelledBatch"],
+    views: { labelled: ["weak"], unlabelled: ["weak", "strong"] },
+    file: modelFile,
+    ...rest,
   };
 }
 

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type FixMatchOptionsInput, fixMatch } from "../../../../models/methods/fixmatch/index.ts";
-import { taken } from "../../../../models/methods/fixmatch/loss.ts";
+import { taken } from "../../../../models/methods/parts/consistency.ts";
 import { QualityNetwork, saveModel } from "../../../../models/networks/model.ts";
 import { loadBatches, planEpoch } from "../../../../models/training/batches.ts";
 import type { PhaseContext } from "../../../../models/training/method.ts";
