@@ -39,7 +39,8 @@ export type AdaMatchOptionsInput = z.input<typeof schema>;
 export const adaMatch: Method<AdaMatchOptions, AdaMatchOptionsInput> = {
   name: "adamatch",
   title: "AdaMatch",
-  description: "train AdaMatch: guesses are aligned with predictions of labelled pictures, whose confidence is the measure",
+  description:
+    "train AdaMatch: guesses are aligned with predictions of labelled pictures, whose confidence is the measure",
   schema,
   options(input) {
     const options = unlabelledOptions(schema, input, "AdaMatch");
@@ -49,7 +50,10 @@ export const adaMatch: Method<AdaMatchOptions, AdaMatchOptionsInput> = {
   phases: (options) => [
     unlabelledPhase("AdaMatch", options, {
       wholeBatches: true,
-      views: { labelled: options.labelledViews === "both" ? ["weak", "strong"] : ["weak"], unlabelled: ["weak", "strong"] },
+      views: {
+        labelled: options.labelledViews === "both" ? ["weak", "strong"] : ["weak"],
+        unlabelled: ["weak", "strong"],
+      },
       begin(context) {
         const alignment = new Alignment(context.model.device, options, context.labels);
         return withUnlabelled(options, context, {

@@ -31,9 +31,7 @@ export function guess(
   return withoutGradients(() => {
     const known = labelled && softmax(labelled);
     const aligned = alignment.aligned(softmax(weak), known);
-    const least = known
-      ? scale(mean(largest(known)), tau)
-      : Tensor.constant(weak.device, Float32Array.of(tau), [1]);
+    const least = known ? scale(mean(largest(known)), tau) : Tensor.constant(weak.device, Float32Array.of(tau), [1]);
     return { target: hard(aligned), mask: confident(aligned, least), least };
   });
 }

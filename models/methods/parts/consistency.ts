@@ -1,8 +1,8 @@
 import { withoutGradients } from "../../../engine/autograd.ts";
 import { atLeast, multiply } from "../../../engine/ops/arithmetic.ts";
 import { argmax, gatherRows, topK } from "../../../engine/ops/gather.ts";
-import { softCrossEntropy, weightedMean } from "../../../engine/ops/losses.ts";
 import { slice } from "../../../engine/ops/join.ts";
+import { softCrossEntropy, weightedMean } from "../../../engine/ops/losses.ts";
 import { sum } from "../../../engine/ops/reduce.ts";
 import { reshape } from "../../../engine/ops/shape.ts";
 import { softmax } from "../../../engine/ops/softmax.ts";

@@ -34,7 +34,10 @@ describe("the loss of unlabelled pictures", () => {
         const guessed = guess(labelled, weak, alignment, fixed);
         const other = alignmentOf(device);
         const result = unlabelledLoss(labelled, weak, strong, other, fixed);
-        return { ...result, more: { ...guessed, aligned: alignmentOf(device).aligned(softmax(weak), softmax(labelled)) } };
+        return {
+          ...result,
+          more: { ...guessed, aligned: alignmentOf(device).aligned(softmax(weak), softmax(labelled)) },
+        };
       });
       expect(loss).toBeCloseTo(0.135869, 5);
       expect(figures[threshold]).toBeCloseTo(0.699355, 5);
@@ -62,7 +65,12 @@ describe("the loss of unlabelled pictures", () => {
     };
     const [first, second] = [meanOf(weak), meanOf(other)];
     const state = await stateOf(alignment);
-    expect(relativeError(state["alignment.unlabelled"], first.map((p, c) => 0.9 * p + 0.1 * second[c]!))).toBeLessThan(1e-6);
+    expect(
+      relativeError(
+        state["alignment.unlabelled"],
+        first.map((p, c) => 0.9 * p + 0.1 * second[c]!),
+      ),
+    ).toBeLessThan(1e-6);
   });
 
   test("moves the strong view of the pictures that count, and nothing else", async () => {
@@ -71,7 +79,9 @@ describe("the loss of unlabelled pictures", () => {
     expect(found.weak).toEqual(Array(9).fill(0));
     expect(found.labelled).toEqual(Array(6).fill(0));
     // dL/dz = λ k_b (p − onehot) / U
-    const slopes = softmaxRows(strong).flatMap((p, b) => p.map((share, c) => (b === 0 ? share - (c === 0 ? 1 : 0) : 0)));
+    const slopes = softmaxRows(strong).flatMap((p, b) =>
+      p.map((share, c) => (b === 0 ? share - (c === 0 ? 1 : 0) : 0)),
+    );
     expect(relativeError(found.strong, slopes)).toBeLessThan(1e-6);
   });
 

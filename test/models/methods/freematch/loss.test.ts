@@ -29,7 +29,9 @@ const stateFrom = (device: Device, threshold: number, guesses: number[], classes
 const later = (device: Device) => stateFrom(device, 0.8, [0.5, 0.3, 0.2], [0.6, 0.3, 0.1]);
 
 const stateOf = async (state: FreeMatchState) =>
-  Object.fromEntries(await Promise.all(state.tensors().map(async ({ name, tensor }) => [name, [...(await tensor.read())]])));
+  Object.fromEntries(
+    await Promise.all(state.tensors().map(async ({ name, tensor }) => [name, [...(await tensor.read())]])),
+  );
 
 const step = (device: Device, state: FreeMatchState, given = {}, options: Partial<FreeMatchLoss> = {}) =>
   lossOf(device, given, ({ weak, strong }) => unlabelledLoss(weak, strong, state, { ...fixed, ...options }));
@@ -91,7 +93,9 @@ describe("the loss of unlabelled pictures", () => {
     };
     const held = await thresholds({ mostThreshold: 0.5 });
     expect(held[0]).toBeCloseTo(0.5, 6);
-    expect(relativeError(await thresholds({ leastClassThreshold: 0.4, mostClassThreshold: 0.6 }), [0.6, 0.480128, 0.4])).toBeLessThan(2e-6);
+    expect(
+      relativeError(await thresholds({ leastClassThreshold: 0.4, mostClassThreshold: 0.6 }), [0.6, 0.480128, 0.4]),
+    ).toBeLessThan(2e-6);
     const state = stateFrom(device, 0, [1, 1, 1], [1, 1, 1]);
     await step(device, state, {}, { momentum: 0, confidence: "quantile" });
     // Between the second and the largest of three, at place 1.6.
@@ -114,9 +118,14 @@ describe("the loss of unlabelled pictures", () => {
 });
 
 /** L_f in float64. */
-function fairness(logits: number[], mask: number[], guesses: number[], classes: number[]): number {
+function fairness(
+  logits: number[],
+  mask: readonly number[],
+  guesses: readonly number[],
+  classes: readonly number[],
+): number {
   const normalised = (x: number[]) => x.map((value) => value / x.reduce((a, b) => a + b));
-  const divided = (a: number[], b: number[]) => a.map((value, c) => (b[c]! > 0 ? value / b[c]! : 0));
+  const divided = (a: readonly number[], b: readonly number[]) => a.map((value, c) => (b[c]! > 0 ? value / b[c]! : 0));
   const rows = softmaxRows(logits);
   const p = [0, 1, 2].map((c) => rows.reduce((total, row, b) => total + mask[b]! * row[c]!, 0));
   const times = [0, 1, 2].map((c) => rows.filter((row, b) => mask[b]! && row.indexOf(Math.max(...row)) === c).length);
@@ -135,13 +144,25 @@ describe("the fairness loss", () => {
   };
 
   test("has the slopes of finite differences", async () => {
-    for (const [mask, guesses, classes] of [
-      [[1, 1, 1], [0.5, 0.3, 0.2], [0.6, 0.3, 0.1]],
-      [[1, 1, 0], [0.5, 0.3, 0.2], [0.6, 0.3, 0.1]],
+    const cases: [mask: number[], guesses: number[], classes: number[]][] = [
+      [
+        [1, 1, 1],
+        [0.5, 0.3, 0.2],
+        [0.6, 0.3, 0.1],
+      ],
+      [
+        [1, 1, 0],
+        [0.5, 0.3, 0.2],
+        [0.6, 0.3, 0.1],
+      ],
       // No guess was ever of the last class.
-      [[1, 1, 1], [0.5, 0.3, 0.2], [0.6, 0.4, 0]],
-    ] as const) {
-      const given = [[...mask], [...guesses], [...classes]] as const;
+      [
+        [1, 1, 1],
+        [0.5, 0.3, 0.2],
+        [0.6, 0.4, 0],
+      ],
+    ];
+    for (const given of cases) {
       const { loss, strong: slopes } = await of(strong, ...given);
       expect(loss).toBeCloseTo(fairness(strong, ...given), 4);
       const expected = differences((x) => fairness(x, ...given), strong);

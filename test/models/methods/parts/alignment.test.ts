@@ -9,7 +9,12 @@ import { labelled, softmaxRows, weak } from "./logits.ts";
 
 const base: AlignmentOptions = { momentum: 0.999, prior: "uniform", priorShares: [], alignWindow: 0 };
 
-async function aligned(options: Partial<AlignmentOptions>, given = labelled, labels = [1, 0, 0, 0, 1, 0, 1, 0, 0], times = 1) {
+async function aligned(
+  options: Partial<AlignmentOptions>,
+  given = labelled,
+  labels = [1, 0, 0, 0, 1, 0, 1, 0, 0],
+  times = 1,
+) {
   const device = await sharedDevice();
   const alignment = new Alignment(device, { ...base, ...options, levels: 3 }, labels);
   let found: number[] = [];
@@ -66,5 +71,7 @@ test("shares that do not go with the prior or the classes are refused", () => {
   );
   expect(() => adaMatch.options({ prior: "list" })).toThrow("`priorShares` none: there are 5 classes");
   expect(() => adaMatch.options({ priorShares: [1, 2, 3, 4, 5] })).toThrow("read with the `prior` list alone");
-  expect(() => adaMatch.options({ prior: "list", priorShares: [0, 0, 0, 0, 0] })).toThrow("at least one must be above 0");
+  expect(() => adaMatch.options({ prior: "list", priorShares: [0, 0, 0, 0, 0] })).toThrow(
+    "at least one must be above 0",
+  );
 });

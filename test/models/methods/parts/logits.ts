@@ -64,4 +64,5 @@ export function differences(f: (x: number[]) => number, x: readonly number[], st
 }
 
 /** Numbers to so many decimals, for comparison with printed ones. */
-export const rounded = (values: readonly number[], decimals = 5) => values.map((value) => Number(value.toFixed(decimals)));
+export const rounded = (values: readonly number[], decimals = 5) =>
+  values.map((value) => Number(value.toFixed(decimals)));

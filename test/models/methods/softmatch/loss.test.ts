@@ -2,7 +2,12 @@ import { describe, expect, test } from "bun:test";
 import type { Device } from "../../../../engine/device/device.ts";
 import { Alignment } from "../../../../models/methods/parts/alignment.ts";
 import { taken } from "../../../../models/methods/parts/consistency.ts";
-import { guess, type SoftMatchState, softMatchState, unlabelledLoss } from "../../../../models/methods/softmatch/loss.ts";
+import {
+  guess,
+  type SoftMatchState,
+  softMatchState,
+  unlabelledLoss,
+} from "../../../../models/methods/softmatch/loss.ts";
 import { relativeError } from "../../../engine/check.ts";
 import { sharedDevice } from "../../../engine/device.ts";
 import { lossOf, softmaxRows, strong, weak } from "../parts/logits.ts";
@@ -59,11 +64,13 @@ describe("the loss of unlabelled pictures", () => {
     expect(found.loss).toBeCloseTo(loss, 5);
     expect(found.figures[taken]).toBeCloseTo(weights.reduce((a, b) => a + b) / 3, 5);
     expect(found.weak).toEqual(Array(9).fill(0));
-    const slopes = p.flatMap((row, b) => row.map((share, c) => (weights[b]! * (share - (c === targets[b] ? 1 : 0))) / 3));
+    const slopes = p.flatMap((row, b) =>
+      row.map((share, c) => (weights[b]! * (share - (c === targets[b] ? 1 : 0))) / 3),
+    );
     expect(relativeError(found.strong, slopes)).toBeLessThan(1e-5);
   });
 
-  test("a single picture moves the mean alone; one with NaN neither, and weighs nothing that shows", async () => {
+  test("a single picture moves the mean alone, one with NaN neither: its loss tells of it", async () => {
     const device = await sharedDevice();
     const state = softMatchState(device, 3);
     const run = (logits: number[]) =>
@@ -74,7 +81,7 @@ describe("the loss of unlabelled pictures", () => {
     const [mean, variance] = await read(state);
     expect(mean).toBeCloseTo(0.999 / 3 + 0.001 * 0.964663, 6);
     expect(variance).toBe(1);
-    await run([4, 0, 0, Number.NaN, 0, 0]);
+    expect((await run([4, 0, 0, Number.NaN, 0, 0])).loss).toBeNaN();
     expect(await read(state)).toEqual([mean!, variance!]);
   });
 });

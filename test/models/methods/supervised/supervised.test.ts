@@ -70,7 +70,15 @@ test("an interrupted training goes on by its own method, to the same bits, and n
 });
 
 test("every method has a name and options of its own", () => {
-  expect(methods.map(({ name }) => name)).toEqual(["cpl", "supervised", "fixmatch", "adamatch", "freematch", "softmatch", "defixmatch"]);
+  expect(methods.map(({ name }) => name)).toEqual([
+    "cpl",
+    "supervised",
+    "fixmatch",
+    "adamatch",
+    "freematch",
+    "softmatch",
+    "defixmatch",
+  ]);
   for (const { phases, options: read } of methods) {
     const files = phases(read({} as never)).map(({ file }) => file);
     expect(new Set(files).size).toBe(files.length);

@@ -1,0 +1,171 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openSafetensors, toFloat32 } from "../../../../engine/weights/safetensors.ts";
+import { adaMatch } from "../../../../models/methods/adamatch/index.ts";
+import { deFixMatch } from "../../../../models/methods/defixmatch/index.ts";
+import { freeMatch } from "../../../../models/methods/freematch/index.ts";
+import { agreed, taken } from "../../../../models/methods/parts/consistency.ts";
+import { softMatch } from "../../../../models/methods/softmatch/index.ts";
+import { QualityNetwork } from "../../../../models/networks/model.ts";
+import { loadBatches, planEpoch } from "../../../../models/training/batches.ts";
+import type { Method, PhaseContext } from "../../../../models/training/method.ts";
+import { Stepper, type StepReport } from "../../../../models/training/stepper.ts";
+import { resumeTraining, startTraining } from "../../../../models/training/train.ts";
+import { checkpointFile, type TrainingData, TrainingInterrupted } from "../../../../models/training/training.ts";
+import { PictureInputs } from "../../../../models/views/inputs.ts";
+import { sharedDevice } from "../../../engine/device.ts";
+import { blurredPictures, divided, small } from "../../training/pictures.ts";
+
+const { stageOneBatch: _s, neighbours: _n, levels: _v, ...network } = small;
+const common = { ...network, epochs: 1, labelledBatch: 4, unlabelledBatch: 3, rate: 1e-3 };
+/** Methods with settings under which the state of the first steps tells on what the later ones do, and the names of the state. */
+const methods: { method: Method; options: object; state: string[] }[] = [
+  {
+    method: adaMatch as never,
+    options: { momentum: 0.5 },
+    state: ["alignment.kept", "alignment.labelled", "alignment.unlabelled"],
+  },
+  {
+    method: freeMatch as never,
+    options: { momentum: 0.5, fairnessWeight: 0.5 },
+    state: ["freematch.classes", "freematch.guesses", "freematch.threshold"],
+  },
+  {
+    method: softMatch as never,
+    options: { momentum: 0.5, alignWindow: 3 },
+    state: ["alignment.kept", "alignment.labelled", "alignment.unlabelled", "softmatch.mean", "softmatch.variance"],
+  },
+  { method: deFixMatch as never, options: { threshold: 0.3 }, state: [] },
+];
+const cases = methods.map((each) => [each.method.title, each] as const);
+
+let folder = "";
+let data: TrainingData;
+const at = (name: string) => join(folder, name);
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "acutance-unlabelled-"));
+  data = divided(await blurredPictures(at("pictures"), 30));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function train({ method, options }: (typeof methods)[0], name: string, more: object = {}, stopAfter = 0) {
+  const stop = new AbortController();
+  let seen = 0;
+  const tune = async () => {
+    if (++seen === stopAfter) stop.abort();
+  };
+  const hooks = { folder: at(name), signal: stop.signal, tune };
+  const given = { ...common, ...options, ...more };
+  const result = await startTraining(method, await sharedDevice(), data, given as never, hooks);
+  result.model.dispose();
+  return result;
+}
+
+/** The state in the checkpoint of a run, by name. */
+async function stateIn(name: string): Promise<[string, number[]][]> {
+  await using file = await openSafetensors(join(at(name), checkpointFile));
+  const names = [...file.tensors.keys()].filter((each) => /^(alignment|freematch|softmatch)\./.test(each)).sort();
+  return Promise.all(names.map(async (each) => [each, [...toFloat32(await file.read(each))]] as [string, number[]]));
+}
+
+describe.each(cases)("%s", (title, each) => {
+  test("goes on after a stop within an epoch with the same state, to the same bits", async () => {
+    const { progress } = await train(each, `${title}-whole`);
+    expect(progress.losses.length).toBe(4);
+    expect(progress.losses.every(({ loss, figures }) => Number.isFinite(loss) && taken in figures!)).toBe(true);
+    expect(Math.max(...progress.losses.map(({ figures }) => figures![taken]!))).toBeGreaterThan(0);
+    await expect(train(each, `${title}-three`, {}, 3)).rejects.toThrow(TrainingInterrupted);
+    await expect(train(each, `${title}-one`, {}, 1)).rejects.toThrow(TrainingInterrupted);
+    const begun = await stateIn(`${title}-one`);
+    expect(begun.map(([name]) => name)).toEqual(each.state);
+    const stop = new AbortController();
+    let seen = 0;
+    const tune = async () => {
+      if (++seen === 2) stop.abort();
+    };
+    const resumed = resumeTraining(each.method, await sharedDevice(), {
+      folder: at(`${title}-one`),
+      signal: stop.signal,
+      tune,
+    });
+    await expect(resumed).rejects.toThrow(TrainingInterrupted);
+    const later = await stateIn(`${title}-one`);
+    expect(later).toEqual(await stateIn(`${title}-three`));
+    if (each.state.length > 0) expect(later).not.toEqual(begun);
+    (await resumeTraining(each.method, await sharedDevice(), { folder: at(`${title}-one`) })).model.dispose();
+    const model = (name: string) => readFile(join(at(name), "model.safetensors"));
+    expect(await model(`${title}-one`)).toEqual(await model(`${title}-whole`));
+  });
+
+  test("a replayed step does what a recorded one does", async () => {
+    const device = await sharedDevice();
+    const given = each.method.options({ ...common, ...each.options } as never);
+    const [phase] = each.method.phases(given);
+    const labels = Float32Array.from({ length: 5 * data.labelled.length }, (_, i) => (i % 6 === 0 ? 1 : 0));
+    const batches = [0, 1].flatMap((epoch) => planEpoch({ ...phase!, stage: 1 }, epoch, data, given as never));
+    const run = async (isReplayed: boolean) => {
+      const model = new QualityNetwork(device, given);
+      const inputs = new PictureInputs(model, 16, undefined, { strong: { set: "quality", kept: 0 } });
+      const task = phase!.begin({ model, labels } as unknown as PhaseContext);
+      const stepper = new Stepper(model, inputs, { options: given, fresh: [] }, { task, views: phase!.views });
+      const found: { report: StepReport; state: number[][] }[] = [];
+      let replays = 0;
+      for await (const { pictures } of loadBatches(batches, inputs, phase!.views)) {
+        if (!isReplayed) stepper.plan?.dispose();
+        else if (stepper.plan && !stepper.plan.disposed) replays++;
+        const report = await stepper.step(pictures, 1);
+        const tensors = task.tensors?.() ?? [];
+        found.push({ report, state: await Promise.all(tensors.map(async ({ tensor }) => [...(await tensor.read())])) });
+      }
+      stepper.dispose();
+      task.dispose?.();
+      inputs.dispose();
+      model.dispose();
+      return { found, replays };
+    };
+    const replayed = await run(true);
+    const recorded = await run(false);
+    expect([replayed.replays, recorded.replays]).toEqual([6, 0]);
+    expect(replayed.found).toEqual(recorded.found);
+    const { figures } = replayed.found.at(-1)!.report;
+    expect(Object.values(figures!).every(Number.isFinite)).toBe(true);
+    expect(figures).toContainKeys([taken, agreed]);
+  });
+});
+
+test("methods that need a whole batch refuse to have it cut", async () => {
+  for (const [title, each] of cases.slice(0, 3)) {
+    await expect(train(each, `${title}-cut`, { microBatch: 9 })).rejects.toThrow(
+      `\`microBatch\` 9: ${title} draws conclusions from all 10 views of a batch at once; leave it out, or make the batches smaller`,
+    );
+  }
+});
+
+test("a head without probabilities and too few unlabelled pictures are refused by name", async () => {
+  for (const [title, each] of cases) {
+    await expect(train(each, `${title}-score`, { head: "score" })).rejects.toThrow(
+      `\`head\` score: ${title} needs probabilities`,
+    );
+    await expect(train(each, `${title}-few`, { unlabelledBatch: 13 })).rejects.toThrow("are fewer than one batch");
+  }
+  expect(() => freeMatch.options({ leastThreshold: 0.9, mostThreshold: 0.5 })).toThrow(
+    "`leastThreshold` 0.9 is above `mostThreshold` 0.5",
+  );
+});
+
+test("labelled pictures that are shown twice learn in the mean over their views", async () => {
+  const still = { optimiser: "sgd", rate: 1e-30, freshRate: 1e-30, unlabelledWeight: 0 };
+  const [weak, both] = [
+    await train(methods[0]!, "weak", still),
+    await train(methods[0]!, "both", { ...still, labelledViews: "both" }),
+  ];
+  const losses = ({ progress }: typeof weak) => progress.losses.map(({ loss }) => loss);
+  // Other draws and another view, of a network that knows nothing: about ln 5 each.
+  for (const [i, loss] of losses(both).entries()) {
+    expect(loss).not.toBe(losses(weak)[i]!);
+    expect(Math.abs(loss - losses(weak)[i]!)).toBeLessThan(0.5);
+  }
+});
