@@ -7,7 +7,7 @@ import { freeMatch } from "./freematch/index.ts";
 import { softMatch } from "./softmatch/index.ts";
 import { supervised } from "./supervised/index.ts";
 
-export { cpl, fixMatch, supervised };
+export { adaMatch, cpl, deFixMatch, fixMatch, freeMatch, softMatch, supervised };
 
 /** Every method; `acutance train` has a command for each. */
 export const methods: readonly Method[] = [cpl, supervised, fixMatch, adaMatch, freeMatch, softMatch, deFixMatch];
