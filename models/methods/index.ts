@@ -3,11 +3,21 @@ import { adaMatch } from "./adamatch/index.ts";
 import { cpl } from "./cpl/index.ts";
 import { deFixMatch } from "./defixmatch/index.ts";
 import { fixMatch } from "./fixmatch/index.ts";
+import { flexMatch } from "./flexmatch/index.ts";
 import { freeMatch } from "./freematch/index.ts";
 import { softMatch } from "./softmatch/index.ts";
 import { supervised } from "./supervised/index.ts";
 
-export { adaMatch, cpl, deFixMatch, fixMatch, freeMatch, softMatch, supervised };
+export { adaMatch, cpl, deFixMatch, fixMatch, flexMatch, freeMatch, softMatch, supervised };
 
 /** Every method; `acutance train` has a command for each. */
-export const methods: readonly Method[] = [cpl, supervised, fixMatch, adaMatch, freeMatch, softMatch, deFixMatch];
+export const methods: readonly Method[] = [
+  cpl,
+  supervised,
+  fixMatch,
+  adaMatch,
+  freeMatch,
+  softMatch,
+  flexMatch,
+  deFixMatch,
+];

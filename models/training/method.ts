@@ -14,6 +14,15 @@ export interface HostArray {
   readonly shape: Shape;
 }
 
+/** Indices on the host, which are u32 on the device. */
+export interface HostIndices {
+  readonly data: Uint32Array<ArrayBuffer>;
+  readonly shape: Shape;
+}
+
+/** What steps read beside the outputs of the network, by name. */
+export type Targets = Readonly<Record<string, HostArray | HostIndices>>;
+
 /** Where the pictures of one part, or the ranked pairs, lie in a micro-batch. */
 export interface PartRows {
   /** Row of the first view of its first picture. */
@@ -40,7 +49,7 @@ export interface StepLoss {
 /** What the steps of a phase learn. */
 export interface StepTask {
   /** What the loss of a batch reads beside the network's outputs, by name. Batches of one make-up have the same shapes. */
-  targets(views: readonly PlannedPicture[]): Readonly<Record<string, HostArray>>;
+  targets(views: readonly PlannedPicture[]): Targets;
   /**
    * Recorded on the tape, and replayed: what is derived from the outputs here is derived anew in each step.
    * @param targets what {@link targets} gave, on the device

@@ -11,7 +11,7 @@ import type { ModelCard, QualityNetwork } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { oneView, type PartViews } from "../views/view-kind.ts";
 import type { LoadedBatch } from "./batches.ts";
-import type { HostArray, Phase, StepLoss, StepTask } from "./method.ts";
+import type { Phase, StepLoss, StepTask, Targets } from "./method.ts";
 import type { TrainingOptions } from "./options.ts";
 import { type RowRun, rowRuns, rowsOf } from "./rows.ts";
 import { TrainingError } from "./training.ts";
@@ -30,8 +30,6 @@ interface StepInputs {
   /** What the task's loss reads beside the outputs. */
   readonly targets: Readonly<Record<string, Tensor>>;
 }
-
-type Targets = Readonly<Record<string, HostArray>>;
 
 /** What a phase has its steps learn. */
 export interface Learning {

@@ -7,7 +7,7 @@ import type { Tensor } from "../../../engine/tensor.ts";
 import type { Outputs } from "../../networks/model.ts";
 import { atLeastZero, batch, OptionError, otherDefault, wholeFromZero } from "../../options.ts";
 import type { PlannedPicture } from "../../training/batches.ts";
-import type { BatchRows, HostArray, Phase, PhaseContext, PhaseRun, StepLoss } from "../../training/method.ts";
+import type { BatchRows, Phase, PhaseContext, PhaseRun, StepLoss, Targets } from "../../training/method.ts";
 import { strongShape, trainingOptions, trainingShape } from "../../training/options.ts";
 import { rowsOf, viewOf } from "../../training/rows.ts";
 import { modelFile, type TrainingData, TrainingError } from "../../training/training.ts";
@@ -64,7 +64,7 @@ export interface UnlabelledPart {
   /** Of a micro-batch in which there are some, by the network's outputs for all its rows. */
   loss(outputs: Outputs, rows: BatchRows, targets: Readonly<Record<string, Tensor>>): StepLoss;
   /** What it reads beside the outputs. */
-  targets?(views: readonly PlannedPicture[]): Readonly<Record<string, HostArray>>;
+  targets?(views: readonly PlannedPicture[]): Targets;
 }
 
 /**

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { openSafetensors, toFloat32 } from "../../../../engine/weights/safetensors.ts";
 import { adaMatch } from "../../../../models/methods/adamatch/index.ts";
 import { deFixMatch } from "../../../../models/methods/defixmatch/index.ts";
+import { flexMatch } from "../../../../models/methods/flexmatch/index.ts";
 import { freeMatch } from "../../../../models/methods/freematch/index.ts";
 import { agreed, taken } from "../../../../models/methods/parts/consistency.ts";
 import { softMatch } from "../../../../models/methods/softmatch/index.ts";
@@ -37,6 +38,7 @@ const methods: { method: Method; options: object; state: string[] }[] = [
     options: { momentum: 0.5, alignWindow: 3 },
     state: ["alignment.kept", "alignment.labelled", "alignment.unlabelled", "softmatch.mean", "softmatch.variance"],
   },
+  { method: flexMatch as never, options: { threshold: 0.23 }, state: ["flexmatch.guesses"] },
   { method: deFixMatch as never, options: { threshold: 0.3 }, state: [] },
 ];
 const cases = methods.map((each) => [each.method.title, each] as const);
@@ -67,7 +69,9 @@ async function train({ method, options }: (typeof methods)[0], name: string, mor
 /** The state in the checkpoint of a run, by name. */
 async function stateIn(name: string): Promise<[string, number[]][]> {
   await using file = await openSafetensors(join(at(name), checkpointFile));
-  const names = [...file.tensors.keys()].filter((each) => /^(alignment|freematch|softmatch)\./.test(each)).sort();
+  const names = [...file.tensors.keys()]
+    .filter((each) => /^(alignment|flexmatch|freematch|softmatch)\./.test(each))
+    .sort();
   return Promise.all(names.map(async (each) => [each, [...toFloat32(await file.read(each))]] as [string, number[]]));
 }
 
@@ -109,7 +113,7 @@ describe.each(cases)("%s", (title, each) => {
     const run = async (isReplayed: boolean) => {
       const model = new QualityNetwork(device, given);
       const inputs = new PictureInputs(model, 16, undefined, { strong: { set: "quality", kept: 0 } });
-      const task = phase!.begin({ model, labels } as unknown as PhaseContext);
+      const task = phase!.begin({ model, labels, data } as unknown as PhaseContext);
       const stepper = new Stepper(model, inputs, { options: given, fresh: [] }, { task, views: phase!.views });
       const found: { report: StepReport; state: number[][] }[] = [];
       let replays = 0;
@@ -137,7 +141,7 @@ describe.each(cases)("%s", (title, each) => {
 });
 
 test("methods that need a whole batch refuse to have it cut", async () => {
-  for (const [title, each] of cases.slice(0, 3)) {
+  for (const [title, each] of cases.slice(0, 4)) {
     await expect(train(each, `${title}-cut`, { microBatch: 9 })).rejects.toThrow(
       `\`microBatch\` 9: ${title} draws conclusions from all 10 views of a batch at once; leave it out, or make the batches smaller`,
     );

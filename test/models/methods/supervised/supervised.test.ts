@@ -77,6 +77,7 @@ test("every method has a name and options of its own", () => {
     "adamatch",
     "freematch",
     "softmatch",
+    "flexmatch",
     "defixmatch",
   ]);
   for (const { phases, options: read } of methods) {
