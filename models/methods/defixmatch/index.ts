@@ -3,9 +3,8 @@ import { subtract } from "../../../engine/ops/arithmetic.ts";
 import { scale } from "../../../engine/ops/unary.ts";
 import type { Method, PartRows } from "../../training/method.ts";
 import { viewOf } from "../../training/rows.ts";
-import { thresholdShape } from "../fixmatch/index.ts";
-import { unlabelledLoss } from "../fixmatch/loss.ts";
 import { agreed, taken } from "../parts/consistency.ts";
+import { thresholdShape, unlabelledLoss } from "../parts/fixed-threshold.ts";
 import {
   expectUnlabelled,
   unlabelledOptions,

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { positive } from "../../options.ts";
 import type { Method } from "../../training/method.ts";
 import { viewOf } from "../../training/rows.ts";
 import { agreed, taken } from "../parts/consistency.ts";
+import { thresholdShape, unlabelledLoss } from "../parts/fixed-threshold.ts";
 import {
   expectUnlabelled,
   unlabelledOptions,
@@ -10,17 +10,6 @@ import {
   unlabelledShape,
   withUnlabelled,
 } from "../parts/with-unlabelled.ts";
-import { unlabelledLoss } from "./loss.ts";
-
-/** Options of a fixed threshold. */
-export const thresholdShape = {
-  threshold: z.number().min(0).max(1).default(0.95).describe("τ: least probability of a pseudo-label that counts"),
-  pseudoLabels: z
-    .enum(["hard", "soft"])
-    .default("hard")
-    .describe("what unlabelled pictures learn: the most probable class, or the probabilities"),
-  temperature: positive.default(0.5).describe("with soft pseudo-labels: what their logits are divided by"),
-};
 
 const schema = z.strictObject({ ...unlabelledShape, ...thresholdShape });
 

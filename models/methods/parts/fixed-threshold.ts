@@ -1,8 +1,20 @@
+import { z } from "zod";
 import { withoutGradients } from "../../../engine/autograd.ts";
 import { softmax } from "../../../engine/ops/softmax.ts";
 import { Tensor } from "../../../engine/tensor.ts";
+import { positive } from "../../options.ts";
 import type { StepLoss } from "../../training/method.ts";
-import { confident, type Guess, hard, learnt, sharpened } from "../parts/consistency.ts";
+import { confident, type Guess, hard, learnt, sharpened } from "./consistency.ts";
+
+/** Options of a fixed threshold. */
+export const thresholdShape = {
+  threshold: z.number().min(0).max(1).default(0.95).describe("τ: least probability of a pseudo-label that counts"),
+  pseudoLabels: z
+    .enum(["hard", "soft"])
+    .default("hard")
+    .describe("what unlabelled pictures learn: the most probable class, or the probabilities"),
+  temperature: positive.default(0.5).describe("with soft pseudo-labels: what their logits are divided by"),
+};
 
 export interface FixMatchLoss {
   /** τ: the least probability of a pseudo-label that counts. */
