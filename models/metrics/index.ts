@@ -1,4 +1,14 @@
 export { type BootstrapOptions, bootstrapInterval, type Interval } from "./bootstrap.ts";
+export {
+  type ClassEvaluation,
+  type ClassFigures,
+  type ConstantClass,
+  constantClasses,
+  evaluateClasses,
+  mostFrequentClass,
+  type UnbeatenConstant,
+  unbeatenConstants,
+} from "./classes.ts";
 export { type FittedCurve, type FittedPlcc, fitCurve, plccFitted } from "./curve.ts";
 export {
   cumulativeClassShare,
