@@ -1,6 +1,6 @@
 import { withoutGradients } from "../../../engine/autograd.ts";
 import type { Device } from "../../../engine/device/device.ts";
-import { add, atLeast, divide, multiply, subtract } from "../../../engine/ops/arithmetic.ts";
+import { add, atLeast, divide, multiply } from "../../../engine/ops/arithmetic.ts";
 import { topK } from "../../../engine/ops/gather.ts";
 import { mean, sum } from "../../../engine/ops/reduce.ts";
 import { reshape } from "../../../engine/ops/shape.ts";
@@ -9,6 +9,7 @@ import { clamp, log, scale } from "../../../engine/ops/unary.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import type { StepLoss } from "../../training/method.ts";
 import { byClass, classFigures, confident, type Guess, hard, largest, learnt, ofClass } from "../parts/consistency.ts";
+import { asShares, dividedWherePositive } from "../parts/shares.ts";
 import { DeviceState, filled, towards } from "../parts/state.ts";
 
 const threshold = "threshold";
@@ -98,37 +99,16 @@ export function fairnessLoss(
     const times = sum(multiply(hard(p), counts), 0);
     const half = constant(0.5);
     return {
-      wanted: normalised(safelyDivided(state.get("guesses"), state.get("classes"))),
+      wanted: asShares(dividedWherePositive(state.get("guesses"), state.get("classes"))),
       times,
       isPresent: atLeast(times, half),
       any: atLeast(sum(mask), half),
     };
   });
   // The number of pictures cancels in norm(p̄ / h̄).
-  const found = normalised(safelyDivided(sum(multiply(p, counts), 0), times));
+  const found = asShares(dividedWherePositive(sum(multiply(p, counts), 0), times));
   const terms = multiply(multiply(wanted, any), log(add(found, constant(1e-12))));
   return { loss: sum(terms), present: withoutGradients(() => sum(multiply(terms, isPresent))) };
-}
-
-/** a / b, 0 where b is 0; b ≥ 0 has no gradient. [m] → [m]. */
-function safelyDivided(a: Tensor, b: Tensor): Tensor {
-  const [isPositive, divisor] = withoutGradients(() => {
-    const tiny = Tensor.constant(b.device, Float32Array.of(1e-30), [1]);
-    const positive = atLeast(b, tiny);
-    const one = Tensor.constant(b.device, Float32Array.of(1), [1]);
-    return [positive, add(multiply(b, positive), subtract(one, positive))] as const;
-  });
-  return multiply(divide(a, divisor), isPositive);
-}
-
-/** x / Σ x, and 0 where all are 0. [m] → [m]. */
-function normalised(x: Tensor): Tensor {
-  const total = sum(x);
-  const isZero = withoutGradients(() => {
-    const none = Tensor.constant(x.device, Float32Array.of(0), [1]);
-    return atLeast(none, total);
-  });
-  return divide(x, add(total, isZero));
 }
 
 /**

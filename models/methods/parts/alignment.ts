@@ -7,6 +7,7 @@ import { mean, sum } from "../../../engine/ops/reduce.ts";
 import { reshape } from "../../../engine/ops/shape.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { atLeastZero, OptionError, wholeFromZero } from "../../options.ts";
+import type { HostArray } from "../../training/method.ts";
 import { DeviceState, filled, towards } from "./state.ts";
 
 export const momentumShape = {
@@ -55,7 +56,7 @@ const small = 1e-6;
 export class Alignment {
   readonly #options: AlignmentOptions;
   readonly #prior: Tensor | undefined;
-  readonly #state: DeviceState<"unlabelled" | "kept" | "labelled">;
+  readonly #state: DeviceState<string>;
 
   /** @param labels [L, levels] of the labelled pictures, row-major, each a distribution */
   constructor(
@@ -76,11 +77,12 @@ export class Alignment {
     };
     if (prior === "labelled" || prior === "list" || prior === "uniform")
       this.#prior = Tensor.from(device, normalised(shares()), [levels]).keep();
-    this.#state = new DeviceState(device, "alignment", {
+    const start: Record<string, HostArray> = {
       unlabelled: alignWindow > 0 ? filled(1 / levels, [alignWindow, levels]) : filled(0, [levels]),
-      kept: filled(0, [1]),
-      labelled: even,
-    });
+    };
+    if (alignWindow === 0) start["kept"] = filled(0, [1]);
+    if (prior === "predictions") start["labelled"] = even;
+    this.#state = new DeviceState<string>(device, "alignment", start);
   }
 
   /**

@@ -2,6 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Device } from "../../../../engine/device/device.ts";
+import { OutOfMemoryError } from "../../../../engine/device/errors.ts";
+import { openDevice } from "../../../../engine/device/open.ts";
 import { openSafetensors, toFloat32 } from "../../../../engine/weights/safetensors.ts";
 import { adaMatch } from "../../../../models/methods/adamatch/index.ts";
 import { deFixMatch } from "../../../../models/methods/defixmatch/index.ts";
@@ -36,7 +39,7 @@ const methods: { method: Method; options: object; state: string[] }[] = [
   {
     method: softMatch as never,
     options: { momentum: 0.5, alignWindow: 3 },
-    state: ["alignment.kept", "alignment.labelled", "alignment.unlabelled", "softmatch.mean", "softmatch.variance"],
+    state: ["alignment.unlabelled", "softmatch.mean", "softmatch.variance"],
   },
   { method: flexMatch as never, options: { threshold: 0.23 }, state: ["flexmatch.guesses"] },
   { method: deFixMatch as never, options: { threshold: 0.3 }, state: [] },
@@ -53,7 +56,13 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-async function train({ method, options }: (typeof methods)[0], name: string, more: object = {}, stopAfter = 0) {
+async function train(
+  { method, options }: (typeof methods)[0],
+  name: string,
+  more: object = {},
+  stopAfter = 0,
+  device?: Device,
+) {
   const stop = new AbortController();
   let seen = 0;
   const tune = async () => {
@@ -61,7 +70,7 @@ async function train({ method, options }: (typeof methods)[0], name: string, mor
   };
   const hooks = { folder: at(name), signal: stop.signal, tune };
   const given = { ...common, ...options, ...more };
-  const result = await startTraining(method, await sharedDevice(), data, given as never, hooks);
+  const result = await startTraining(method, device ?? (await sharedDevice()), data, given as never, hooks);
   result.model.dispose();
   return result;
 }
@@ -145,6 +154,22 @@ test("methods that need a whole batch refuse to have it cut", async () => {
     await expect(train(each, `${title}-cut`, { microBatch: 9 })).rejects.toThrow(
       `\`microBatch\` 9: ${title} draws conclusions from all 10 views of a batch at once; leave it out, or make the batches smaller`,
     );
+  }
+});
+
+test("a batch that does not fit is to be smaller, not cut; a training leaves nothing on the device", async () => {
+  using device = await openDevice({ memoryLimitBytes: 16 * 2 ** 20 });
+  for (const [title, each] of cases) {
+    const failed = await train(each, `${title}-large`, { labelledBatch: 64, unlabelledBatch: 8 }, 0, device).catch(
+      (error) => error,
+    );
+    expect(failed).toBeInstanceOf(OutOfMemoryError);
+    const { advice } = failed as OutOfMemoryError;
+    expect(advice).toMatch(/^the largest batch that fits is \d+: `labelledBatch` \d+ `unlabelledBatch` \d+/);
+    expect(/`microBatch`/.test(advice!)).toBe(title === "DeFixMatch");
+    await train(each, `${title}-fits`, {}, 0, device);
+    const left = device.memoryReport().owners.filter(({ owner, bytes }) => bytes > 0 && !/free|read-back/.test(owner));
+    expect(left.map(({ owner }) => owner)).toEqual(["resampling"]);
   }
 });
 
