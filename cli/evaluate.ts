@@ -4,6 +4,7 @@ import { ratedRows, readSplit } from "../models/data/index.ts";
 import type { Score } from "../models/labels/score.ts";
 import { bootstrapInterval, evaluate, plcc, srcc } from "../models/metrics/index.ts";
 import { openScorer } from "../models/scoring/scorer.ts";
+import { classResult } from "../models/training/class-results.ts";
 import { sameSplit } from "../models/training/run-id.ts";
 import {
   addDataOptions,
@@ -20,7 +21,7 @@ import { modelOption, modelWords } from "./model-option.ts";
 import { outputFile } from "./output.ts";
 import { scoreColumns, scoreIn } from "./score-output.ts";
 import { progress } from "./terminal.ts";
-import { resultTable } from "./train.ts";
+import { printClasses, resultTable } from "./train.ts";
 
 interface EvaluateFlags extends DataOptions, DecodingOptions {
   readonly model: string;
@@ -60,7 +61,8 @@ async function run(flags: EvaluateFlags): Promise<void> {
   const predictions = flags.predictions && outputFile(flags.predictions, "--predictions");
   const dataset = await openDataset(flags, false);
   const chosen = flags.split ? await partNames(flags.split, flags.part) : undefined;
-  const rows = ratedRows(dataset.rows).filter(({ name }) => chosen?.names.has(name) ?? true);
+  const rated = ratedRows(dataset.rows);
+  const rows = rated.filter(({ name }) => chosen?.names.has(name) ?? true);
   if (chosen && rows.length < chosen.names.size) {
     const known = new Set(rows.map(({ name }) => name));
     const without = [...chosen.names].filter((name) => !known.has(name));
@@ -92,6 +94,15 @@ async function run(flags: EvaluateFlags): Promise<void> {
   bar.stop();
   const [predicted, truth] = [scored.map(({ score }) => score), scored.map((row) => row.mos)];
   const result = evaluate(predicted, truth);
+  const classes = classResult(
+    "the model",
+    scored.flatMap(({ class: own, mos }) => (own === undefined ? [] : { class: own, mos })),
+    {
+      classes: scorer.card.options.levels,
+      range: scorer.card.range,
+      labelled: rated.flatMap(({ name, mos }) => (chosen?.parts.get(name) === "labelled" ? mos : [])),
+    },
+  );
   const intervals = {
     srcc: bootstrapInterval(predicted, truth, srcc),
     plcc: bootstrapInterval(predicted, truth, plcc),
@@ -100,7 +111,11 @@ async function run(flags: EvaluateFlags): Promise<void> {
   if (predictions) predictions.replace(stringify(scored, { header: true, columns }));
   if (flags.json)
     console.log(
-      JSON.stringify({ model: modelWords(flags.model), range: scorer.card.range, ...result, intervals }, null, 2),
+      JSON.stringify(
+        { model: modelWords(flags.model), range: scorer.card.range, ...result, intervals, ...(classes && { classes }) },
+        null,
+        2,
+      ),
     );
   else {
     console.log(resultTable([{ name: flags.split ? flags.part : "all", evaluation: result }]));
@@ -109,10 +124,11 @@ async function run(flags: EvaluateFlags): Promise<void> {
       const [low, high] = [interval.low, interval.high].map((end) => end.toFixed(3));
       console.log(`${name.toUpperCase()}: 95 % interval ${low} to ${high} (bootstrap over the pictures, 2,000 draws)`);
     }
+    if (classes) printClasses([classes]);
     // Observed ends are no scale that could differ.
     if (dataset.rangeSource === "nominal" && dataset.range!.join() !== scorer.card.range.join()) {
       console.log(
-        `note: the model scores on [${scorer.card.range}], the data set is on [${dataset.range}]: RMSE, MAE and slope compare different scales`,
+        `note: the model scores on [${scorer.card.range}], the data set is on [${dataset.range}]: RMSE, MAE and slope${classes ? ", and classes," : ""} compare different scales`,
       );
     }
   }
@@ -136,9 +152,16 @@ function expectOwnSplit(
 }
 
 /** Names in one part of a split file. */
-async function partNames(path: string, part: string): Promise<{ names: Set<string>; run: string | undefined }> {
+async function partNames(
+  path: string,
+  part: string,
+): Promise<{
+  names: Set<string>;
+  parts: ReadonlyMap<string, string>;
+  run: string | undefined;
+}> {
   const { parts, run } = await readSplit(path);
   const names = new Set([...parts].flatMap(([name, own]) => (own === part ? [name] : [])));
-  if (names.size > 0) return { names, run };
+  if (names.size > 0) return { names, parts, run };
   throw new Error(`${path} has no picture in part "${part}"; its parts: ${[...new Set(parts.values())].join(", ")}`);
 }

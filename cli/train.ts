@@ -12,7 +12,9 @@ import {
 } from "../models/data/index.ts";
 import { methods } from "../models/methods/index.ts";
 import type { Evaluation } from "../models/metrics/index.ts";
+import { classTable, constantsSentence } from "../models/report/class-table.ts";
 import { resultName } from "../models/report/report-parts.ts";
+import type { ClassResult } from "../models/training/class-results.ts";
 import { runRecord, writeRun } from "../models/training/finish.ts";
 import { FolderLock } from "../models/training/folder-lock.ts";
 import type { Method } from "../models/training/method.ts";
@@ -276,6 +278,7 @@ function printResults(record: RunRecord): void {
   const { results } = record;
   const named = results.map((result) => ({ ...result, name: resultName(result, results) }));
   console.log(resultTable(named));
+  if (record.classes?.length) printClasses(record.classes);
   console.log("");
   console.log(
     table(
@@ -284,6 +287,13 @@ function printResults(record: RunRecord): void {
     ),
   );
   console.log(`\ndevice memory at its peak: ${formatBytes(record.peakDeviceBytes)}; ${record.hardware.adapter}`);
+}
+
+/** Agreement of classes, and what is to be said of it. */
+export function printClasses(results: readonly ClassResult[]): void {
+  const { headers, rows } = classTable(results);
+  console.log(`\n${table(headers, rows)}`);
+  for (const result of results) console.log(constantsSentence(result));
 }
 
 /** Evaluations side by side. */

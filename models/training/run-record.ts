@@ -1,4 +1,5 @@
 import type { Evaluation, Reliability } from "../metrics/index.ts";
+import type { ClassResult } from "./class-results.ts";
 
 /** Over pictures. */
 interface MeanAndMedian {
@@ -86,6 +87,8 @@ export interface RunRecord {
     /** With `normal`: pictures whose standard deviation is given, and the mean of it, which the others take. */
     deviation?: { given: number; mean: number };
   }[];
+  /** Of networks that tell classes: how their classes agree with those of the test part, by stage. */
+  classes?: ClassResult[];
   peakDeviceBytes: number;
   /** What the peak was made of, the largest first. */
   peakDeviceOwners?: { owner: string; bytes: number }[];

@@ -284,6 +284,7 @@ export class Session {
     const scoring = {
       ...{ model: this.#model, inputs: this.#inputs, card, name, stageOne: this.#position.stage === 1 },
       ...{ range: this.#data.range, progress: this.#progress, hooks: this.#hooks },
+      labelled: labelled.map(({ mos }) => mos),
       clock: (of: string) => this.#clock(of),
     };
     if (validation.length > 0) await scorePart("validation", validation, scoring);

@@ -4,6 +4,7 @@ import { evaluate } from "../metrics/index.ts";
 import type { ModelCard, QualityNetwork } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { predict } from "../views/predict.ts";
+import { type ClassedPicture, type ClassResult, classResult } from "./class-results.ts";
 import { compareDistributions, type PredictedDistribution, shareBelow, spreadReliability } from "./predicted-spread.ts";
 import type { Progress, RatedRow, TrainingHooks } from "./training.ts";
 
@@ -27,6 +28,8 @@ export interface PartScoring {
   readonly name: string;
   readonly range: MosRange;
   readonly stageOne: boolean;
+  /** MOS of the labelled part. */
+  readonly labelled: readonly number[];
   readonly progress: Progress;
   readonly hooks: Pick<TrainingHooks, "log" | "progress">;
   readonly clock: (name: string) => () => number;
@@ -36,15 +39,15 @@ export interface PartScoring {
 export async function scorePart(
   part: "validation" | "test",
   rows: readonly RatedRow[],
-  { model, inputs, card, name, range, stageOne, progress, hooks, clock }: PartScoring,
+  { model, inputs, card, name, range, stageOne, labelled, progress, hooks, clock }: PartScoring,
 ): Promise<void> {
   const isTest = part === "test";
   const title = isTest ? name : `${name}, validation`;
   const label = isTest ? `${name}: test` : title;
   const stop = clock(part);
   const bar = hooks.progress?.(label, rows.length);
-  const { predictions, pairs, spread } = await testScores(model, rows, inputs, {
-    ...{ card, name: title, range, stageOne },
+  const { predictions, pairs, spread, classes } = await testScores(model, rows, inputs, {
+    ...{ card, name: title, range, stageOne, labelled },
     before: isTest ? progress.predictions : [],
     onScored: () => bar?.advance(),
   }).finally(() => bar?.stop());
@@ -53,6 +56,7 @@ export async function scorePart(
     progress.predictions = predictions;
     progress.reliability = [...(progress.reliability ?? []), ...spread.reliability];
     progress.distributions = [...(progress.distributions ?? []), ...spread.distributions];
+    if (classes) progress.classes = [...(progress.classes ?? []), classes];
   }
   if (pairs.length < 3) return;
   const evaluation = evaluate(
@@ -67,7 +71,7 @@ export async function scorePart(
 /**
  * Scores the test part with a model, and puts the scores beside those of the stage before.
  * @returns `spread`: how far predicted distributions can be believed, and how near they come to the opinions; nothing where
- * the network gives a score alone
+ * the network gives a score alone; `classes` where it tells them
  */
 export async function testScores(
   model: QualityNetwork,
@@ -81,21 +85,30 @@ export async function testScores(
     readonly range: MosRange;
     /** Whether the scores are also those of stage 1. */
     readonly stageOne: boolean;
+    /** MOS of the labelled part. */
+    readonly labelled: readonly number[];
     readonly before: Predictions;
     readonly onScored: () => void;
   },
-): Promise<{ predictions: Predictions; pairs: readonly ScoredPair[]; spread: SpreadOfTest }> {
+): Promise<{
+  predictions: Predictions;
+  pairs: readonly ScoredPair[];
+  spread: SpreadOfTest;
+  classes?: ClassResult | undefined;
+}> {
   const { card, before, name } = options;
   const { head } = model;
   const rows = new Map(before.map((row) => [row.name, row]));
   const pairs: ScoredPair[] = [];
   const predicted: PredictedDistribution[] = [];
+  const classed: ClassedPicture[] = [];
   for await (const outcome of predict(model, test, inputs, card.options)) {
     options.onScored();
     if ("error" in outcome) continue;
     const { row, value } = outcome;
     const score = head.score(value, card.range);
     pairs.push({ predicted: score.score, mos: row.mos });
+    if (score.class !== undefined) classed.push({ class: score.class, mos: row.mos });
     if (hasSpread(score)) predicted.push({ row, distribution: value, score });
     const stageOne = options.stageOne ? score.score : rows.get(row.name)?.stageOne;
     rows.set(row.name, {
@@ -114,5 +127,7 @@ export async function testScores(
     // Opinions are known over a score set.
     distributions: card.options.head === "distribution" ? compareDistributions(name, predicted, scales) : [],
   };
-  return { predictions: [...rows.values()], pairs, spread };
+  const { labelled } = options;
+  const classes = classResult(name, classed, { classes: card.options.levels, range: card.range, labelled });
+  return { predictions: [...rows.values()], pairs, spread, classes };
 }

@@ -91,6 +91,7 @@ export type Progress = Pick<
   | "predictions"
   | "reliability"
   | "distributions"
+  | "classes"
   | "notes"
 >;
 

@@ -120,6 +120,25 @@ describe("a user trains, evaluates and scores", () => {
     expect((await acutance([...words, "--range", "-10:200"])).out).toContain("compare different scales");
   });
 
+  test("classes: train and evaluate print them beside the constant predictors, and evaluate says what the run's record does", async () => {
+    const network = "--stages 1 --embedding 16 --resize 36 --crop 32 --batch 8 --epochs 1 --head classes --levels 3";
+    const trained = await acutance(["train", "supervised", ...data, ...network.split(" "), "--out", "classed"]);
+    expect(trained.code).toBe(0);
+    const [own] = JSON.parse(await readFile(join(folder, "classed", "run.json"), "utf8")).classes;
+    expect(own.evaluation).toMatchObject({ n: 6, classes: [{}, {}, {}] });
+    expect(trained.out).toContain("MAE, classes 1 and 2 together");
+    expect(trained.out).toContain(`always ${own.mostFrequent} (most labelled)`);
+    const verdict = /(beats every constant predictor|does not beat always answering class \d): MAE \d\.\d{3}/;
+    expect(trained.out).toMatch(verdict);
+    const words = ["evaluate", "--model", "classed/model.safetensors", ...data, "--split", "classed/split.csv"];
+    expect((await acutance(words)).out).toMatch(verdict);
+    const { classes } = JSON.parse((await acutance([...words, "--json"])).out);
+    expect(classes).toEqual({ ...own, name: "the model" });
+    const whole = JSON.parse((await acutance([...words.slice(0, -2), "--json"])).out).classes;
+    expect(whole.evaluation.n).toBe(30);
+    expect(whole).not.toHaveProperty("mostFrequent");
+  });
+
   test("sensitivity says the range and direction of its scores", async () => {
     const words = ["--model", "run/model.safetensors", "--data", "pictures", "--kinds", "gaussian-blur"];
     const { out } = await acutance(["sensitivity", ...words]);

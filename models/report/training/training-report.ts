@@ -2,6 +2,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { constantName, type RunRecord } from "../../training/run-record.ts";
 import { bars } from "../chart.ts";
+import { classTable, constantsSentence } from "../class-table.ts";
 import { type Block, type Picture, renderPage, type Section } from "../page.ts";
 import { agreement, distribution, training } from "../report-figures.ts";
 import {
@@ -45,6 +46,7 @@ export function picturePath({ name, path }: { name: string; path: string }, { fo
 export async function trainingReport(record: RunRecord, options: ReportPictures = {}): Promise<string> {
   const sections = [
     results(record),
+    classes(record),
     course(record),
     training(record),
     agreement(record),
@@ -119,6 +121,23 @@ function results({ results, range }: RunRecord): Section {
       ),
       { kind: "table", headers, rows },
       ...curvesUsed(named).map(paragraph),
+    ],
+  };
+}
+
+/** Of networks that tell classes, the constant predictors beside them. */
+function classes({ classes: results = [] }: RunRecord): Section {
+  const title = "Classes of the test part";
+  if (results.length === 0) return { title, blocks: [] };
+  return {
+    title,
+    blocks: [
+      paragraph(
+        "Class 0 is the lowest quality. Accuracy, macro-F1 and kappa: higher is better, at most 1. MAE: mean distance from the true class, " +
+          "in classes; lower is better. Always answering one class is right in that class and as far from the others as they lie apart.",
+      ),
+      { kind: "table", ...classTable(results) },
+      ...results.map((result) => paragraph(constantsSentence(result))),
     ],
   };
 }

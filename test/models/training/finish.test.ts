@@ -86,3 +86,32 @@ test("figures of a method's steps are in record and report", async () => {
   expect(page).toContain(`Share of pseudo-labels taken, FixMatch: each of ${record.losses.length} steps`);
   expect(page).toContain("FixMatch reaches");
 });
+
+test("classes of the test part are in record and report, beside always answering one of them", async () => {
+  const out = join(folder, "classes");
+  const {
+    stageOneBatch: batch,
+    labelledBatch: _,
+    unlabelledBatch: __,
+    neighbours: ___,
+    levels: ____,
+    ...network
+  } = small;
+  const options = { ...network, batch, epochs: 2, head: "classes", loss: "cross-entropy" } as const;
+  const result = await startTraining(supervised, await sharedDevice(), data, options, { folder: out });
+  const record = runRecord(result, "Mine");
+  result.model.dispose();
+  const [found, ...others] = record.classes!;
+  expect(others).toEqual([]);
+  const truth = record.predictions.map(({ mos }) => Math.max(0, Math.ceil(mos! / 20) - 1));
+  const errors = record.predictions.map((row, i) => Math.abs(row.class! - truth[i]!));
+  expect(found!.evaluation.mae).toBeCloseTo(errors.reduce((a, b) => a + b) / errors.length, 12);
+  expect(found!.evaluation.classes.map(({ n }) => n)).toEqual(
+    [0, 1, 2, 3, 4].map((c) => truth.filter((own) => own === c).length),
+  );
+  expect(found!.constants.map((constant) => constant.class)).toEqual([0, 1, 2, 3, 4]);
+  expect(found!.mostFrequent).toBeNumber();
+  const page = await readFile(await writeRun(out, record), "utf8");
+  expect(page).toContain("Classes of the test part</h2>");
+  expect(page).toMatch(/Supervised (beats every constant predictor|does not beat always answering class \d)/);
+});

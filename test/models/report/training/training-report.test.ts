@@ -13,6 +13,7 @@ import {
   movingMean,
 } from "../../../../models/report/report-parts.ts";
 import { trainingReport } from "../../../../models/report/training/training-report.ts";
+import { classResult } from "../../../../models/training/class-results.ts";
 import type { RunRecord } from "../../../../models/training/run-record.ts";
 
 const testPictures = 20;
@@ -145,6 +146,52 @@ function cells(html: string, first: string): string[] | undefined {
 }
 
 const titles = (html: string) => [...html.matchAll(/<h2>(.*?)<\/h2>/g)].map(([, title]) => title);
+
+test("classes are shown beside every constant, and the page says which of them is as good", async () => {
+  const own = [0, 1, 1, 2, 2, 2, 2, 3, 3, 4];
+  const options = { classes: 5, range: [0, 5], labelled: [2.5, 2.5, 3.5] } as const;
+  const result = (name: string, predicted: number[]) =>
+    classResult(
+      name,
+      own.map((c, i) => ({ class: predicted[i]!, mos: c + 0.5 })),
+      options,
+    )!;
+  const classes = [
+    result("stage 1", [2, 0, 0, 1, 1, 2, 2, 3, 3, 2]),
+    result("stage 2", [0, 1, 1, 2, 2, 2, 2, 3, 3, 4]),
+  ];
+  // As a record is read from its file: NaN is null.
+  const html = await trainingReport(JSON.parse(JSON.stringify({ ...empty, classes })));
+  const page = html.slice(html.indexOf("Classes of the test part</h2>"));
+  for (const title of ["always 0", "always 2 (most labelled)", "always 4"]) expect(page).toContain(title);
+  const constants = (...values: number[]) => values.map((value) => value.toFixed(3));
+  expect(cells(page, "MAE")).toEqual(["MAE", "10", "0.800", "0.000", ...constants(2, 1.2, 0.8, 1.2, 2)]);
+  expect(cells(page, "MAE, class 0")).toEqual(["MAE, class 0", "1", "2.000", "0.000", ...constants(0, 1, 2, 3, 4)]);
+  expect(cells(page, "MAE, classes 3 and 4 together")?.slice(0, 4)).toEqual([
+    ...["MAE, classes 3 and 4 together", "3", "0.667", "0.000"],
+  ]);
+  expect(cells(page, "accuracy")?.slice(2, 4)).toEqual(["0.400", "1.000"]);
+  expect(page).toContain(
+    "Stage 1 does not beat always answering class 2: MAE 0.800 over 10 pictures against 0.800. " +
+      "A constant is at least as good in class 0 (always 1: 1.000 against 2.000), class 1 (always 0: 1.000 against 1.000), " +
+      "class 4 (always 3: 1.000 against 2.000), classes 3 and 4 together (always 3: 0.333 against 0.667).",
+  );
+  expect(page).toContain(
+    "Stage 2 beats every constant predictor: MAE 0.000 over 10 pictures against 0.800 of always answering class 2. " +
+      "In no class is the constant of another as good.",
+  );
+  expect(titles(await trainingReport(plausible()))).not.toContain("Classes of the test part");
+});
+
+test("of many classes the best constant and that of the most frequent class are shown", async () => {
+  const pictures = [0, 3, 3, 11].map((mos) => ({ class: 5, mos: mos + 0.5 }));
+  const classes = [classResult("stage 1", pictures, { classes: 12, range: [0, 12], labelled: [9.5] })!];
+  const html = await trainingReport({ ...empty, classes });
+  expect([...html.matchAll(/always \d+( \(most labelled\))?<\/th>/g)].map(([text]) => text)).toEqual([
+    "always 3</th>",
+    "always 9 (most labelled)</th>",
+  ]);
+});
 
 test("the page says what the record says", async () => {
   const record = plausible();
