@@ -8,6 +8,7 @@ import { bid, cid2013, flive, flivePatches, koniq, livec, nnid, spaq } from "./a
 import type { Entry, SetDescription } from "./catalogue.ts";
 import { kadid, kadis, tid2013 } from "./distorted.ts";
 import { SetFiles } from "./files.ts";
+import { koka10k } from "./koka.ts";
 
 export type { SetDescription } from "./catalogue.ts";
 
@@ -24,6 +25,7 @@ export const knownSets: Readonly<Record<string, SetDescription>> = {
   kadid,
   kadis,
   tid2013,
+  koka10k,
 };
 
 export type KnownSetOptions = Pick<DatasetOptions, "range" | "exclude" | "words">;

@@ -49,6 +49,17 @@ published("published score tables (skipped without ../shared/data/mos)", () => {
     }
   });
 
+  test("KOKA10K: 76, 1379, 5150, 3468 and 0 pictures of a class; the split has a tenth of each to validate and to test", async () => {
+    const link = { link: join(tables, "koniq10k.csv") };
+    const { entries } = await entriesOf("koka10k", "koniq10k_distributions_sets.csv", link);
+    const counts = (part?: string) =>
+      [0, 1, 2, 3, 4].map((c) => entries.filter(({ mos, split }) => mos === c && (!part || split === part)).length);
+    expect(counts()).toEqual([76, 1379, 5150, 3468, 0]);
+    expect(counts("training")).toEqual([60, 1103, 4120, 2774, 0]);
+    expect(counts("validation")).toEqual([7, 137, 515, 346, 0]);
+    expect(counts("test")).toEqual([9, 139, 515, 348, 0]);
+  });
+
   test("SPAQ: 11,125 pictures from 2 to 96", async () => {
     const link = { link: join(tables, "spaq.csv") };
     const { lowest, highest } = await entriesOf("spaq", "MOS and Image attribute scores.csv", link);

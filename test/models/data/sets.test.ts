@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import sharp from "sharp";
 import { DatasetError, knownSets, loadDataset, loadKnownSet, officialSplit } from "../../../models/data/index.ts";
+import { divide } from "../../../models/data/protocol.ts";
+import { classOf, normaliseMos } from "../../../models/labels/labels.ts";
 import golden from "../../golden/mat.json";
 import { xlsx } from "./tables/xlsx.ts";
 
@@ -58,6 +60,47 @@ describe("the layout of the authors", () => {
     expect(rows[0]).toMatchObject({ mos: 3.75, sd: 0.43, histogram: [0, 0, 25, 75, 0] });
     expect(warnings.join(" ")).toContain("official split of KonIQ-10k is not at hand");
     expect(warnings.join(" ")).toContain("list 1 pictures; the complete KonIQ-10k has 10073");
+  });
+
+  test("KOKA10K: the class of a picture is the grade that most gave, of equals the lowest; a row without grades is a problem", async () => {
+    const shares = [
+      "0.6,0.2,0.2,0,0",
+      "0.1,0.4,0.1,0.4,0",
+      "0,0.1,0.45,0.45,0",
+      "0,0,0.2,0.5,0.3",
+      "5,10,15,20,50",
+      "0.2,0.2,0.2,0.2,0.2",
+      "0,0,0,0,0",
+      ",,,,",
+    ];
+    const lines = shares.map((own, i) => `${i}.jpg,${own},100,50,0.5,training`);
+    const scores = `image_name,c1,c2,c3,c4,c5,c_total,MOS,SD,set\n${lines.join("\n")}\n`;
+    const pictures = shares.map((_, i) => `1024x768/${i}.jpg`);
+    const folder = await replica("koka", pictures, { "koniq10k_distributions_sets.csv": scores });
+    const { rows, range, problems } = await loadKnownSet("koka10k", folder);
+    expect(range).toEqual([0, 4]);
+    expect(rows.map(({ mos }) => mos)).toEqual([0, 1, 2, 3, 4, 0]);
+    expect(problems.map(({ name, line }) => [name, line])).toEqual([
+      ["6.jpg", 8],
+      ["7.jpg", 9],
+    ]);
+    // What the head with five classes is taught.
+    expect(rows.map(({ mos }) => classOf(normaliseMos(mos!, range!), 5))).toEqual([0, 1, 2, 3, 4, 0]);
+  });
+
+  test("KOKA10K: its split is one that trainings take, the same in any order of the lines", async () => {
+    const lines = Array.from({ length: 40 }, (_, i) => `${i}.jpg,0,${i % 2},${1 - (i % 2)},0,0,100,50,0.5,test`);
+    const header = "image_name,c1,c2,c3,c4,c5,c_total,MOS,SD,set";
+    const pictures = lines.map((_, i) => `512x384/${i}.jpg`);
+    const partsOf = async (name: string, own: readonly string[]) => {
+      const files = { "koniq10k_distributions_sets.csv": `${header}\n${own.join("\n")}\n` };
+      const { rows } = await loadKnownSet("koka10k", await replica(name, pictures, files));
+      const parts = divide(rows, { protocol: "official", ratio: "4:1", seed: 3, by: "image" });
+      return [parts.labelled, parts.validation, parts.test].map((part) => part.map((row) => row.name).sort());
+    };
+    const parts = await partsOf("koka-split", lines);
+    expect(parts.map(({ length }) => length)).toEqual([32, 4, 4]);
+    expect(await partsOf("koka-turned", lines.toReversed())).toEqual(parts);
   });
 
   test("SPAQ: a sheet of an .xlsx file", async () => {
