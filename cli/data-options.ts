@@ -200,7 +200,7 @@ export async function checkPictures(dataset: Dataset, decoding: Decoding, signal
 /** Problems told in full at most; of the others the lines are named. */
 const shownProblems = 10;
 
-function reportDataset({ rows, problems, warnings, excluded, range, rangeSource }: Dataset): void {
+export function reportDataset({ rows, problems, warnings, excluded, range, rangeSource }: Dataset): void {
   const scale = range ? `, MOS scale [${range.join(", ")}] (${rangeSource})` : "";
   const left = problems.length > 0 ? `, ${problems.length} left out` : "";
   console.error(`${rows.length} pictures${left}${excluded ? `, ${excluded} excluded` : ""}${scale}`);

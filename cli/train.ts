@@ -1,15 +1,7 @@
 import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { z } from "zod";
-import {
-  divide,
-  loadFolder,
-  rankedSets,
-  ratedRows,
-  ratioShares,
-  withoutCopiesOf,
-  writeSplit,
-} from "../models/data/index.ts";
+import { divide, rankedSets, ratedRows, ratioShares, withoutCopiesOf, writeSplit } from "../models/data/index.ts";
 import { methods } from "../models/methods/index.ts";
 import type { Evaluation } from "../models/metrics/index.ts";
 import { classTable, constantsSentence } from "../models/report/class-table.ts";
@@ -26,7 +18,6 @@ import type { TrainingData, TrainingHooks, TrainingResult } from "../models/trai
 import {
   addDataOptions,
   addDecodingOptions,
-  checkPictures,
   type DataOptions,
   type DecodingOptions,
   decodingOf,
@@ -34,7 +25,6 @@ import {
   openDataset,
   optionWords,
   rangeOf,
-  reportLeftOut,
   wholeNumber,
 } from "./data-options.ts";
 import {
@@ -45,6 +35,7 @@ import {
   pacedTuning,
   type TuningFlags,
 } from "./device.ts";
+import { extraLabels, extraPictures } from "./further-pictures.ts";
 import { interruptible } from "./interrupt.ts";
 import { flagOf } from "./option-words.ts";
 import { outputFolder } from "./output.ts";
@@ -56,6 +47,7 @@ interface TrainFlags extends DataOptions, DecodingOptions, TuningFlags {
   readonly validationShare: number;
   readonly splitSeed: number;
   readonly unlabelled?: string;
+  readonly extraLabels?: string;
   readonly ranked?: string;
   readonly out: string;
   readonly overwrite?: boolean;
@@ -89,6 +81,10 @@ function registerMethod(train: Command, method: Method): void {
     .option("--validation-share <n>", "share of the labelled pictures held out of training and reported", share, 0)
     .option("--split-seed <n>", "seed of the split", wholeNumber(0), 1)
     .option("--unlabelled <folder>", "further pictures without scores")
+    .option(
+      "--extra-labels <csv>",
+      "further rated pictures on the same scale, in the folder of the file; with --protocol official those without a part are trained on",
+    )
     .option(
       "--ranked <folder>",
       "copies made by `acutance data degrade --ranked`, of any pictures: the stronger degraded are to score less (--rank-weight)",
@@ -217,11 +213,11 @@ async function trainingData(flags: TrainFlags, signal: AbortSignal): Promise<Tra
   const { ratio, splitSeed: seed, protocol, validationShare } = flags;
   ratioShares(ratio);
   const dataset = await openDataset(flags, flags.check, signal);
+  const rows = [...dataset.rows, ...(await extraLabels(dataset, flags, signal))];
   // Groups of a known data set are there to be kept together; those of a CSV when asked for.
-  const grouped =
-    flags.groupColumn || (flags.dataset && ratedRows(dataset.rows).every(({ group }) => group !== undefined));
+  const grouped = flags.groupColumn || (flags.dataset && ratedRows(rows).every(({ group }) => group !== undefined));
   const by = grouped ? "group" : "image";
-  const { description, ...parts } = divide(dataset.rows, {
+  const { description, ...parts } = divide(rows, {
     protocol,
     ratio,
     seed,
@@ -245,16 +241,6 @@ function rankedWords(found: number, kept: number): string {
   if (found === 0) return "";
   const without = found > kept ? ` (${found - kept} of validation or test pictures left out)` : "";
   return `, ${kept} ranked sets of copies${without}`;
-}
-
-async function extraPictures(flags: TrainFlags, signal: AbortSignal) {
-  const { unlabelled, check } = flags;
-  if (!unlabelled) return [];
-  const folder = await loadFolder(unlabelled);
-  reportLeftOut(folder);
-  const { rows } = check ? await checkPictures(folder, decodingOf(flags), signal) : folder;
-  // Names are unique within a run: those of the folder get its name in front.
-  return rows.map((row) => ({ ...row, name: join(unlabelled, row.name) }));
 }
 
 /** A share below 1, for commander. */

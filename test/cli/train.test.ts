@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { methodOptions } from "../../cli/train.ts";
@@ -137,6 +137,29 @@ describe("a user trains, evaluates and scores", () => {
     const whole = JSON.parse((await acutance([...words.slice(0, -2), "--json"])).out).classes;
     expect(whole.evaluation.n).toBe(30);
     expect(whole).not.toHaveProperty("mostFrequent");
+  });
+
+  test("--extra-labels: rated pictures of another folder join the parts, and one that is there already is refused", async () => {
+    await mkdir(join(folder, "extra"), { recursive: true });
+    for (const i of [3, 4, 5]) await copyFile(join(folder, "pictures", `${i}.png`), join(folder, "extra", `${i}.png`));
+    const header = "name,mos,set\n";
+    await writeFile(join(folder, "extra", "own.csv"), `${header}3.png,80,\n4.png,70,test\n5.png,101,\n`);
+    const lines = Array.from({ length: 30 }, (_, i) => `${i}.png,${100 - 3 * i},${["training", "test"][i % 2]}`);
+    await writeFile(join(folder, "halves.csv"), `${header}${lines.join("\n")}\n`);
+    const network = "--stages 1 --embedding 16 --resize 36 --crop 32 --batch 8 --epochs 1 --head classes".split(" ");
+    const parts = ["--data", "pictures", "--csv", "halves.csv", "--range", "0:100", "--split-column", "set"];
+    const words = ["train", "supervised", ...parts, "--protocol", "official", "--ratio", "4:1", ...network];
+    const { code, err } = await acutance([...words, "--extra-labels", "extra/own.csv", "--out", "extra-run"]);
+    expect(err).toContain("16 labelled, 0 unlabelled, 16 test pictures");
+    expect(err).toContain("101");
+    expect(code).toBe(0);
+    const split = await readFile(join(folder, "extra-run", "split.csv"), "utf8");
+    expect(split).toMatch(/extra\/3\.png,labelled/);
+    expect(split).toMatch(/extra\/4\.png,test/);
+    const twice = await acutance([...words, "--extra-labels", "pictures/../scores.csv", "--out", "extra-twice"]);
+    expect(twice.err).toContain("--extra-labels rates 0.png, which is in --data; leave its line out of");
+    expect(twice.code).toBe(1);
+    expect((await acutance([...words, "--extra-labels", "extra/none.csv"])).err).toContain("none.csv");
   });
 
   test("sensitivity says the range and direction of its scores", async () => {
