@@ -64,6 +64,7 @@ const withoutOptions = [
     "writeRun",
   ],
   ...["averageRanks", "binnedErrors", "coverage", "cumulativeClassShare", "cumulativeShare", "emd"],
+  ...["constantClasses", "evaluateClasses", "mostFrequentClass", "unbeatenConstants"],
   ...["evaluate", "fitCurve", "gradesOnScores"],
   ...["jensenShannon", "krcc", "mae", "meanInterval", "median", "normalOnScores", "plcc", "plccFitted", "reliability"],
   ...["rmse", "slope", "srcc", "wasserstein", "isPipeline", "isSound", "observedRange", "officialSplit", "parseRatio"],
