@@ -1,16 +1,9 @@
 import { z } from "zod";
 import { otherDefault } from "../../options.ts";
-import type { Method } from "../../training/method.ts";
 import { viewOf } from "../../training/rows.ts";
 import { Alignment, alignmentShape, expectPrior } from "../parts/alignment.ts";
 import { agreed, taken } from "../parts/consistency.ts";
-import {
-  expectUnlabelled,
-  unlabelledOptions,
-  unlabelledPhase,
-  unlabelledShape,
-  withUnlabelled,
-} from "../parts/with-unlabelled.ts";
+import { unlabelledMethod, unlabelledShape } from "../parts/with-unlabelled.ts";
 import { threshold, unlabelledLoss } from "./loss.ts";
 
 const schema = z.strictObject({
@@ -36,37 +29,28 @@ export type AdaMatchOptionsInput = z.input<typeof schema>;
  * AdaMatch (Berthelot et al. 2022): guesses are aligned with what is predicted for labelled pictures, and count by how sure the network
  * is of those. Defaults are those of USB; the authors have `threshold` 0.9, `alignWindow` 128 and `labelledViews` both.
  */
-export const adaMatch: Method<AdaMatchOptions, AdaMatchOptionsInput> = {
+export const adaMatch = unlabelledMethod({
   name: "adamatch",
   title: "AdaMatch",
   description:
     "train AdaMatch: guesses are aligned with predictions of labelled pictures, whose confidence is the measure",
   schema,
-  options(input) {
-    const options = unlabelledOptions(schema, input, "AdaMatch");
-    expectPrior(options);
-    return options;
+  check: expectPrior,
+  wholeBatches: true,
+  views: (options) => ({
+    labelled: options.labelledViews === "both" ? ["weak", "strong"] : ["weak"],
+    unlabelled: ["weak", "strong"],
+  }),
+  part(options, context) {
+    const alignment = new Alignment(context.model.device, options, context.labels);
+    return {
+      figures: [taken, agreed, threshold],
+      state: [alignment],
+      loss({ logits }, { labelled, unlabelled }) {
+        const known = labelled.count > 0 ? viewOf(logits, labelled, 0) : undefined;
+        const [weak, strong] = [viewOf(logits, unlabelled, 0), viewOf(logits, unlabelled, 1)];
+        return unlabelledLoss(known, weak, strong, alignment, options);
+      },
+    };
   },
-  phases: (options) => [
-    unlabelledPhase("AdaMatch", options, {
-      wholeBatches: true,
-      views: {
-        labelled: options.labelledViews === "both" ? ["weak", "strong"] : ["weak"],
-        unlabelled: ["weak", "strong"],
-      },
-      begin(context) {
-        const alignment = new Alignment(context.model.device, options, context.labels);
-        return withUnlabelled(options, context, {
-          figures: [taken, agreed, threshold],
-          state: [alignment],
-          loss({ logits }, { labelled, unlabelled }) {
-            const known = labelled.count > 0 ? viewOf(logits, labelled, 0) : undefined;
-            const [weak, strong] = [viewOf(logits, unlabelled, 0), viewOf(logits, unlabelled, 1)];
-            return unlabelledLoss(known, weak, strong, alignment, options);
-          },
-        });
-      },
-    }),
-  ],
-  expectData: expectUnlabelled,
-};
+});

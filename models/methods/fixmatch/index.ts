@@ -1,15 +1,8 @@
 import { z } from "zod";
-import type { Method } from "../../training/method.ts";
 import { viewOf } from "../../training/rows.ts";
 import { agreed, taken } from "../parts/consistency.ts";
 import { thresholdShape, unlabelledLoss } from "../parts/fixed-threshold.ts";
-import {
-  expectUnlabelled,
-  unlabelledOptions,
-  unlabelledPhase,
-  unlabelledShape,
-  withUnlabelled,
-} from "../parts/with-unlabelled.ts";
+import { unlabelledMethod, unlabelledShape } from "../parts/with-unlabelled.ts";
 
 const schema = z.strictObject({ ...unlabelledShape, ...thresholdShape });
 
@@ -20,23 +13,16 @@ export type FixMatchOptionsInput = z.input<typeof schema>;
  * FixMatch (Sohn et al. 2020): what the network is sure of on the weak view of an unlabelled picture, it learns on the strong one.
  * Defaults are those of USB.
  */
-export const fixMatch: Method<FixMatchOptions, FixMatchOptionsInput> = {
+export const fixMatch = unlabelledMethod({
   name: "fixmatch",
   title: "FixMatch",
   description: "train FixMatch: confident guesses on weak views of unlabelled pictures are learnt on strong ones",
   schema,
-  options: (input) => unlabelledOptions(schema, input, "FixMatch"),
-  phases: (options) => [
-    unlabelledPhase("FixMatch", options, {
-      begin: (context) =>
-        withUnlabelled(options, context, {
-          figures: [taken, agreed],
-          loss({ logits }, { unlabelled }) {
-            const [weak, strong] = [viewOf(logits, unlabelled, 0), viewOf(logits, unlabelled, 1)];
-            return unlabelledLoss(weak, strong, unlabelled.size, options);
-          },
-        }),
-    }),
-  ],
-  expectData: expectUnlabelled,
-};
+  part: (options) => ({
+    figures: [taken, agreed],
+    loss({ logits }, { unlabelled }) {
+      const [weak, strong] = [viewOf(logits, unlabelled, 0), viewOf(logits, unlabelled, 1)];
+      return unlabelledLoss(weak, strong, unlabelled.size, options);
+    },
+  }),
+});

@@ -1,14 +1,8 @@
 import { z } from "zod";
-import type { Method, Targets } from "../../training/method.ts";
+import type { Targets } from "../../training/method.ts";
 import { viewOf } from "../../training/rows.ts";
 import { agreed, taken } from "../parts/consistency.ts";
-import {
-  expectUnlabelled,
-  unlabelledOptions,
-  unlabelledPhase,
-  unlabelledShape,
-  withUnlabelled,
-} from "../parts/with-unlabelled.ts";
+import { unlabelledMethod, unlabelledShape } from "../parts/with-unlabelled.ts";
 import { figuresOf, flexMatchState, unlabelledLoss } from "./loss.ts";
 
 const schema = z.strictObject({
@@ -26,32 +20,26 @@ export type FlexMatchOptionsInput = z.input<typeof schema>;
 /**
  * FlexMatch (Zhang et al. 2021): as FixMatch, with a lower threshold for classes that are guessed less often. Defaults are those of USB.
  */
-export const flexMatch: Method<FlexMatchOptions, FlexMatchOptionsInput> = {
+export const flexMatch = unlabelledMethod({
   name: "flexmatch",
   title: "FlexMatch",
   description: "train FlexMatch: as FixMatch, with lower thresholds for classes that are guessed less often",
   schema,
-  options: (input) => unlabelledOptions(schema, input, "FlexMatch"),
-  phases: (options) => [
-    unlabelledPhase("FlexMatch", options, {
-      wholeBatches: true,
-      begin(context) {
-        const state = flexMatchState(context.model.device, context.data.unlabelled.length, options.levels);
-        return withUnlabelled(options, context, {
-          figures: [taken, agreed, ...figuresOf(options.levels)],
-          state: [state],
-          targets(views): Targets {
-            const shown = views.filter(({ part, strong }) => part === "unlabelled" && strong === undefined);
-            if (shown.length === 0) return {};
-            return { pictures: { data: Uint32Array.from(shown, ({ index }) => index), shape: [shown.length] } };
-          },
-          loss({ logits }, { unlabelled }, { pictures }) {
-            const [weak, strong] = [viewOf(logits, unlabelled, 0), viewOf(logits, unlabelled, 1)];
-            return unlabelledLoss(weak, strong, pictures!, state, options);
-          },
-        });
+  wholeBatches: true,
+  part(options, context) {
+    const state = flexMatchState(context.model.device, context.data.unlabelled.length, options.levels);
+    return {
+      figures: [taken, agreed, ...figuresOf(options.levels)],
+      state: [state],
+      targets(views): Targets {
+        const shown = views.filter(({ part, strong }) => part === "unlabelled" && strong === undefined);
+        if (shown.length === 0) return {};
+        return { pictures: { data: Uint32Array.from(shown, ({ index }) => index), shape: [shown.length] } };
       },
-    }),
-  ],
-  expectData: expectUnlabelled,
-};
+      loss({ logits }, { unlabelled }, { pictures }) {
+        const [weak, strong] = [viewOf(logits, unlabelled, 0), viewOf(logits, unlabelled, 1)];
+        return unlabelledLoss(weak, strong, pictures!, state, options);
+      },
+    };
+  },
+});

@@ -1,16 +1,9 @@
 import { z } from "zod";
 import { atLeastZero, OptionError } from "../../options.ts";
-import type { Method } from "../../training/method.ts";
 import { viewOf } from "../../training/rows.ts";
 import { momentumShape } from "../parts/alignment.ts";
 import { agreed, taken } from "../parts/consistency.ts";
-import {
-  expectUnlabelled,
-  unlabelledOptions,
-  unlabelledPhase,
-  unlabelledShape,
-  withUnlabelled,
-} from "../parts/with-unlabelled.ts";
+import { unlabelledMethod, unlabelledShape } from "../parts/with-unlabelled.ts";
 import { figuresOf, freeMatchState, unlabelledLoss } from "./loss.ts";
 
 const share = z.number().min(0).max(1);
@@ -38,34 +31,27 @@ export type FreeMatchOptionsInput = z.input<typeof schema>;
  * FreeMatch (Wang et al. 2023): the threshold of a class grows with how sure the network is of it, and strong views are to fall on the
  * classes as weak ones do. Defaults are those of USB, which has `mostThreshold` 0.95 for street numbers.
  */
-export const freeMatch: Method<FreeMatchOptions, FreeMatchOptionsInput> = {
+export const freeMatch = unlabelledMethod({
   name: "freematch",
   title: "FreeMatch",
   description: "train FreeMatch: as FixMatch, with thresholds that grow by class with the confidence in it",
   schema,
-  options(input) {
-    const options = unlabelledOptions(schema, input, "FreeMatch");
+  check(options) {
     for (const [least, most] of [
       ["leastThreshold", "mostThreshold"],
       ["leastClassThreshold", "mostClassThreshold"],
     ] as const)
       if (options[least] > options[most])
         throw new OptionError(`\`${least}\` ${options[least]} is above \`${most}\` ${options[most]}; exchange them`);
-    return options;
   },
-  phases: (options) => [
-    unlabelledPhase("FreeMatch", options, {
-      wholeBatches: true,
-      begin(context) {
-        const state = freeMatchState(context.model.device, options.levels);
-        return withUnlabelled(options, context, {
-          figures: [taken, agreed, ...figuresOf(options.levels)],
-          state: [state],
-          loss: ({ logits }, { unlabelled }) =>
-            unlabelledLoss(viewOf(logits, unlabelled, 0), viewOf(logits, unlabelled, 1), state, options),
-        });
-      },
-    }),
-  ],
-  expectData: expectUnlabelled,
-};
+  wholeBatches: true,
+  part(options, context) {
+    const state = freeMatchState(context.model.device, options.levels);
+    return {
+      figures: [taken, agreed, ...figuresOf(options.levels)],
+      state: [state],
+      loss: ({ logits }, { unlabelled }) =>
+        unlabelledLoss(viewOf(logits, unlabelled, 0), viewOf(logits, unlabelled, 1), state, options),
+    };
+  },
+});

@@ -7,10 +7,11 @@ import type { Tensor } from "../../../engine/tensor.ts";
 import type { Outputs } from "../../networks/model.ts";
 import { atLeastZero, batch, OptionError, otherDefault, wholeFromZero } from "../../options.ts";
 import type { PlannedPicture } from "../../training/batches.ts";
-import type { BatchRows, Phase, PhaseContext, PhaseRun, StepLoss, Targets } from "../../training/method.ts";
+import type { BatchRows, Method, Phase, PhaseContext, PhaseRun, StepLoss, Targets } from "../../training/method.ts";
 import { strongShape, trainingOptions, trainingShape } from "../../training/options.ts";
 import { rowsOf, viewOf } from "../../training/rows.ts";
 import { modelFile, type TrainingData, TrainingError } from "../../training/training.ts";
+import type { PartViews } from "../../views/view-kind.ts";
 import { batchLabels } from "./batch-labels.ts";
 import { type LossOptions, labelTask, lossShape, rowLoss } from "./label-loss.ts";
 
@@ -39,7 +40,7 @@ export const unlabelledShape = {
  * Options of a method that guesses probabilities of classes or levels.
  * @throws OptionError as {@link trainingOptions}, for a head that gives none, and for a loss that the head cannot learn by
  */
-export function unlabelledOptions<Schema extends z.ZodObject<typeof unlabelledShape>>(
+function unlabelledOptions<Schema extends z.ZodObject<typeof unlabelledShape>>(
   schema: Schema,
   input: z.input<Schema>,
   title: string,
@@ -114,26 +115,52 @@ function shownLogits(logits: Tensor, { ranked, labelled }: BatchRows): Tensor[] 
   });
 }
 
-/** The one phase of a method that learns from both kinds of pictures at once. */
-export function unlabelledPhase(
-  name: string,
-  options: Pick<UnlabelledOptions, "epochs" | "labelledBatch" | "unlabelledBatch">,
-  rest: Pick<Phase, "begin" | "wholeBatches"> & Partial<Pick<Phase, "views">>,
-): Phase {
+/** What a method that learns from both kinds of pictures at once has of its own. */
+export interface UnlabelledMethod<Schema extends z.ZodObject<typeof unlabelledShape>>
+  extends Pick<Method, "name" | "title" | "description">,
+    Pick<Phase, "wholeBatches"> {
+  readonly schema: Schema;
+  /** @throws OptionError when its options do not go together */
+  check?(options: z.output<Schema>): void;
+  /** @default labelled pictures weak, unlabelled ones weak and strong */
+  views?(options: z.output<Schema>): PartViews;
+  part(options: z.output<Schema>, context: PhaseContext): UnlabelledPart;
+}
+
+/** A method of one phase that learns from both kinds of pictures at once. */
+export function unlabelledMethod<Schema extends z.ZodObject<typeof unlabelledShape>>(
+  own: UnlabelledMethod<Schema>,
+): Method<z.output<Schema> & UnlabelledOptions, z.input<Schema>> {
+  const { name, title, description, schema, wholeBatches = false } = own;
   return {
     name,
-    epochs: options.epochs,
-    epochsOption: "epochs",
-    batch: { labelled: options.labelledBatch, unlabelled: options.unlabelledBatch },
-    batchOptions: ["labelledBatch", "unlabelledBatch"],
-    views: { labelled: ["weak"], unlabelled: ["weak", "strong"] },
-    file: modelFile,
-    ...rest,
+    title,
+    description,
+    schema,
+    options(input) {
+      const options = unlabelledOptions(schema, input, title);
+      own.check?.(options);
+      return options as z.output<Schema> & UnlabelledOptions;
+    },
+    phases: (options) => [
+      {
+        name: title,
+        epochs: options.epochs,
+        epochsOption: "epochs",
+        batch: { labelled: options.labelledBatch, unlabelled: options.unlabelledBatch },
+        batchOptions: ["labelledBatch", "unlabelledBatch"],
+        views: own.views?.(options) ?? { labelled: ["weak"], unlabelled: ["weak", "strong"] },
+        wholeBatches,
+        file: modelFile,
+        begin: (context) => withUnlabelled(options, context, own.part(options, context)),
+      },
+    ],
+    expectData: expectUnlabelled,
   };
 }
 
 /** @throws TrainingError with fewer unlabelled pictures than a batch has */
-export function expectUnlabelled(
+function expectUnlabelled(
   { unlabelled }: TrainingData,
   { unlabelledBatch }: { readonly unlabelledBatch: number },
 ): void {

@@ -1,16 +1,9 @@
 import { z } from "zod";
 import { positive } from "../../options.ts";
-import type { Method } from "../../training/method.ts";
 import { viewOf } from "../../training/rows.ts";
 import { Alignment, alignmentShape, expectPrior } from "../parts/alignment.ts";
 import { agreed, taken } from "../parts/consistency.ts";
-import {
-  expectUnlabelled,
-  unlabelledOptions,
-  unlabelledPhase,
-  unlabelledShape,
-  withUnlabelled,
-} from "../parts/with-unlabelled.ts";
+import { unlabelledMethod, unlabelledShape } from "../parts/with-unlabelled.ts";
 import { figures, softMatchState, unlabelledLoss } from "./loss.ts";
 
 const schema = z.strictObject({
@@ -28,34 +21,25 @@ export type SoftMatchOptionsInput = z.input<typeof schema>;
 /**
  * SoftMatch (Chen et al. 2023): every guess counts, the less the further its confidence lies below the mean. Defaults are those of USB.
  */
-export const softMatch: Method<SoftMatchOptions, SoftMatchOptionsInput> = {
+export const softMatch = unlabelledMethod({
   name: "softmatch",
   title: "SoftMatch",
   description: "train SoftMatch: every guess counts, the less the further its confidence lies below the mean",
   schema,
-  options(input) {
-    const options = unlabelledOptions(schema, input, "SoftMatch");
-    expectPrior(options);
-    return options;
-  },
-  phases: (options) => [
-    unlabelledPhase("SoftMatch", options, {
-      wholeBatches: true,
-      begin(context) {
-        const { device } = context.model;
-        const alignment = new Alignment(device, options, context.labels);
-        const state = softMatchState(device, options.levels);
-        return withUnlabelled(options, context, {
-          figures: [taken, agreed, ...figures],
-          state: [alignment, state],
-          loss({ logits }, { labelled, unlabelled }) {
-            const known = labelled.count > 0 ? viewOf(logits, labelled, 0) : undefined;
-            const [weak, strong] = [viewOf(logits, unlabelled, 0), viewOf(logits, unlabelled, 1)];
-            return unlabelledLoss(known, weak, strong, alignment, state, options);
-          },
-        });
+  check: expectPrior,
+  wholeBatches: true,
+  part(options, context) {
+    const { device } = context.model;
+    const alignment = new Alignment(device, options, context.labels);
+    const state = softMatchState(device, options.levels);
+    return {
+      figures: [taken, agreed, ...figures],
+      state: [alignment, state],
+      loss({ logits }, { labelled, unlabelled }) {
+        const known = labelled.count > 0 ? viewOf(logits, labelled, 0) : undefined;
+        const [weak, strong] = [viewOf(logits, unlabelled, 0), viewOf(logits, unlabelled, 1)];
+        return unlabelledLoss(known, weak, strong, alignment, state, options);
       },
-    }),
-  ],
-  expectData: expectUnlabelled,
-};
+    };
+  },
+});
