@@ -31,6 +31,7 @@ export { type ConvNormOptions, convNorm } from "./ops/contraction/conv-norm.ts";
 export { linear, matmul } from "./ops/contraction/matmul.ts";
 export { linearPerSample, pointwisePerSample } from "./ops/contraction/per-sample.ts";
 export {
+  type BatchPart,
   type CutoutWindow,
   cutout,
   cutoutWindows,
@@ -38,6 +39,7 @@ export {
   dropout,
   type RandomWords,
   randomWords,
+  type StochasticDepthOptions,
   stochasticDepth,
 } from "./ops/dropout.ts";
 export { argmax, cumulativeSum, gatherRows, topK } from "./ops/gather.ts";

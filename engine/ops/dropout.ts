@@ -21,6 +21,7 @@ import { Random } from "../random.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
 import { multiply } from "./arithmetic.ts";
 import { batchShape, overImages } from "./batch.ts";
+import { slice } from "./join.ts";
 import { expectOperands } from "./operands.ts";
 
 /** Which random words an operation takes. Each call of a training should have a seed, stream or offset of its own. */
@@ -40,6 +41,21 @@ export interface DropoutOptions extends Omit<RandomWords, "offset"> {
   readonly training?: boolean;
 }
 
+export interface StochasticDepthOptions extends DropoutOptions {
+  /**
+   * The samples of x are those from `first` on in a batch of `of`, and take their words: cut or whole, a batch drops the same.
+   * @default x is the whole batch
+   */
+  readonly part?: BatchPart;
+}
+
+/** Where samples lie in the batch that they are cut from. */
+export interface BatchPart {
+  readonly first: number;
+  /** Samples of the whole batch. */
+  readonly of: number;
+}
+
 const count: Check = { ...extent, error: RangeError };
 const natural: Check = { ...whole(0), error: RangeError };
 const offset: Check = {
@@ -48,6 +64,9 @@ const offset: Check = {
 };
 const wordChecks: Checks<RandomWords> = { seed: natural, offset: natural, stream: text };
 const dropoutChecks: Checks<DropoutOptions> = { seed: natural, offset, stream: text, training: flag };
+
+const depthChecks: Checks<StochasticDepthOptions> = { ...dropoutChecks, part: object };
+const partNames = { first: true, of: true } satisfies Record<keyof BatchPart, true>;
 
 /** What tells the kernels which words to take. @param start blocks before the window's */
 function philoxParameters({ seed, stream = "", offset = 0 }: DropoutOptions, start: number) {
@@ -103,10 +122,16 @@ function drop(x: Tensor, rate: number, words: DropoutOptions): Tensor {
   return y;
 }
 
-function checked(operation: string, x: Tensor, rate: number, options: DropoutOptions): void {
+function checked<Options extends DropoutOptions>(
+  operation: string,
+  x: Tensor,
+  rate: number,
+  options: Options,
+  checks: Checks<Options>,
+): void {
   expectOperands(operation, { x });
   expectArgument(operation, "the rate", rate, belowOne);
-  expectOptions(operation, options, dropoutChecks);
+  expectOptions(operation, options, checks);
   expectArgument(operation, "the seed", options.seed, natural);
 }
 
@@ -118,7 +143,7 @@ function checked(operation: string, x: Tensor, rate: number, options: DropoutOpt
  * @throws RangeError when the rate is not in [0, 1), or seed or offset not an integer in its range
  */
 export function dropout(x: Tensor, rate: number, options: DropoutOptions): Tensor {
-  checked("dropout", x, rate, options);
+  checked("dropout", x, rate, options, dropoutChecks);
   if (options.training === false || rate === 0) return kept("dropout", x);
   const words = { stream: "dropout", ...options };
   // dx = dy · keep / (1 − rate), keep made again from the same words
@@ -133,28 +158,45 @@ function kept(operation: string, x: Tensor): Tensor {
 
 /**
  * Sets each whole sample to 0 with probability `rate` and divides the others by 1 − rate (Huang et al. 2016), before a
- * residual sum. x: [N, …]; sample n is dropped when random word n is below rate · 2^32.
+ * residual sum. x: [N, …]; sample n of its batch is dropped when random word n is below rate · 2^32.
  * @param options stream "stochastic depth" unless given, training unless `training` is false
- * @throws ShapeError when x is not f32
- * @throws RangeError when the rate is not in [0, 1), or seed or offset not an integer in its range
+ * @throws ShapeError when x is not f32 or f16, or more than what its batch has from `part.first` on
+ * @throws RangeError when the rate is not in [0, 1), or seed, offset or an entry of `part` not an integer in its range
  */
-export function stochasticDepth(x: Tensor, rate: number, options: DropoutOptions): Tensor {
-  checked("stochasticDepth", x, rate, options);
+export function stochasticDepth(x: Tensor, rate: number, options: StochasticDepthOptions): Tensor {
+  checked("stochasticDepth", x, rate, options, depthChecks);
+  const { part = { first: 0, of: x.shape[0]! } } = options;
+  expectPart(x, part);
   if (options.training === false || rate === 0) return kept("stochasticDepth", x);
   const words = { stream: "stochastic depth", ...options };
   // dx = dy · keep[n] / (1 − rate), keep made again from the same words
-  return record("stochasticDepth", [x], dropSamples(x, rate, words), (dy) => [dropSamples(dy, rate, words)]);
+  return record("stochasticDepth", [x], dropSamples(x, rate, words, part), (dy) => [
+    dropSamples(dy, rate, words, part),
+  ]);
+}
+
+function expectPart(x: Tensor, part: BatchPart): void {
+  expectNames("part of stochasticDepth", part, partNames);
+  expectArgument("stochasticDepth", "the first sample", part.first, natural);
+  expectArgument("stochasticDepth", "the batch's size", part.of, count);
+  const samples = x.shape[0]!;
+  if (part.first + samples <= part.of) return;
+  throw new ShapeError(
+    `stochasticDepth: ${samples} samples from ${part.first} on are more than a batch of ${part.of} has`,
+  );
 }
 
 /** Not recorded: x is taken under a handle that is not on the tape. */
-function dropSamples(x: Tensor, rate: number, words: DropoutOptions): Tensor {
+function dropSamples(x: Tensor, rate: number, words: DropoutOptions, { first, of }: BatchPart): Tensor {
   const { device } = x;
+  const one = x.shape.slice(1).fill(1);
+  const ones = Tensor.constant(device, new Float32Array(of).fill(1), [of, ...one]);
+  const all = drop(ones, rate, words);
   const samples = x.shape[0]!;
-  const ones = Tensor.constant(device, new Float32Array(samples).fill(1), [samples, ...x.shape.slice(1).fill(1)]);
-  const factors = drop(ones, rate, words);
+  const factors = samples === of ? all : slice(all, [first, ...one.map(() => 0)], [first + samples, ...one]);
   const plain = x.alias();
   const y = multiply(plain, factors);
-  for (const temporary of [ones, factors, plain]) temporary.dispose();
+  for (const temporary of new Set([ones, all, factors, plain])) temporary.dispose();
   return y;
 }
 

@@ -2,6 +2,7 @@ import type { BatchNorm, Linear } from "../../engine/nn/layers.ts";
 import { join, type Layer, type NamedTensor } from "../../engine/nn/named.ts";
 import { add, subtract } from "../../engine/ops/arithmetic.ts";
 import { cast } from "../../engine/ops/cast.ts";
+import type { StochasticDepthOptions } from "../../engine/ops/dropout.ts";
 import { concat } from "../../engine/ops/join.ts";
 import { globalAveragePool } from "../../engine/ops/pool.ts";
 import { mean } from "../../engine/ops/reduce.ts";
@@ -29,6 +30,14 @@ const imagenet: Normalisation = { mean: [0.485, 0.456, 0.406], deviation: [0.229
 export const poolings = ["standard", "statistics"] as const;
 
 export type Pooling = (typeof poolings)[number];
+
+/** Residual branches that training leaves out at random, each for a picture (Huang et al. 2016). */
+export interface BranchDrop {
+  /** How likely a branch of the last block is left out, 0 ≤ rate < 1. It rises evenly from 0 in the first block, as in timm. */
+  readonly rate: number;
+  /** What a branch draws by, asked for at each forward pass. @param branch its name, another for each of the network */
+  readonly words: (branch: string) => StochasticDepthOptions;
+}
 
 /** A network that turns pictures into features, with the names of its tensors in published weight files. */
 export abstract class Backbone implements Layer {

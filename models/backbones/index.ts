@@ -1,7 +1,7 @@
 import { expectNames } from "../../engine/arguments.ts";
 import type { Device } from "../../engine/device/device.ts";
 import type { Random } from "../../engine/random.ts";
-import type { Backbone } from "./backbone.ts";
+import type { Backbone, BranchDrop } from "./backbone.ts";
 import { MobileNetV2 } from "./mobilenet.ts";
 import { ResNet, type ResNetOptions } from "./resnet.ts";
 import { Vgg16 } from "./vgg.ts";
@@ -14,9 +14,11 @@ export interface BackboneOptions {
   readonly stages?: number;
   /** Of a vision transformer: height and width in pixels for which its positions are learnt. */
   readonly pixels?: number;
+  /** Of a vision transformer. @default no branch is left out */
+  readonly drop?: BranchDrop;
 }
 
-const names = { classes: true, stages: true, pixels: true } satisfies Record<keyof BackboneOptions, true>;
+const names = { classes: true, stages: true, pixels: true, drop: true } satisfies Record<keyof BackboneOptions, true>;
 
 type Make = (device: Device, random: Random | undefined, options: BackboneOptions) => Backbone;
 
@@ -27,8 +29,8 @@ const resnet =
 
 const vit =
   (size: VitOptions["size"]): Make =>
-  (device, random, { classes, pixels }) =>
-    new ViT(device, random, { size, classes, pixels });
+  (device, random, { classes, pixels, drop }) =>
+    new ViT(device, random, { size, classes, pixels, drop });
 
 const makers = {
   resnet18: resnet(18),
@@ -70,10 +72,13 @@ export function createBackbone(
   if (options.pixels !== undefined && !name.startsWith("vit")) {
     throw new RangeError(`${name} has no option \`pixels\`; it takes pictures of any size`);
   }
+  if (options.drop !== undefined && !name.startsWith("vit")) {
+    throw new RangeError(`${name} has no option \`drop\`; only vision transformers leave branches out`);
+  }
   return makers[name as BackboneName](device, random, options);
 }
 
-export { Backbone, type Normalisation, type Pooling, poolings } from "./backbone.ts";
+export { Backbone, type BranchDrop, type Normalisation, type Pooling, poolings } from "./backbone.ts";
 export type { InitReport } from "./initialise.ts";
 export { MobileNetV2, type MobileNetV2Options } from "./mobilenet.ts";
 export { ResNet, type ResNetOptions } from "./resnet.ts";

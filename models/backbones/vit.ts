@@ -6,13 +6,14 @@ import { drawn, join, type Layer, type NamedTensor } from "../../engine/nn/named
 import { add } from "../../engine/ops/arithmetic.ts";
 import { selfAttention } from "../../engine/ops/attention.ts";
 import { conv2d } from "../../engine/ops/contraction/conv.ts";
+import { stochasticDepth } from "../../engine/ops/dropout.ts";
 import { concat, slice } from "../../engine/ops/join.ts";
 import { resizeBicubic } from "../../engine/ops/pictures/bicubic.ts";
 import { reshape } from "../../engine/ops/shape.ts";
 import { gelu } from "../../engine/ops/unary.ts";
 import type { Random } from "../../engine/random.ts";
 import { ShapeError, Tensor } from "../../engine/tensor.ts";
-import { Backbone } from "./backbone.ts";
+import { Backbone, type BranchDrop } from "./backbone.ts";
 import type { Section } from "./initialise.ts";
 
 /** Length of a token, number of blocks and of heads. */
@@ -37,9 +38,14 @@ export interface VitOptions {
   readonly patch?: number;
   /** Classes of the head; without it there is no head. */
   readonly classes?: number;
+  /** Both residual branches of a block draw by themselves. @default no branch is left out */
+  readonly drop?: BranchDrop;
 }
 
-const names = { size: true, pixels: true, patch: true, classes: true } satisfies Record<keyof VitOptions, true>;
+const names = { size: true, pixels: true, patch: true, classes: true, drop: true } satisfies Record<
+  keyof VitOptions,
+  true
+>;
 
 /** ε of all layer norms, as in the original networks. */
 const epsilon = 1e-6;
@@ -50,6 +56,11 @@ function alongTokens(layer: Linear, x: Tensor): Tensor {
   const y = layer.forward(reshape(x, [images * tokens, width]));
   return reshape(y, [images, tokens, y.shape[1]!]);
 }
+
+/** A residual branch as training adds it. */
+type Branch = (branch: Tensor, name: string) => Tensor;
+
+const whole: Branch = (branch) => branch;
 
 /** x + attention(norm(x)), then x + mlp(norm(x)) (Dosovitskiy et al. 2021, equations 2 and 3). */
 class Block implements Layer {
@@ -69,13 +80,13 @@ class Block implements Layer {
     this.#contract = new Linear(device, random?.fork("mlp.fc2"), { in: 4 * width, out: width });
   }
 
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, taken: Branch): Tensor {
     const [images, tokens, width] = x.shape as [number, number, number];
     const qkv = alongTokens(this.#qkv, this.#norms[0].forward(x));
     const attended = selfAttention(reshape(qkv, [images, tokens, 3, this.#heads, width / this.#heads]));
-    const mixed = add(x, alongTokens(this.#projection, reshape(attended, x.shape)));
+    const mixed = add(x, taken(alongTokens(this.#projection, reshape(attended, x.shape)), "attn"));
     const wide = gelu(alongTokens(this.#expand, this.#norms[1].forward(mixed)));
-    return add(mixed, alongTokens(this.#contract, wide));
+    return add(mixed, taken(alongTokens(this.#contract, wide), "mlp"));
   }
 
   tensors(prefix: string): NamedTensor[] {
@@ -88,6 +99,12 @@ class Block implements Layer {
       ...this.#contract.tensors(join(prefix, "mlp.fc2")),
     ];
   }
+}
+
+/** The branches of a block in training. @param share of the rate, 0 in the first block and 1 in the last */
+function branchOf(drop: BranchDrop | undefined, block: string, share: number): Branch {
+  if (!drop || drop.rate * share === 0) return whole;
+  return (branch, name) => stochasticDepth(branch, drop.rate * share, drop.words(`${block}.${name}`));
 }
 
 /** Vision transformer with a class token and learnt positions (Dosovitskiy et al. 2021), with timm's tensor names. */
@@ -117,7 +134,7 @@ export class ViT extends Backbone {
   constructor(device: Device, random: Random | undefined, options: VitOptions = {}) {
     super();
     expectNames("ViT", options, names);
-    const { size = "tiny", pixels = 224, patch = 16, classes } = options;
+    const { size = "tiny", pixels = 224, patch = 16, classes, drop } = options;
     if (typeof size !== "string") expectNames("ViT: size", size, sizes.tiny);
     const extents = typeof size === "string" ? sizes[size] : size;
     const { width, depth, heads } = extents;
@@ -138,6 +155,7 @@ export class ViT extends Backbone {
     this.#classToken = normal("cls_token", 1);
     this.#positions = normal("pos_embed", 1 + this.#grid ** 2);
     const blocks = Array.from({ length: depth }, (_, i) => new Block(device, random?.fork(`blocks.${i}`), extents));
+    const branches = blocks.map((_, i) => branchOf(drop, `blocks.${i}`, depth > 1 ? i / (depth - 1) : 0));
     const norm = new LayerNorm(device, width, epsilon);
     this.head = classes
       ? [["head", new Linear(device, random?.fork("head"), { in: width, out: classes })] as const]
@@ -152,7 +170,12 @@ export class ViT extends Backbone {
         forward: (x) => this.#embedded(x),
       },
       ...blocks.map(
-        (block, i): Section => ({ title, layers: [[`blocks.${i}`, block]], width, forward: (x) => block.forward(x) }),
+        (block, i): Section => ({
+          title,
+          layers: [[`blocks.${i}`, block]],
+          width,
+          forward: (x, training) => block.forward(x, training ? branches[i]! : whole),
+        }),
       ),
       { title, layers: [["norm", norm]], width, forward: (x) => norm.forward(x) },
     ];

@@ -1,7 +1,7 @@
 import type { Device } from "../../engine/device/device.ts";
 import { BatchNorm, Linear } from "../../engine/nn/layers.ts";
 import { type Layer, loadTensors, type NamedTensor, nameTensors, storable } from "../../engine/nn/named.ts";
-import { dropout } from "../../engine/ops/dropout.ts";
+import { type BatchPart, dropout, type StochasticDepthOptions } from "../../engine/ops/dropout.ts";
 import { normalise } from "../../engine/ops/pictures/image.ts";
 import { reshape } from "../../engine/ops/shape.ts";
 import { relu } from "../../engine/ops/unary.ts";
@@ -49,6 +49,8 @@ export class QualityNetwork implements Layer {
   readonly head: Head;
   /** Number of the training step that is recorded or replayed: what dropout draws by. */
   step = 0;
+  /** Where the rows that it is given in training lie in their batch; without it they are the whole. Each draws for itself. */
+  part: BatchPart | undefined;
   readonly #trunk: Trunk;
   readonly #norm: BatchNorm | undefined;
   readonly #embed: Linear;
@@ -62,6 +64,9 @@ export class QualityNetwork implements Layer {
     this.head = headOf(options);
     const backbone = createBackbone(options.backbone, device, random, {
       ...(options.stages < 4 && { stages: options.stages }),
+      ...(options.stochasticDepth > 0 && {
+        drop: { rate: options.stochasticDepth, words: (branch: string) => this.#branchWords(branch) },
+      }),
     });
     this.backbone = backbone;
     this.#trunk = new Trunk(backbone, options);
@@ -114,8 +119,26 @@ export class QualityNetwork implements Layer {
   #dropped(embedding: Tensor, training: boolean): Tensor {
     const { dropout: rate, seed } = this.options;
     if (rate === 0 || !training) return embedding;
-    const blocks = Math.ceil(embedding.size / 4);
-    return dropout(embedding, rate, { seed, stream: "head dropout", offset: () => this.step * blocks });
+    const [rows, length] = embedding.shape as [number, number];
+    const { first, of } = this.part ?? { first: 0, of: rows };
+    const blocks = Math.ceil(length / 4);
+    return dropout(embedding, rate, {
+      seed,
+      stream: "head dropout",
+      offset: () => (this.step * of + first) * blocks,
+    });
+  }
+
+  /** What a branch of the backbone is left out by, others in each step. */
+  #branchWords(branch: string): StochasticDepthOptions {
+    const { part } = this;
+    return {
+      seed: this.options.seed,
+      stream: `stochastic depth, ${branch}`,
+      ...(part && { part }),
+      // More than a batch can have, so that batches of another size have words of their own, too.
+      offset: () => this.step * 2 ** 20,
+    };
   }
 
   /** Whether `featureNorm` is `fixed` and nobody has said yet by what: it starts with mean 0 and variance 1. */

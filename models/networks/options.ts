@@ -49,6 +49,14 @@ export const networkShape = {
     .describe(
       "share of that feature's entries that training sets to 0 at random before the logits (Srivastava et al. 2014)",
     ),
+  stochasticDepth: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe(
+      "of a vision transformer: how likely training leaves out a residual branch of the last block for a picture; blocks before it are left out less, the first never (Huang et al. 2016)",
+    ),
   head: z
     .enum(headNames)
     .default("distribution")
@@ -121,6 +129,11 @@ export type ViewOptions = z.infer<z.ZodObject<typeof viewShape>>;
 /** Options of a network and of its views, the only ones that opening and using a model take. */
 export type ModelOptions = NetworkOptions & ViewOptions;
 
+/** Whether the backbone is a vision transformer. */
+export function isTransformer({ backbone }: { readonly backbone?: unknown }): boolean {
+  return typeof backbone === "string" && backbone.startsWith("vit");
+}
+
 /** Options with the defaults that depend on their head. */
 export function withHeadDefaults<Input extends { readonly head?: unknown; readonly levels?: unknown }>(
   input: Input,
@@ -171,7 +184,12 @@ export function expectModelOptions(options: ModelOptions): void {
       `\`stages\` ${options.stages}: only ResNets can be cut to fewer stages, ${options.backbone} cannot`,
     );
   }
-  if (options.tokenShare < 1 && !options.backbone.startsWith("vit")) {
+  if (options.stochasticDepth > 0 && !isTransformer(options)) {
+    throw new OptionError(
+      `\`stochasticDepth\` ${options.stochasticDepth}: only vision transformers leave branches out, ${options.backbone} cannot`,
+    );
+  }
+  if (options.tokenShare < 1 && !isTransformer(options)) {
     throw new OptionError(
       `\`tokenShare\` ${options.tokenShare}: only vision transformers have tokens, ${options.backbone} has none`,
     );
@@ -184,7 +202,7 @@ export function expectModelOptions(options: ModelOptions): void {
   if (options.featureDepths.some((depth, i) => i > 0 && depth <= options.featureDepths[i - 1]!)) {
     throw new OptionError(`\`featureDepths\` ${options.featureDepths}: give each depth once, in ascending order`);
   }
-  if (options.crop % 16 !== 0 && options.backbone.startsWith("vit")) {
+  if (options.crop % 16 !== 0 && isTransformer(options)) {
     throw new OptionError(`\`crop\` ${options.crop}: ${options.backbone} takes whole patches of 16 pixels`);
   }
 }

@@ -170,6 +170,10 @@ describe("an unknown option or word", () => {
       'of stochasticDepth; did you mean "training"?',
       () => js.stochasticDepth(rows(), 0.5, { seed: 1, trainning: true }),
     ],
+    [
+      'of part of stochasticDepth; did you mean "first"?',
+      () => js.stochasticDepth(rows(), 0.5, { seed: 1, part: { frist: 0, of: 4 } }),
+    ],
     ['of randomWords; did you mean "stream"?', () => js.randomWords(device, 4, { seed: 1, steam: "a" })],
     ['of gelu; did you mean "approximate"?', () => js.gelu(rows(), { aproximate: "tanh" })],
     ['of bilinearPool; did you mean "signedSqrt"?', () => js.bilinearPool(map(), map(), { signedsqrt: true })],

@@ -171,6 +171,29 @@ describe("stochasticDepth", () => {
   }
 });
 
+test("parts of a batch drop what the whole one does, in forward and backward", async () => {
+  const words = { seed: 8, offset: 5 };
+  const keep = hostWords(8, "stochastic depth", 5, 11).map((word) => (word >= 2 ** 31 ? 2 : 0));
+  expect(new Set(keep).size).toBe(2);
+  for (const device of [await sharedDevice(), await plainDevice()]) {
+    for (const [first, count] of [
+      [0, 3],
+      [3, 5],
+      [10, 1],
+      [0, 11],
+    ] as const) {
+      const input = { shape: [count, 3], seed: 2 };
+      const { output, gradients } = await runWithGradients(device, [input], ([x]) =>
+        stochasticDepth(x!, 0.5, { ...words, part: { first, of: 11 } }),
+      );
+      const [x, w] = [formula(input), formula({ ...input, seed: 99 })];
+      const factor = (i: number) => keep[first + Math.floor(i / 3)]!;
+      expect([...output]).toEqual([...x].map((value, i) => value * factor(i)));
+      expect([...gradients[0]!]).toEqual([...w].map((value, i) => value * factor(i)));
+    }
+  }
+});
+
 describe("cutout", () => {
   test("fills the windows, clipped at the borders, and stops the gradient there", async () => {
     const [images, height, width, channels] = [4, 6, 5, 3];
@@ -218,6 +241,16 @@ test("wrong operands are refused with the value", async () => {
     [(d) => dropout(Tensor.zeros(d, [3]), 0.5, { seed: 1, offset: 0.5 }), RangeError, "got 0.5"],
     [(d) => dropout(Tensor.zeros(d, [3], "u32"), 0.5, { seed: 1 }), ShapeError, "found u32 [3]"],
     [(d) => stochasticDepth(Tensor.zeros(d, [3]), -0.1, { seed: 1 }), RangeError, "got -0.1"],
+    [
+      (d) => stochasticDepth(Tensor.zeros(d, [3]), 0.1, { seed: 1, part: { first: 2, of: 4 } }),
+      ShapeError,
+      "3 samples from 2 on are more than a batch of 4",
+    ],
+    [
+      (d) => stochasticDepth(Tensor.zeros(d, [3]), 0.1, { seed: 1, part: { first: -1, of: 4 } }),
+      RangeError,
+      "the first sample",
+    ],
     [(d) => cutout(Tensor.zeros(d, [2, 4, 4, 1]), [window]), ShapeError, "1 windows for 2 pictures"],
     [(d) => cutout(Tensor.zeros(d, [4, 4, 1]), [window]), ShapeError, "[4,4,1]"],
     [(d) => cutout(Tensor.zeros(d, [1, 4, 4, 1]), [{ ...window, top: 0.5 }]), ShapeError, "whole pixels"],

@@ -79,7 +79,7 @@ describe.each([
     { frozen: 3, featureDepths: [2, 4], pooling: "statistics", featureNorm: "batch" },
   ],
   [
-    "the embedding and a block, a share of the tokens",
+    "the embedding and a block, a share of the tokens, branches left out",
     {
       backbone: "vit_tiny_patch16_224",
       stages: 4,
@@ -87,6 +87,7 @@ describe.each([
       featureDepths: [2, 3],
       pooling: "statistics",
       tokenShare: 0.5,
+      stochasticDepth: 0.9,
     },
   ],
   ["all sections, with dropout", { frozen: 5, dropout: 0.5 }],
