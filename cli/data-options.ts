@@ -75,6 +75,7 @@ export const optionWords: OptionWords = {
   range: "--range",
   lowerIsBetter: "--lower-is-better",
   exclude: "--exclude",
+  strata: "--strata",
   namesOnly: "",
 };
 

@@ -32,6 +32,7 @@ interface ExperimentFlags extends Partial<DataOptions>, TuningFlags {
   readonly weights?: Readonly<Record<string, string>>;
   readonly set?: Readonly<Record<string, unknown>>;
   readonly seeds?: readonly number[];
+  readonly folds?: number;
   readonly only?: readonly string[];
   readonly store: string;
   readonly featureFolder?: string;
@@ -55,6 +56,7 @@ export function register(program: Command): void {
     .option("--weights <backbone=file>", "weights that this backbone starts from; repeatable", namedFile)
     .option("--set <key=value>", "a setting of all variants that do not set it themselves; repeatable", setting)
     .option("--seeds <list>", "repeats: seeds of split and training, such as 1,2,3", seedList)
+    .option("--folds <n>", "repeats: each of so many folds is the test part once, for every seed", wholeNumber(2))
     .option("--only <variant>", "run this variant; repeatable, the first is the baseline", append)
     .option("--store <folder>", "where trainings and results are kept, for all experiments", "runs/experiments")
     .option("--feature-folder <folder>", "where the output of frozen sections is kept (default: the user's cache)")
@@ -195,6 +197,7 @@ function overridden(recipe: Recipe, flags: ExperimentFlags): Recipe {
     crossData: at(recipe.crossData),
     weights: { ...recipe.weights, ...weights },
     ...(seeds && { seeds: [...seeds] }),
+    ...(flags.folds !== undefined && { folds: flags.folds }),
     base: { ...recipe.base, ...(more.length > 0 && { moreUnlabelled: more }), ...(init && { init }), ...set },
   };
   return { ...checkRecipe(said, `${name} with these flags`), name };

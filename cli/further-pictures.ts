@@ -15,7 +15,7 @@ import {
 interface FurtherPictures extends DataOptions, DecodingOptions {
   readonly unlabelled?: string;
   readonly extraLabels?: string;
-  readonly protocol: "random" | "official";
+  readonly protocol: "random" | "official" | "folds";
   readonly check: boolean;
 }
 

@@ -6,7 +6,7 @@ import { methods } from "../models/methods/index.ts";
 import type { Evaluation } from "../models/metrics/index.ts";
 import { classTable, constantsSentence } from "../models/report/class-table.ts";
 import { resultName } from "../models/report/report-parts.ts";
-import type { ClassResult } from "../models/training/class-results.ts";
+import { type ClassResult, classOfMos } from "../models/training/class-results.ts";
 import { runRecord, writeRun } from "../models/training/finish.ts";
 import { FolderLock } from "../models/training/folder-lock.ts";
 import type { Method } from "../models/training/method.ts";
@@ -43,7 +43,10 @@ import { formatBytes, formatSeconds, progress, table } from "./terminal.ts";
 
 interface TrainFlags extends DataOptions, DecodingOptions, TuningFlags {
   readonly ratio: string;
-  readonly protocol: "random" | "official";
+  readonly protocol: "random" | "official" | "folds";
+  readonly folds?: number;
+  readonly fold?: number;
+  readonly strata: number;
   readonly validationShare: number;
   readonly splitSeed: number;
   readonly unlabelled?: string;
@@ -73,10 +76,18 @@ function registerMethod(train: Command, method: Method): void {
     .addOption(
       new Option(
         "--protocol <word>",
-        "parts drawn at random, or those of the authors: training divided by --ratio, test",
+        "parts drawn at random, those of the authors, or one of --folds to test on; training is then divided by --ratio",
       )
-        .choices(["random", "official"])
+        .choices(["random", "official", "folds"])
         .default("random"),
+    )
+    .option("--folds <n>", "with --protocol folds: how many of equal size there are (default: 5)", wholeNumber(2))
+    .option("--fold <k>", "with --protocol folds: the one that is tested, from 1 on (default: 1)", wholeNumber(1))
+    .option(
+      "--strata <n>",
+      "spread each of so many classes of equal width evenly over the parts (a stratified split); 0 for none",
+      wholeNumber(0),
+      0,
     )
     .option("--validation-share <n>", "share of the labelled pictures held out of training and reported", share, 0)
     .option("--split-seed <n>", "seed of the split", wholeNumber(0), 1)
@@ -212,6 +223,10 @@ async function run(method: Method, flags: TrainFlags & Record<string, unknown>, 
 async function trainingData(flags: TrainFlags, signal: AbortSignal): Promise<TrainingData> {
   const { ratio, splitSeed: seed, protocol, validationShare } = flags;
   ratioShares(ratio);
+  const { folds = 5, fold = 1, strata } = flags;
+  if (protocol !== "folds" && (flags.folds ?? flags.fold) !== undefined)
+    throw new Error(`${flags.fold ? "--fold" : "--folds"} is for --protocol folds, got --protocol ${protocol}`);
+  if (fold > folds) throw new Error(`--fold ${fold} is none of --folds ${folds}; give one from 1 to ${folds}`);
   const dataset = await openDataset(flags, flags.check, signal);
   const rows = [...dataset.rows, ...(await extraLabels(dataset, flags, signal))];
   // Groups of a known data set are there to be kept together; those of a CSV when asked for.
@@ -223,6 +238,8 @@ async function trainingData(flags: TrainFlags, signal: AbortSignal): Promise<Tra
     seed,
     by,
     validationShare,
+    ...{ folds, fold },
+    ...(strata > 0 && { strata: (mos: number) => classOfMos(mos, rangeOf(dataset), strata) }),
     words: optionWords,
   });
   const unlabelled = [...parts.unlabelled, ...(await extraPictures(flags, signal))];

@@ -7,6 +7,7 @@ export interface OptionWords {
   readonly range: string;
   readonly lowerIsBetter: string;
   readonly exclude: string;
+  readonly strata: string;
   /** A sentence on how to read names only; empty where that cannot be asked for. */
   readonly namesOnly: string;
 }
@@ -23,5 +24,6 @@ export const libraryWords: OptionWords = {
   range: "range",
   lowerIsBetter: "lowerIsBetter",
   exclude: "exclude",
+  strata: "strata",
   namesOnly: " To read names only, set columns.mos to false.",
 };

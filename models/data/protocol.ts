@@ -3,17 +3,20 @@ import { Random } from "../../engine/random.ts";
 import { DatasetError, type Row } from "./dataset.ts";
 import { libraryWords, type OptionWords } from "./option-words.ts";
 import type { MosRange } from "./range.ts";
-import { officialSplit, parseRatio, split } from "./split.ts";
+import { officialSplit, parseRatio, type SplitOptions, split } from "./split.ts";
 
 type Rated<R extends Row> = R & { readonly mos: number };
 
 /** How a data set becomes parts. */
 export interface ProtocolOptions {
-  /** Parts drawn by the seed, or those that the authors of the data set made. @default "random" */
-  readonly protocol?: "random" | "official";
   /**
-   * "1:3:1" is labelled : unlabelled : test, "4:1" labelled : test. Of an official split the training part is divided by the
-   * first two of three numbers, and all labelled by two.
+   * Parts drawn by the seed, those that the authors of the data set made, or one of several folds as the test part, so that over
+   * all of them each picture is tested once. @default "random"
+   */
+  readonly protocol?: "random" | "official" | "folds";
+  /**
+   * "1:3:1" is labelled : unlabelled : test, "4:1" labelled : test. Of an official split, and of folds, the training part is
+   * divided by the first two of three numbers, and all labelled by two.
    */
   readonly ratio: string;
   readonly seed: number;
@@ -21,6 +24,12 @@ export interface ProtocolOptions {
   readonly by: "image" | "group";
   /** Share of the labelled part that is held out of training. @default 0 */
   readonly validationShare?: number;
+  /** With the protocol folds: how many there are, of equal size. @default 5 */
+  readonly folds?: number;
+  /** With the protocol folds: which of them is tested, the first being 1. @default 1 */
+  readonly fold?: number;
+  /** Class of a MOS: with it, every drawn part has its share of each class (a stratified split). Not by group. */
+  readonly strata?: (mos: number) => number;
   /** How messages call the options of data sets. @default by their names in the library */
   readonly words?: OptionWords;
 }
@@ -31,6 +40,9 @@ const names = {
   seed: true,
   by: true,
   validationShare: true,
+  folds: true,
+  fold: true,
+  strata: true,
   words: true,
 } satisfies Record<keyof ProtocolOptions, true>;
 
@@ -48,36 +60,44 @@ export interface Parts<R extends Row> {
 /**
  * Divides a data set by a protocol. The validation part of an official split stays one, beside what `validationShare` holds
  * out of the labelled part.
- * @throws DatasetError when a part would be empty, a rated row says no part of the official split or an unknown one;
- * RangeError for a wrong ratio
+ * @throws DatasetError as {@link split}, and when a rated row says no part of the official split or an unknown one;
+ * RangeError for a wrong ratio or a fold that there is not
  */
 export function divide<R extends Row>(rows: readonly R[], options: ProtocolOptions): Parts<R> {
   expectNames("divide", options, names);
   const { protocol = "random", ratio, seed, by, validationShare = 0, words = libraryWords } = options;
+  const { folds = 5, fold = 1, strata } = options;
+  const drawing = { seed, by, words, ...(strata && { strata: ({ mos }: Rated<R>) => strata(mos) }) };
   const { test: testShare, ...trainingShares } = ratioShares(ratio);
   const unrated = rows.filter(({ mos }) => mos === undefined);
-  const made = protocol === "official" ? officialParts(rows, words) : undefined;
+  const made =
+    protocol === "official"
+      ? officialParts(rows, words)
+      : protocol === "folds"
+        ? foldParts(rated(rows), { folds, fold }, drawing)
+        : undefined;
   const shares = made ? trainingShares : { ...trainingShares, test: testShare! };
-  const drawn: Record<string, Rated<R>[]> = split(made?.training ?? rated(rows), { parts: shares, seed, by, words });
+  const drawn: Record<string, Rated<R>[]> = split(made?.training ?? rated(rows), { parts: shares, ...drawing });
   const labelled = drawn["labelled"]!;
   const held =
     validationShare === 0
-      ? { kept: labelled, out: [] }
-      : split(labelled, { parts: { kept: 1 - validationShare, out: validationShare }, seed, by, words });
-  const validation = [...(made?.validation ?? []), ...held.out];
+      ? { labelled, validation: [] }
+      : split(labelled, { parts: { labelled: 1 - validationShare, validation: validationShare }, ...drawing });
+  const validation = [...(made?.validation ?? []), ...held.validation];
   const test = made?.test ?? drawn["test"]!;
   const heldGroups = new Set([...validation, ...test].map(({ group }) => group));
-  const how = made ? `official, training part ${Object.values(shares).join(":")}` : ratio;
+  const tested = protocol === "folds" ? `fold ${fold} of ${folds}` : "official";
+  const how = made ? `${tested}, training part ${Object.values(shares).join(":")}` : ratio;
   const heldOut = validationShare === 0 ? "" : `, ${validationShare} of the labelled held out`;
   return {
-    labelled: held.kept,
+    labelled: held.labelled,
     unlabelled: [
       ...(drawn["unlabelled"] ?? []),
       ...unrated.filter(({ group }) => by === "image" || group === undefined || !heldGroups.has(group)),
     ],
     validation,
     test,
-    description: `${how} by ${by}, seed ${seed}${heldOut}`,
+    description: `${how} by ${by}${strata ? ", stratified" : ""}, seed ${seed}${heldOut}`,
   };
 }
 
@@ -89,6 +109,26 @@ export function ratioShares(ratio: string): Record<string, number> {
 
 function rated<R extends Row>(rows: readonly R[]): Rated<R>[] {
   return rows.filter((row): row is Rated<R> => row.mos !== undefined);
+}
+
+/**
+ * One of several folds of equal size as the test part, the others to train on.
+ * @throws RangeError for a fold that there is not; DatasetError as {@link split}
+ */
+function foldParts<R extends Row>(
+  rows: readonly Rated<R>[],
+  { folds, fold }: { readonly folds: number; readonly fold: number },
+  drawing: Omit<SplitOptions<string, Rated<R>>, "parts">,
+) {
+  if (!(Number.isInteger(folds) && folds >= 2))
+    throw new RangeError(`The \`folds\` must be a whole number of at least 2, got ${folds}.`);
+  if (!(Number.isInteger(fold) && fold >= 1 && fold <= folds))
+    throw new RangeError(`The \`fold\` must be a whole number from 1 to ${folds}, got ${fold}.`);
+  const nameOf = (index: number) => `fold ${index + 1}`;
+  const parts = Object.fromEntries(Array.from({ length: folds }, (_, i) => [nameOf(i), 1]));
+  const drawn = split(rows, { parts, ...drawing });
+  const { [nameOf(fold - 1)]: test, ...others } = drawn;
+  return { training: Object.values(others).flat(), validation: [], test: test! };
 }
 
 /** How files call the parts of an official split. */

@@ -10,7 +10,7 @@ export interface Splittable {
   readonly split?: string;
 }
 
-export interface SplitOptions<Part extends string> {
+export interface SplitOptions<Part extends string, R = Splittable> {
   /** Share of each part, in any unit: { labelled: 1, unlabelled: 3, test: 1 }. The order of the parts matters. */
   readonly parts: Readonly<Record<Part, number>>;
   /** An integer, 0 ≤ seed < 2^53. */
@@ -21,22 +21,31 @@ export interface SplitOptions<Part extends string> {
    * @default "image"
    */
   readonly by?: "image" | "group";
+  /** Class of a row: with it, every part has its share of each class, as nearly as whole rows allow. Not by group. */
+  readonly strata?: (row: R) => number;
   /** How messages call the options of data sets. @default by their names in the library */
   readonly words?: OptionWords;
 }
 
-const names = { parts: true, seed: true, by: true, words: true } satisfies Record<keyof SplitOptions<string>, true>;
+const names = {
+  parts: true,
+  seed: true,
+  by: true,
+  strata: true,
+  words: true,
+} satisfies Record<keyof SplitOptions<string>, true>;
 
 /**
  * Divides rows at random by shares. The same seed gives the same parts whatever the order of the rows. By image, each
  * part gets its share rounded to a whole number, and the largest part what is left (10,073 as 1:3:1 → 2015, 6043, 2015).
  * @returns the rows of each part, sorted by name
- * @throws DatasetError when a part would be empty, names repeat, or a row has no group although `by` is `group`;
+ * @throws DatasetError when a part would be empty or have none of a class that there is, names repeat, a row has no group although
+ * `by` is `group`, or both groups and strata are to be kept;
  * RangeError when a share is not positive or the seed is no such integer
  */
 export function split<R extends Splittable, Part extends string>(
   rows: readonly R[],
-  options: SplitOptions<Part>,
+  options: SplitOptions<Part, R>,
 ): Record<Part, R[]> {
   expectNames("split", options, names);
   const parts = Object.keys(options.parts) as Part[];
@@ -47,16 +56,24 @@ export function split<R extends Splittable, Part extends string>(
     }
   });
   const byGroup = options.by === "group";
-  const units = byGroup
-    ? groupsOf(rows, options.words ?? libraryWords)
-    : rows.map((row): [string, R[]] => [row.name, [row]]);
+  const { strata, words = libraryWords } = options;
+  if (byGroup && strata) {
+    throw new DatasetError(
+      `Groups stay together, so classes cannot be spread evenly over the parts: pictures of one group may be of several. Leave ${words.strata} out, or split by image.`,
+    );
+  }
+  const units = byGroup ? groupsOf(rows, words) : rows.map((row): [string, R[]] => [row.name, [row]]);
   units.sort(([a], [b]) => compare(a, b));
   const twin = units.findIndex(([name], i) => i > 0 && name === units[i - 1]![0]);
   if (twin >= 0)
     throw new DatasetError(`Two rows have the name "${units[twin]![0]}"; names must be unique to be split.`);
 
   const shuffled = new Random(options.seed, "split").shuffle(units).map(([, members]) => members);
-  const assigned = byGroup ? byDeficit(shuffled, shares) : byCount(shuffled, shares);
+  const assigned = byGroup
+    ? byDeficit(shuffled, shares)
+    : strata
+      ? byTurn(classByClass(shuffled, strata), shares)
+      : byCount(shuffled, shares);
   const result = {} as Record<Part, R[]>;
   parts.forEach((part, i) => {
     const members = assigned[i]!.flat().sort((a, b) => compare(a.name, b.name));
@@ -68,7 +85,25 @@ export function split<R extends Splittable, Part extends string>(
     }
     result[part] = members;
   });
+  if (strata) expectEveryClass(rows, result, strata, words);
   return result;
+}
+
+/** @throws DatasetError when a part has none of a class that there is */
+function expectEveryClass<R extends Splittable>(
+  rows: readonly R[],
+  parts: Readonly<Record<string, readonly R[]>>,
+  classOf: (row: R) => number,
+  words: OptionWords,
+): void {
+  for (const [own, members] of [...Map.groupBy(rows, classOf)].sort(([a], [b]) => a - b)) {
+    for (const [part, kept] of Object.entries(parts)) {
+      if (kept.some((row) => classOf(row) === own)) continue;
+      throw new DatasetError(
+        `Class ${own} has ${members.length} of these ${rows.length} pictures, and "${part}" would have none of them: give fewer or larger parts, or fewer classes with ${words.strata}.`,
+      );
+    }
+  }
 }
 
 /**
@@ -130,6 +165,24 @@ function groupsOf<R extends Splittable>(rows: readonly R[], words: OptionWords):
     else groups.set(row.group, [row]);
   }
   return [...groups];
+}
+
+/** Units of one row each in the order of their classes; those of a class stay in their order. */
+function classByClass<R>(units: R[][], classOf: (row: R) => number): R[][] {
+  return units.toSorted(([a], [b]) => classOf(a!) - classOf(b!));
+}
+
+/**
+ * Deals the list out one by one, to the part with the largest share / (2 · count + 1), of equals to the first (Sainte-Laguë): every
+ * stretch of the list is divided by the shares, not only the whole.
+ */
+function byTurn<R>(units: R[][], shares: readonly number[]): R[][][] {
+  const parts: R[][][] = shares.map(() => []);
+  for (const unit of units) {
+    const claims = shares.map((share, i) => share / (2 * parts[i]!.length + 1));
+    parts[claims.indexOf(Math.max(...claims))]!.push(unit);
+  }
+  return parts;
 }
 
 /** Cuts the list at the rounded shares; the largest share takes the rounding. */

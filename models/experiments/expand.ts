@@ -16,7 +16,7 @@ export interface Variant {
  * of each method what it has options for; combinations that are then equal are one.
  * @throws RecipeError when two have one name, one has settings that do not go together, or one trains nothing
  */
-export function variantsOf({ name: recipe, base, vary, grid, weights }: Recipe): Variant[] {
+export function variantsOf({ name: recipe, folds, base, vary, grid, weights }: Recipe): Variant[] {
   const rows = vary.map(({ name, ...changes }) => ({ name: (name as string) ?? titleOf(changes), changes }));
   const all = [...rows, ...pointsOf(grid as Record<string, unknown[]>, base)];
   if (all.length === 0) all.push({ name: "base", changes: {} });
@@ -29,6 +29,10 @@ export function variantsOf({ name: recipe, base, vary, grid, weights }: Recipe):
       const said: Changes = { ...ownChanges(base, methodIn({ ...base, ...changes })), ...changes };
       const own = weights[settingsOf(said).backbone];
       const settings = settingsOf(said.init === undefined && own ? { ...said, init: own } : said);
+      if (folds > 0 && settings.protocol !== "random")
+        throw new RecipeError(
+          `protocol ${settings.protocol} and folds ${folds} both say which pictures are tested; leave one of them out`,
+        );
       const phases = methodOf(settings.method).phases(optionsOf(settings, 0));
       if (phases.every(({ epochs }) => epochs === 0)) {
         const names = phases.map(({ epochsOption }) => epochsOption).join(" and ");
@@ -41,13 +45,14 @@ export function variantsOf({ name: recipe, base, vary, grid, weights }: Recipe):
   });
 }
 
-/** The repeats of a recipe. @throws RecipeError when two are the same */
-export function repeatsOf({ name, seeds }: Recipe): Repeat[] {
+/** The repeats of a recipe: of each seed one, or one for each fold. @throws RecipeError when two are the same */
+export function repeatsOf({ name, seeds, folds }: Recipe): Repeat[] {
   const repeats = seeds.map((seed) => (typeof seed === "number" ? { split: seed, training: seed } : seed));
   const texts = repeats.map(({ split, training }) => `${split}/${training}`);
   const twin = texts.find((text, i) => texts.indexOf(text) !== i);
   if (twin) throw new RecipeError(`${name}: seeds: the repeat ${twin} (split/training) is there twice`);
-  return repeats;
+  if (folds === 0) return repeats;
+  return repeats.flatMap((repeat) => Array.from({ length: folds }, (_, i) => ({ ...repeat, fold: i + 1, folds })));
 }
 
 /** Every combination of one value for each key; the last key turns fastest. */

@@ -1,6 +1,7 @@
 import { type MosRange, withoutCopiesOf } from "../data/index.ts";
 import { divide, shareOf, withLabelNoise } from "../data/protocol.ts";
 import type { ExperimentRun, Repeat } from "../report/experiment/experiment-record.ts";
+import { classOfMos } from "../training/class-results.ts";
 import type { Method, Phase } from "../training/method.ts";
 import type { TrainingOptions } from "../training/options.ts";
 import { phaseOptions, takesUnlabelled } from "../training/phase-options.ts";
@@ -110,7 +111,8 @@ export async function planExperiment(
       try {
         return planRun(variant, repeat, sources, { ...surroundings, hashes });
       } catch (error) {
-        throw new RecipeError(`variant "${variant.name}", split ${repeat.split}: ${(error as Error).message}`, {
+        const where = `variant "${variant.name}", ${splitName(repeat)}`;
+        throw new RecipeError(`${where}: ${(error as Error).message}`, {
           cause: error,
         });
       }
@@ -185,6 +187,11 @@ export function dataOfPhase(phase: Phase, data: RunData): RunData {
   return takesUnlabelled(phase) ? data : { ...data, unlabelled: [] };
 }
 
+/** "split 1", "fold 2, split 1": what says which pictures are in which part. */
+export function splitName({ split, fold }: Repeat): string {
+  return fold === undefined ? `split ${split}` : `fold ${fold}, split ${split}`;
+}
+
 /** Pictures in the parts of a run. */
 export function partSizes({ data, noisy }: Pick<PlannedRun, "data" | "noisy">): ExperimentRun["parts"] {
   const { labelled, unlabelled, ranked = [], validation, test } = data;
@@ -209,8 +216,14 @@ export function dataOf(
 ): { data: RunData; noisy: number; notes: string[] } {
   const seed = repeat.split;
   const by = settings.by === "auto" ? (data.grouped ? "group" : "image") : settings.by;
-  const { protocol, ratio, validationShare, labelledShare, unlabelledShare, remainder, rankWeight } = settings;
-  const parts = divide(data.rows, { protocol, ratio, seed, by, validationShare });
+  const { fold, folds } = repeat;
+  const { strata, validationShare, labelledShare, unlabelledShare, remainder, rankWeight } = settings;
+  const parts = divide(data.rows, {
+    protocol: fold === undefined ? settings.protocol : "folds",
+    ...(fold !== undefined && folds !== undefined && { fold, folds }),
+    ...{ ratio: settings.ratio, seed, by, validationShare },
+    ...(strata > 0 && { strata: (mos: number) => classOfMos(mos, range, strata) }),
+  });
   const chosen = shareOf(parts.labelled, labelledShare, { seed, stream: "labelled share" });
   const kept = new Set(chosen);
   const rest = remainder === "unlabelled" ? parts.labelled.filter((row) => !kept.has(row)) : [];

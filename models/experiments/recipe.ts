@@ -79,6 +79,14 @@ export const recipeSchema = z.strictObject({
     .min(1)
     .default([1, 2, 3])
     .describe("one repeat each: a seed of both split and training, or one of each"),
+  folds: z
+    .number()
+    .int()
+    .refine((count) => count === 0 || count >= 2, "expected at least 2, or 0 for none")
+    .default(0)
+    .describe(
+      "each seed makes so many repeats: one for each of so many folds of the data set, which is its test part, so that each picture is tested once; 0 for none",
+    ),
   base: change.default({}).describe("settings of all variants"),
   vary: z
     .array(z.strictObject({ name: z.string().min(1).optional(), ...settingFields }))

@@ -5,7 +5,7 @@ import type {
   PartSummary,
 } from "../report/experiment/experiment-record.ts";
 import type { RunRecord } from "../training/run-record.ts";
-import { type Plan, type PlannedRun, partSizes } from "./plan.ts";
+import { type Plan, type PlannedRun, partSizes, splitName } from "./plan.ts";
 import type { Experiment, RunOutcome } from "./runner.ts";
 import { spread, summarise } from "./summary.ts";
 import { folderOf } from "./train-planned.ts";
@@ -168,7 +168,7 @@ function notesOf({ runs, variants }: Plan): string[] {
   const found = new Map<string, Set<string>>();
   for (const { variant, repeat, notes } of runs) {
     for (const note of notes) {
-      const text = `split ${repeat.split}: ${note}`;
+      const text = `${splitName(repeat)}: ${note}`;
       found.set(text, (found.get(text) ?? new Set()).add(variant.name));
     }
   }
@@ -180,7 +180,7 @@ function notesOf({ runs, variants }: Plan): string[] {
 function failuresOf(variants: readonly ExperimentVariant[]): string[] {
   return variants.flatMap(({ name, runs }) =>
     runs.flatMap(({ repeat, status, error }) =>
-      status === "failed" ? [`failed: ${name}, split ${repeat.split}, training ${repeat.training}: ${error}`] : [],
+      status === "failed" ? [`failed: ${name}, ${splitName(repeat)}, training ${repeat.training}: ${error}`] : [],
     ),
   );
 }

@@ -1,6 +1,7 @@
 import type { Device } from "../../engine/device/device.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
 import packageJson from "../../package.json" with { type: "json" };
+import { repeatName } from "../report/experiment/experiment-values.ts";
 import { type ProgressSink, TrainingInterrupted } from "../training/training.ts";
 import { testOn } from "./cross-data.ts";
 import { HeldDevice } from "./held-device.ts";
@@ -218,8 +219,8 @@ function reasonOf(error: unknown): string {
 }
 
 /** "γ 0.5, seed 2": a run in words. */
-export function titleOf({ variant, repeat: { split, training } }: Pick<PlannedRun, "variant" | "repeat">): string {
-  return `${variant.name}, ${split === training ? `seed ${split}` : `split ${split}, training ${training}`}`;
+export function titleOf({ variant, repeat }: Pick<PlannedRun, "variant" | "repeat">): string {
+  return `${variant.name}, ${repeatName(repeat)}`;
 }
 
 /** An adapter in words that tell it from others, and from itself with subgroup matrices, which give other bits. */

@@ -73,6 +73,7 @@ const migrations = [
   "ALTER TABLE trainings ADD COLUMN process_started TEXT; ALTER TABLE trainings ADD COLUMN renewed_ms REAL;",
   "ALTER TABLE trainings ADD COLUMN method TEXT NOT NULL DEFAULT 'cpl'; ALTER TABLE runs ADD COLUMN trainings TEXT;",
   "ALTER TABLE losses ADD COLUMN figures TEXT;",
+  "ALTER TABLE runs ADD COLUMN fold INTEGER; ALTER TABLE predictions ADD COLUMN class INTEGER; ALTER TABLE predictions ADD COLUMN true_class INTEGER;",
 ];
 
 /**

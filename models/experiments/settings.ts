@@ -14,18 +14,28 @@ export const protocolSchema = z.strictObject({
   protocol: z
     .enum(["random", "official"])
     .default("random")
-    .describe("parts drawn by the repeat's seed, or those that the authors of the data set made"),
+    .describe(
+      "parts drawn by the repeat's seed, or those that the authors of the data set made; with folds, those are the test parts",
+    ),
   ratio: z
     .string()
     .regex(/^\d+(\.\d+)?(:\d+(\.\d+)?){1,2}$/, "expected two or three numbers such as 1:3:1 or 4:1")
     .default("1:3:1")
     .describe(
-      "labelled : unlabelled : test, or labelled : test; of an official split only the training part is divided",
+      "labelled : unlabelled : test, or labelled : test; of an official split, and of folds, only the training part is divided",
     ),
   by: z
     .enum(["auto", "image", "group"])
     .default("auto")
     .describe("what stays together in a split: auto keeps the groups of a known data set and of a named group column"),
+  strata: z
+    .number()
+    .int()
+    .min(0)
+    .default(0)
+    .describe(
+      "classes of equal width that are spread evenly over the parts that are drawn (a stratified split); 0 for none",
+    ),
   validationShare: z
     .number()
     .min(0)

@@ -251,6 +251,7 @@ export class ExperimentStore implements Disposable {
       runs.forEach(({ variant, repeat, changes, settings, parts, trainings }, position) => {
         this.#insert("runs", {
           ...{ experiment: name, position, variant, split_seed: repeat.split, training_seed: repeat.training },
+          fold: repeat.fold ?? null,
           ...{ changes: JSON.stringify(changes), settings: JSON.stringify(settings), parts: JSON.stringify(parts) },
           trainings: JSON.stringify(trainings),
         });

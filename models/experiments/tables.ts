@@ -31,15 +31,17 @@ export function markdownTable(record: ExperimentRecord): string {
     "time of a run",
   ];
   const rows = variants.map((variant) => rowOf(variant, { others, compared, ranges, chosen: selection.chosen }));
-  const many = repeats.length === 1 ? "" : "s";
-  const seeds = repeats.map(({ split, training }) => (split === training ? split : `${split}/${training}`)).join(", ");
+  const named = repeats.map(({ split, training }) => (split === training ? split : `${split}/${training}`));
+  const seeds = [...new Set(named)];
+  const many = seeds.length === 1 ? "" : "s";
+  const folds = repeats[0]?.folds ? `, each of ${repeats[0].folds} folds` : "";
   const lines = [
     `## ${title}`,
     ...(description ? [description.trim()] : []),
     [headers, headers.map((_, i) => (i === 0 ? "---" : "---:")), ...rows]
       .map((cells) => `| ${cells.join(" | ")} |`)
       .join("\n"),
-    `Test part, mean ± standard deviation (lowest to highest) over ${repeats.length} repeat${many} (seed${many} ${seeds}); MOS from ${range[0]} to ${range[1]}.` +
+    `Test part, mean ± standard deviation (lowest to highest) over ${repeats.length} repeat${repeats.length === 1 ? "" : "s"} (seed${many} ${seeds.join(", ")}${folds}); MOS from ${range[0]} to ${range[1]}.` +
       (compared ? ` Δ: minus ${baseline}, repeat by repeat, mean ± standard deviation.` : "") +
       (others.length > 0 ? ` Columns of ${others.join(", ")}: medians.` : ""),
     selection.sentence,
@@ -122,7 +124,14 @@ export function csvTable({ variants, selection }: ExperimentRecord): string {
 export function csvRuns({ variants }: ExperimentRecord): string {
   const rows = variants.flatMap(({ name, runs }) =>
     runs.flatMap(({ repeat, status, error = "", results, parts, trainings }) => {
-      const run = { variant: name, split_seed: repeat.split, training_seed: repeat.training, status, error };
+      const run = {
+        variant: name,
+        split_seed: repeat.split,
+        training_seed: repeat.training,
+        fold: repeat.fold ?? "",
+        status,
+        error,
+      };
       const sizes = { labelled: parts.labelled, ranked: parts.ranked ?? 0, unlabelled: parts.unlabelled };
       const seconds = trainings.reduce((sum, training) => sum + training.seconds, 0);
       const line = (part: string, stage: number | "", n: number | "", measures: Record<string, unknown>) => ({

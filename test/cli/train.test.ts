@@ -195,6 +195,20 @@ describe("a user trains, evaluates and scores", () => {
     expect(again.rmse).toBeCloseTo(validation.evaluation.rmse, 9);
   });
 
+  test("a fold is tested on, with its share of every class", async () => {
+    const words = "--protocol folds --folds 3 --fold 2 --strata 2 --ratio 1:1:1 --out fold --stage-two-epochs 0".split(
+      " ",
+    );
+    const { err, code } = await acutance(["train", "cpl", ...data, ...method, "--stage-one-epochs", "1", ...words]);
+    expect(err).toContain("10 labelled, 10 unlabelled, 10 test pictures");
+    expect(code).toBe(0);
+    const rows = (await readFile(join(folder, "fold", "split.csv"), "utf8")).trim().split("\n").slice(1);
+    const high = (part: string) =>
+      rows.filter((row) => row.includes(`,${part},`) && Number(row.split(",")[2]) > 50).length;
+    const all = rows.filter((row) => Number(row.split(",")[2]) > 50).length;
+    for (const part of ["labelled", "unlabelled", "test"]) expect(Math.abs(high(part) - all / 3)).toBeLessThan(1);
+  });
+
   test("degrade --ranked and train --ranked: copies of test pictures are left out, counted in log, record and page", async () => {
     const degraded = await acutance("data degrade pictures --out ranked --ranked --toned 0.5 --seed 3".split(" "));
     expect(degraded.err).toContain("left out: broken.jpg");
@@ -271,6 +285,9 @@ describe("wrong usage", () => {
     [["train", "cpl", ...data, "--gamma", "much"], 2, "--gamma"],
     [["train", "cpl", ...data, "--ratio", "1:0:3"], 1, "such as 1:1:1"],
     [["train", "cpl", ...data, "--protocol", "official"], 1, "belongs to no part; name the split column"],
+    [["train", "cpl", ...data, "--fold", "2"], 1, "--fold is for --protocol folds, got --protocol random"],
+    [["train", "cpl", ...data, "--protocol", "folds", "--fold", "6"], 1, "--fold 6 is none of --folds 5"],
+    [["train", "cpl", ...data, "--strata", "20"], 1, "fewer classes with --strata"],
     [["train", "cpl", ...data, "--validation-share", "1"], 2, "from 0 to below 1"],
     [["train", "cpl", "--data", "pictures", "--csv", "scores.csv", "--range", "9:1"], 2, "such as 0:100"],
     [["train", "cpl", ...data, ...method, "--init", "scores.csv"], 1, "scores.csv"],

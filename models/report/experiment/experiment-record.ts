@@ -31,12 +31,15 @@ export interface Spread {
   readonly max: Measure;
 }
 
-/** Seeds of one repeat. */
+/** Seeds of one repeat, and its fold. */
 export interface Repeat {
   /** Of the split, the shares and the label noise. */
   readonly split: number;
   /** Of start weights, batches and crops. */
   readonly training: number;
+  /** The fold that is tested, the first being 1, of so many; absent where the test part is not one of several folds. */
+  readonly fold?: number;
+  readonly folds?: number;
 }
 
 /** One variant trained once. */

@@ -50,9 +50,10 @@ export function medianOf(values: readonly number[]): number {
   return median(values.filter(Number.isFinite));
 }
 
-/** "seed 1", or both seeds when they differ. */
-export function repeatName({ split, training }: Repeat): string {
-  return split === training ? `seed ${split}` : `split ${split}, training ${training}`;
+/** "seed 1", or both seeds when they differ; "fold 2, seed 1". */
+export function repeatName({ split, training, fold }: Repeat): string {
+  const seeds = split === training ? `seed ${split}` : `split ${split}, training ${training}`;
+  return fold === undefined ? seeds : `fold ${fold}, ${seeds}`;
 }
 
 /** Name of a variant with what it is: the baseline, and an asterisk after the one that was chosen on validation. */

@@ -110,3 +110,80 @@ test("label noise has its mean and deviation, is a picture's own, and stays in t
   expect(Math.max(...clipped.map(({ mos }) => mos))).toBe(5);
   expect(withLabelNoise(many, { mean: 0, sd: 0 }, { seed: 1, range: [1, 5] })).toEqual(many);
 });
+
+describe("folds", () => {
+  /** Pictures of five classes on [0, 100], as many as given. */
+  const rated = (counts: readonly number[]) =>
+    counts.flatMap((count, own) =>
+      Array.from({ length: count }, (_, i) => {
+        const name = `${own}-${i}.jpg`;
+        return { name, path: `/${name}`, mos: own * 20 + 1 + (18 * i) / count };
+      }),
+    );
+  const livec = [68, 139, 266, 387, 69];
+  const classOf = (mos: number) => Math.floor(mos / 20);
+  const count = (part: readonly { mos?: number }[]) =>
+    livec.map((_, own) => part.filter(({ mos }) => classOf(mos!) === own).length);
+  const folds = (rows: Row[], more: Partial<Parameters<typeof divide>[1]> = {}) =>
+    [1, 2, 3, 4, 5].map((fold) =>
+      divide(rows, { protocol: "folds", fold, ratio: "1:3:1", seed: 1, by: "image", strata: classOf, ...more }),
+    );
+
+  test("each picture is tested once, and every part has its share of every class", () => {
+    const all = folds(rated(livec));
+    expect(all.map(sizes)).toEqual([186, 186, 186, 186, 185].map((test) => [186, 743 - 186 + (186 - test), 0, test]));
+    expect(names(all.flatMap(({ test }) => test)).sort()).toEqual(names(rated(livec)).sort());
+    for (const { labelled, unlabelled, test } of all) {
+      expect(names([...labelled, ...unlabelled, ...test]).sort()).toEqual(names(rated(livec)).sort());
+      const away = (part: readonly Row[], share: number) =>
+        Math.max(...count(part).map((found, own) => Math.abs(found - share * livec[own]!)));
+      for (const part of [labelled, test]) expect(away(part, 1 / 5)).toBeLessThan(1.5);
+      expect(away(unlabelled, 3 / 5)).toBeLessThan(1.5);
+    }
+    expect(all[1]!.description).toBe("fold 2 of 5, training part 1:3 by image, stratified, seed 1");
+  });
+
+  test("are the same whatever the order of the rows, and others with another seed", () => {
+    const rows = rated(livec);
+    const [first, again, other] = [folds(rows), folds(rows.toReversed()), folds(rows, { seed: 2 })];
+    expect(again).toEqual(first);
+    expect(names(other[0]!.test)).not.toEqual(names(first[0]!.test));
+  });
+
+  test("without classes and by group have equal sizes, groups whole", () => {
+    const plain = folds(rated(livec), { strata: undefined as never });
+    expect(plain.map(({ test }) => test.length)).toEqual([185, 186, 186, 186, 186]);
+    const grouped = [1, 2, 3, 4].map((fold) =>
+      divide(rows, { protocol: "folds", folds: 4, fold, ratio: "1:1:1", seed: 1, by: "group" }),
+    );
+    expect(grouped.map(({ test }) => test.length)).toEqual([25, 25, 25, 25]);
+    const scenes = grouped.map(({ test }) => new Set(test.map(({ group }) => group)));
+    expect(scenes.reduce((sum, { size }) => sum + size, 0)).toBe(20);
+    expect(names(grouped.flatMap(({ test }) => test)).sort()).toEqual(names(rows));
+  });
+
+  test("are refused where a class would be missing, or groups would be parted", () => {
+    expect(() => folds(rated([68, 139, 266, 387, 4]))).toThrow(
+      'Class 4 has 4 of these 864 pictures, and "fold 5" would have none of them: give fewer or larger parts, or fewer classes with strata.',
+    );
+    expect(() => folds(rated([68, 139, 266, 387, 5]), { ratio: "1:99:1" })).toThrow('"labelled" would have none');
+    expect(() => folds(rated([68, 139, 266, 387, 0]))).not.toThrow();
+    expect(() => divide(rows, { ratio: "1:3:1", seed: 1, by: "group", strata: classOf })).toThrow(
+      "Groups stay together, so classes cannot be spread evenly",
+    );
+    expect(() => folds(rated(livec), { fold: 6 })).toThrow("from 1 to 5, got 6");
+    expect(() => folds(rated(livec), { folds: 1 })).toThrow("at least 2, got 1");
+  });
+
+  test("classes are spread evenly at random, of an official training part and of what is held out, too", () => {
+    const at = { ratio: "1:3:1", seed: 1, by: "image", strata: classOf } as const;
+    const random = divide(rated([100, 50, 200, 10, 40]), { ...at, validationShare: 0.5 });
+    expect([random.labelled, random.validation].map(count)).toEqual([
+      [10, 5, 20, 1, 4],
+      [10, 5, 20, 1, 4],
+    ]);
+    expect(count(random.test)).toEqual([20, 10, 40, 2, 8]);
+    const official = rated([40, 40, 40, 40, 40]).map((row, i) => ({ ...row, split: i % 2 === 0 ? "train" : "test" }));
+    expect(count(divide(official, { ...at, protocol: "official" }).labelled)).toEqual([5, 5, 5, 5, 5]);
+  });
+});

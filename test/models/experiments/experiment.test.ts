@@ -284,6 +284,8 @@ test("a store of an earlier version gets what is new", async () => {
   database.exec("ALTER TABLE trainings DROP COLUMN process_started; ALTER TABLE trainings DROP COLUMN renewed_ms");
   database.exec("ALTER TABLE trainings DROP COLUMN method; ALTER TABLE runs DROP COLUMN trainings");
   database.exec("ALTER TABLE losses DROP COLUMN figures");
+  database.exec("ALTER TABLE runs DROP COLUMN fold; ALTER TABLE predictions DROP COLUMN class");
+  database.exec("ALTER TABLE predictions DROP COLUMN true_class");
   database.exec("PRAGMA user_version = 1");
   database.close();
   using kept = await ExperimentStore.open(store("earlier"));

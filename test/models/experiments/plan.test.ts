@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Device } from "../../../engine/device/device.ts";
-import { variantsOf } from "../../../models/experiments/expand.ts";
+import { repeatsOf, variantsOf } from "../../../models/experiments/expand.ts";
 import { canonicalJson, trainingKey } from "../../../models/experiments/key.ts";
 import { dataOf, dataOfPhase, type OpenedSources, partSizes } from "../../../models/experiments/plan.ts";
 import { adapterOf } from "../../../models/experiments/runner.ts";
@@ -8,6 +8,7 @@ import { optionsOf } from "../../../models/experiments/settings.ts";
 import type { OpenedSource } from "../../../models/experiments/sources.ts";
 import { cpl } from "../../../models/methods/cpl/index.ts";
 import type { CplOptions } from "../../../models/methods/cpl/options.ts";
+import { classOfMos } from "../../../models/training/class-results.ts";
 import { phaseOptions } from "../../../models/training/phase-options.ts";
 import { recipeOf } from "./recipe.ts";
 
@@ -108,6 +109,38 @@ describe("the parts of a run", () => {
     const groups = (part: readonly { group?: string }[]) => new Set(part.map(({ group }) => group));
     expect(groups(data.test).intersection(groups(data.labelled)).size).toBe(0);
     expect(data.split).toBe("1:3:1 by group, seed 1");
+  });
+});
+
+describe("folds", () => {
+  const recipe = recipeOf({ folds: 4, seeds: [1, 2], base: { ratio: "1:2:1", strata: 5 } });
+  const variant = variantsOf(recipe)[0]!;
+
+  test("are repeats of each seed, over which every picture is tested once, classes evenly", () => {
+    const repeats = repeatsOf(recipe);
+    expect(repeats.map(({ split, fold }) => [split, fold])).toEqual(
+      [1, 2].flatMap((s) => [1, 2, 3, 4].map((f) => [s, f])),
+    );
+    const parts = repeats.map((each) => dataOf(variant, each, sources).data);
+    const tested = names(parts.slice(0, 4).flatMap(({ test }) => test));
+    expect(tested.sort()).toEqual(names(sources.data.rows).sort());
+    for (const { labelled, unlabelled, test } of parts) {
+      expect([labelled.length, unlabelled.length, test.length]).toEqual([25, 50, 25]);
+      for (const part of [labelled, test]) {
+        for (const own of [0, 1, 2, 3, 4]) {
+          const count = (rows: readonly { mos?: number }[]) =>
+            rows.filter(({ mos }) => classOfMos(mos!, [0, 100], 5) === own).length;
+          expect(Math.abs(count(part) - count(sources.data.rows) / 4)).toBeLessThanOrEqual(1);
+        }
+      }
+    }
+    expect(parts[1]!.split).toBe("fold 2 of 4, training part 1:2 by image, stratified, seed 1");
+  });
+
+  test("of groups that cannot be stratified are refused before training", () => {
+    const rows = rowsOf(100).map((row, i) => ({ ...row, group: `${i >> 2}` }));
+    const grouped = { ...sources, data: opened(rows, true) };
+    expect(() => dataOf(variant, { ...repeat, fold: 1, folds: 4 }, grouped)).toThrow("Leave strata out");
   });
 });
 

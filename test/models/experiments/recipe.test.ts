@@ -125,6 +125,8 @@ describe("a wrong recipe names the key", () => {
     ["seeds = [-1]", "", "seeds[0]: Too small: expected number to be >=0, got -1"],
     ['seeds = ["a"]', "", 'seeds[0]: expected a whole number from 0 on, or { split = 1, training = 2 }, got "a"'],
     ["seeds = []", "", "seeds: "],
+    ["folds = 1", "", "folds: expected at least 2, or 0 for none, got 1"],
+    ["strata = 1.5", "[base]", "base.strata: Invalid input: expected int"],
   ])("%s in %s", async (line, table, message) => {
     const text = table ? `title = "x"\n${table}\n${line}\n` : `title = "x"\n${line}\n`;
     await expect(readRecipe(await fileOf(text))).rejects.toThrow(message);
@@ -137,6 +139,9 @@ describe("a wrong recipe names the key", () => {
     expect(() => variantsOf(recipeOf({ vary: [{ name: "a" }, { name: "a" }] }))).toThrow('two variants are called "a"');
     const none = recipeOf({ base: { stageOneEpochs: 0 }, vary: [{ name: "b", stageTwoEpochs: 0 }] });
     expect(() => variantsOf(none)).toThrow("both 0");
+    expect(() => variantsOf(recipeOf({ folds: 5, vary: [{ name: "c", protocol: "official" }] }))).toThrow(
+      'variant "c": protocol official and folds 5 both say which pictures are tested',
+    );
     expect(() => repeatsOf(recipeOf({ seeds: [1, { split: 1, training: 1 }] }))).toThrow("1/1");
   });
 
