@@ -135,6 +135,15 @@ export function wholeNumber(least: number, most = Number.POSITIVE_INFINITY) {
   };
 }
 
+/** A share from 0 on: below 1, or 1 too, for commander. */
+export function share(end: "to below 1" | "to 1") {
+  return (text: string): number => {
+    const value = text.trim() === "" ? Number.NaN : Number(text);
+    if (value >= 0 && (value < 1 || (end === "to 1" && value === 1))) return value;
+    throw new InvalidArgumentError(`expected a number from 0 ${end}`);
+  };
+}
+
 /** Name, text and parser of the option that covers pictures by tiles. */
 export const tilesOption = [
   "--tiles <n>",
@@ -159,7 +168,8 @@ export async function openDataset(
   return dataset;
 }
 
-function csvOptions(options: DataOptions): DatasetOptions {
+/** A data set of --csv as the library takes it. */
+export function csvOptions(options: DataOptions): DatasetOptions {
   const { data, csv = "", nameColumn, mosColumn, sdColumn, groupColumn, splitColumn, lowerIsBetter } = options;
   return {
     folder: data,
@@ -176,7 +186,10 @@ function csvOptions(options: DataOptions): DatasetOptions {
   };
 }
 
-function rangeAndExclusion({ range, exclude }: DataOptions): Pick<DatasetOptions, "range" | "exclude" | "words"> {
+export function rangeAndExclusion({
+  range,
+  exclude,
+}: DataOptions): Pick<DatasetOptions, "range" | "exclude" | "words"> {
   return { ...(range && { range }), ...(exclude && { exclude }), words: optionWords };
 }
 

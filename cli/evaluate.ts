@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { stringify } from "csv-stringify/sync";
-import { ratedRows, readSplit } from "../models/data/index.ts";
+import { ratedRows } from "../models/data/index.ts";
 import type { Score } from "../models/labels/score.ts";
 import { bootstrapInterval, evaluate, plcc, srcc } from "../models/metrics/index.ts";
 import { openScorer } from "../models/scoring/scorer.ts";
@@ -20,6 +20,7 @@ import { checkNumbersOption, deviceSource, memoryOption } from "./device.ts";
 import { modelOption, modelWords } from "./model-option.ts";
 import { outputFile } from "./output.ts";
 import { scoreColumns, scoreIn } from "./score-output.ts";
+import { partNames } from "./split-part.ts";
 import { progress } from "./terminal.ts";
 import { printClasses, resultTable } from "./train.ts";
 
@@ -149,19 +150,4 @@ function expectOwnSplit(
       throw new Error(`${what}; give the split.csv beside the model, or --any-split to go on all the same`);
     console.error(`note: ${what}`);
   }
-}
-
-/** Names in one part of a split file. */
-async function partNames(
-  path: string,
-  part: string,
-): Promise<{
-  names: Set<string>;
-  parts: ReadonlyMap<string, string>;
-  run: string | undefined;
-}> {
-  const { parts, run } = await readSplit(path);
-  const names = new Set([...parts].flatMap(([name, own]) => (own === part ? [name] : [])));
-  if (names.size > 0) return { names, parts, run };
-  throw new Error(`${path} has no picture in part "${part}"; its parts: ${[...new Set(parts.values())].join(", ")}`);
 }

@@ -1,5 +1,5 @@
 import { dirname, join, resolve } from "node:path";
-import { type Dataset, loadDataset, loadFolder, type Row } from "../models/data/index.ts";
+import { type Dataset, loadDataset, loadFolder, loadKnownSet, type Row } from "../models/data/index.ts";
 import {
   checkPictures,
   type DataOptions,
@@ -14,20 +14,24 @@ import {
 /** Pictures beside those of the data set. */
 interface FurtherPictures extends DataOptions, DecodingOptions {
   readonly unlabelled?: string;
+  readonly unlabelledSet?: string;
   readonly extraLabels?: string;
   readonly protocol: "random" | "official" | "folds";
   readonly check: boolean;
 }
 
-/** The pictures of `--unlabelled`. */
+/** The pictures of `--unlabelled`, whose scores are not looked at. */
 export async function extraPictures(flags: FurtherPictures, signal: AbortSignal): Promise<Row[]> {
-  const { unlabelled, check } = flags;
-  if (!unlabelled) return [];
-  const folder = await loadFolder(unlabelled);
+  const { unlabelled, unlabelledSet: set, check } = flags;
+  if (!unlabelled) {
+    if (set) throw new Error(`--unlabelled-set ${set}: --unlabelled does not say in which folder it is`);
+    return [];
+  }
+  const folder = set ? await loadKnownSet(set, unlabelled, { words: optionWords }) : await loadFolder(unlabelled);
   reportLeftOut(folder);
   const { rows } = check ? await checkPictures(folder, decodingOf(flags), signal) : folder;
   // Names are unique within a run: those of the folder get its name in front.
-  return rows.map((row) => ({ ...row, name: join(unlabelled, row.name) }));
+  return rows.map(({ name, path }) => ({ name: join(unlabelled, name), path }));
 }
 
 /**

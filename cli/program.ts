@@ -41,6 +41,10 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: "score pictures with a trained model",
     load: () => import("./score.ts"),
   },
+  label: {
+    summary: "label a pool of pictures with a trained model, to train another on the labels",
+    load: () => import("./label.ts"),
+  },
   sensitivity: {
     summary: "degrade pictures more and more and show whether their scores fall",
     load: () => import("./sensitivity.ts"),

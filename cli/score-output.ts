@@ -158,12 +158,13 @@ function scoreTable(
 
 /** A result of the scorer as a row; the error leaves out the path, which the row has. */
 export function rowOf(path: string, result: ScoredPicture): ScoreRow {
-  if (!("error" in result)) {
-    return { path, ...scoreIn(result) };
-  }
-  const { error } = result;
+  return "error" in result ? { path, error: errorWords(result.error) } : { path, ...scoreIn(result) };
+}
+
+/** Why a picture has no score, without its path. */
+export function errorWords(error: Error): string {
   const own = error instanceof PictureError ? `${error.path}: ` : "";
   const message = error.message.startsWith(own) ? error.message.slice(own.length) : error.message;
   const advice = error instanceof GpuError && error.advice ? `; ${error.advice}` : "";
-  return { path, error: asText(inFlags(message + advice, runningOptions())) };
+  return asText(inFlags(message + advice, runningOptions()));
 }

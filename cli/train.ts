@@ -1,7 +1,15 @@
 import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { z } from "zod";
-import { divide, rankedSets, ratedRows, ratioShares, withoutCopiesOf, writeSplit } from "../models/data/index.ts";
+import {
+  divide,
+  knownSets,
+  rankedSets,
+  ratedRows,
+  ratioShares,
+  withoutCopiesOf,
+  writeSplit,
+} from "../models/data/index.ts";
 import { methods } from "../models/methods/index.ts";
 import type { Evaluation } from "../models/metrics/index.ts";
 import { classTable, constantsSentence } from "../models/report/class-table.ts";
@@ -25,6 +33,7 @@ import {
   openDataset,
   optionWords,
   rangeOf,
+  share,
   wholeNumber,
 } from "./data-options.ts";
 import {
@@ -50,6 +59,7 @@ interface TrainFlags extends DataOptions, DecodingOptions, TuningFlags {
   readonly validationShare: number;
   readonly splitSeed: number;
   readonly unlabelled?: string;
+  readonly unlabelledSet?: string;
   readonly extraLabels?: string;
   readonly ranked?: string;
   readonly out: string;
@@ -89,9 +99,20 @@ function registerMethod(train: Command, method: Method): void {
       wholeNumber(0),
       0,
     )
-    .option("--validation-share <n>", "share of the labelled pictures held out of training and reported", share, 0)
+    .option(
+      "--validation-share <n>",
+      "share of the labelled pictures held out of training and reported",
+      share("to below 1"),
+      0,
+    )
     .option("--split-seed <n>", "seed of the split", wholeNumber(0), 1)
     .option("--unlabelled <folder>", "further pictures without scores")
+    .addOption(
+      new Option(
+        "--unlabelled-set <name>",
+        "the known data set that --unlabelled holds, such as kadis-pristine: those of its pictures that its own list names",
+      ).choices(Object.keys(knownSets)),
+    )
     .option(
       "--extra-labels <csv>",
       "further rated pictures on the same scale, in the folder of the file; with --protocol official those without a part are trained on",
@@ -258,13 +279,6 @@ function rankedWords(found: number, kept: number): string {
   if (found === 0) return "";
   const without = found > kept ? ` (${found - kept} of validation or test pictures left out)` : "";
   return `, ${kept} ranked sets of copies${without}`;
-}
-
-/** A share below 1, for commander. */
-function share(text: string): number {
-  const value = Number(text);
-  if (!(value >= 0 && value < 1)) throw new InvalidArgumentError("expected a number from 0 to below 1");
-  return value;
 }
 
 /** Writes record and report and prints the results. Returns the record. */

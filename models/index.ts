@@ -27,6 +27,13 @@ export { type ModelCard, openModel, QualityNetwork, saveModel } from "./networks
 export { OptionError } from "./options.ts";
 export type { AdapterOptions } from "./scoring/device.ts";
 export type { DrawOptions, QualityMap } from "./scoring/explain.ts";
+export {
+  type LabelCounts,
+  LabelFileError,
+  type LabelOptions,
+  labelPool,
+  type PoolPicture,
+} from "./scoring/label-file.ts";
 export type { BatchReport } from "./scoring/network.ts";
 export type { PictureSource } from "./scoring/picture-source.ts";
 export {

@@ -83,3 +83,20 @@ export const kadis: SetDescription = {
     }).flat();
   },
 };
+
+/** The undegraded pictures of KADIS-700k alone, such as those that Dang et al. 2024 learn from without labels. */
+export const kadisPristine: SetDescription = {
+  ...kadis,
+  title: "KADIS-700k, pristine pictures",
+  size: 140_000,
+  rated: "nothing: the undegraded pictures alone",
+  layout: "kadis700k_ref_imgs.csv; ref_imgs/",
+  pictureFolders: ["ref_imgs"],
+  async read(files) {
+    const path = files.need("kadis700k_ref_imgs.csv");
+    return entriesOf(await readSheetOrCsv(path), path, ["ref_im"], (field, line): Entry => {
+      const name = field("ref_im");
+      return { name, group: name.replace(/\.[^.]*$/, ""), line };
+    });
+  },
+};

@@ -6,7 +6,7 @@ import type { Columns } from "../tables/columns.ts";
 import type { Table } from "../tables/table.ts";
 import { bid, cid2013, flive, flivePatches, koniq, livec, nnid, spaq } from "./authentic.ts";
 import type { Entry, SetDescription } from "./catalogue.ts";
-import { kadid, kadis, tid2013 } from "./distorted.ts";
+import { kadid, kadis, kadisPristine, tid2013 } from "./distorted.ts";
 import { SetFiles } from "./files.ts";
 import { koka10k } from "./koka.ts";
 
@@ -24,6 +24,7 @@ export const knownSets: Readonly<Record<string, SetDescription>> = {
   "flive-patches": flivePatches,
   kadid,
   kadis,
+  "kadis-pristine": kadisPristine,
   tid2013,
   koka10k,
 };

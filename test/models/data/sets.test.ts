@@ -237,6 +237,28 @@ describe("the layout of the authors", () => {
     expect(range).toBeUndefined();
   });
 
+  test("KADIS-700k, pristine: what its list names and ref_imgs holds; a folder that is not laid out so is refused", async () => {
+    const list = { "kadis700k_ref_imgs.csv": "ref_im,dist_type_1\nplant-14.png,7\nsea.png,12\n" };
+    const folder = await replica(
+      "kadis-pristine",
+      ["ref_imgs/plant-14.png", "ref_imgs/sea.png", "ref_imgs/other.png", "dist_imgs/plant-14_07_05.png"],
+      list,
+    );
+    const { rows, range } = await loadKnownSet("kadis-pristine", folder);
+    expect(rows.map(({ name, path, mos }) => [name, path.split("/").at(-2), mos])).toEqual([
+      ["plant-14.png", "ref_imgs", undefined],
+      ["sea.png", "ref_imgs", undefined],
+    ]);
+    expect(range).toBeUndefined();
+    const needs = "needs: kadis700k_ref_imgs.csv; ref_imgs/";
+    const other = await replica("kadis-unlisted", ["ref_imgs/sea.png"], {});
+    await expect(loadKnownSet("kadis-pristine", other)).rejects.toThrow(needs);
+    const empty = await replica("kadis-empty", [], list);
+    await expect(loadKnownSet("kadis-pristine", empty)).rejects.toThrow(needs);
+    const degraded = await replica("kadis-degraded", ["dist_imgs/plant-14_07_05.png"], list);
+    await expect(loadKnownSet("kadis-pristine", degraded)).rejects.toThrow("No usable row is left");
+  });
+
   test("FLIVE: pictures and patches, the split of the pictures for both", async () => {
     const files = {
       "labels_image.csv": "name,mos\nvoc/a.jpg,70\nava/b.jpg,60\nava/c.jpg,50\n",
