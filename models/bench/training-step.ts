@@ -10,7 +10,7 @@ import { ViT } from "../backbones/vit.ts";
 import { cplOptions } from "../methods/cpl/options.ts";
 import { type BatchLabels, labelTask } from "../methods/parts/label-loss.ts";
 import { QualityNetwork } from "../networks/model.ts";
-import type { PlannedPicture } from "../training/batches.ts";
+import type { LoadedBatch, PlannedPicture } from "../training/batches.ts";
 import { Stepper } from "../training/stepper.ts";
 import { PictureInputs } from "../views/inputs.ts";
 
@@ -41,7 +41,7 @@ export function trainingStepBenchmark(batch: number, side: number): Benchmark {
       const model = new QualityNetwork(device, options);
       const task = labelTask(options, ({ length }) => oneHotLabels(length, options.levels));
       const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] }, { task });
-      const batchOf = (size: number, picture: Tensor): Parameters<Stepper["step"]> => [
+      const batchOf = (size: number, picture: Tensor): [pictures: LoadedBatch["pictures"], rateFactor: number] => [
         Array.from({ length: size }, () => ({ planned, tensor: picture })),
         1,
       ];

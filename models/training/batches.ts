@@ -11,9 +11,9 @@ import type { TrainingData } from "./training.ts";
 export interface PlannedPicture {
   readonly path: string;
   readonly name: string;
-  /** Place in the labelled list, or in the unlabelled one; of a ranked picture that of its pair in the batch. */
+  /** Place in the labelled list, or in that of the unlabelled and further ones; of a ranked picture that of its pair in the batch. */
   readonly index: number;
-  readonly part: "labelled" | "unlabelled" | "ranked";
+  readonly part: "labelled" | "unlabelled" | "further" | "ranked";
   /** Of a ranked picture. */
   readonly level?: number;
   /** Where it is cropped, in the terms of the run's inputs, and whether it is mirrored. */
@@ -22,6 +22,8 @@ export interface PlannedPicture {
   readonly tokens?: number;
   /** Of a strong view: its seed or, with frozen sections, its number among those that are kept. */
   readonly strong?: number;
+  /** Of a turned view: quarters of a turn, anticlockwise, after the window. */
+  readonly quarters?: number;
 }
 
 /** What batches are planned from. */
@@ -32,7 +34,12 @@ export interface PlannedPhase {
   /** Its place among the phases, the first being 1. */
   readonly stage: number;
   /** Pictures in a batch, those of ranked pairs not counted. */
-  readonly batch: { readonly labelled: number; readonly unlabelled: number };
+  readonly batch: {
+    readonly labelled: number;
+    readonly unlabelled: number;
+    /** Unlabelled pictures that come in an order of their own. @default 0 */
+    readonly further?: number;
+  };
   /**
    * With unlabelled pictures, how long an epoch is: one pass over the unlabelled pictures, over the labelled ones, or as many batches
    * as both need. @default "unlabelled"
@@ -44,7 +51,8 @@ export interface PlannedPhase {
 
 /**
  * The batches of one epoch; the same seed, stage and epoch give the same batches. In each come first the pairs of ranked
- * copies, the better one of a pair before the worse, then the labelled pictures, then the others; views of a picture lie side by side.
+ * copies, the better one of a pair before the worse, then the labelled pictures, the unlabelled, the further ones; views of a picture lie
+ * side by side.
  */
 export function planEpoch(
   phase: PlannedPhase,
@@ -88,15 +96,15 @@ function scoredBatches(
   parts: Parts,
   options: TrainingOptions & Partial<StrongOptions>,
 ): PlannedPicture[][] {
-  const view = viewDrawer(random, options);
-  const shown = (part: "labelled" | "unlabelled") => (taken: { row: Row; index: number }[]) =>
+  const view = viewsDrawer(random, options);
+  const shown = (part: keyof PartViews) => (taken: { row: Row; index: number }[]) =>
     taken.flatMap(({ row: { path, name }, index }) =>
-      views[part].map((kind) => ({ path, name, index, part, ...view(kind) })),
+      view(views[part] ?? []).map((seen) => ({ path, name, index, part, ...seen })),
     );
-  const [labelledViews, unlabelledViews] = [shown("labelled"), shown("unlabelled")];
+  const [labelledViews, unlabelledViews, furtherViews] = [shown("labelled"), shown("unlabelled"), shown("further")];
   const { trainCrops } = options;
   const labelled = cycle(parts.labelled, random.fork("labelled"));
-  const { labelled: labelledBatch, unlabelled: unlabelledBatch } = batch;
+  const { labelled: labelledBatch, unlabelled: unlabelledBatch, further: furtherBatch = 0 } = batch;
   if (unlabelledBatch === 0) {
     const sizes: number[] = [];
     for (let left = parts.labelled.length * trainCrops; left > 0; left -= labelledBatch)
@@ -107,6 +115,7 @@ function scoredBatches(
     return (whole.length > 0 ? whole : batches.filter(({ size }) => size > 1)).map((batch) => batch.views);
   }
   const unlabelled = cycle(parts.unlabelled, random.fork("unlabelled"));
+  const further = cycle(parts.unlabelled, random.fork("further"));
   const crops = { labelled: parts.labelled.length * trainCrops, unlabelled: parts.unlabelled.length * trainCrops };
   const passes = {
     labelled: Math.ceil(crops.labelled / labelledBatch),
@@ -116,19 +125,28 @@ function scoredBatches(
   return Array.from({ length: steps }, (_, step) => {
     const left = crops.unlabelled - step * unlabelledBatch;
     const count = length === "unlabelled" ? Math.min(left, unlabelledBatch) : unlabelledBatch;
-    return [...labelledViews(labelled.take(labelledBatch)), ...unlabelledViews(unlabelled.take(count))];
+    return [
+      ...labelledViews(labelled.take(labelledBatch)),
+      ...unlabelledViews(unlabelled.take(count)),
+      ...furtherViews(further.take(furtherBatch)),
+    ];
   });
 }
 
-type DrawnView = Pick<PlannedPicture, "window" | "tokens" | "strong">;
+type DrawnView = Pick<PlannedPicture, "window" | "tokens" | "strong" | "quarters">;
 
-/** Draws one view after another; with frozen sections among those that are kept. */
-function viewDrawer(random: Random, options: TrainingOptions & Partial<StrongOptions>): (kind: ViewKind) => DrawnView {
+/** Draws the views of one picture after another; with frozen sections among those that are kept. */
+function viewsDrawer(
+  random: Random,
+  options: TrainingOptions & Partial<StrongOptions>,
+): (kinds: readonly ViewKind[]) => DrawnView[] {
   const windows = random.fork("windows");
   const tokens = random.fork("tokens");
   const strong = random.fork("strong");
   const most = options.resize - options.crop + 1;
   const kept = options.frozen > 0 ? { windows: viewWindows(options), strong: options.strongViews! } : undefined;
+  // Of kept views, the first is kept in all turns.
+  const isTurned = (kinds: readonly ViewKind[]) => kinds.includes("turned");
   const along = () => (options.cropFrom === "resized" ? windows.integer(most) : windows.uniform());
   const window = () =>
     kept?.windows[windows.integer(kept.windows.length)] ?? {
@@ -136,11 +154,18 @@ function viewDrawer(random: Random, options: TrainingOptions & Partial<StrongOpt
       left: along(),
       flip: windows.integer(2) === 1 && options.flip,
     };
-  return (kind) => ({
-    window: window(),
+  const drawn = (kind: ViewKind, before: DrawnView | undefined, kinds: readonly ViewKind[]): DrawnView => ({
+    // What is turned is the view before.
+    window: kind === "turned" ? before!.window : kept && isTurned(kinds) ? kept.windows[0]! : window(),
     ...(options.tokenShare < 1 && { tokens: tokens.integer(2 ** 32) }),
     ...(kind === "strong" && { strong: strong.integer(kept ? kept.strong : 2 ** 32) }),
+    ...(kind === "turned" && { quarters: (before!.quarters ?? 0) + 1 }),
   });
+  return (kinds) => {
+    const views: DrawnView[] = [];
+    for (const kind of kinds) views.push(drawn(kind, views.at(-1), kinds));
+    return views;
+  };
 }
 
 /** Endless shuffled passes over rows. */
@@ -200,14 +225,26 @@ export function groupsOf(batch: readonly PlannedPicture[], views: PartViews): Ro
   const groups: RowGroup[] = [];
   for (let start = 0; start < batch.length; ) {
     const { part } = batch[start]!;
-    const length = part === "ranked" ? 2 : views[part].length;
+    const length = viewsOf(views, part);
     groups.push({ start, rows: batch.slice(start, start + length) });
     start += length;
   }
   return groups;
 }
 
-/** Rows that so many pictures of a phase's batch are. */
-export function rowsIn({ labelled, unlabelled }: PlannedPhase["batch"], views: PartViews = oneView): number {
-  return labelled * views.labelled.length + unlabelled * views.unlabelled.length;
+/** Rows of one picture of a part, or of a ranked pair. */
+export function viewsOf(views: PartViews, part: PlannedPicture["part"]): number {
+  return part === "ranked" ? 2 : (views[part] ?? []).length;
+}
+
+/** Rows that the pictures of a phase's batch are. */
+export function rowsIn(
+  { labelled, unlabelled, further = 0 }: PlannedPhase["batch"],
+  views: PartViews = oneView,
+): number {
+  const parts = { labelled, unlabelled, further };
+  return Object.entries(parts).reduce(
+    (rows, [part, count]) => rows + count * viewsOf(views, part as keyof PartViews),
+    0,
+  );
 }

@@ -82,16 +82,18 @@ export function expectFit(
 
 /** The options that make batches of a phase so large. */
 function batchWords(phase: Phase, size: number): string {
-  const { labelled, unlabelled } = batchOf(phase, size);
-  const sizes = [labelled, unlabelled];
+  const { labelled, unlabelled, further } = batchOf(phase, size);
+  const sizes = [labelled, unlabelled, further];
   return phase.batchOptions.map((name, i) => `\`${name}\` ${sizes[i]}`).join(" ");
 }
 
 /** A batch of a phase of so many pictures. */
-function batchOf({ batch: { labelled, unlabelled } }: Phase, size: number): Phase["batch"] {
-  if (unlabelled === 0) return { labelled: size, unlabelled: 0 };
-  const share = Math.max(1, Math.floor((size * labelled) / (labelled + unlabelled)));
-  return { labelled: share, unlabelled: size - share };
+function batchOf({ batch }: Phase, size: number): Required<Phase["batch"]> {
+  const { labelled, unlabelled, further = 0 } = batch;
+  if (unlabelled === 0) return { labelled: size, unlabelled: 0, further: 0 };
+  const share = size / (labelled + unlabelled);
+  const given = Math.max(1, Math.floor(labelled * share));
+  return { labelled: given, unlabelled: size - given, further: Math.ceil(further * share) };
 }
 
 /** Two steps with a batch of pictures while the store holds `kept`; the second step may need more than the first. */
@@ -104,7 +106,7 @@ function rehearse(
 ): void {
   const { device } = stepper;
   const { views = oneView } = phase;
-  const { labelled, unlabelled } = batchOf(phase, batch);
+  const { labelled, unlabelled, further } = batchOf(phase, batch);
   const picture = () => device.owned("pictures", () => Tensor.empty(device, inputs.shape).keep());
   const stored = Array.from({ length: Math.max(1, kept - inputs.size) }, picture);
   const window = { top: 0, left: 0, flip: false };
@@ -112,6 +114,7 @@ function rehearse(
     planned: {
       ...{ path: "", name: "", index: 0, window, part, ...(tokenShare < 1 && { tokens: 0 }) },
       ...(view === "strong" && { strong: 0 }),
+      ...(view === "turned" && { quarters: 1 }),
     },
     tensor: stored[0]!,
   });
@@ -121,6 +124,7 @@ function rehearse(
     ...rows(pairs, "ranked", ["weak", "weak"]),
     ...rows(labelled, "labelled", views.labelled),
     ...rows(unlabelled, "unlabelled", views.unlabelled),
+    ...rows(further, "further", views.further ?? []),
   ];
   stepper.rehearse(pictures, 2);
 }

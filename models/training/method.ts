@@ -37,7 +37,10 @@ export interface PartRows {
   readonly views: number;
 }
 
-/** The rows of a micro-batch, of which none is cut between the views of a picture: first pairs, then labelled, then unlabelled pictures. */
+/**
+ * The rows of a micro-batch, of which none is cut between the views of a picture: first pairs, then labelled, unlabelled, and further
+ * unlabelled pictures.
+ */
 export type BatchRows = Readonly<Record<PlannedPicture["part"], PartRows>>;
 
 /** A micro-batch's share of the batch's loss, [1], and of further numbers that add up as it does, [1] each, such as the share of pictures taken. */
@@ -46,17 +49,33 @@ export interface StepLoss {
   readonly figures?: Readonly<Record<string, Tensor>>;
 }
 
+/** Where a step stands in its phase. */
+export interface StepPlace {
+  /** Steps of the phase before it. */
+  readonly step: number;
+  /** Steps of the phase. */
+  readonly steps: number;
+  /** Epochs of the phase before its own. */
+  readonly epoch: number;
+}
+
 /** What the steps of a phase learn. */
 export interface StepTask {
-  /** What the loss of a batch reads beside the network's outputs, by name. Batches of one make-up have the same shapes. */
-  targets(views: readonly PlannedPicture[]): Targets;
+  /**
+   * What the loss of a batch reads beside the network's outputs, by name. Batches of one make-up have the same shapes. What depends on the
+   * place of a step goes in here, for the loss is recorded once for many steps.
+   */
+  targets(views: readonly PlannedPicture[], place: StepPlace): Targets;
   /**
    * Recorded on the tape, and replayed: what is derived from the outputs here is derived anew in each step.
    * @param targets what {@link targets} gave, on the device
+   * @param input what the outputs were made of, a row a view; `inputs.forward` takes it, as a whole or in part
    */
-  loss(outputs: Outputs, targets: Readonly<Record<string, Tensor>>, rows: BatchRows): StepLoss;
+  loss(outputs: Outputs, targets: Readonly<Record<string, Tensor>>, rows: BatchRows, input: Tensor): StepLoss;
   /** Names of the figures that {@link loss} may give; one that it leaves out counts 0. */
   readonly figures?: readonly string[];
+  /** What learns beside the network and ends with the phase, such as a projection; a checkpoint holds it. Rates are those of fresh layers. */
+  modules?(): readonly NamedTensor[];
   /** Device state that steps change, such as a teacher or running means; a checkpoint holds it. */
   tensors?(): readonly NamedTensor[];
   /** Recorded after the parameters of a step were updated: how the device state moves on. */
@@ -67,6 +86,8 @@ export interface StepTask {
 export interface PhaseRun extends StepTask {
   /** @returns whether it did what is worth a checkpoint */
   beforeEpoch?(epoch: number): Promise<boolean>;
+  /** Asked before the targets of a step. */
+  beforeStep?(place: StepPlace): Promise<void>;
   afterEpoch?(): void;
   /** State on the host that a checkpoint holds, by name. */
   arrays?(): Readonly<Record<string, HostArray>>;

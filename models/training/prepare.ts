@@ -1,6 +1,6 @@
 import type { RankedPicture } from "../data/index.ts";
 import type { Inputs } from "../views/inputs.ts";
-import type { PartViews } from "../views/view-kind.ts";
+import { kindsIn, type PartViews } from "../views/view-kind.ts";
 import { pairsInBatch } from "./batches.ts";
 import type { Phase } from "./method.ts";
 import type { TrainingOptions } from "./options.ts";
@@ -18,7 +18,8 @@ export async function prepareInputs(
   { signal, progress }: Pick<TrainingHooks, "signal" | "progress">,
 ): Promise<void> {
   const { labelled, unlabelled, test, validation = [] } = data;
-  const strong = (part: keyof PartViews) => phases.some(({ views }) => views?.[part].includes("strong"));
+  const strong = (part: keyof PartViews) => phases.some(({ views }) => views?.[part]?.includes("strong"));
+  const turned = phases.some(({ views }) => kindsIn(views).includes("turned"));
   let bar: ProgressSink | undefined;
   const started = (views: number) => {
     bar = progress?.("frozen sections", views);
@@ -29,6 +30,7 @@ export async function prepareInputs(
       {
         trained: [...labelled, ...unlabelled],
         strong: [...(strong("labelled") ? labelled : []), ...(strong("unlabelled") ? unlabelled : [])],
+        turned: turned ? unlabelled : [],
         others: [...rankedPictures(data, options), ...validation, ...test],
       },
       { signal, progress: started },

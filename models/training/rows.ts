@@ -3,7 +3,7 @@ import { reshape } from "../../engine/ops/shape.ts";
 import { type MicroBatch, microBatches } from "../../engine/optim/accumulate.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { PartViews } from "../views/view-kind.ts";
-import { groupsOf, type PlannedPicture } from "./batches.ts";
+import { groupsOf, type PlannedPicture, viewsOf } from "./batches.ts";
 import type { BatchRows, PartRows } from "./method.ts";
 
 /** A micro-batch, and what its rows are. */
@@ -24,7 +24,7 @@ export function rowRuns(batch: readonly PlannedPicture[], views: PartViews, size
       first: before,
       count: own.length,
       size: all.length,
-      views: wanted === "ranked" ? 2 : views[wanted].length,
+      views: viewsOf(views, wanted),
     };
   };
   return microBatches(batch.length, size, lengths).map(({ start, count }) => ({
@@ -34,6 +34,7 @@ export function rowRuns(batch: readonly PlannedPicture[], views: PartViews, size
       ranked: partIn("ranked", start, count),
       labelled: partIn("labelled", start, count),
       unlabelled: partIn("unlabelled", start, count),
+      further: partIn("further", start, count),
     },
   }));
 }

@@ -214,8 +214,11 @@ export class Session {
         this.#report(batch);
         const { pictures } = batch;
         if (pictures.filter(({ planned }) => planned.part !== "ranked").length > 1) {
-          const factor = this.#schedules[position.stage - 1]!(position.epoch * batches.length + position.step);
-          const report = await this.#stepper.step(pictures, factor);
+          const { epoch } = position;
+          const step = epoch * batches.length + position.step;
+          const place = { step, steps: phase.epochs * batches.length, epoch };
+          await this.#run!.beforeStep?.(place);
+          const report = await this.#stepper.step(pictures, this.#schedules[position.stage - 1]!(step), place);
           this.#note(phase, report);
           bar?.advance(pictures.length, `loss ${report.loss.toFixed(4)}`);
           this.#logMemory(phase);

@@ -11,7 +11,7 @@ import type { ModelCard, QualityNetwork } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { oneView, type PartViews } from "../views/view-kind.ts";
 import type { LoadedBatch } from "./batches.ts";
-import type { Phase, StepLoss, StepTask, Targets } from "./method.ts";
+import type { Phase, StepLoss, StepPlace, StepTask, Targets } from "./method.ts";
 import type { TrainingOptions } from "./options.ts";
 import { type RowRun, rowRuns, rowsOf } from "./rows.ts";
 import { TrainingError } from "./training.ts";
@@ -30,6 +30,9 @@ interface StepInputs {
   /** What the task's loss reads beside the outputs. */
   readonly targets: Readonly<Record<string, Tensor>>;
 }
+
+/** The first step of a phase that has no other. */
+const firstPlace: StepPlace = { step: 0, steps: 1, epoch: 0 };
 
 /** What a phase has its steps learn. */
 export interface Learning {
@@ -77,11 +80,14 @@ export class Stepper {
     this.#learning = learning;
     const { frozenNames } = model;
     const tensors = model.tensors().filter(({ name }) => !frozenNames.has(name));
-    const groups = parameterGroups(tensors, {
+    const modules = learning?.task.modules?.() ?? [];
+    const beside = new Set(modules.map(({ name }) => name));
+    const depth = (name: string) => (beside.has(name) ? model.backbone.layers : model.depthOf(name));
+    const groups = parameterGroups([...tensors, ...modules], {
       rate,
       decay,
-      fresh: { rate: freshRate, names: new Set(fresh) },
-      ...(layerDecay < 1 && { layers: { decay: layerDecay, depth: (name: string) => model.depthOf(name) } }),
+      fresh: { rate: freshRate, names: new Set([...fresh, ...beside]) },
+      ...(layerDecay < 1 && { layers: { decay: layerDecay, depth } }),
     });
     this.optimiser = new Optimiser(groups, {
       kind,
@@ -110,9 +116,10 @@ export class Stepper {
   /**
    * One batch forward and backward, in micro-batches when the options ask for them, and into the parameters. From the
    * third batch of the same make-up on it is the replay of a plan.
+   * @param place what the task's targets may depend on
    */
-  async step(pictures: LoadedBatch["pictures"], rateFactor: number): Promise<StepReport> {
-    const reads = this.#record(pictures, rateFactor);
+  async step(pictures: LoadedBatch["pictures"], rateFactor: number, place = firstPlace): Promise<StepReport> {
+    const reads = this.#record(pictures, rateFactor, place);
     const [loss, state, ...figures] = await Promise.all([reads.loss, reads.state, ...reads.figures]);
     return {
       loss,
@@ -126,7 +133,7 @@ export class Stepper {
     const [before, averaged, batch] = [this.optimiser.steps, this.average?.steps, this.#batch];
     this.#batch = undefined;
     try {
-      for (let step = 0; step < steps; step++) this.#record(pictures, 1);
+      for (let step = 0; step < steps; step++) this.#record(pictures, 1, { step, steps, epoch: 0 });
     } finally {
       this.#forget();
       this.#batch = batch;
@@ -135,9 +142,9 @@ export class Stepper {
     }
   }
 
-  #record(pictures: LoadedBatch["pictures"], rateFactor: number) {
+  #record(pictures: LoadedBatch["pictures"], rateFactor: number, place: StepPlace) {
     const planned = pictures.map((picture) => picture.planned);
-    const targets = this.#stepTask.targets(planned);
+    const targets = this.#stepTask.targets(planned, place);
     const runs = rowRuns(planned, this.#learning?.views ?? oneView, this.#options.microBatch || planned.length);
     // All that the recorded work depends on: which rows it takes for what, the shapes that it reads, and what the tuner had chosen.
     const shapes = Object.entries(targets).map(([name, { shape }]) => [name, shape]);
@@ -195,7 +202,9 @@ export class Stepper {
 
   #assembled(pictures: LoadedBatch["pictures"]): Tensor {
     return this.#inputs.assemble(
-      pictures.map(({ planned: { window, tokens, strong }, tensor }) => ({ tensor, window, tokens, strong })),
+      pictures.map(({ planned: { window, tokens, strong, quarters }, tensor }) => ({
+        ...{ tensor, window, tokens, strong, quarters },
+      })),
     );
   }
 
@@ -206,8 +215,8 @@ export class Stepper {
   ): StepLoss {
     const { figures: names = [] } = this.#stepTask;
     const share = ({ start, count, rows }: RowRun) => {
-      const outputs = this.#inputs.forward(rowsOf(pictures, start, count), true);
-      const { loss, figures = {} } = this.#stepTask.loss(outputs, targets, rows);
+      const input = rowsOf(pictures, start, count);
+      const { loss, figures = {} } = this.#stepTask.loss(this.#inputs.forward(input, true), targets, rows, input);
       const none = () => Tensor.constant(this.device, Float32Array.of(0), [1]);
       return [loss, ...names.map((name) => figures[name] ?? none())];
     };
@@ -235,6 +244,7 @@ export class Stepper {
     return [
       ...this.optimiser.tensors("optimiser"),
       ...(this.average?.tensors("average") ?? []),
+      ...(this.#learning?.task.modules?.() ?? []),
       ...(this.#learning?.task.tensors?.() ?? []),
     ];
   }

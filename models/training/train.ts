@@ -11,8 +11,8 @@ import { type ModelCard, openModel, QualityNetwork } from "../networks/model.ts"
 import { pictureInputs } from "../views/crop-inputs.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { PrefixInputs } from "../views/prefix-inputs.ts";
-import { oneView } from "../views/view-kind.ts";
-import { pairsInBatch, rowsIn } from "./batches.ts";
+import { kindsIn, oneView } from "../views/view-kind.ts";
+import { pairsInBatch, rowsIn, viewsOf } from "./batches.ts";
 import { type Checkpoint, loadCheckpoint, readCheckpoint } from "./checkpoint.ts";
 import type { Method, Phase } from "./method.ts";
 import type { StrongOptions, TrainingOptions } from "./options.ts";
@@ -197,8 +197,11 @@ async function openInputs(
   { featureFolder, folder, log, decoding = {} }: TrainingHooks,
 ): Promise<Inputs> {
   const { frozen, strong, strongViews = 0 } = options;
-  const showing = { decoding, ...(strong && { strong: { set: strong, kept: strongViews } }) };
-  const sizes = method.phases(options).map(({ batch, views }) => rowsIn(batch, views));
+  const phases = method.phases(options);
+  // Where turns are to be told, strong views are not turned.
+  const turned = phases.some(({ views }) => kindsIn(views).includes("turned"));
+  const showing = { decoding, turned, ...(strong && { strong: { set: strong, kept: strongViews } }) };
+  const sizes = phases.map(({ batch, views }) => rowsIn(batch, views));
   const batch = Math.max(...sizes) + 2 * pairsInBatch(ranked, options);
   const inUse = Math.max(batch, evaluationBatch);
   if (frozen === 0) return pictureInputs(model, inUse, undefined, showing);
@@ -223,7 +226,9 @@ const networkOptions = [
 function expectEnough(data: TrainingData, options: TrainingOptions, phases: readonly Phase[]): void {
   const { labelled, ranked } = data;
   const { microBatch } = options;
-  const views = phases.flatMap((phase) => Object.values(phase.views ?? oneView)).map(({ length }) => length);
+  const views = phases.flatMap(({ views = oneView }) =>
+    (["labelled", "unlabelled", "further"] as const).map((part) => viewsOf(views, part)),
+  );
   const together = Math.max(...views, pairsInBatch(ranked, options) > 0 ? 2 : 1);
   if (microBatch > 0 && microBatch < together)
     throw new TrainingError(

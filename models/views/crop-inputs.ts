@@ -3,8 +3,7 @@ import type { Shape, Tensor } from "../../engine/tensor.ts";
 import { type Decoding, decode, TensorStore } from "../data/index.ts";
 import type { Outputs, QualityNetwork } from "../networks/model.ts";
 import { cutCrops, placeAt, uploadView, type View } from "./crops.ts";
-import { type InputItem, type InputOptions, type Inputs, PictureInputs, type Wanted, withStrong } from "./inputs.ts";
-import type { StrongSet } from "./strong.ts";
+import { changedViews, type InputItem, type InputOptions, type Inputs, PictureInputs, type Wanted } from "./inputs.ts";
 
 /**
  * Crops of pictures at their own size; a picture that is smaller than one is enlarged to it. A window's top and left are shares,
@@ -15,12 +14,13 @@ export class CropInputs extends TensorStore<Wanted, View> implements Inputs {
   readonly shape: Shape;
   readonly decoding: Decoding;
   readonly #model: QualityNetwork;
-  readonly #strong: StrongSet | undefined;
+  readonly #options: InputOptions;
 
   /** @param inUse crops that the caller holds at a time; no more are kept, as hardly one comes twice */
-  constructor(model: QualityNetwork, inUse: number, { decoding = {}, strong }: InputOptions = {}) {
-    const { device, options } = model;
-    const { crop } = options;
+  constructor(model: QualityNetwork, inUse: number, options: InputOptions = {}) {
+    const { device } = model;
+    const { crop } = model.options;
+    const { decoding = {} } = options;
     const source = {
       key: ({ path, window }: Wanted) => (window ? `${path} ${window.top} ${window.left}` : path),
       read: async ({ path, window = { top: 0.5, left: 0.5 } }: Wanted) =>
@@ -32,20 +32,20 @@ export class CropInputs extends TensorStore<Wanted, View> implements Inputs {
     this.shape = [1, crop, crop, 3];
     this.decoding = decoding;
     this.#model = model;
-    this.#strong = strong?.set;
+    this.#options = options;
   }
 
   assemble(items: readonly InputItem[]): Tensor {
     const { crop } = this.#model.options;
     const crops = stack(items.map(({ tensor }) => tensor));
     const flips = items.flatMap(({ window }) => (window ? [{ top: 0, left: 0, flip: window.flip === true }] : []));
-    return flips.length === 0 ? crops : withStrong(cropAndFlip(crops, flips, crop, crop), items, this.#strong);
+    return flips.length === 0 ? crops : changedViews(cropAndFlip(crops, flips, crop, crop), items, this.#options);
   }
 
   async prepare(): Promise<void> {}
 
-  forward(batch: Tensor, training: boolean): Outputs {
-    return this.#model.forward(batch, training);
+  forward(batch: Tensor, training: boolean, model = this.#model): Outputs {
+    return model.forward(batch, training);
   }
 }
 

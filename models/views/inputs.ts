@@ -1,3 +1,5 @@
+import { slice } from "../../engine/ops/join.ts";
+import { arrange } from "../../engine/ops/pictures/arrange.ts";
 import { type CropWindow, centerCrop, cropAndFlip, stack } from "../../engine/ops/pictures/image.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
 import { type Decoding, type Loaded, PictureStore } from "../data/index.ts";
@@ -12,6 +14,8 @@ export interface Wanted {
   readonly window?: CropWindow;
   /** Of a strong view: its seed or, where views are kept, its number among them. */
   readonly strong?: number | undefined;
+  /** Quarters of a turn after the window. */
+  readonly quarters?: number | undefined;
 }
 
 /** A loaded picture, with the window it was wanted for. */
@@ -22,6 +26,7 @@ export interface InputItem {
   readonly tokens?: number | undefined;
   /** As of {@link Wanted}. */
   readonly strong?: number | undefined;
+  readonly quarters?: number | undefined;
 }
 
 /** Pictures of a run. */
@@ -30,6 +35,8 @@ export interface WantedPictures {
   readonly trained: readonly Wanted[];
   /** Those of them whose strong views are wanted too. */
   readonly strong: readonly Wanted[];
+  /** Those of them that are wanted turned by every quarter, too. */
+  readonly turned?: readonly Wanted[];
   /** Of which only the centre is wanted. */
   readonly others: readonly Wanted[];
 }
@@ -40,6 +47,8 @@ export interface InputOptions {
   readonly decoding?: Decoding;
   /** How strong views are made, and how many of a picture are kept where views are kept. */
   readonly strong?: { readonly set: StrongSet; readonly kept: number };
+  /** Whether turns are a task, so that strong views are not turned. @default false */
+  readonly turned?: boolean;
 }
 
 export interface PrepareHooks {
@@ -70,8 +79,8 @@ export interface Inputs {
    * @throws the signal's reason when it aborts; what is done by then stays
    */
   prepare(pictures: WantedPictures, hooks: PrepareHooks): Promise<void>;
-  /** A batch through the model, from where the inputs stand. */
-  forward(batch: Tensor, training: boolean): Outputs;
+  /** A batch through the model, from where the inputs stand. @param model another than theirs, with the same frozen sections */
+  forward(batch: Tensor, training: boolean, model?: QualityNetwork): Outputs;
   dispose(): void;
 }
 
@@ -88,27 +97,28 @@ export class PictureInputs extends PictureStore implements Inputs {
   readonly shape: Shape;
   readonly decoding: Decoding;
   readonly #model: QualityNetwork;
-  readonly #strong: StrongSet | undefined;
+  readonly #options: InputOptions;
 
   /** @param inUse, cacheBytes as of {@link PictureStore} */
-  constructor(model: QualityNetwork, inUse: number, cacheBytes?: number, { decoding = {}, strong }: InputOptions = {}) {
+  constructor(model: QualityNetwork, inUse: number, cacheBytes?: number, options: InputOptions = {}) {
     const { resize } = model.options;
+    const { decoding = {} } = options;
     super(model.device, resize, inUse, cacheBytes, decoding);
     this.decoding = decoding;
     this.shape = [1, resize, resize, 3];
     this.#model = model;
-    this.#strong = strong?.set;
+    this.#options = options;
   }
 
   assemble(items: readonly InputItem[]): Tensor {
     const { crop } = this.#model.options;
-    return withStrong(cut(items, crop), items, this.#strong);
+    return changedViews(cut(items, crop), items, this.#options);
   }
 
   async prepare(): Promise<void> {}
 
-  forward(batch: Tensor, training: boolean): Outputs {
-    return this.#model.forward(batch, training);
+  forward(batch: Tensor, training: boolean, model = this.#model): Outputs {
+    return model.forward(batch, training);
   }
 }
 
@@ -119,19 +129,45 @@ export function cut(items: readonly InputItem[], crop: number): Tensor {
   return windows.length === 0 ? centerCrop(whole, crop, crop) : cropAndFlip(whole, windows, crop, crop);
 }
 
-/** A batch of weak views [N, crop, crop, 3], in which the rows of strong ones are written anew from their pictures. */
-export function withStrong(batch: Tensor, items: readonly InputItem[], set: StrongSet | undefined): Tensor {
-  const rows = items.flatMap(({ tensor, strong }, row) =>
-    strong === undefined ? [] : [{ tensor, row, seed: strong }],
-  );
-  if (rows.length === 0) return batch;
-  if (!set) throw new Error("strong views are wanted, and nothing says how they are made");
-  const pictures = stack(rows.map(({ tensor }) => tensor));
-  const views = strongViews(pictures, { set, crop: batch.shape[1]!, seeds: rows.map(({ seed }) => seed) });
+/**
+ * A batch of weak views [N, crop, crop, 3], in which the rows of strong ones are written anew from their pictures, and others turned by
+ * the quarters that they are wanted with.
+ */
+export function changedViews(batch: Tensor, items: readonly InputItem[], options: InputOptions): Tensor {
+  const rows = items.map(({ tensor, strong, quarters = 0 }, row) => ({ tensor, row, strong, quarters }));
+  const strong = rows.flatMap((row) => (row.strong === undefined ? [] : [{ ...row, seed: row.strong }]));
+  if (strong.length > 0) write(batch, strong, stronglyChanged(strong, batch.shape[1]!, options));
+  const turned = rows.filter(({ quarters }) => quarters > 0);
+  if (turned.length > 0) write(batch, turned, turnedRows(batch, turned));
+  return batch;
+}
+
+function stronglyChanged(
+  rows: readonly { readonly tensor: Tensor; readonly seed: number }[],
+  crop: number,
+  { strong, turned }: InputOptions,
+): Tensor {
+  if (!strong) throw new Error("strong views are wanted, and nothing says how they are made");
+  const { set } = strong;
+  return strongViews(stack(rows.map(({ tensor }) => tensor)), {
+    ...{ set, crop, seeds: rows.map(({ seed }) => seed) },
+    ...(turned && set === "quality" && { leaveOut: ["rotation" as const] }),
+  });
+}
+
+/** Rows of a batch by whole quarters: pixels change places, and keep their bits. */
+function turnedRows(batch: Tensor, rows: readonly { readonly row: number; readonly quarters: number }[]): Tensor {
+  const side = batch.shape[1]!;
+  const part = { top: 0, left: 0, height: side, width: side };
+  const whole = stack(rows.map(({ row }) => slice(batch, [row, 0, 0, 0], [row + 1, side, side, 3])));
+  const turns = rows.map(({ quarters }) => ({ part, quarters }));
+  return arrange(whole, turns, side);
+}
+
+function write(batch: Tensor, rows: readonly { readonly row: number }[], views: Tensor): void {
   const bytes = views.sizeBytes / rows.length;
   const { stream } = batch.device;
   rows.forEach(({ row }, i) => {
     stream.copy(views.allocation, i * bytes, batch.allocation, row * bytes, bytes);
   });
-  return batch;
 }

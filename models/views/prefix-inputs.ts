@@ -24,6 +24,7 @@ interface StoredView {
   readonly path: string;
   readonly window: CropWindow;
   readonly strong?: number | undefined;
+  readonly quarters?: number | undefined;
 }
 
 /** What is kept of pictures, and where. */
@@ -56,7 +57,7 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
     const [centre] = viewWindows(model.options);
     const hashes = new Map<string, Promise<string>>();
     const broken = new Map<string, unknown>();
-    const viewOf = ({ window = centre!, strong }: Wanted) => viewName({ window, strong }, options);
+    const viewOf = ({ window = centre!, ...changed }: Wanted) => viewName({ ...changed, window }, options);
     const read = async (wanted: Wanted) => {
       const { path } = wanted;
       if (broken.has(path)) throw broken.get(path);
@@ -108,7 +109,10 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
   }
 
   /** Computes the rows that are not there yet. Pictures that cannot be decoded come as errors when they are loaded. */
-  async prepare({ trained, strong, others }: WantedPictures, { signal, progress }: PrepareHooks): Promise<void> {
+  async prepare(
+    { trained, strong, turned = [], others }: WantedPictures,
+    { signal, progress }: PrepareHooks,
+  ): Promise<void> {
     const windows = viewWindows(this.#model.options);
     const { kept = 0 } = this.#options.strong ?? {};
     const views: StoredView[] = [
@@ -116,6 +120,7 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
       ...strong.flatMap(({ path }) =>
         Array.from({ length: kept }, (_, number) => ({ path, window: windows[0]!, strong: number })),
       ),
+      ...turned.flatMap(({ path }) => [1, 2, 3].map((quarters) => ({ path, window: windows[0]!, quarters }))),
       ...others.map(({ path }) => ({ path, window: windows[0]! })),
     ];
     const missing = await this.#missing(views);
@@ -150,9 +155,9 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
           bar.advance(1);
           continue;
         }
-        const { window, strong } = loaded.row;
+        const { window, strong, quarters } = loaded.row;
         const seed = strong === undefined ? undefined : await this.#seed(loaded.row.path, strong);
-        batch.push({ tensor: loaded.tensor, window, strong: seed, view: loaded.row });
+        batch.push({ tensor: loaded.tensor, window, strong: seed, quarters, view: loaded.row });
         if (batch.length < most) continue;
         const next = start();
         next.catch(() => {});
@@ -173,8 +178,8 @@ export class PrefixInputs extends TensorStore<Wanted, Float32Array<ArrayBuffer>>
     return seeds.length === 0 ? rows : drawTokens(rows, this.#mapShape!, seeds, this.#model.options.tokenShare);
   }
 
-  forward(batch: Tensor, training: boolean): Outputs {
-    return this.#model.forwardRows(batch, this.#mapIn(batch), training);
+  forward(batch: Tensor, training: boolean, model = this.#model): Outputs {
+    return model.forwardRows(batch, this.#mapIn(batch), training);
   }
 
   /** Shape of the map in rows with all tokens or with a share of them. */
@@ -230,8 +235,10 @@ function rowFile(hash: string, view: string): string {
 }
 
 /** Names a view among those of a picture. */
-function viewName({ window, strong }: Omit<StoredView, "path">, options: InputOptions): string {
-  return strong === undefined ? windowName(window) : `${options.strong!.set}-${strong}`;
+function viewName({ window, strong, quarters = 0 }: Omit<StoredView, "path">, options: InputOptions): string {
+  if (strong === undefined) return `${windowName(window)}${quarters > 0 ? `-turned-${quarters}` : ""}`;
+  const { set } = options.strong!;
+  return `${set}${options.turned && set === "quality" ? "-upright" : ""}-${strong}`;
 }
 
 /** SHA-256 of a file's content, computed once. */

@@ -13,6 +13,7 @@ import { abs, relu, scale, square } from "../../../engine/ops/unary.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { expectation, scoreSet } from "../../labels/labels.ts";
 import { type HeadName, heads } from "../../networks/heads.ts";
+import type { Outputs } from "../../networks/model.ts";
 import { OptionError } from "../../options.ts";
 import type { PlannedPicture } from "../../training/batches.ts";
 import type { BatchRows, HostArray, StepTask } from "../../training/method.ts";
@@ -110,14 +111,13 @@ function labelLoss(
 }
 
 /** Learns given labels. @param labelsOf labels of the pictures of a batch */
-export function labelTask(
-  options: LossOptions,
-  labelsOf: (pictures: readonly PlannedPicture[]) => BatchLabels,
-): StepTask {
+export function labelTask(options: LossOptions, labelsOf: (pictures: readonly PlannedPicture[]) => BatchLabels) {
   return {
-    targets: (pictures) => labelTargets(labelsOf(pictures), options),
-    loss: ({ logits }, targets, rows) => ({ loss: labelLoss(logits, targets, rows, options) }),
-  };
+    targets: (pictures: readonly PlannedPicture[]) => labelTargets(labelsOf(pictures), options),
+    loss: ({ logits }: Pick<Outputs, "logits">, targets: Readonly<Record<string, Tensor>>, rows: BatchRows) => ({
+      loss: labelLoss(logits, targets, rows, options),
+    }),
+  } satisfies StepTask;
 }
 
 /**

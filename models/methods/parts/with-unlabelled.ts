@@ -7,7 +7,16 @@ import type { Tensor } from "../../../engine/tensor.ts";
 import type { Outputs } from "../../networks/model.ts";
 import { atLeastZero, batch, OptionError, otherDefault, wholeFromZero } from "../../options.ts";
 import type { PlannedPicture } from "../../training/batches.ts";
-import type { BatchRows, Method, Phase, PhaseContext, PhaseRun, StepLoss, Targets } from "../../training/method.ts";
+import type {
+  BatchRows,
+  Method,
+  Phase,
+  PhaseContext,
+  PhaseRun,
+  StepLoss,
+  StepPlace,
+  Targets,
+} from "../../training/method.ts";
 import { strongShape, trainingOptions, trainingShape } from "../../training/options.ts";
 import { rowsOf, viewOf } from "../../training/rows.ts";
 import { modelFile, type TrainingData, TrainingError } from "../../training/training.ts";
@@ -54,18 +63,27 @@ function unlabelledOptions<Schema extends z.ZodObject<typeof unlabelledShape>>(
   return options;
 }
 
+/** Tensors of a method's own. */
+export interface Held {
+  tensors(): readonly NamedTensor[];
+  dispose(): void;
+}
+
 /** What a method does with the unlabelled pictures. */
-export interface UnlabelledPart {
+export interface UnlabelledPart
+  extends Pick<PhaseRun, "beforeEpoch" | "beforeStep" | "afterUpdate" | "arrays" | "restore"> {
   /** Names of the figures that `loss` gives. */
   readonly figures: readonly string[];
   /** What its steps change on the device. */
-  readonly state?: readonly { tensors(): readonly NamedTensor[]; dispose(): void }[];
+  readonly state?: readonly Held[];
+  /** What learns beside the network. */
+  readonly modules?: readonly Held[];
   /** Whether `loss` is asked for labelled pictures, too, in a batch with unlabelled ones. */
   readonly labelledToo?: boolean;
-  /** Of a micro-batch in which there are some, by the network's outputs for all its rows. */
-  loss(outputs: Outputs, rows: BatchRows, targets: Readonly<Record<string, Tensor>>): StepLoss;
+  /** Of a micro-batch in which there are some, by the network's outputs for all its rows, and what those were made of. */
+  loss(outputs: Outputs, rows: BatchRows, targets: Readonly<Record<string, Tensor>>, input: Tensor): StepLoss;
   /** What it reads beside the outputs. */
-  targets?(views: readonly PlannedPicture[]): Targets;
+  targets?(views: readonly PlannedPicture[], place: StepPlace): Targets;
 }
 
 /**
@@ -77,31 +95,33 @@ export function withUnlabelled(
   part: UnlabelledPart,
 ): PhaseRun {
   const given = labelTask(options, (pictures) => batchLabels(pictures, labels, undefined, options));
-  const { figures, state = [] } = part;
+  const { figures, state = [], modules = [], loss: unlabelledLoss, targets: unlabelledTargets, ...hooks } = part;
+  const isGiven = ({ part, strong }: PlannedPicture) =>
+    (part === "labelled" || part === "ranked") && strong === undefined;
   return {
+    ...hooks,
     figures,
-    targets: (views) => ({
-      ...given.targets(views.filter((view) => view.part !== "unlabelled" && view.strong === undefined)),
-      ...part.targets?.(views),
+    targets: (views, place) => ({
+      ...given.targets(views.filter(isGiven)),
+      ...unlabelledTargets?.(views, place),
     }),
-    loss(outputs, targets, rows) {
-      const { labelled, ranked, unlabelled } = rows;
+    loss(outputs, targets, rows, input) {
+      const { labelled, ranked, unlabelled, further } = rows;
       const known = { ...rows, unlabelled: { ...unlabelled, first: 0, count: 0, size: 0 } };
-      const isGiven = labelled.count + ranked.count > 0;
-      const own = isGiven
-        ? shownLogits(outputs.logits, rows).map((logits) => given.loss({ ...outputs, logits }, targets, known).loss)
-        : [];
-      const asked = unlabelled.count + (part.labelledToo ? labelled.count : 0);
-      const other = unlabelled.size > 0 && asked > 0 ? part.loss(outputs, rows, targets) : undefined;
+      const own =
+        labelled.count + ranked.count > 0
+          ? shownLogits(outputs.logits, rows).map((logits) => given.loss({ logits }, targets, known).loss)
+          : [];
+      const asked = unlabelled.count + further.count + (part.labelledToo ? labelled.count : 0);
+      const other = unlabelled.size > 0 && asked > 0 ? unlabelledLoss(outputs, rows, targets, input) : undefined;
       const terms = [...own.map((loss) => (own.length > 1 ? scale(loss, 1 / own.length) : loss)), other?.loss];
       return { ...other, loss: terms.filter((term) => term !== undefined).reduce((sum, term) => add(sum, term)) };
     },
-    ...(state.length > 0 && {
-      tensors: () => state.flatMap((one) => one.tensors()),
-      dispose() {
-        for (const one of state) one.dispose();
-      },
-    }),
+    modules: () => modules.flatMap((one) => one.tensors()),
+    tensors: () => state.flatMap((one) => one.tensors()),
+    dispose() {
+      for (const one of [...modules, ...state]) one.dispose();
+    },
   };
 }
 

@@ -144,7 +144,7 @@ test("the rehearsed peak of ResNet-18 at 64 pixels is the real one", async () =>
         Object.entries(task.targets([])).map(([name, { data, shape }]) => [name, Tensor.from(device, data, shape)]),
       );
       const none = { row: 0, first: 0, count: 0, size: 0, views: 1 };
-      const rows = { ranked: none, labelled: { ...none, count: 3, size: 3 }, unlabelled: none };
+      const rows = { ranked: none, labelled: { ...none, count: 3, size: 3 }, unlabelled: none, further: none };
       const { loss } = task.loss(model.forward(pictures, true), targets, rows);
       backward(loss);
       optimiser.step();

@@ -25,18 +25,20 @@ async function of(labelled: number[][], unlabelled: number[][], more: object = {
         ] as PlannedPicture[],
     ).flat();
   const [given, other] = [labelled.length / 2, unlabelled.length / 2];
-  const targets = task.targets([...planned("labelled", given), ...planned("unlabelled", other)]);
+  const place = { step: 0, steps: 1, epoch: 0 };
+  const targets = task.targets([...planned("labelled", given), ...planned("unlabelled", other)], place);
   const rows: BatchRows = {
     ranked: { row: 0, first: 0, count: 0, size: 0, views: 2 },
     labelled: { row: 0, first: 0, count: given, size: given, views: 2 },
     unlabelled: { row: 2 * given, first: 0, count: other, size: other, views: 2 },
+    further: { row: 0, first: 0, count: 0, size: 0, views: 0 },
   };
   const reads = device.scope(() => {
     const all = [...labelled, ...unlabelled];
     const logits = Tensor.from(device, all.flat(), [all.length, 3]);
     logits.requiresGradient = true;
     const onDevice = Object.entries(targets).map(([name, { data, shape }]) => [name, Tensor.from(device, data, shape)]);
-    const { loss, figures } = task.loss({ logits } as never, Object.fromEntries(onDevice), rows);
+    const { loss, figures } = task.loss({ logits } as never, Object.fromEntries(onDevice), rows, logits);
     backward(loss);
     const shares = Object.entries(figures ?? {}).map(async ([name, tensor]) => [name, await tensor.item()]);
     return { loss: loss.item(), shares, slopes: logits.gradient!.read() };
