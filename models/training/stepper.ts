@@ -215,12 +215,14 @@ export class Stepper {
   ): StepLoss {
     const { figures: names = [] } = this.#stepTask;
     const share = ({ start, count, rows }: RowRun) => {
+      this.#model.part = { first: start, of: pictures.shape[0]! };
       const input = rowsOf(pictures, start, count);
       const { loss, figures = {} } = this.#stepTask.loss(this.#inputs.forward(input, true), targets, rows, input);
       const none = () => Tensor.constant(this.device, Float32Array.of(0), [1]);
       return [loss, ...names.map((name) => figures[name] ?? none())];
     };
     const [loss, ...figures] = accumulateGradients(this.device, runs, share, this.optimiser.seed());
+    this.#model.part = undefined;
     this.optimiser.step(rateFactor);
     this.optimiser.clearGradients();
     this.average?.update();

@@ -5,6 +5,7 @@ import { concat } from "../../../engine/ops/join.ts";
 import { scale } from "../../../engine/ops/unary.ts";
 import type { Tensor } from "../../../engine/tensor.ts";
 import type { Outputs } from "../../networks/model.ts";
+import { isTransformer } from "../../networks/options.ts";
 import { atLeastZero, batch, OptionError, otherDefault, wholeFromZero } from "../../options.ts";
 import type { PlannedPicture } from "../../training/batches.ts";
 import type {
@@ -58,9 +59,16 @@ function unlabelledOptions<Schema extends z.ZodObject<typeof unlabelledShape>>(
     throw new OptionError(
       `\`head\` score: ${title} needs probabilities to tell what the network is sure of; give classes or distribution`,
     );
-  const options = trainingOptions(schema, input);
+  const options = trainingOptions(schema, withTransformerDefaults(input));
   rowLoss(options as LossOptions);
   return options;
+}
+
+/** Options with the defaults that vision transformers alone have. */
+function withTransformerDefaults<Input extends { readonly backbone?: unknown; readonly stochasticDepth?: unknown }>(
+  input: Input,
+): Input {
+  return isTransformer(input) && input.stochasticDepth === undefined ? { ...input, stochasticDepth: 0.2 } : input;
 }
 
 /** Tensors of a method's own. */

@@ -104,6 +104,30 @@ test.each([2, 3, 4, 5, 8])("micro-batches of %d train like the whole batch with 
   expect(without.losses[0]!).toBeLessThan(whole.losses[0]!);
 });
 
+const transformer: CplOptionsInput = { backbone: "vit_tiny_patch16_224", stages: 4, featureDepths: [4] };
+
+test("micro-batches leave out the branches and entries that the whole batch does", async () => {
+  const options = { ...transformer, stochasticDepth: 0.95, dropout: 0.5 };
+  const whole = await steps(options, 3);
+  const cut = await steps({ ...options, microBatch: 2 }, 3);
+  expect(relativeError(cut.losses, whole.losses)).toBeLessThan(1e-5);
+  for (const [name, values] of whole.after) expect(relativeError(cut.after.get(name)!, values)).toBeLessThan(1e-4);
+  const without = await steps({ ...options, stochasticDepth: 0 }, 3);
+  expect(relativeError(without.losses, whole.losses)).toBeGreaterThan(1e-4);
+});
+
+test("each step leaves out other branches, also where it replays a plan", async () => {
+  const still = { ...transformer, rate: 1e-30, freshRate: 1e-30, decay: 0 };
+  const { losses } = await steps({ ...still, stochasticDepth: 0.95 }, 6);
+  expect(new Set(losses).size).toBe(6);
+  expect(new Set((await steps(still, 6)).losses).size).toBe(1);
+});
+
+test("who cannot leave branches out is told", () => {
+  expect(() => cplOptions({ stochasticDepth: 0.2 })).toThrow("only vision transformers leave branches out, resnet18");
+  expect(() => cplOptions({ ...transformer, stochasticDepth: 1 })).toThrow("`stochasticDepth` 1");
+});
+
 const half = (await sharedDevice()).features.has("shader-f16");
 
 test.skipIf(!half)("with maps of f16 the steps are those of f32 up to rounding", async () => {

@@ -185,6 +185,14 @@ test("a head without probabilities and too few unlabelled pictures are refused b
   );
 });
 
+test("vision transformers leave out branches as in USB, unless told otherwise; others have none", () => {
+  const rateOf = (input: object) => (adaMatch.options(input as never) as { stochasticDepth: number }).stochasticDepth;
+  expect(rateOf({})).toBe(0);
+  expect(rateOf({ backbone: "vit_small_patch16_224" })).toBe(0.2);
+  expect(rateOf({ backbone: "vit_small_patch16_224", stochasticDepth: 0 })).toBe(0);
+  expect(() => rateOf({ stochasticDepth: 0.2 })).toThrow("`stochasticDepth` 0.2");
+});
+
 test("labelled pictures that are shown twice learn in the mean over their views", async () => {
   const still = { optimiser: "sgd", rate: 1e-30, freshRate: 1e-30, unlabelledWeight: 0 };
   const [weak, both] = [
