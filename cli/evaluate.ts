@@ -97,7 +97,7 @@ async function run(flags: EvaluateFlags): Promise<void> {
   const result = evaluate(predicted, truth);
   const classes = classResult(
     "the model",
-    scored.flatMap(({ class: own, mos }) => (own === undefined ? [] : { class: own, mos })),
+    scored.flatMap(({ class: own, score, mos }) => (own === undefined ? [] : { class: own, score, mos })),
     {
       classes: scorer.card.options.levels,
       range: scorer.card.range,

@@ -66,6 +66,20 @@ export function oneHot(count: number, at: number): Float64Array {
   return shape;
 }
 
+/**
+ * What classes become where they are learnt, [C, C] row-major: one-hot rows or, with σ > 0, p_j ∝ exp(−(j − c)² / 2σ²) in row c, which
+ * adds up to 1.
+ * @param sigma σ, in classes
+ */
+export function classShapes(classes: number, sigma = 0): Float32Array<ArrayBuffer> {
+  const places = Float64Array.from({ length: classes }, (_, c) => c);
+  const shapes = new Float32Array(classes ** 2);
+  places.forEach((c) => {
+    shapes.set(sigma > 0 ? normalShape(places, c, sigma) : oneHot(classes, c), c * classes);
+  });
+  return shapes;
+}
+
 /** Mean and variance of the place. */
 function moments(shape: Float64Array): [number, number] {
   const mean = shape.reduce((sum, p, j) => sum + p * j, 0);

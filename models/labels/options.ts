@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { OptionError, positive } from "../options.ts";
+import { atLeastZero, OptionError, positive } from "../options.ts";
 import { LABEL_MODES, ONE_HOT_LEVELS } from "./labels.ts";
 
 /** Options that say how a mean opinion score becomes a label. */
@@ -8,6 +8,12 @@ export const labelShape = {
   labelDeviation: positive
     .default(10)
     .describe("with the label mode gauss: standard deviation of a label, on the scale 1 to 100"),
+  ordinal: atLeastZero
+    .max(1000)
+    .default(0)
+    .describe(
+      "with the head classes: σ, in classes, of the normal density over its neighbours that a class becomes where it is learnt, given or guessed; 0 for the class alone",
+    ),
   range: z
     .enum(["nominal", "observed"])
     .default("nominal")
@@ -25,6 +31,11 @@ export function expectLabelOptions(options: LabelOptions & { readonly levels: nu
         `\`${name}\` ${options[name]} says how a score becomes a distribution, and the \`head\` ${options.head} learns none; leave \`${name}\` out`,
       );
     }
+  }
+  if (options.ordinal > 0 && options.head !== "classes") {
+    throw new OptionError(
+      `\`ordinal\` ${options.ordinal} smooths classes over their neighbours, and the \`head\` ${options.head} has none; leave it out, or give \`head\` classes`,
+    );
   }
   if (options.labelMode === "onehot5" && options.levels !== ONE_HOT_LEVELS) {
     throw new OptionError(

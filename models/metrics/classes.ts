@@ -1,3 +1,4 @@
+import { mae } from "./linear.ts";
 import { MetricError, type Scores } from "./pairs.ts";
 
 /** Agreement of predicted and true classes. Errors are in classes: 1 is the neighbour. What no picture tells is NaN. */
@@ -12,6 +13,8 @@ export interface ClassEvaluation {
   readonly quadraticKappa: number;
   /** Mean absolute error over all pictures. */
   readonly mae: number;
+  /** The same of the expected classes, which may lie between two. */
+  readonly maeOfExpectation: number;
   /** Over the pictures of the two highest classes together. */
   readonly maeOfHighestTwo: number;
   /** By true class, the lowest first. */
@@ -50,9 +53,15 @@ export interface UnbeatenConstant {
  * @param predicted one class per picture, an integer from 0, the lowest quality
  * @param truth same order
  * @param classes how many classes there are
+ * @param expected expectation of the class over the predicted probabilities; the predicted class unless given
  * @throws MetricError on different lengths, no picture, fewer than 2 classes, or a class that is none of them
  */
-export function evaluateClasses(predicted: Scores, truth: Scores, classes: number): ClassEvaluation {
+export function evaluateClasses(
+  predicted: Scores,
+  truth: Scores,
+  classes: number,
+  expected: Scores = predicted,
+): ClassEvaluation {
   const counts = confusion(predicted, truth, classes);
   const every = Array.from({ length: classes }, (_, c) => c);
   const n = truth.length;
@@ -74,6 +83,7 @@ export function evaluateClasses(predicted: Scores, truth: Scores, classes: numbe
     macroF1: total(occurring.map(({ f1 }) => f1)) / occurring.length,
     quadraticKappa: quadraticKappa(counts, trueCounts, predictedCounts),
     mae: total(errors) / n,
+    maeOfExpectation: mae(expected, truth),
     maeOfHighestTwo: total(errors.slice(-2)) / total(trueCounts.slice(-2)),
     classes: figures,
   };

@@ -2,6 +2,7 @@ import { matmul } from "../../engine/ops/contraction/matmul.ts";
 import { softmax } from "../../engine/ops/softmax.ts";
 import { Tensor } from "../../engine/tensor.ts";
 import { type MosRange, PictureError } from "../data/index.ts";
+import { classShapes } from "../labels/label-shapes.ts";
 import { classCentres, classOf, convert, scoreSet, shareOf } from "../labels/labels.ts";
 import type { LabelOptions } from "../labels/options.ts";
 import { classScoreOf, type Score, scoreOf, shareScoreOf } from "../labels/score.ts";
@@ -73,10 +74,12 @@ export const heads = {
     ...ofProbabilities(classCentres),
     score: classScoreOf,
     shareBelow: cumulativeClassShare,
-    labels: (scores, { levels }) => {
+    labels: (scores, { levels, ordinal }) => {
+      const shapes = classShapes(levels, ordinal);
       const rows = new Float32Array(scores.length * levels);
       scores.forEach((score, i) => {
-        rows[i * levels + classOf(score, levels)] = 1;
+        const own = classOf(score, levels);
+        rows.set(shapes.subarray(own * levels, (own + 1) * levels), i * levels);
       });
       return rows;
     },

@@ -7,7 +7,7 @@ const mostConstants = 8;
 
 /**
  * Agreement of classes, one column for each model and constant predictor: accuracy, macro-F1, kappa, and the mean absolute
- * error over all pictures, those of each true class and those of the two highest.
+ * error over all pictures, also of the expected classes, those of each true class and those of the two highest.
  * @param results of the same pictures, at least one
  */
 export function classTable(results: readonly ClassResult[]): { headers: string[]; rows: string[][] } {
@@ -33,6 +33,7 @@ export function classTable(results: readonly ClassResult[]): { headers: string[]
       row("macro-F1", n, ({ macroF1 }) => macroF1),
       row("quadratic kappa", n, ({ quadraticKappa }) => quadraticKappa),
       row("MAE", n, ({ mae }) => mae),
+      row("MAE of the expectation", n, ({ maeOfExpectation }) => maeOfExpectation),
       ...classes.map((own, c) => row(`MAE, class ${c}`, own.n, (evaluation) => evaluation.classes[c]?.mae)),
       row(`MAE, ${placeName("highest two", classes.length)}`, highest, ({ maeOfHighestTwo }) => maeOfHighestTwo),
     ],

@@ -25,6 +25,8 @@ export interface ClassResult {
 /** A picture's most probable class and its MOS. */
 export interface ClassedPicture {
   readonly class: number;
+  /** Expectation over the middles of the classes, on the model's scale; that of the class alone unless given. */
+  readonly score?: number;
   readonly mos: number;
 }
 
@@ -46,6 +48,9 @@ export function classResult(
     pictures.map((picture) => picture.class),
     truth,
     classes,
+    pictures.map((picture) =>
+      picture.score === undefined ? picture.class : expectedClass(picture.score, range, classes),
+    ),
   );
   const constants = constantClasses(truth, classes);
   const known = labelled.map((mos) => classOfMos(mos, range, classes));
@@ -56,6 +61,11 @@ export function classResult(
     ...(known.length > 0 && { mostFrequent: mostFrequentClass(known, classes) }),
     unbeaten: unbeatenConstants(evaluation, constants),
   };
+}
+
+/** Where a score lies among the middles of the classes, 0 being that of the lowest. */
+function expectedClass(score: number, [low, high]: MosRange, classes: number): number {
+  return ((score - low) / (high - low)) * classes - 0.5;
 }
 
 /** The class of equal width that a MOS lies in; one beyond the ends of the range is of the class at that end. */

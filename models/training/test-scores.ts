@@ -108,7 +108,7 @@ export async function testScores(
     const { row, value } = outcome;
     const score = head.score(value, card.range);
     pairs.push({ predicted: score.score, mos: row.mos });
-    if (score.class !== undefined) classed.push({ class: score.class, mos: row.mos });
+    if (score.class !== undefined) classed.push({ class: score.class, score: score.score, mos: row.mos });
     if (hasSpread(score)) predicted.push({ row, distribution: value, score });
     const stageOne = options.stageOne ? score.score : rows.get(row.name)?.stageOne;
     rows.set(row.name, {

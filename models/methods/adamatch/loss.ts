@@ -5,7 +5,7 @@ import { scale } from "../../../engine/ops/unary.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import type { StepLoss } from "../../training/method.ts";
 import type { Alignment } from "../parts/alignment.ts";
-import { confident, type Guess, hard, largest, learnt } from "../parts/consistency.ts";
+import { confident, type Guess, hard, largest, learnt, smoothed } from "../parts/consistency.ts";
 
 /** Figure: the least probability of an aligned guess that counts. */
 export const threshold = "threshold";
@@ -15,6 +15,8 @@ export interface AdaMatchLoss {
   readonly threshold: number;
   /** λ. */
   readonly unlabelledWeight: number;
+  /** σ of {@link smoothed}. */
+  readonly ordinal?: number | undefined;
 }
 
 /**
@@ -26,13 +28,14 @@ export function guess(
   labelled: Tensor | undefined,
   weak: Tensor,
   alignment: Alignment,
-  { threshold: tau }: Pick<AdaMatchLoss, "threshold">,
+  { threshold: tau, ordinal }: Pick<AdaMatchLoss, "threshold" | "ordinal">,
 ): Guess & { readonly least: Tensor } {
   return withoutGradients(() => {
     const known = labelled && softmax(labelled);
     const aligned = alignment.aligned(softmax(weak), known);
     const least = known ? scale(mean(largest(known)), tau) : Tensor.constant(weak.device, Float32Array.of(tau), [1]);
-    return { target: hard(aligned), mask: confident(aligned, least), least };
+    const target = hard(aligned);
+    return { target, mask: confident(aligned, least), least, ...smoothed(target, ordinal) };
   });
 }
 

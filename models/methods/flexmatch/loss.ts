@@ -9,7 +9,7 @@ import { clamp, scale } from "../../../engine/ops/unary.ts";
 import { writeRows } from "../../../engine/ops/write-rows.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import type { StepLoss } from "../../training/method.ts";
-import { byClass, classFigures, confident, type Guess, hard, learnt, ofClass } from "../parts/consistency.ts";
+import { byClass, classFigures, confident, type Guess, hard, learnt, ofClass, smoothed } from "../parts/consistency.ts";
 import { DeviceState } from "../parts/state.ts";
 
 const threshold = "threshold";
@@ -24,6 +24,8 @@ export interface FlexMatchLoss {
   readonly thresholdWarmUp: boolean;
   /** λ. */
   readonly unlabelledWeight: number;
+  /** σ of {@link smoothed}. */
+  readonly ordinal?: number | undefined;
 }
 
 /** The last confident guess for each unlabelled picture, [pictures, 1 + m]: one-hot rows, the first column standing for none yet. */
@@ -44,7 +46,7 @@ export function guess(
   weak: Tensor,
   pictures: Tensor,
   state: FlexMatchState,
-  { threshold: tau, thresholdWarmUp }: FlexMatchLoss,
+  { threshold: tau, thresholdWarmUp, ordinal }: FlexMatchLoss,
 ): Guess & { readonly least: Tensor } {
   return withoutGradients(() => {
     const levels = weak.shape[1]!;
@@ -60,7 +62,7 @@ export function guess(
     const least = scale(divide(beta, subtract(constant(2), beta)), tau);
     const mask = confident(q, ofClass(target, least));
     writeRows(guesses, pad(target, [0, 1], [0, 0]), pictures, confident(q, constant(tau)));
-    return { target, mask, least };
+    return { target, mask, least, ...smoothed(target, ordinal) };
   });
 }
 

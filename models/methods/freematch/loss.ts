@@ -8,7 +8,17 @@ import { softmax } from "../../../engine/ops/softmax.ts";
 import { clamp, log, scale } from "../../../engine/ops/unary.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import type { StepLoss } from "../../training/method.ts";
-import { byClass, classFigures, confident, type Guess, hard, largest, learnt, ofClass } from "../parts/consistency.ts";
+import {
+  byClass,
+  classFigures,
+  confident,
+  type Guess,
+  hard,
+  largest,
+  learnt,
+  ofClass,
+  smoothed,
+} from "../parts/consistency.ts";
 import { asShares, dividedWherePositive } from "../parts/shares.ts";
 import { DeviceState, filled, towards } from "../parts/state.ts";
 
@@ -36,6 +46,8 @@ export interface FreeMatchLoss {
   readonly fairnessWeight: number;
   /** λ. */
   readonly unlabelledWeight: number;
+  /** σ of {@link smoothed}. */
+  readonly ordinal?: number | undefined;
 }
 
 /** t, the confidence so far; P, the mean guess; h, how often each class was the most probable one. All start at 1/C. */
@@ -65,7 +77,7 @@ export function guess(weak: Tensor, state: FreeMatchState, options: FreeMatchLos
     const guesses = state.get("guesses");
     const relative = divide(guesses, topK(guesses, 1).values);
     const least = clamp(multiply(relative, state.get("threshold")), leastClassThreshold, mostClassThreshold);
-    return { target, mask: confident(q, ofClass(target, least)), least };
+    return { target, mask: confident(q, ofClass(target, least)), least, ...smoothed(target, options.ordinal) };
   });
 }
 

@@ -1,5 +1,6 @@
 import { withoutGradients } from "../../../engine/autograd.ts";
 import { atLeast, multiply } from "../../../engine/ops/arithmetic.ts";
+import { matmul } from "../../../engine/ops/contraction/matmul.ts";
 import { argmax, gatherRows, topK } from "../../../engine/ops/gather.ts";
 import { slice } from "../../../engine/ops/join.ts";
 import { softCrossEntropy, weightedMean } from "../../../engine/ops/losses.ts";
@@ -8,6 +9,7 @@ import { reshape } from "../../../engine/ops/shape.ts";
 import { softmax } from "../../../engine/ops/softmax.ts";
 import { scale } from "../../../engine/ops/unary.ts";
 import { Tensor } from "../../../engine/tensor.ts";
+import { classShapes } from "../../labels/label-shapes.ts";
 import type { StepLoss } from "../../training/method.ts";
 
 /** Figure: the share of a batch's pseudo-labels that counts; with weights from 0 to 1 their mean. */
@@ -21,13 +23,14 @@ export interface Guess {
   readonly target: Tensor;
   /** [U]: 1 for a picture that counts, else 0. */
   readonly mask: Tensor;
+  /** [U, m]: what is learnt in the target's place, of {@link smoothed}. */
+  readonly smooth?: Tensor;
 }
 
 /** One-hot rows of the most probable levels, the first of equal ones. q: [U, m] → [U, m]. */
 export function hard(q: Tensor): Tensor {
   const levels = q.shape[1]!;
-  const unit = Float32Array.from({ length: levels ** 2 }, (_, i) => (i % (levels + 1) === 0 ? 1 : 0));
-  return gatherRows(Tensor.constant(q.device, unit, [levels, levels]), argmax(q));
+  return gatherRows(Tensor.constant(q.device, classShapes(levels), [levels, levels]), argmax(q));
 }
 
 /** The largest share of each row. q: [U, m] → [U]. */
@@ -51,8 +54,15 @@ export function sharpened(logits: Tensor, temperature: number): Tensor {
 }
 
 /** (1/size) Σ_b k_b · −Σ_c t_bc ln p_bc → [1]: the mean over all unlabelled pictures of the batch, those that do not count being 0. */
-export function consistencyLoss(strong: Tensor, { target, mask }: Guess, size: number): Tensor {
-  return weightedMean(softCrossEntropy(strong, target), mask, size);
+export function consistencyLoss(strong: Tensor, { target, mask, smooth = target }: Guess, size: number): Tensor {
+  return weightedMean(softCrossEntropy(strong, smooth), mask, size);
+}
+
+/** The part of a {@link Guess} that spreads one class over its neighbours, as labels of classes are. target: [U, m], one-hot rows. */
+export function smoothed(target: Tensor, sigma = 0): Pick<Guess, "smooth"> {
+  if (sigma === 0) return {};
+  const levels = target.shape[1]!;
+  return { smooth: matmul(target, Tensor.constant(target.device, classShapes(levels, sigma), [levels, levels])) };
 }
 
 /**

@@ -4,7 +4,7 @@ import { softmax } from "../../../engine/ops/softmax.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { positive } from "../../options.ts";
 import type { StepLoss } from "../../training/method.ts";
-import { confident, type Guess, hard, learnt, sharpened } from "./consistency.ts";
+import { confident, type Guess, hard, learnt, sharpened, smoothed } from "./consistency.ts";
 
 /** Options of a fixed threshold. */
 export const thresholdShape = {
@@ -21,6 +21,8 @@ export interface FixMatchLoss {
   readonly threshold: number;
   /** λ. */
   readonly unlabelledWeight: number;
+  /** σ of {@link smoothed}. */
+  readonly ordinal?: number | undefined;
   readonly pseudoLabels: "hard" | "soft";
   /** T, of soft pseudo-labels. */
   readonly temperature: number;
@@ -30,11 +32,13 @@ export interface FixMatchLoss {
  * Pseudo-labels by the weak views: k_b = 1[max q_b ≥ τ], q = softmax(z); the target is argmax q_b or, with soft ones,
  * softmax(z / T). weak: [U, m]. Nothing here has a gradient.
  */
-export function guess(weak: Tensor, { threshold, pseudoLabels, temperature }: FixMatchLoss): Guess {
+export function guess(weak: Tensor, { threshold, pseudoLabels, temperature, ordinal }: FixMatchLoss): Guess {
   return withoutGradients(() => {
     const q = softmax(weak);
     const mask = confident(q, Tensor.constant(weak.device, Float32Array.of(threshold), [1]));
-    return { target: pseudoLabels === "hard" ? hard(q) : sharpened(weak, temperature), mask };
+    if (pseudoLabels === "soft") return { target: sharpened(weak, temperature), mask };
+    const target = hard(q);
+    return { target, mask, ...smoothed(target, ordinal) };
   });
 }
 

@@ -7,7 +7,7 @@ import { clamp, exp, scale, square } from "../../../engine/ops/unary.ts";
 import type { Tensor } from "../../../engine/tensor.ts";
 import type { StepLoss } from "../../training/method.ts";
 import type { Alignment } from "../parts/alignment.ts";
-import { type Guess, hard, largest, learnt } from "../parts/consistency.ts";
+import { type Guess, hard, largest, learnt, smoothed } from "../parts/consistency.ts";
 import { DeviceState, filled, towards } from "../parts/state.ts";
 
 const threshold = "mean confidence";
@@ -22,6 +22,8 @@ export interface SoftMatchLoss {
   readonly deviations: number;
   /** λ. */
   readonly unlabelledWeight: number;
+  /** σ of {@link smoothed}. */
+  readonly ordinal?: number | undefined;
 }
 
 /** μ and σ², mean and variance of the confidence so far; they start at 1/C and 1. */
@@ -41,7 +43,7 @@ export function guess(
   weak: Tensor,
   alignment: Alignment,
   state: SoftMatchState,
-  { momentum, deviations: n }: SoftMatchLoss,
+  { momentum, deviations: n, ordinal }: SoftMatchLoss,
 ): Guess {
   return withoutGradients(() => {
     const q = softmax(weak);
@@ -55,7 +57,8 @@ export function guess(
     const below = square(clamp(subtract(x, state.get("mean")), Number.NEGATIVE_INFINITY, 0));
     // A network that is equally sure of everything for ever has no variance left.
     const relative = divide(below, clamp(state.get("variance"), 1e-12, Number.POSITIVE_INFINITY));
-    return { target: hard(q), mask: exp(scale(relative, (-n * n) / 2)) };
+    const target = hard(q);
+    return { target, mask: exp(scale(relative, (-n * n) / 2)), ...smoothed(target, ordinal) };
   });
 }
 

@@ -30,6 +30,17 @@ describe("golden values in float64", () => {
   }
 });
 
+test("the expected classes have an error of their own, which is that of the classes where none are given", () => {
+  const [predicted, truth] = [
+    [0, 1, 2, 2],
+    [0, 2, 2, 1],
+  ];
+  const found = evaluateClasses(predicted, truth, 3, [0.25, 1.5, 1.75, 1.5]);
+  expect(found).toMatchObject({ mae: 0.5, maeOfExpectation: (0.25 + 0.5 + 0.25 + 0.5) / 4, accuracy: 0.5 });
+  expect(evaluateClasses(predicted, truth, 3).maeOfExpectation).toBe(0.5);
+  expect(() => evaluateClasses(predicted, truth, 3, [1])).toThrow(MetricError);
+});
+
 test("a matrix by hand: what was predicted is counted, and a class of neither has no F1", () => {
   const { classes, accuracy, macroF1 } = evaluateClasses([0, 0, 1, 1, 1], [0, 1, 1, 1, 0], 3);
   expect(classes.map(({ n, predicted }) => [n, predicted])).toEqual([

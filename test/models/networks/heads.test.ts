@@ -12,9 +12,11 @@ import {
   writeSafetensors,
 } from "../../../engine/weights/safetensors.ts";
 import { supervised } from "../../../models/methods/supervised/index.ts";
+import { cplOptions } from "../../../models/methods/cpl/options.ts";
 import { checked, heads, meanOf } from "../../../models/networks/heads.ts";
 import { openModel, QualityNetwork, saveModel } from "../../../models/networks/model.ts";
 import { openScorer } from "../../../models/scoring/scorer.ts";
+import { relativeError } from "../../engine/check.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { blurredPictures } from "../training/pictures.ts";
 
@@ -23,7 +25,7 @@ const folder = await mkdtemp(join(tmpdir(), "acutance-heads-"));
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe("labels", () => {
-  const options = { labelMode: "adjacent", labelDeviation: 10, range: "nominal", levels: 4 } as const;
+  const options = { labelMode: "adjacent", labelDeviation: 10, range: "nominal", ordinal: 0, levels: 4 } as const;
   const labels = (head: keyof typeof heads, scores: number[]) => [...heads[head].labels(scores, options)];
 
   test("are distributions, shares of the scale, or one of the classes of equal width", () => {
@@ -31,6 +33,25 @@ describe("labels", () => {
     expect(labels("score", [1, 50.5, 100])).toEqual([0, 0.5, 1]);
     // Ends belong to the class below: 1 + 99 / 4 = 25.75.
     expect(labels("classes", [1, 25.75, 25.76, 100])).toEqual([1, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1]);
+  });
+
+  test.each([0.3, 0.8, 2, 1e-4])("classes are smoothed over their neighbours by σ %f", (ordinal) => {
+    const [first, third] = [0, 2].map((c) =>
+      [0, 1, 2, 3].map((j) => Math.exp(-((j - c) ** 2) / (2 * ordinal ** 2))),
+    ) as [number[], number[]];
+    const shares = (weights: number[]) => weights.map((w) => w / weights.reduce((a, b) => a + b));
+    const found = [...heads.classes.labels([1, 60], { ...options, ordinal })];
+    expect(relativeError(found, [...shares(first), ...shares(third)])).toBeLessThan(1e-6);
+    if (ordinal < 0.01) expect(found).toEqual([1, 0, 0, 0, 0, 0, 1, 0]);
+  });
+
+  test("only classes are smoothed", () => {
+    const given = (input: object) => () => cplOptions(input);
+    expect(given({ ordinal: 1 })).toThrow(
+      "`ordinal` 1 smooths classes over their neighbours, and the `head` distribution",
+    );
+    expect(given({ ordinal: -1, head: "classes" })).toThrow("`ordinal` -1");
+    expect(given({ ordinal: 1, head: "classes" })).not.toThrow();
   });
 
   test.each(["distribution", "score", "classes"] as const)("a score outside the scale is refused: %s", (head) => {

@@ -4,7 +4,7 @@ import { heads } from "../../../models/networks/heads.ts";
 import { classOfMos, classResult } from "../../../models/training/class-results.ts";
 
 test("a MOS is of the class that the labels of the head say", () => {
-  const options = { labelMode: "adjacent", labelDeviation: 10, range: "nominal" } as const;
+  const options = { labelMode: "adjacent", labelDeviation: 10, ordinal: 0, range: "nominal" } as const;
   for (const range of [
     [1, 5],
     [0, 100],
@@ -22,6 +22,22 @@ test("a MOS is of the class that the labels of the head say", () => {
 
 test("a MOS beyond the ends of the range is of the class at that end", () => {
   expect([-3, 0.9, 5.1, 80].map((mos) => classOfMos(mos, [1, 5], 5))).toEqual([0, 0, 4, 4]);
+});
+
+test("the expectation over the classes is compared with the class of the MOS", () => {
+  const range = [1, 5] as const;
+  const probabilities = [
+    [0.1, 0.2, 0.7],
+    [0.6, 0.4, 0],
+  ];
+  const pictures = probabilities.map((own, i) => {
+    const { score, class: most } = heads.classes.score(own, range);
+    return { class: most!, score, mos: [4.9, 2.6][i]! };
+  });
+  const { evaluation } = classResult("one", pictures, { classes: 3, range })!;
+  // Expected classes 1.6 and 0.4, of 2 and 1.
+  expect(evaluation.maeOfExpectation).toBeCloseTo((0.4 + 0.6) / 2, 10);
+  expect(evaluation.mae).toBe(0.5);
 });
 
 test("no picture gives no result; without a labelled part there is no most frequent class", () => {

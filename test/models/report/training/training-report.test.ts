@@ -145,7 +145,7 @@ test("classes are shown beside every constant, and the page says which of them i
   const result = (name: string, predicted: number[]) =>
     classResult(
       name,
-      own.map((c, i) => ({ class: predicted[i]!, mos: c + 0.5 })),
+      own.map((c, i) => ({ class: predicted[i]!, score: 0.5 + 0.9 * predicted[i]!, mos: c + 0.5 })),
       options,
     )!;
   const classes = [
@@ -158,6 +158,10 @@ test("classes are shown beside every constant, and the page says which of them i
   for (const title of ["always 0", "always 2 (most labelled)", "always 4"]) expect(page).toContain(title);
   const constants = (...values: number[]) => values.map((value) => value.toFixed(3));
   expect(cells(page, "MAE")).toEqual(["MAE", "10", "0.800", "0.000", ...constants(2, 1.2, 0.8, 1.2, 2)]);
+  // The expectation is a tenth of the class below it.
+  expect(cells(page, "MAE of the expectation")?.slice(0, 6)).toEqual([
+    ...["MAE of the expectation", "10", "0.920", "0.200", ...constants(2, 1.2)],
+  ]);
   expect(cells(page, "MAE, class 0")).toEqual(["MAE, class 0", "1", "2.000", "0.000", ...constants(0, 1, 2, 3, 4)]);
   expect(cells(page, "MAE, classes 3 and 4 together")?.slice(0, 4)).toEqual([
     ...["MAE, classes 3 and 4 together", "3", "0.667", "0.000"],
