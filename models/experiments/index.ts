@@ -9,7 +9,7 @@ import type { Recipe } from "./recipe.ts";
 import { recordOf } from "./record.ts";
 import { Experiment, type ExperimentHooks, ExperimentInterrupted, type RunOutcome } from "./runner.ts";
 import type { StoredRun } from "./store.ts";
-import { csvRuns, csvTable, markdownTable } from "./tables.ts";
+import { csvClasses, csvRuns, csvTable, markdownTable } from "./tables.ts";
 
 export { builtInRecipes, findRecipe } from "./built-in.ts";
 export { repeatsOf, variantsOf } from "./expand.ts";
@@ -30,8 +30,8 @@ export interface FinishedExperiment {
 
 /**
  * Runs an experiment, or what an earlier call left undone of it: trains every variant with the seeds of every repeat, tests
- * the models, and writes `experiment.json`, `table.md`, `table.csv`, `runs.csv` and
- * `experiment.html` into the folder of its name in the store, anew after each run. The same configuration is trained
+ * the models, and writes `experiment.json`, `table.md`, `table.csv`, `runs.csv`, `classes.csv`
+ * (where classes are told) and `experiment.html` into the folder of its name in the store, anew after each run. The same configuration is trained
  * once, whichever experiments of the store it occurs in.
  * @param source a device, or how to open one; opened ones are closed at the end
  * @throws ExperimentInterrupted when the signal aborts; RecipeError, StoreError, DatasetError; NoAdapterError. A run that
@@ -78,6 +78,7 @@ async function write(record: ExperimentRecord, folder: string): Promise<void> {
   await writeFileAtomically(join(folder, "table.md"), markdownTable(record));
   await writeFileAtomically(join(folder, "table.csv"), csvTable(record));
   await writeFileAtomically(join(folder, "runs.csv"), csvRuns(record));
+  if (record.classTables) await writeFileAtomically(join(folder, "classes.csv"), csvClasses(record));
 }
 
 async function writeReport(record: ExperimentRecord, folder: string): Promise<void> {

@@ -5,6 +5,7 @@ import type {
   PartSummary,
 } from "../report/experiment/experiment-record.ts";
 import type { RunRecord } from "../training/run-record.ts";
+import { classCount, classedPictures, classTables } from "./class-summary.ts";
 import { type Plan, type PlannedRun, partSizes, splitName } from "./plan.ts";
 import type { Experiment, RunOutcome } from "./runner.ts";
 import { spread, summarise } from "./summary.ts";
@@ -33,6 +34,7 @@ export function recordOf(
         const outcome = outcomes.get(run) ?? withoutThisCall(experiment, run);
         return recordOfRun(run, outcome, store, experiment.crossResults(run));
       }),
+      classes: classCount(variant.settings),
     };
   });
   const parts = partsOf(
@@ -52,6 +54,13 @@ export function recordOf(
       seconds: spread(seconds),
     };
   });
+  const { range } = sources;
+  const classed = runsOf.map(({ variant: { name, settings }, classes, runs }) => ({
+    ...{ name, classes },
+    runs: runs.map(({ predictions }) => predictions && classedPictures(predictions, settings, range)),
+  }));
+  const baseline = plan.variants[0]!.name;
+  const tables = classTables(classed, baseline);
   return {
     schema: 1,
     name,
@@ -61,12 +70,12 @@ export function recordOf(
     date: new Date().toISOString(),
     hardware,
     recipe: recipe as unknown as Record<string, unknown>,
-    range: [...sources.range],
+    range: [...range],
     repeats,
     parts,
     ranges: Object.fromEntries(parts.map((part) => [part, [...(sources.crossData.get(part)?.range ?? sources.range)]])),
-    baseline: plan.variants[0]!.name,
-    variants,
+    ...{ baseline, variants },
+    ...(tables.length > 0 && { classTables: tables }),
     selection: selectionOf(variants),
     notes: [...sources.notes, ...notesOf(plan), ...failuresOf(variants)],
   };

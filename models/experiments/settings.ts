@@ -42,6 +42,14 @@ export const protocolSchema = z.strictObject({
     .lt(1)
     .default(0)
     .describe("share of the labelled part that is held out of training and reported as validation"),
+  classes: z
+    .number()
+    .int()
+    .refine((count) => count === 0 || count >= 2, "expected at least 2, or 0 for none")
+    .default(0)
+    .describe(
+      "scores of networks that tell no classes are cut into so many of equal width and stand among those that do in the table of classes; 0 for none",
+    ),
   labelledShare: z.number().gt(0).max(1).default(1).describe("share of the labelled part that is used"),
   remainder: z
     .enum(["left out", "unlabelled"])

@@ -209,7 +209,7 @@ export class ExperimentStore implements Disposable {
       this.#all(`SELECT ${columns} FROM ${table} WHERE training = ? ORDER BY rowid`, key);
     const predictions = this.#all(
       `SELECT name, path, mos, stage_one AS stageOne, score, standard_deviation AS standardDeviation, confidence,
-         share_below AS shareBelow FROM predictions WHERE training = ? AND part = 'test' ORDER BY rowid`,
+         class, true_class AS trueClass, share_below AS shareBelow FROM predictions WHERE training = ? AND part = 'test' ORDER BY rowid`,
       key,
     );
     return {
@@ -264,11 +264,11 @@ export class ExperimentStore implements Disposable {
   }
 
   #addPrediction(key: string, part: string, row: Progress["predictions"][number]): void {
-    const { name, path, mos, stageOne, score, standardDeviation, confidence, shareBelow } = row;
+    const { name, path, mos, stageOne, score, standardDeviation, confidence, shareBelow, class: told, trueClass } = row;
     this.#insert("predictions", {
       ...{ training: key, part, name, path, mos: mos ?? null, stage_one: stageOne ?? null },
       ...{ score, standard_deviation: standardDeviation ?? null, confidence: confidence ?? null },
-      share_below: shareBelow ?? null,
+      ...{ share_below: shareBelow ?? null, class: told ?? null, true_class: trueClass ?? null },
     });
   }
 

@@ -1,7 +1,9 @@
 import { stringify } from "csv-stringify/sync";
+import { classCaption, classCells, classSentences } from "../report/experiment/class-cells.ts";
 import {
   type ExperimentRecord,
   type ExperimentVariant,
+  type MeanWithError,
   type Measure,
   measureNames,
   type PartSummary,
@@ -38,16 +40,33 @@ export function markdownTable(record: ExperimentRecord): string {
   const lines = [
     `## ${title}`,
     ...(description ? [description.trim()] : []),
-    [headers, headers.map((_, i) => (i === 0 ? "---" : "---:")), ...rows]
-      .map((cells) => `| ${cells.join(" | ")} |`)
-      .join("\n"),
+    markdownRows(headers, rows),
     `Test part, mean ± standard deviation (lowest to highest) over ${repeats.length} repeat${repeats.length === 1 ? "" : "s"} (seed${many} ${seeds.join(", ")}${folds}); MOS from ${range[0]} to ${range[1]}.` +
       (compared ? ` Δ: minus ${baseline}, repeat by repeat, mean ± standard deviation.` : "") +
       (others.length > 0 ? ` Columns of ${others.join(", ")}: medians.` : ""),
     selection.sentence,
+    ...(record.classTables ?? []).flatMap((table) => {
+      const { headers, cells } = classCells(table, record);
+      return [
+        "### Classes of the test part",
+        markdownRows(
+          headers,
+          cells.map((row) => row.map(inCell)),
+        ),
+        classCaption(table, record),
+        classSentences(table)
+          .map((sentence) => `- ${sentence}`)
+          .join("\n"),
+      ];
+    }),
     ...(notes.length > 0 ? [notes.map((note) => `- ${note}`).join("\n")] : []),
   ];
   return `${lines.join("\n\n")}\n`;
+}
+
+function markdownRows(headers: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [headers, headers.map((_, i) => (i === 0 ? "---" : "---:")), ...rows];
+  return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
 function rowOf(
@@ -63,7 +82,7 @@ function rowOf(
   const finished = runs.filter(({ status }) => status === "finished").length;
   const differences = test.difference ? [test.difference.srcc, test.difference.plcc].map(difference) : ["", ""];
   return [
-    name.replaceAll("|", "\\|") + (name === chosen ? " *" : ""),
+    inCell(name) + (name === chosen ? " *" : ""),
     finished === runs.length ? String(finished) : `${finished} of ${runs.length}`,
     ...shown.flatMap((measure) => {
       const digits = digitsOf(measure, ranges["test"]!);
@@ -74,6 +93,8 @@ function rowOf(
     seconds.mean === null ? "-" : duration(seconds.mean),
   ];
 }
+
+const inCell = (text: string) => text.replaceAll("|", "\\|");
 
 function medians(part: string, summary: readonly PartSummary[], ranges: Ranges): string[] {
   const found = summary.find((each) => each.part === part);
@@ -118,6 +139,36 @@ export function csvTable({ variants, selection }: ExperimentRecord): string {
     })),
   );
   return stringify(rows, { header: true });
+}
+
+/** One line for each variant that tells classes, and for each constant predictor; full precision. Empty where none does. */
+export function csvClasses({ classTables = [] }: ExperimentRecord): string {
+  const mean = (name: string, { mean, standardError }: MeanWithError) => ({
+    [name]: mean ?? "",
+    [`${name}_error`]: standardError ?? "",
+  });
+  const rows = classTables.flatMap(({ classes, rows }) =>
+    rows.map((row) => ({
+      variant: row.name,
+      constant: row.constant ?? "",
+      classes,
+      runs: row.maes.filter((mae) => mae !== null).length,
+      pictures: row.pooled.n,
+      ...mean("mae", row.pooled),
+      difference: row.difference?.mean ?? "",
+      difference_low: row.difference?.low ?? "",
+      difference_high: row.difference?.high ?? "",
+      difference_over: row.difference?.over ?? "",
+      ...mean("mae_of_runs", row.mae),
+      ...mean("accuracy", row.measures.accuracy),
+      ...mean("macro_f1", row.measures.macroF1),
+      ...mean("quadratic_kappa", row.measures.quadraticKappa),
+      ...mean("mae_highest_two", row.maeOfHighestTwo),
+      ...Object.assign({}, ...row.maeByClass.map((own, c) => mean(`mae_class_${c}`, own))),
+    })),
+  );
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  return rows.length === 0 ? "" : stringify(rows, { header: true, columns });
 }
 
 /** One line for each run, stage and part; a run without results has one line that says why. */

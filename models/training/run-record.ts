@@ -66,6 +66,8 @@ export interface RunRecord {
     standardDeviation?: number;
     confidence?: number;
     class?: number;
+    /** The class that the picture belongs to, beside `class`; absent in records of earlier versions. */
+    trueClass?: number;
     classProbability?: number;
     /** Share of the final predicted distribution below the MOS. */
     shareBelow?: number;

@@ -4,7 +4,7 @@ import { evaluate } from "../metrics/index.ts";
 import type { ModelCard, QualityNetwork } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { predict } from "../views/predict.ts";
-import { type ClassedPicture, type ClassResult, classResult } from "./class-results.ts";
+import { type ClassedPicture, type ClassResult, classOfMos, classResult } from "./class-results.ts";
 import { compareDistributions, type PredictedDistribution, shareBelow, spreadReliability } from "./predicted-spread.ts";
 import type { Progress, RatedRow, TrainingHooks } from "./training.ts";
 
@@ -117,6 +117,7 @@ export async function testScores(
       mos: row.mos,
       ...(stageOne !== undefined && { stageOne }),
       ...score,
+      ...(score.class !== undefined && { trueClass: classOfMos(row.mos, card.range, card.options.levels) }),
       ...(head.shareBelow && { shareBelow: shareBelow(value, row.mos, card.range, head.shareBelow) }),
     });
   }

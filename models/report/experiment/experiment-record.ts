@@ -105,6 +105,52 @@ export interface ExperimentVariant {
   readonly seconds: Spread;
 }
 
+/** A number over the repeats: mean, and standard error sd / √n, null for fewer than two. */
+export interface MeanWithError {
+  readonly mean: Measure;
+  readonly standardError: Measure;
+}
+
+/** What tables compare of classes beside the mean absolute error; higher is better for each. */
+export const classMeasureNames = ["accuracy", "macroF1", "quadraticKappa"] as const;
+
+/** How the classes of a variant, or of a constant predictor, agree with those of the test parts. Errors are in classes. */
+export interface ClassRow {
+  readonly name: string;
+  /** The class that it always answers; absent for variants. */
+  readonly constant?: number;
+  /** Mean absolute error of each repeat; null where there is none. */
+  readonly maes: readonly Measure[];
+  readonly measures: Readonly<Record<(typeof classMeasureNames)[number], MeanWithError>>;
+  readonly mae: MeanWithError;
+  /** By true class, the lowest first. */
+  readonly maeByClass: readonly MeanWithError[];
+  readonly maeOfHighestTwo: MeanWithError;
+  /** Pictures of all repeats taken together. The standard error is over the pictures: null where some are tested more than once. */
+  readonly pooled: { readonly n: number } & MeanWithError;
+  /** MAE minus that of the baseline with its 95 % interval, of the same pictures, or of the same repeats; absent for the baseline itself. */
+  readonly difference?: {
+    readonly over: "pictures" | "repeats";
+    readonly n: number;
+    readonly mean: number;
+    readonly low: Measure;
+    readonly high: Measure;
+  };
+  /** Of variants: whether constants are as good, over the pictures of all repeats. */
+  readonly sentence?: string;
+}
+
+/** Variants whose test pictures have the same true classes. */
+export interface ClassTable {
+  readonly classes: number;
+  /** Test pictures of each class, of all repeats, of the variant that has most. */
+  readonly counts: readonly number[];
+  /** Whether over the repeats no picture is tested twice. */
+  readonly eachOnce: boolean;
+  /** The variants in their order, then every constant predictor. */
+  readonly rows: readonly ClassRow[];
+}
+
 /** Everything worth knowing of an experiment, as plain JSON: what its tables and its report are made of. */
 export interface ExperimentRecord {
   readonly schema: 1;
@@ -128,6 +174,8 @@ export interface ExperimentRecord {
   /** Name of the variant that differences are taken to: the first one. */
   readonly baseline: string;
   readonly variants: readonly ExperimentVariant[];
+  /** Where networks tell classes, or their scores are cut into some; absent where not, and in records of earlier versions. */
+  readonly classTables?: readonly ClassTable[];
   readonly selection: {
     /** How models were selected, as a sentence. */
     readonly sentence: string;

@@ -3,6 +3,7 @@ import { type Block, renderPage, type Section } from "../page.ts";
 import { agreement } from "../report-figures.ts";
 import { capital, dash, dateAndTime, decimals, numberOf, paragraph, sum } from "../report-parts.ts";
 import { type DotRow, dotPlot } from "./dot-plot.ts";
+import { classAgreement } from "./experiment-classes.ts";
 import { pseudoLabelQuality, sweeps, times } from "./experiment-figures.ts";
 import type { ExperimentRecord, ExperimentVariant, MeasureName } from "./experiment-record.ts";
 import { recipe, runs, variantTable } from "./experiment-runs.ts";
@@ -28,6 +29,7 @@ export function experimentReport(record: ExperimentRecord): string {
   const sections = [
     ...record.parts.filter((part) => part === "test" || part === "validation").map((part) => results(record, part)),
     differences(record),
+    classAgreement(record),
     stages(record),
     ...sweeps(record),
     crossData(record),
