@@ -61,8 +61,7 @@ export function constantsSentence({ name, evaluation, constants, unbeaten }: Cla
   return `${overall} A constant is at least as good in ${listed.join(", ")}.`;
 }
 
-/** "class 2", "classes 3 and 4 together". */
-export function placeName(place: number | string, classes: number): string {
+function placeName(place: number | string, classes: number): string {
   return place === "highest two" ? `classes ${classes - 2} and ${classes - 1} together` : `class ${place}`;
 }
 

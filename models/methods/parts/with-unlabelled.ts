@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 import type { NamedTensor } from "../../../engine/nn/named.ts";
 import { add } from "../../../engine/ops/arithmetic.ts";
 import { concat } from "../../../engine/ops/join.ts";
@@ -40,7 +40,13 @@ export const unlabelledShape = {
   warmupShare: otherDefault(trainingShape.warmupShare, 0.025),
   rate: otherDefault(trainingShape.rate, 1e-3),
   layerDecay: otherDefault(trainingShape.layerDecay, 0.65),
-  epochs: wholeFromZero.min(1).default(10).describe("passes over the unlabelled pictures"),
+  epochs: wholeFromZero.min(1).default(10).describe("epochs, each as long as `epochLength` says"),
+  epochLength: z
+    .enum(["unlabelled", "labelled", "all"])
+    .default("unlabelled")
+    .describe(
+      "an epoch: one pass over the unlabelled pictures, over the labelled ones, or as many batches as both need; the others are gone through again and again",
+    ),
   labelledBatch: batch.min(1).default(8).describe("labelled pictures in a batch"),
   unlabelledBatch: batch.min(1).default(8).describe("unlabelled pictures in a batch"),
   unlabelledWeight: atLeastZero.default(1).describe("λ: what the loss of the unlabelled pictures is multiplied with"),
@@ -177,6 +183,7 @@ export function unlabelledMethod<Schema extends z.ZodObject<typeof unlabelledSha
         epochsOption: "epochs",
         batch: { labelled: options.labelledBatch, unlabelled: options.unlabelledBatch },
         batchOptions: ["labelledBatch", "unlabelledBatch"],
+        length: options.epochLength,
         views: own.views?.(options) ?? { labelled: ["weak"], unlabelled: ["weak", "strong"] },
         wholeBatches,
         file: modelFile,

@@ -1,4 +1,3 @@
-import { placeName } from "../class-table.ts";
 import { dash, decimals, numberOf, sum } from "../report-parts.ts";
 import type { ClassRow, ClassTable, ExperimentRecord, MeanWithError } from "./experiment-record.ts";
 
@@ -34,7 +33,7 @@ export function classCells(
     ...(compared ? [`Δ MAE to ${baseline}`] : []),
     ...["MAE by repeat", "accuracy", "macro-F1", "kappa"],
     ...shown.map((own) => `MAE, class ${own}`),
-    `MAE, ${placeName("highest two", table.classes)}`,
+    `MAE, classes ${table.classes - 2} and ${table.classes - 1}`,
   ];
   const cells = rows.map((row) => [
     row.constant !== undefined && row.pooled.mean === least ? `${row.name} (best constant)` : row.name,

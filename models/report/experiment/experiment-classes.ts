@@ -7,6 +7,9 @@ import { repeatName } from "./experiment-values.ts";
 
 const wholeWidth = 1080;
 
+/** A number of a narrow cell: held together with its sign and its error. */
+const set = (text: string) => text.replaceAll("-", "\u2212").replaceAll("± ", "±\u00a0");
+
 /** How classes agree, by variant, beside every constant predictor. */
 export function classAgreement(record: ExperimentRecord): Section {
   const tables = record.classTables ?? [];
@@ -21,14 +24,19 @@ export function classAgreement(record: ExperimentRecord): Section {
     });
     const { headers, cells } = classCells(table, record);
     return [
-      ...classSentences(table).map(paragraph),
       {
         kind: "figure" as const,
         svg,
         wide: true,
         caption: "Mean absolute error of each repeat (discs) and over all their pictures (bar); left is better.",
       },
-      { kind: "table" as const, headers, rows: cells, caption: classCaption(table, record) },
+      {
+        kind: "table" as const,
+        headers,
+        rows: cells.map(([name, ...numbers]) => [name!, ...numbers.map(set)]),
+        caption: classCaption(table, record),
+      },
+      ...classSentences(table).map(paragraph),
     ];
   });
   return { title: "Classes of the test part", blocks };

@@ -12,9 +12,11 @@ import {
   settingNames,
   variantsOf,
 } from "../../../models/experiments/index.ts";
+import { methodOf, optionsOf } from "../../../models/experiments/settings.ts";
 import { openSource } from "../../../models/experiments/sources.ts";
 import { ExperimentStore } from "../../../models/experiments/store.ts";
 import { cplOptionsSchema } from "../../../models/methods/cpl/options.ts";
+import { planEpoch } from "../../../models/training/batches.ts";
 import { blurredPictures } from "../training/pictures.ts";
 import { recipeOf } from "./recipe.ts";
 
@@ -181,5 +183,22 @@ test("every built-in recipe expands", async () => {
   for (const recipe of recipes) {
     expect(variantsOf(recipe).length).toBeGreaterThan(1);
     expect(repeatsOf(recipe).length).toBeGreaterThan(1);
+  }
+});
+
+test("livec-classes trains every method for as many steps, on folds with their share of every class", async () => {
+  const recipe = await findRecipe("livec-classes");
+  expect(repeatsOf(recipe).map(({ fold }) => fold)).toEqual([1, 2, 3, 4, 5]);
+  const rows = (count: number) => Array.from({ length: count }, (_, i) => ({ name: `${i}`, path: `${i}` }));
+  const parts = { labelled: rows(186), unlabelled: rows(1757) };
+  for (const { name, settings } of variantsOf(recipe)) {
+    expect(settings).toMatchObject({ strata: 5, classes: 5, frozen: 10, crop: 224 });
+    const options = optionsOf(settings, 1);
+    const steps = methodOf(settings.method)
+      .phases(options)
+      .map((phase, i) => phase.epochs * planEpoch({ ...phase, stage: i + 1 }, 0, parts, options as never).length);
+    const whole = name === "supervised, as long" ? 288 : 96;
+    // What is left of the labelled pictures is less than half a batch, which supervised learning leaves out.
+    for (const count of steps) expect([whole, (whole * 23) / 24]).toContain(count);
   }
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { classTables } from "../../../../models/experiments/class-summary.ts";
 import type { ExperimentRecord } from "../../../../models/report/experiment/experiment-record.ts";
 import { experimentReport } from "../../../../models/report/experiment/experiment-report.ts";
 import { measured, medianOf, repeatName } from "../../../../models/report/experiment/experiment-values.ts";
@@ -79,6 +80,25 @@ test("the page says what the record says", () => {
   expect(cells(html, "Variants", "gamma 0.5")).toEqual(["gamma 0.5", "gamma = 0.5"]);
   expect(section(html, "Recipe")).toContain("&quot;stageTwoEpochs&quot;: 3");
   expect(html.match(/<figure class="chart/g)).toHaveLength(14);
+});
+
+test("classes are told beside the constants, and what is to be said of them", () => {
+  const run = (predicted: number[], fold: number) =>
+    predicted.map((own, i) => ({ name: `${fold}-${i}`, predicted: own, truth: i % 3 }));
+  const record = sampleExperiment({ repeats: 2 });
+  const tables = classTables(
+    ["stage 2", "<other>"].map((name, i) => ({
+      ...{ name, classes: 3 },
+      runs: [run([0, 1, 2 - i], 1), run([i, 2, 2], 2)],
+    })),
+    "stage 2",
+  );
+  const page = experimentReport({ ...record, classTables: tables });
+  expect(page).toContain("Classes of the test part");
+  expect(page).toContain("always 1 (best constant)");
+  expect(page).toContain("&lt;other&gt; beats every constant predictor: MAE 0.500 over 6 pictures against 0.667");
+  expect(page).toContain("+0.333 (\u22120.209 to +0.875)");
+  expect(experimentReport(record)).not.toContain("Classes of the test part");
 });
 
 test("nothing outside the page is asked for, and texts stay texts", () => {
