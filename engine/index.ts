@@ -106,6 +106,7 @@ export {
   exponential,
   linearWarmup,
   polynomial,
+  quarterCosine,
   type Schedule,
   sequential,
   stepDecay,

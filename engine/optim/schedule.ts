@@ -53,6 +53,20 @@ export function cosine(options: { steps: number; floor?: number }): Schedule {
 }
 
 /**
+ * The part of a quarter cosine from 1 to `end` at `steps`: cos(arccos(end) · t / steps), then `end`. With cos(7π/16) = 0.195 that of
+ * FixMatch (Sohn et al. 2020), with 0.25 that of AdaMatch (Berthelot et al. 2022).
+ * @throws RangeError when `steps` is not a whole number of at least 1 or `end` is not within 0 … 1
+ */
+export function quarterCosine(options: { steps: number; end?: number }): Schedule {
+  expectOptions("quarterCosine", options, { steps: any, end: any });
+  const { steps, end = 0 } = options;
+  expectSteps("quarterCosine", steps);
+  expectShare("quarterCosine", "end", end);
+  const angle = Math.acos(end);
+  return (step) => (step >= steps ? end : Math.cos((angle * step) / steps));
+}
+
+/**
  * Cosines one after the other, each starting at 1 again (SGDR, Loshchilov & Hutter 2017): the first takes `steps`, every
  * further one `lengthen` times as many as the one before. As PyTorch's CosineAnnealingWarmRestarts.
  * @throws RangeError when `steps` or `lengthen` is not a whole number of at least 1 or `floor` is not within 0 … 1

@@ -4,13 +4,26 @@ import { expectModelOptions, networkShape, viewShape, withHeadDefaults } from ".
 import { atLeastZero, batch, count, OptionError, optionsBy, positive, some, wholeFromZero } from "../options.ts";
 import { strongSets } from "../views/strong.ts";
 
+/** cos(7π/16): where the schedule of FixMatch, and of USB, ends. */
+const usbLastFactor = Math.cos((7 * Math.PI) / 16);
+
 /** Options of the steps. */
 const stepShape = {
   optimiser: z.enum(["adam", "adamw", "sgd"]).default("adam").describe("update rule"),
   schedule: z
-    .enum(["constant", "cosine", "step"])
+    .enum(["constant", "cosine", "quarter-cosine", "step"])
     .default("constant")
-    .describe("learning rates over a phase: kept, falling to 0 along half a cosine, or falling every `stepEpochs`"),
+    .describe(
+      "learning rates over a phase: kept, falling to 0 along half a cosine, falling along a quarter of one to `lastFactor`, or falling every `stepEpochs`",
+    ),
+  lastFactor: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(usbLastFactor)
+    .describe(
+      "with the schedule quarter-cosine: what the rates are multiplied with at its end; cos(7π/16) unless given",
+    ),
   stepEpochs: count.default(1).describe("with the schedule step: epochs after which the rates fall"),
   stepFactor: positive.default(0.1).describe("with the schedule step: what the rates are multiplied with then"),
   warmupSteps: wholeFromZero.default(0).describe("steps at the start of a phase in which the rates rise"),

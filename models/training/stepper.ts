@@ -5,7 +5,7 @@ import { accumulateGradients } from "../../engine/optim/accumulate.ts";
 import { WeightAverage } from "../../engine/optim/average.ts";
 import { parameterGroups } from "../../engine/optim/groups.ts";
 import { Optimiser } from "../../engine/optim/optimiser.ts";
-import { constant, cosine, type Schedule, stepDecay, withWarmup } from "../../engine/optim/schedule.ts";
+import { constant, cosine, quarterCosine, type Schedule, stepDecay, withWarmup } from "../../engine/optim/schedule.ts";
 import { Tensor } from "../../engine/tensor.ts";
 import type { ModelCard, QualityNetwork } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
@@ -267,13 +267,14 @@ export function phaseSchedule(
   { name, epochs }: Pick<Phase, "name" | "epochs">,
   stepsInEpoch: number,
 ): Schedule {
-  const { schedule, stepEpochs, stepFactor, warmupSteps, warmupShare } = options;
+  const { schedule, lastFactor, stepEpochs, stepFactor, warmupSteps, warmupShare } = options;
   const total = stepsInEpoch * epochs;
   if (total === 0) return constant();
   if (warmupSteps >= total)
     throw new TrainingError(`\`warmupSteps\` ${warmupSteps}: ${name} has only ${total} steps; give fewer`);
   return withWarmup(total, { steps: warmupSteps, share: warmupShare }, (steps) => {
     if (schedule === "cosine") return cosine({ steps });
+    if (schedule === "quarter-cosine") return quarterCosine({ steps, end: lastFactor });
     return schedule === "step" ? stepDecay({ every: stepEpochs * stepsInEpoch, gamma: stepFactor }) : constant();
   });
 }

@@ -48,6 +48,7 @@ const withoutTensors = new Set([
   "parameter",
   "polynomial",
   "profile",
+  "quarterCosine",
   "randomWords",
   "roofsOf",
   "sequential",

@@ -27,7 +27,8 @@ export type AdaMatchOptionsInput = z.input<typeof schema>;
 
 /**
  * AdaMatch (Berthelot et al. 2022): guesses are aligned with what is predicted for labelled pictures, and count by how sure the network
- * is of those. Defaults are those of USB; the authors have `threshold` 0.9, `alignWindow` 128 and `labelledViews` both.
+ * is of those. Defaults are those of USB; the authors have `threshold` 0.9, `alignWindow` 128, `labelledViews` both, `unlabelledRamp` 0.5, `lastFactor` 0.25, and decay in the
+ * loss, as the optimiser sgd has it.
  */
 export const adaMatch = unlabelledMethod({
   name: "adamatch",

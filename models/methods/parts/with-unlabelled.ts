@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { NamedTensor } from "../../../engine/nn/named.ts";
-import { add } from "../../../engine/ops/arithmetic.ts";
+import { add, multiply } from "../../../engine/ops/arithmetic.ts";
 import { concat } from "../../../engine/ops/join.ts";
 import { scale } from "../../../engine/ops/unary.ts";
 import type { Tensor } from "../../../engine/tensor.ts";
@@ -36,7 +36,7 @@ export const unlabelledShape = {
   head: otherDefault(trainingShape.head, "classes"),
   levels: otherDefault(trainingShape.levels, 5),
   optimiser: otherDefault(trainingShape.optimiser, "adamw"),
-  schedule: otherDefault(trainingShape.schedule, "cosine"),
+  schedule: otherDefault(trainingShape.schedule, "quarter-cosine"),
   warmupShare: otherDefault(trainingShape.warmupShare, 0.025),
   rate: otherDefault(trainingShape.rate, 1e-3),
   layerDecay: otherDefault(trainingShape.layerDecay, 0.65),
@@ -50,6 +50,14 @@ export const unlabelledShape = {
   labelledBatch: batch.min(1).default(8).describe("labelled pictures in a batch"),
   unlabelledBatch: batch.min(1).default(8).describe("unlabelled pictures in a batch"),
   unlabelledWeight: atLeastZero.default(1).describe("λ: what the loss of the unlabelled pictures is multiplied with"),
+  unlabelledRamp: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe(
+      "share of the steps in which all that unlabelled pictures add to the loss rises from 0 along half a cosine; 0 for not",
+    ),
 };
 
 /**
@@ -104,12 +112,13 @@ export interface UnlabelledPart
  * L = L_x + L_u: labelled pictures (and ranked pairs) learn their labels, in the mean over their views; unlabelled ones what `part` says.
  */
 export function withUnlabelled(
-  options: LossOptions,
+  options: LossOptions & { readonly unlabelledRamp?: number },
   { labels }: Pick<PhaseContext, "labels">,
   part: UnlabelledPart,
 ): PhaseRun {
   const given = labelTask(options, (pictures) => batchLabels(pictures, labels, undefined, options));
   const { figures, state = [], modules = [], loss: unlabelledLoss, targets: unlabelledTargets, ...hooks } = part;
+  const { unlabelledRamp = 0 } = options;
   const isGiven = ({ part, strong }: PlannedPicture) =>
     (part === "labelled" || part === "ranked") && strong === undefined;
   return {
@@ -118,6 +127,7 @@ export function withUnlabelled(
     targets: (views, place) => ({
       ...given.targets(views.filter(isGiven)),
       ...unlabelledTargets?.(views, place),
+      ...(unlabelledRamp > 0 && { [rampTarget]: { data: Float32Array.of(rampAt(unlabelledRamp, place)), shape: [1] } }),
     }),
     loss(outputs, targets, rows, input) {
       const { labelled, ranked, unlabelled, further } = rows;
@@ -128,7 +138,11 @@ export function withUnlabelled(
           : [];
       const asked = unlabelled.count + further.count + (part.labelledToo ? labelled.count : 0);
       const other = unlabelled.size > 0 && asked > 0 ? unlabelledLoss(outputs, rows, targets, input) : undefined;
-      const terms = [...own.map((loss) => (own.length > 1 ? scale(loss, 1 / own.length) : loss)), other?.loss];
+      const ramp = targets[rampTarget];
+      const terms = [
+        ...own.map((loss) => (own.length > 1 ? scale(loss, 1 / own.length) : loss)),
+        other && ramp ? multiply(other.loss, ramp) : other?.loss,
+      ];
       return { ...other, loss: terms.filter((term) => term !== undefined).reduce((sum, term) => add(sum, term)) };
     },
     modules: () => modules.flatMap((one) => one.tensors()),
@@ -137,6 +151,17 @@ export function withUnlabelled(
       for (const one of [...modules, ...state]) one.dispose();
     },
   };
+}
+
+/** Target: what the loss of the unlabelled pictures is multiplied with in a step. */
+const rampTarget = "unlabelled ramp";
+
+/**
+ * ½ − ½ cos(π t / (share · T)) at step t of T, and 1 from share · T on; of half the steps that of AdaMatch (Berthelot et al. 2022).
+ * 0 < share ≤ 1.
+ */
+function rampAt(share: number, { step, steps }: StepPlace): number {
+  return step >= share * steps ? 1 : 0.5 - 0.5 * Math.cos((Math.PI * step) / (share * steps));
 }
 
 /** For each view of the labelled pictures the logits of ranked copies and of that view, as if there were no other. */

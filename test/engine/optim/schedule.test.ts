@@ -7,6 +7,7 @@ import {
   exponential,
   linearWarmup,
   polynomial,
+  quarterCosine,
   type Schedule,
   sequential,
   stepDecay,
@@ -38,6 +39,18 @@ describe("schedules against PyTorch", () => {
   }
 });
 
+test("a part of a quarter cosine, as published", () => {
+  const usb = quarterCosine({ steps: 204_800, end: Math.cos((7 * Math.PI) / 16) });
+  const adaMatch = quarterCosine({ steps: 204_800, end: 0.25 });
+  for (const t of [0, 1, 5_120, 77_777, 204_799]) {
+    expect(usb(t)).toBeCloseTo(Math.cos((7 * Math.PI * t) / (16 * 204_800)), 14);
+    expect(adaMatch(t)).toBeCloseTo(Math.cos((Math.acos(0.25) * t) / 204_800), 14);
+  }
+  expect([usb(204_800), usb(1e6)].map((factor) => factor.toFixed(4))).toEqual(["0.1951", "0.1951"]);
+  expect([adaMatch(204_800), adaMatch(1e6)]).toEqual([0.25, 0.25]);
+  expect([0, 2, 3, 4].map(quarterCosine({ steps: 3 }))).toEqual([1, expect.closeTo(0.5, 12), 0, 0]);
+});
+
 test("schedules stay at their end", () => {
   expect([12, 13, 500].map(cosine({ steps: 12, floor: 0.1 }))).toEqual([0.1, 0.1, 0.1]);
   expect([3, 4, 500].map(linearWarmup({ steps: 3 }))).toEqual([1, 1, 1]);
@@ -64,6 +77,7 @@ test("schedules nest", () => {
 test("wrong settings are named with their value", () => {
   expect(() => cosine({ steps: 0 })).toThrow("cosine: steps are counted in whole numbers of at least 1, found 0");
   expect(() => linearWarmup({ steps: 2.5 })).toThrow("found 2.5");
+  expect(() => quarterCosine({ steps: 3, end: -0.1 })).toThrow("quarterCosine: end is between 0 and 1, found -0.1");
   expect(() => cosine({ steps: 3, floor: 1.5 })).toThrow("floor is between 0 and 1, found 1.5");
   expect(() => stepDecay({ every: 2, gamma: 0 })).toThrow("gamma is above 0, found 0");
   expect(() => stepDecay({ milestones: [3, 0] })).toThrow("found 0");

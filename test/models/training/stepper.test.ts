@@ -30,6 +30,12 @@ describe("schedule of a stage", () => {
   test("is kept, a cosine, or falls every few epochs, after a warm-up in steps or as a share", () => {
     expect(factors({}, [0, 7, 19])).toEqual([1, 1, 1]);
     expect(factors({ schedule: "cosine" }, [0, 10])).toEqual([1, 0.5 * (1 + Math.cos(Math.PI / 2))]);
+    const usb = factors({ schedule: "quarter-cosine", warmupShare: 0.2 }, [4, 12, 19, 20]);
+    const expected = [0, 8, 15, 16].map((t) => Math.cos((7 * Math.PI * t) / (16 * 16)));
+    usb.forEach((factor, i) => {
+      expect(factor).toBeCloseTo(expected[i]!, 12);
+    });
+    expect(factors({ schedule: "quarter-cosine", lastFactor: 0.25 }, [20])).toEqual([0.25]);
     const step = { schedule: "step", stepEpochs: 2, stepFactor: 0.5 } as const;
     expect(factors(step, [0, 9, 10, 19])).toEqual([1, 1, 0.5, 0.5]);
     expect(factors({ ...step, warmupSteps: 3 }, [0, 1, 2, 3, 12, 13])).toEqual([0.25, 0.5, 0.75, 1, 1, 0.5]);

@@ -8,6 +8,7 @@ import { openDevice } from "../../../../engine/device/open.ts";
 import { openSafetensors, toFloat32 } from "../../../../engine/weights/safetensors.ts";
 import { adaMatch } from "../../../../models/methods/adamatch/index.ts";
 import { deFixMatch } from "../../../../models/methods/defixmatch/index.ts";
+import { fixMatch } from "../../../../models/methods/fixmatch/index.ts";
 import { flexMatch } from "../../../../models/methods/flexmatch/index.ts";
 import { freeMatch } from "../../../../models/methods/freematch/index.ts";
 import { agreed, taken } from "../../../../models/methods/parts/consistency.ts";
@@ -184,6 +185,49 @@ test("a head without probabilities and too few unlabelled pictures are refused b
     "`leastThreshold` 0.9 is above `mostThreshold` 0.5",
   );
 });
+
+test.each([0, 5])(
+  "what unlabelled pictures add rises with --unlabelled-ramp, in parts of %d rows",
+  async (microBatch) => {
+    const device = await sharedDevice();
+    const still = { optimiser: "sgd", rate: 1e-30, freshRate: 1e-30, decay: 0, threshold: 0 } as const;
+    const lossesAt = async (steps: readonly number[], more: object) => {
+      const given = fixMatch.options({ ...common, ...still, microBatch, ...more });
+      const [phase] = fixMatch.phases(given);
+      const labels = Float32Array.from({ length: 5 * data.labelled.length }, (_, i) => (i % 6 === 0 ? 1 : 0));
+      const [batch] = planEpoch({ ...phase!, stage: 1 }, 0, data, given);
+      const model = new QualityNetwork(device, given);
+      model.freezeNorms(model.backbone.norms().map(([name]) => name));
+      const inputs = new PictureInputs(model, 16, undefined, { strong: { set: "quality", kept: 0 } });
+      const task = phase!.begin({ model, labels, data } as unknown as PhaseContext);
+      const stepper = new Stepper(model, inputs, { options: given, fresh: [] }, { task, views: phase!.views });
+      const found: number[] = [];
+      for await (const { pictures } of loadBatches(
+        steps.map(() => batch!),
+        inputs,
+        phase!.views,
+      )) {
+        const step = steps[found.length]!;
+        found.push((await stepper.step(pictures, 1, { step, steps: 40, epoch: 0 })).loss);
+      }
+      stepper.dispose();
+      task.dispose?.();
+      inputs.dispose();
+      model.dispose();
+      return found;
+    };
+    const [given] = await lossesAt([0], { unlabelledWeight: 0 });
+    const [whole] = await lossesAt([0], {});
+    expect(whole! - given!).toBeGreaterThan(0.1);
+    const steps = [0, 1, 5, 10, 19, 20, 39];
+    const share = (t: number) => (t <= 20 ? 0.5 - 0.5 * Math.cos((2 * Math.PI * t) / 40) : 1);
+    const found = await lossesAt(steps, { unlabelledRamp: 0.5 });
+    found.forEach((loss, i) => {
+      expect(loss).toBeCloseTo(given! + share(steps[i]!) * (whole! - given!), 4);
+    });
+    expect(() => fixMatch.options({ unlabelledRamp: 1.1 })).toThrow("`unlabelledRamp` 1.1");
+  },
+);
 
 test("vision transformers leave out branches as in USB, unless told otherwise; others have none", () => {
   const rateOf = (input: object) => (adaMatch.options(input as never) as { stochasticDepth: number }).stochasticDepth;
