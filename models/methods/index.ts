@@ -5,10 +5,11 @@ import { deFixMatch } from "./defixmatch/index.ts";
 import { fixMatch } from "./fixmatch/index.ts";
 import { flexMatch } from "./flexmatch/index.ts";
 import { freeMatch } from "./freematch/index.ts";
+import { rankUp } from "./rankup/index.ts";
 import { softMatch } from "./softmatch/index.ts";
 import { supervised } from "./supervised/index.ts";
 
-export { adaMatch, cpl, deFixMatch, fixMatch, flexMatch, freeMatch, softMatch, supervised };
+export { adaMatch, cpl, deFixMatch, fixMatch, flexMatch, freeMatch, rankUp, softMatch, supervised };
 
 /** Every method; `acutance train` has a command for each. */
 export const methods: readonly Method[] = [
@@ -20,4 +21,5 @@ export const methods: readonly Method[] = [
   softMatch,
   flexMatch,
   deFixMatch,
+  rankUp,
 ];

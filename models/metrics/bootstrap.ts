@@ -61,7 +61,7 @@ export function bootstrapInterval(
 }
 
 /** Quantile of sorted values, linear between neighbours. */
-function quantile(sorted: Float64Array, share: number): number {
+export function quantile(sorted: Float64Array, share: number): number {
   const at = share * (sorted.length - 1);
   const below = Math.floor(at);
   const above = Math.min(below + 1, sorted.length - 1);

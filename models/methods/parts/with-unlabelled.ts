@@ -4,6 +4,7 @@ import { add, multiply } from "../../../engine/ops/arithmetic.ts";
 import { concat } from "../../../engine/ops/join.ts";
 import { scale } from "../../../engine/ops/unary.ts";
 import type { Tensor } from "../../../engine/tensor.ts";
+import type { HeadName } from "../../networks/heads.ts";
 import type { Outputs } from "../../networks/model.ts";
 import { isTransformer } from "../../networks/options.ts";
 import { atLeastZero, batch, OptionError, otherDefault, wholeFromZero } from "../../options.ts";
@@ -23,7 +24,7 @@ import { rowsOf, viewOf } from "../../training/rows.ts";
 import { modelFile, type TrainingData, TrainingError } from "../../training/training.ts";
 import type { PartViews } from "../../views/view-kind.ts";
 import { batchLabels } from "./batch-labels.ts";
-import { type LossOptions, labelTask, lossShape, rowLoss } from "./label-loss.ts";
+import { type LossOptions, labelTask, lossShape, rowLoss, withLoss } from "./label-loss.ts";
 
 /**
  * Options of methods that learn from labelled pictures and from views of unlabelled ones at once. Defaults are those of USB for vision
@@ -60,20 +61,30 @@ export const unlabelledShape = {
     ),
 };
 
+/** A head that a method has no use for, and why: words behind the method's title. */
+interface RefusedHead {
+  readonly head: HeadName;
+  readonly why: string;
+}
+
+const withoutProbabilities: RefusedHead = {
+  head: "score",
+  why: "needs probabilities to tell what the network is sure of; give classes or distribution",
+};
+
 /**
- * Options of a method that guesses probabilities of classes or levels.
- * @throws OptionError as {@link trainingOptions}, for a head that gives none, and for a loss that the head cannot learn by
+ * Options of a method that guesses what unlabelled pictures are.
+ * @throws OptionError as {@link trainingOptions}, for a head that it has no use for, and for a loss that the head cannot learn by
  */
 function unlabelledOptions<Schema extends z.ZodObject<typeof unlabelledShape>>(
   schema: Schema,
   input: z.input<Schema>,
   title: string,
+  { head, why }: RefusedHead,
 ): z.output<Schema> {
-  if ((input as { readonly head?: unknown }).head === "score")
-    throw new OptionError(
-      `\`head\` score: ${title} needs probabilities to tell what the network is sure of; give classes or distribution`,
-    );
-  const options = trainingOptions(schema, withTransformerDefaults(input));
+  if ((input as { readonly head?: unknown }).head === head) throw new OptionError(`\`head\` ${head}: ${title} ${why}`);
+  const given = withLoss(input as { readonly head?: unknown }) as z.input<Schema>;
+  const options = trainingOptions(schema, withTransformerDefaults(given));
   rowLoss(options as LossOptions);
   return options;
 }
@@ -179,6 +190,8 @@ export interface UnlabelledMethod<Schema extends z.ZodObject<typeof unlabelledSh
   extends Pick<Method, "name" | "title" | "description">,
     Pick<Phase, "wholeBatches"> {
   readonly schema: Schema;
+  /** @default the head score, which gives no probabilities */
+  readonly refuses?: RefusedHead;
   /** @throws OptionError when its options do not go together */
   check?(options: z.output<Schema>): void;
   /** @default labelled pictures weak, unlabelled ones weak and strong */
@@ -190,14 +203,14 @@ export interface UnlabelledMethod<Schema extends z.ZodObject<typeof unlabelledSh
 export function unlabelledMethod<Schema extends z.ZodObject<typeof unlabelledShape>>(
   own: UnlabelledMethod<Schema>,
 ): Method<z.output<Schema> & UnlabelledOptions, z.input<Schema>> {
-  const { name, title, description, schema, wholeBatches = false } = own;
+  const { name, title, description, schema, refuses = withoutProbabilities, wholeBatches = false } = own;
   return {
     name,
     title,
     description,
     schema,
     options(input) {
-      const options = unlabelledOptions(schema, input, title);
+      const options = unlabelledOptions(schema, input, title, refuses);
       own.check?.(options);
       return options as z.output<Schema> & UnlabelledOptions;
     },

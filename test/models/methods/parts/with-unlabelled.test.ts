@@ -12,6 +12,7 @@ import { fixMatch } from "../../../../models/methods/fixmatch/index.ts";
 import { flexMatch } from "../../../../models/methods/flexmatch/index.ts";
 import { freeMatch } from "../../../../models/methods/freematch/index.ts";
 import { agreed, taken } from "../../../../models/methods/parts/consistency.ts";
+import { rankUp } from "../../../../models/methods/rankup/index.ts";
 import { softMatch } from "../../../../models/methods/softmatch/index.ts";
 import { QualityNetwork } from "../../../../models/networks/model.ts";
 import { loadBatches, planEpoch } from "../../../../models/training/batches.ts";
@@ -44,6 +45,11 @@ const methods: { method: Method; options: object; state: string[] }[] = [
   },
   { method: flexMatch as never, options: { threshold: 0.23 }, state: ["flexmatch.guesses"] },
   { method: deFixMatch as never, options: { threshold: 0.3 }, state: [] },
+  {
+    method: rankUp as never,
+    options: { head: "distribution", levels: 5, threshold: 0.55, rdaRamp: 0 },
+    state: ["rankup.scores"],
+  },
 ];
 const cases = methods.map((each) => [each.method.title, each] as const);
 
@@ -80,7 +86,7 @@ async function train(
 async function stateIn(name: string): Promise<[string, number[]][]> {
   await using file = await openSafetensors(join(at(name), checkpointFile));
   const names = [...file.tensors.keys()]
-    .filter((each) => /^(alignment|flexmatch|freematch|softmatch)\./.test(each))
+    .filter((each) => /^(alignment|flexmatch|freematch|rankup|softmatch)\./.test(each))
     .sort();
   return Promise.all(names.map(async (each) => [each, [...toFloat32(await file.read(each))]] as [string, number[]]));
 }
@@ -176,11 +182,15 @@ test("a batch that does not fit is to be smaller, not cut; a training leaves not
 
 test("a head without probabilities and too few unlabelled pictures are refused by name", async () => {
   for (const [title, each] of cases) {
-    await expect(train(each, `${title}-score`, { head: "score" })).rejects.toThrow(
-      `\`head\` score: ${title} needs probabilities`,
-    );
+    if (title !== "RankUp")
+      await expect(train(each, `${title}-score`, { head: "score" })).rejects.toThrow(
+        `\`head\` score: ${title} needs probabilities`,
+      );
     await expect(train(each, `${title}-few`, { unlabelledBatch: 13 })).rejects.toThrow("are fewer than one batch");
   }
+  expect(() => rankUp.options({ head: "classes" })).toThrow(
+    "`head` classes: RankUp learns scores, and classes have no",
+  );
   expect(() => freeMatch.options({ leastThreshold: 0.9, mostThreshold: 0.5 })).toThrow(
     "`leastThreshold` 0.9 is above `mostThreshold` 0.5",
   );

@@ -79,6 +79,7 @@ test("every method has a name and options of its own", () => {
     "softmatch",
     "flexmatch",
     "defixmatch",
+    "rankup",
   ]);
   for (const { phases, options: read } of methods) {
     const files = phases(read({} as never)).map(({ file }) => file);
