@@ -1,7 +1,7 @@
 import { any, type Checks, expectOptions, flag, shown } from "../arguments.ts";
 import { withoutGradients } from "../autograd.ts";
 import { expectNamed, type NamedTensor } from "../nn/named.ts";
-import { Tensor } from "../tensor.ts";
+import { ShapeError, Tensor } from "../tensor.ts";
 import { overSpans } from "./spans.ts";
 
 export interface AverageOptions {
@@ -22,25 +22,31 @@ const checks: Checks<AverageOptions> = { decay: any, warmup: flag };
 export class WeightAverage {
   readonly #options: Required<AverageOptions>;
   readonly #pairs: readonly { readonly named: NamedTensor; readonly average: Tensor }[];
+  /** Whether the averages are this one's to free. */
+  readonly #isOwner: boolean;
   #applied = false;
   /** Calls of {@link update} so far. */
   steps = 0;
 
   /**
    * Starts from the parameters among `tensors` as they are.
-   * @throws RangeError when the decay is not within 0 … below 1
+   * @param into where the averages lie: tensors of the same shapes and order, such as those of another network, which stay the caller's
+   * @throws RangeError when the decay is not within 0 … below 1; ShapeError when `into` does not fit
    */
-  constructor(tensors: readonly NamedTensor[], options: AverageOptions) {
+  constructor(tensors: readonly NamedTensor[], options: AverageOptions, into?: readonly NamedTensor[]) {
     expectOptions("WeightAverage", options, checks);
     expectNamed("WeightAverage", tensors);
+    if (into) expectPairs(tensors, into);
     const { decay, warmup = true } = options;
     if (!(typeof decay === "number" && decay >= 0 && decay < 1))
       throw new RangeError(`the decay of an average is from 0 to below 1, found ${shown(decay)}`);
     this.#options = { decay, warmup };
+    this.#isOwner = !into;
     this.#pairs = tensors
-      .filter(({ role }) => role === "parameter")
-      .map((named) => {
-        const average = Tensor.like(named.tensor).keep();
+      .map((named, i) => ({ named, given: into?.[i] }))
+      .filter(({ named }) => named.role === "parameter")
+      .map(({ named, given }) => {
+        const average = given?.tensor ?? Tensor.like(named.tensor).keep();
         copy(named.tensor, average);
         return { named, average };
       });
@@ -100,8 +106,9 @@ export class WeightAverage {
     }));
   }
 
-  /** Frees the averages. */
+  /** Frees the averages, unless they are the caller's. */
   dispose(): void {
+    if (!this.#isOwner) return;
     for (const { average } of this.#pairs) average.dispose();
   }
 
@@ -114,6 +121,16 @@ export class WeightAverage {
     }
     this.#applied = !this.#applied;
   }
+}
+
+function expectPairs(tensors: readonly NamedTensor[], into: readonly NamedTensor[]): void {
+  expectNamed("WeightAverage", into);
+  const fits = (a: Tensor, b: Tensor | undefined) => b && a.dtype === b.dtype && a.shape.join() === b.shape.join();
+  const wrong = tensors.find(({ tensor }, i) => !fits(tensor, into[i]?.tensor));
+  if (wrong || into.length !== tensors.length)
+    throw new ShapeError(
+      `WeightAverage: ${into.length} tensors to average into for ${tensors.length}, not all of their shapes${wrong ? `, "${wrong.name}" [${wrong.tensor.shape}] the first` : ""}`,
+    );
 }
 
 function copy(from: Tensor, to: Tensor): void {

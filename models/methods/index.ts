@@ -1,15 +1,17 @@
 import type { Method } from "../training/method.ts";
 import { adaMatch } from "./adamatch/index.ts";
+import { coMatch } from "./comatch/index.ts";
 import { cpl } from "./cpl/index.ts";
 import { deFixMatch } from "./defixmatch/index.ts";
 import { fixMatch } from "./fixmatch/index.ts";
 import { flexMatch } from "./flexmatch/index.ts";
 import { freeMatch } from "./freematch/index.ts";
 import { rankUp } from "./rankup/index.ts";
+import { simMatch } from "./simmatch/index.ts";
 import { softMatch } from "./softmatch/index.ts";
 import { supervised } from "./supervised/index.ts";
 
-export { adaMatch, cpl, deFixMatch, fixMatch, flexMatch, freeMatch, rankUp, softMatch, supervised };
+export { adaMatch, coMatch, cpl, deFixMatch, fixMatch, flexMatch, freeMatch, rankUp, simMatch, softMatch, supervised };
 
 /** Every method; `acutance train` has a command for each. */
 export const methods: readonly Method[] = [
@@ -17,7 +19,9 @@ export const methods: readonly Method[] = [
   supervised,
   fixMatch,
   adaMatch,
+  coMatch,
   freeMatch,
+  simMatch,
   softMatch,
   flexMatch,
   deFixMatch,

@@ -47,13 +47,14 @@ export function rowsOf(x: Tensor, start: number, count: number): Tensor {
 }
 
 /**
- * The rows of one view of a part's pictures. x: [rows of the micro-batch, C] → [pictures of the part, C].
+ * The rows of one view of a part's pictures. x: [rows of the micro-batch, …] → [pictures of the part, …].
  * @param view place among the views of a picture
  */
 export function viewOf(x: Tensor, { row, count, views }: PartRows, view = 0): Tensor {
   const rows = rowsOf(x, row, count * views);
   if (views === 1) return rows;
-  const columns = x.shape[1]!;
+  const columns = x.size / x.shape[0]!;
   const wide = reshape(rows, [count, views * columns]);
-  return slice(wide, [0, view * columns], [count, (view + 1) * columns]);
+  const shown = slice(wide, [0, view * columns], [count, (view + 1) * columns]);
+  return x.rank === 2 ? shown : reshape(shown, [count, ...x.shape.slice(1)]);
 }

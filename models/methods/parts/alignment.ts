@@ -47,7 +47,13 @@ export function expectPrior({ prior, priorShares, levels }: AlignmentOptions & {
   if (!priorShares.some((share) => share > 0)) throw new OptionError(`${found}: at least one must be above 0`);
 }
 
-const small = 1e-6;
+/** How the means of guesses begin. */
+export interface AlignmentStart {
+  /** What the batches before the first one count as in a window: guesses that are all alike, or nothing. @default "even" */
+  readonly window?: "even" | "empty";
+  /** ε. @default 1e-6 */
+  readonly epsilon?: number;
+}
 
 /**
  * Distribution alignment (Berthelot et al. 2020, ReMixMatch; 2022, AdaMatch): q̃ = norm(q (P + ε) / (P_u + ε)) with P_u the mean guess
@@ -57,14 +63,17 @@ export class Alignment {
   readonly #options: AlignmentOptions;
   readonly #prior: Tensor | undefined;
   readonly #state: DeviceState<string>;
+  readonly #epsilon: number;
 
   /** @param labels [L, levels] of the labelled pictures, row-major, each a distribution */
   constructor(
     device: Device,
     options: AlignmentOptions & { readonly levels: number },
     labels: ArrayLike<number> & Iterable<number>,
+    { window = "even", epsilon = 1e-6 }: AlignmentStart = {},
   ) {
     this.#options = options;
+    this.#epsilon = epsilon;
     const { prior, priorShares, alignWindow, levels } = options;
     const even = filled(1 / levels, [levels]);
     const shares = () => {
@@ -78,7 +87,8 @@ export class Alignment {
     if (prior === "labelled" || prior === "list" || prior === "uniform")
       this.#prior = Tensor.from(device, normalised(shares()), [levels]).keep();
     const start: Record<string, HostArray> = {
-      unlabelled: alignWindow > 0 ? filled(1 / levels, [alignWindow, levels]) : filled(0, [levels]),
+      unlabelled:
+        alignWindow > 0 ? filled(window === "even" ? 1 / levels : 0, [alignWindow, levels]) : filled(0, [levels]),
     };
     if (alignWindow === 0) start["kept"] = filled(0, [1]);
     if (prior === "predictions") start["labelled"] = even;
@@ -95,7 +105,7 @@ export class Alignment {
     return withoutGradients(() => {
       this.#move(q, labelled);
       const prior = this.#prior ?? this.#state.get("labelled");
-      const ratio = divide(aboveZero(prior), aboveZero(this.#unlabelled));
+      const ratio = divide(this.#aboveZero(prior), this.#aboveZero(this.#unlabelled));
       const aligned = multiply(q, ratio);
       return divide(aligned, reshape(sum(aligned, 1), [q.shape[0]!, 1]));
     });
@@ -129,6 +139,10 @@ export class Alignment {
       state.move({ labelled: towards(state.get("labelled"), mean(labelled, 0), 1 - momentum) });
   }
 
+  #aboveZero(shares: Tensor): Tensor {
+    return add(shares, Tensor.constant(shares.device, Float32Array.of(this.#epsilon), [1]));
+  }
+
   tensors() {
     return this.#options.prior === "off" ? [] : this.#state.tensors();
   }
@@ -137,10 +151,6 @@ export class Alignment {
     this.#prior?.dispose();
     this.#state.dispose();
   }
-}
-
-function aboveZero(shares: Tensor): Tensor {
-  return add(shares, Tensor.constant(shares.device, Float32Array.of(small), [1]));
 }
 
 function normalised(shares: readonly number[]): Float32Array<ArrayBuffer> {

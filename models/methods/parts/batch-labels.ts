@@ -38,3 +38,10 @@ export function batchLabels(
   });
   return { targets, weights, margins, labelled: rated.filter(({ part }) => part === "labelled").length };
 }
+
+/** Of the rows of a batch the weak views of the labelled pictures, and those of the unlabelled ones. */
+export function weakViews(views: readonly PlannedPicture[]): [PlannedPicture[], PlannedPicture[]] {
+  const weak = (wanted: PlannedPicture["part"]) =>
+    views.filter(({ part, strong }) => part === wanted && strong === undefined);
+  return [weak("labelled"), weak("unlabelled")];
+}

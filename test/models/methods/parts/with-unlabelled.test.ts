@@ -7,12 +7,14 @@ import { OutOfMemoryError } from "../../../../engine/device/errors.ts";
 import { openDevice } from "../../../../engine/device/open.ts";
 import { openSafetensors, toFloat32 } from "../../../../engine/weights/safetensors.ts";
 import { adaMatch } from "../../../../models/methods/adamatch/index.ts";
+import { coMatch } from "../../../../models/methods/comatch/index.ts";
 import { deFixMatch } from "../../../../models/methods/defixmatch/index.ts";
 import { fixMatch } from "../../../../models/methods/fixmatch/index.ts";
 import { flexMatch } from "../../../../models/methods/flexmatch/index.ts";
 import { freeMatch } from "../../../../models/methods/freematch/index.ts";
 import { agreed, taken } from "../../../../models/methods/parts/consistency.ts";
 import { rankUp } from "../../../../models/methods/rankup/index.ts";
+import { simMatch } from "../../../../models/methods/simmatch/index.ts";
 import { softMatch } from "../../../../models/methods/softmatch/index.ts";
 import { QualityNetwork } from "../../../../models/networks/model.ts";
 import { loadBatches, planEpoch } from "../../../../models/training/batches.ts";
@@ -27,7 +29,7 @@ import { blurredPictures, divided, small } from "../../training/pictures.ts";
 const { stageOneBatch: _s, neighbours: _n, levels: _v, ...network } = small;
 const common = { ...network, epochs: 1, labelledBatch: 4, unlabelledBatch: 3, rate: 1e-3 };
 /** Methods with settings under which the state of the first steps tells on what the later ones do, and the names of the state. */
-const methods: { method: Method; options: object; state: string[] }[] = [
+const methods: { method: Method; options: object; state: string[]; title?: string; epochs?: number }[] = [
   {
     method: adaMatch as never,
     options: { momentum: 0.5 },
@@ -50,8 +52,25 @@ const methods: { method: Method; options: object; state: string[] }[] = [
     options: { head: "distribution", levels: 5, threshold: 0.55, rdaRamp: 0 },
     state: ["rankup.scores"],
   },
+  {
+    method: coMatch as never,
+    options: { threshold: 0.3, bankBatches: 2, projection: 6, ema: 0 },
+    state: ["alignment.unlabelled", "bank.rows", "projection"],
+  },
+  {
+    method: coMatch as never,
+    title: "CoMatch with a teacher",
+    options: { threshold: 0.21, bankBatches: 2, projection: 6, ema: 0, teacher: 0.5, graphBatches: 2, leak: 0.1 },
+    state: ["alignment.unlabelled", "bank.rows", "graph.rows", "projection", "teacher"],
+  },
+  {
+    method: simMatch as never,
+    epochs: 2,
+    options: { threshold: 0.3, projection: 6, ema: 0, teacher: 0.5 },
+    state: ["alignment.unlabelled", "bank.rows", "projection", "teacher"],
+  },
 ];
-const cases = methods.map((each) => [each.method.title, each] as const);
+const cases = methods.map((each) => [each.title ?? each.method.title, each] as const);
 
 let folder = "";
 let data: TrainingData;
@@ -64,7 +83,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 async function train(
-  { method, options }: (typeof methods)[0],
+  { method, options, epochs = 1 }: (typeof methods)[0],
   name: string,
   more: object = {},
   stopAfter = 0,
@@ -76,7 +95,7 @@ async function train(
     if (++seen === stopAfter) stop.abort();
   };
   const hooks = { folder: at(name), signal: stop.signal, tune };
-  const given = { ...common, ...options, ...more };
+  const given = { ...common, epochs, ...options, ...more };
   const result = await startTraining(method, device ?? (await sharedDevice()), data, given as never, hooks);
   result.model.dispose();
   return result;
@@ -86,7 +105,7 @@ async function train(
 async function stateIn(name: string): Promise<[string, number[]][]> {
   await using file = await openSafetensors(join(at(name), checkpointFile));
   const names = [...file.tensors.keys()]
-    .filter((each) => /^(alignment|flexmatch|freematch|rankup|softmatch)\./.test(each))
+    .filter((each) => /^(alignment|bank|graph|flexmatch|freematch|projection|rankup|softmatch|teacher)\./.test(each))
     .sort();
   return Promise.all(names.map(async (each) => [each, [...toFloat32(await file.read(each))]] as [string, number[]]));
 }
@@ -94,13 +113,14 @@ async function stateIn(name: string): Promise<[string, number[]][]> {
 describe.each(cases)("%s", (title, each) => {
   test("goes on after a stop within an epoch with the same state, to the same bits", async () => {
     const { progress } = await train(each, `${title}-whole`);
-    expect(progress.losses.length).toBe(4);
+    expect(progress.losses.length).toBe(4 * (each.epochs ?? 1));
     expect(progress.losses.every(({ loss, figures }) => Number.isFinite(loss) && taken in figures!)).toBe(true);
     expect(Math.max(...progress.losses.map(({ figures }) => figures![taken]!))).toBeGreaterThan(0);
     await expect(train(each, `${title}-three`, {}, 3)).rejects.toThrow(TrainingInterrupted);
     await expect(train(each, `${title}-one`, {}, 1)).rejects.toThrow(TrainingInterrupted);
     const begun = await stateIn(`${title}-one`);
-    expect(begun.map(([name]) => name)).toEqual(each.state);
+    const names = begun.map(([name]) => name.replace(/^(projection|teacher)\..*/, "$1"));
+    expect([...new Set(names)]).toEqual(each.state);
     const stop = new AbortController();
     let seen = 0;
     const tune = async () => {
@@ -129,7 +149,7 @@ describe.each(cases)("%s", (title, each) => {
     const run = async (isReplayed: boolean) => {
       const model = new QualityNetwork(device, given);
       const inputs = new PictureInputs(model, 16, undefined, { strong: { set: "quality", kept: 0 } });
-      const task = phase!.begin({ model, labels, data } as unknown as PhaseContext);
+      const task = phase!.begin({ model, inputs, labels, data } as unknown as PhaseContext);
       const stepper = new Stepper(model, inputs, { options: given, fresh: [] }, { task, views: phase!.views });
       const found: { report: StepReport; state: number[][] }[] = [];
       let replays = 0;
