@@ -40,7 +40,7 @@ interface LabelFlags extends DataOptions, DecodingOptions, TuningFlags {
 export function register(program: Command): void {
   const command = program
     .command("label")
-    .description("label a pool of pictures with a model, for `acutance train … --pseudo-labels`")
+    .description("label a pool of pictures with a model, for `acutance train … --model-labels`")
     .addOption(modelOption());
   addDataOptions(command)
     .option("--split <file>", "split.csv of a training run: label one part of it")
@@ -78,7 +78,7 @@ The exit code is 1 when a picture could not be labelled, 130, 143 or 129 after a
 Examples:
   acutance label --model runs/freematch/model.safetensors --data pool --out pool/labels.csv
   acutance label --model runs/freematch/model.safetensors --data photos --csv scores.csv --split runs/freematch/split.csv --out labels.csv
-  acutance train supervised --data photos --csv scores.csv --range 0:100 --head classes --pseudo-labels pool/labels.csv`;
+  acutance train supervised --data photos --csv scores.csv --range 0:100 --head classes --model-labels pool/labels.csv`;
 
 async function run(flags: LabelFlags): Promise<void> {
   outputFile(flags.out, "--out");

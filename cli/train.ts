@@ -26,8 +26,6 @@ import type { TrainingData, TrainingHooks, TrainingResult } from "../models/trai
 import {
   addDataOptions,
   addDecodingOptions,
-  type DataOptions,
-  type DecodingOptions,
   decodingOf,
   namesData,
   openDataset,
@@ -44,13 +42,19 @@ import {
   pacedTuning,
   type TuningFlags,
 } from "./device.ts";
-import { extraLabels, extraPictures } from "./further-pictures.ts";
+import {
+  addFurtherPictures,
+  extraLabels,
+  extraPictures,
+  type FurtherPictures,
+  pseudoLabels,
+} from "./further-pictures.ts";
 import { interruptible } from "./interrupt.ts";
 import { flagOf } from "./option-words.ts";
 import { outputFolder } from "./output.ts";
 import { formatBytes, formatSeconds, progress, table } from "./terminal.ts";
 
-interface TrainFlags extends DataOptions, DecodingOptions, TuningFlags {
+interface TrainFlags extends FurtherPictures, TuningFlags {
   readonly ratio: string;
   readonly protocol: "random" | "official" | "folds";
   readonly folds?: number;
@@ -58,9 +62,6 @@ interface TrainFlags extends DataOptions, DecodingOptions, TuningFlags {
   readonly strata: number;
   readonly validationShare: number;
   readonly splitSeed: number;
-  readonly unlabelled?: string;
-  readonly unlabelledSet?: string;
-  readonly extraLabels?: string;
   readonly ranked?: string;
   readonly out: string;
   readonly overwrite?: boolean;
@@ -81,7 +82,7 @@ export function register(program: Command): void {
 
 function registerMethod(train: Command, method: Method): void {
   const command = train.command(method.name).description(method.description).addHelpText("after", examples(method));
-  addDecodingOptions(addDataOptions(command))
+  addFurtherPictures(addDecodingOptions(addDataOptions(command)))
     .option("--ratio <ratio>", "labelled : unlabelled : test, or labelled : test such as 4:1", "1:3:1")
     .addOption(
       new Option(
@@ -106,17 +107,6 @@ function registerMethod(train: Command, method: Method): void {
       0,
     )
     .option("--split-seed <n>", "seed of the split", wholeNumber(0), 1)
-    .option("--unlabelled <folder>", "further pictures without scores")
-    .addOption(
-      new Option(
-        "--unlabelled-set <name>",
-        "the known data set that --unlabelled holds, such as kadis-pristine: those of its pictures that its own list names",
-      ).choices(Object.keys(knownSets)),
-    )
-    .option(
-      "--extra-labels <csv>",
-      "further rated pictures on the same scale, in the folder of the file; with --protocol official those without a part are trained on",
-    )
     .option(
       "--ranked <folder>",
       "copies made by `acutance data degrade --ranked`, of any pictures: the stronger degraded are to score less (--rank-weight)",
@@ -216,7 +206,7 @@ async function run(method: Method, flags: TrainFlags & Record<string, unknown>, 
     outputFolder(folder, "--out");
     await expectFreeFolder(folder, { overwrite });
   } else await ownCheckpoint(method, folder);
-  const data = flags.resume ? undefined : await trainingData(flags, stop.signal);
+  const data = flags.resume ? undefined : await trainingData(flags, options, stop.signal);
   // Held until the record is written, too.
   await using lock = await FolderLock.take(folder, hooks.log);
   if (!data) {
@@ -241,13 +231,14 @@ async function run(method: Method, flags: TrainFlags & Record<string, unknown>, 
   await finish(result, folder, `${method.title} on ${flags.data}`);
 }
 
-async function trainingData(flags: TrainFlags, signal: AbortSignal): Promise<TrainingData> {
+async function trainingData(flags: TrainFlags, options: TrainingOptions, signal: AbortSignal): Promise<TrainingData> {
   const { ratio, splitSeed: seed, protocol, validationShare } = flags;
   ratioShares(ratio);
   const { folds = 5, fold = 1, strata } = flags;
   if (protocol !== "folds" && (flags.folds ?? flags.fold) !== undefined)
     throw new Error(`${flags.fold ? "--fold" : "--folds"} is for --protocol folds, got --protocol ${protocol}`);
   if (fold > folds) throw new Error(`--fold ${fold} is none of --folds ${folds}; give one from 1 to ${folds}`);
+  expectSetClasses(flags, options);
   const dataset = await openDataset(flags, flags.check, signal);
   const rows = [...dataset.rows, ...(await extraLabels(dataset, flags, signal))];
   // Groups of a known data set are there to be kept together; those of a CSV when asked for.
@@ -263,16 +254,32 @@ async function trainingData(flags: TrainFlags, signal: AbortSignal): Promise<Tra
     ...(strata > 0 && { strata: (mos: number) => classOfMos(mos, rangeOf(dataset), strata) }),
     words: optionWords,
   });
-  const unlabelled = [...parts.unlabelled, ...(await extraPictures(flags, signal))];
   const range = rangeOf(dataset);
   const { labelled, validation, test } = parts;
+  const unlabelled = [...parts.unlabelled, ...(await extraPictures(flags, { ...parts, range }, signal))];
+  const pseudo = await pseudoLabels(flags, { ...parts, range }, options, signal);
   const sets = flags.ranked ? await rankedSets(flags.ranked) : [];
   const ranked = withoutCopiesOf(sets, [...validation, ...test]);
   const held = validation.length > 0 ? `${validation.length} validation, ` : "";
+  const guessed = pseudo.length > 0 ? `${pseudo.length} pseudo-labelled, ` : "";
   console.error(
-    `${labelled.length} labelled, ${unlabelled.length} unlabelled, ${held}${test.length} test pictures${rankedWords(sets.length, ranked.length)}`,
+    `${labelled.length} labelled, ${guessed}${unlabelled.length} unlabelled, ${held}${test.length} test pictures${rankedWords(sets.length, ranked.length)}`,
   );
-  return { ...parts, unlabelled, ...(ranked.length > 0 && { ranked }), range, split: description };
+  return {
+    ...parts,
+    labelled: [...labelled, ...pseudo],
+    unlabelled,
+    ...(ranked.length > 0 && { ranked }),
+    range,
+    split: description,
+  };
+}
+
+/** @throws Error when classes of a known set are to be learned as another number of classes */
+function expectSetClasses({ dataset }: TrainFlags, { head, levels }: TrainingOptions): void {
+  const classes = dataset && knownSets[dataset]?.classes;
+  if (!classes || head !== "classes" || levels === classes) return;
+  throw new Error(`--levels ${levels}: ${dataset} has ${classes} classes; give --levels ${classes}`);
 }
 
 function rankedWords(found: number, kept: number): string {

@@ -17,6 +17,12 @@ export {
 } from "./backbones/index.ts";
 export * from "./data/index.ts";
 export { LABEL_MODES, type LabelMode } from "./labels/labels.ts";
+export {
+  loadPseudoLabels,
+  type PseudoLabelledRow,
+  type PseudoLabelOptions,
+  type PseudoLabels,
+} from "./labels/pseudo-label-file.ts";
 export type { Score } from "./labels/score.ts";
 export { resumeCpl, trainCpl } from "./methods/cpl/index.ts";
 export { type CplOptions, type CplOptionsInput, cplOptions } from "./methods/cpl/options.ts";

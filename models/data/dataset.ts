@@ -50,6 +50,8 @@ export interface DatasetOptions {
   readonly range?: MosRange;
   /** The scores are a DMOS, or another measure of which lower is better: each is turned into low + high − score. */
   readonly lowerIsBetter?: boolean;
+  /** The scores are classes, so many, from 0 for the lowest quality on. Another number is reported and its row left out. */
+  readonly classes?: number;
   readonly exclude?: Exclusion | readonly Exclusion[];
   /** How messages call these options. @default by their names here */
   readonly words?: OptionWords;
@@ -61,6 +63,7 @@ const datasetNames = {
   columns: true,
   range: true,
   lowerIsBetter: true,
+  classes: true,
   exclude: true,
   words: true,
 } satisfies Record<keyof DatasetOptions, true>;
@@ -96,7 +99,7 @@ export async function loadDataset(options: DatasetOptions): Promise<Dataset> {
 }
 
 /** A table of scores with the folder its pictures are in. */
-export interface TableSource extends Pick<DatasetOptions, "range" | "exclude" | "lowerIsBetter" | "words"> {
+export interface TableSource extends Pick<DatasetOptions, "range" | "exclude" | "lowerIsBetter" | "classes" | "words"> {
   readonly table: Table;
   readonly columns: Columns;
   readonly finder: PictureFinder;
@@ -108,7 +111,7 @@ export interface TableSource extends Pick<DatasetOptions, "range" | "exclude" | 
 
 /** The rows of a table whose pictures exist; see `loadDataset`, which it is the second half of. */
 export function datasetFrom(given: TableSource): Dataset {
-  const { table, columns, range, source, lowerIsBetter = false, words = libraryWords } = given;
+  const { table, columns, range, source, lowerIsBetter = false, classes, words = libraryWords } = given;
   if (lowerIsBetter && !range) {
     throw new RangeError(
       `Scores of which lower is better can be turned round only on a known range; pass ${words.range}.`,
@@ -117,7 +120,7 @@ export function datasetFrom(given: TableSource): Dataset {
   const keep = exclusionTest(table, given.exclude ?? [], source, words);
   // Pictures are found for excluded rows too, so that another row does not get theirs.
   const found = foundPictures(table, columns, given.finder, given.base);
-  const reader = new RowReader({ table, columns, range, turned: lowerIsBetter, words });
+  const reader = new RowReader({ table, columns, range, classes, turned: lowerIsBetter, words });
   const rows: Row[] = [];
   const problems: Problem[] = [...table.problems];
   let excluded = 0;

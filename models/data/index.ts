@@ -39,6 +39,7 @@ export { type Prefetched, type PrefetchOptions, prefetch } from "./prefetch.ts";
 export { problemLines, problemText } from "./problems.ts";
 export { divide, type Parts, type ProtocolOptions, ratioShares } from "./protocol.ts";
 export { type MosRange, observedRange } from "./range.ts";
+export { withoutCopies } from "./same-pictures.ts";
 export { type ScanOptions, scan } from "./scan.ts";
 export { type KnownSetOptions, knownSets, loadKnownSet, type SetDescription } from "./sets/index.ts";
 export { officialSplit, parseRatio, type SplitOptions, type Splittable, split } from "./split.ts";

@@ -24,6 +24,10 @@ export interface Row {
   readonly group?: string;
   /** The part the authors of the data set put it in. */
   readonly split?: string;
+  /** What another model says of it, as the head that learns it takes labels; without it, it has that of its score. */
+  readonly label?: readonly number[];
+  /** What it weighs in the loss, of a picture that another model labelled; absent when people rated it. */
+  readonly weight?: number;
 }
 
 /**
@@ -79,6 +83,7 @@ export class RowReader {
   readonly #header: readonly string[];
   readonly #words: OptionWords;
   readonly #range: MosRange | undefined;
+  readonly #classes: number | undefined;
   readonly #turned: boolean;
   readonly #numbers = new Map<string, NumberColumn>();
   readonly #seenAt = new Map<string, number>();
@@ -90,15 +95,18 @@ export class RowReader {
     readonly table: Table;
     readonly columns: Columns;
     readonly range: MosRange | undefined;
+    /** The scores are classes, so many. */
+    readonly classes?: number | undefined;
     /** The scores are turned round within the range. */
     readonly turned: boolean;
     readonly words: OptionWords;
   }) {
-    const { table, columns, range, turned, words } = given;
+    const { table, columns, range, classes, turned, words } = given;
     this.#columns = columns;
     this.#header = table.header;
     this.#words = words;
     this.#range = range;
+    this.#classes = classes;
     this.#turned = turned;
     for (const column of [columns.mos, columns.sd, ...(columns.histogram ?? [])]) {
       if (column === undefined) continue;
@@ -147,6 +155,13 @@ export class RowReader {
     }
     const mosText = field(this.#columns.mos);
     const mos = mosText === "" ? undefined : this.#number(this.#columns.mos!, mosText);
+    const classes = this.#classes;
+    if (mos !== undefined && classes !== undefined && !(Number.isInteger(mos) && mos >= 0 && mos < classes)) {
+      return problem(
+        "mos",
+        `${name}: the class "${mosText}" is none; there are ${classes}, 0 (the lowest quality) to ${classes - 1}.`,
+      );
+    }
     if (Number.isNaN(mos))
       return problem("mos", `${name}: the MOS "${mosText}" is not a number; ${whyNoNumber(mosText)}`);
     if (mos !== undefined && this.#range && (mos < this.#range[0] || mos > this.#range[1])) {

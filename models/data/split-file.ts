@@ -17,7 +17,10 @@ export interface SplitFile {
   readonly run?: string;
 }
 
-/** Writes split.csv into a folder, which is made: name, part and MOS of every picture, and the id of the training. */
+/**
+ * Writes split.csv into a folder, which is made: name, part and MOS of every picture, and the id of the training. Pictures that
+ * another model labelled are a part of their own.
+ */
 export async function writeSplit(
   folder: string,
   data: { readonly [Part in (typeof partNames)[number]]?: readonly Row[] },
@@ -25,7 +28,10 @@ export async function writeSplit(
 ): Promise<void> {
   await mkdir(folder, { recursive: true });
   const rows = partNames.flatMap((part) =>
-    (data[part] ?? []).map(({ name, mos }) => ({ name, part, mos: mos ?? "", run })),
+    (data[part] ?? []).map(({ name, mos, weight }) => ({
+      ...{ name, mos: mos ?? "", run },
+      part: weight === undefined ? part : "pseudo-labelled",
+    })),
   );
   const text = stringify(rows, { header: true, columns: ["name", "part", "mos", "run"] });
   await writeFileAtomically(join(folder, "split.csv"), text);

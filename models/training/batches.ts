@@ -16,6 +16,8 @@ export interface PlannedPicture {
   readonly part: "labelled" | "unlabelled" | "further" | "ranked";
   /** Of a ranked picture. */
   readonly level?: number;
+  /** Of a labelled picture, what it weighs in the loss. @default 1 */
+  readonly weight?: number;
   /** Where it is cropped, in the terms of the run's inputs, and whether it is mirrored. */
   readonly window: { readonly top: number; readonly left: number; readonly flip: boolean };
   /** Seed of the tokens that are drawn, with `tokenShare` below 1. */
@@ -98,9 +100,10 @@ function scoredBatches(
 ): PlannedPicture[][] {
   const view = viewsDrawer(random, options);
   const shown = (part: keyof PartViews) => (taken: { row: Row; index: number }[]) =>
-    taken.flatMap(({ row: { path, name }, index }) =>
-      view(views[part] ?? []).map((seen) => ({ path, name, index, part, ...seen })),
-    );
+    taken.flatMap(({ row: { path, name, weight }, index }) => {
+      const own = part === "labelled" && weight !== undefined ? { weight } : {};
+      return view(views[part] ?? []).map((seen) => ({ path, name, index, part, ...own, ...seen }));
+    });
   const [labelledViews, unlabelledViews, furtherViews] = [shown("labelled"), shown("unlabelled"), shown("further")];
   const { trainCrops } = options;
   const labelled = cycle(parts.labelled, random.fork("labelled"));

@@ -5,7 +5,7 @@ import { runtimeName } from "../../engine/device/probe.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
 import { type Evaluation, evaluate } from "../metrics/index.ts";
 import { constantName, type RunRecord } from "./run-record.ts";
-import type { TrainingData, TrainingResult } from "./training.ts";
+import { ratedByPeople, type TrainingData, type TrainingResult } from "./training.ts";
 
 /**
  * Everything worth knowing of a finished training. Its model must not be disposed of yet: the memory that it took is told by its device.
@@ -13,7 +13,8 @@ import type { TrainingData, TrainingResult } from "./training.ts";
  */
 export function runRecord({ card, data, progress, command, model }: TrainingResult, title: string): RunRecord {
   const { device } = model;
-  const constant = constantPredictor(data);
+  const rated = ratedByPeople(data.labelled);
+  const constant = constantPredictor(rated, data);
   return {
     title,
     ...(card.run !== undefined && { run: card.run }),
@@ -23,7 +24,8 @@ export function runRecord({ card, data, progress, command, model }: TrainingResu
     options: card.options,
     range: [card.range[0], card.range[1]],
     parts: {
-      labelled: data.labelled.length,
+      labelled: rated.length,
+      ...(rated.length < data.labelled.length && { pseudoLabelled: data.labelled.length - rated.length }),
       ...(data.ranked && card.options.rankWeight > 0 && { ranked: data.ranked.length }),
       unlabelled: data.unlabelled.length,
       ...(data.validation?.length && { validation: data.validation.length }),
@@ -68,7 +70,7 @@ export function hardwareOf({ info }: Device): RunRecord["hardware"] {
 }
 
 /** What always answering with the mean of the labelled part scores: the floor for every model. */
-function constantPredictor({ labelled, test }: TrainingData): Evaluation | undefined {
+function constantPredictor(labelled: TrainingData["labelled"], { test }: TrainingData): Evaluation | undefined {
   if (test.length < 3) return undefined;
   const mean = labelled.reduce((sum, { mos }) => sum + mos, 0) / labelled.length;
   return evaluate(

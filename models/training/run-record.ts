@@ -26,8 +26,15 @@ export interface RunRecord {
   options: Record<string, unknown>;
   /** Ends of the MOS scale of the data set. */
   range: [number, number];
-  /** Pictures in each part of the split; `ranked`: sets of degraded copies. */
-  parts: { labelled: number; ranked?: number; unlabelled: number; validation?: number; test: number };
+  /** Pictures in each part of the split; `pseudoLabelled`: beside the labelled ones, labelled by another model; `ranked`: sets of degraded copies. */
+  parts: {
+    labelled: number;
+    pseudoLabelled?: number;
+    ranked?: number;
+    unlabelled: number;
+    validation?: number;
+    test: number;
+  };
   phases: { name: string; seconds: number }[];
   /** `stage`: place of the phase, the first being 1; `gradientNorm`: of all gradients together before clipping, when they were clipped and finite; `figures`: what the phase reports of a step beside, by name. */
   losses: {

@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { memorySummary } from "../../engine/memory/report.ts";
 import type { Schedule } from "../../engine/optim/schedule.ts";
-import { normaliseMos } from "../labels/labels.ts";
 import { type ModelCard, type QualityNetwork, saveModel } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { type LoadedBatch, loadBatches, type PlannedPicture, pairsInBatch, planEpoch } from "./batches.ts";
 import { type Checkpoint, loadCheckpoint, type Position, writeCheckpoint } from "./checkpoint.ts";
 import { fixStatistics } from "./feature-statistics.ts";
+import { labelsOf } from "./labels.ts";
 import { expectFit } from "./memory.ts";
 import type { Method, Phase, PhaseRun } from "./method.ts";
 import type { TrainingOptions } from "./options.ts";
@@ -17,6 +17,7 @@ import { scorePart } from "./test-scores.ts";
 import {
   checkpointFile,
   type Progress,
+  ratedByPeople,
   type TrainingData,
   TrainingError,
   type TrainingHooks,
@@ -67,12 +68,7 @@ export class Session {
     this.#data = data;
     this.#hooks = hooks;
     this.#inputs = inputs;
-    this.#labels = Float32Array.from(
-      model.head.labels(
-        data.labelled.map(({ mos }) => normaliseMos(mos, card.range)),
-        card.options,
-      ),
-    );
+    this.#labels = labelsOf(data, model, card);
     this.#position = { ...from.position };
     this.#progress = from.progress;
     this.#command = from.command;
@@ -275,11 +271,13 @@ export class Session {
   async #endPhase({ name, file, batch }: Phase): Promise<void> {
     this.#stepper.average?.applied();
     const { labelled, unlabelled, ranked = [] } = this.#data;
-    const used = batch.unlabelled > 0 ? `, ${unlabelled.length} unlabelled` : "";
+    const rated = ratedByPeople(labelled);
+    const pseudo = rated.length < labelled.length ? `, ${labelled.length - rated.length} pseudo-labelled` : "";
+    const used = batch.unlabelled > 0 ? `${pseudo}, ${unlabelled.length} unlabelled` : pseudo;
     const pairs = pairsInBatch(ranked, this.#options) > 0 ? `, ${ranked.length} ranked sets of copies` : "";
     const split = this.#data.split ? `, split ${this.#data.split}` : "";
     const { title } = this.#method;
-    const done = `${name === title ? title : `${title} ${name}`}: ${labelled.length} labelled${used} pictures${pairs}${split}, training seed ${this.#options.seed}`;
+    const done = `${name === title ? title : `${title} ${name}`}: ${rated.length} labelled${used} pictures${pairs}${split}, training seed ${this.#options.seed}`;
     const card = { ...this.#card, method: title, history: [...this.#card.history, done] };
     this.#hooks.lock?.expectHeld();
     await saveModel(join(this.#hooks.folder, file), this.#model, card);
@@ -287,7 +285,7 @@ export class Session {
     const scoring = {
       ...{ model: this.#model, inputs: this.#inputs, card, name, stageOne: this.#position.stage === 1 },
       ...{ range: this.#data.range, progress: this.#progress, hooks: this.#hooks },
-      labelled: labelled.map(({ mos }) => mos),
+      labelled: rated.map(({ mos }) => mos),
       clock: (of: string) => this.#clock(of),
     };
     if (validation.length > 0) await scorePart("validation", validation, scoring);

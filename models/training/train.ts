@@ -14,6 +14,7 @@ import { PrefixInputs } from "../views/prefix-inputs.ts";
 import { kindsIn, oneView } from "../views/view-kind.ts";
 import { pairsInBatch, rowsIn, viewsOf } from "./batches.ts";
 import { type Checkpoint, loadCheckpoint, readCheckpoint } from "./checkpoint.ts";
+import { expectLabels } from "./labels.ts";
 import type { Method, Phase } from "./method.ts";
 import type { StrongOptions, TrainingOptions } from "./options.ts";
 import { trainThroughLosses } from "./recovery.ts";
@@ -24,6 +25,7 @@ import {
   checkpointFile,
   dataNames,
   hookNames,
+  ratedByPeople,
   type TrainingData,
   TrainingError,
   type TrainingHooks,
@@ -241,12 +243,14 @@ function expectEnough(data: TrainingData, options: TrainingOptions, phases: read
         `\`microBatch\` ${microBatch}: ${name} draws conclusions from all ${rows} views of a batch at once; leave it out, or make the batches smaller`,
       );
   }
+  expectLabels(data, options);
   if (labelled.length < 2)
     throw new TrainingError(`training needs at least 2 labelled pictures, found ${labelled.length}`);
 }
 
 async function startModel(device: Device, data: TrainingData, options: TrainingOptions, { init, from }: TrainingStart) {
-  const range = options.range === "nominal" ? data.range : observedRange(data.labelled.map(({ mos }) => mos));
+  const range =
+    options.range === "nominal" ? data.range : observedRange(ratedByPeople(data.labelled).map(({ mos }) => mos));
   if (from) {
     const opened = await openModel(device, from, (card) => {
       expectSameNetwork(from, card, { options, range });

@@ -5,8 +5,13 @@ import type { FolderLock } from "./folder-lock.ts";
 import type { TrainingOptions } from "./options.ts";
 import type { RunRecord } from "./run-record.ts";
 
-/** A picture with its mean opinion score. */
+/** A picture with its mean opinion score, or one that another model labelled, which has a `weight`. */
 export type RatedRow = Row & { readonly mos: number };
+
+/** The pictures that people rated: what is told of labels, such as their range and mean, is told of these alone. */
+export function ratedByPeople<R extends Row>(rows: readonly R[]): readonly R[] {
+  return rows.filter(({ weight }) => weight === undefined);
+}
 
 /** The parts of a data set as training takes them. Rated unlabelled pictures lend their MOS to the log only. */
 export interface TrainingData {

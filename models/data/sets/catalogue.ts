@@ -26,6 +26,8 @@ export interface SetDescription {
   readonly range?: MosRange;
   /** Of the scores in its files; those of which lower is better are turned round. */
   readonly direction?: "higher is better" | "lower is better";
+  /** Of a set whose MOS is a class, from 0 on: how many there are. */
+  readonly classes?: number;
   /** What pictures of one group share, which must stay in one part of a split. */
   readonly groups?: string;
   /** Parts of the split its authors made. */

@@ -15,6 +15,7 @@ export const koka10k: SetDescription = {
   title: "KOKA10K, of KonIQ-10k",
   rated: "photographs of KonIQ-10k, class 0 to 4 by the grade that most gave; 359 labelled by hand are not public",
   range: [0, 4],
+  classes: 5,
   officialSplit: "training, validation and test 8:1:1 of each class, drawn here, for the authors' is not public",
   async read(files) {
     const graded = (await koniq.read(files)).map(({ name, histogram, line }) => ({

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { otherDefault } from "../../options.ts";
 import { viewOf } from "../../training/rows.ts";
 import { Alignment, alignmentShape, expectPrior } from "../parts/alignment.ts";
+import { labelsByPeople } from "../parts/batch-labels.ts";
 import { agreed, taken } from "../parts/consistency.ts";
 import { unlabelledMethod, unlabelledShape } from "../parts/with-unlabelled.ts";
 import { threshold, unlabelledLoss } from "./loss.ts";
@@ -43,7 +44,7 @@ export const adaMatch = unlabelledMethod({
     unlabelled: ["weak", "strong"],
   }),
   part(options, context) {
-    const alignment = new Alignment(context.model.device, options, context.labels);
+    const alignment = new Alignment(context.model.device, options, labelsByPeople(context));
     return {
       figures: [taken, agreed, threshold],
       state: [alignment],

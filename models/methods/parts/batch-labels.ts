@@ -1,5 +1,6 @@
 import { heads } from "../../networks/heads.ts";
 import type { PlannedPicture } from "../../training/batches.ts";
+import type { PhaseContext } from "../../training/method.ts";
 import type { BatchLabels, LossOptions } from "./label-loss.ts";
 
 /** Labels for the unlabelled pictures, by their place in the list. */
@@ -8,6 +9,12 @@ export interface PseudoLabels {
   readonly targets: Float32Array<ArrayBuffer>;
   /** [U], what each weighs in the loss. */
   readonly weights: Float32Array<ArrayBuffer>;
+}
+
+/** Labels [L, length] of the pictures that people rated, row-major: what shares of classes are told by. */
+export function labelsByPeople({ labels, data: { labelled } }: Pick<PhaseContext, "labels" | "data">): Float32Array {
+  const length = labels.length / labelled.length;
+  return labels.filter((_, i) => labelled[Math.floor(i / length)]!.weight === undefined);
 }
 
 /**
@@ -27,10 +34,11 @@ export function batchLabels(
   const rated = planned.slice(ranked.length);
   const targets = new Float32Array(rated.length * length);
   const weights = new Float32Array(rated.length).fill(1);
-  rated.forEach(({ index, part }, i) => {
+  rated.forEach(({ index, part, weight = 1 }, i) => {
     const source = part === "labelled" ? labels : pseudo?.targets;
     if (source) targets.set(source.subarray(index * length, (index + 1) * length), i * length);
-    if (pseudo && part === "unlabelled") weights[i] = pseudo.weights[index]!;
+    if (part === "labelled") weights[i] = weight;
+    else if (pseudo) weights[i] = pseudo.weights[index]!;
   });
   const margins = Float32Array.from({ length: ranked.length / 2 }, (_, pair) => {
     const [better, worse] = [ranked[2 * pair]!, ranked[2 * pair + 1]!];

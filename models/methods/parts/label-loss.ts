@@ -43,7 +43,7 @@ export interface LossOptions extends z.infer<z.ZodObject<typeof lossShape>> {
 export interface BatchLabels {
   /** [B, length], row-major: labels and pseudo-labels, as the network's head learns them. */
   readonly targets: Float32Array<ArrayBuffer>;
-  /** [B]: 1 for labelled pictures, the confidence of the pseudo-label for others. */
+  /** [B]: 1 for pictures that people rated, the weight of the pseudo-label for others. */
   readonly weights: Float32Array<ArrayBuffer>;
   readonly labelled: number;
   /** [P]: by which share of the scale the first of each ranked pair is to score above the second. None without pairs. */

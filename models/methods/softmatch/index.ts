@@ -2,6 +2,7 @@ import { z } from "zod";
 import { positive } from "../../options.ts";
 import { viewOf } from "../../training/rows.ts";
 import { Alignment, alignmentShape, expectPrior } from "../parts/alignment.ts";
+import { labelsByPeople } from "../parts/batch-labels.ts";
 import { agreed, taken } from "../parts/consistency.ts";
 import { unlabelledMethod, unlabelledShape } from "../parts/with-unlabelled.ts";
 import { figures, softMatchState, unlabelledLoss } from "./loss.ts";
@@ -30,7 +31,7 @@ export const softMatch = unlabelledMethod({
   wholeBatches: true,
   part(options, context) {
     const { device } = context.model;
-    const alignment = new Alignment(device, options, context.labels);
+    const alignment = new Alignment(device, options, labelsByPeople(context));
     const state = softMatchState(device, options.levels);
     return {
       figures: [taken, agreed, ...figures],

@@ -163,6 +163,12 @@ function largestOwners({ peakDeviceOwners = [] }: RunRecord): string[] {
   return peakDeviceOwners.slice(0, 5).map((use) => `${use.owner} ${bytes(use.bytes)}`);
 }
 
+/** What parts are called that a record has when there are any. */
+const partWords: Readonly<Record<string, string>> = {
+  pseudoLabelled: "labelled by another model",
+  ranked: "ranked sets of degraded copies",
+};
+
 function course(record: RunRecord): Section {
   const { hardware, command, parts, phases, notes, peakDeviceBytes } = record;
   const facts: [string, string][] = [
@@ -172,9 +178,9 @@ function course(record: RunRecord): Section {
     ["platform", [hardware.platform, hardware.cores > 0 && `${hardware.cores} cores`].filter(Boolean).join(", ")],
     [
       "pictures",
-      (["labelled", "ranked", "unlabelled", "validation", "test"] as const)
-        .filter((part) => (part !== "validation" && part !== "ranked") || parts[part])
-        .map((part) => `${decimals(parts[part], 0)} ${part === "ranked" ? "ranked sets of degraded copies" : part}`)
+      (["labelled", "pseudoLabelled", "ranked", "unlabelled", "validation", "test"] as const)
+        .filter((part) => !(part in partWords || part === "validation") || parts[part])
+        .map((part) => `${decimals(parts[part], 0)} ${partWords[part] ?? part}`)
         .join(", "),
     ],
     ["peak device memory", [bytes(peakDeviceBytes), ...largestOwners(record)].join(", ")],
