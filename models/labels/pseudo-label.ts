@@ -26,7 +26,7 @@ export interface Answer {
   number(column: string): number;
 }
 
-/** What a network learns of a line. */
+/** What a network learns of a line: the label, else that which its options make of the score; of a class the score is its middle. */
 interface Learned {
   /** The score, on the scale of the network. */
   readonly mos: number;
@@ -117,8 +117,7 @@ export class LabelReader {
     if (!(Number.isInteger(own) && own >= 0 && own < levels)) {
       return `the class "${answer.text("class")}" is none; there are ${levels}, 0 (the lowest quality) to ${levels - 1}.`;
     }
-    const label = Array.from({ length: levels }, (_, i) => (i === own ? 1 : 0));
-    return { mos: denormaliseScore(classCentres(levels)[own]!, range), label };
+    return { mos: denormaliseScore(classCentres(levels)[own]!, range) };
   }
 
   #byProbabilities(answer: Answer): Learned | string {
@@ -133,8 +132,8 @@ export class LabelReader {
     const shares = label.map((share) => share / sum);
     const mos = denormaliseScore(expectation(shares, scores), range);
     if (target !== "hard") return { mos, label: shares };
-    const best = shares.indexOf(Math.max(...shares));
-    return head === "classes" ? { mos, label: shares.map((_, i) => (i === best ? 1 : 0)) } : { mos };
+    if (head !== "classes") return { mos };
+    return { mos: denormaliseScore(scores[shares.indexOf(Math.max(...shares))]!, range) };
   }
 }
 
