@@ -9,6 +9,7 @@ import { atLeastZero, count, otherDefault } from "../../options.ts";
 import type { PlannedPicture } from "../../training/batches.ts";
 import { trainingShape } from "../../training/options.ts";
 import { viewOf } from "../../training/rows.ts";
+import { labelsByPeople } from "../parts/batch-labels.ts";
 import { agreed, taken } from "../parts/consistency.ts";
 import { lossShape } from "../parts/label-loss.ts";
 import { unlabelledMethod, unlabelledShape } from "../parts/with-unlabelled.ts";
@@ -64,13 +65,14 @@ export const rankUp = unlabelledMethod({
   schema,
   refuses: { head: "classes", why: "learns scores, and classes have no order within them; give score or distribution" },
   wholeBatches: true,
-  part(options, { model, data, labels }) {
+  part(options, context) {
+    const { model, data } = context;
     const { head, levels, arcWeight, rdaWeight, seed } = options;
     const { device } = model;
     const arc = new Linear(device, new Random(seed, "ranking head"), { in: model.options.embedding, out: 2 });
     const rda =
       rdaWeight > 0
-        ? new RankAlignment(device, data.unlabelled.length, labelShares(labels, head, levels), options)
+        ? new RankAlignment(device, data.unlabelled.length, labelShares(labelsByPeople(context), head, levels), options)
         : undefined;
     return {
       figures: [taken, agreed, inOrder, ...(rda ? [distance] : [])],

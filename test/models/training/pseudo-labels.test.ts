@@ -7,6 +7,8 @@ import { methods, supervised } from "../../../models/methods/index.ts";
 import { labelsByPeople } from "../../../models/methods/parts/batch-labels.ts";
 import { trainingReport } from "../../../models/report/training/training-report.ts";
 import { runRecord } from "../../../models/training/finish.ts";
+import type { Method } from "../../../models/training/method.ts";
+import type { TrainingOptions } from "../../../models/training/options.ts";
 import { resumeTraining, startTraining } from "../../../models/training/train.ts";
 import {
   type RatedRow,
@@ -129,10 +131,13 @@ test("labels and weights that are none are refused with the picture's name", asy
     expect(await wrong({ weight })).toContain(`the weight of ${name} is ${weight}; give a finite number`);
 });
 
+const trainingOptionsOf = (method: Method) => method.options({} as never) as TrainingOptions;
+
 test.each(methods.map((method) => [method.name, method] as const))(
   "%s trains on labels of another model",
   async (_, method) => {
-    const fewer = { stages: 1, embedding: 16, resize: 36, crop: 32, levels: 5 };
+    const learnsScores = trainingOptionsOf(method).head === "score";
+    const fewer = { stages: 1, embedding: 16, resize: 36, crop: 32, ...(!learnsScores && { levels: 5 }) };
     const batches = {
       cpl: {
         stageOneEpochs: 1,
@@ -144,10 +149,8 @@ test.each(methods.map((method) => [method.name, method] as const))(
       },
       supervised: { epochs: 1, batch: 8 },
     }[method.name] ?? { epochs: 1, labelledBatch: 4, unlabelledBatch: 4 };
-    const [one, ...others] = guessed;
-    const parts = {
-      ...{ ...data, labelled: [...data.labelled, one!, others[0]!], unlabelled: data.unlabelled.slice(2) },
-    };
+    const own = guessed.slice(0, 2).map((row) => (learnsScores ? { ...row, label: [0.5] } : row));
+    const parts = { ...data, labelled: [...data.labelled, ...own], unlabelled: data.unlabelled.slice(2) };
     const input = method.options({ ...fewer, ...batches } as never) as never;
     const trained = await startTraining(method, device, parts, input, { folder: at(method.name) });
     trained.model.dispose();
