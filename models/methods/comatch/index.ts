@@ -6,7 +6,7 @@ import { atLeastZero, otherDefault, positive, wholeFromZero } from "../../option
 import type { PhaseContext } from "../../training/method.ts";
 import { Alignment, alignmentShape, expectPrior } from "../parts/alignment.ts";
 import { Bank, ringPlaces } from "../parts/bank.ts";
-import { batchLabels, weakViews } from "../parts/batch-labels.ts";
+import { batchLabels, labelsByPeople, weakViews } from "../parts/batch-labels.ts";
 import { agreed, taken } from "../parts/consistency.ts";
 import { Embedder } from "../parts/embedder.ts";
 import { projectionShape } from "../parts/projection.ts";
@@ -80,7 +80,7 @@ function coMatchPart(options: CoMatchOptions, context: PhaseContext): Unlabelled
   const bank = banked("bank", bankBatches * batch, "bankBatches");
   const graphBank = hasGraphBank ? banked("graph", graphBatches * unlabelledBatch, "graphBatches") : undefined;
   // The mean over the batches so far: nothing is added to it.
-  const alignment = new Alignment(model.device, options, labels, { window: "empty", epsilon: 1e-12 });
+  const alignment = new Alignment(model.device, options, labelsByPeople(context), { window: "empty", epsilon: 1e-12 });
   return {
     ...embedder.hooks,
     figures: [taken, agreed, contrast, neighbours],

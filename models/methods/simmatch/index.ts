@@ -3,7 +3,7 @@ import { atLeastZero, otherDefault, positive } from "../../options.ts";
 import type { PhaseContext } from "../../training/method.ts";
 import { Alignment, alignmentShape, expectPrior } from "../parts/alignment.ts";
 import { Bank } from "../parts/bank.ts";
-import { batchLabels, weakViews } from "../parts/batch-labels.ts";
+import { batchLabels, labelsByPeople, weakViews } from "../parts/batch-labels.ts";
 import { agreed, taken } from "../parts/consistency.ts";
 import { Embedder } from "../parts/embedder.ts";
 import { projectionShape } from "../parts/projection.ts";
@@ -69,7 +69,7 @@ function simMatchPart(options: SimMatchOptions, context: PhaseContext): Unlabell
   const embedder = new Embedder(context, { ...options, out: length });
   const extents = { rows: labels.length / levels, length, levels };
   const bank = new Bank(model.device, "bank", extents, "give a shorter `projection` or fewer labelled pictures");
-  const alignment = new Alignment(model.device, options, labels, { window: "empty" });
+  const alignment = new Alignment(model.device, options, labelsByPeople(context), { window: "empty" });
   return {
     ...embedder.hooks,
     figures: [taken, agreed, instances],
