@@ -2,7 +2,7 @@ import { z } from "zod";
 import { expectLabelOptions, labelShape } from "../labels/options.ts";
 import { expectModelOptions, networkShape, viewShape, withHeadDefaults } from "../networks/options.ts";
 import { atLeastZero, batch, count, OptionError, optionsBy, positive, some, wholeFromZero } from "../options.ts";
-import { strongSets } from "../views/strong.ts";
+import { strongWords } from "../views/strong.ts";
 
 /** cos(7π/16): where the schedule of FixMatch, and of USB, ends. */
 const usbLastFactor = Math.cos((7 * Math.PI) / 16);
@@ -73,10 +73,10 @@ const rankShape = {
 /** Options of methods that take strong views. */
 export const strongShape = {
   strong: z
-    .enum(strongSets)
+    .enum(strongWords)
     .default("quality")
     .describe(
-      "what strong views change: nothing that is judged (quality), or everything as in RandAugment (randaugment)",
+      "what strong views change: nothing that is judged (quality), everything as in RandAugment (randaugment), or that as far as the network still knows labelled pictures (ctaugment)",
     ),
   strongViews: some
     .default(2)
@@ -103,7 +103,22 @@ export function trainingOptions<Schema extends z.ZodObject<typeof trainingShape>
   expectModelOptions(common);
   expectLabelOptions(common);
   expectWarmUp(common);
+  if ("strong" in options) expectStrong(common as TrainingOptions & StrongOptions);
   return options;
+}
+
+function expectStrong({ strong, frozen, head }: TrainingOptions & StrongOptions): void {
+  if (strong !== "ctaugment") return;
+  if (frozen > 0) {
+    throw new OptionError(
+      `\`strong\` ctaugment learns in every step how views are made, and with \`frozen\` ${frozen} views are kept; give quality or randaugment, or leave \`frozen\` out`,
+    );
+  }
+  if (head === "score") {
+    throw new OptionError(
+      "`strong` ctaugment learns from probabilities, and the `head` score gives none; give quality or randaugment",
+    );
+  }
 }
 
 function expectWarmUp(options: TrainingOptions): void {

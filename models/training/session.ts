@@ -11,6 +11,7 @@ import { expectFit } from "./memory.ts";
 import type { Method, Phase, PhaseRun } from "./method.ts";
 import type { TrainingOptions } from "./options.ts";
 import { prepareInputs } from "./prepare.ts";
+import { Probes } from "./probes.ts";
 import { trainingOf } from "./run-record.ts";
 import { type Learning, phaseSchedule, Stepper, type StepReport } from "./stepper.ts";
 import { scorePart } from "./test-scores.ts";
@@ -46,6 +47,8 @@ export class Session {
   readonly #schedules: readonly Schedule[];
   /** Phases whose memory was logged. */
   readonly #measured = new Set<Phase>();
+  /** What strong views learn by, where they do. */
+  readonly #probes: Probes | undefined;
   /** The phase that training is in; none when all are done. */
   #run: PhaseRun | undefined;
   #stepper: Stepper;
@@ -75,6 +78,9 @@ export class Session {
     this.#schedules = this.#phases.map((phase, i) =>
       phaseSchedule(card.options, phase, phase.epochs === 0 ? 0 : this.#planned(i, 0).length),
     );
+    const { ctAugment } = inputs;
+    const { seed } = card.options;
+    this.#probes = ctAugment && new Probes(ctAugment, model, inputs, { labels: this.#labels, seed });
     this.#run = this.#begun();
     this.#stepper = new Stepper(model, inputs, card, this.#learning, from.optimiserSteps);
   }
@@ -128,7 +134,12 @@ export class Session {
   }
 
   async load(checkpointPath: string): Promise<void> {
-    await loadCheckpoint(checkpointPath, this.#model, this.#stepper.tensors(), this.#run);
+    await loadCheckpoint(checkpointPath, this.#model, this.#stepper.tensors(), {
+      restore: async (read) => {
+        await this.#run?.restore?.(read);
+        await this.#probes?.restore(read);
+      },
+    });
   }
 
   async run(): Promise<TrainingResult> {
@@ -215,7 +226,12 @@ export class Session {
           const place = { step, steps: phase.epochs * batches.length, epoch };
           await this.#run!.beforeStep?.(place);
           const report = await this.#stepper.step(pictures, this.#schedules[position.stage - 1]!(step), place);
-          this.#note(phase, report);
+          const learnt = await this.#probes?.learn(
+            pictures,
+            `stage ${position.stage}, step ${step}`,
+            this.#stepper.average,
+          );
+          this.#note(phase, learnt ? { ...report, figures: { ...report.figures, ...learnt } } : report);
           bar?.advance(pictures.length, `loss ${report.loss.toFixed(4)}`);
           this.#logMemory(phase);
           await this.#hooks.tune?.(this.#stepper.device);
@@ -327,7 +343,8 @@ export class Session {
       command: this.#command,
     };
     const path = join(this.#hooks.folder, checkpointFile);
-    await writeCheckpoint(path, this.#model, this.#stepper.tensors(), checkpoint, this.#run?.arrays?.());
+    const arrays = { ...this.#run?.arrays?.(), ...this.#probes?.arrays() };
+    await writeCheckpoint(path, this.#model, this.#stepper.tensors(), checkpoint, arrays);
     this.#checkpointMs = performance.now();
   }
 

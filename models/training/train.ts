@@ -9,6 +9,7 @@ import { observedRange } from "../data/index.ts";
 import { evaluationBatch } from "../networks/forward.ts";
 import { type ModelCard, openModel, QualityNetwork } from "../networks/model.ts";
 import { pictureInputs } from "../views/crop-inputs.ts";
+import { CtAugment } from "../views/ctaugment.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { PrefixInputs } from "../views/prefix-inputs.ts";
 import { kindsIn, oneView } from "../views/view-kind.ts";
@@ -202,7 +203,12 @@ async function openInputs(
   const phases = method.phases(options);
   // Where turns are to be told, strong views are not turned.
   const turned = phases.some(({ views }) => kindsIn(views).includes("turned"));
-  const showing = { decoding, turned, ...(strong && { strong: { set: strong, kept: strongViews } }) };
+  const showing = {
+    ...{ decoding, turned },
+    ...(strong === "ctaugment"
+      ? { ctAugment: new CtAugment() }
+      : strong && { strong: { set: strong, kept: strongViews } }),
+  };
   const sizes = phases.map(({ batch, views }) => rowsIn(batch, views));
   const batch = Math.max(...sizes) + 2 * pairsInBatch(ranked, options);
   const inUse = Math.max(batch, evaluationBatch);

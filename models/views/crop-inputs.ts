@@ -3,6 +3,7 @@ import type { Shape, Tensor } from "../../engine/tensor.ts";
 import { type Decoding, decode, TensorStore } from "../data/index.ts";
 import type { Outputs, QualityNetwork } from "../networks/model.ts";
 import { cutCrops, placeAt, uploadView, type View } from "./crops.ts";
+import type { CtAugment } from "./ctaugment.ts";
 import { changedViews, type InputItem, type InputOptions, type Inputs, PictureInputs, type Wanted } from "./inputs.ts";
 
 /**
@@ -13,6 +14,7 @@ import { changedViews, type InputItem, type InputOptions, type Inputs, PictureIn
 export class CropInputs extends TensorStore<Wanted, View> implements Inputs {
   readonly shape: Shape;
   readonly decoding: Decoding;
+  readonly ctAugment: CtAugment | undefined;
   readonly #model: QualityNetwork;
   readonly #options: InputOptions;
 
@@ -31,6 +33,7 @@ export class CropInputs extends TensorStore<Wanted, View> implements Inputs {
     super(device, source, inUse, 0);
     this.shape = [1, crop, crop, 3];
     this.decoding = decoding;
+    this.ctAugment = options.ctAugment;
     this.#model = model;
     this.#options = options;
   }

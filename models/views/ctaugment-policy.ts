@@ -87,6 +87,20 @@ export function startRates(): CtRates {
   return Object.fromEntries(ctOperations.map((name) => [name, own(name)])) as unknown as CtRates;
 }
 
+/** All rates in a row, as f32 has them. */
+export function packedRates(rates: CtRates): Float32Array<ArrayBuffer> {
+  return Float32Array.from(ctOperations.flatMap((name) => rates[name].flat()));
+}
+
+/** Rates of {@link packedRates}. @throws RangeError when they are not as many */
+export function unpackedRates(packed: Float32Array): CtRates {
+  const count = packedRates(startRates()).length;
+  if (packed.length !== count) throw new RangeError(`CTAugment has ${count} rates, found ${packed.length}`);
+  const values = [...packed];
+  const own = (name: CtOperation) => rules[name].bins.map((bins) => values.splice(0, bins));
+  return Object.fromEntries(ctOperations.map((name) => [name, own(name)])) as unknown as CtRates;
+}
+
 /** How fast rates move, and the share of the best rate that a bin must have to be drawn. */
 export interface CtSettings {
   readonly decay: number;

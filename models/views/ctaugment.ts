@@ -10,9 +10,11 @@ import {
   drawnPolicy,
   grey,
   learntRates,
+  packedRates,
   policyOperations,
   probePolicy,
   startRates,
+  unpackedRates,
 } from "./ctaugment-policy.ts";
 import { squareAnywhere } from "./quality-views.ts";
 import { expectViews, type ViewOptions } from "./strong.ts";
@@ -35,9 +37,19 @@ export class CtAugment {
     this.#rates = rates;
   }
 
-  /** For a checkpoint: plain JSON, given again to the constructor. */
+  /** Plain JSON, given again to the constructor. */
   get rates(): CtRates {
     return this.#rates;
+  }
+
+  /** The rates in a row, bit for bit what {@link restore} goes on from. */
+  get packed(): Float32Array<ArrayBuffer> {
+    return packedRates(this.#rates);
+  }
+
+  /** @throws RangeError when they are not as many as there are rates */
+  restore(packed: Float32Array): void {
+    this.#rates = unpackedRates(packed);
   }
 
   /** Strong views. pictures: [N, R, R, 3] f32 in [0, 1] → [N, crop, crop, 3]. Not differentiable. @throws as strongViews */
@@ -57,6 +69,7 @@ export class CtAugment {
       expectArgument("CtAugment.learn", `proximities[${n}]`, proximities[n], share);
       this.#rates = learntRates(this.#rates, policy, proximities[n]!, this.settings);
     });
+    this.restore(this.packed);
   }
 }
 

@@ -6,6 +6,7 @@ import { type Decoding, type Loaded, PictureStore } from "../data/index.ts";
 import type { PrefetchOptions } from "../data/prefetch.ts";
 import type { NetworkWork } from "../networks/forward.ts";
 import type { Outputs, QualityNetwork } from "../networks/model.ts";
+import type { CtAugment } from "./ctaugment.ts";
 import { type StrongSet, strongViews } from "./strong.ts";
 
 /** A picture that is wanted; without a window in evaluation, which sees the centre. What a window says, the inputs define. */
@@ -47,6 +48,8 @@ export interface InputOptions {
   readonly decoding?: Decoding;
   /** How strong views are made, and how many of a picture are kept where views are kept. */
   readonly strong?: { readonly set: StrongSet; readonly kept: number };
+  /** What makes strong views in the place of `strong`. */
+  readonly ctAugment?: CtAugment;
   /** Whether turns are a task, so that strong views are not turned. @default false */
   readonly turned?: boolean;
 }
@@ -61,6 +64,8 @@ export interface PrepareHooks {
 export interface Inputs {
   /** Which pictures are refused. */
   readonly decoding: Decoding;
+  /** What makes strong views, where they learn. */
+  readonly ctAugment?: CtAugment | undefined;
   /** Of what {@link load} gives for a picture. */
   readonly shape: Shape;
   /** The most loaded pictures that are kept on the device. */
@@ -96,6 +101,7 @@ export function inputPass(inputs: Inputs, output: (outputs: Outputs) => Tensor):
 export class PictureInputs extends PictureStore implements Inputs {
   readonly shape: Shape;
   readonly decoding: Decoding;
+  readonly ctAugment: CtAugment | undefined;
   readonly #model: QualityNetwork;
   readonly #options: InputOptions;
 
@@ -105,6 +111,7 @@ export class PictureInputs extends PictureStore implements Inputs {
     const { decoding = {} } = options;
     super(model.device, resize, inUse, cacheBytes, decoding);
     this.decoding = decoding;
+    this.ctAugment = options.ctAugment;
     this.shape = [1, resize, resize, 3];
     this.#model = model;
     this.#options = options;
@@ -145,12 +152,15 @@ export function changedViews(batch: Tensor, items: readonly InputItem[], options
 function stronglyChanged(
   rows: readonly { readonly tensor: Tensor; readonly seed: number }[],
   crop: number,
-  { strong, turned }: InputOptions,
+  { strong, turned, ctAugment }: InputOptions,
 ): Tensor {
+  const pictures = stack(rows.map(({ tensor }) => tensor));
+  const seeds = rows.map(({ seed }) => seed);
+  if (ctAugment) return ctAugment.views(pictures, { crop, seeds });
   if (!strong) throw new Error("strong views are wanted, and nothing says how they are made");
   const { set } = strong;
-  return strongViews(stack(rows.map(({ tensor }) => tensor)), {
-    ...{ set, crop, seeds: rows.map(({ seed }) => seed) },
+  return strongViews(pictures, {
+    ...{ set, crop, seeds },
     ...(turned && set === "quality" && { leaveOut: ["rotation" as const] }),
   });
 }

@@ -20,6 +20,9 @@ export const strongSets = ["quality", "randaugment"] as const;
 
 export type StrongSet = (typeof strongSets)[number];
 
+/** Words of the option `strong`: those, and views that learn how much the network bears, see `CtAugment`. */
+export const strongWords = [...strongSets, "ctaugment"] as const;
+
 export interface ViewOptions {
   /** Side of the views in pixels, at most that of the pictures. */
   readonly crop: number;
