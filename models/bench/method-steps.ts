@@ -1,9 +1,9 @@
 import { type Benchmark, noise, time } from "../../engine/bench.ts";
-import { fixMatch, methods } from "../methods/index.ts";
+import { methods } from "../methods/index.ts";
 import { QualityNetwork } from "../networks/model.ts";
 import { planEpoch, rowsIn } from "../training/batches.ts";
 import type { Method, Phase, PhaseContext } from "../training/method.ts";
-import type { TrainingOptions } from "../training/options.ts";
+import type { StrongOptions, TrainingOptions } from "../training/options.ts";
 import { Stepper } from "../training/stepper.ts";
 import { PictureInputs } from "../views/inputs.ts";
 
@@ -28,10 +28,14 @@ function stepBenchmark({ title }: Method, phase: Phase, options: TrainingOptions
     name,
     async measure(device, runs) {
       const rows = (part: string) =>
-        Array.from({ length: 4 * pictures }, (_, i) => ({ name: `${part} ${i}`, path: "", mos: i / (4 * pictures - 1) }));
+        Array.from({ length: 4 * pictures }, (_, i) => ({
+          name: `${part} ${i}`,
+          path: "",
+          mos: i / (4 * pictures - 1),
+        }));
       const data = { labelled: rows("labelled"), unlabelled: rows("unlabelled") };
       const model = new QualityNetwork(device, options);
-      const { strong = "quality" } = options as Partial<ReturnType<typeof fixMatch.options>>;
+      const { strong = "quality" } = options as Partial<StrongOptions>;
       const inputs = new PictureInputs(model, 1, 0, { strong: { set: strong, kept: 0 } });
       const scores = data.labelled.map(({ mos }) => 1 + 99 * mos);
       const labels = Float32Array.from(model.head.labels(scores, options));
