@@ -2,6 +2,7 @@ import type { Method } from "../training/method.ts";
 import { adaMatch } from "./adamatch/index.ts";
 import { coMatch } from "./comatch/index.ts";
 import { cpl } from "./cpl/index.ts";
+import { crMatch } from "./crmatch/index.ts";
 import { deFixMatch } from "./defixmatch/index.ts";
 import { fixMatch } from "./fixmatch/index.ts";
 import { flexMatch } from "./flexmatch/index.ts";
@@ -11,7 +12,20 @@ import { simMatch } from "./simmatch/index.ts";
 import { softMatch } from "./softmatch/index.ts";
 import { supervised } from "./supervised/index.ts";
 
-export { adaMatch, coMatch, cpl, deFixMatch, fixMatch, flexMatch, freeMatch, rankUp, simMatch, softMatch, supervised };
+export {
+  adaMatch,
+  coMatch,
+  cpl,
+  crMatch,
+  deFixMatch,
+  fixMatch,
+  flexMatch,
+  freeMatch,
+  rankUp,
+  simMatch,
+  softMatch,
+  supervised,
+};
 
 /** Every method; `acutance train` has a command for each. */
 export const methods: readonly Method[] = [
@@ -25,5 +39,6 @@ export const methods: readonly Method[] = [
   softMatch,
   flexMatch,
   deFixMatch,
+  crMatch,
   rankUp,
 ];

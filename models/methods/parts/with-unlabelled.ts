@@ -21,7 +21,7 @@ import type {
 } from "../../training/method.ts";
 import { strongShape, trainingOptions, trainingShape } from "../../training/options.ts";
 import { rowsOf, viewOf } from "../../training/rows.ts";
-import { modelFile, type TrainingData, TrainingError } from "../../training/training.ts";
+import { modelFile, TrainingError } from "../../training/training.ts";
 import type { PartViews } from "../../views/view-kind.ts";
 import { batchLabels } from "./batch-labels.ts";
 import { type LossOptions, labelTask, lossShape, rowLoss, withLoss } from "./label-loss.ts";
@@ -148,7 +148,8 @@ export function withUnlabelled(
           ? shownLogits(outputs.logits, rows).map((logits) => given.loss({ logits }, targets, known).loss)
           : [];
       const asked = unlabelled.count + further.count + (part.labelledToo ? labelled.count : 0);
-      const other = unlabelled.size > 0 && asked > 0 ? unlabelledLoss(outputs, rows, targets, input) : undefined;
+      const isThere = unlabelled.size + further.size > 0 && asked > 0;
+      const other = isThere ? unlabelledLoss(outputs, rows, targets, input) : undefined;
       const ramp = targets[rampTarget];
       const terms = [
         ...own.map((loss) => (own.length > 1 ? scale(loss, 1 / own.length) : loss)),
@@ -194,6 +195,8 @@ export interface UnlabelledMethod<Schema extends z.ZodObject<typeof unlabelledSh
   readonly refuses?: RefusedHead;
   /** @throws OptionError when its options do not go together */
   check?(options: z.output<Schema>): void;
+  /** Name of the option that says how many further unlabelled pictures a batch has. @default there are none */
+  readonly furtherBatch?: string & keyof z.output<Schema>;
   /** @default labelled pictures weak, unlabelled ones weak and strong */
   views?(options: z.output<Schema>): PartViews;
   part(options: z.output<Schema>, context: PhaseContext): UnlabelledPart;
@@ -203,7 +206,9 @@ export interface UnlabelledMethod<Schema extends z.ZodObject<typeof unlabelledSh
 export function unlabelledMethod<Schema extends z.ZodObject<typeof unlabelledShape>>(
   own: UnlabelledMethod<Schema>,
 ): Method<z.output<Schema> & UnlabelledOptions, z.input<Schema>> {
-  const { name, title, description, schema, refuses = withoutProbabilities, wholeBatches = false } = own;
+  const { name, title, description, schema, furtherBatch, refuses = withoutProbabilities, wholeBatches = false } = own;
+  const batchOptions = ["labelledBatch", "unlabelledBatch", ...(furtherBatch ? [furtherBatch] : [])];
+  const size = (options: z.output<Schema>, option: string) => options[option as keyof typeof options] as number;
   return {
     name,
     title,
@@ -219,8 +224,12 @@ export function unlabelledMethod<Schema extends z.ZodObject<typeof unlabelledSha
         name: title,
         epochs: options.epochs,
         epochsOption: "epochs",
-        batch: { labelled: options.labelledBatch, unlabelled: options.unlabelledBatch },
-        batchOptions: ["labelledBatch", "unlabelledBatch"],
+        batch: {
+          labelled: options.labelledBatch,
+          unlabelled: options.unlabelledBatch,
+          ...(furtherBatch && { further: size(options, furtherBatch) }),
+        },
+        batchOptions,
         length: options.epochLength,
         views: own.views?.(options) ?? { labelled: ["weak"], unlabelled: ["weak", "strong"] },
         wholeBatches,
@@ -228,18 +237,17 @@ export function unlabelledMethod<Schema extends z.ZodObject<typeof unlabelledSha
         begin: (context) => withUnlabelled(options, context, own.part(options, context)),
       },
     ],
-    expectData: expectUnlabelled,
+    expectData({ unlabelled }, options) {
+      for (const option of batchOptions.slice(1)) expectPictures(unlabelled.length, option, size(options, option));
+    },
   };
 }
 
-/** @throws TrainingError with fewer unlabelled pictures than a batch has */
-function expectUnlabelled(
-  { unlabelled }: TrainingData,
-  { unlabelledBatch }: { readonly unlabelledBatch: number },
-): void {
-  if (unlabelled.length >= unlabelledBatch) return;
+/** @throws TrainingError with fewer unlabelled pictures than a batch has by an option */
+function expectPictures(found: number, option: string, wanted: number): void {
+  if (found >= wanted) return;
   throw new TrainingError(
-    `${unlabelled.length} unlabelled pictures are fewer than one batch, \`unlabelledBatch\` ${unlabelledBatch}; give more pictures or a smaller batch`,
+    `${found} unlabelled pictures are fewer than one batch, \`${option}\` ${wanted}; give more pictures or a smaller batch`,
   );
 }
 

@@ -8,6 +8,7 @@ import { openDevice } from "../../../../engine/device/open.ts";
 import { openSafetensors, toFloat32 } from "../../../../engine/weights/safetensors.ts";
 import { adaMatch } from "../../../../models/methods/adamatch/index.ts";
 import { coMatch } from "../../../../models/methods/comatch/index.ts";
+import { crMatch } from "../../../../models/methods/crmatch/index.ts";
 import { deFixMatch } from "../../../../models/methods/defixmatch/index.ts";
 import { fixMatch } from "../../../../models/methods/fixmatch/index.ts";
 import { flexMatch } from "../../../../models/methods/flexmatch/index.ts";
@@ -28,7 +29,10 @@ import { blurredPictures, divided, small } from "../../training/pictures.ts";
 
 const { stageOneBatch: _s, neighbours: _n, levels: _v, ...network } = small;
 const common = { ...network, epochs: 1, labelledBatch: 4, unlabelledBatch: 3, rate: 1e-3 };
-/** Methods with settings under which the state of the first steps tells on what the later ones do, and the names of the state. */
+/**
+ * Methods with settings under which the state of the first steps tells on what the later ones do, and the names of the state and of what
+ * learns beside the network.
+ */
 const methods: { method: Method; options: object; state: string[]; title?: string; epochs?: number }[] = [
   {
     method: adaMatch as never,
@@ -47,6 +51,11 @@ const methods: { method: Method; options: object; state: string[]; title?: strin
   },
   { method: flexMatch as never, options: { threshold: 0.23 }, state: ["flexmatch.guesses"] },
   { method: deFixMatch as never, options: { threshold: 0.3 }, state: [] },
+  {
+    method: crMatch as never,
+    options: { threshold: 0.23, rotationBatch: 2 },
+    state: ["distance.0", "turn.0", "turn.1"].flatMap((layer) => [`crmatch.${layer}.bias`, `crmatch.${layer}.weight`]),
+  },
   {
     method: rankUp as never,
     options: { head: "distribution", levels: 5, threshold: 0.55, rdaRamp: 0 },
@@ -105,7 +114,9 @@ async function train(
 async function stateIn(name: string): Promise<[string, number[]][]> {
   await using file = await openSafetensors(join(at(name), checkpointFile));
   const names = [...file.tensors.keys()]
-    .filter((each) => /^(alignment|bank|graph|flexmatch|freematch|projection|rankup|softmatch|teacher)\./.test(each))
+    .filter((each) =>
+      /^(alignment|bank|crmatch|graph|flexmatch|freematch|projection|rankup|softmatch|teacher)\./.test(each),
+    )
     .sort();
   return Promise.all(names.map(async (each) => [each, [...toFloat32(await file.read(each))]] as [string, number[]]));
 }
@@ -157,7 +168,7 @@ describe.each(cases)("%s", (title, each) => {
         if (!isReplayed) stepper.plan?.dispose();
         else if (stepper.plan && !stepper.plan.disposed) replays++;
         const report = await stepper.step(pictures, 1);
-        const tensors = task.tensors?.() ?? [];
+        const tensors = [...(task.modules?.() ?? []), ...(task.tensors?.() ?? [])];
         found.push({ report, state: await Promise.all(tensors.map(async ({ tensor }) => [...(await tensor.read())])) });
       }
       stepper.dispose();
@@ -193,7 +204,7 @@ test("a batch that does not fit is to be smaller, not cut; a training leaves not
     expect(failed).toBeInstanceOf(OutOfMemoryError);
     const { advice } = failed as OutOfMemoryError;
     expect(advice).toMatch(/^the largest batch that fits is \d+: `labelledBatch` \d+ `unlabelledBatch` \d+/);
-    expect(/`microBatch`/.test(advice!)).toBe(title === "DeFixMatch");
+    expect(/`microBatch`/.test(advice!)).toBe(["DeFixMatch", "CR-Match"].includes(title));
     await train(each, `${title}-fits`, {}, 0, device);
     const left = device.memoryReport().owners.filter(({ owner, bytes }) => bytes > 0 && !/free|read-back/.test(owner));
     expect(left.map(({ owner }) => owner)).toEqual(["resampling"]);
@@ -204,7 +215,7 @@ test("a head without probabilities and too few unlabelled pictures are refused b
   for (const [title, each] of cases) {
     if (title !== "RankUp")
       await expect(train(each, `${title}-score`, { head: "score" })).rejects.toThrow(
-        `\`head\` score: ${title} needs probabilities`,
+        `\`head\` score: ${each.method.title} needs probabilities`,
       );
     await expect(train(each, `${title}-few`, { unlabelledBatch: 13 })).rejects.toThrow("are fewer than one batch");
   }

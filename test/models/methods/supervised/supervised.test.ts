@@ -81,6 +81,7 @@ test("every method has a name and options of its own", () => {
     "softmatch",
     "flexmatch",
     "defixmatch",
+    "crmatch",
     "rankup",
   ]);
   for (const { phases, options: read } of methods) {
