@@ -5,6 +5,7 @@ import type { Score } from "../models/labels/score.ts";
 import { bootstrapInterval, evaluate, plcc, srcc } from "../models/metrics/index.ts";
 import { openScorer } from "../models/scoring/scorer.ts";
 import { classResult } from "../models/training/class-results.ts";
+import { labelMos } from "../models/training/classes.ts";
 import { sameSplit } from "../models/training/run-id.ts";
 import {
   addDataOptions,
@@ -83,13 +84,17 @@ async function run(flags: EvaluateFlags): Promise<void> {
   if (flags.split) expectOwnSplit(flags, scorer.card.run, chosen!.run);
   const bar = progress("scoring", rows.length);
   const mos = new Map(rows.map((row) => [row.path, row]));
+  const { card } = scorer;
   const scored: ({ name: string; mos: number } & Score)[] = [];
+  /** MOS of the classes, which a model may have learnt of more than the MOS. */
+  const classMos: number[] = [];
   for await (const result of scorer.scoreMany(mos.keys())) {
     bar.advance();
     const row = mos.get(result.picture)!;
     if ("error" in result) console.error(`left out: ${row.name}: ${result.error.message}`);
     else {
       scored.push({ name: row.name, mos: row.mos, ...scoreIn(result) });
+      classMos.push(labelMos(row, card));
     }
   }
   bar.stop();
@@ -97,11 +102,12 @@ async function run(flags: EvaluateFlags): Promise<void> {
   const result = evaluate(predicted, truth);
   const classes = classResult(
     "the model",
-    scored.flatMap(({ class: own, score, mos }) => (own === undefined ? [] : { class: own, score, mos })),
+    scored.flatMap(({ class: own, score }, i) => (own === undefined ? [] : { class: own, score, mos: classMos[i]! })),
     {
-      classes: scorer.card.options.levels,
-      range: scorer.card.range,
-      labelled: rated.flatMap(({ name, mos }) => (chosen?.parts.get(name) === "labelled" ? mos : [])),
+      classes: card.options.levels,
+      edges: card.options.classEdges,
+      range: card.range,
+      labelled: rated.flatMap((row) => (chosen?.parts.get(row.name) === "labelled" ? labelMos(row, card) : [])),
     },
   );
   const intervals = {

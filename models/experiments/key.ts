@@ -41,7 +41,13 @@ export function trainingKey({
     ...rest,
     // Trainings by the default, and with the default head, were kept before there were others.
     ...(method !== defaultMethod && { method }),
-    options: { ...rest.options, ...(rest.options.head === headNames[0] && { head: undefined }) },
+    options: {
+      ...rest.options,
+      ...(rest.options.head === headNames[0] && { head: undefined }),
+      // And with classes of equal width.
+      ...(rest.options.classesBy === "width" && { classesBy: undefined }),
+      ...(rest.options.classEdges?.length === 0 && { classEdges: undefined }),
+    },
     labelled: labelled.map(contentOf),
     // Their order is that of the batches, so rows are not sorted here.
     unlabelled: unlabelled.map(contentOf),

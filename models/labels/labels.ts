@@ -129,11 +129,13 @@ export function convertScore(score: number, mode: LabelMode, levels: number, dev
  * The class of a score, from 0 for the lowest quality, among so many of equal width: class c of C takes
  * 1 + 99 c / C < y ≤ 1 + 99 (c + 1) / C, and the first the lowest score too.
  * @param score on the common scale [1, 100]
+ * @param edges where classes of other widths meet, C − 1 ascending scores on that scale; each belongs to the class below
  * @throws RangeError when the score is outside it or there are not at least 2 classes
  */
-export function classOf(score: number, classes: number): number {
+export function classOf(score: number, classes: number, edges: readonly number[] = []): number {
   checkLevels(classes);
   checkScore(score);
+  if (edges.length > 0) return edges.filter((edge) => score > edge + SLACK).length;
   const place = ((score - LOWEST) * classes) / (HIGHEST - LOWEST);
   return Math.max(0, Math.min(classes, Math.ceil(place - SLACK)) - 1);
 }
@@ -149,11 +151,16 @@ export function shareOf(score: number): number {
 
 /**
  * The scores in the middle of classes of equal width: 1 + 99 (c + 1/2) / C.
+ * @param edges as of {@link classOf}; then half way between those of a class, the ends of the scale being the outermost
  * @returns [classes]
  * @throws RangeError when there are not at least 2
  */
-export function classCentres(classes: number): Float64Array {
+export function classCentres(classes: number, edges: readonly number[] = []): Float64Array {
   checkLevels(classes);
+  if (edges.length > 0) {
+    const ends = [LOWEST, ...edges, HIGHEST];
+    return Float64Array.from({ length: classes }, (_, c) => (ends[c]! + ends[c + 1]!) / 2);
+  }
   return Float64Array.from({ length: classes }, (_, c) => LOWEST + ((HIGHEST - LOWEST) * (c + 0.5)) / classes);
 }
 

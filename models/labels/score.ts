@@ -36,11 +36,18 @@ export function scoreOf(distribution: ArrayLike<number>, range: MosRange): Sprea
   return expected(distribution, scoreSet(distribution.length), range);
 }
 
-/** Score of the probabilities of ordered classes of equal width: the expectation over their middles, mapped back through Eq. 1. */
-export function classScoreOf(probabilities: ArrayLike<number>, range: MosRange): SpreadScore {
+/**
+ * Score of the probabilities of ordered classes: the expectation over their middles, mapped back through Eq. 1.
+ * @param edges where they meet, on [1, 100]; of equal width without
+ */
+export function classScoreOf(
+  probabilities: ArrayLike<number>,
+  range: MosRange,
+  edges: readonly number[] = [],
+): SpreadScore {
   const all = Array.from(probabilities);
   const classProbability = all.reduce((a, b) => Math.max(a, b));
-  const spread = expected(probabilities, classCentres(all.length), range);
+  const spread = expected(probabilities, classCentres(all.length, edges), range);
   return { ...spread, class: all.indexOf(classProbability), classProbability };
 }
 

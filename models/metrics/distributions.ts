@@ -66,10 +66,11 @@ export function cumulativeShare(p: Scores, at: number): number {
 
 /**
  * {@link cumulativeShare} of probabilities of classes that cut the unit range into equal widths, each even over its class.
+ * @param edges where classes of other widths meet, ascending in the unit range
  * @returns a number in [0, 1]
  */
-export function cumulativeClassShare(p: Scores, at: number): number {
-  const place = Math.min(p.length, Math.max(0, at * p.length));
+export function cumulativeClassShare(p: Scores, at: number, edges: readonly number[] = []): number {
+  const place = Math.min(p.length, Math.max(0, edges.length > 0 ? placeAmong([0, ...edges, 1], at) : at * p.length));
   let below = 0;
   let total = 0;
   for (let c = 0; c < p.length; c++) {
@@ -77,6 +78,12 @@ export function cumulativeClassShare(p: Scores, at: number): number {
     below += p[c]! * Math.min(1, Math.max(0, place - c));
   }
   return Math.min(1, below / total);
+}
+
+/** How many classes between these ends lie below a place, the one that it is in by its share. */
+function placeAmong(ends: readonly number[], at: number): number {
+  const c = ends.slice(1, -1).filter((end) => at >= end).length;
+  return c + (at - ends[c]!) / (ends[c + 1]! - ends[c]!);
 }
 
 /**

@@ -48,6 +48,28 @@ const ofProbabilities = (members: (levels: number) => Float64Array) => ({
   },
 });
 
+/**
+ * Probabilities of ordered classes, the lowest first, from logits [N, C].
+ * @param edges where they meet, on [1, 100]; none for equal widths
+ */
+const ofClasses = (edges: readonly number[]) => {
+  const shares = edges.map(shareOf);
+  return {
+    ...ofProbabilities((levels) => classCentres(levels, edges)),
+    score: (answer: ArrayLike<number>, range: MosRange) => classScoreOf(answer, range, edges),
+    shareBelow: (answer: ArrayLike<number>, at: number) => cumulativeClassShare(answer, at, shares),
+    labels: (scores: readonly number[], { levels, ordinal }: LabelOptions & { readonly levels: number }) => {
+      const shapes = classShapes(levels, ordinal);
+      const rows = new Float32Array(scores.length * levels);
+      scores.forEach((score, i) => {
+        const own = classOf(score, levels, edges);
+        rows.set(shapes.subarray(own * levels, (own + 1) * levels), i * levels);
+      });
+      return rows;
+    },
+  } satisfies Head;
+};
+
 /** Every kind of head by the word of the option `head`, the default first. */
 export const heads = {
   /** A distribution over the score set, from logits [N, m]. */
@@ -69,21 +91,8 @@ export const heads = {
     score: (answer, range) => shareScoreOf(answer[0]!, range),
     labels: (scores) => Float32Array.from(scores, shareOf),
   },
-  /** Probabilities of classes that cut the scale into equal widths, the lowest first, from logits [N, C]. */
-  classes: {
-    ...ofProbabilities(classCentres),
-    score: classScoreOf,
-    shareBelow: cumulativeClassShare,
-    labels: (scores, { levels, ordinal }) => {
-      const shapes = classShapes(levels, ordinal);
-      const rows = new Float32Array(scores.length * levels);
-      scores.forEach((score, i) => {
-        const own = classOf(score, levels);
-        rows.set(shapes.subarray(own * levels, (own + 1) * levels), i * levels);
-      });
-      return rows;
-    },
-  },
+  /** Probabilities of classes that cut the scale into equal widths; where it is cut elsewhere, see {@link headOf}. */
+  classes: ofClasses([]),
 } as const satisfies Record<string, Head>;
 
 export type HeadName = keyof typeof heads;
@@ -91,8 +100,14 @@ export type HeadName = keyof typeof heads;
 export const headNames = Object.keys(heads) as [HeadName, ...HeadName[]];
 
 /** The head that options ask for. */
-export function headOf({ head }: { readonly head: HeadName }): Head {
-  return heads[head];
+export function headOf({
+  head,
+  classEdges = [],
+}: {
+  readonly head: HeadName;
+  readonly classEdges?: readonly number[] | undefined;
+}): Head {
+  return head === "classes" && classEdges.length > 0 ? ofClasses(classEdges) : heads[head];
 }
 
 function notFinite(answer: Float32Array): number {

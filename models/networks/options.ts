@@ -61,7 +61,7 @@ export const networkShape = {
     .enum(headNames)
     .default("distribution")
     .describe(
-      "what the network gives of a picture: a distribution over the score set, a score alone, or probabilities of ordered classes of equal width",
+      "what the network gives of a picture: a distribution over the score set, a score alone, or probabilities of ordered classes",
     ),
   levels: z
     .number()
@@ -71,6 +71,19 @@ export const networkShape = {
     .default(defaultLevels.distribution)
     .describe(
       `m, the size of the score set; with the head classes their number, which is ${defaultLevels.classes} unless given`,
+    ),
+  classesBy: z
+    .enum(["width", "quantile", "histogram"])
+    .default("width")
+    .describe(
+      "with the head classes: what makes them: equal widths of the scale (or `classEdges`), equal numbers of labelled pictures, or for each picture the grade that most gave",
+    ),
+  classEdges: z
+    .array(z.number().gt(1).lt(100))
+    .max(9999)
+    .default([])
+    .describe(
+      "with the head classes: where they meet, ascending on the scale 1 to 100; none for what `classesBy` says, which a model keeps here",
     ),
   precision: z
     .enum(["f32", "f16"])
@@ -161,6 +174,24 @@ export function partedOptions(options: Readonly<Record<string, unknown>>) {
   };
 }
 
+/** @throws OptionError when options of classes are for another head, or do not go together */
+function expectClassOptions({ head, levels, classesBy, classEdges }: ModelOptions): void {
+  const said = classEdges.length > 0 ? `\`classEdges\` ${classEdges}` : `\`classesBy\` ${classesBy}`;
+  if (head !== "classes") {
+    if (classEdges.length === 0 && classesBy === "width") return;
+    throw new OptionError(`${said} says what classes are, and the \`head\` ${head} has none; give \`head\` classes`);
+  }
+  if (classEdges.length === 0) return;
+  if (classesBy === "histogram")
+    throw new OptionError(`${said} and \`classesBy\` histogram both say which pictures are of a class; give one`);
+  if (classEdges.length !== levels - 1)
+    throw new OptionError(
+      `${said} cut the scale into ${classEdges.length + 1} classes, \`levels\` is ${levels}; give ${levels - 1} edges, or \`levels\` ${classEdges.length + 1}`,
+    );
+  if (classEdges.some((edge, i) => i > 0 && edge <= classEdges[i - 1]!))
+    throw new OptionError(`${said}: give each edge once, in ascending order`);
+}
+
 /** @throws OptionError when options of a model do not go together */
 export function expectModelOptions(options: ModelOptions): void {
   if (options.head === "score" && options.levels !== defaultLevels.distribution) {
@@ -168,6 +199,7 @@ export function expectModelOptions(options: ModelOptions): void {
       `\`levels\` ${options.levels}: a network with the \`head\` score gives one number; leave \`levels\` out`,
     );
   }
+  expectClassOptions(options);
   if (options.crop > options.resize && options.cropFrom === "resized") {
     throw new OptionError(
       `\`crop\` ${options.crop} is larger than \`resize\` ${options.resize}; pictures are cropped after they are resized`,

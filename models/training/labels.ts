@@ -1,6 +1,7 @@
 import { normaliseMos } from "../labels/labels.ts";
 import { heads } from "../networks/heads.ts";
 import type { ModelCard, QualityNetwork } from "../networks/model.ts";
+import { labelMos } from "./classes.ts";
 import type { TrainingOptions } from "./options.ts";
 import { type TrainingData, TrainingError } from "./training.ts";
 
@@ -13,7 +14,7 @@ export function labelsOf(
   { head }: Pick<QualityNetwork, "head">,
   { range, options }: Pick<ModelCard<TrainingOptions>, "range" | "options">,
 ): Float32Array<ArrayBuffer> {
-  const scores = labelled.map(({ mos }) => normaliseMos(mos, range));
+  const scores = labelled.map((row) => normaliseMos(labelMos(row, { range, options }), range));
   const labels = Float32Array.from(head.labels(scores, options));
   const length = head.length(options.levels);
   labelled.forEach(({ label }, i) => {

@@ -5,6 +5,7 @@ import { type ModelCard, type QualityNetwork, saveModel } from "../networks/mode
 import type { Inputs } from "../views/inputs.ts";
 import { type LoadedBatch, loadBatches, type PlannedPicture, pairsInBatch, planEpoch } from "./batches.ts";
 import { type Checkpoint, loadCheckpoint, type Position, writeCheckpoint } from "./checkpoint.ts";
+import { labelMos } from "./classes.ts";
 import { fixStatistics } from "./feature-statistics.ts";
 import { labelsOf } from "./labels.ts";
 import { expectFit } from "./memory.ts";
@@ -301,7 +302,7 @@ export class Session {
     const scoring = {
       ...{ model: this.#model, inputs: this.#inputs, card, name, stageOne: this.#position.stage === 1 },
       ...{ range: this.#data.range, progress: this.#progress, hooks: this.#hooks },
-      labelled: rated.map(({ mos }) => mos),
+      labelled: rated.map((row) => labelMos(row, card)),
       clock: (of: string) => this.#clock(of),
     };
     if (validation.length > 0) await scorePart("validation", validation, scoring);

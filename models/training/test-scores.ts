@@ -5,6 +5,7 @@ import type { ModelCard, QualityNetwork } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { predict } from "../views/predict.ts";
 import { type ClassedPicture, type ClassResult, classOfMos, classResult } from "./class-results.ts";
+import { labelMos } from "./classes.ts";
 import { compareDistributions, type PredictedDistribution, shareBelow, spreadReliability } from "./predicted-spread.ts";
 import type { Progress, RatedRow, TrainingHooks } from "./training.ts";
 
@@ -98,6 +99,7 @@ export async function testScores(
 }> {
   const { card, before, name } = options;
   const { head } = model;
+  const { levels, classEdges: edges } = card.options;
   const rows = new Map(before.map((row) => [row.name, row]));
   const pairs: ScoredPair[] = [];
   const predicted: PredictedDistribution[] = [];
@@ -108,7 +110,8 @@ export async function testScores(
     const { row, value } = outcome;
     const score = head.score(value, card.range);
     pairs.push({ predicted: score.score, mos: row.mos });
-    if (score.class !== undefined) classed.push({ class: score.class, score: score.score, mos: row.mos });
+    const classMos = labelMos(row, card);
+    if (score.class !== undefined) classed.push({ class: score.class, score: score.score, mos: classMos });
     if (hasSpread(score)) predicted.push({ row, distribution: value, score });
     const stageOne = options.stageOne ? score.score : rows.get(row.name)?.stageOne;
     rows.set(row.name, {
@@ -117,7 +120,7 @@ export async function testScores(
       mos: row.mos,
       ...(stageOne !== undefined && { stageOne }),
       ...score,
-      ...(score.class !== undefined && { trueClass: classOfMos(row.mos, card.range, card.options.levels) }),
+      ...(score.class !== undefined && { trueClass: classOfMos(classMos, card.range, levels, edges) }),
       ...(head.shareBelow && { shareBelow: shareBelow(value, row.mos, card.range, head.shareBelow) }),
     });
   }
@@ -129,6 +132,6 @@ export async function testScores(
     distributions: card.options.head === "distribution" ? compareDistributions(name, predicted, scales) : [],
   };
   const { labelled } = options;
-  const classes = classResult(name, classed, { classes: card.options.levels, range: card.range, labelled });
+  const classes = classResult(name, classed, { classes: levels, edges, range: card.range, labelled });
   return { predictions: [...rows.values()], pairs, spread, classes };
 }

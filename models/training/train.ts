@@ -5,7 +5,7 @@ import { OutOfMemoryError } from "../../engine/device/errors.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
 import { cacheFolder, cacheTrouble } from "../../engine/tune/cache.ts";
 import { SafetensorsError } from "../../engine/weights/safetensors.ts";
-import { observedRange } from "../data/index.ts";
+import { type MosRange, observedRange } from "../data/index.ts";
 import { evaluationBatch } from "../networks/forward.ts";
 import { type ModelCard, openModel, QualityNetwork } from "../networks/model.ts";
 import { pictureInputs } from "../views/crop-inputs.ts";
@@ -15,6 +15,7 @@ import { PrefixInputs } from "../views/prefix-inputs.ts";
 import { kindsIn, oneView } from "../views/view-kind.ts";
 import { pairsInBatch, rowsIn, viewsOf } from "./batches.ts";
 import { type Checkpoint, loadCheckpoint, readCheckpoint } from "./checkpoint.ts";
+import { edgesSentence, expectHistograms, withClassEdges } from "./classes.ts";
 import { expectLabels } from "./labels.ts";
 import type { Method, Phase } from "./method.ts";
 import type { StrongOptions, TrainingOptions } from "./options.ts";
@@ -73,7 +74,10 @@ export async function startTraining<Options extends TrainingOptions, Input>(
   start: TrainingStart = {},
 ): Promise<TrainingResult> {
   expectStart("startTraining", data, hooks, start);
-  const options = method.options(input);
+  const asked = method.options(input);
+  expectHistograms(data, asked);
+  // Those of a model that training goes on from stay what they are.
+  const options = start.from ? asked : withClassEdges(asked, ratedByPeople(data.labelled), labelRange(data, asked));
   expectEnough(data, options, method.phases(options));
   method.expectData?.(data, options);
   if (options.frozen > 0 && !start.init && !start.from) {
@@ -144,7 +148,7 @@ async function startSession(
   const { init, from } = start;
   const settings = { options, init: init && basename(init), from: from && basename(from) };
   const run = runId({ parts: { labelled, unlabelled, validation, test }, settings });
-  const card = { ...started.card, run };
+  const card = { ...started.card, history: [...started.card.history, ...edgesSentence(started.card)], run };
   for (const line of [...card.history, ...notes]) hooks.log?.(line);
   const inputs = await openInputs(method, options, model, data, hooks);
   const session = new Session(method, model, inputs, card, data, hooks, {
@@ -228,6 +232,8 @@ const networkOptions = [
   "featureNorm",
   "head",
   "levels",
+  "classesBy",
+  "classEdges",
   "embedding",
 ] as const;
 
@@ -254,16 +260,24 @@ function expectEnough(data: TrainingData, options: TrainingOptions, phases: read
     throw new TrainingError(`training needs at least 2 labelled pictures, found ${labelled.length}`);
 }
 
+/** Ends of Eq. 1. */
+function labelRange({ range, labelled }: TrainingData, options: Pick<TrainingOptions, "range">): MosRange {
+  return options.range === "nominal" ? range : observedRange(ratedByPeople(labelled).map(({ mos }) => mos));
+}
+
 async function startModel(device: Device, data: TrainingData, options: TrainingOptions, { init, from }: TrainingStart) {
-  const range =
-    options.range === "nominal" ? data.range : observedRange(ratedByPeople(data.labelled).map(({ mos }) => mos));
+  const range = labelRange(data, options);
   if (from) {
+    let own = options;
     const opened = await openModel(device, from, (card) => {
-      expectSameNetwork(from, card, { options, range });
-      return options;
+      const { classesBy, classEdges } = card.options;
+      if (options.classesBy === "quantile" && classesBy === "quantile" && options.classEdges.length === 0)
+        own = { ...options, classEdges };
+      expectSameNetwork(from, card, { options: own, range });
+      return own;
     });
     const card = {
-      options,
+      options: own,
       range,
       history: [...opened.card.history, `continued from ${basename(from)}`],
       fresh: opened.card.fresh,

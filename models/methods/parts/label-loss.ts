@@ -12,7 +12,7 @@ import { reshape } from "../../../engine/ops/shape.ts";
 import { abs, relu, scale, square } from "../../../engine/ops/unary.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { expectation, scoreSet } from "../../labels/labels.ts";
-import { type HeadName, heads } from "../../networks/heads.ts";
+import { type HeadName, headOf, heads } from "../../networks/heads.ts";
 import type { Outputs } from "../../networks/model.ts";
 import { OptionError } from "../../options.ts";
 import type { PlannedPicture } from "../../training/batches.ts";
@@ -33,6 +33,7 @@ export const lossShape = {
 export interface LossOptions extends z.infer<z.ZodObject<typeof lossShape>> {
   readonly head: HeadName;
   readonly levels: number;
+  readonly classEdges?: readonly number[] | undefined;
   readonly rankWeight: number;
   readonly rankMargin: number;
   /** @default "batch" */
@@ -104,7 +105,7 @@ function labelLoss(
   }
   if (ranked.count > 0) {
     const wanted = rowsOf(margins!, ranked.first, ranked.count);
-    const shares = heads[options.head].shares(rowsOf(logits, 0, 2 * ranked.count));
+    const shares = headOf(options).shares(rowsOf(logits, 0, 2 * ranked.count));
     terms.push(scale(rankingLoss(shares, wanted, ranked.size), options.rankWeight));
   }
   return terms.reduce((total, term) => add(total, term));

@@ -13,7 +13,7 @@ import {
 } from "../../../engine/weights/safetensors.ts";
 import { cplOptions } from "../../../models/methods/cpl/options.ts";
 import { supervised } from "../../../models/methods/supervised/index.ts";
-import { checked, heads, meanOf } from "../../../models/networks/heads.ts";
+import { checked, headOf, heads, meanOf } from "../../../models/networks/heads.ts";
 import { openModel, QualityNetwork, saveModel } from "../../../models/networks/model.ts";
 import { openScorer } from "../../../models/scoring/scorer.ts";
 import { relativeError } from "../../engine/check.ts";
@@ -43,6 +43,44 @@ describe("labels", () => {
     const found = [...heads.classes.labels([1, 60], { ...options, ordinal })];
     expect(relativeError(found, [...shares(first), ...shares(third)])).toBeLessThan(1e-6);
     if (ordinal < 0.01) expect(found).toEqual([1, 0, 0, 0, 0, 0, 1, 0]);
+  });
+
+  test("classes may meet elsewhere than at equal widths: labels, middles, and how much lies below", () => {
+    const { labels, score, shareBelow } = headOf({ head: "classes", classEdges: [20.8, 60.4, 80.2] });
+    const found = [...labels([1, 20.8, 20.9, 60.5, 80.3, 100], options)];
+    expect([0, 1, 2, 3, 4, 5].map((i) => found.slice(4 * i, 4 * i + 4).indexOf(1))).toEqual([0, 0, 1, 2, 3, 3]);
+    // Widths 0.2, 0.4, 0.2 and 0.2 of the scale: middles at 0.1, 0.4, 0.7 and 0.9.
+    const middles = [0.1, 0.4, 0.7, 0.9];
+    const one = (c: number) => [0, 1, 2, 3].map((i) => Number(i === c));
+    middles.forEach((middle, c) => {
+      expect(score(one(c), [0, 10])).toMatchObject({ class: c });
+      expect(score(one(c), [0, 10]).score).toBeCloseTo(10 * middle, 12);
+    });
+    const below = [0, 0.1, 0.2, 0.4, 0.6, 0.9, 1, 2, -1].map((at) => shareBelow!([0.5, 0.3, 0, 0.2], at));
+    [0, 0.25, 0.5, 0.65, 0.8, 0.9, 1, 1, 0].forEach((share, i) => expect(below[i]!).toBeCloseTo(share, 12));
+    expect(headOf({ head: "classes", classEdges: [] })).toBe(heads.classes);
+    const even = headOf({ head: "classes", classEdges: [25.75, 50.5, 75.25] });
+    const many = Array.from({ length: 991 }, (_, i) => 1 + i / 10);
+    expect(even.labels(many, options)).toEqual(heads.classes.labels(many, options));
+  });
+
+  test.each([
+    [
+      { classEdges: [50], levels: 4 },
+      "`classEdges` 50 cut the scale into 2 classes, `levels` is 4; give 3 edges, or `levels` 2",
+    ],
+    [{ classEdges: [60, 50], levels: 3 }, "`classEdges` 60,50: give each edge once, in ascending order"],
+    [{ classEdges: [50, 50], levels: 3 }, "give each edge once"],
+    [{ classEdges: [1, 50], levels: 3 }, "classEdges"],
+    [{ classesBy: "histogram", classEdges: [50], levels: 2 }, "both say which pictures are of a class"],
+    [
+      { head: "score", classesBy: "quantile" },
+      "`classesBy` quantile says what classes are, and the `head` score has none",
+    ],
+    [{ head: "distribution", classEdges: [50] }, "`classEdges` 50 says what classes are"],
+    [{ classesBy: "size" }, "classesBy"],
+  ] as const)("edges that cannot be are refused: %j", (given, message) => {
+    expect(() => supervised.options({ head: "classes", ...given } as never)).toThrow(message);
   });
 
   test("only classes are smoothed", () => {

@@ -257,6 +257,8 @@ test("cards with what cannot be are refused by name before memory is taken for i
       stages: [0, 9, null],
       frozen: [-1, 1e9],
       featureDepths: [null, [1e9], [-1], "1"],
+      classesBy: [null, "size", "quantile"],
+      classEdges: [null, [1], [50], [100], ["50"]],
       seed: [-1, 1e300],
     }).flatMap(([option, values]) =>
       values.map((value): [string, string, RegExp] => [
