@@ -195,6 +195,23 @@ describe("a user trains, evaluates and scores", () => {
     expect(again.rmse).toBeCloseTo(validation.evaluation.rmse, 9);
   });
 
+  test("classes by quantile: evaluate and score tell those of the training", async () => {
+    const words = "--classes-by quantile --head classes --levels 2 --epochs 1 --batch 4 --out quantile".split(" ");
+    const network = method.slice(0, method.indexOf("--stage-one-batch"));
+    const { out, err, code } = await acutance(["train", "supervised", ...data, ...network, ...words]);
+    expect(err).toContain("quantiles of the labelled pictures");
+    expect(code).toBe(0);
+    const record = JSON.parse(await readFile(join(folder, "quantile", "run.json"), "utf8"));
+    const [edge] = record.options.classEdges as [number];
+    const above = record.predictions.filter(({ mos }: { mos: number }) => 1 + 0.99 * mos > edge);
+    expect(record.classes[0].evaluation.classes[1].n).toBe(above.length);
+    expect(out).toContain("always answering class");
+    const model = ["--model", "quantile/model.safetensors", "--split", "quantile/split.csv", "--json"];
+    const again = JSON.parse((await acutance(["evaluate", ...model, ...data])).out);
+    expect(again.classes.evaluation).toEqual(record.classes[0].evaluation);
+    expect(again.classes.mostFrequent).toBe(record.classes[0].mostFrequent);
+  });
+
   test("a fold is tested on, with its share of every class", async () => {
     const words = "--protocol folds --folds 3 --fold 2 --strata 2 --ratio 1:1:1 --out fold --stage-two-epochs 0".split(
       " ",
@@ -285,6 +302,13 @@ describe("wrong usage", () => {
     [["train", "cpl", ...data, "--gamma", "much"], 2, "--gamma"],
     [["train", "cpl", ...data, "--ratio", "1:0:3"], 1, "such as 1:1:1"],
     [["train", "cpl", ...data, "--protocol", "official"], 1, "belongs to no part; name the split column"],
+    [["train", "supervised", ...data, "--classes-by", "quantile"], 1, "give --head classes"],
+    [["train", "supervised", ...data, "--head", "classes", "--class-edges", "20,50"], 1, "give 4 edges, or --levels 3"],
+    [
+      ["train", "supervised", ...data, "--head", "classes", "--classes-by", "histogram"],
+      1,
+      "give --classes-by width or quantile",
+    ],
     [["train", "cpl", ...data, "--fold", "2"], 1, "--fold is for --protocol folds, got --protocol random"],
     [["train", "cpl", ...data, "--protocol", "folds", "--fold", "6"], 1, "--fold 6 is none of --folds 5"],
     [["train", "cpl", ...data, "--strata", "20"], 1, "fewer classes with --strata"],
