@@ -57,7 +57,8 @@ describe("labels", () => {
       expect(score(one(c), [0, 10]).score).toBeCloseTo(10 * middle, 12);
     });
     const below = [0, 0.1, 0.2, 0.4, 0.6, 0.9, 1, 2, -1].map((at) => shareBelow!([0.5, 0.3, 0, 0.2], at));
-    [0, 0.25, 0.5, 0.65, 0.8, 0.9, 1, 1, 0].forEach((share, i) => expect(below[i]!).toBeCloseTo(share, 12));
+    for (const [i, share] of [0, 0.25, 0.5, 0.65, 0.8, 0.9, 1, 1, 0].entries())
+      expect(below[i]!).toBeCloseTo(share, 12);
     expect(headOf({ head: "classes", classEdges: [] })).toBe(heads.classes);
     const even = headOf({ head: "classes", classEdges: [25.75, 50.5, 75.25] });
     const many = Array.from({ length: 991 }, (_, i) => 1 + i / 10);
