@@ -73,7 +73,11 @@ export function edgesSentence({ range, options: { classEdges, classesBy } }: Cut
 /** @throws TrainingError with classes by histogram when a picture has none, or one of other grades than there are classes */
 export function expectHistograms(data: TrainingData, { classesBy, levels }: TrainingOptions): void {
   if (classesBy !== "histogram") return;
-  for (const { name, histogram } of [...ratedByPeople(data.labelled), ...(data.validation ?? []), ...data.test] as readonly Row[]) {
+  for (const { name, histogram } of [
+    ...ratedByPeople(data.labelled),
+    ...(data.validation ?? []),
+    ...data.test,
+  ] as readonly Row[]) {
     if (histogram === undefined)
       throw new TrainingError(
         `\`classesBy\` histogram: of ${name} it is not known how often each grade was given`,
