@@ -5,7 +5,7 @@ import { planEpoch, rowsIn } from "../training/batches.ts";
 import type { Method, Phase, PhaseContext } from "../training/method.ts";
 import type { StrongOptions, TrainingOptions } from "../training/options.ts";
 import { Stepper } from "../training/stepper.ts";
-import { PictureInputs } from "../views/inputs.ts";
+import { PictureInputs, strongInputs } from "../views/inputs.ts";
 
 /** As small as USB's pictures for STL-10: what methods differ in is the number of views. */
 const side = 96;
@@ -36,7 +36,7 @@ function stepBenchmark({ title }: Method, phase: Phase, options: TrainingOptions
       const data = { labelled: rows("labelled"), unlabelled: rows("unlabelled") };
       const model = new QualityNetwork(device, options);
       const { strong = "quality" } = options as Partial<StrongOptions>;
-      const inputs = new PictureInputs(model, 1, 0, { strong: { set: strong, kept: 0 } });
+      const inputs = new PictureInputs(model, 1, 0, strongInputs(strong));
       const scores = data.labelled.map(({ mos }) => 1 + 99 * mos);
       const labels = Float32Array.from(model.head.labels(scores, options));
       const task = phase.begin({ model, inputs, labels, data } as unknown as PhaseContext);

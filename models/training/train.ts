@@ -9,8 +9,7 @@ import { type MosRange, observedRange } from "../data/index.ts";
 import { evaluationBatch } from "../networks/forward.ts";
 import { type ModelCard, openModel, QualityNetwork } from "../networks/model.ts";
 import { pictureInputs } from "../views/crop-inputs.ts";
-import { CtAugment } from "../views/ctaugment.ts";
-import type { Inputs } from "../views/inputs.ts";
+import { type Inputs, strongInputs } from "../views/inputs.ts";
 import { PrefixInputs } from "../views/prefix-inputs.ts";
 import { kindsIn, oneView } from "../views/view-kind.ts";
 import { pairsInBatch, rowsIn, viewsOf } from "./batches.ts";
@@ -203,16 +202,11 @@ async function openInputs(
   { ranked }: TrainingData,
   { featureFolder, folder, log, decoding = {} }: TrainingHooks,
 ): Promise<Inputs> {
-  const { frozen, strong, strongViews = 0 } = options;
+  const { frozen, strong, strongViews } = options;
   const phases = method.phases(options);
   // Where turns are to be told, strong views are not turned.
   const turned = phases.some(({ views }) => kindsIn(views).includes("turned"));
-  const showing = {
-    ...{ decoding, turned },
-    ...(strong === "ctaugment"
-      ? { ctAugment: new CtAugment() }
-      : strong && { strong: { set: strong, kept: strongViews } }),
-  };
+  const showing = { decoding, turned, ...strongInputs(strong, strongViews) };
   const sizes = phases.map(({ batch, views }) => rowsIn(batch, views));
   const batch = Math.max(...sizes) + 2 * pairsInBatch(ranked, options);
   const inUse = Math.max(batch, evaluationBatch);

@@ -6,8 +6,8 @@ import { type Decoding, type Loaded, PictureStore } from "../data/index.ts";
 import type { PrefetchOptions } from "../data/prefetch.ts";
 import type { NetworkWork } from "../networks/forward.ts";
 import type { Outputs, QualityNetwork } from "../networks/model.ts";
-import type { CtAugment } from "./ctaugment.ts";
-import { type StrongSet, strongViews } from "./strong.ts";
+import { CtAugment } from "./ctaugment.ts";
+import { type StrongSet, strongViews, type strongWords } from "./strong.ts";
 
 /** A picture that is wanted; without a window in evaluation, which sees the centre. What a window says, the inputs define. */
 export interface Wanted {
@@ -52,6 +52,15 @@ export interface InputOptions {
   readonly ctAugment?: CtAugment;
   /** Whether turns are a task, so that strong views are not turned. @default false */
   readonly turned?: boolean;
+}
+
+/** How inputs make the strong views that options ask for. @param word of the option `strong` @param kept where views are kept */
+export function strongInputs(
+  word: (typeof strongWords)[number] | undefined,
+  kept = 0,
+): Pick<InputOptions, "strong" | "ctAugment"> {
+  if (word === "ctaugment") return { ctAugment: new CtAugment() };
+  return word ? { strong: { set: word, kept } } : {};
 }
 
 export interface PrepareHooks {
