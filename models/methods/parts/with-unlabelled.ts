@@ -113,6 +113,8 @@ export interface UnlabelledPart
   readonly modules?: readonly Held[];
   /** Whether `loss` is asked for labelled pictures, too, in a batch with unlabelled ones. */
   readonly labelledToo?: boolean;
+  /** What stands in the place of the network's outputs for a micro-batch, in all losses. */
+  outputs?(outputs: Outputs, rows: BatchRows, targets: Readonly<Record<string, Tensor>>, input: Tensor): Outputs;
   /** Of a micro-batch in which there are some, by the network's outputs for all its rows, and what those were made of. */
   loss(outputs: Outputs, rows: BatchRows, targets: Readonly<Record<string, Tensor>>, input: Tensor): StepLoss;
   /** What it reads beside the outputs. */
@@ -128,7 +130,8 @@ export function withUnlabelled(
   part: UnlabelledPart,
 ): PhaseRun {
   const given = labelTask(options, (pictures) => batchLabels(pictures, labels, undefined, options));
-  const { figures, state = [], modules = [], loss: unlabelledLoss, targets: unlabelledTargets, ...hooks } = part;
+  const { figures, state = [], modules = [], outputs: changed, ...rest } = part;
+  const { loss: unlabelledLoss, targets: unlabelledTargets, ...hooks } = rest;
   const { unlabelledRamp = 0 } = options;
   const isGiven = ({ part, strong }: PlannedPicture) =>
     (part === "labelled" || part === "ranked") && strong === undefined;
@@ -140,7 +143,8 @@ export function withUnlabelled(
       ...unlabelledTargets?.(views, place),
       ...(unlabelledRamp > 0 && { [rampTarget]: { data: Float32Array.of(rampAt(unlabelledRamp, place)), shape: [1] } }),
     }),
-    loss(outputs, targets, rows, input) {
+    loss(found, targets, rows, input) {
+      const outputs = changed?.(found, rows, targets, input) ?? found;
       const { labelled, ranked, unlabelled, further } = rows;
       const known = { ...rows, unlabelled: { ...unlabelled, first: 0, count: 0, size: 0 } };
       const own =
