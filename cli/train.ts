@@ -162,6 +162,7 @@ function addMethodOptions(command: Command, method: Method): void {
     const isList = Array.isArray(initial);
     const text = `${description} (default: ${isList && initial.length === 0 ? "none" : initial})`;
     if (initial === true) command.option(`--no-${flag}`, `do not: ${description}`);
+    else if (initial === false) command.option(`--${flag}`, description);
     else if ("options" in type)
       command.addOption(new Option(`--${flag} <word>`, text).choices(type.options as readonly string[]));
     else command.option(`--${flag} <${isList ? "n,n,…" : "n"}>`, text, numbers);

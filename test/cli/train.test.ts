@@ -329,6 +329,13 @@ describe("wrong usage", () => {
     expect(err).not.toContain("    at ");
   });
 
+  test("an option that is off unless given is a flag without a value", async () => {
+    const args = ["train", "adamatch", "--data", ".", "--csv", "none.csv", "--range", "0:100"];
+    const { code, err } = await acutance([...args, "--logit-interpolation", "--backbone", "vit_tiny_patch16_224"]);
+    expect(code).not.toBe(0);
+    expect(err).toContain("--logit-interpolation: vit_tiny_patch16_224 has no batch norm");
+  });
+
   test("flags become options of the method", () => {
     expect(
       methodOptions(cpl, { gamma: "0.5", flip: false, rangeOfLabels: "observed", stageOneEpochs: "7", ema: "0.99" }),
