@@ -3,6 +3,7 @@ import { appendFileSync, createReadStream } from "node:fs";
 import { readFile, realpath, stat } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { stringify } from "csv-stringify/sync";
+import { expectNames } from "../../engine/arguments.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
 import { asText, printable } from "../data/files/file-name.ts";
 import { parseTable } from "../data/tables/table.ts";
@@ -34,6 +35,16 @@ export interface LabelOptions {
   /** How the error of a picture is written. @default its message */
   readonly errorText?: (error: Error) => string;
 }
+
+const names = {
+  distribution: true,
+  leastConfidence: true,
+  existing: true,
+  model: true,
+  signal: true,
+  onDone: true,
+  errorText: true,
+} satisfies Record<keyof LabelOptions, true>;
 
 /** What a walk through a pool did. */
 export interface LabelCounts {
@@ -88,6 +99,7 @@ export async function labelPool(
   path: string,
   options: LabelOptions,
 ): Promise<LabelCounts> {
+  expectNames("labelPool", options, names);
   const { leastConfidence = 0, signal, onDone, errorText = ({ message }) => message } = options;
   const { range, options: network } = scorer.card;
   if (leastConfidence > 0 && network.head === "score") {

@@ -30,6 +30,8 @@ const withOptions: Record<string, readonly [string, string, (options: object) =>
   inspect: ["concurency", "concurrency", (options) => js.inspect(dataset, options)],
   loadDataset: ["foldr", "folder", (options) => js.loadDataset(options)],
   "loadDataset: columns": ["moss", "mos", (columns) => js.loadDataset({ folder: "in", csv: "a.csv", columns })],
+  loadPseudoLabels: ["folderr", "folder", (options) => js.loadPseudoLabels(options)],
+  labelPool: ["existin", "existing", (options) => js.labelPool({}, [], "a.csv", options)],
   loadFolder: ["extension", "extensions", (options) => js.loadFolder("in", options)],
   loadKnownSet: ["rang", "range", (options) => js.loadKnownSet("koniq10k", "in", options)],
   openScorer: ["modle", "model", (options) => js.openScorer(options)],
@@ -69,7 +71,7 @@ const withoutOptions = [
   ...["jensenShannon", "krcc", "mae", "meanInterval", "median", "normalOnScores", "plcc", "plccFitted", "reliability"],
   ...["rmse", "slope", "srcc", "wasserstein", "isPipeline", "isSound", "observedRange", "officialSplit", "parseRatio"],
   ...["problemLines", "problemText", "rankedSets", "ratedRows", "ratioShares", "readSplit", "unratedRows"],
-  ...["withoutCopiesOf", "writeSplit", "isLoopback"],
+  ...["withoutCopiesOf", "writeSplit", "isLoopback", "LabelFileError", "withoutCopies"],
 ];
 
 describe("a misspelt option is refused", () => {
