@@ -21,7 +21,7 @@ export function variantsOf({ name: recipe, folds, base, vary, grid, weights }: R
   const all = [...rows, ...pointsOf(grid as Record<string, unknown[]>, base)];
   if (all.length === 0) all.push({ name: "base", changes: {} });
   const seen = new Set<string>();
-  return all.map(({ name, changes }) => {
+  const variants = all.map(({ name, changes }) => {
     if (seen.has(name))
       throw new RecipeError(`${recipe}: two variants are called "${name}"; give each a name of its own`);
     seen.add(name);
@@ -43,6 +43,22 @@ export function variantsOf({ name: recipe, folds, base, vary, grid, weights }: R
       throw new RecipeError(`${recipe}: variant "${name}": ${(error as Error).message}`, { cause: error });
     }
   });
+  for (const variant of variants) expectTeachers(recipe, variant, variants);
+  return variants;
+}
+
+/** @throws RecipeError when a variant is labelled by none that there is, or in the end by itself */
+function expectTeachers(recipe: string, variant: Variant, all: readonly Variant[]): void {
+  const seen = [variant.name];
+  for (let { labelledBy } = variant.settings; labelledBy !== ""; ) {
+    const teacher = all.find(({ name }) => name === labelledBy);
+    const wrong = (why: string) =>
+      new RecipeError(`${recipe}: variant "${seen.at(-1)}": labelledBy "${labelledBy}": ${why}`);
+    if (!teacher) throw wrong(`there is no such variant; there are: ${all.map(({ name }) => name).join("; ")}`);
+    if (seen.includes(labelledBy)) throw wrong("no variant can be labelled by itself, by way of others or not");
+    seen.push(labelledBy);
+    ({ labelledBy } = teacher.settings);
+  }
 }
 
 /** The repeats of a recipe: of each seed one, or one for each fold. @throws RecipeError when two are the same */

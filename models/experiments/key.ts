@@ -21,6 +21,12 @@ export interface TrainingContent {
   /** They change no weight, but the results that are kept under the key. */
   readonly validation: readonly HashedRow[];
   readonly test: readonly HashedRow[];
+  /** Whose labels it learns, on which pictures and how. */
+  readonly labels?: {
+    readonly by: string;
+    readonly pool: readonly HashedRow[];
+    readonly use: object;
+  };
   /** Adapter in words: another one rounds otherwise. */
   readonly adapter: string;
   /** Of the package. */
@@ -35,6 +41,7 @@ export function trainingKey({
   ranked,
   validation,
   test,
+  labels,
   ...rest
 }: TrainingContent): string {
   return digest({
@@ -54,6 +61,7 @@ export function trainingKey({
     ranked: ranked?.map(({ pictures }) => pictures.map(({ name, level, sha256 }) => [name, level, sha256])),
     validation: validation.map(contentOf),
     test: test.map(contentOf),
+    ...(labels && { labels: { ...labels, pool: labels.pool.map(contentOf) } }),
   });
 }
 

@@ -1,5 +1,6 @@
 import { type MosRange, withoutCopiesOf } from "../data/index.ts";
 import { divide, shareOf, withLabelNoise } from "../data/protocol.ts";
+import type { PseudoLabelOptions } from "../labels/pseudo-label-file.ts";
 import type { ExperimentRun, Repeat } from "../report/experiment/experiment-record.ts";
 import { classOfMos } from "../training/class-results.ts";
 import type { Method, Phase } from "../training/method.ts";
@@ -9,7 +10,7 @@ import type { TrainingData } from "../training/training.ts";
 import { repeatsOf, type Variant, variantsOf } from "./expand.ts";
 import { trainingKey } from "./key.ts";
 import { type Recipe, RecipeError } from "./recipe.ts";
-import { methodOf, optionsOf } from "./settings.ts";
+import { methodOf, optionsOf, type Settings } from "./settings.ts";
 import {
   type HashedRow,
   type HashedSet,
@@ -45,6 +46,15 @@ export interface PlannedTraining {
   readonly init?: string;
   /** The training that it goes on from. */
   readonly from?: PlannedTraining;
+  /** Labels that it learns beside those of its data. */
+  readonly labels?: PlannedLabels;
+}
+
+/** Labels that another run's final model gives. */
+export interface PlannedLabels {
+  readonly by: PlannedTraining;
+  readonly pool: readonly HashedRow[];
+  readonly use: Required<Pick<PseudoLabelOptions, "weight" | "target" | "leastConfidence">>;
 }
 
 /** One variant with the seeds of one repeat: a training for each phase of its method, each going on from the one before. */
@@ -106,18 +116,27 @@ export async function planExperiment(
       hashes.set(settings.init, await hash);
     }
   }
-  const runs = repeats.flatMap((repeat) =>
-    variants.map((variant) => {
+  const runs = repeats.flatMap((repeat) => {
+    const planned = new Map<string, PlannedRun>();
+    const plan = (variant: Variant): PlannedRun => {
+      const { labelledBy } = variant.settings;
+      const teacher = variants.find(({ name }) => name === labelledBy);
+      const known = planned.get(variant.name);
+      if (known) return known;
+      const by = teacher && plan(teacher).trainings.at(-1)!;
       try {
-        return planRun(variant, repeat, sources, { ...surroundings, hashes });
+        const run = planRun(variant, repeat, sources, { ...surroundings, hashes, ...(by && { by }) });
+        planned.set(variant.name, run);
+        return run;
       } catch (error) {
         const where = `variant "${variant.name}", ${splitName(repeat)}`;
         throw new RecipeError(`${where}: ${(error as Error).message}`, {
           cause: error,
         });
       }
-    }),
-  );
+    };
+    return variants.map(plan);
+  });
   return { recipe, variants, repeats, sources, runs };
 }
 
@@ -150,7 +169,7 @@ function planRun(
   variant: Variant,
   repeat: Repeat,
   sources: OpenedSources,
-  given: Surroundings & { readonly hashes: ReadonlyMap<string, string> },
+  given: Surroundings & { readonly hashes: ReadonlyMap<string, string>; readonly by?: PlannedTraining },
 ): PlannedRun {
   const { data, noisy, notes } = dataOf(variant, repeat, sources);
   const { settings } = variant;
@@ -161,7 +180,9 @@ function planRun(
   }
   const all = optionsOf(settings, repeat.training);
   const method = methodOf(settings.method);
-  const { adapter, version } = given;
+  const { adapter, version, by } = given;
+  const labels = by && labelsOf(by, data.unlabelled, settings);
+  if (labels) notes.push(`${labels.pool.length} unlabelled pictures are labelled by "${settings.labelledBy}"`);
   const trainings: PlannedTraining[] = [];
   for (const [index, phase] of method.phases(all).entries()) {
     if (phase.epochs === 0) continue;
@@ -173,13 +194,36 @@ function planRun(
     const from = trainings.at(-1);
     const used = { ...dataOfPhase(phase, data), options: phaseOptions(method, all, index) };
     const start = from?.key ?? (settings.init ? given.hashes.get(settings.init)! : null);
-    const key = trainingKey({ ...used, method: method.name, stage, start, adapter, version });
+    const taught = labels && { labels: { ...labels, by: labels.by.key } };
+    const key = trainingKey({ ...used, ...taught, method: method.name, stage, start, adapter, version });
     const beginning = from ? { from } : settings.init ? { init: settings.init } : {};
     const { options, ...own } = used;
-    trainings.push({ key, method, phase, stage, options, data: own, ...beginning });
+    trainings.push({ key, method, phase, stage, options, data: own, ...beginning, ...(labels && { labels }) });
   }
   if (trainings.length === 0) throw new RecipeError(`nothing would be trained: ${notes.join("; ")}`);
   return { variant, repeat, data, noisy, trainings, notes };
+}
+
+/** @throws RecipeError when there is nothing to label, or no confidence to weigh by */
+function labelsOf(by: PlannedTraining, pool: readonly HashedRow[], settings: Settings): PlannedLabels {
+  const { labelledBy, labelWeight: weight, labelTarget: target, leastConfidence } = settings;
+  if (pool.length === 0)
+    throw new RecipeError(
+      `labelledBy "${labelledBy}": there are no unlabelled pictures; give some, or a ratio of three numbers`,
+    );
+  if (by.options.head === "score" && (weight === "confidence" || leastConfidence > 0)) {
+    throw new RecipeError(
+      `labelledBy "${labelledBy}": a network with the head score does not say how sure it is; give labelWeight "one" and no leastConfidence`,
+    );
+  }
+  const { head, levels } = by.options;
+  const ownKind = head === settings.head && head !== "score" && (target === "soft" || head === "classes");
+  if (ownKind && levels !== settings.levels) {
+    throw new RecipeError(
+      `levels ${settings.levels}: "${labelledBy}" tells ${levels} ${head === "classes" ? "classes" : "levels"}; give levels ${levels}${head === "classes" ? "" : ', or labelTarget "hard" to learn scores'}`,
+    );
+  }
+  return { by, pool, use: { weight, target, leastConfidence } };
 }
 
 /** What a phase sees of the data of a run. */

@@ -143,6 +143,7 @@ export class Experiment implements Disposable {
   async #ensure(training: PlannedTraining, needsModel: boolean, label: string): Promise<void> {
     if (isDone(this.store, training, needsModel)) return;
     if (training.from) await this.#ensure(training.from, true, label);
+    if (training.labels) await this.#ensure(training.labels.by, true, label);
     await this.#train(training, `${label}, ${training.phase.name}`);
   }
 

@@ -60,6 +60,26 @@ export const protocolSchema = z.strictObject({
     .array(z.string())
     .default([])
     .describe("further data sets without scores, by their names under `unlabelled`"),
+  labelledBy: z
+    .string()
+    .default("")
+    .describe(
+      "the variant whose final model labels the unlabelled pictures, which are then trained on as labelled ones; empty for none",
+    ),
+  labelWeight: z
+    .enum(["confidence", "one"])
+    .default("confidence")
+    .describe("with labelledBy: what such a label weighs in the loss"),
+  labelTarget: z
+    .enum(["soft", "hard"])
+    .default("soft")
+    .describe("with labelledBy: probabilities, or the class or score alone"),
+  leastConfidence: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe("with labelledBy: pictures with labels of less confidence are left out"),
   labelNoise: z
     .strictObject({ mean: z.number().default(0), sd: z.number().min(0).default(0) })
     .default({ mean: 0, sd: 0 })

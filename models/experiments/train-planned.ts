@@ -19,6 +19,7 @@ import { type Claim, TrainingBusyError } from "./claim.ts";
 import type { HeldDevice } from "./held-device.ts";
 import type { PlannedTraining, Surroundings } from "./plan.ts";
 import { type ExperimentStore, trainingsFolder } from "./store.ts";
+import { taughtRows } from "./taught-rows.ts";
 
 /** Folder of a training, below that of the store. */
 export function folderOf(key: string): string {
@@ -54,7 +55,7 @@ export async function trainPlanned(
   surroundings: Surroundings,
   hooks: PlannedHooks,
 ): Promise<void> {
-  const { key, method, stage, options, data, init, from } = planned;
+  const { key, method, stage, options, init, from } = planned;
   const folder = join(store.folder, folderOf(key));
   const what = { method: method.name, stage, folder: folderOf(key), options, ...surroundings };
   const claiming = () => store.claim(key, what);
@@ -62,7 +63,8 @@ export async function trainPlanned(
   try {
     await mkdir(folder, { recursive: true });
     const { label, progress, ...passed } = hooks;
-    const bar = progress?.(label, picturesIn(planned));
+    const data = await labelledData(planned, folder, store, device, hooks);
+    const bar = progress?.(label, picturesIn({ ...planned, data }));
     const trainingHooks: TrainingHooks = {
       ...passed,
       signal: hooks.signal ? AbortSignal.any([hooks.signal, claim.taken]) : claim.taken,
@@ -77,7 +79,7 @@ export async function trainPlanned(
     };
     const start = from ? { from: modelPath(store, from) } : init ? { init } : {};
     const run = async () =>
-      (await continues(folder, planned))
+      (await continues(folder, data))
         ? resumeTraining(method, device.source, trainingHooks)
         : startTraining(method, device.source, data, options as never, trainingHooks, start);
     const { model, progress: found } = await run().finally(() => bar?.stop());
@@ -90,6 +92,35 @@ export async function trainPlanned(
     if (error instanceof TrainingInterrupted) store.end(key, "interrupted", null);
     else store.end(key, "failed", error instanceof Error ? error.message : String(error));
     throw error;
+  }
+}
+
+/** The data of a training, with the labels of another run's model where it learns some: they stay in its folder. */
+async function labelledData(
+  { data, labels, options, method }: PlannedTraining,
+  folder: string,
+  store: ExperimentStore,
+  device: HeldDevice,
+  { signal, label, progress }: PlannedHooks,
+): Promise<TrainingData> {
+  if (!labels) return data;
+  const bar = progress?.(`${label}, labelling`, labels.pool.length);
+  try {
+    const hooks = { ...(signal && { signal }), onDone: (count: number) => bar?.advance(count) };
+    const model = modelPath(store, labels.by);
+    const taught = await taughtRows(
+      { ...labels, model, path: join(folder, "labels.csv") },
+      data,
+      options,
+      device,
+      hooks,
+    );
+    return { ...data, labelled: [...data.labelled, ...taught] };
+  } catch (error) {
+    if (signal?.aborted) throw new TrainingInterrupted(folder, method.name);
+    throw error;
+  } finally {
+    bar?.stop();
   }
 }
 
@@ -106,7 +137,7 @@ async function soon(claim: () => Claim, signal: AbortSignal | undefined): Promis
 }
 
 /** Whether the folder holds a checkpoint of this training whose pictures lie where they do now. */
-async function continues(folder: string, { data }: PlannedTraining): Promise<boolean> {
+async function continues(folder: string, data: TrainingData): Promise<boolean> {
   const path = join(folder, checkpointFile);
   if (!existsSync(path)) return false;
   try {
@@ -121,9 +152,13 @@ async function continues(folder: string, { data }: PlannedTraining): Promise<boo
   }
 }
 
+interface PhaseOfData extends Pick<PlannedTraining, "phase" | "stage" | "options"> {
+  readonly data: TrainingData;
+}
+
 /** Pictures that a training takes through the network, one by one: the length of its bar. */
-function picturesIn({ phase, stage, options, data }: PlannedTraining): number {
-  const { labelled, unlabelled, validation, test } = data;
+function picturesIn({ phase, stage, options, data }: PhaseOfData): number {
+  const { labelled, unlabelled, validation = [], test } = data;
   const trained = planEpoch({ ...phase, stage }, 0, data, options).flat().length;
   const surveyed = phase.surveys ? labelled.length + unlabelled.length : 0;
   return phase.epochs * (trained + surveyed) + validation.length + test.length;

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { expectNames } from "../../engine/arguments.ts";
 import { listFolder } from "../data/files/folder.ts";
-import { PictureFinder } from "../data/files/picture-finder.ts";
+import { type Found, PictureFinder } from "../data/files/picture-finder.ts";
 import { type Dataset, DatasetError, type Row } from "../data/index.ts";
 import { libraryWords, type OptionWords } from "../data/option-words.ts";
 import { foundPictures } from "../data/rows.ts";
@@ -15,6 +15,8 @@ export interface PseudoLabelOptions extends LearnerOptions {
   readonly csv: string;
   /** Folder of its pictures. @default that of the file */
   readonly folder?: string;
+  /** Paths of its pictures by their names, in place of a folder. */
+  readonly pictures?: ReadonlyMap<string, string>;
   /** What a label weighs in the loss: the column `confidence`, or 1. @default "confidence" */
   readonly weight?: "confidence" | "one";
   /** Labels of less confidence are left out. @default 0 */
@@ -45,6 +47,7 @@ const ownWords: PseudoLabelWords = {
 const names = {
   csv: true,
   folder: true,
+  pictures: true,
   weight: true,
   leastConfidence: true,
   target: true,
@@ -89,8 +92,9 @@ export async function loadPseudoLabels(options: PseudoLabelOptions): Promise<Pse
     const by = weight === "confidence" ? words.weight : words.leastConfidence;
     throw new DatasetError(`${csv} has no column confidence, which ${by} needs; ${asked}.`);
   }
-  const { pictures: there } = await listFolder(folder);
-  const { pictures } = foundPictures(table, { name: columns.name }, new PictureFinder(folder, there), dirname(csv));
+  const pictures = options.pictures
+    ? namedPictures(table, columns.name, options.pictures)
+    : await picturesIn(folder, table, columns.name, csv);
   const faults = table.problems.map(({ detail }) => detail);
   const rows: PseudoLabelledRow[] = [];
   const seen = new Map<string, number>();
@@ -134,6 +138,19 @@ export async function loadPseudoLabels(options: PseudoLabelOptions): Promise<Pse
     );
   }
   return { rows, problems: [], warnings: [...table.warnings, ...warnings], excluded: 0, failed, unsure };
+}
+
+async function picturesIn(folder: string, table: Table, name: string, csv: string): Promise<readonly Found[]> {
+  const { pictures } = await listFolder(folder);
+  return foundPictures(table, { name }, new PictureFinder(folder, pictures), dirname(csv)).pictures;
+}
+
+function namedPictures(table: Table, name: string, paths: ReadonlyMap<string, string>): Found[] {
+  const at = columnIndex(table, name);
+  return table.records.map(({ fields }) => {
+    const path = paths.get(fields[at] ?? "");
+    return path === undefined ? { why: "there is no such picture." } : { path, by: "exact" };
+  });
 }
 
 function refusal(csv: string, faults: readonly string[], advice: string): string {
