@@ -141,7 +141,7 @@ export async function extraLabels(dataset: Dataset, flags: FurtherPictures, sign
 export async function pseudoLabels(
   flags: FurtherPictures,
   { labelled, validation, test, range }: Parts,
-  options: Pick<TrainingOptions, "head" | "levels" | "range">,
+  options: Pick<TrainingOptions, "head" | "levels" | "ordinal" | "range">,
   signal: AbortSignal,
 ): Promise<PseudoLabelledRow[]> {
   const {
@@ -159,8 +159,8 @@ export async function pseudoLabels(
   }
   const folder = modelLabelsFolder ?? dirname(csv);
   const learned = options.range === "observed" ? observedRange(labelled.map(({ mos }) => mos)) : range;
-  const { head, levels } = options;
-  const network = { head, levels, range: learned };
+  const { head, levels, ordinal } = options;
+  const network = { head, levels, ordinal, range: learned };
   const how = { weight, target, leastConfidence };
   const found = await loadPseudoLabels({ csv, folder, ...network, ...how, words: pseudoWords });
   const { rows } = check ? await checkPictures(found, decodingOf(flags), signal) : found;

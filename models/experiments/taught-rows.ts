@@ -26,7 +26,7 @@ interface TaughtBy extends Pick<PlannedLabels, "pool" | "use"> {
 export async function taughtRows(
   { pool, use, model, path }: TaughtBy,
   { labelled, range }: Pick<TrainingData, "labelled" | "range">,
-  { head, levels, range: ends }: TrainingOptions,
+  { head, levels, ordinal, range: ends }: TrainingOptions,
   device: HeldDevice,
   hooks: { readonly signal?: AbortSignal; readonly onDone?: (count: number) => void },
 ): Promise<readonly PseudoLabelledRow[]> {
@@ -49,6 +49,6 @@ export async function taughtRows(
   }
   const learned = ends === "observed" ? observedRange(labelled.map(({ mos }) => mos)) : range;
   const pictures = new Map(pool.map((row) => [asText(row.name), row.path]));
-  const { rows } = await loadPseudoLabels({ csv: path, pictures, head, levels, range: learned, ...use });
+  const { rows } = await loadPseudoLabels({ csv: path, pictures, head, levels, ordinal, range: learned, ...use });
   return rows;
 }

@@ -53,6 +53,7 @@ const names = {
   target: true,
   head: true,
   levels: true,
+  ordinal: true,
   range: true,
   words: true,
 } satisfies Record<keyof PseudoLabelOptions, true>;

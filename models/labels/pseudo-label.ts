@@ -1,4 +1,5 @@
 import { DatasetError, type MosRange } from "../data/index.ts";
+import { classShapes } from "./label-shapes.ts";
 import { classCentres, denormaliseScore, expectation, scoreSet } from "./labels.ts";
 
 /** What is to learn the labels. */
@@ -6,6 +7,8 @@ export interface LearnerOptions {
   readonly head: "distribution" | "score" | "classes";
   /** Classes, or members of the score set. */
   readonly levels: number;
+  /** σ of the normal density over its neighbours that a class is learned as, in classes. @default 0, the class alone */
+  readonly ordinal?: number;
   /** Ends of the scale that the network learns. */
   readonly range: MosRange;
   /**
@@ -26,7 +29,7 @@ export interface Answer {
   number(column: string): number;
 }
 
-/** What a network learns of a line: the label, else that which its options make of the score; of a class the score is its middle. */
+/** What a network learns of a line: the label, else that which its options make of the score. */
 interface Learned {
   /** The score, on the scale of the network. */
   readonly mos: number;
@@ -112,12 +115,19 @@ export class LabelReader {
   }
 
   #byClass(answer: Answer): Learned | string {
-    const { levels, range } = this.#options;
+    const { levels } = this.#options;
     const own = answer.number("class");
     if (!(Number.isInteger(own) && own >= 0 && own < levels)) {
       return `the class "${answer.text("class")}" is none; there are ${levels}, 0 (the lowest quality) to ${levels - 1}.`;
     }
-    return { mos: denormaliseScore(classCentres(levels)[own]!, range) };
+    return this.#ofClass(own);
+  }
+
+  /** The label is that of the class itself, wherever classes meet on the scale of the network; the score is of equal widths. */
+  #ofClass(own: number): Learned {
+    const { levels, range, ordinal } = this.#options;
+    const label = [...classShapes(levels, ordinal).subarray(own * levels, (own + 1) * levels)];
+    return { mos: denormaliseScore(classCentres(levels)[own]!, range), label };
   }
 
   #byProbabilities(answer: Answer): Learned | string {
@@ -132,8 +142,7 @@ export class LabelReader {
     const shares = label.map((share) => share / sum);
     const mos = denormaliseScore(expectation(shares, scores), range);
     if (target !== "hard") return { mos, label: shares };
-    if (head !== "classes") return { mos };
-    return { mos: denormaliseScore(scores[shares.indexOf(Math.max(...shares))]!, range) };
+    return head === "classes" ? this.#ofClass(shares.indexOf(Math.max(...shares))) : { mos };
   }
 }
 

@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { normaliseMos } from "../../../models/labels/labels.ts";
 import { loadPseudoLabels, type PseudoLabelOptions } from "../../../models/labels/pseudo-label-file.ts";
+import { heads } from "../../../models/networks/heads.ts";
 
 let folder = "";
 beforeAll(async () => {
@@ -45,8 +47,8 @@ describe("a file of labels", () => {
     expect(a![1]).toBeCloseTo(74, 9);
     expect(b![1]).toBeCloseTo(15, 9);
     expect(await learned(classes, { target: "hard", weight: "one" })).toEqual([
-      ["a.png", 90, undefined, 1],
-      ["b.png", 10, undefined, 1],
+      ["a.png", 90, [0, 0, 0, 0, 1], 1],
+      ["b.png", 10, [1, 0, 0, 0, 0], 1],
     ]);
     expect((await learned(classes, { leastConfidence: 0.3 })).map(([name]) => name)).toEqual(["a.png"]);
     expect(await learned(classes, { head: "score", levels: 100 })).toEqual([
@@ -69,10 +71,23 @@ describe("a file of labels", () => {
 
   test("of another hand may have a name and a class, probabilities from p0 on, or a score", async () => {
     const one = { weight: "one" } as const;
-    expect(await learned(["image;class", "elsewhere/d.png;2"], one)).toEqual([["elsewhere/d.png", 50, undefined, 1]]);
+    expect(await learned(["image;class", "elsewhere/d.png;2"], one)).toEqual([
+      ["elsewhere/d.png", 50, [0, 0, 1, 0, 0], 1],
+    ]);
     const shares = ["file,p0,p1,p2,p3,p4", "a.png,0.2,0.2,0.2,0.2,0.2"];
     expect(await learned(shares, one)).toEqual([["a.png", expect.closeTo(50, 9), Array(5).fill(0.2), 1]]);
     expect(await learned(["file,score", "a.png,12.5"], one)).toEqual([["a.png", 12.5, undefined, 1]]);
+  });
+
+  test("a class is learned as ratings of it are: with its neighbours when those are learned, too", async () => {
+    const lines = ["name,class", "a.png,1"];
+    const [row] = await learned(lines, { weight: "one", ordinal: 0.5 });
+    const label = row![2] as number[];
+    expect(label).toEqual([
+      ...heads.classes.labels([normaliseMos(30, [0, 100])], { levels: 5, ordinal: 0.5 } as never),
+    ]);
+    expect(label[0]).toBeGreaterThan(0);
+    expect(label[0]).toBeCloseTo(label[2]!, 6);
   });
 
   test("a score alone goes a little beyond the ends of its scale, and is taken back", async () => {
@@ -170,6 +185,6 @@ describe("a file of labels", () => {
     const lines = ["name,class", ...Array.from({ length: 9 }, (_, i) => `gone${i}.png,1`)];
     expect(await refusal(lines, { weight: "one" })).toContain("and 4 lines more");
     const other = { weight: "one", folder: join(folder, "elsewhere") } as const;
-    expect(await learned(["name,class", "d.png,0"], other)).toEqual([["d.png", 10, undefined, 1]]);
+    expect(await learned(["name,class", "d.png,0"], other)).toEqual([["d.png", 10, [1, 0, 0, 0, 0], 1]]);
   });
 });
