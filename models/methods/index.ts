@@ -7,6 +7,7 @@ import { deFixMatch } from "./defixmatch/index.ts";
 import { fixMatch } from "./fixmatch/index.ts";
 import { flexMatch } from "./flexmatch/index.ts";
 import { freeMatch } from "./freematch/index.ts";
+import { kernelRidge } from "./kernel-ridge/index.ts";
 import { rankUp } from "./rankup/index.ts";
 import { simMatch } from "./simmatch/index.ts";
 import { softMatch } from "./softmatch/index.ts";
@@ -21,6 +22,7 @@ export {
   fixMatch,
   flexMatch,
   freeMatch,
+  kernelRidge,
   rankUp,
   simMatch,
   softMatch,
@@ -41,4 +43,5 @@ export const methods: readonly Method[] = [
   deFixMatch,
   crMatch,
   rankUp,
+  kernelRidge,
 ];

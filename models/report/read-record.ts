@@ -50,6 +50,9 @@ const runSchema = z.looseObject({
   phases: z.array(z.looseObject({ name: text, seconds: number })),
   losses: z.array(numbers("stage", "epoch", "step", "loss").extend({ figures: z.record(text, number).optional() })),
   refreshes: z.array(numbers("epoch", "seconds", "iterations")),
+  regressions: z
+    .array(numbers("epoch", "seconds", "ridge").extend({ leftOut: numbers("n", "mae", "srcc") }))
+    .optional(),
   pseudoLabels: z.array(z.looseObject({ name: text, pseudo: number, confidence: number })),
   results: z.array(z.looseObject({ name: text, evaluation: numbers("n", "srcc", "krcc", "plcc", "rmse", "mae") })),
   predictions: z.array(z.looseObject({ name: text, path: text, score: number })),

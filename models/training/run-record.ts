@@ -58,6 +58,17 @@ export interface RunRecord {
     /** `confidenceSrcc`: of weight and absolute error, -1 is best; undefined where the weights are constant. */
     quality?: { n: number; mae: number; rmse: number; srcc: number; slope: number; confidenceSrcc?: number };
   }[];
+  /** Regressions that gave pseudo-labels; `leftOut`: each labelled picture by the others. Scores are on [1, 100]. */
+  regressions?: {
+    epoch: number;
+    seconds: number;
+    featureSeconds: number;
+    width?: number;
+    ridge: number;
+    leftOut: { n: number; mae: number; srcc: number };
+    meanConfidence: number;
+    quality?: RunRecord["refreshes"][number]["quality"];
+  }[];
   /** Last refresh, on the scale of the data set. */
   pseudoLabels: { name: string; pseudo: number; confidence: number; mos?: number }[];
   /** Of the test part, or of the part that is named. */

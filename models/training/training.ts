@@ -91,6 +91,7 @@ export type Progress = Pick<
   | "phases"
   | "losses"
   | "refreshes"
+  | "regressions"
   | "pseudoLabels"
   | "results"
   | "predictions"

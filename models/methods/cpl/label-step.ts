@@ -2,6 +2,7 @@ import type { Tensor } from "../../../engine/tensor.ts";
 import type { Row } from "../../data/index.ts";
 import { type Progress, type TrainingData, TrainingError } from "../../training/training.ts";
 import type { PseudoLabels } from "../parts/batch-labels.ts";
+import { qualitySentence } from "../parts/pseudo-labelled.ts";
 import type { CplOptions } from "./options.ts";
 import { type Refresh, refreshPseudoLabels } from "./pseudo-labels.ts";
 
@@ -47,9 +48,6 @@ export function refreshSentence(refresh: Progress["refreshes"][number]): string 
   ];
   if (!converged) parts.push(`NOT converged (residual ${residual.toExponential(1)}; raise \`solverIterations\`)`);
   if (unreachable > 0) parts.push(`${unreachable} reached by no label`);
-  if (quality)
-    parts.push(
-      `against truth SRCC ${quality.srcc.toFixed(3)}, MAE ${quality.mae.toFixed(2)} of 99, slope ${quality.slope.toFixed(2)}`,
-    );
+  parts.push(...qualitySentence(quality));
   return parts.join(", ");
 }

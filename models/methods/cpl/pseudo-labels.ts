@@ -4,7 +4,6 @@ import { propagate } from "../../../engine/graph/propagate.ts";
 import { symmetricGraph } from "../../../engine/graph/sparse.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { convertScore, expectation, HIGHEST, LOWEST } from "../../labels/labels.ts";
-import { mae, rmse, slope, srcc } from "../../metrics/index.ts";
 import type { PseudoLabels } from "../parts/batch-labels.ts";
 import type { CplOptions } from "./options.ts";
 
@@ -95,25 +94,4 @@ export function expectations(rows: Float32Array, levels: number): Float64Array {
   return Float64Array.from({ length: rows.length / levels }, (_, i) =>
     expectation(rows.subarray(i * levels, (i + 1) * levels)),
   );
-}
-
-/** Agreement of pseudo-labels with truth that training did not see, on [1, 100]; pictures without truth are left out. */
-export function pseudoLabelQuality(pseudo: PseudoLabels, levels: number, truth: readonly (number | undefined)[]) {
-  const scores = expectations(pseudo.targets, levels);
-  const known = truth.flatMap((score, i) =>
-    score === undefined ? [] : [{ score, pseudo: scores[i]!, weight: pseudo.weights[i]! }],
-  );
-  if (known.length < 3) return undefined;
-  const [found, expected] = [known.map((pair) => pair.pseudo), known.map((pair) => pair.score)];
-  return {
-    n: known.length,
-    mae: mae(found, expected),
-    rmse: rmse(found, expected),
-    srcc: srcc(found, expected),
-    slope: slope(found, expected),
-    confidenceSrcc: srcc(
-      known.map(({ weight }) => weight),
-      known.map(({ score, pseudo }) => Math.abs(pseudo - score)),
-    ),
-  };
 }

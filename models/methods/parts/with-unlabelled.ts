@@ -248,7 +248,7 @@ export function unlabelledMethod<Schema extends z.ZodObject<typeof unlabelledSha
 }
 
 /** @throws TrainingError with fewer unlabelled pictures than a batch has by an option */
-function expectPictures(found: number, option: string, wanted: number): void {
+export function expectPictures(found: number, option: string, wanted: number): void {
   if (found >= wanted) return;
   throw new TrainingError(
     `${found} unlabelled pictures are fewer than one batch, \`${option}\` ${wanted}; give more pictures or a smaller batch`,

@@ -83,6 +83,7 @@ test("every method has a name and options of its own", () => {
     "defixmatch",
     "crmatch",
     "rankup",
+    "kernelridge",
   ]);
   for (const { phases, options: read } of methods) {
     const files = phases(read({} as never)).map(({ file }) => file);

@@ -338,6 +338,23 @@ test("a validation part is named beside the test part", async () => {
   expect(html).toContain("Stage 2 beats stage 1 in test SRCC");
 });
 
+test("regressions are told with what they chose and how labelled pictures fare that are left out", async () => {
+  const { quality } = plausible().refreshes[0]!;
+  const one = { epoch: 0, seconds: 1.25, featureSeconds: 20.5, ridge: 0.03, meanConfidence: 0.412 };
+  const leftOut = { n: 90, mae: 11.53, srcc: 0.634 };
+  const page = async (regressions: RunRecord["regressions"]) =>
+    trainingReport({ ...plausible(), refreshes: [], regressions: regressions! });
+  const html = await page([{ ...one, width: 2, leftOut, ...(quality && { quality }) }]);
+  expect(titles(html)).toContain("Pseudo-labels");
+  for (const cell of ["11.53", "0.634", "0.412", "20.50"]) expect(html).toContain(`>${cell}<`);
+  expect(html).toContain("SRCC of confidence and error");
+  expect(html).not.toContain("unreachable");
+  // With the kernel linear, and labels that are all the same.
+  const linear = await page([{ ...one, leftOut: { ...leftOut, srcc: Number.NaN } }]);
+  expect(linear).toContain(">none<");
+  expect(linear).not.toMatch(/NaN|undefined/);
+});
+
 test("what the record does not have is left out", async () => {
   const bare = await trainingReport(empty);
   expect(titles(bare)).toEqual(["Run"]);
