@@ -1,4 +1,4 @@
-import { dirname, join, resolve } from "node:path";
+import { dirname, join } from "node:path";
 import { type Command, Option } from "commander";
 import {
   type Dataset,
@@ -108,7 +108,7 @@ export async function extraPictures(
 /**
  * The rated pictures of `--extra-labels`, on the scale of the data set that they join. In an official split, those of which
  * their file does not say the part are trained on.
- * @throws Error when one of them is in the data set
+ * @throws Error when one of them is in the data set, its file or one with the same bytes
  */
 export async function extraLabels(dataset: Dataset, flags: FurtherPictures, signal: AbortSignal): Promise<Row[]> {
   const { extraLabels: csv, check, lowerIsBetter, protocol } = flags;
@@ -124,9 +124,13 @@ export async function extraLabels(dataset: Dataset, flags: FurtherPictures, sign
   }
   if (check) extra = await checkPictures(extra, decodingOf(flags), signal);
   reportDataset(extra);
-  const known = new Set(dataset.rows.map(({ path }) => resolve(path)));
-  const twin = extra.rows.find(({ path }) => known.has(resolve(path)));
-  if (twin) throw new Error(`--extra-labels rates ${twin.name}, which is in --data; leave its line out of ${csv}`);
+  // Parts are drawn afterwards: one copy of a picture could be trained on, the other be a test.
+  const others = new Set(await withoutCopies(extra.rows, dataset.rows));
+  const twin = extra.rows.find((row) => !others.has(row));
+  if (twin)
+    throw new Error(
+      `--extra-labels rates ${twin.name}, which is in --data, itself or as a copy; leave its line out of ${csv}`,
+    );
   return extra.rows.map((row) => ({
     ...row,
     name: `${folder}/${row.name}`,

@@ -10,6 +10,7 @@ export const batch = z.number().int().min(1).max(65_536);
 // The kernels count in f32.
 export const positive = z.number().positive().max(3e38);
 export const atLeastZero = z.number().min(0).max(3e38);
+export const share = z.number().min(0).max(1);
 export const wholeFromZero = z.number().int().min(0).max(1_000_000);
 
 /** An option has a value that it cannot have. Messages have names of options in back-quotes. */

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import sharp from "sharp";
 import { methodOptions } from "../../cli/train.ts";
 import { cpl } from "../../models/methods/cpl/index.ts";
 import { blurredPictures } from "../models/training/pictures.ts";
@@ -141,7 +142,10 @@ describe("a user trains, evaluates and scores", () => {
 
   test("--extra-labels: rated pictures of another folder join the parts, and one that is there already is refused", async () => {
     await mkdir(join(folder, "extra"), { recursive: true });
-    for (const i of [3, 4, 5]) await copyFile(join(folder, "pictures", `${i}.png`), join(folder, "extra", `${i}.png`));
+    for (const i of [3, 4, 5])
+      await sharp(join(folder, "pictures", `${i}.png`))
+        .flop()
+        .toFile(join(folder, "extra", `${i}.png`));
     const header = "name,mos,set\n";
     await writeFile(join(folder, "extra", "own.csv"), `${header}3.png,80,\n4.png,70,test\n5.png,101,\n`);
     const lines = Array.from({ length: 30 }, (_, i) => `${i}.png,${100 - 3 * i},${["training", "test"][i % 2]}`);
@@ -157,8 +161,15 @@ describe("a user trains, evaluates and scores", () => {
     expect(split).toMatch(/extra\/3\.png,labelled/);
     expect(split).toMatch(/extra\/4\.png,test/);
     const twice = await acutance([...words, "--extra-labels", "pictures/../scores.csv", "--out", "extra-twice"]);
-    expect(twice.err).toContain("--extra-labels rates 0.png, which is in --data; leave its line out of");
+    expect(twice.err).toContain(
+      "--extra-labels rates 0.png, which is in --data, itself or as a copy; leave its line out of",
+    );
     expect(twice.code).toBe(1);
+    await copyFile(join(folder, "pictures", "7.png"), join(folder, "extra", "other-name.png"));
+    await writeFile(join(folder, "extra", "copies.csv"), `${header}other-name.png,80,\n`);
+    const copied = await acutance([...words, "--extra-labels", "extra/copies.csv", "--out", "extra-copied"]);
+    expect(copied.err).toContain("--extra-labels rates other-name.png, which is in --data, itself or as a copy");
+    expect(copied.code).toBe(1);
     expect((await acutance([...words, "--extra-labels", "extra/none.csv"])).err).toContain("none.csv");
   });
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { isTransformer } from "../../networks/options.ts";
-import { OptionError, otherDefault } from "../../options.ts";
+import { OptionError, otherDefault, share } from "../../options.ts";
 import { viewOf } from "../../training/rows.ts";
 import { Alignment, alignmentShape, expectPrior } from "../parts/alignment.ts";
 import { labelsByPeople } from "../parts/batch-labels.ts";
@@ -13,10 +13,7 @@ const schema = z.strictObject({
   ...unlabelledShape,
   ...alignmentShape,
   prior: otherDefault(alignmentShape.prior, "predictions"),
-  threshold: z
-    .number()
-    .min(0)
-    .max(1)
+  threshold: share
     .default(0.95)
     .describe("τ: a pseudo-label counts from this share of the mean confidence on the batch's labelled pictures"),
   labelledViews: z

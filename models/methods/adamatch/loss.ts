@@ -2,10 +2,11 @@ import { withoutGradients } from "../../../engine/autograd.ts";
 import { mean } from "../../../engine/ops/reduce.ts";
 import { softmax } from "../../../engine/ops/softmax.ts";
 import { scale } from "../../../engine/ops/unary.ts";
-import { Tensor } from "../../../engine/tensor.ts";
+import type { Tensor } from "../../../engine/tensor.ts";
 import type { StepLoss } from "../../training/method.ts";
 import type { Alignment } from "../parts/alignment.ts";
 import { confident, type Guess, hard, largest, learnt, smoothed } from "../parts/consistency.ts";
+import { constant } from "../parts/constants.ts";
 
 /** Figure: the least probability of an aligned guess that counts. */
 export const threshold = "threshold";
@@ -33,7 +34,7 @@ export function guess(
   return withoutGradients(() => {
     const known = labelled && softmax(labelled);
     const aligned = alignment.aligned(softmax(weak), known);
-    const least = known ? scale(mean(largest(known)), tau) : Tensor.constant(weak.device, Float32Array.of(tau), [1]);
+    const least = known ? scale(mean(largest(known)), tau) : constant(weak, tau);
     const target = hard(aligned);
     return { target, mask: confident(aligned, least), least, ...smoothed(target, ordinal) };
   });

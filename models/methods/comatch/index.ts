@@ -2,19 +2,16 @@ import { z } from "zod";
 import { withoutGradients } from "../../../engine/autograd.ts";
 import { concat } from "../../../engine/ops/join.ts";
 import type { Tensor } from "../../../engine/tensor.ts";
-import { atLeastZero, otherDefault, positive, wholeFromZero } from "../../options.ts";
+import { atLeastZero, otherDefault, positive, share, wholeFromZero } from "../../options.ts";
 import type { PhaseContext } from "../../training/method.ts";
 import { Alignment, alignmentShape, expectPrior } from "../parts/alignment.ts";
 import { Bank, ringPlaces } from "../parts/bank.ts";
 import { batchLabels, labelsByPeople, weakViews } from "../parts/batch-labels.ts";
 import { agreed, taken } from "../parts/consistency.ts";
-import { Embedder } from "../parts/embedder.ts";
-import { projectionShape } from "../parts/projection.ts";
+import { Embedder, projectionShape } from "../parts/embedder.ts";
 import { teacherShape } from "../parts/teacher.ts";
 import { type UnlabelledPart, unlabelledMethod, unlabelledShape } from "../parts/with-unlabelled.ts";
 import { contrast, neighbours, unlabelledLoss } from "./loss.ts";
-
-const share = z.number().min(0).max(1);
 
 const schema = z.strictObject({
   ...unlabelledShape,
@@ -73,7 +70,7 @@ function coMatchPart(options: CoMatchOptions, context: PhaseContext): Unlabelled
   const { model, labels } = context;
   const { levels, projection: length, bankBatches, graphBatches, labelledBatch, unlabelledBatch } = options;
   const batch = labelledBatch + unlabelledBatch;
-  const embedder = new Embedder(context, { ...options, out: length });
+  const embedder = new Embedder(context, options);
   const hasGraphBank = options.teacher > 0 && graphBatches > 0;
   const banked = (name: string, rows: number, option: string) =>
     new Bank(model.device, name, { rows, length, levels }, `give fewer \`${option}\` or a shorter \`projection\``);

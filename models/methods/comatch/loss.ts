@@ -6,11 +6,12 @@ import { mean, sum } from "../../../engine/ops/reduce.ts";
 import { reshape } from "../../../engine/ops/shape.ts";
 import { softmax } from "../../../engine/ops/softmax.ts";
 import { log, scale } from "../../../engine/ops/unary.ts";
-import { Tensor } from "../../../engine/tensor.ts";
+import type { Tensor } from "../../../engine/tensor.ts";
 import type { StepLoss } from "../../training/method.ts";
 import type { Alignment } from "../parts/alignment.ts";
 import type { Bank } from "../parts/bank.ts";
 import { confident, type Guess, learnt } from "../parts/consistency.ts";
+import { constant, unitMatrix } from "../parts/constants.ts";
 
 export const contrast = "contrastive loss";
 /** Figure: pictures of the batch (and of the graph's bank) that a picture is called like, itself not counted. */
@@ -81,7 +82,7 @@ export function guessGraph(
   return withoutGradients(() => {
     const own = matmul(q, permute(q, [1, 0]));
     const count = q.shape[0]!;
-    const eye = Tensor.constant(q.device, unit(count), [count, count]);
+    const eye = unitMatrix(q, count);
     const inBatch = add(multiply(own, subtract(constant(q, 1), eye)), eye);
     const likeness = bank
       ? concat([inBatch, multiply(matmul(q, permute(bank.answers, [1, 0])), bank.present)], 1)
@@ -126,10 +127,4 @@ export function unlabelledLoss(
     return { [contrast]: scale(own, 1), [neighbours]: subtract(mean(sum(edges, 1)), constant(graph, 1)) };
   });
   return { loss: add(loss, scale(own, graphWeight)), figures: figures!, guessed };
-}
-
-const constant = ({ device }: Tensor, value: number) => Tensor.constant(device, Float32Array.of(value), [1]);
-
-function unit(size: number): Float32Array<ArrayBuffer> {
-  return Float32Array.from({ length: size * size }, (_, i) => (i % (size + 1) === 0 ? 1 : 0));
 }

@@ -7,8 +7,9 @@ import type { StepLoss } from "../../training/method.ts";
 import { rowsOf, viewOf } from "../../training/rows.ts";
 import { agreed, learnt, taken } from "../parts/consistency.ts";
 import { guess, thresholdShape } from "../parts/fixed-threshold.ts";
+import { Layers } from "../parts/layers.ts";
 import { unlabelledMethod, unlabelledShape } from "../parts/with-unlabelled.ts";
-import { cosine, distance, distanceLoss, Layers, told, turnLoss, turns } from "./loss.ts";
+import { cosine, distance, distanceLoss, told, turnLoss, turns } from "./loss.ts";
 
 const schema = z.strictObject({
   ...unlabelledShape,
@@ -49,8 +50,9 @@ export const crMatch = unlabelledMethod({
   part(options, { model }) {
     const { featDistGrad, featDistWeight, rotationWeight, rotationBatch, unlabelledWeight, seed } = options;
     const d = model.featureLength;
-    const g = new Layers(model.device, seed, "crmatch.distance", [d, d]);
-    const turn = rotationBatch > 0 ? new Layers(model.device, seed, "crmatch.turn", [d, d, turns]) : undefined;
+    const g = new Layers(model.device, "crmatch.distance", { seed, lengths: [d, d] });
+    const turn =
+      rotationBatch > 0 ? new Layers(model.device, "crmatch.turn", { seed, lengths: [d, d, turns] }) : undefined;
     return {
       figures: [taken, agreed, cosine, distance, ...(turn ? [told] : [])],
       modules: turn ? [g, turn] : [g],

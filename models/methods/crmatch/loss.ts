@@ -1,15 +1,11 @@
 import { withoutGradients } from "../../../engine/autograd.ts";
-import type { Device } from "../../../engine/device/device.ts";
-import { Linear } from "../../../engine/nn/layers.ts";
-import type { NamedTensor } from "../../../engine/nn/named.ts";
 import { softCrossEntropy, weightedMean } from "../../../engine/ops/losses.ts";
 import { cosineSimilarity } from "../../../engine/ops/normalise-l2.ts";
 import { relu } from "../../../engine/ops/unary.ts";
-import { Random } from "../../../engine/random.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import type { StepLoss } from "../../training/method.ts";
 import { agreement, type Guess } from "../parts/consistency.ts";
-import type { Held } from "../parts/with-unlabelled.ts";
+import { ones } from "../parts/constants.ts";
 
 /** Figure: the mean cosine between what g makes of the two views, over all unlabelled pictures; 0 where they are orthogonal. */
 export const cosine = "cosine between features of weak and strong views";
@@ -20,34 +16,6 @@ export const told = "share of turns told";
 
 /** How many turns there are to tell: by 0, 1, 2 and 3 quarters. */
 export const turns = 4;
-
-/** Layers that learn beside the network, one after another with ReLUs between; they start as PyTorch draws linear layers. */
-export class Layers implements Held {
-  readonly #name: string;
-  readonly #layers: readonly Linear[];
-
-  /** @param name what the names of their tensors begin with, and draws are told apart by @param lengths of the input and what each makes */
-  constructor(device: Device, seed: number, name: string, lengths: readonly number[]) {
-    const random = new Random(seed, name);
-    this.#name = name;
-    this.#layers = lengths
-      .slice(1)
-      .map((out, i) => new Linear(device, random.fork(String(i)), { in: lengths[i]!, out }));
-  }
-
-  /** [N, first length] → [N, last length]. */
-  forward(x: Tensor): Tensor {
-    return this.#layers.reduce((rows, layer, i) => layer.forward(i === 0 ? rows : relu(rows)), x);
-  }
-
-  tensors(): NamedTensor[] {
-    return this.#layers.flatMap((layer, i) => layer.tensors(`${this.#name}.${i}`));
-  }
-
-  dispose(): void {
-    for (const { tensor } of this.tensors()) tensor.dispose();
-  }
-}
 
 /**
  * L_d = (1/U) Σ_b k_b · max(0, cos(g(s_b), g(w_b))): views of one label are to have features apart, until they are orthogonal. In the
@@ -80,8 +48,4 @@ export function turnLoss(logits: Tensor, size: number): StepLoss {
     loss: weightedMean(lost, mask, turns * size),
     figures: withoutGradients(() => ({ [told]: agreement(logits, { target, mask }, turns * size) })),
   };
-}
-
-function ones({ device, size }: Tensor): Tensor {
-  return Tensor.constant(device, new Float32Array(size).fill(1), [size]);
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { share } from "../../options.ts";
 import type { Targets } from "../../training/method.ts";
 import { viewOf } from "../../training/rows.ts";
 import { agreed, taken } from "../parts/consistency.ts";
@@ -7,7 +8,7 @@ import { figuresOf, flexMatchState, unlabelledLoss } from "./loss.ts";
 
 const schema = z.strictObject({
   ...unlabelledShape,
-  threshold: z.number().min(0).max(1).default(0.95).describe("τ: threshold of the class that is guessed most often"),
+  threshold: share.default(0.95).describe("τ: threshold of the class that is guessed most often"),
   thresholdWarmUp: z
     .boolean()
     .default(true)

@@ -7,9 +7,10 @@ import { mean, sum } from "../../../engine/ops/reduce.ts";
 import { softmax } from "../../../engine/ops/softmax.ts";
 import { clamp, scale } from "../../../engine/ops/unary.ts";
 import { writeRows } from "../../../engine/ops/write-rows.ts";
-import { Tensor } from "../../../engine/tensor.ts";
+import type { Tensor } from "../../../engine/tensor.ts";
 import type { StepLoss } from "../../training/method.ts";
 import { byClass, classFigures, confident, type Guess, hard, learnt, ofClass, smoothed } from "../parts/consistency.ts";
+import { constant } from "../parts/constants.ts";
 import { DeviceState } from "../parts/state.ts";
 
 const threshold = "threshold";
@@ -50,7 +51,6 @@ export function guess(
 ): Guess & { readonly least: Tensor } {
   return withoutGradients(() => {
     const levels = weak.shape[1]!;
-    const constant = (value: number) => Tensor.constant(weak.device, Float32Array.of(value), [1]);
     const q = softmax(weak);
     const target = hard(q);
     const guesses = state.get("guesses");
@@ -59,9 +59,9 @@ export function guess(
     // Without a guess at all every β is 0.
     const most = clamp(topK(thresholdWarmUp ? counts : ofClasses, 1).values, 1, Number.POSITIVE_INFINITY);
     const beta = divide(ofClasses, most);
-    const least = scale(divide(beta, subtract(constant(2), beta)), tau);
+    const least = scale(divide(beta, subtract(constant(weak, 2), beta)), tau);
     const mask = confident(q, ofClass(target, least));
-    writeRows(guesses, pad(target, [0, 1], [0, 0]), pictures, confident(q, constant(tau)));
+    writeRows(guesses, pad(target, [0, 1], [0, 0]), pictures, confident(q, constant(weak, tau)));
     return { target, mask, least, ...smoothed(target, ordinal) };
   });
 }

@@ -1,12 +1,10 @@
 import { z } from "zod";
-import { atLeastZero, OptionError } from "../../options.ts";
+import { atLeastZero, OptionError, share } from "../../options.ts";
 import { viewOf } from "../../training/rows.ts";
 import { momentumShape } from "../parts/alignment.ts";
 import { agreed, taken } from "../parts/consistency.ts";
 import { unlabelledMethod, unlabelledShape } from "../parts/with-unlabelled.ts";
 import { figuresOf, freeMatchState, unlabelledLoss } from "./loss.ts";
-
-const share = z.number().min(0).max(1);
 
 const schema = z.strictObject({
   ...unlabelledShape,

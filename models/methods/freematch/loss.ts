@@ -19,6 +19,7 @@ import {
   ofClass,
   smoothed,
 } from "../parts/consistency.ts";
+import { constant } from "../parts/constants.ts";
 import { asShares, dividedWherePositive } from "../parts/shares.ts";
 import { DeviceState, filled, towards } from "../parts/state.ts";
 
@@ -103,13 +104,11 @@ export function fairnessLoss(
   { mask }: Guess,
   state: FreeMatchState,
 ): { readonly loss: Tensor; readonly present: Tensor } {
-  const { device } = strong;
-  const constant = (value: number) => Tensor.constant(device, Float32Array.of(value), [1]);
   const p = softmax(strong);
   const counts = reshape(mask, [mask.size, 1]);
   const { wanted, times, isPresent, any } = withoutGradients(() => {
     const times = sum(multiply(hard(p), counts), 0);
-    const half = constant(0.5);
+    const half = constant(strong, 0.5);
     return {
       wanted: asShares(dividedWherePositive(state.get("guesses"), state.get("classes"))),
       times,
@@ -119,7 +118,7 @@ export function fairnessLoss(
   });
   // The number of pictures cancels in norm(p̄ / h̄).
   const found = asShares(dividedWherePositive(sum(multiply(p, counts), 0), times));
-  const terms = multiply(multiply(wanted, any), log(add(found, constant(1e-12))));
+  const terms = multiply(multiply(wanted, any), log(add(found, constant(strong, 1e-12))));
   return { loss: sum(terms), present: withoutGradients(() => sum(multiply(terms, isPresent))) };
 }
 

@@ -1,11 +1,11 @@
 import { z } from "zod";
-import { atLeastZero, batch, OptionError, wholeFromZero } from "../../options.ts";
+import { atLeastZero, OptionError, otherDefault } from "../../options.ts";
 import type { Method } from "../../training/method.ts";
 import { trainingOptions, trainingShape } from "../../training/options.ts";
 import { modelFile, TrainingError } from "../../training/training.ts";
 import { lossShape, rowLoss, withLoss } from "../parts/label-loss.ts";
 import { pseudoLabelled } from "../parts/pseudo-labelled.ts";
-import { expectPictures } from "../parts/with-unlabelled.ts";
+import { expectPictures, unlabelledShape } from "../parts/with-unlabelled.ts";
 import { labelled } from "./label-step.ts";
 
 /** Labelled pictures at most: minutes and some hundred MB for the decomposition of their kernel. */
@@ -14,9 +14,10 @@ const mostLabelled = 3000;
 const schema = z.strictObject({
   ...trainingShape,
   ...lossShape,
-  epochs: wholeFromZero.min(1).default(5).describe("passes over the unlabelled pictures"),
-  labelledBatch: batch.min(1).default(8).describe("labelled pictures in a batch"),
-  unlabelledBatch: batch.min(1).default(8).describe("unlabelled pictures in a batch"),
+  epochs: otherDefault(unlabelledShape.epochs, 5),
+  epochLength: unlabelledShape.epochLength,
+  labelledBatch: unlabelledShape.labelledBatch,
+  unlabelledBatch: unlabelledShape.unlabelledBatch,
   unlabelledWeight: atLeastZero.default(1).describe("what the weights of the pseudo-labels are multiplied with"),
   kernel: z.enum(["rbf", "linear"]).default("rbf").describe("likeness of two pictures by their features"),
   width: atLeastZero
@@ -69,6 +70,7 @@ export const kernelRidge: Method<KernelRidgeOptions, KernelRidgeOptionsInput> = 
       epochsOption: "epochs",
       batch: { labelled: options.labelledBatch, unlabelled: options.unlabelledBatch },
       batchOptions: ["labelledBatch", "unlabelledBatch"],
+      length: options.epochLength,
       surveys: options.refresh === "epoch",
       file: modelFile,
       begin: (context) => pseudoLabelled(options, context, (epoch) => labelled(epoch, options, context)),

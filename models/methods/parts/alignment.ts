@@ -8,6 +8,7 @@ import { reshape } from "../../../engine/ops/shape.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { atLeastZero, OptionError, wholeFromZero } from "../../options.ts";
 import type { HostArray } from "../../training/method.ts";
+import { constant } from "./constants.ts";
 import { DeviceState, filled, towards } from "./state.ts";
 
 export const momentumShape = {
@@ -119,11 +120,9 @@ export class Alignment {
 
   #move(q: Tensor, labelled: Tensor | undefined): void {
     const { momentum, alignWindow: window } = this.#options;
-    const { device } = q;
     const state = this.#state;
     const old = state.get("unlabelled");
     const batch = mean(q, 0);
-    const one = (value: number) => Tensor.constant(device, Float32Array.of(value), [1]);
     if (window > 0) {
       const row = reshape(batch, [1, batch.size]);
       const rest = window > 1 ? [slice(old, [1, 0], [window, batch.size])] : [];
@@ -131,8 +130,8 @@ export class Alignment {
     } else {
       // Nothing is kept of what was before the first batch.
       state.move({
-        unlabelled: towards(old, batch, subtract(one(1), state.get("kept"))),
-        kept: one(momentum),
+        unlabelled: towards(old, batch, subtract(constant(q, 1), state.get("kept"))),
+        kept: constant(q, momentum),
       });
     }
     if (!this.#prior && labelled)
@@ -140,7 +139,7 @@ export class Alignment {
   }
 
   #aboveZero(shares: Tensor): Tensor {
-    return add(shares, Tensor.constant(shares.device, Float32Array.of(this.#epsilon), [1]));
+    return add(shares, constant(shares, this.#epsilon));
   }
 
   tensors() {

@@ -13,6 +13,7 @@ import { abs, scale, square } from "../../../engine/ops/unary.ts";
 import { writeRows } from "../../../engine/ops/write-rows.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { TrainingError } from "../../training/training.ts";
+import { constant } from "./constants.ts";
 import { DeviceState, filled } from "./state.ts";
 import type { Held } from "./with-unlabelled.ts";
 
@@ -68,7 +69,7 @@ export class Bank implements Held {
 
   /** Cosines with the rows, over T, and −10⁹ for rows that are absent: logits for a softmax. f: [n, length], of length 1 → [n, rows]. */
   similarities(f: Tensor, temperature: number): Tensor {
-    const absent = withoutGradients(() => scale(subtract(one(f), this.present), -absence));
+    const absent = withoutGradients(() => scale(subtract(constant(f, 1), this.present), -absence));
     const embeddings = withoutGradients(() => permute(this.embeddings, [1, 0]));
     return add(scale(matmul(f, embeddings), 1 / temperature), absent);
   }
@@ -86,8 +87,8 @@ export class Bank implements Held {
       const row = concat([moved, answers, there], 1);
       // 0 for NaN, which is no number at all.
       const isNumber = multiply(
-        atLeast(sum(square(f), 1), scale(one(f), 0.25)),
-        atLeast(sum(abs(answers), 1), scale(one(f), 0.25)),
+        atLeast(sum(square(f), 1), constant(f, 0.25)),
+        atLeast(sum(abs(answers), 1), constant(f, 0.25)),
       );
       writeRows(this.#state.get("rows"), row, places, isNumber);
     });
@@ -101,8 +102,6 @@ export class Bank implements Held {
     this.#state.dispose();
   }
 }
-
-const one = ({ device }: Tensor) => Tensor.constant(device, Float32Array.of(1), [1]);
 
 function expectRoom(device: Device, rows: number, columns: number, advice: string): void {
   const bytes = 4 * rows * columns;

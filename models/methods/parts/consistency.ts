@@ -11,6 +11,7 @@ import { scale } from "../../../engine/ops/unary.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { classShapes } from "../../labels/label-shapes.ts";
 import type { StepLoss } from "../../training/method.ts";
+import { ones } from "./constants.ts";
 
 /** Figure: the share of a batch's pseudo-labels that counts; with weights from 0 to 1 their mean. */
 export const taken = "share of pseudo-labels taken";
@@ -109,8 +110,4 @@ export function keptShare({ mask }: Guess, size: number): Tensor {
 export function agreement(logits: Tensor, { target, mask }: Guess, size: number): Tensor {
   const same = multiply(hard(logits), target);
   return weightedMean(reshape(topK(same, 1).values, [mask.size]), mask, size);
-}
-
-function ones({ device, size }: Tensor): Tensor {
-  return Tensor.constant(device, new Float32Array(size).fill(1), [size]);
 }

@@ -1,14 +1,15 @@
 import { z } from "zod";
 import { withoutGradients } from "../../../engine/autograd.ts";
 import { softmax } from "../../../engine/ops/softmax.ts";
-import { Tensor } from "../../../engine/tensor.ts";
-import { positive } from "../../options.ts";
+import type { Tensor } from "../../../engine/tensor.ts";
+import { positive, share } from "../../options.ts";
 import type { StepLoss } from "../../training/method.ts";
 import { confident, type Guess, hard, learnt, sharpened, smoothed } from "./consistency.ts";
+import { constant } from "./constants.ts";
 
 /** Options of a fixed threshold. */
 export const thresholdShape = {
-  threshold: z.number().min(0).max(1).default(0.95).describe("τ: least probability of a pseudo-label that counts"),
+  threshold: share.default(0.95).describe("τ: least probability of a pseudo-label that counts"),
   pseudoLabels: z
     .enum(["hard", "soft"])
     .default("hard")
@@ -35,7 +36,7 @@ export interface FixMatchLoss {
 export function guess(weak: Tensor, { threshold, pseudoLabels, temperature, ordinal }: FixMatchLoss): Guess {
   return withoutGradients(() => {
     const q = softmax(weak);
-    const mask = confident(q, Tensor.constant(weak.device, Float32Array.of(threshold), [1]));
+    const mask = confident(q, constant(weak, threshold));
     if (pseudoLabels === "soft") return { target: sharpened(weak, temperature), mask };
     const target = hard(q);
     return { target, mask, ...smoothed(target, ordinal) };

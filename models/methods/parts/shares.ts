@@ -1,9 +1,8 @@
 import { withoutGradients } from "../../../engine/autograd.ts";
 import { add, atLeast, divide, multiply, subtract } from "../../../engine/ops/arithmetic.ts";
 import { sum } from "../../../engine/ops/reduce.ts";
-import { Tensor } from "../../../engine/tensor.ts";
-
-const constant = ({ device }: Tensor, value: number) => Tensor.constant(device, Float32Array.of(value), [1]);
+import type { Tensor } from "../../../engine/tensor.ts";
+import { constant } from "./constants.ts";
 
 /** a / b, 0 where b is 0. a, b: [m] → [m]; b ≥ 0 gets no gradient. */
 export function dividedWherePositive(a: Tensor, b: Tensor): Tensor {

@@ -7,7 +7,7 @@ import type { Tensor } from "../../../engine/tensor.ts";
 import type { HeadName } from "../../networks/heads.ts";
 import type { Outputs } from "../../networks/model.ts";
 import { isTransformer } from "../../networks/options.ts";
-import { atLeastZero, batch, OptionError, otherDefault, wholeFromZero } from "../../options.ts";
+import { atLeastZero, batch, OptionError, otherDefault, share, wholeFromZero } from "../../options.ts";
 import type { PlannedPicture } from "../../training/batches.ts";
 import type {
   BatchRows,
@@ -51,10 +51,7 @@ export const unlabelledShape = {
   labelledBatch: batch.min(1).default(8).describe("labelled pictures in a batch"),
   unlabelledBatch: batch.min(1).default(8).describe("unlabelled pictures in a batch"),
   unlabelledWeight: atLeastZero.default(1).describe("λ: what the loss of the unlabelled pictures is multiplied with"),
-  unlabelledRamp: z
-    .number()
-    .min(0)
-    .max(1)
+  unlabelledRamp: share
     .default(0)
     .describe(
       "share of the steps in which all that unlabelled pictures add to the loss rises from 0 along half a cosine; 0 for not",

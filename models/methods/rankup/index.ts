@@ -1,17 +1,16 @@
 import { z } from "zod";
-import { Linear } from "../../../engine/nn/layers.ts";
 import { add } from "../../../engine/ops/arithmetic.ts";
 import { scale } from "../../../engine/ops/unary.ts";
-import { Random } from "../../../engine/random.ts";
 import { expectation, HIGHEST, LOWEST, shareOf } from "../../labels/labels.ts";
 import { type HeadName, heads } from "../../networks/heads.ts";
-import { atLeastZero, count, otherDefault } from "../../options.ts";
+import { atLeastZero, count, otherDefault, share } from "../../options.ts";
 import type { PlannedPicture } from "../../training/batches.ts";
 import { trainingShape } from "../../training/options.ts";
 import { viewOf } from "../../training/rows.ts";
 import { labelsByPeople } from "../parts/batch-labels.ts";
 import { agreed, taken } from "../parts/consistency.ts";
 import { lossShape } from "../parts/label-loss.ts";
+import { Layers } from "../parts/layers.ts";
 import { unlabelledMethod, unlabelledShape } from "../parts/with-unlabelled.ts";
 import { inOrder, pairLoss, pairTargets } from "./pairs.ts";
 import { distance, RankAlignment } from "./rank-alignment.ts";
@@ -27,12 +26,7 @@ const schema = z.strictObject({
   arcWeight: atLeastZero
     .default(0.2)
     .describe("ARC: what the ranking losses of all pairs in a batch are multiplied with; 0 leaves them out"),
-  threshold: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.95)
-    .describe("τ: an order of two pictures counts from this probability"),
+  threshold: share.default(0.95).describe("τ: an order of two pictures counts from this probability"),
   rdaWeight: atLeastZero
     .default(1)
     .describe(
@@ -41,12 +35,7 @@ const schema = z.strictObject({
   rdaEvery: count
     .default(1024)
     .describe("RDA: steps from one ranking of the scores to the next; each epoch but the first begins with one, too"),
-  rdaRamp: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.4)
-    .describe("RDA: share of the steps in which its weight grows from 0 to `rdaWeight`"),
+  rdaRamp: share.default(0.4).describe("RDA: share of the steps in which its weight grows from 0 to `rdaWeight`"),
 });
 
 export type RankUpOptions = z.infer<typeof schema>;
@@ -69,7 +58,7 @@ export const rankUp = unlabelledMethod({
     const { model, data } = context;
     const { head, levels, arcWeight, rdaWeight, seed } = options;
     const { device } = model;
-    const arc = new Linear(device, new Random(seed, "ranking head"), { in: model.options.embedding, out: 2 });
+    const arc = new Layers(device, "arc", { seed, lengths: [model.options.embedding, 2] });
     const rda =
       rdaWeight > 0
         ? new RankAlignment(device, data.unlabelled.length, labelShares(labelsByPeople(context), head, levels), options)
@@ -78,14 +67,7 @@ export const rankUp = unlabelledMethod({
       figures: [taken, agreed, inOrder, ...(rda ? [distance] : [])],
       labelledToo: true,
       state: rda ? [rda] : [],
-      modules: [
-        {
-          tensors: () => arc.tensors("arc"),
-          dispose() {
-            for (const { tensor } of arc.tensors("arc")) tensor.dispose();
-          },
-        },
-      ],
+      modules: [arc],
       targets(views, place) {
         const weak = (wanted: PlannedPicture["part"]) =>
           views.flatMap(({ part, strong, index }) => (part === wanted && strong === undefined ? [index] : []));

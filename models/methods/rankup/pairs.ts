@@ -4,9 +4,10 @@ import { softCrossEntropy } from "../../../engine/ops/losses.ts";
 import { mean } from "../../../engine/ops/reduce.ts";
 import { reshape } from "../../../engine/ops/shape.ts";
 import { softmax } from "../../../engine/ops/softmax.ts";
-import { Tensor } from "../../../engine/tensor.ts";
+import type { Tensor } from "../../../engine/tensor.ts";
 import type { HostArray, StepLoss } from "../../training/method.ts";
 import { agreement, confident, hard, learnt } from "../parts/consistency.ts";
+import { constant } from "../parts/constants.ts";
 
 /** Figure: of the ordered pairs of labelled pictures with unlike scores, the share that the ranking head has in their order. */
 export const inOrder = "share of labelled pairs in their order";
@@ -62,7 +63,7 @@ export function pairLoss(
 ): StepLoss {
   const guess = withoutGradients(() => {
     const q = softmax(pairLogits(weak));
-    return { target: hard(q), mask: confident(q, Tensor.constant(q.device, Float32Array.of(threshold), [1])) };
+    return { target: hard(q), mask: confident(q, constant(q, threshold)) };
   });
   const unlabelled = learnt(pairLogits(strong), guess, guess.mask.size, unlabelledWeight);
   if (!labelled) return unlabelled;

@@ -1,17 +1,14 @@
 import { z } from "zod";
-import { atLeastZero, otherDefault, positive } from "../../options.ts";
+import { atLeastZero, otherDefault, positive, share } from "../../options.ts";
 import type { PhaseContext } from "../../training/method.ts";
 import { Alignment, alignmentShape, expectPrior } from "../parts/alignment.ts";
 import { Bank } from "../parts/bank.ts";
 import { batchLabels, labelsByPeople, weakViews } from "../parts/batch-labels.ts";
 import { agreed, taken } from "../parts/consistency.ts";
-import { Embedder } from "../parts/embedder.ts";
-import { projectionShape } from "../parts/projection.ts";
+import { Embedder, projectionShape } from "../parts/embedder.ts";
 import { teacherShape } from "../parts/teacher.ts";
 import { type UnlabelledPart, unlabelledMethod, unlabelledShape } from "../parts/with-unlabelled.ts";
 import { instances, unlabelledLoss } from "./loss.ts";
-
-const share = z.number().min(0).max(1);
 
 const schema = z.strictObject({
   ...unlabelledShape,
@@ -66,7 +63,7 @@ export const simMatch = unlabelledMethod({
 function simMatchPart(options: SimMatchOptions, context: PhaseContext): UnlabelledPart {
   const { model, labels } = context;
   const { levels, projection: length } = options;
-  const embedder = new Embedder(context, { ...options, out: length });
+  const embedder = new Embedder(context, options);
   const extents = { rows: labels.length / levels, length, levels };
   const bank = new Bank(model.device, "bank", extents, "give a shorter `projection` or fewer labelled pictures");
   const alignment = new Alignment(model.device, options, labelsByPeople(context), { window: "empty" });

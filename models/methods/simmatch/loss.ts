@@ -6,11 +6,12 @@ import { sum } from "../../../engine/ops/reduce.ts";
 import { reshape } from "../../../engine/ops/shape.ts";
 import { logSoftmax, softmax } from "../../../engine/ops/softmax.ts";
 import { scale } from "../../../engine/ops/unary.ts";
-import { Tensor } from "../../../engine/tensor.ts";
+import type { Tensor } from "../../../engine/tensor.ts";
 import type { StepLoss } from "../../training/method.ts";
 import type { Alignment } from "../parts/alignment.ts";
 import type { Bank } from "../parts/bank.ts";
 import { confident, type Guess, learnt } from "../parts/consistency.ts";
+import { constant } from "../parts/constants.ts";
 import type { EmbeddedView } from "../parts/embedder.ts";
 
 export const instances = "instance loss";
@@ -87,5 +88,3 @@ export function unlabelledLoss(
   }));
   return { loss: add(loss, scale(own, instanceWeight)), figures: figures! };
 }
-
-const constant = ({ device }: Tensor, value: number) => Tensor.constant(device, Float32Array.of(value), [1]);
