@@ -197,7 +197,7 @@ test("livec-classes trains every method for as many steps, on folds with their s
     const steps = methodOf(settings.method)
       .phases(options)
       .map((phase, i) => phase.epochs * planEpoch({ ...phase, stage: i + 1 }, 0, parts, options as never).length);
-    const whole = name === "supervised, as long" ? 288 : 96;
+    const whole = name === "supervised, as long" ? 144 : 48;
     // What is left of the labelled pictures is less than half a batch, which supervised learning leaves out.
     for (const count of steps) expect([whole, (whole * 23) / 24]).toContain(count);
   }
