@@ -1,10 +1,8 @@
 import type { Device } from "../../engine/device/device.ts";
-import { BatchNorm, Linear } from "../../engine/nn/layers.ts";
+import type { BatchNorm } from "../../engine/nn/layers.ts";
 import { type Layer, loadTensors, type NamedTensor, nameTensors, storable } from "../../engine/nn/named.ts";
 import { type BatchPart, dropout, type StochasticDepthOptions } from "../../engine/ops/dropout.ts";
 import { normalise } from "../../engine/ops/pictures/image.ts";
-import { reshape } from "../../engine/ops/shape.ts";
-import { relu } from "../../engine/ops/unary.ts";
 import { Random } from "../../engine/random.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
 import { checkDigest, withDigest } from "../../engine/weights/digest.ts";
@@ -18,30 +16,16 @@ import {
   writeSafetensors,
 } from "../../engine/weights/safetensors.ts";
 import { type Backbone, createBackbone, type InitReport } from "../backbones/index.ts";
+import { bodies } from "./bodies.ts";
+import type { Body, Outputs, Pass } from "./body.ts";
 import { cardMetadata, type ModelCard, readCard } from "./card.ts";
 import { type Head, headOf } from "./heads.ts";
 import type { ModelOptions } from "./options.ts";
-import { Trunk } from "./trunk.ts";
 
+export type { Outputs } from "./body.ts";
 export type { ModelCard } from "./card.ts";
 
-/** What the network makes of a batch. */
-export interface Outputs {
-  /** Pooled feature of the backbone, before its normalisation. */
-  readonly feature: Tensor;
-  /** Feature [N, 256] that the graph is built on. */
-  readonly embedding: Tensor;
-  /**
-   * What the last layer gives, by the option `head`: logits [N, m] over the score set, logits [N, C] of classes, or scores
-   * [N, 1] as shares of the scale. The network's {@link Head} says what becomes of it.
-   */
-  readonly logits: Tensor;
-}
-
-/**
- * Backbone → 256-d feature → what its {@link Head} is made from: m logits in the network of CPL-IQA (head: [U] in detail; ReLU
- * after the feature).
- */
+/** Pictures → {@link Outputs}, by the {@link Body} that the option `network` names; its {@link Head} says what becomes of them. */
 export class QualityNetwork implements Layer {
   readonly device: Device;
   readonly backbone: Backbone;
@@ -51,10 +35,9 @@ export class QualityNetwork implements Layer {
   step = 0;
   /** Where the rows that it is given in training lie in their batch; without it they are the whole. Each draws for itself. */
   part: BatchPart | undefined;
-  readonly #trunk: Trunk;
-  readonly #norm: BatchNorm | undefined;
-  readonly #embed: Linear;
-  readonly #classify: Linear;
+  /** Whether the head learns alone: the backbone is as in evaluation. */
+  fixedBackbone = false;
+  readonly #body: Body;
 
   /** A model drawn from the options' seed, or with weights of 0, to be loaded. */
   constructor(device: Device, options: ModelOptions, weights: "drawn" | "zero" = "drawn") {
@@ -69,14 +52,11 @@ export class QualityNetwork implements Layer {
       }),
     });
     this.backbone = backbone;
-    this.#trunk = new Trunk(backbone, options);
-    const { features } = this.#trunk;
-    if (options.featureNorm !== "none") this.#norm = new BatchNorm(device, features);
-    if (options.featureNorm === "fixed") this.#norm!.freeze();
-    this.#embed = new Linear(device, random?.fork("embedding"), { in: features, out: options.embedding });
-    this.#classify = new Linear(device, random?.fork("logits"), { in: options.embedding, out: this.answerLength });
-    const { start } = this.head;
-    if (random && start !== undefined) this.#classify.bias.write(new Float32Array(this.answerLength).fill(start));
+    this.#body = bodies[options.network].make({
+      ...{ device, backbone, options, random },
+      ...{ answerLength: this.answerLength, answerStart: this.head.start },
+      dropped: (rows, training) => this.#dropped(rows, training),
+    });
     nameTensors(this.tensors());
   }
 
@@ -85,24 +65,27 @@ export class QualityNetwork implements Layer {
    * With the option `precision` f16 the maps of the backbone are f16 in training; the head is always f32.
    */
   forward(pictures: Tensor, training: boolean): Outputs {
-    const precision = training ? this.options.precision : "f32";
-    return this.#head(this.#trunk.forward(this.#normalised(pictures), training, precision), training);
+    return this.#body.forward(this.#normalised(pictures), this.#pass(training));
   }
 
   /** Pictures [N, H, W, 3] → what the frozen sections make of them in evaluation mode, a row each: [N, L]. */
   prefix(pictures: Tensor): Tensor {
-    return this.#trunk.prefix(this.#normalised(pictures));
+    return this.#body.prefix(this.#normalised(pictures));
   }
 
   /** Shape of the map of one picture of such a size after the frozen sections, where others follow. */
   prefixMap(pictures: Tensor): Shape | undefined {
-    return this.#trunk.mapShape(this.#normalised(pictures));
+    return this.#body.prefixMap(this.#normalised(pictures));
   }
 
   /** {@link forward} from the rows that {@link prefix} gave, `mapShape` being what {@link prefixMap} gave. */
   forwardRows(rows: Tensor, mapShape: Shape | undefined, training: boolean): Outputs {
-    const precision = training ? this.options.precision : "f32";
-    return this.#head(this.#trunk.fromRows(rows, mapShape, training, precision), training);
+    return this.#body.forwardRows(rows, mapShape, this.#pass(training));
+  }
+
+  #pass(training: boolean): Pass {
+    const { fixedBackbone } = this;
+    return { training, fixedBackbone, precision: training ? this.options.precision : "f32" };
   }
 
   #normalised(pictures: Tensor): Tensor {
@@ -110,19 +93,14 @@ export class QualityNetwork implements Layer {
     return normalise(pictures, mean, deviation);
   }
 
-  #head(feature: Tensor, training: boolean): Outputs {
-    const embedding = relu(this.#embed.forward(this.#norm ? normed(this.#norm, feature, training) : feature));
-    return { feature, embedding, logits: this.#classify.forward(this.#dropped(embedding, training)) };
-  }
-
   /** With entries at 0 by the option `dropout`: in training, others in each step. */
-  #dropped(embedding: Tensor, training: boolean): Tensor {
+  #dropped(features: Tensor, training: boolean): Tensor {
     const { dropout: rate, seed } = this.options;
-    if (rate === 0 || !training) return embedding;
-    const [rows, length] = embedding.shape as [number, number];
+    if (rate === 0 || !training) return features;
+    const [rows, length] = features.shape as [number, number];
     const { first, of } = this.part ?? { first: 0, of: rows };
     const blocks = Math.ceil(length / 4);
-    return dropout(embedding, rate, {
+    return dropout(features, rate, {
       seed,
       stream: "head dropout",
       offset: () => (this.step * of + first) * blocks,
@@ -144,7 +122,7 @@ export class QualityNetwork implements Layer {
   /** Whether `featureNorm` is `fixed` and nobody has said yet by what: it starts with mean 0 and variance 1. */
   async needsStatistics(): Promise<boolean> {
     if (this.options.featureNorm !== "fixed") return false;
-    const [mean, variance] = await Promise.all([this.#norm!.runningMean.read(), this.#norm!.runningVariance.read()]);
+    const [mean, variance] = await Promise.all([this.#norm.runningMean.read(), this.#norm.runningVariance.read()]);
     return mean.every((value) => value === 0) && variance.every((value) => value === 1);
   }
 
@@ -155,13 +133,25 @@ export class QualityNetwork implements Layer {
 
   /** Length of the pooled feature. */
   get featureLength(): number {
-    return this.#trunk.features;
+    return this.#body.featureLength;
+  }
+
+  /** Length of the feature that the graph is built on. */
+  get embeddingLength(): number {
+    return this.#body.embeddingLength;
+  }
+
+  /** @throws Error when the network normalises no feature */
+  get #norm(): BatchNorm {
+    const { norm } = this.#body;
+    if (!norm) throw new Error(`a network with \`featureNorm\` ${this.options.featureNorm} keeps no statistics`);
+    return norm;
   }
 
   /** What features are normalised by from now on, with `featureNorm` `fixed`. */
   setStatistics(mean: Float32Array<ArrayBuffer>, variance: Float32Array<ArrayBuffer>): void {
-    this.#norm!.runningMean.write(mean);
-    this.#norm!.runningVariance.write(variance);
+    this.#norm.runningMean.write(mean);
+    this.#norm.runningVariance.write(variance);
   }
 
   /** Names of the tensors that never learn, by the option `frozen`. */
@@ -173,7 +163,7 @@ export class QualityNetwork implements Layer {
 
   /** Depth of a tensor, the backbone's own and then the head. @throws RangeError when there is no such tensor */
   depthOf(name: string): number {
-    return name.startsWith("head.") ? this.backbone.layers : this.backbone.depthOf(name);
+    return isOfHead(name) ? this.backbone.layers : this.backbone.depthOf(name);
   }
 
   /**
@@ -182,18 +172,12 @@ export class QualityNetwork implements Layer {
    */
   async start(path: string): Promise<InitReport> {
     await using file = await openWeights(path);
-    const report = await this.backbone.start(file);
+    const report = await (this.#body.start?.(file) ?? this.backbone.start(file));
     return { ...report, lines: [...file.notes, ...report.lines] };
   }
 
   tensors(prefix = ""): NamedTensor[] {
-    const head = prefix ? `${prefix}.head` : "head";
-    return [
-      ...this.backbone.tensors(prefix),
-      ...(this.#norm?.tensors(`${head}.norm`) ?? []),
-      ...this.#embed.tensors(`${head}.embedding`),
-      ...this.#classify.tensors(`${head}.logits`),
-    ];
+    return this.#body.tensors(prefix);
   }
 
   dispose(): void {
@@ -210,10 +194,9 @@ export class QualityNetwork implements Layer {
   }
 }
 
-/** Batch normalisation of rows [N, C]. */
-function normed(norm: BatchNorm, x: Tensor, training: boolean): Tensor {
-  const [rows, channels] = x.shape as [number, number];
-  return reshape(norm.forward(reshape(x, [rows, 1, 1, channels]), training), [rows, channels]);
+/** Whether a tensor belongs to no backbone. */
+export function isOfHead(name: string): boolean {
+  return name.startsWith("head.");
 }
 
 /** Element types that a model's convolutions and matrices can be stored in; vectors, which are small, stay f32. */
@@ -285,7 +268,6 @@ function expectHead(file: SafetensorsFile, options: ModelOptions): void {
     if (found === value) return;
     throw new SafetensorsError(`${file.path}: its card says ${option} ${value}, tensor "${name}" has ${found}`);
   };
-  expect("embedding", options.embedding, "head.embedding.weight");
   const length = headOf(options).length(options.levels);
-  expect(options.head === "score" ? "head score, of length" : "levels", length, "head.logits.weight");
+  for (const expected of bodies[options.network].expected(options, length)) expect(...expected);
 }

@@ -6,8 +6,17 @@ import { headNames } from "./heads.ts";
 /** Entries of an answer unless `levels` says otherwise: members of the score set, and classes. */
 const defaultLevels = { distribution: 100, classes: 5 } as const;
 
+/** Words of the option `network`. */
+export const networkNames = ["standard"] as const;
+
+export type NetworkName = (typeof networkNames)[number];
+
 /** Options that say what a network is. */
 export const networkShape = {
+  network: z
+    .enum(networkNames)
+    .default("standard")
+    .describe("what is made of the backbone's maps: a pooled feature, a shorter one and the answer (standard)"),
   backbone: z.enum(backboneNames).default("resnet18").describe("network below the head"),
   stages: z.number().int().min(1).max(4).default(4).describe("stages of a ResNet that are used, 1 to 4"),
   featureDepths: z
@@ -37,10 +46,10 @@ export const networkShape = {
   embedding: z
     .number()
     .int()
-    .min(1)
+    .min(0)
     .max(65_536)
     .default(256)
-    .describe("length of the feature that the graph is built on"),
+    .describe("length of the feature that the graph is built on; 0 for the pooled one, without a layer between"),
   dropout: z
     .number()
     .min(0)

@@ -5,6 +5,7 @@ import { reshape } from "../../engine/ops/shape.ts";
 import { type Shape, sizeOf, type Tensor } from "../../engine/tensor.ts";
 import type { Backbone } from "../backbones/index.ts";
 import { OptionError } from "../options.ts";
+import type { Pass } from "./body.ts";
 import type { ModelOptions } from "./options.ts";
 
 /** What the sections of a backbone up to some depth leave: pooled features on the way, and the map that goes on. */
@@ -46,9 +47,9 @@ export class Trunk {
   }
 
   /** Normalised pictures [N, H, W, 3] → features [N, features]. */
-  forward(x: Tensor, training: boolean, precision: "f32" | "f16"): Tensor {
+  forward(x: Tensor, pass: Pass): Tensor {
     const { pooled, map } = withoutGradients(() => this.#pass(x, 0, this.#options.frozen, false));
-    return join([...pooled, ...this.#rest(map && cast(map, precision), training)]);
+    return join([...pooled, ...this.#rest(map, pass)]);
   }
 
   /** Normalised pictures [N, H, W, 3] → what the frozen sections make of them, in one row each: [N, L] with {@link rowLength}. */
@@ -61,12 +62,11 @@ export class Trunk {
    * Rows of {@link prefix} → features [N, features].
    * @param mapShape of the map of one picture after the frozen sections, as {@link mapShape} gives it
    */
-  fromRows(rows: Tensor, mapShape: Shape | undefined, training: boolean, precision: "f32" | "f16"): Tensor {
+  fromRows(rows: Tensor, mapShape: Shape | undefined, pass: Pass): Tensor {
     const [images, length] = rows.shape as [number, number];
     if (!mapShape) return rows;
     const size = sizeOf(mapShape);
-    const map = cast(reshape(columns(rows, length - size, length), [images, ...mapShape]), precision);
-    const rest = this.#rest(map, training);
+    const rest = this.#rest(reshape(columns(rows, length - size, length), [images, ...mapShape]), pass);
     return join(length > size ? [columns(rows, 0, length - size), ...rest] : rest);
   }
 
@@ -75,8 +75,11 @@ export class Trunk {
     return withoutGradients(() => this.#pass(x, 0, this.#options.frozen, false)).map?.shape.slice(1);
   }
 
-  #rest(map: Tensor | undefined, training: boolean): readonly Tensor[] {
-    return map ? this.#pass(map, this.#options.frozen, this.#depths.at(-1)!, training).pooled : [];
+  #rest(map: Tensor | undefined, { training, fixedBackbone, precision }: Pass): readonly Tensor[] {
+    if (!map) return [];
+    const rest = (learns: boolean) =>
+      this.#pass(cast(map, precision), this.#options.frozen, this.#depths.at(-1)!, learns).pooled;
+    return fixedBackbone ? withoutGradients(() => rest(false)) : rest(training);
   }
 
   /** Takes the map after `from` sections through those up to `until`. */

@@ -112,6 +112,12 @@ export interface PhaseContext {
   readonly clock: (name: string) => () => number;
 }
 
+/** Options of the steps that a phase may have otherwise than the method's. */
+export type StepSettings = Pick<
+  TrainingOptions,
+  "optimiser" | "schedule" | "stepEpochs" | "stepFactor" | "rate" | "freshRate" | "decay"
+>;
+
 /** Passes over the data that learn one thing, and leave a model. */
 export interface Phase extends Omit<PlannedPhase, "stage"> {
   /** Words that can stand before "training", for logs and the record; a method of one phase calls it by its own title. */
@@ -125,6 +131,10 @@ export interface Phase extends Omit<PlannedPhase, "stage"> {
   readonly options?: readonly string[];
   /** Whether it takes all pictures through the network before each epoch, which its length is told by. */
   readonly surveys?: boolean;
+  /** What its steps do otherwise than the options say. */
+  readonly settings?: Partial<StepSettings>;
+  /** Whether the head learns alone, and the backbone stays as it is, as in evaluation. */
+  readonly headAlone?: boolean;
   /** Whether its loss needs all pictures of a batch at once, so that batches cannot be cut by `microBatch`. */
   readonly wholeBatches?: boolean;
   /** Name of the model that it leaves in the run's folder. */

@@ -110,7 +110,7 @@ export class Session {
   }
 
   get #learning(): Learning | undefined {
-    return this.#run && { task: this.#run, views: this.#phase!.views };
+    return this.#run && { ...this.#phase, task: this.#run };
   }
 
   get #phase(): Phase | undefined {

@@ -7,7 +7,7 @@ import { parameterGroups } from "../../engine/optim/groups.ts";
 import { Optimiser } from "../../engine/optim/optimiser.ts";
 import { constant, cosine, quarterCosine, type Schedule, stepDecay, withWarmup } from "../../engine/optim/schedule.ts";
 import { Tensor } from "../../engine/tensor.ts";
-import type { ModelCard, QualityNetwork } from "../networks/model.ts";
+import { isOfHead, type ModelCard, type QualityNetwork } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { oneView, type PartViews } from "../views/view-kind.ts";
 import type { LoadedBatch } from "./batches.ts";
@@ -35,7 +35,7 @@ interface StepInputs {
 const firstPlace: StepPlace = { step: 0, steps: 1, epoch: 0 };
 
 /** What a phase has its steps learn. */
-export interface Learning {
+export interface Learning extends Pick<Phase, "settings" | "headAlone"> {
   readonly task: StepTask;
   /** @default each picture once, weak */
   readonly views?: PartViews | undefined;
@@ -71,7 +71,9 @@ export class Stepper {
     learning?: Learning,
     steps = 0,
   ) {
-    const { optimiser: kind, rate, freshRate, decay, layerDecay, clipNorm, ema, precision } = options;
+    const { layerDecay, clipNorm, ema, precision } = options;
+    const { optimiser: kind, rate, freshRate, decay } = { ...options, ...learning?.settings };
+    const headAlone = learning?.headAlone === true;
     if (precision === "f16" && !model.device.features.has("shader-f16"))
       throw new TrainingError("`precision` f16: this adapter has no 16-bit numbers (shader-f16); train with f32");
     this.#model = model;
@@ -79,7 +81,9 @@ export class Stepper {
     this.#options = options;
     this.#learning = learning;
     const { frozenNames } = model;
-    const tensors = model.tensors().filter(({ name }) => !frozenNames.has(name));
+    model.fixedBackbone = headAlone;
+    const learns = (name: string) => (headAlone ? isOfHead(name) : !frozenNames.has(name));
+    const tensors = model.tensors().filter(({ name }) => learns(name));
     const modules = learning?.task.modules?.() ?? [];
     const beside = new Set(modules.map(({ name }) => name));
     const depth = (name: string) => (beside.has(name) ? model.backbone.layers : model.depthOf(name));
@@ -264,10 +268,10 @@ export class Stepper {
  */
 export function phaseSchedule(
   options: TrainingOptions,
-  { name, epochs }: Pick<Phase, "name" | "epochs">,
+  { name, epochs, settings }: Pick<Phase, "name" | "epochs" | "settings">,
   stepsInEpoch: number,
 ): Schedule {
-  const { schedule, lastFactor, stepEpochs, stepFactor, warmupSteps, warmupShare } = options;
+  const { schedule, lastFactor, stepEpochs, stepFactor, warmupSteps, warmupShare } = { ...options, ...settings };
   const total = stepsInEpoch * epochs;
   if (total === 0) return constant();
   if (warmupSteps >= total)

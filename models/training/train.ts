@@ -7,7 +7,7 @@ import { cacheFolder, cacheTrouble } from "../../engine/tune/cache.ts";
 import { SafetensorsError } from "../../engine/weights/safetensors.ts";
 import { type MosRange, observedRange } from "../data/index.ts";
 import { evaluationBatch } from "../networks/forward.ts";
-import { type ModelCard, openModel, QualityNetwork } from "../networks/model.ts";
+import { isOfHead, type ModelCard, openModel, QualityNetwork } from "../networks/model.ts";
 import { pictureInputs } from "../views/crop-inputs.ts";
 import { type Inputs, strongInputs } from "../views/inputs.ts";
 import { PrefixInputs } from "../views/prefix-inputs.ts";
@@ -219,6 +219,7 @@ async function openInputs(
 
 /** Options that the shapes of a model's tensors and what they mean depend on. */
 const networkOptions = [
+  "network",
   "backbone",
   "stages",
   "featureDepths",
@@ -284,7 +285,7 @@ async function startModel(device: Device, data: TrainingData, options: TrainingO
   const report = await model.start(init);
   // A card goes with the model wherever that goes, and says nothing of folders.
   const lines = report.lines.map((line) => line.replaceAll(init, basename(init)));
-  const fresh = all.filter((name) => report.fresh.has(name) || name.startsWith("head."));
+  const fresh = all.filter((name) => report.fresh.has(name) || isOfHead(name));
   return { model, card: { options, range, history: [...lines, "the head starts fresh"], fresh } };
 }
 

@@ -112,7 +112,7 @@ export async function features<Row extends { readonly path: string }>(
   what: "embedding" | "feature" = "embedding",
 ): Promise<{ features: Tensor; rows: Row[] }> {
   const { device } = model;
-  const length = what === "feature" ? model.featureLength : model.options.embedding;
+  const length = what === "feature" ? model.featureLength : model.embeddingLength;
   const all = device.owned("graph", () => Tensor.empty(device, [rows.length, length]).keep());
   const pass = inputPass(inputs, (outputs) => outputs[what]);
   const most = fittingBatch(device, () => ({ tensor: Tensor.empty(device, inputs.shape) }), pass);

@@ -255,11 +255,11 @@ function contentHash(hashes: Map<string, Promise<string>>, path: string): Promis
 
 /** Everything that a row depends on beside the picture. */
 async function prefixKey(model: QualityNetwork): Promise<string> {
-  const { backbone, stages, featureDepths, pooling, frozen, resize, crop, cropFrom } = model.options;
+  const { network: kind, backbone, stages, featureDepths, pooling, frozen, resize, crop, cropFrom } = model.options;
   const pooled = featureDepths.filter((depth) => depth <= frozen);
   const hash = createHash("sha256");
   const shown = cropFrom === "resized" ? { resize, crop } : { cropFrom, crop };
-  const network = { backbone, stages, pooled, pooling, frozen, ...shown };
+  const network = { ...(kind !== "standard" && { kind }), backbone, stages, pooled, pooling, frozen, ...shown };
   hash.update(JSON.stringify({ version: packageJson.version, device: deviceKey(model.device), network }));
   const names = model.frozenNames;
   for (const { name, data } of await storable(model.tensors().filter((tensor) => names.has(tensor.name)))) {

@@ -58,7 +58,7 @@ export const rankUp = unlabelledMethod({
     const { model, data } = context;
     const { head, levels, arcWeight, rdaWeight, seed } = options;
     const { device } = model;
-    const arc = new Layers(device, "arc", { seed, lengths: [model.options.embedding, 2] });
+    const arc = new Layers(device, "arc", { seed, lengths: [model.embeddingLength, 2] });
     const rda =
       rdaWeight > 0
         ? new RankAlignment(device, data.unlabelled.length, labelShares(labelsByPeople(context), head, levels), options)

@@ -10,6 +10,7 @@ import { type CplOptionsInput, cplOptions } from "../../../models/methods/cpl/op
 import { labelTask } from "../../../models/methods/parts/label-loss.ts";
 import { QualityNetwork } from "../../../models/networks/model.ts";
 import type { LoadedBatch } from "../../../models/training/batches.ts";
+import type { Phase } from "../../../models/training/method.ts";
 import { phaseSchedule, Stepper } from "../../../models/training/stepper.ts";
 import { type TrainingData, TrainingInterrupted } from "../../../models/training/training.ts";
 import { PictureInputs } from "../../../models/views/inputs.ts";
@@ -59,13 +60,19 @@ describe("schedule of a stage", () => {
  * Parameters of a model with frozen norms before and after some steps on one batch of ranked pairs and 6 pictures, 4 of them
  * labelled.
  */
-async function steps(input: CplOptionsInput, count: number, pairs = 0) {
+async function steps(
+  input: CplOptionsInput,
+  count: number,
+  pairs = 0,
+  phase: Pick<Phase, "settings" | "headAlone"> = {},
+  frozenNorms = true,
+) {
   const device = await sharedDevice();
   const options = cplOptions({ ...small, optimiser: "sgd", freshRate: 0.01, rate: 0.01, ...input });
   const model = new QualityNetwork(device, options);
-  model.freezeNorms(model.backbone.norms().map(([name]) => name));
+  if (frozenNorms) model.freezeNorms(model.backbone.norms().map(([name]) => name));
   const task = labelTask(options, () => ({ targets, weights, margins, labelled: 4 }));
-  const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] }, { task });
+  const stepper = new Stepper(model, new PictureInputs(model, 2), { options, fresh: [] }, { ...phase, task });
   const pictures: LoadedBatch["pictures"] = Array.from({ length: 6 + 2 * pairs }, (_, i) => {
     const shape = [1, 36, 36, 3];
     const tensor = Tensor.from(device, formula({ shape, seed: i + 1, scale: 0.5, shift: 0.5 }), shape).keep();
@@ -76,9 +83,9 @@ async function steps(input: CplOptionsInput, count: number, pairs = 0) {
   const targets = formula({ shape: [6, 20], seed: 9, scale: 0.02, shift: 0.05 });
   const weights = Float32Array.from([1, 1, 1, 1, 0.4, 0.7]);
   const margins = Float32Array.from({ length: pairs }, (_, i) => 0.1 * (i + 1));
-  const parameters = model.tensors().filter(({ role }) => role === "parameter");
+  const tensors = model.tensors();
   const read = async () =>
-    new Map(await Promise.all(parameters.map(async ({ name, tensor }) => [name, await tensor.read()] as const)));
+    new Map(await Promise.all(tensors.map(async ({ name, tensor }) => [name, await tensor.read()] as const)));
   const before = await read();
   const losses: number[] = [];
   for (let step = 0; step < count; step++) {
@@ -91,6 +98,28 @@ async function steps(input: CplOptionsInput, count: number, pairs = 0) {
   model.dispose();
   return { before, after, losses };
 }
+
+describe("a phase of its own", () => {
+  test("in which the head learns alone leaves the backbone its bits, statistics included", async () => {
+    const { before, after } = await steps({}, 4, 0, { headAlone: true }, false);
+    for (const [name, values] of before) {
+      if (name.startsWith("head.")) expect(after.get(name)).not.toEqual(values);
+      else expect(after.get(name)).toEqual(values);
+    }
+    const learnt = await steps({}, 4, 0, {}, false);
+    expect(learnt.after.get("bn1.running_mean")).not.toEqual(learnt.before.get("bn1.running_mean")!);
+  });
+
+  test("has settings of its own in place of the options", async () => {
+    const settings = { optimiser: "adam", rate: 1e-3, freshRate: 2e-3, decay: 0.01 } as const;
+    const own = await steps({ ...settings }, 3);
+    expect(await steps({}, 3, 0, { settings })).toEqual(own);
+    expect(await steps({}, 3)).not.toEqual(own);
+    const options = cplOptions({ schedule: "constant" });
+    const phase = { name: "one", epochs: 2, settings: { schedule: "step", stepFactor: 0.5 } } as const;
+    expect([0, 5].map(phaseSchedule(options, phase, 5))).toEqual([1, 0.5]);
+  });
+});
 
 test.each(["batch", "parts"] as const)("micro-batches train like the whole batch, loss by %s", async (lossDivision) => {
   const whole = await steps({ lossDivision }, 3);

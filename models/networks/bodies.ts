@@ -1,0 +1,6 @@
+import type { BodyKind } from "./body.ts";
+import type { NetworkName } from "./options.ts";
+import { standard } from "./standard.ts";
+
+/** Every network by the word of the option `network`. */
+export const bodies: Readonly<Record<NetworkName, BodyKind>> = { standard };

@@ -1,0 +1,90 @@
+import { BatchNorm, Linear } from "../../engine/nn/layers.ts";
+import { join, type NamedTensor } from "../../engine/nn/named.ts";
+import { reshape } from "../../engine/ops/shape.ts";
+import { relu } from "../../engine/ops/unary.ts";
+import type { Shape, Tensor } from "../../engine/tensor.ts";
+import type { Backbone } from "../backbones/index.ts";
+import type { Body, BodyKind, BodyMaking, Outputs, Pass } from "./body.ts";
+import { Trunk } from "./trunk.ts";
+
+/**
+ * Backbone → pooled feature → feature of length `embedding` → what the head is made from: m logits in the network of CPL-IQA (head: [U]
+ * in detail; ReLU after the feature). With `embedding` 0 the last layer reads the pooled feature, as in NIMA and plain regressors.
+ */
+class StandardBody implements Body {
+  readonly backbone: Backbone;
+  readonly norm: BatchNorm | undefined;
+  readonly #trunk: Trunk;
+  readonly #embed: Linear | undefined;
+  readonly #classify: Linear;
+  readonly #making: BodyMaking;
+
+  constructor(making: BodyMaking) {
+    const { device, backbone, options, random, answerLength, answerStart } = making;
+    this.#making = making;
+    this.backbone = backbone;
+    this.#trunk = new Trunk(backbone, options);
+    const { features } = this.#trunk;
+    if (options.featureNorm !== "none") this.norm = new BatchNorm(device, features);
+    if (options.featureNorm === "fixed") this.norm!.freeze();
+    if (options.embedding > 0)
+      this.#embed = new Linear(device, random?.fork("embedding"), { in: features, out: options.embedding });
+    this.#classify = new Linear(device, random?.fork("logits"), { in: this.embeddingLength, out: answerLength });
+    if (random && answerStart !== undefined)
+      this.#classify.bias.write(new Float32Array(answerLength).fill(answerStart));
+  }
+
+  get featureLength(): number {
+    return this.#trunk.features;
+  }
+
+  get embeddingLength(): number {
+    return this.#making.options.embedding || this.featureLength;
+  }
+
+  forward(x: Tensor, pass: Pass): Outputs {
+    return this.#head(this.#trunk.forward(x, pass), pass.training);
+  }
+
+  prefix(x: Tensor): Tensor {
+    return this.#trunk.prefix(x);
+  }
+
+  prefixMap(x: Tensor): Shape | undefined {
+    return this.#trunk.mapShape(x);
+  }
+
+  forwardRows(rows: Tensor, mapShape: Shape | undefined, pass: Pass): Outputs {
+    return this.#head(this.#trunk.fromRows(rows, mapShape, pass), pass.training);
+  }
+
+  #head(feature: Tensor, training: boolean): Outputs {
+    const normal = this.norm ? normed(this.norm, feature, training) : feature;
+    const embedding = this.#embed ? relu(this.#embed.forward(normal)) : normal;
+    return { feature, embedding, logits: this.#classify.forward(this.#making.dropped(embedding, training)) };
+  }
+
+  tensors(prefix: string): NamedTensor[] {
+    const head = join(prefix, "head");
+    return [
+      ...this.backbone.tensors(prefix),
+      ...(this.norm?.tensors(`${head}.norm`) ?? []),
+      ...(this.#embed?.tensors(`${head}.embedding`) ?? []),
+      ...this.#classify.tensors(`${head}.logits`),
+    ];
+  }
+}
+
+export const standard: BodyKind = {
+  make: (making) => new StandardBody(making),
+  expected: ({ embedding, head }, answerLength) => [
+    ...(embedding > 0 ? [["embedding", embedding, "head.embedding.weight"] as const] : []),
+    [head === "score" ? "head score, of length" : "levels", answerLength, "head.logits.weight"],
+  ],
+};
+
+/** Batch normalisation of rows [N, C]. */
+function normed(norm: BatchNorm, x: Tensor, training: boolean): Tensor {
+  const [rows, channels] = x.shape as [number, number];
+  return reshape(norm.forward(reshape(x, [rows, 1, 1, channels]), training), [rows, channels]);
+}
