@@ -71,6 +71,7 @@ interface TrainFlags extends FurtherPictures, TuningFlags {
   readonly check: boolean;
   readonly featureFolder?: string;
   readonly checkpointSeconds?: number;
+  readonly testEachEpoch?: boolean;
   readonly checkNumbers?: boolean;
   readonly memory?: number;
 }
@@ -117,6 +118,7 @@ function registerMethod(train: Command, method: Method): void {
     .option("--from <file>", "go on from a model, such as the stage1.safetensors of an earlier run")
     .option("--resume <folder>", "continue an interrupted run; takes all options from its checkpoint")
     .option("--feature-folder <folder>", "where the output of frozen sections is kept (default: the user's cache)")
+    .option("--test-each-epoch", "score the test part after each epoch, too, for the record: nothing is chosen by it")
     .option("--checkpoint-seconds <n>", "longest time between two checkpoints", wholeNumber(0), 300)
     .option("--no-check", "do not decode every picture before the split")
     .option(...memoryOption)
@@ -199,6 +201,7 @@ async function run(method: Method, flags: TrainFlags & Record<string, unknown>, 
     decoding: decodingOf(flags),
     ...(flags.checkpointSeconds !== undefined && { checkpointSeconds: flags.checkpointSeconds }),
     ...(flags.featureFolder && { featureFolder: flags.featureFolder }),
+    testEachEpoch: flags.testEachEpoch === true,
     command: `acutance ${process.argv.slice(2).join(" ")}`,
   };
   const overwrite = flags.overwrite === true;

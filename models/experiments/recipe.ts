@@ -87,6 +87,18 @@ export const recipeSchema = z.strictObject({
     .describe(
       "each seed makes so many repeats: one for each of so many folds of the data set, which is its test part, so that each picture is tested once; 0 for none",
     ),
+  testEachEpoch: z
+    .boolean()
+    .default(false)
+    .describe(
+      "score the test part after each epoch, to tell what choosing the epoch by it would add; nothing is chosen by it",
+    ),
+  networks: z
+    .boolean()
+    .default(false)
+    .describe(
+      "tell the parameters of each variant's network and the pictures that it takes in a second on this adapter",
+    ),
   base: change.default({}).describe("settings of all variants"),
   vary: z
     .array(z.strictObject({ name: z.string().min(1).optional(), ...settingFields }))

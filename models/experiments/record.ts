@@ -6,6 +6,7 @@ import type {
 } from "../report/experiment/experiment-record.ts";
 import type { RunRecord } from "../training/run-record.ts";
 import { classCount, classedPictures, classTables } from "./class-summary.ts";
+import type { Variant } from "./expand.ts";
 import { type Plan, type PlannedRun, partSizes, splitName } from "./plan.ts";
 import type { Experiment, RunOutcome } from "./runner.ts";
 import { spread, summarise } from "./summary.ts";
@@ -19,7 +20,7 @@ export interface RecordHead {
 
 /** Everything an experiment has found so far, from its store. */
 export function recordOf(
-  experiment: Pick<Experiment, "plan" | "store" | "crossResults" | "isDone">,
+  experiment: Pick<Experiment, "plan" | "store" | "crossResults" | "isDone" | "network">,
   outcomes: ReadonlyMap<PlannedRun, RunOutcome>,
   { command, hardware }: RecordHead,
 ): ExperimentRecord {
@@ -52,6 +53,8 @@ export function recordOf(
       runs: withOneExample(runs),
       summary: summarise(runs, parts, i === 0 ? undefined : runsOf[0]!.runs),
       seconds: spread(seconds),
+      ...networkOf(experiment, variant),
+      ...chosenByTest(runs),
     };
   });
   const { range } = sources;
@@ -79,6 +82,20 @@ export function recordOf(
     selection: selectionOf(variants),
     notes: [...sources.notes, ...notesOf(plan), ...failuresOf(variants)],
   };
+}
+
+function networkOf(experiment: Pick<Experiment, "network">, variant: Variant): Pick<ExperimentVariant, "network"> {
+  const network = experiment.network(variant);
+  return network ? { network } : {};
+}
+
+/** What choosing the epoch by the test part would have added, where that was looked at. */
+function chosenByTest(runs: readonly ExperimentRun[]): Pick<ExperimentVariant, "chosenByTest"> {
+  const gains = runs.flatMap(({ epochTests = [] }) => {
+    const srccs = epochTests.map(({ srcc }) => srcc).filter(Number.isFinite);
+    return srccs.length > 0 ? [Math.max(...srccs) - srccs.at(-1)!] : [];
+  });
+  return gains.length > 0 ? { chosenByTest: spread(gains) } : {};
 }
 
 /** Of a run that this call did not come to: another may have finished it. */
@@ -114,6 +131,7 @@ function recordOfRun(
     phases: addedUp(progress.flatMap(({ phases }) => phases)),
     losses: progress.flatMap(({ losses }) => losses),
     refreshes: progress.flatMap(({ refreshes }) => refreshes),
+    ...(complete && last?.epochTests?.length && { epochTests: last.epochTests }),
     ...(complete && {
       ...(last!.reliability?.length && { reliability: last!.reliability.at(-1) }),
       ...(last!.distributions?.length && { distributions: last!.distributions }),

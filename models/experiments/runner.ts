@@ -1,11 +1,14 @@
 import type { Device } from "../../engine/device/device.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
 import packageJson from "../../package.json" with { type: "json" };
+import type { NetworkFigures } from "../report/experiment/experiment-record.ts";
 import { repeatName } from "../report/experiment/experiment-values.ts";
 import { type ProgressSink, TrainingInterrupted } from "../training/training.ts";
 import { testOn } from "./cross-data.ts";
+import type { Variant } from "./expand.ts";
 import { HeldDevice } from "./held-device.ts";
 import { rowsKey } from "./key.ts";
+import { networkFigures, networkKey } from "./network-figures.ts";
 import { type Plan, type PlannedRun, type PlannedTraining, planExperiment, type Surroundings } from "./plan.ts";
 import type { Recipe } from "./recipe.ts";
 import { ExperimentStore } from "./store.ts";
@@ -30,7 +33,7 @@ export interface RunReport {
   readonly secondsLeft: number | undefined;
 }
 
-export interface ExperimentHooks extends Omit<PlannedHooks, "label" | "progress"> {
+export interface ExperimentHooks extends Omit<PlannedHooks, "label" | "progress" | "testEachEpoch"> {
   /** A bar for each training and each test on a further data set. */
   readonly progress?: (label: string, total: number) => ProgressSink;
   readonly log?: (line: string) => void;
@@ -123,7 +126,27 @@ export class Experiment implements Disposable {
       const report = { run, outcome, done: index + 1, total: runs.length, secondsLeft: this.#secondsLeft(index + 1) };
       await this.#hooks.onRun?.(report, outcomes);
     }
+    await this.#lookAtNetworks();
     return outcomes;
+  }
+
+  /** Counts and times the networks of the variants, where the recipe asks for it and the store does not know. */
+  async #lookAtNetworks(): Promise<void> {
+    if (!this.plan.recipe.networks) return;
+    for (const { trainings } of this.plan.runs) {
+      if (this.#hooks.signal?.aborted) return;
+      const { options } = trainings.at(-1)!;
+      const key = networkKey(options, this.surroundings);
+      if (this.store.network(key)) continue;
+      this.store.rememberNetwork(key, await networkFigures(await this.device.get(), options, this.#hooks.tune));
+    }
+  }
+
+  /** What is known of the network of a variant, where the recipe asks for it. */
+  network(variant: Variant): NetworkFigures | undefined {
+    const run = this.plan.runs.find((each) => each.variant === variant);
+    if (!this.plan.recipe.networks || !run) return undefined;
+    return this.store.network(networkKey(run.trainings.at(-1)!.options, this.surroundings));
   }
 
   async #runOne(run: PlannedRun, label: string): Promise<RunOutcome> {
@@ -153,8 +176,9 @@ export class Experiment implements Disposable {
     const { progress, onRun: _, log: __, ...hooks } = this.#hooks;
     if (hooks.signal?.aborted) throw new TrainingInterrupted(modelPath(this.store, training), training.method.name);
     try {
-      const bars = progress ? { progress } : {};
-      await trainPlanned(training, this.store, this.device, this.surroundings, { ...hooks, ...bars, label });
+      const { testEachEpoch } = this.plan.recipe;
+      const own = { ...hooks, ...(progress && { progress }), label, testEachEpoch };
+      await trainPlanned(training, this.store, this.device, this.surroundings, own);
       this.#trained.add(training.key);
     } catch (error) {
       if (!(error instanceof TrainingInterrupted)) this.#failures.set(training.key, reasonOf(error));

@@ -74,6 +74,8 @@ const migrations = [
   "ALTER TABLE trainings ADD COLUMN method TEXT NOT NULL DEFAULT 'cpl'; ALTER TABLE runs ADD COLUMN trainings TEXT;",
   "ALTER TABLE losses ADD COLUMN figures TEXT;",
   "ALTER TABLE runs ADD COLUMN fold INTEGER; ALTER TABLE predictions ADD COLUMN class INTEGER; ALTER TABLE predictions ADD COLUMN true_class INTEGER;",
+  `CREATE TABLE epoch_tests (training TEXT NOT NULL, stage INTEGER, epoch INTEGER, srcc REAL, plcc REAL);
+   CREATE TABLE networks (key TEXT PRIMARY KEY, parameters INTEGER NOT NULL, pictures_per_second REAL NOT NULL);`,
 ];
 
 /**

@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { DatabaseSync, SQLInputValue } from "node:sqlite";
 import { jsonOf } from "../../engine/weights/files.ts";
-import type { PartResult, Repeat } from "../report/experiment/experiment-record.ts";
+import type { NetworkFigures, PartResult, Repeat } from "../report/experiment/experiment-record.ts";
 import { measureNames } from "../report/experiment/experiment-record.ts";
 import { type Owner, ownerText, sameOwner, stillHolds, thisProcess } from "../training/owner.ts";
 import type { Progress } from "../training/training.ts";
@@ -156,7 +156,7 @@ export class ExperimentStore implements Disposable {
   /** Keeps what a finished training found, all of it or nothing. */
   finish(key: string, { progress, results }: { progress: Progress; results: readonly PartResult[] }): void {
     this.#together(() => {
-      for (const table of ["results", "phases", "losses", "refreshes", "predictions", "pseudo_labels"]) {
+      for (const table of ["results", "phases", "losses", "refreshes", "epoch_tests", "predictions", "pseudo_labels"]) {
         this.#run(`DELETE FROM ${table} WHERE training = ?`, key);
       }
       for (const result of results) this.#addResult(key, result, "");
@@ -169,6 +169,7 @@ export class ExperimentStore implements Disposable {
       for (const refresh of progress.refreshes) {
         this.#insert("refreshes", { training: key, epoch: refresh.epoch, refresh: JSON.stringify(refresh) });
       }
+      for (const test of progress.epochTests ?? []) this.#insert("epoch_tests", { training: key, ...test });
       for (const row of progress.predictions) this.#addPrediction(key, "test", row);
       for (const { name, pseudo, confidence, mos } of progress.pseudoLabels)
         this.#insert("pseudo_labels", { training: key, name, pseudo, confidence, mos: mos ?? null });
@@ -203,6 +204,16 @@ export class ExperimentStore implements Disposable {
     });
   }
 
+  /** What was found of a network, if it was looked at. @param key names the network and the adapter */
+  network(key: string): NetworkFigures | undefined {
+    const row = this.#get("SELECT parameters, pictures_per_second FROM networks WHERE key = ?", key);
+    return row && { parameters: Number(row["parameters"]), picturesPerSecond: Number(row["pictures_per_second"]) };
+  }
+
+  rememberNetwork(key: string, { parameters, picturesPerSecond }: NetworkFigures): void {
+    this.#run("INSERT OR REPLACE INTO networks VALUES (?, ?, ?)", key, parameters, picturesPerSecond);
+  }
+
   /** What grew while a training ran, as its record has it. */
   progress(key: string): Omit<Progress, "results"> {
     const rows = (table: string, columns: string) =>
@@ -223,6 +234,7 @@ export class ExperimentStore implements Disposable {
       refreshes: rows("refreshes", "refresh").map(
         ({ refresh }) => this.#json(refresh, key) as Progress["refreshes"][number],
       ),
+      epochTests: rows("epoch_tests", "stage, epoch, srcc, plcc") as Progress["epochTests"] & {},
       predictions: predictions.map(withoutNulls) as Progress["predictions"],
       pseudoLabels: rows("pseudo_labels", "name, pseudo, confidence, mos").map(
         withoutNulls,

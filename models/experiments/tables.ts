@@ -10,6 +10,7 @@ import {
   type Spread,
 } from "../report/experiment/experiment-record.ts";
 import { digitsOf } from "../report/experiment/experiment-values.ts";
+import { knowsNetworks, networkCaption, networkCells } from "../report/experiment/network-cells.ts";
 import { duration } from "../report/report-parts.ts";
 
 /** Of differences of correlations. */
@@ -45,6 +46,7 @@ export function markdownTable(record: ExperimentRecord): string {
       (compared ? ` Δ: minus ${baseline}, repeat by repeat, mean ± standard deviation.` : "") +
       (others.length > 0 ? ` Columns of ${others.join(", ")}: medians.` : ""),
     selection.sentence,
+    ...networks(record),
     ...(record.classTables ?? []).flatMap((table) => {
       const { headers, cells } = classCells(table, record);
       return [
@@ -62,6 +64,20 @@ export function markdownTable(record: ExperimentRecord): string {
     ...(notes.length > 0 ? [notes.map((note) => `- ${note}`).join("\n")] : []),
   ];
   return `${lines.join("\n\n")}\n`;
+}
+
+/** What networks reach and cost, where that was asked for. */
+function networks(record: ExperimentRecord): string[] {
+  if (!knowsNetworks(record)) return [];
+  const { headers, cells } = networkCells(record);
+  return [
+    "### Networks",
+    markdownRows(
+      headers,
+      cells.map((row) => row.map(inCell)),
+    ),
+    networkCaption,
+  ];
 }
 
 function markdownRows(headers: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -121,7 +137,7 @@ const statistics = ["median", "mean", "sd", "min", "max"] as const;
 
 /** One line for each variant and part, with every measure and every statistic in a column of its own; full precision. */
 export function csvTable({ variants, selection }: ExperimentRecord): string {
-  const rows = variants.flatMap(({ name, changes, summary, seconds }) =>
+  const rows = variants.flatMap(({ name, changes, summary, seconds, network, chosenByTest }) =>
     summary.map(({ part, measures, difference: against }) => ({
       variant: name,
       changes: JSON.stringify(changes),
@@ -136,9 +152,12 @@ export function csvTable({ variants, selection }: ExperimentRecord): string {
         ]),
       ),
       seconds_mean: seconds.mean ?? "",
+      ...(network && { parameters: network.parameters, pictures_per_second: network.picturesPerSecond }),
+      ...(chosenByTest && part === "test" && { srcc_gain_by_test_mean: chosenByTest.mean ?? "" }),
     })),
   );
-  return stringify(rows, { header: true });
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  return stringify(rows, { header: true, columns });
 }
 
 /** One line for each variant that tells classes, and for each constant predictor; full precision. Empty where none does. */

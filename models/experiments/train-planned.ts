@@ -37,7 +37,7 @@ export function isDone(store: ExperimentStore, training: PlannedTraining, needsM
 }
 
 export interface PlannedHooks
-  extends Pick<TrainingHooks, "signal" | "tune" | "checkpointSeconds" | "featureFolder" | "command"> {
+  extends Pick<TrainingHooks, "signal" | "tune" | "checkpointSeconds" | "featureFolder" | "command" | "testEachEpoch"> {
   /** A bar for the whole training. */
   readonly progress?: (label: string, total: number) => ProgressSink;
   /** Names the training on its bar. */
@@ -64,7 +64,7 @@ export async function trainPlanned(
     await mkdir(folder, { recursive: true });
     const { label, progress, ...passed } = hooks;
     const data = await labelledData(planned, folder, store, device, hooks);
-    const bar = progress?.(label, picturesIn({ ...planned, data }));
+    const bar = progress?.(label, picturesIn({ ...planned, data }, hooks.testEachEpoch));
     const trainingHooks: TrainingHooks = {
       ...passed,
       signal: hooks.signal ? AbortSignal.any([hooks.signal, claim.taken]) : claim.taken,
@@ -157,11 +157,12 @@ interface PhaseOfData extends Pick<PlannedTraining, "phase" | "stage" | "options
 }
 
 /** Pictures that a training takes through the network, one by one: the length of its bar. */
-function picturesIn({ phase, stage, options, data }: PhaseOfData): number {
+function picturesIn({ phase, stage, options, data }: PhaseOfData, testEachEpoch = false): number {
   const { labelled, unlabelled, validation = [], test } = data;
   const trained = planEpoch({ ...phase, stage }, 0, data, options).flat().length;
   const surveyed = phase.surveys ? labelled.length + unlabelled.length : 0;
-  return phase.epochs * (trained + surveyed) + validation.length + test.length;
+  const tested = testEachEpoch ? test.length : 0;
+  return phase.epochs * (trained + surveyed + tested) + validation.length + test.length;
 }
 
 /** What a part of a training reports, on the bar of the whole. */

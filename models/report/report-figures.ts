@@ -1,6 +1,6 @@
 import { fitCurve } from "../metrics/index.ts";
 import type { RunRecord } from "../training/run-record.ts";
-import { bars, histogram, type Point, scatter } from "./chart.ts";
+import { bars, histogram, lines, type Point, scatter } from "./chart.ts";
 import type { Block, Section } from "./page.ts";
 import {
   axisEnds,
@@ -24,7 +24,30 @@ const manySteps = 60;
 /** The course of the loss, and what the stages reached. */
 export function training(record: RunRecord): Section {
   const stages = [...new Set(record.losses.map(({ stage }) => stage))].sort((a, b) => a - b);
-  return { title: "Training", blocks: [...stages.flatMap((stage) => phaseLoss(record, stage)), ...reached(record)] };
+  const courses = stages.flatMap((stage) => [...phaseLoss(record, stage), ...testCourse(record, stage)]);
+  return { title: "Training", blocks: [...courses, ...reached(record)] };
+}
+
+/** Agreement with the test part after each epoch of a phase, where it was looked at. */
+function testCourse(record: RunRecord, stage: number): Block[] {
+  const tests = (record.epochTests ?? []).filter((test) => test.stage === stage);
+  if (tests.length < 2) return [];
+  const curve = (name: string, of: (test: (typeof tests)[number]) => unknown) => ({
+    name,
+    points: tests
+      .map((test): Point => [numberOf(test.epoch) + 1, numberOf(of(test))])
+      .filter((point) => point.every(Number.isFinite)),
+  });
+  const series = [curve("SRCC", ({ srcc }) => srcc), curve("PLCC", ({ plcc }) => plcc)];
+  const svg = lines({
+    description: `SRCC and PLCC on the test part after each epoch of ${phaseName(record, stage)}.`,
+    x: { label: "epoch", whole: true },
+    y: { label: "SRCC, PLCC" },
+    series,
+    height: 300,
+  });
+  const caption = `Test part after each epoch of ${phaseName(record, stage)}. Nothing is chosen by it: the model is that of the last epoch.`;
+  return [{ kind: "figure", svg, caption }];
 }
 
 /** The loss of a phase by step, then every figure that its steps report. */

@@ -73,6 +73,8 @@ export interface RunRecord {
   pseudoLabels: { name: string; pseudo: number; confidence: number; mos?: number }[];
   /** Of the test part, or of the part that is named. */
   results: { name: string; part?: "validation"; evaluation: Evaluation }[];
+  /** Of the test part after each epoch, where that was asked for; nothing is chosen by it. Weights as they are, without their moving average. */
+  epochTests?: { stage: number; epoch: number; srcc: number; plcc: number }[];
   /** The test part; `stageOne` is the score after stage 1, `score` the final one. */
   predictions: {
     name: string;

@@ -15,7 +15,7 @@ import { prepareInputs } from "./prepare.ts";
 import { Probes } from "./probes.ts";
 import { trainingOf } from "./run-record.ts";
 import { type Learning, phaseSchedule, Stepper, type StepReport } from "./stepper.ts";
-import { scorePart } from "./test-scores.ts";
+import { agreementWith, scorePart } from "./test-scores.ts";
 import {
   checkpointFile,
   type Progress,
@@ -202,6 +202,7 @@ export class Session {
       if ((await run.beforeEpoch?.(position.epoch)) && this.#checkpointIsDue) await this.checkpoint();
       await this.#epoch(phase);
       run.afterEpoch?.();
+      if (this.#hooks.testEachEpoch) await this.#testEpoch(phase);
       if (position.epoch + 1 < phase.epochs)
         await this.#checkpointAt({ stage: position.stage, epoch: position.epoch + 1, step: 0 });
     }
@@ -251,6 +252,20 @@ export class Session {
     } finally {
       bar?.stop();
     }
+  }
+
+  /** Puts on record how the weights as they are agree with the test part. */
+  async #testEpoch({ name, epochs }: Phase): Promise<void> {
+    const { stage, epoch } = this.#position;
+    const { test } = this.#data;
+    if (test.length < 3) return;
+    const bar = this.#hooks.progress?.(`${name}: test after epoch ${epoch + 1} of ${epochs}`, test.length);
+    const clock = this.#clock("tests of epochs");
+    const agreement = await agreementWith(this.#model, test, this.#inputs, this.#card, () => bar?.advance()).finally(
+      () => bar?.stop(),
+    );
+    clock();
+    if (agreement) this.#progress.epochTests = [...(this.#progress.epochTests ?? []), { stage, epoch, ...agreement }];
   }
 
   /** After the first step of a phase: what the memory is used for. */

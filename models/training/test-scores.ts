@@ -1,6 +1,6 @@
 import type { MosRange } from "../data/index.ts";
 import { hasSpread } from "../labels/score.ts";
-import { evaluate } from "../metrics/index.ts";
+import { evaluate, plcc, srcc } from "../metrics/index.ts";
 import type { ModelCard, QualityNetwork } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { predict } from "../views/predict.ts";
@@ -65,8 +65,27 @@ export async function scorePart(
     pairs.map((pair) => pair.mos),
   );
   progress.results.push({ name: title, ...(!isTest && { part: "validation" as const }), evaluation });
-  const { srcc, plcc, n } = evaluation;
-  hooks.log?.(`${label} SRCC ${srcc.toFixed(3)}, PLCC ${plcc.toFixed(3)} on ${n} pictures`);
+  const { n } = evaluation;
+  hooks.log?.(`${label} SRCC ${evaluation.srcc.toFixed(3)}, PLCC ${evaluation.plcc.toFixed(3)} on ${n} pictures`);
+}
+
+/** Correlations of a model's scores with the MOS of pictures; none of fewer than three. */
+export async function agreementWith(
+  model: QualityNetwork,
+  rows: readonly RatedRow[],
+  inputs: Inputs,
+  { options, range }: Pick<ModelCard, "options" | "range">,
+  onScored: () => void,
+): Promise<{ srcc: number; plcc: number } | undefined> {
+  const pairs: ScoredPair[] = [];
+  for await (const outcome of predict(model, rows, inputs, options)) {
+    onScored();
+    if (!("error" in outcome))
+      pairs.push({ predicted: model.head.score(outcome.value, range).score, mos: outcome.row.mos });
+  }
+  if (pairs.length < 3) return undefined;
+  const [predicted, mos] = [pairs.map((pair) => pair.predicted), pairs.map((pair) => pair.mos)];
+  return { srcc: srcc(predicted, mos), plcc: plcc(predicted, mos) };
 }
 
 /**

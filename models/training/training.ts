@@ -68,6 +68,8 @@ export interface TrainingHooks {
   readonly overwrite?: boolean;
   /** Called once before a new training's first checkpoint, with its run id and the folder locked. */
   readonly onStart?: (run: string) => Promise<void>;
+  /** Scores the test part after each epoch, too, for the record: nothing is chosen by it. @default false */
+  readonly testEachEpoch?: boolean;
 }
 
 export const hookNames = {
@@ -83,6 +85,7 @@ export const hookNames = {
   lock: true,
   overwrite: true,
   onStart: true,
+  testEachEpoch: true,
 } satisfies Record<keyof TrainingHooks, true>;
 
 /** The parts of a record that grow while training runs. */
@@ -94,6 +97,7 @@ export type Progress = Pick<
   | "regressions"
   | "pseudoLabels"
   | "results"
+  | "epochTests"
   | "predictions"
   | "reliability"
   | "distributions"

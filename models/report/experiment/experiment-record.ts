@@ -73,6 +73,8 @@ export interface ExperimentRun {
   readonly phases: RunRecord["phases"];
   readonly losses: RunRecord["losses"];
   readonly refreshes: RunRecord["refreshes"];
+  /** Of the test part after each epoch of the last phase; absent where it was not asked for. */
+  readonly epochTests?: RunRecord["epochTests"];
   /** Of the final model's predicted distributions on the test part; absent in runs of earlier versions. */
   readonly reliability?: NonNullable<RunRecord["reliability"]>[number];
   readonly distributions?: RunRecord["distributions"];
@@ -92,6 +94,14 @@ export interface PartSummary {
   readonly difference?: Readonly<Record<MeasureName, Spread>>;
 }
 
+/** The network of a variant, on the adapter of the experiment. */
+export interface NetworkFigures {
+  /** Numbers that are weights, those that stay as they are among them. */
+  readonly parameters: number;
+  /** Views through the whole network in evaluation, a batch at a time, decoding left out. */
+  readonly picturesPerSecond: number;
+}
+
 export interface ExperimentVariant {
   readonly name: string;
   /** What it changes of the recipe's base settings. */
@@ -103,6 +113,10 @@ export interface ExperimentVariant {
   readonly summary: readonly PartSummary[];
   /** Training of one repeat, stages that others share included; seconds. */
   readonly seconds: Spread;
+  /** Where the recipe asks for it. */
+  readonly network?: NetworkFigures;
+  /** SRCC of the best epoch of the last phase by the test part minus that of the last epoch; absent where no epoch was tested. */
+  readonly chosenByTest?: Spread;
 }
 
 /** A number over the repeats: mean, and standard error sd / √n, null for fewer than two. */

@@ -18,6 +18,7 @@ import {
   resultOf,
   titleOf,
 } from "./experiment-values.ts";
+import { knowsNetworks, networkCaption, networkCells } from "./network-cells.ts";
 
 const wholeWidth = 1080;
 
@@ -28,6 +29,7 @@ const wholeWidth = 1080;
 export function experimentReport(record: ExperimentRecord): string {
   const sections = [
     ...record.parts.filter((part) => part === "test" || part === "validation").map((part) => results(record, part)),
+    networks(record),
     differences(record),
     classAgreement(record),
     stages(record),
@@ -98,6 +100,13 @@ function results(record: ExperimentRecord, part: string): Section {
       },
     ],
   };
+}
+
+/** What the networks reach and cost, where that was asked for. */
+function networks(record: ExperimentRecord): Section {
+  if (!knowsNetworks(record)) return { title: "", blocks: [] };
+  const { headers, cells } = networkCells(record);
+  return { title: "Networks", blocks: [{ kind: "table", headers, rows: cells, caption: networkCaption }] };
 }
 
 const shownMeasures = ["srcc", "plcc", "plccFitted", "krcc", "rmse", "mae", "slope"] as const;
