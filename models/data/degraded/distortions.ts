@@ -1,169 +1,203 @@
-import sharp from "sharp";
-import type { Device } from "../../../engine/device/device.ts";
-import { flatGrid, flatWorkgroup } from "../../../engine/kernel/grid.ts";
-import { randomWords } from "../../../engine/ops/dropout.ts";
-import { overElements } from "../../../engine/ops/over-elements.ts";
-import { unpackRgb } from "../../../engine/ops/pictures/image.ts";
-import { ShapeError, Tensor } from "../../../engine/tensor.ts";
+import { expectNames } from "../../../engine/arguments.ts";
+import { ShapeError, type Tensor } from "../../../engine/tensor.ts";
+import { gaussianBlur, lensBlur, motionBlur } from "./kinds/blur.ts";
+import { brighten, darken, meanShift } from "./kinds/brightness.ts";
+import { colorDiffusion, colorSaturation1, colorSaturation2, colorShift } from "./kinds/colour.ts";
+import { jpeg, jpeg2000 } from "./kinds/compression.ts";
+import type { Levels } from "./kinds/kernels.ts";
+import { denoiseLite, impulseNoise, multiplicativeNoise, whiteNoise, whiteNoiseColor } from "./kinds/noise.ts";
+import { colorQuantization } from "./kinds/palette.ts";
+import { contrastChange, highSharpen } from "./kinds/sharpness.ts";
+import { colorBlock, jitter, nonEccentricityPatch, pixelate, quantization } from "./kinds/spatial.ts";
+import { stretched } from "./kinds/stretch.ts";
+
+export { gaussianKernel } from "./kinds/blur.ts";
+export { fromBytes, toBytes } from "./kinds/bytes.ts";
+export type { Levels } from "./kinds/kernels.ts";
 
 /**
- * A way to degrade a picture [1, H, W, 3] in [0, 1]; `amount` is its strength in its own unit, `seed` feeds its noise.
- * Definitions follow the KADID-10k generator (Lin, Hosu & Saupe 2019) where not said otherwise, without its min-max stretch
- * of the output. The levels are further apart than KADID's, whose mildest are invisible, so that each kind spans most of
- * the range of SSIM.
+ * A way to degrade a picture [1, H, W, 3] in [0, 1], one of the 25 of KADID-10k and KADIS-700k (Lin, Hosu & Saupe 2019). `amount`
+ * is its strength in its own unit, `seed` feeds its random choices. Edges are replicated.
  */
 export interface Distortion {
-  /** Amount at level 1 … 5. */
-  readonly levels: readonly [number, number, number, number, number];
+  /** Place among KADID-10k's, from 1. */
+  readonly number: number;
+  readonly group: "blur" | "color" | "compression" | "noise" | "brightness" | "spatial" | "sharpness and contrast";
+  /** Amounts at level 1 … 5 as KADID-10k's generator has them. */
+  readonly kadid: Levels;
+  /** Places of those levels from the mildest on, where that is not their order (Agnolucci et al., ARNIQA, 2024). */
+  readonly severity?: Levels;
+  /** Levels of KADID-10k at which nothing is changed. */
+  readonly unchanged?: readonly number[];
+  /**
+   * Amounts at level 1 … 5, the mildest first, where KADID-10k's are not taken: its mildest are invisible, or it goes into two
+   * directions.
+   */
+  readonly own?: Levels;
   readonly apply: (x: Tensor, amount: number, seed: number) => Tensor | Promise<Tensor>;
 }
 
-/** Every distortion by its name. */
+/** Every distortion by its name, in KADID-10k's order. */
 export const distortions = {
-  /** Standard deviation in pixels. */
-  "gaussian-blur": { levels: [0.6, 1, 1.6, 2.6, 4], apply: (x, deviation) => filter(x, gaussianKernel(deviation)) },
-  /** Length in pixels of a line at an angle drawn from the seed, its rim one pixel wide. */
+  "gaussian-blur": {
+    ...{ number: 1, group: "blur", apply: gaussianBlur },
+    ...{ kadid: [0.1, 0.5, 1, 2, 5], own: [0.6, 1, 1.6, 2.6, 4], unchanged: [1] },
+  },
+  "lens-blur": { number: 2, group: "blur", kadid: [1, 2, 4, 6, 8], apply: lensBlur },
   "motion-blur": {
-    levels: [3, 5, 8, 12, 18],
-    apply: (x, length, seed) => filter(x, lineKernel(length, ((seed % 1024) / 1024) * Math.PI)),
+    ...{ number: 3, group: "blur", apply: motionBlur },
+    ...{ kadid: [1, 2, 4, 6, 10], own: [3, 5, 8, 12, 18], unchanged: [1] },
   },
-  /** Quality of a real JPEG encoder and decoder, on the host. */
-  jpeg: { levels: [40, 20, 10, 5, 2], apply: jpeg },
-  /** Variance of the noise, drawn for each channel. */
+  "color-diffusion": { number: 4, group: "color", kadid: [1, 3, 6, 8, 12], apply: colorDiffusion },
+  "color-shift": { number: 5, group: "color", kadid: [1, 3, 6, 8, 12], apply: colorShift },
+  "color-quantization": { number: 6, group: "color", kadid: [64, 48, 32, 16, 8], apply: colorQuantization },
+  "color-saturation-1": { number: 7, group: "color", kadid: [0.4, 0.2, 0.1, 0, -0.4], apply: colorSaturation1 },
+  "color-saturation-2": {
+    ...{ number: 8, group: "color", apply: colorSaturation2 },
+    ...{ kadid: [1, 2, 3, 6, 9], own: [1.5, 2, 3, 6, 9], unchanged: [1] },
+  },
+  jpeg2000: { number: 9, group: "compression", kadid: [16, 32, 45, 120, 400], apply: jpeg2000 },
+  jpeg: {
+    ...{ number: 10, group: "compression", apply: jpeg },
+    ...{ kadid: [43, 36, 24, 7, 4], own: [40, 20, 10, 5, 2] },
+  },
   "white-noise": {
-    levels: [0.001, 0.004, 0.012, 0.04, 0.1],
-    apply: (x, amount, seed) => noise(x, "white", amount, seed),
+    ...{ number: 11, group: "noise", apply: whiteNoise },
+    ...{ kadid: [0.001, 0.002, 0.003, 0.005, 0.01], own: [0.001, 0.004, 0.012, 0.04, 0.1] },
   },
-  /** Share of samples that become 0 or 1. */
+  "white-noise-color": {
+    ...{ number: 12, group: "noise", apply: whiteNoiseColor },
+    kadid: [0.0001, 0.0005, 0.001, 0.002, 0.003],
+  },
   "impulse-noise": {
-    levels: [0.005, 0.02, 0.05, 0.12, 0.25],
-    apply: (x, amount, seed) => noise(x, "impulse", amount, seed),
+    ...{ number: 13, group: "noise", apply: impulseNoise },
+    ...{ kadid: [0.001, 0.005, 0.01, 0.02, 0.03], own: [0.005, 0.02, 0.05, 0.12, 0.25] },
   },
-  /** A of the curve through (0, 0), (1/2, 1/2 − A/2), (1, 1), on R, G and B. */
-  darken: { levels: [0.2, 0.4, 0.55, 0.7, 0.85], apply: (x, amount) => curve(x, 0.5 - amount / 2) },
-  /** Share of the size that the picture is reduced to, and enlarged from, by nearest neighbours. */
-  pixelate: { levels: [0.7, 0.5, 0.35, 0.25, 0.16], apply: pixelate },
+  "multiplicative-noise": {
+    ...{ number: 14, group: "noise", apply: multiplicativeNoise },
+    kadid: [0.001, 0.005, 0.01, 0.02, 0.05],
+  },
+  "denoise-lite": { number: 15, group: "noise", kadid: [0.01, 0.03, 0.05, 0.1, 0.15], apply: denoiseLite },
+  brighten: { number: 16, group: "brightness", kadid: [0.1, 0.2, 0.4, 0.7, 1.1], apply: brighten },
+  darken: {
+    ...{ number: 17, group: "brightness", apply: darken },
+    ...{ kadid: [0.05, 0.1, 0.2, 0.4, 0.8], own: [0.2, 0.4, 0.55, 0.7, 0.85] },
+  },
+  "mean-shift": {
+    ...{ number: 18, group: "brightness", apply: meanShift },
+    ...{ kadid: [0.15, 0.08, 0, -0.08, -0.15], severity: [3, 2, 4, 1, 5], own: [0.05, 0.08, 0.12, 0.18, 0.26] },
+    unchanged: [3],
+  },
+  jitter: { number: 19, group: "spatial", kadid: [0.05, 0.1, 0.2, 0.5, 1], apply: jitter },
+  "non-eccentricity-patch": {
+    ...{ number: 20, group: "spatial", apply: nonEccentricityPatch },
+    kadid: [20, 40, 60, 80, 100],
+  },
+  pixelate: {
+    ...{ number: 21, group: "spatial", apply: pixelate },
+    ...{
+      kadid: [0.01, 0.05, 0.1, 0.2, 0.5].map((a) => 0.95 - a ** 0.6) as unknown as Levels,
+      own: [0.7, 0.5, 0.35, 0.25, 0.16],
+    },
+  },
+  quantization: { number: 22, group: "spatial", kadid: [20, 16, 13, 10, 7], apply: quantization },
+  "color-block": { number: 23, group: "spatial", kadid: [2, 4, 6, 8, 10], apply: colorBlock },
+  "high-sharpen": { number: 24, group: "sharpness and contrast", kadid: [1, 2, 3, 6, 12], apply: highSharpen },
+  "contrast-change": {
+    ...{ number: 25, group: "sharpness and contrast", apply: contrastChange },
+    ...{ kadid: [0.3, 0.15, 0, -0.4, -0.6], severity: [3, 2, 4, 1, 5], own: [-0.3, -0.45, -0.6, -0.75, -0.9] },
+  },
 } satisfies Record<string, Distortion>;
 
 export type DistortionName = keyof typeof distortions;
 
+/** All 25, in KADID-10k's order. */
 export const distortionNames = Object.keys(distortions) as DistortionName[];
+
+/** Those that are taken where no others are asked for: their own levels span most of the range of SSIM. */
+export const usualDistortions = [
+  "gaussian-blur",
+  "motion-blur",
+  "jpeg",
+  "white-noise",
+  "impulse-noise",
+  "darken",
+  "pixelate",
+] as const satisfies readonly DistortionName[];
+
+/**
+ * Which levels 1 … 5 are meant: a distortion's own, or KADID-10k's where it has none, the mildest first; KADID-10k's in its order,
+ * in which level 3 of `mean-shift` and `contrast-change` is the mildest; or KADID-10k's from the mildest on.
+ */
+export const levelSets = ["own", "kadid", "severity"] as const;
+
+export type LevelSet = (typeof levelSets)[number];
+
+/** Strength of a distortion at its levels 1 to 5, in its own unit. */
+export function amountsOf(name: DistortionName, set: LevelSet = "own"): Levels {
+  const { kadid, own = kadid, severity }: Distortion = distortions[name];
+  if (set === "own") return own;
+  if (set === "kadid" || !severity) return kadid;
+  return severity.map((level) => kadid[level - 1]!) as unknown as Levels;
+}
+
+/** How strong a level of KADID-10k is among its five, 1 to 5; 0 where it changes nothing. */
+export function severityOf(name: DistortionName, level: number): number {
+  const { severity = [1, 2, 3, 4, 5], unchanged = [] }: Distortion = distortions[name];
+  return unchanged.includes(level) ? 0 : severity.indexOf(level) + 1;
+}
+
+export interface DistortOptions {
+  /** @default "own" */
+  readonly levels?: LevelSet;
+  /**
+   * Stretches the picture, and what comes of it, to [0, 1] by its least and largest sample, as KADID-10k's generator does. It
+   * partly undoes `mean-shift`.
+   * @default false
+   */
+  readonly stretch?: boolean;
+}
+
+const optionNames = { levels: true, stretch: true } satisfies Record<keyof DistortOptions, true>;
 
 /**
  * Degrades a picture.
- * @param x [1, H, W, 3] in [0, 1]
- * @param level 1 (mild) … 5 (strong)
- * @param seed a whole number below 2^32; noise and angles depend on it alone
- * @returns a tensor of the same shape, in [0, 1]
- * @throws ShapeError for another shape, RangeError for another level
+ * @param x [1, H, W, 3] in [0, 1], which is not looked at; other numbers are not meant
+ * @param level 1 … 5
+ * @param seed a whole number below 2^32; noise, angles and places depend on it alone
+ * @returns a tensor of the same shape, in [0, 1] but for rounding
+ * @throws ShapeError for another shape; RangeError for a name, level, seed or level set that there is not
  */
-export async function distort(x: Tensor, name: DistortionName, level: number, seed: number): Promise<Tensor> {
-  if (x.rank !== 4 || x.shape[0] !== 1 || x.shape[3] !== 3) {
-    throw new ShapeError(`distort takes a picture [1, H, W, 3], found [${x.shape}]`);
+export async function distort(
+  x: Tensor,
+  name: DistortionName,
+  level: number,
+  seed: number,
+  options: DistortOptions = {},
+): Promise<Tensor> {
+  expectNames("distort", options, optionNames);
+  const { levels = "own", stretch = false } = options;
+  if (x.rank !== 4 || x.shape[0] !== 1 || x.shape[3] !== 3 || x.dtype !== "f32") {
+    throw new ShapeError(`distort takes a picture f32 [1, H, W, 3], found ${x.dtype} [${x.shape}]`);
   }
-  const { levels, apply }: Distortion = distortions[name];
-  const amount = levels[level - 1];
+  expectDistortion(name);
+  if (!levelSets.includes(levels)) {
+    throw new RangeError(`distort: levels ${JSON.stringify(levels)}; choose of ${levelSets.join(", ")}`);
+  }
+  const amount = amountsOf(name, levels)[level - 1];
   if (amount === undefined) throw new RangeError(`distort: level ${level}; there are levels 1 to 5`);
-  return apply(x, amount, seed >>> 0);
+  if (!(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32)) {
+    throw new RangeError(`distort: the seed must be a whole number from 0 to 2^32 − 1, got ${seed}`);
+  }
+  const { apply }: Distortion = distortions[name];
+  if (!stretch) return apply(x, amount, seed);
+  using wide = await stretched(x);
+  using degraded = await apply(wide, amount, seed);
+  return await stretched(degraded);
 }
 
-/** Gaussian window of side 2⌈2s⌉ + 1, normalised. */
-export function gaussianKernel(deviation: number, side = 2 * Math.ceil(2 * deviation) + 1): Float32Array<ArrayBuffer> {
-  const reach = (side - 1) / 2;
-  const line = Array.from({ length: side }, (_, i) => Math.exp(-((i - reach) ** 2) / (2 * deviation ** 2)));
-  return normalised(line.flatMap((a) => line.map((b) => a * b)));
-}
-
-/** Line of a length through the centre, falling off linearly within one pixel of it, normalised. */
-function lineKernel(length: number, angle: number): Float32Array<ArrayBuffer> {
-  const half = (length - 1) / 2;
-  const reach = Math.ceil(half);
-  const side = 2 * reach + 1;
-  const [dx, dy] = [Math.cos(angle), Math.sin(angle)];
-  return normalised(
-    Array.from({ length: side * side }, (_, i) => {
-      const [x, y] = [(i % side) - reach, Math.floor(i / side) - reach];
-      const along = Math.max(-half, Math.min(half, x * dx + y * dy));
-      return Math.max(0, 1 - Math.hypot(x - along * dx, y - along * dy));
-    }),
-  );
-}
-
-function normalised(weights: readonly number[]): Float32Array<ArrayBuffer> {
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  return Float32Array.from(weights, (weight) => weight / total);
-}
-
-function filter(x: Tensor, kernel: Float32Array<ArrayBuffer>): Tensor {
-  const { device } = x;
-  const [, height, width, channels] = x.shape as [number, number, number, number];
-  const y = Tensor.empty(device, x.shape);
-  const weights = Tensor.from(device, kernel, [kernel.length]);
-  device.kernels.run(
-    "distort/filter",
-    { WORKGROUP: flatWorkgroup },
-    { x: x.window(), kernel: weights.window(), y: y.window() },
-    { height, width, channels, side: Math.sqrt(kernel.length) },
-    flatGrid(device, x.size),
-    { flops: 2 * kernel.length * x.size },
-  );
-  weights.dispose();
-  return y;
-}
-
-function noise(x: Tensor, kind: "white" | "impulse", amount: number, seed: number): Tensor {
-  const words = randomWords(x.device, 2 * x.size, { seed, stream: kind });
-  const y = Tensor.empty(x.device, x.shape);
-  x.device.kernels.run(
-    "distort/noise",
-    { KIND: kind, WORKGROUP: flatWorkgroup },
-    { x: x.window(), words: words.window(), y: y.window() },
-    { count: x.size, amount },
-    flatGrid(x.device, x.size),
-    // Two uniform numbers (3); √(−2 ln u) · cos 2πv (6), its factor, the sum and the clamp (4)
-    { flops: (kind === "white" ? 13 : 3) * x.size },
-  );
-  words.dispose();
-  return y;
-}
-
-function curve(x: Tensor, middle: number): Tensor {
-  const y = Tensor.empty(x.device, x.shape);
-  overElements("distort/curve", {}, { x, y }, { middle }, {}, 6);
-  return y;
-}
-
-function pixelate(x: Tensor, share: number): Tensor {
-  const { device } = x;
-  const [, height, width, channels] = x.shape as [number, number, number, number];
-  const y = Tensor.empty(device, x.shape);
-  const small = (extent: number) => Math.max(1, Math.round(extent * share));
-  device.kernels.run(
-    "distort/pixelate",
-    { WORKGROUP: flatWorkgroup },
-    { x: x.window(), y: y.window() },
-    { height, width, channels, small_height: small(height), small_width: small(width) },
-    flatGrid(device, x.size),
-    { bytes: 4 * (small(height) * small(width) * channels + x.size) },
-  );
-  return y;
-}
-
-async function jpeg(x: Tensor, quality: number): Promise<Tensor> {
-  const [, height, width] = x.shape as [number, number, number, number];
-  const raw = { width, height, channels: 3 } as const;
-  const file = await sharp(await toBytes(x), { raw })
-    .jpeg({ quality })
-    .toBuffer();
-  return fromBytes(x.device, await sharp(file).raw().toBuffer(), height, width);
-}
-
-/** Samples of a picture as bytes, rounded to the nearest of 256 levels. */
-export async function toBytes(x: Tensor): Promise<Uint8Array> {
-  return Uint8Array.from(await x.read(), (value) => Math.round(Math.max(0, Math.min(1, value)) * 255));
-}
-
-/** Interleaved RGB bytes as a picture [1, H, W, 3] in [0, 1]. */
-export function fromBytes(device: Device, bytes: Uint8Array, height: number, width: number): Tensor {
-  return unpackRgb(device, bytes, height, width);
+/** @throws RangeError for a name that no distortion has */
+export function expectDistortion(name: string): asserts name is DistortionName {
+  if (!Object.hasOwn(distortions, name))
+    throw new RangeError(`There is no distortion ${JSON.stringify(name)}; choose of ${distortionNames.join(", ")}.`);
 }

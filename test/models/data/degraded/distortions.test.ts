@@ -2,11 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { Random } from "../../../../engine/random.ts";
 import { Tensor } from "../../../../engine/tensor.ts";
 import {
+  amountsOf,
   type DistortionName,
   distort,
-  distortionNames,
-  distortions,
   gaussianKernel,
+  usualDistortions,
 } from "../../../../models/data/degraded/distortions.ts";
 import { ssim } from "../../../../models/metrics/ssim.ts";
 import { relativeError } from "../../../engine/check.ts";
@@ -33,7 +33,7 @@ async function degraded(name: DistortionName, level: number, seed = 5) {
   return result;
 }
 
-describe.each(distortionNames)("%s", (name) => {
+describe.each(usualDistortions)("%s", (name) => {
   test("keeps shape and range, gets worse with the level, and depends on the seed alone", async () => {
     const similarities: number[] = [];
     for (let level = 1; level <= 5; level++) {
@@ -54,7 +54,7 @@ describe.each(distortionNames)("%s", (name) => {
 
 test("a Gaussian blur is the float64 correlation with replicated edges", async () => {
   const x = picture();
-  const deviation = distortions["gaussian-blur"].levels[1];
+  const deviation = amountsOf("gaussian-blur")[1];
   const kernel = gaussianKernel(deviation);
   const side = Math.sqrt(kernel.length);
   expect(side).toBe(5);
@@ -90,7 +90,7 @@ test("white noise on the GPU is Box-Muller of the host's random words", async ()
   const grey = Tensor.from(device, new Float32Array(300 * 3 * 4).fill(0.5), [1, 4, 300, 3]);
   const noisy = await distort(grey, "white-noise", 2, 1234);
   const data = await noisy.read();
-  const variance = distortions["white-noise"].levels[1];
+  const variance = amountsOf("white-noise")[1];
   const random = new Random(1234, "white");
   const expected = Float64Array.from({ length: data.length }, () => {
     const [first, second] = [random.word(), random.word()];
@@ -114,7 +114,7 @@ test("impulse noise hits the stated share of samples, half of them black", async
   const data = await noisy.read();
   const black = data.filter((value) => value === 0).length;
   const white = data.filter((value) => value === 1).length;
-  expect((black + white) / data.length / distortions["impulse-noise"].levels[4]).toBeWithin(0.97, 1.03);
+  expect((black + white) / data.length / amountsOf("impulse-noise")[4]).toBeWithin(0.97, 1.03);
   expect(black / (black + white)).toBeWithin(0.46, 0.54);
   for (const tensor of [grey, noisy]) tensor.dispose();
 });
@@ -129,7 +129,7 @@ test("curves pass through their points and a pixelated picture has blocks of one
   const dark = await distort(ramp, "darken", 3, 0);
   const data = await dark.read();
   expect(data[0]).toBeCloseTo(0, 6);
-  expect(data[12]).toBeCloseTo(0.5 - distortions.darken.levels[2] / 2, 6);
+  expect(data[12]).toBeCloseTo(0.5 - amountsOf("darken")[2] / 2, 6);
   expect(data[26]).toBeCloseTo(1, 6);
   const { data: coarse } = await degraded("pixelate", 5);
   expect(new Set(coarse).size).toBeLessThan(new Set(picture()).size / 5);
