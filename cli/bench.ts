@@ -7,6 +7,7 @@ import { type BindingRoof, bindingRoof } from "../engine/tune/binding-roof.ts";
 import { storeChoices } from "../engine/tune/choices.ts";
 import type { Roofs } from "../engine/tune/roofs.ts";
 import { methodStepBenchmarks } from "../models/bench/method-steps.ts";
+import { networkBenchmarks } from "../models/bench/networks.ts";
 import { replayBenchmark, trainingStepBenchmark, vitBenchmark } from "../models/bench/training-step.ts";
 import { commandRoofs, machineText, registerRoofs } from "./bench-roofs.ts";
 import { registerScoring } from "./bench-scoring.ts";
@@ -59,6 +60,7 @@ async function run(flags: BenchFlags): Promise<void> {
       ...transformerBenchmarks,
       ...pictureBenchmarks,
       ...[vitBenchmark, replayBenchmark, trainingStepBenchmark(batch, size)],
+      ...networkBenchmarks(batch, size),
       ...methodStepBenchmarks(),
     ],
     flags.match,

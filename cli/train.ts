@@ -65,7 +65,7 @@ interface TrainFlags extends FurtherPictures, TuningFlags {
   readonly ranked?: string;
   readonly out: string;
   readonly overwrite?: boolean;
-  readonly init?: string;
+  readonly init?: readonly string[];
   readonly from?: string;
   readonly resume?: string;
   readonly check: boolean;
@@ -114,7 +114,11 @@ function registerMethod(train: Command, method: Method): void {
     )
     .option("--out <folder>", "where models, checkpoint and report are written", `runs/${method.name}`)
     .option("--overwrite", "replace the run that the folder holds, which is otherwise left alone")
-    .option("--init <file>", "weights of the backbone, safetensors or PyTorch (.pth), with torchvision's names")
+    .option(
+      "--init <file>",
+      "weights of the backbone, safetensors or PyTorch (.pth), with torchvision's names; again for a further part of the network",
+      (file: string, before: readonly string[] = []) => [...before, file],
+    )
     .option("--from <file>", "go on from a model, such as the stage1.safetensors of an earlier run")
     .option("--resume <folder>", "continue an interrupted run; takes all options from its checkpoint")
     .option("--feature-folder <folder>", "where the output of frozen sections is kept (default: the user's cache)")

@@ -141,6 +141,11 @@ export abstract class Backbone implements Layer {
     return this.head;
   }
 
+  /** Every layer below the head, under the name that goes before those of its tensors. */
+  get namedLayers(): readonly NamedLayer[] {
+    return this.sections.flatMap(({ layers }) => layers);
+  }
+
   tensors(prefix: string): NamedTensor[] {
     return [...this.sections.flatMap(({ layers }) => layers), ...this.head].flatMap(([name, layer]) =>
       layer.tensors(join(prefix, name)),
@@ -179,8 +184,7 @@ export abstract class Backbone implements Layer {
 
   /** Every batch normalisation under its name. */
   norms(): [string, BatchNorm][] {
-    const layers = this.sections.flatMap((section) => section.layers);
-    return layers.flatMap(([prefix, layer]) => (layer instanceof ConvNorm ? layer.norms(prefix) : []));
+    return this.namedLayers.flatMap(([prefix, layer]) => (layer instanceof ConvNorm ? layer.norms(prefix) : []));
   }
 
   dispose(): void {

@@ -1,3 +1,4 @@
+import type { z } from "zod";
 import { type Benchmark, noise, time } from "../../engine/bench.ts";
 import { methods } from "../methods/index.ts";
 import { QualityNetwork } from "../networks/model.ts";
@@ -11,9 +12,13 @@ import { PictureInputs, strongInputs } from "../views/inputs.ts";
 const side = 96;
 const pictures = 8;
 
-/** One training step of every method that learns in one phase, with the views that it takes of 8 labelled and 8 unlabelled pictures. */
+/**
+ * One training step of every method that learns in one phase and needs no network of its own, with the views that it takes of 8 labelled and 8
+ * unlabelled pictures.
+ */
 export function methodStepBenchmarks(): Benchmark[] {
-  return methods.flatMap((method) => {
+  const plain = methods.filter(({ schema }) => (schema.shape["network"] as z.ZodType).parse(undefined) === "standard");
+  return plain.flatMap((method) => {
     const input = { backbone: "vit_tiny_patch16_224", crop: side, resize: side, optimiser: "adamw" };
     const sizes = "batch" in method.schema.shape ? { batch: pictures } : {};
     const options = method.options({ ...input, ...sizes } as never);

@@ -35,7 +35,7 @@ export function variantsOf({ name: recipe, folds, base, vary, grid, weights }: R
         );
       const phases = methodOf(settings.method).phases(optionsOf(settings, 0));
       if (phases.every(({ epochs }) => epochs === 0)) {
-        const names = phases.map(({ epochsOption }) => epochsOption).join(" and ");
+        const names = phases.flatMap(({ epochsOption }) => epochsOption ?? []).join(" and ");
         throw new RecipeError(`${names} are ${phases.length === 2 ? "both" : "all"} 0: nothing would be trained`);
       }
       return { name, changes, settings };

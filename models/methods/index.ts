@@ -9,6 +9,7 @@ import { flexMatch } from "./flexmatch/index.ts";
 import { freeMatch } from "./freematch/index.ts";
 import { kernelRidge } from "./kernel-ridge/index.ts";
 import { rankUp } from "./rankup/index.ts";
+import { reIqa } from "./reiqa/index.ts";
 import { simMatch } from "./simmatch/index.ts";
 import { softMatch } from "./softmatch/index.ts";
 import { supervised } from "./supervised/index.ts";
@@ -24,6 +25,7 @@ export {
   freeMatch,
   kernelRidge,
   rankUp,
+  reIqa,
   simMatch,
   softMatch,
   supervised,
@@ -44,4 +46,5 @@ export const methods: readonly Method[] = [
   crMatch,
   rankUp,
   kernelRidge,
+  reIqa,
 ];

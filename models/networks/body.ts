@@ -42,7 +42,7 @@ export interface Body extends Layer {
   readonly embeddingLength: number;
   /** What the pooled feature is normalised by, where it is. */
   readonly norm?: BatchNorm | undefined;
-  /** Normalised pictures [N, H, W, 3] → outputs. */
+  /** Pictures [N, H, W, 3], normalised as the backbone wants them → outputs. */
   forward(x: Tensor, pass: Pass): Outputs;
   /** Normalised pictures [N, H, W, 3] → what the frozen sections make of them in evaluation mode, a row each: [N, L]. */
   prefix(x: Tensor): Tensor;
@@ -50,13 +50,14 @@ export interface Body extends Layer {
   prefixMap(x: Tensor): Shape | undefined;
   /** {@link forward} from the rows that {@link prefix} gave. @param mapShape what {@link prefixMap} gave */
   forwardRows(rows: Tensor, mapShape: Shape | undefined, pass: Pass): Outputs;
-  /** Starts what the file has; see {@link InitReport}. Without it the backbone alone starts. @throws WeightsError as {@link Backbone.start} */
-  start?(file: WeightsFile): Promise<InitReport>;
+  /** Starts what the files have; see {@link InitReport}. Without it the backbone alone starts, from one file. @throws WeightsError as {@link Backbone.start} */
+  start?(files: readonly WeightsFile[]): Promise<InitReport>;
 }
 
 /** What a body is made with. */
 export interface BodyMaking {
   readonly device: Device;
+  /** What the options name; a body may make more of it, and say so as its own `backbone`. */
   readonly backbone: Backbone;
   readonly options: ModelOptions;
   /** Where weights are drawn from; without it they are 0, to be loaded. */

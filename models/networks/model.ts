@@ -15,6 +15,7 @@ import {
   type TensorToStore,
   writeSafetensors,
 } from "../../engine/weights/safetensors.ts";
+import { WeightsError, type WeightsFile } from "../../engine/weights/stored.ts";
 import { type Backbone, createBackbone, type InitReport } from "../backbones/index.ts";
 import { bodies } from "./bodies.ts";
 import type { Body, Outputs, Pass } from "./body.ts";
@@ -51,12 +52,12 @@ export class QualityNetwork implements Layer {
         drop: { rate: options.stochasticDepth, words: (branch: string) => this.#branchWords(branch) },
       }),
     });
-    this.backbone = backbone;
     this.#body = bodies[options.network].make({
       ...{ device, backbone, options, random },
       ...{ answerLength: this.answerLength, answerStart: this.head.start },
       dropped: (rows, training) => this.#dropped(rows, training),
     });
+    this.backbone = this.#body.backbone;
     nameTensors(this.tensors());
   }
 
@@ -168,12 +169,15 @@ export class QualityNetwork implements Layer {
 
   /**
    * Starts the backbone from a weights file with torchvision's names, safetensors or PyTorch's; the head stays fresh.
-   * @throws WeightsError as {@link openWeights} and the backbone's `start` say
+   * @param paths several where the network has parts that come from files of their own
+   * @throws WeightsError as {@link openWeights} and the backbone's `start` say, and for more files than the network has parts
    */
-  async start(path: string): Promise<InitReport> {
-    await using file = await openWeights(path);
-    const report = await (this.#body.start?.(file) ?? this.backbone.start(file));
-    return { ...report, lines: [...file.notes, ...report.lines] };
+  async start(...paths: readonly string[]): Promise<InitReport> {
+    await using opened = new AsyncDisposableStack();
+    const files: WeightsFile[] = [];
+    for (const path of paths) files.push(opened.use(await openWeights(path)));
+    const report = await (this.#body.start?.(files) ?? this.backbone.start(onlyOne(files)));
+    return { ...report, lines: [...files.flatMap(({ notes }) => notes), ...report.lines] };
   }
 
   tensors(prefix = ""): NamedTensor[] {
@@ -192,6 +196,13 @@ export class QualityNetwork implements Layer {
   freezeNorms(names: readonly string[]): void {
     for (const [name, norm] of this.backbone.norms()) if (names.includes(name)) norm.freeze();
   }
+}
+
+function onlyOne(files: readonly WeightsFile[]): WeightsFile {
+  const [first, second] = files;
+  if (second)
+    throw new WeightsError(`${first!.path} and ${second.path}: the backbone starts from one file; leave out the other`);
+  return first!;
 }
 
 /** Whether a tensor belongs to no backbone. */

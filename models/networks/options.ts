@@ -7,7 +7,7 @@ import { headNames } from "./heads.ts";
 const defaultLevels = { distribution: 100, classes: 5 } as const;
 
 /** Words of the option `network`. */
-export const networkNames = ["standard"] as const;
+export const networkNames = ["standard", "reiqa"] as const;
 
 export type NetworkName = (typeof networkNames)[number];
 
@@ -16,7 +16,15 @@ export const networkShape = {
   network: z
     .enum(networkNames)
     .default("standard")
-    .describe("what is made of the backbone's maps: a pooled feature, a shorter one and the answer (standard)"),
+    .describe(
+      "what is made of the backbone's maps: a pooled feature, a shorter one and the answer (standard); or the same of two such backbones, each of which sees a picture whole and at half its size (reiqa)",
+    ),
+  encoders: z
+    .enum(["both", "content", "quality"])
+    .default("both")
+    .describe(
+      "of the network reiqa: its backbones: one that sees pictures as it does elsewhere (content), one that sees them without normalisation (quality), or both. All count as one section",
+    ),
   backbone: z.enum(backboneNames).default("resnet18").describe("network below the head"),
   stages: z.number().int().min(1).max(4).default(4).describe("stages of a ResNet that are used, 1 to 4"),
   featureDepths: z
@@ -201,6 +209,16 @@ function expectClassOptions({ head, levels, classesBy, classEdges }: ModelOption
     throw new OptionError(`${said}: give each edge once, in ascending order`);
 }
 
+/** @throws OptionError when there are no encoders to choose among, or they cannot see a picture at half its size */
+function expectEncoders({ network, encoders, backbone }: ModelOptions): void {
+  if (network !== "reiqa" && encoders !== "both")
+    throw new OptionError(`\`encoders\` ${encoders}: the \`network\` ${network} has none; give \`network\` reiqa`);
+  if (network === "reiqa" && isTransformer({ backbone }))
+    throw new OptionError(
+      `\`backbone\` ${backbone}: the \`network\` reiqa sees pictures at two sizes, and vision transformers are made for one; give a convolutional one`,
+    );
+}
+
 /** @throws OptionError when options of a model do not go together */
 export function expectModelOptions(options: ModelOptions): void {
   if (options.head === "score" && options.levels !== defaultLevels.distribution) {
@@ -225,6 +243,7 @@ export function expectModelOptions(options: ModelOptions): void {
       `\`stages\` ${options.stages}: only ResNets can be cut to fewer stages, ${options.backbone} cannot`,
     );
   }
+  expectEncoders(options);
   if (options.stochasticDepth > 0 && !isTransformer(options)) {
     throw new OptionError(
       `\`stochasticDepth\` ${options.stochasticDepth}: only vision transformers leave branches out, ${options.backbone} cannot`,

@@ -11,7 +11,7 @@ import { Trunk } from "./trunk.ts";
  * Backbone → pooled feature → feature of length `embedding` → what the head is made from: m logits in the network of CPL-IQA (head: [U]
  * in detail; ReLU after the feature). With `embedding` 0 the last layer reads the pooled feature, as in NIMA and plain regressors.
  */
-class StandardBody implements Body {
+export class StandardBody implements Body {
   readonly backbone: Backbone;
   readonly norm: BatchNorm | undefined;
   readonly #trunk: Trunk;

@@ -84,6 +84,8 @@ export interface StepTask {
 
 /** What a method does in one phase of one training, with its state, which ends with the phase. */
 export interface PhaseRun extends StepTask {
+  /** Does all that the phase is for at once, in the place of its steps. */
+  solve?(): Promise<void>;
   /** @returns whether it did what is worth a checkpoint */
   beforeEpoch?(epoch: number): Promise<boolean>;
   /** Asked before the targets of a step. */
@@ -123,8 +125,8 @@ export interface Phase extends Omit<PlannedPhase, "stage"> {
   /** Words that can stand before "training", for logs and the record; a method of one phase calls it by its own title. */
   readonly name: string;
   readonly epochs: number;
-  /** Name of the option that says how many epochs it has; of 0 epochs it is left out. */
-  readonly epochsOption: string;
+  /** Name of the option that says how many epochs it has; of 0 epochs it is left out. Absent where none says so. */
+  readonly epochsOption?: string;
   /** Names of the options that say how large a batch is, in the order of `batch`. */
   readonly batchOptions: readonly string[];
   /** Names of further options that are read by this phase and no other but those that name them too. One that no phase names is read by all. */

@@ -8,7 +8,7 @@ import { strongWords } from "../views/strong.ts";
 const usbLastFactor = Math.cos((7 * Math.PI) / 16);
 
 /** Options of the steps. */
-const stepShape = {
+export const stepShape = {
   optimiser: z.enum(["adam", "adamw", "sgd"]).default("adam").describe("update rule"),
   schedule: z
     .enum(["constant", "cosine", "quarter-cosine", "step"])
@@ -54,7 +54,7 @@ const stepShape = {
 };
 
 /** Options of ranked copies. */
-const rankShape = {
+export const rankShape = {
   rankPairs: batch
     .default(32)
     .describe("with ranked copies: pairs of them, a better and a worse one, that each batch has beside its pictures"),

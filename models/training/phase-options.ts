@@ -14,12 +14,12 @@ export function phaseOptions(method: Method, options: TrainingOptions, index: nu
   const defaults = [...new Set(others.flatMap((phase) => [...named(phase)]))]
     .filter((name) => !own.has(name))
     .map((name) => [name, (method.schema.shape[name] as z.ZodType).parse(undefined)]);
-  const none = others.map(({ epochsOption }) => [epochsOption, 0]);
+  const none = others.flatMap(({ epochsOption }) => (epochsOption ? [[epochsOption, 0]] : []));
   return method.options({ ...options, ...Object.fromEntries(defaults), ...Object.fromEntries(none) } as never);
 }
 
 function named({ epochsOption, batchOptions, options = [] }: Phase): ReadonlySet<string> {
-  return new Set([epochsOption, ...batchOptions, ...options]);
+  return new Set([...(epochsOption ? [epochsOption] : []), ...batchOptions, ...options]);
 }
 
 /** Whether a phase learns from unlabelled pictures. */

@@ -196,6 +196,7 @@ export class Session {
   async #train(phase: Phase): Promise<void> {
     const position = this.#position;
     const run = this.#run!;
+    if (run.solve) return this.#solve(phase, run.solve);
     if (position.epoch < phase.epochs) expectFit(this.#stepper, this.#inputs, this.#options, phase, this.#data);
     for (; position.epoch < phase.epochs; position.epoch++, position.step = 0) {
       if (this.#hooks.signal?.aborted) await this.#interrupt();
@@ -206,6 +207,15 @@ export class Session {
       if (position.epoch + 1 < phase.epochs)
         await this.#checkpointAt({ stage: position.stage, epoch: position.epoch + 1, step: 0 });
     }
+  }
+
+  /** A phase without steps. */
+  async #solve(phase: Phase, solve: () => Promise<void>): Promise<void> {
+    if (this.#hooks.signal?.aborted) await this.#interrupt();
+    const clock = this.#clock(trainingOf(phase.name));
+    await solve();
+    clock();
+    this.#position.epoch = phase.epochs;
   }
 
   async #epoch(phase: Phase): Promise<void> {

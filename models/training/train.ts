@@ -34,8 +34,8 @@ import {
 } from "./training.ts";
 
 export interface TrainingStart {
-  /** Weights file for the backbone, safetensors or PyTorch, with torchvision's names. */
-  readonly init?: string;
+  /** Weights file for the backbone, safetensors or PyTorch, with torchvision's names; or those of several parts of a network. */
+  readonly init?: string | readonly string[];
   /** A model of an earlier run, such as the end of a stage 1. */
   readonly from?: string;
 }
@@ -79,7 +79,7 @@ export async function startTraining<Options extends TrainingOptions, Input>(
   const options = start.from ? asked : withClassEdges(asked, ratedByPeople(data.labelled), labelRange(data, asked));
   expectEnough(data, options, method.phases(options));
   method.expectData?.(data, options);
-  if (options.frozen > 0 && !start.init && !start.from) {
+  if (options.frozen > 0 && filesOf(start).length === 0 && !start.from) {
     throw new TrainingError(
       `\`frozen\` ${options.frozen}: without start weights the frozen sections would stay as they were drawn`,
       "give `init` or `from`, or leave `frozen` out",
@@ -144,8 +144,11 @@ async function startSession(
   const started = await startModel(device, data, options, start);
   const { model, notes = [] } = started;
   const { labelled, unlabelled, validation = [], test } = data;
-  const { init, from } = start;
-  const settings = { options, init: init && basename(init), from: from && basename(from) };
+  const { from } = start;
+  const init = filesOf(start)
+    .map((path) => basename(path))
+    .join(", ");
+  const settings = { options, ...(init && { init }), from: from && basename(from) };
   const run = runId({ parts: { labelled, unlabelled, validation, test }, settings });
   const card = { ...started.card, history: [...started.card.history, ...edgesSentence(started.card)], run };
   for (const line of [...card.history, ...notes]) hooks.log?.(line);
@@ -220,6 +223,7 @@ async function openInputs(
 /** Options that the shapes of a model's tensors and what they mean depend on. */
 const networkOptions = [
   "network",
+  "encoders",
   "backbone",
   "stages",
   "featureDepths",
@@ -255,12 +259,18 @@ function expectEnough(data: TrainingData, options: TrainingOptions, phases: read
     throw new TrainingError(`training needs at least 2 labelled pictures, found ${labelled.length}`);
 }
 
+function filesOf({ init = [] }: TrainingStart): readonly string[] {
+  return typeof init === "string" ? [init] : init;
+}
+
 /** Ends of Eq. 1. */
 function labelRange({ range, labelled }: TrainingData, options: Pick<TrainingOptions, "range">): MosRange {
   return options.range === "nominal" ? range : observedRange(ratedByPeople(labelled).map(({ mos }) => mos));
 }
 
-async function startModel(device: Device, data: TrainingData, options: TrainingOptions, { init, from }: TrainingStart) {
+async function startModel(device: Device, data: TrainingData, options: TrainingOptions, start: TrainingStart) {
+  const { from } = start;
+  const init = filesOf(start);
   const range = labelRange(data, options);
   if (from) {
     let own = options;
@@ -281,10 +291,10 @@ async function startModel(device: Device, data: TrainingData, options: TrainingO
   }
   const model = new QualityNetwork(device, options);
   const all = model.tensors().map(({ name }) => name);
-  if (!init) return { model, card: { options, range, history: ["all layers start fresh"], fresh: all } };
-  const report = await model.start(init);
+  if (init.length === 0) return { model, card: { options, range, history: ["all layers start fresh"], fresh: all } };
+  const report = await model.start(...init);
   // A card goes with the model wherever that goes, and says nothing of folders.
-  const lines = report.lines.map((line) => line.replaceAll(init, basename(init)));
+  const lines = report.lines.map((line) => init.reduce((text, path) => text.replaceAll(path, basename(path)), line));
   const fresh = all.filter((name) => report.fresh.has(name) || isOfHead(name));
   return { model, card: { options, range, history: [...lines, "the head starts fresh"], fresh } };
 }

@@ -76,15 +76,16 @@ def case(n, u, d, seed, kind, width, ridge):
     }
 
 
-print(
-    json.dumps(
-        {
-            "rbf, both chosen": case(24, 9, 5, 1, "rbf", 0, 0),
-            "rbf, width given": case(12, 4, 8, 2, "rbf", 1.5, 0),
-            "rbf, both given": case(15, 6, 4, 3, "rbf", 0.7, 0.02),
-            "linear, ridge chosen": case(20, 5, 6, 4, "linear", 0, 0),
-            "linear, fewer pictures than features": case(5, 3, 12, 5, "linear", 0, 0.5),
-            "two labelled pictures": case(2, 3, 3, 6, "rbf", 1, 0.1),
-        }
+if __name__ == "__main__":
+    print(
+        json.dumps(
+            {
+                "rbf, both chosen": case(24, 9, 5, 1, "rbf", 0, 0),
+                "rbf, width given": case(12, 4, 8, 2, "rbf", 1.5, 0),
+                "rbf, both given": case(15, 6, 4, 3, "rbf", 0.7, 0.02),
+                "linear, ridge chosen": case(20, 5, 6, 4, "linear", 0, 0),
+                "linear, fewer pictures than features": case(5, 3, 12, 5, "linear", 0, 0.5),
+                "two labelled pictures": case(2, 3, 3, 6, "rbf", 1, 0.1),
+            }
+        )
     )
-)

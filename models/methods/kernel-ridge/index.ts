@@ -2,14 +2,12 @@ import { z } from "zod";
 import { atLeastZero, OptionError, otherDefault } from "../../options.ts";
 import type { Method } from "../../training/method.ts";
 import { trainingOptions, trainingShape } from "../../training/options.ts";
-import { modelFile, TrainingError } from "../../training/training.ts";
+import { modelFile } from "../../training/training.ts";
+import { expectRegression } from "../parts/kernel-regression.ts";
 import { lossShape, rowLoss, withLoss } from "../parts/label-loss.ts";
 import { pseudoLabelled } from "../parts/pseudo-labelled.ts";
 import { expectPictures, unlabelledShape } from "../parts/with-unlabelled.ts";
 import { labelled } from "./label-step.ts";
-
-/** Labelled pictures at most: minutes and some hundred MB for the decomposition of their kernel. */
-const mostLabelled = 3000;
 
 const schema = z.strictObject({
   ...trainingShape,
@@ -78,10 +76,6 @@ export const kernelRidge: Method<KernelRidgeOptions, KernelRidgeOptionsInput> = 
   ],
   expectData(data, options) {
     expectPictures(data.unlabelled.length, "unlabelledBatch", options.unlabelledBatch);
-    const { length } = data.labelled;
-    if (length > mostLabelled)
-      throw new TrainingError(
-        `${length} labelled pictures: kernel ridge regression solves for ${mostLabelled} at most; give fewer, or train by another method such as cpl`,
-      );
+    expectRegression(data.labelled.length);
   },
 };

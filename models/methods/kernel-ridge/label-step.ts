@@ -8,8 +8,8 @@ import type { RunRecord } from "../../training/run-record.ts";
 import { TrainingError } from "../../training/training.ts";
 import { features } from "../../views/predict.ts";
 import type { PseudoLabels } from "../parts/batch-labels.ts";
+import { kernelRidge, type RegressionOptions } from "../parts/kernel-regression.ts";
 import { notePseudoLabels, qualitySentence } from "../parts/pseudo-labelled.ts";
-import { kernelRidge, type RegressionOptions } from "./regression.ts";
 
 export interface LabelStepOptions extends RegressionOptions, LabelOptions {
   readonly levels: number;

@@ -2,13 +2,14 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { backward, withoutGradients } from "../../../engine/autograd.ts";
 import type { Device } from "../../../engine/device/device.ts";
-import { fileShape, fromFileOrder, toFileOrder } from "../../../engine/nn/named.ts";
+import { toFileOrder } from "../../../engine/nn/named.ts";
 import { multiply } from "../../../engine/ops/arithmetic.ts";
 import { sum } from "../../../engine/ops/reduce.ts";
-import { sizeOf, Tensor } from "../../../engine/tensor.ts";
+import { Tensor } from "../../../engine/tensor.ts";
 import { type Backbone, MobileNetV2, ResNet, Vgg16 } from "../../../models/backbones/index.ts";
 import { formula, relativeError } from "../../engine/check.ts";
 import { sharedDevice } from "../../engine/device.ts";
+import { fill, noise } from "../noise.ts";
 
 interface Golden {
   readonly name: string;
@@ -34,36 +35,6 @@ const makers: Record<string, (device: Device) => ResNet | MobileNetV2 | Vgg16> =
   vgg16: (device) => new Vgg16(device, undefined, { classes, hidden: 16 }),
   vgg16_bn: (device) => new Vgg16(device, undefined, { classes, hidden: 16, batchNorm: true }),
 };
-
-/** See test/golden/backbones.py. */
-function noise(name: string, size: number): Float64Array {
-  let seed = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(name)) seed = Math.imul(seed ^ byte, 0x01000193);
-  const values = new Float64Array(size);
-  for (let i = 0; i < size; i++) {
-    let x = (Math.imul(i, 0x9e3779b1) + seed) | 0;
-    x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
-    x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
-    values[i] = (2 * ((x ^ (x >>> 16)) >>> 0)) / 2 ** 32 - 1;
-  }
-  return values;
-}
-
-function fill(net: Backbone, training: boolean): void {
-  for (const named of net.tensors("")) {
-    const shape = fileShape(named);
-    const size = sizeOf(shape);
-    const values = noise(named.name, size);
-    const amplitude = Math.sqrt(4.5 / (size / shape[0]!));
-    const value = (v: number) => {
-      if (shape.length > 1) return v * amplitude;
-      if (named.name.endsWith("running_var")) return 1 + v / 2;
-      if (named.name.endsWith("running_mean") || named.name.endsWith("bias")) return v / 10;
-      return (1 + v / 5) * (training && /(bn3|conv\.[23])\.weight$/.test(named.name) ? 0.3 : 1);
-    };
-    named.tensor.write(fromFileOrder(Float32Array.from(values, value), named));
-  }
-}
 
 function pictures(device: Device, side: number): Tensor {
   const values = noise("pictures", 2 * side * side * 3);
@@ -104,7 +75,7 @@ describe("stages, features and logits of torchvision in double precision", () =>
       const device = await sharedDevice();
       const made = makers[golden.name]!(device);
       net = made;
-      fill(made, golden.training);
+      fill(made.tensors(""), golden.training);
       const reads = device.scope(() =>
         withoutGradients(() => {
           const x = pictures(device, golden.side);
@@ -129,7 +100,7 @@ describe("a step of training as torchvision takes it in double precision", () =>
       const device = await sharedDevice();
       const made = makers[golden.name]!(device);
       net = made;
-      fill(made, golden.training);
+      fill(made.tensors(""), golden.training);
       const named = new Map(made.tensors("").map((tensor) => [tensor.name, tensor]));
       const reads = device.scope(() => {
         const logits = made.logits(pictures(device, golden.side), true);

@@ -244,11 +244,12 @@ describe("a phase that was trained before", () => {
     const phases = method.phases(method.options({} as never));
     if (phases.length === 1) expect(phases[0]!.name).toBe(method.title);
     for (const phase of phases) {
-      for (const name of [phase.epochsOption, ...phase.batchOptions, ...(phase.options ?? [])]) {
+      const { epochsOption } = phase;
+      for (const name of [...(epochsOption ? [epochsOption] : []), ...phase.batchOptions, ...(phase.options ?? [])]) {
         expect(common).toContain(name);
         expect(method.schema.shape[name]).toBeInstanceOf(z.ZodDefault);
       }
-      expect(phase.epochs).toBe(method.options({} as never)[phase.epochsOption as never]);
+      if (epochsOption) expect(phase.epochs).toBe(method.options({} as never)[epochsOption as never]);
     }
   });
 });

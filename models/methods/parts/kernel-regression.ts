@@ -1,4 +1,5 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
+import { TrainingError } from "../../training/training.ts";
 
 export type Kernel = "rbf" | "linear";
 
@@ -24,6 +25,19 @@ export interface Regression {
   readonly predictions: Float64Array;
   /** [U], 0 to 1: the share of its prior variance that the labels take away, with the function a Gaussian process. */
   readonly explained: Float64Array;
+  /** With the kernel linear: f(x) = constant + Σ_j weights_j x_j of features as they are given, [d]. */
+  readonly layer?: { readonly weights: Float64Array; readonly constant: number };
+}
+
+/** Labelled pictures at most: minutes and some hundred MB for the decomposition of their kernel. */
+export const mostLabelled = 3000;
+
+/** @throws TrainingError for more labelled pictures than that */
+export function expectRegression(labelled: number): void {
+  if (labelled <= mostLabelled) return;
+  throw new TrainingError(
+    `${labelled} labelled pictures: kernel ridge regression solves for ${mostLabelled} at most; give fewer, or train by another method such as cpl`,
+  );
 }
 
 /**
@@ -40,7 +54,7 @@ export function kernelRidge(
   { kernel, width, ridge }: RegressionOptions,
 ): Regression {
   const n = y.length;
-  const { rows, count } = standardised(features, d);
+  const { rows, count, mean, scale } = standardised(features, d);
   const candidates = kernel === "linear" ? [undefined] : width > 0 ? [width] : widths;
   let best: (LeaveOneOut & { readonly width: number | undefined; readonly parts: Parts }) | undefined;
   for (const candidate of candidates) {
@@ -70,7 +84,14 @@ export function kernelRidge(
       explained[start + j] = prior > 0 ? Math.min(1, Math.max(0, taken / prior)) : 1;
     });
   }
-  return { ...(chosen !== undefined && { width: chosen }), ridge: lambda, leftOut, predictions, explained };
+  const found = { ridge: lambda, leftOut, predictions, explained };
+  if (chosen !== undefined) return { ...found, width: chosen };
+  const weights = Float64Array.from(scale, (factor, j) => {
+    let sum = 0;
+    for (let i = 0; i < n; i++) sum += alpha[i]! * rows[i]![j]!;
+    return (sum * factor) / count;
+  });
+  return { ...found, layer: { weights, constant: constant - dot(weights, mean) } };
 }
 
 const block = 512;
@@ -161,8 +182,8 @@ function dot(a: Float64Array, b: Float64Array): number {
   return sum;
 }
 
-/** Rows whose columns have mean 0 and variance 1, those that do not vary 0; and how many vary, at least 1. */
-function standardised(features: Float32Array, d: number): { rows: Float64Array[]; count: number } {
+/** Rows whose columns have mean 0 and variance 1 (times `scale`), those that do not vary 0; and how many vary, at least 1. */
+function standardised(features: Float32Array, d: number) {
   const total = features.length / d;
   const [mean, variance] = [new Float64Array(d), new Float64Array(d)];
   features.forEach((value, at) => {
@@ -176,5 +197,5 @@ function standardised(features: Float32Array, d: number): { rows: Float64Array[]
   const rows = Array.from({ length: total }, (_, i) =>
     Float64Array.from({ length: d }, (_, j) => (features[i * d + j]! - mean[j]!) * scale[j]!),
   );
-  return { rows, count: Math.max(1, scale.filter((factor) => factor > 0).length) };
+  return { rows, mean, scale, count: Math.max(1, scale.filter((factor) => factor > 0).length) };
 }

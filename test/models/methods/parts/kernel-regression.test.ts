@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { kernelRidge, type RegressionOptions } from "../../../../models/methods/kernel-ridge/regression.ts";
+import { kernelRidge, type RegressionOptions } from "../../../../models/methods/parts/kernel-regression.ts";
 import { relativeError } from "../../../engine/check.ts";
 import golden from "../../../golden/ridge.json" with { type: "json" };
 
