@@ -7,6 +7,7 @@ import { openScorer } from "../models/scoring/scorer.ts";
 import { classResult } from "../models/training/class-results.ts";
 import { labelMos } from "../models/training/classes.ts";
 import { sameSplit } from "../models/training/run-id.ts";
+import { addClassicOptions, type ChosenClassic, type ClassicFlags, classicOf } from "./classic-options.ts";
 import {
   addDataOptions,
   addDecodingOptions,
@@ -18,6 +19,7 @@ import {
   tilesOption,
 } from "./data-options.ts";
 import { checkNumbersOption, deviceSource, memoryOption } from "./device.ts";
+import { evaluateClassic } from "./evaluate-classic.ts";
 import { modelOption, modelWords } from "./model-option.ts";
 import { outputFile } from "./output.ts";
 import { scoreColumns, scoreIn } from "./score-output.ts";
@@ -25,7 +27,7 @@ import { partNames } from "./split-part.ts";
 import { progress } from "./terminal.ts";
 import { printClasses, resultTable } from "./train.ts";
 
-interface EvaluateFlags extends DataOptions, DecodingOptions {
+interface EvaluateFlags extends DataOptions, DecodingOptions, ClassicFlags {
   readonly model: string;
   readonly split?: string;
   readonly part: string;
@@ -42,7 +44,7 @@ export function register(program: Command): void {
     .command("evaluate")
     .description("compare a model's scores with the MOS of a data set")
     .addOption(modelOption());
-  addDecodingOptions(addDataOptions(command))
+  addDecodingOptions(addDataOptions(addClassicOptions(command)))
     .option("--split <file>", "split.csv of a training run: evaluate on one part of it")
     .option("--any-split", "go on with a split that is not the model's")
     .option("--part <name>", "the part, with --split: labelled, unlabelled, validation or test", "test")
@@ -55,12 +57,12 @@ export function register(program: Command): void {
       if (!namesData(flags)) {
         command.error("error: --data and --csv are needed (or --data and --dataset)", { exitCode: 2 });
       }
-      await run(flags);
+      await run(flags, classicOf(flags, command));
     });
 }
 
-async function run(flags: EvaluateFlags): Promise<void> {
-  const predictions = flags.predictions && outputFile(flags.predictions, "--predictions");
+async function run(flags: EvaluateFlags, classic: ChosenClassic | undefined): Promise<void> {
+  const predictions = flags.predictions === undefined ? undefined : outputFile(flags.predictions, "--predictions");
   const dataset = await openDataset(flags, false);
   const chosen = flags.split ? await partNames(flags.split, flags.part) : undefined;
   const rated = ratedRows(dataset.rows);
@@ -74,6 +76,10 @@ async function run(flags: EvaluateFlags): Promise<void> {
     );
   }
   if (rows.length < 3) throw new Error(`only ${rows.length} rated pictures to evaluate on; at least 3 are needed`);
+  if (classic) {
+    await evaluateClassic({ ...flags, ...classic }, rows, predictions);
+    return;
+  }
   await using scorer = await openScorer({
     model: flags.model,
     device: deviceSource(flags),

@@ -38,8 +38,12 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
     load: () => import("./report.ts"),
   },
   score: {
-    summary: "score pictures with a trained model",
+    summary: "score pictures with a trained model, or by NIQE or BRISQUE",
     load: () => import("./score.ts"),
+  },
+  parameters: {
+    summary: "make the parameters of NIQE and BRISQUE, which score without a model",
+    load: () => import("./parameters.ts"),
   },
   label: {
     summary: "label a pool of pictures with a trained model, to train another on the labels",

@@ -3,9 +3,7 @@ import { GpuError } from "../engine/device/errors.ts";
 import { asText, printable } from "../models/data/files/file-name.ts";
 import { PictureError } from "../models/data/index.ts";
 import type { Score } from "../models/labels/score.ts";
-import type { ModelCard } from "../models/networks/model.ts";
 import type { ModelOptions } from "../models/networks/options.ts";
-import type { ScoredPicture } from "../models/scoring/scorer.ts";
 import { inFlags } from "./option-words.ts";
 import { type Output, standardOutput } from "./output.ts";
 import { runningOptions } from "./running.ts";
@@ -15,9 +13,10 @@ import { table } from "./terminal.ts";
 export type ScoreRow = { readonly path: string } & (Score | { readonly error: string });
 
 /** Names of the numbers of a score: those of every model, which has them or not, and those of one that tells classes. */
-export function scoreColumns({ head }: Pick<ModelOptions, "head">): (keyof Score)[] {
+export function scoreColumns(options?: Pick<ModelOptions, "head">): (keyof Score)[] {
+  if (!options) return ["score"];
   const classes = ["class", "classProbability"] as const;
-  return ["score", "standardDeviation", "confidence", ...(head === "classes" ? classes : [])];
+  return ["score", "standardDeviation", "confidence", ...(options.head === "classes" ? classes : [])];
 }
 
 /** The numbers of a score, in the order of their columns. */
@@ -29,6 +28,15 @@ export function scoreIn({ score, standardDeviation, confidence, class: best, cla
     ...(best !== undefined && { class: best }),
     ...(classProbability !== undefined && { classProbability }),
   };
+}
+
+/** What is to be known of all scores. */
+export interface ScoreScale {
+  /** Ends, the lower first; the upper one may be infinity. */
+  readonly range: readonly [number, number];
+  readonly lowerIsBetter?: boolean;
+  /** Of the model, where there is one. */
+  readonly options?: Pick<ModelOptions, "head">;
 }
 
 export type ScoreForm = "table" | "json" | "csv";
@@ -53,15 +61,15 @@ export class ScoreOutput {
   #next = 0;
   #hasHeader = false;
   #finished = false;
-  #card: Pick<ModelCard, "range" | "options"> | undefined;
+  #scale: ScoreScale | undefined;
 
   constructor(options: ScoreOutputOptions) {
     this.#options = options;
   }
 
-  /** Of the model; nothing is written before it is known. */
-  set card(card: Pick<ModelCard, "range" | "options">) {
-    this.#card = card;
+  /** Nothing is written before it is known. */
+  set scale(scale: ScoreScale) {
+    this.#scale = scale;
   }
 
   get rows(): readonly ScoreRow[] {
@@ -70,7 +78,7 @@ export class ScoreOutput {
 
   set(place: number, row: ScoreRow): void {
     this.#rows[place] = row;
-    if (!this.#streams || !this.#card) return;
+    if (!this.#streams || !this.#scale) return;
     const ready: ScoreRow[] = [];
     for (let next = this.#rows[this.#next]; next; next = this.#rows[++this.#next]) ready.push(next);
     this.#append(ready);
@@ -81,14 +89,15 @@ export class ScoreOutput {
     if (this.#finished) return;
     this.#finished = true;
     const rows = this.rows;
-    if (rows.length === 0 || !this.#card) return;
+    if (rows.length === 0 || !this.#scale) return;
     if (this.#streams) this.#append(this.#rows.slice(this.#next).filter((row) => row !== undefined));
     else this.#writeWhole(rows, interrupted);
   }
 
   #writeWhole(rows: readonly ScoreRow[], interrupted: boolean): void {
     const { sort, form, out } = this.#options;
-    const rank = (row: ScoreRow) => ("error" in row ? Number.NEGATIVE_INFINITY : row.score);
+    const sign = this.#scale?.lowerIsBetter ? -1 : 1;
+    const rank = (row: ScoreRow) => ("error" in row ? Number.NEGATIVE_INFINITY : sign * row.score);
     const ordered = sort ? rows.toSorted((a, b) => rank(b) - rank(a)) : rows;
     const text = this.#text(ordered, interrupted);
     try {
@@ -113,16 +122,17 @@ export class ScoreOutput {
   #text(rows: readonly ScoreRow[], interrupted: boolean): string {
     const { form, model } = this.#options;
     if (form === "csv") return this.#csv(rows, true);
-    if (form === "table") return scoreTable(rows, this.#card!);
-    const range = [...this.#card!.range];
+    if (form === "table") return scoreTable(rows, this.#scale!);
+    const { range, lowerIsBetter } = this.#scale!;
+    const direction = lowerIsBetter ? "lower is better" : "higher is better";
     const pictures = rows.map(({ path, ...row }) => ({ path: asText(path), ...row }));
     const ending = interrupted ? { interrupted } : {};
-    return `${JSON.stringify({ model, range, direction: "higher is better", ...ending, pictures }, null, 2)}\n`;
+    return `${JSON.stringify({ model, range, direction, ...ending, pictures }, null, 2)}\n`;
   }
 
   #csv(rows: readonly ScoreRow[], header: boolean): string {
-    const { range, options } = this.#card!;
-    const [low, high] = range;
+    const { range, options } = this.#scale!;
+    const [low, high] = range.map(endWords);
     const [score, ...others] = scoreColumns(options);
     const columns = ["path", score!, "low", "high", ...others, "error"];
     return stringify(
@@ -141,13 +151,15 @@ const tableColumns: Readonly<Record<keyof Score, readonly [heading: string, digi
   classProbability: ["of the class", 3],
 };
 
-function scoreTable(
-  rows: readonly ScoreRow[],
-  { range: [low, high], options }: Pick<ModelCard, "range" | "options">,
-): string {
+/** An end of a scale, which may have none. */
+const endWords = (end: number) => (Number.isFinite(end) ? String(end) : "");
+
+function scoreTable(rows: readonly ScoreRow[], { range, options, lowerIsBetter }: ScoreScale): string {
   const columns = scoreColumns(options);
+  const [low, high] = range.map(endWords);
+  const ends = `${high ? `${low}-${high}` : `from ${low}`}${lowerIsBetter ? ", lower is better" : ""}`;
   const withErrors = rows.some((row) => "error" in row);
-  const headings = columns.map((name) => (name === "score" ? `score (${low}-${high})` : tableColumns[name][0]));
+  const headings = columns.map((name) => (name === "score" ? `score (${ends})` : tableColumns[name][0]));
   const cells = rows.map((row) => {
     const score: Partial<Score> = "error" in row ? {} : row;
     const numbers = columns.map((name) => score[name]?.toFixed(tableColumns[name][1]) ?? "");
@@ -157,7 +169,7 @@ function scoreTable(
 }
 
 /** A result of the scorer as a row; the error leaves out the path, which the row has. */
-export function rowOf(path: string, result: ScoredPicture): ScoreRow {
+export function rowOf(path: string, result: Score | { readonly error: Error }): ScoreRow {
   return "error" in result ? { path, error: errorWords(result.error) } : { path, ...scoreIn(result) };
 }
 

@@ -1,5 +1,8 @@
 import type { Command } from "commander";
+import type { ClassicScored } from "../models/classic/index.ts";
+import type { PictureSource } from "../models/scoring/picture-source.ts";
 import { openScorer, type ScoredPicture } from "../models/scoring/scorer.ts";
+import { addClassicOptions, type ChosenClassic, type ClassicFlags, classicOf, openClassic } from "./classic-options.ts";
 import { addDecodingOptions, type DecodingOptions, decodingOf, tilesOption } from "./data-options.ts";
 import { addTuningOptions, checkNumbersOption, deviceSource, memoryOption, type TuningFlags } from "./device.ts";
 import { beforeEnd } from "./interrupt.ts";
@@ -9,7 +12,7 @@ import { rowOf, type ScoreForm, ScoreOutput } from "./score-output.ts";
 import { askedPictures } from "./score-pictures.ts";
 import { progress } from "./terminal.ts";
 
-interface ScoreFlags extends TuningFlags, DecodingOptions {
+interface ScoreFlags extends TuningFlags, DecodingOptions, ClassicFlags {
   readonly model: string;
   readonly json?: boolean;
   readonly csv?: boolean;
@@ -23,7 +26,7 @@ interface ScoreFlags extends TuningFlags, DecodingOptions {
 export function register(program: Command): void {
   const score = program
     .command("score")
-    .description("score pictures; higher is better")
+    .description("score pictures; higher is better, but for some formulas")
     .argument("<pictures...>", "files, folders (searched with their subfolders) or globs; - for standard input")
     .addOption(modelOption())
     .option("--json", "print one JSON document")
@@ -34,8 +37,8 @@ export function register(program: Command): void {
     .option(...checkNumbersOption)
     .option(...memoryOption)
     .addHelpText("after", notes)
-    .action((words: string[], flags: ScoreFlags) => run(words, flags, formOf(flags, score)));
-  addTuningOptions(addDecodingOptions(score));
+    .action((words: string[], flags: ScoreFlags) => run(words, flags, formOf(flags, score), classicOf(flags, score)));
+  addTuningOptions(addDecodingOptions(addClassicOptions(score)));
 }
 
 const notes = `
@@ -58,11 +61,16 @@ function formOf({ json, csv, out }: ScoreFlags, command: Command): ScoreForm {
   return asked ?? (named as ScoreForm | undefined) ?? (out === undefined ? "table" : "csv");
 }
 
-async function run(words: string[], flags: ScoreFlags, form: ScoreForm): Promise<void> {
+async function run(words: string[], flags: ScoreFlags, form: ScoreForm, classic?: ChosenClassic): Promise<void> {
   const out = flags.out === undefined ? standardOutput : outputFile(flags.out, "--out");
   const asked = await askedPictures(words, (text) => console.error(`note: ${text}`));
   if (asked.length === 0) throw new Error("there is no picture to score");
-  const output = new ScoreOutput({ form, out, sort: flags.sort === true, model: modelWords(flags.model) });
+  const output = new ScoreOutput({
+    form,
+    out,
+    sort: flags.sort === true,
+    model: classic?.method ?? modelWords(flags.model),
+  });
   const bar = progress("scoring", asked.length);
   const finish = (interrupted: boolean) => {
     bar.stop();
@@ -82,14 +90,8 @@ async function run(words: string[], flags: ScoreFlags, form: ScoreForm): Promise
   }
 
   async function scoreAll(): Promise<void> {
-    await using scorer = await openScorer({
-      model: flags.model,
-      device: deviceSource(flags),
-      ...decodingOf(flags),
-      onNote: (note) => console.error(`note: ${note}`),
-      ...(flags.tiles !== undefined && { tiles: flags.tiles }),
-    });
-    output.card = scorer.card;
+    await using scorer = await opened(flags, classic);
+    output.scale = scorer.scale;
     const places: number[] = [];
     asked.forEach(({ path, leftOut }, place) => {
       if (leftOut === undefined) places.push(place);
@@ -99,16 +101,35 @@ async function run(words: string[], flags: ScoreFlags, form: ScoreForm): Promise
       }
     });
     const sources = places.map((place) => (asked[place]!.piped ? process.stdin : asked[place]!.path));
-    const onResult = (result: ScoredPicture) => {
+    const onResult = (result: ScoredPicture | ClassicScored) => {
       const place = places[result.index]!;
       output.set(place, rowOf(asked[place]!.path, result));
       bar.advance();
     };
     try {
-      for await (const _ of scorer.scoreMany(sources, { onResult }));
+      for await (const _ of scorer.scoreMany(sources, onResult));
     } finally {
       // Before anything waits for a device that may be gone.
       finish(false);
     }
   }
+}
+
+/** What scores pictures: a model, or a formula. */
+async function opened(flags: ScoreFlags, classic: ChosenClassic | undefined) {
+  const device = deviceSource(flags);
+  if (classic) return openClassic({ ...flags, ...classic }, device);
+  const scorer = await openScorer({
+    model: flags.model,
+    device,
+    ...decodingOf(flags),
+    onNote: (note) => console.error(`note: ${note}`),
+    ...(flags.tiles !== undefined && { tiles: flags.tiles }),
+  });
+  return {
+    scale: scorer.card,
+    scoreMany: (sources: Iterable<PictureSource>, onResult: (result: ScoredPicture) => void) =>
+      scorer.scoreMany(sources, { onResult }),
+    [Symbol.asyncDispose]: () => scorer.close(),
+  };
 }

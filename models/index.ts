@@ -15,6 +15,7 @@ export {
   ViT,
   type VitOptions,
 } from "./backbones/index.ts";
+export * from "./classic/index.ts";
 export * from "./data/index.ts";
 export { LABEL_MODES, type LabelMode } from "./labels/labels.ts";
 export {

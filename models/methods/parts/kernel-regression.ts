@@ -55,16 +55,8 @@ export function kernelRidge(
 ): Regression {
   const n = y.length;
   const { rows, count, mean, scale } = standardised(features, d);
-  const candidates = kernel === "linear" ? [undefined] : width > 0 ? [width] : widths;
-  let best: (LeaveOneOut & { readonly width: number | undefined; readonly parts: Parts }) | undefined;
-  for (const candidate of candidates) {
-    const parts = decomposed(kernelMatrix(rows.slice(0, n), rows.slice(0, n), count, candidate), y);
-    for (const lambda of ridge > 0 ? [ridge] : ridges) {
-      const found = leaveOneOut(parts, y, lambda);
-      if (!best || found.error < best.error) best = { ...found, width: candidate, parts };
-    }
-  }
-  const { alpha, constant, leftOut, lambda, parts, width: chosen } = best!;
+  const fit = fitKernelRidge(rows.slice(0, n), count, y, { kernel, width, ridge });
+  const { alpha, constant, leftOut, lambda, parts, width: chosen } = fit;
   const unlabelled = rows.length - n;
   const predictions = new Float64Array(unlabelled);
   const explained = new Float64Array(unlabelled);
@@ -95,6 +87,34 @@ export function kernelRidge(
 }
 
 const block = 512;
+
+/** A function of {@link kernelRidge} as it was chosen, with what it is made of. */
+export interface KernelFit extends LeaveOneOut {
+  readonly width: number | undefined;
+  readonly parts: Parts;
+}
+
+/**
+ * Chooses and fits f(x) = constant + Σ_i alpha_i k(x_i, x), as {@link kernelRidge} says.
+ * @param rows [n, d], on one scale @param count D, of which k is made
+ */
+export function fitKernelRidge(
+  rows: readonly Float64Array[],
+  count: number,
+  y: readonly number[],
+  { kernel, width, ridge }: RegressionOptions,
+): KernelFit {
+  const candidates = kernel === "linear" ? [undefined] : width > 0 ? [width] : widths;
+  let best: KernelFit | undefined;
+  for (const candidate of candidates) {
+    const parts = decomposed(kernelMatrix(rows, rows, count, candidate), y);
+    for (const lambda of ridge > 0 ? [ridge] : ridges) {
+      const found = leaveOneOut(parts, y, lambda);
+      if (!best || found.error < best.error) best = { ...found, width: candidate, parts };
+    }
+  }
+  return best!;
+}
 
 /** K = V diag(values) Vᵀ, and y and 1 in its terms. */
 interface Parts {

@@ -1,0 +1,99 @@
+import { describe, expect, test } from "bun:test";
+import { unpackRgb } from "../../../engine/ops/pictures/image.ts";
+import { brisqueFeatures, brisqueOf } from "../../../models/classic/brisque.ts";
+import { gamma } from "../../../models/classic/generalised-gaussian.ts";
+import { niqe, niqeBlocks, niqeOf } from "../../../models/classic/niqe.ts";
+import type { BrisqueParameters, NiqeParameters } from "../../../models/classic/parameters.ts";
+import { sharedDevice } from "../../engine/device.ts";
+import { golden, madePicture } from "./pictures.ts";
+
+interface Case {
+  readonly kind: string;
+  readonly height: number;
+  readonly width: number;
+  readonly brisque: readonly (number | null)[];
+  readonly brisqueScore: number;
+  readonly niqe?: readonly (number | null)[];
+  readonly niqeScore?: number;
+  readonly sharpness?: readonly number[];
+}
+
+const device = await sharedDevice();
+const cases = golden<Case[]>("classic").map((each) => [`${each.kind} ${each.height} x ${each.width}`, each] as const);
+const index = [...Array(36).keys()];
+
+/** As parameters() and svr() of test/golden/classic.py. */
+const niqeParameters: NiqeParameters = {
+  method: "niqe",
+  mean: index.map((i) => 0.4 + 0.3 * Math.cos(1.7 * i)),
+  covariance: index.map((i) => index.map((j) => 0.2 * Math.exp(-Math.abs(i - j) / 5))),
+};
+const machine: BrisqueParameters = {
+  method: "brisque",
+  range: [0, 100],
+  lowerIsBetter: true,
+  minimum: index.map(() => -1),
+  maximum: index.map(() => 3),
+  gamma: 0.05,
+  offset: -12,
+  coefficients: [0, 1, 2, 3, 4].map((k) => 20 * Math.cos(k)),
+  vectors: [0, 1, 2, 3, 4].map((k) => index.map((i) => 0.6 * Math.sin(k + 0.4 * i))),
+};
+
+/** Shapes are taken from a table of steps of 0.001, so that the nearest may be the next one; `worst` is relative to what is above 1. */
+function expectFeatures(found: readonly number[], expected: readonly (number | null)[], worst: number) {
+  expect(found.map(Number.isNaN)).toEqual(expected.map((value) => value === null));
+  const errors = found.flatMap((value, k) => {
+    const wanted = expected[k];
+    return wanted == null ? [] : [Math.abs(value - wanted) / Math.max(1, Math.abs(wanted))];
+  });
+  expect(Math.max(0, ...errors)).toBeLessThan(worst);
+}
+
+describe("equal to float64", () => {
+  test.each(cases.filter(([, { niqe }]) => niqe))("NIQE: %s", async (_, { kind, height, width, ...expected }) => {
+    using picture = madePicture(device, kind, height, width);
+    const { features, sharpness } = await niqeBlocks(picture, true);
+    expectFeatures(features.flat(), expected.niqe!, 2e-3);
+    expect(Math.abs((await niqe(picture, niqeParameters)) / expected.niqeScore! - 1)).toBeLessThan(2e-3);
+    sharpness!.forEach((value, block) => {
+      expect(Math.abs(value - expected.sharpness![block]!)).toBeLessThan(1e-4 * (1 + value));
+    });
+  });
+
+  test.each(cases)("BRISQUE: %s", async (_, { kind, height, width, ...expected }) => {
+    using picture = madePicture(device, kind, height, width);
+    const features = await brisqueFeatures(picture);
+    expectFeatures(features, expected.brisque, 2e-3);
+    expect(Math.abs(brisqueOf(features, machine) - expected.brisqueScore)).toBeLessThan(0.01);
+  });
+});
+
+test("scores are the same bits again, whatever was scored before", async () => {
+  const scores: number[] = [];
+  for (const seed of [1, 2, 1]) {
+    using picture = madePicture(device, "waves", 193, 291, seed);
+    scores.push(await niqe(picture, niqeParameters), brisqueOf(await brisqueFeatures(picture), machine));
+  }
+  expect(scores.slice(4)).toEqual(scores.slice(0, 2));
+  expect(scores[2]).not.toBe(scores[0]);
+});
+
+test("a flat picture has no NIQE, and small ones are refused with what they need", async () => {
+  using flat = madePicture(device, "constant", 100, 200);
+  expect(await niqe(flat, niqeParameters)).toBeNaN();
+  expect(niqeOf([], niqeParameters)).toBeNaN();
+  using small = madePicture(device, "waves", 95, 300);
+  await expect(niqe(small, niqeParameters)).rejects.toThrow("at least 96 x 96 pixels, this one has 300 x 95");
+  using tiny = madePicture(device, "waves", 40, 15);
+  await expect(brisqueFeatures(tiny)).rejects.toThrow("at least 16 x 16 pixels, this one has 15 x 40");
+  using black = unpackRgb(device, new Uint8Array(3 * 20 * 20), 20, 20);
+  expect((await brisqueFeatures(black)).some(Number.isNaN)).toBe(true);
+});
+
+test("Γ is right from the least argument to the greatest that a fit needs", () => {
+  expect(gamma(1)).toBeCloseTo(1, 13);
+  expect(gamma(0.5)).toBeCloseTo(Math.sqrt(Math.PI), 13);
+  expect(gamma(15) / 87178291200 - 1).toBeCloseTo(0, 12);
+  expect(gamma(0.1)).toBeCloseTo(9.513507698668732, 11);
+});
