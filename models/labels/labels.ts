@@ -1,5 +1,6 @@
 import { checkRange, type MosRange } from "../data/range.ts";
 import { maximumEntropyShape, normalShape, oneHot } from "./label-shapes.ts";
+import { opinionShape, pqrDeviation } from "./opinion-labels.ts";
 
 /** Lowest score of the common scale of Eq. 1. */
 export const LOWEST = 1;
@@ -17,11 +18,27 @@ export const HIGHEST = 100;
  * - `onehot5`: one-hot on one of five levels by five equal intervals of the scale (Q-Align), with m = 5 alone. Level i, from
  *   1, takes 1 + 99 (i − 1) / 5 < y ≤ 1 + 99 i / 5, and the first the lowest score too. The expectation over the levels
  *   1, 25.75, … 100 is an even stretch of that over the intervals' centres
+ * - `pqr`: normal density at the middles of m equal intervals of the scale, p_j ∝ exp(−64 (s − (j − ½)/m)²) with the score as a share
+ *   s of the scale (PQR, Zeng et al. 2018, with m = 5). The paper reads scores by a support vector machine; here the expectation is
+ *   taken, which for the labels is up to 9.5 of 99 off, in the order of the scores
+ * - `deqa`: normal with the deviation of the opinions on each picture, its sum and mean kept ({@link opinionShape}); without one
+ *   `adjacent`
+ * - `histogram`: the grades that were given of each picture (`gradesOnScores`); of a score without them `adjacent`
  */
 export type LabelMode = (typeof LABEL_MODES)[number];
 
 /** Every label mode, the default first. */
-export const LABEL_MODES = ["adjacent", "minent", "nearest", "gauss", "maxent", "onehot5"] as const;
+export const LABEL_MODES = [
+  "adjacent",
+  "minent",
+  "nearest",
+  "gauss",
+  "maxent",
+  "onehot5",
+  "pqr",
+  "deqa",
+  "histogram",
+] as const;
 
 /** Levels of the score set that the mode `onehot5` is for. */
 export const ONE_HOT_LEVELS = 5;
@@ -34,6 +51,8 @@ export interface ConvertOptions {
   readonly levels?: number;
   /** Standard deviation of the mode `gauss`, on the scale [1, 100]. @default 10 */
   readonly deviation?: number;
+  /** Of the opinions on each picture, for the mode `deqa`, on the same scale; a score without one is interpolated. */
+  readonly deviations?: readonly (number | undefined)[] | undefined;
 }
 
 // Scores closer than this to a member of the score set, in bins, count as that member; ties are decided with the same
@@ -90,7 +109,7 @@ export function scoreSet(levels: number): Float64Array {
  * end of the scale (y = 50.5, m = 100 → 0.99 at 50, 0.01 at 100); `nearest` rounds half a bin upwards; `onehot5` takes the
  * lower of two levels.
  * @param score on the common scale [1, 100]
- * @param deviation standard deviation of the mode `gauss`, on the same scale
+ * @param deviation standard deviation of the mode `gauss` or, of the opinions, of `deqa`, on the same scale
  * @returns [levels], sums to 1
  * @throws RangeError when the score is outside [1, 100] or not a number, levels is wrong or not 5 with `onehot5`, or the
  * deviation is not positive
@@ -98,7 +117,7 @@ export function scoreSet(levels: number): Float64Array {
  * Source: CPL-IQA (ICML 2025), Eq. 2. The entropy is concave, so its minimum lies on a vertex of the polytope of
  * distributions with the given mean: at most two scores, of which one neighbours y and one is an end of the scale.
  */
-export function convertScore(score: number, mode: LabelMode, levels: number, deviation = 10): Float64Array {
+export function convertScore(score: number, mode: LabelMode, levels: number, deviation?: number): Float64Array {
   checkLevels(levels);
   checkScore(score);
   const last = levels - 1;
@@ -107,12 +126,19 @@ export function convertScore(score: number, mode: LabelMode, levels: number, dev
   const isMember = Math.abs(between(last) - rounded) < SLACK;
   const position = isMember ? rounded : between(last);
   switch (mode) {
+    case "deqa":
+    case "histogram": {
+      const ofLevels = mode === "deqa" && deviation !== undefined ? (deviation * last) / (HIGHEST - LOWEST) : 0;
+      return opinionShape(levels, position, ofLevels) ?? convertScore(score, "adjacent", levels);
+    }
+    case "pqr":
+      return normalShape(classCentres(levels), score, pqrDeviation(HIGHEST - LOWEST));
     case "adjacent":
     case "minent":
     case "nearest":
       return isMember ? oneHot(levels, rounded) : betweenMembers(position, mode, levels);
     case "gauss":
-      return normalShape(scoreSet(levels), score, deviation);
+      return normalShape(scoreSet(levels), score, deviation ?? 10);
     case "maxent":
       return maximumEntropyShape(levels, position);
     case "onehot5":
@@ -195,10 +221,13 @@ function betweenMembers(position: number, mode: "adjacent" | "minent" | "nearest
  * @throws RangeError as `convertScore`
  */
 export function convert(scores: ArrayLike<number>, options: ConvertOptions = {}): Float32Array {
-  const { mode = "adjacent", levels = 100, deviation } = options;
+  const { mode = "adjacent", levels = 100, deviation, deviations = [] } = options;
   checkLevels(levels);
   const labels = new Float32Array(scores.length * levels);
-  for (let i = 0; i < scores.length; i++) labels.set(convertScore(scores[i]!, mode, levels, deviation), i * levels);
+  for (let i = 0; i < scores.length; i++) {
+    const own = mode === "deqa" ? deviations[i] : deviation;
+    labels.set(convertScore(scores[i]!, mode, levels, own), i * levels);
+  }
   return labels;
 }
 

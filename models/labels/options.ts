@@ -4,7 +4,10 @@ import { LABEL_MODES, ONE_HOT_LEVELS } from "./labels.ts";
 
 /** Options that say how a mean opinion score becomes a label. */
 export const labelShape = {
-  labelMode: z.enum(LABEL_MODES).default("adjacent").describe("how a score becomes a distribution (Eq. 2)"),
+  labelMode: z
+    .enum(LABEL_MODES)
+    .default("adjacent")
+    .describe("how a score, or what is known of the opinions, becomes a distribution (Eq. 2)"),
   labelDeviation: positive
     .default(10)
     .describe("with the label mode gauss: standard deviation of a label, on the scale 1 to 100"),

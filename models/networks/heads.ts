@@ -26,8 +26,16 @@ export interface Head {
   readonly score: (answer: ArrayLike<number>, range: MosRange) => Score;
   /** How much of an answer lies below a place of the scale, 0 to 1; absent where answers are no probabilities. */
   readonly shareBelow?: (answer: ArrayLike<number>, at: number) => number;
-  /** Labels [n, length], row-major, of scores on [1, 100]. @throws RangeError when one lies outside */
-  readonly labels: (scores: readonly number[], options: LabelOptions & { readonly levels: number }) => Float32Array;
+  /**
+   * Labels [n, length], row-major, of scores on [1, 100].
+   * @param deviations of the opinions on each, same units, for the label mode that takes them
+   * @throws RangeError when a score lies outside
+   */
+  readonly labels: (
+    scores: readonly number[],
+    options: LabelOptions & { readonly levels: number },
+    deviations?: readonly (number | undefined)[],
+  ) => Float32Array;
 }
 
 /** What heads have in common whose last layer gives logits. @param members scores on [1, 100] that the entries stand for */
@@ -77,8 +85,11 @@ export const heads = {
     ...ofProbabilities(scoreSet),
     score: scoreOf,
     shareBelow: cumulativeShare,
-    labels: (scores, { labelMode: mode, levels, labelDeviation: deviation }) =>
-      convert(scores, { mode, levels, deviation }),
+    labels: (
+      scores,
+      { labelMode: mode, levels, labelDeviation: deviation },
+      deviations?: readonly (number | undefined)[],
+    ) => convert(scores, { mode, levels, deviation, deviations }),
   },
   /** A score [N, 1], as a share of the scale; it may lie a little beyond the ends. */
   score: {

@@ -3,6 +3,10 @@
 gauss:   normal density at the scores by scipy.stats, divided by its sum.
 maxent:  the maximum of the entropy under its two constraints, by its dual: min over t of log sum exp(t M) - t y (SciPy);
          for small sets also by a solver that knows only entropy and constraints (SLSQP).
+pqr:     exp(-64 (s - a)^2) at the middles a of equal intervals of 0..1, divided by its sum, in NumPy.
+deqa:    normal density at the levels, or with a deviation below half a level the mass within half of each (scipy.stats), then
+         alpha p + beta with the sum and the mean of the label by a 2x2 system (numpy.linalg), clipped at 0 and divided by its
+         sum; interpolated between neighbours with a deviation below 0.2 levels or a mean that is off by more than 0.1.
 onehot5: the level i with lo + (i-1)/5 (hi-lo) < s <= lo + i/5 (hi-lo), in exact arithmetic.
 
 Run from this folder:  python3 labels.py > labels.json
@@ -63,9 +67,37 @@ def onehot5(mos, lo, hi):
     return 1
 
 
+def pqr(y, levels):
+    anchors = (np.arange(levels) + 0.5) / levels
+    p = np.exp(-64 * ((y - 1) / 99 - anchors) ** 2)
+    return p / p.sum()
+
+
+def deqa(y, levels, deviation):
+    """deviation on 1..100. Levels are counted from 1."""
+    level = np.arange(1, levels + 1)
+    per = (levels - 1) / 99
+    mean, sd = 1 + (y - 1) * per, deviation * per
+    below = min(int(mean), levels - 1)
+    neighbours = np.where(level == below, below + 1 - mean, np.where(level == below + 1, mean - below, 0.0))
+    if sd < 0.2:
+        return neighbours
+    normal = stats.norm(mean, sd)
+    raw = normal.pdf(level) if sd >= 0.5 else normal.cdf(level + 0.5) - normal.cdf(level - 0.5)
+    raw = raw / raw.sum()
+    if abs(raw @ level - (levels + 1) / 2) < 1e-12:
+        p = raw
+    else:
+        alpha, beta = np.linalg.solve([[raw.sum(), levels], [raw @ level, level.sum()]], [1, mean])
+        p = alpha * raw + beta
+    p = np.maximum(p, 0)
+    p = p / p.sum()
+    return p if abs(p @ level - mean) <= 0.1 else neighbours
+
+
 rng = np.random.default_rng(20251121)
 scores = [1, 1.003, 2.5, 20, 40.0001, 50, 50.5, 88.75, 99.9, 100, *np.round(rng.uniform(1, 100, 4), 6)]
-cases = {"gauss": [], "maxent": [], "solver": [], "onehot5": []}
+cases = {"gauss": [], "maxent": [], "solver": [], "onehot5": [], "pqr": [], "deqa": []}
 for levels, deviations in ((100, (10, 3)), (20, (10, 2.5)), (5, (10, 25))):
     for y in map(float, scores):
         for deviation in deviations:
@@ -75,6 +107,12 @@ for levels, deviations in ((100, (10, 3)), (20, (10, 2.5)), (5, (10, 25))):
             cases["maxent"].append({"score": y, "levels": levels, "label": maxent(y, levels).tolist()})
             if levels <= 20 and 2 < y < 99:
                 cases["solver"].append({"score": y, "levels": levels, "label": maxent_by_solver(y, levels).tolist()})
+for levels in (5, 10):
+    for y in map(float, scores):
+        cases["pqr"].append({"score": y, "levels": levels, "label": pqr(y, levels).tolist()})
+        for deviation in (0, 0.9, 4.8, 10, 12.5, 18.4, 40):
+            p = deqa(y, levels, deviation)
+            cases["deqa"].append({"score": y, "levels": levels, "deviation": deviation, "label": p.tolist()})
 for lo, hi in ((1, 5), (0, 100), (-3, 4)):
     # Every boundary, and beside it.
     for i in range(6):

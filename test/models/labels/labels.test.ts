@@ -174,6 +174,34 @@ describe(`other labels, golden values from SciPy ${golden.scipy}`, () => {
     }
   });
 
+  test("pqr is the normal density at the middles of equal intervals; its expectation keeps the order of the scores", () => {
+    for (const { score, levels, label } of golden.cases.pqr)
+      expect(worst(convertScore(score, "pqr", levels), label)).toBeLessThan(1e-13);
+    const read = Array.from({ length: 100 }, (_, i) => expectation(convertScore(i + 1, "pqr", 5)));
+    for (let i = 1; i < 100; i++) expect(read[i]! - read[i - 1]!).toBeGreaterThan(0);
+    expect(Math.max(...read.map((found, i) => Math.abs(found - i - 1)))).toBeLessThan(9.5);
+  });
+
+  test("deqa is the opinions' normal with sum and mean kept, interpolated where it cannot be", () => {
+    const ways = new Set<boolean>();
+    for (const { score, levels, deviation, label } of golden.cases.deqa) {
+      const found = convertScore(score, "deqa", levels, deviation);
+      expect(worst(found, label)).toBeLessThan(1e-12);
+      expect(Math.abs(expectation(found) - score)).toBeLessThanOrEqual((0.1 * 99) / (levels - 1) + 1e-9);
+      ways.add(worst(found, [...convertScore(score, "adjacent", levels)]) < 1e-12);
+    }
+    expect(ways.size).toBe(2);
+    // Well inside the scale nothing is clipped: the deviation is that of the opinions.
+    expect(standardDeviation(convertScore(47, "deqa", 10, 13))).toBeCloseTo(13, 0);
+    expect([...convertScore(40, "deqa", 5)]).toEqual([...convertScore(40, "adjacent", 5)]);
+    const matrix = convert([40, 40], { mode: "deqa", levels: 5, deviations: [20, undefined] });
+    expect([...matrix]).toEqual([
+      ...new Float32Array(convertScore(40, "deqa", 5, 20)),
+      ...new Float32Array(convertScore(40, "adjacent", 5)),
+    ]);
+    expect(() => convertScore(40, "deqa", 5, -1)).toThrow("got -0.04");
+  });
+
   test("onehot5 puts a boundary to the level below it, and the lowest score to the first", () => {
     for (const { mos, range, level } of golden.cases.onehot5) {
       const label = convertScore(normaliseMos(mos, range as [number, number]), "onehot5", 5);
