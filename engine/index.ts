@@ -110,6 +110,7 @@ export {
   type Schedule,
   sequential,
   stepDecay,
+  timeDecay,
   type Warmup,
   withWarmup,
 } from "./optim/schedule.ts";

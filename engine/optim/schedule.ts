@@ -132,6 +132,17 @@ export function exponential(options: { gamma: number }): Schedule {
 }
 
 /**
+ * 1 / (1 + decay · t), Keras' time decay of the rate at update t.
+ * @throws RangeError when `decay` is not above 0
+ */
+export function timeDecay(options: { decay: number }): Schedule {
+  expectOptions("timeDecay", options, { decay: any });
+  const { decay } = options;
+  expectPositive("timeDecay", "decay", decay);
+  return (step) => 1 / (1 + decay * step);
+}
+
+/**
  * Schedules one after the other, each counting from its own start: `first` for so many steps, then `next`. As PyTorch's
  * SequentialLR; nest calls for more than two.
  * @throws RangeError when `steps` is not a whole number of at least 0

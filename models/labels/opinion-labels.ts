@@ -33,7 +33,9 @@ const mostOffset = 0.1;
  */
 export function opinionShape(count: number, mean: number, deviation: number): Float64Array | undefined {
   if (!(deviation >= 0 && Number.isFinite(deviation)))
-    throw new RangeError(`The standard deviation of opinions must be a number of levels of at least 0, got ${deviation}.`);
+    throw new RangeError(
+      `The standard deviation of opinions must be a number of levels of at least 0, got ${deviation}.`,
+    );
   if (deviation < leastDeviation) return undefined;
   const levels = Float64Array.from({ length: count }, (_, j) => j);
   const below = (edge: number) => normalCdf((edge - mean) / deviation);

@@ -8,6 +8,7 @@ import { fixMatch } from "./fixmatch/index.ts";
 import { flexMatch } from "./flexmatch/index.ts";
 import { freeMatch } from "./freematch/index.ts";
 import { kernelRidge } from "./kernel-ridge/index.ts";
+import { nima } from "./nima/index.ts";
 import { rankUp } from "./rankup/index.ts";
 import { reIqa } from "./reiqa/index.ts";
 import { simMatch } from "./simmatch/index.ts";
@@ -24,6 +25,7 @@ export {
   flexMatch,
   freeMatch,
   kernelRidge,
+  nima,
   rankUp,
   reIqa,
   simMatch,
@@ -47,4 +49,5 @@ export const methods: readonly Method[] = [
   rankUp,
   kernelRidge,
   reIqa,
+  nima,
 ];

@@ -3,7 +3,7 @@ import { checked, FileError, jsonOf } from "../../engine/weights/files.ts";
 import { SafetensorsError, type SafetensorsFile } from "../../engine/weights/safetensors.ts";
 import type { MosRange } from "../data/index.ts";
 import { type HeadName, headNames } from "./heads.ts";
-import { type ModelOptions, modelOptions, partedOptions } from "./options.ts";
+import { type ModelOptions, modelOptions, partedOptions, shownSide } from "./options.ts";
 
 /** What a weights file says about its model, beside the tensors. */
 export interface ModelCard<Options extends ModelOptions = ModelOptions> {
@@ -45,8 +45,10 @@ export function cardMetadata(frozenNorms: readonly string[], card: ModelCard): R
   };
 }
 
-function inputOf({ crop, resize, cropFrom }: ModelOptions): string {
-  return `${crop}x${crop} of ${cropFrom === "resized" ? `${resize}x${resize}` : "the picture at its own size"}, RGB`;
+function inputOf(options: ModelOptions): string {
+  const { crop, cropFrom } = options;
+  const side = shownSide(options);
+  return `${crop}x${crop} of ${cropFrom === "resized" ? `${side}x${side}` : "the picture at its own size"}, RGB`;
 }
 
 /** Ends of a score scale. Beyond a million a scale is no scale of opinions, and its differences lose their digits. */

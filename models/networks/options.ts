@@ -141,6 +141,15 @@ export const viewShape = {
     .describe(
       "crops that a test score is the mean of: 1 is the centre of what `cropFrom` says, more are random ones at original size",
     ),
+  testResize: z
+    .number()
+    .int()
+    .min(0)
+    .max(8192)
+    .default(0)
+    .describe(
+      "of pictures that are resized: the side of the square whose centre a test score is of, pixels, such as `crop` for the whole picture; 0 for `resize`",
+    ),
   testTiles: z
     .number()
     .int()
@@ -219,6 +228,26 @@ function expectEncoders({ network, encoders, backbone }: ModelOptions): void {
     );
 }
 
+/** Side of the square that evaluation resizes pictures to. */
+export function shownSide({ testResize, resize }: Pick<ModelOptions, "testResize" | "resize">): number {
+  return testResize || resize;
+}
+
+/** @throws OptionError where nothing is resized to it, or it is smaller than what is cut from it */
+function expectTestResize({ testResize, crop, cropFrom, frozen, testCrops, testTiles }: ModelOptions): void {
+  if (testResize === 0) return;
+  const said = `\`testResize\` ${testResize}`;
+  if (testResize < crop) throw new OptionError(`${said} is smaller than \`crop\` ${crop}, which is cut from it`);
+  if (cropFrom === "original" || testCrops > 1 || testTiles > 0)
+    throw new OptionError(
+      `${said}: with \`cropFrom\` original, \`testCrops\` or \`testTiles\` scores are of pictures at their own size; leave it out`,
+    );
+  if (frozen > 0)
+    throw new OptionError(
+      `${said}: with \`frozen\` ${frozen} all views are kept of pictures resized to \`resize\`; leave one of them out`,
+    );
+}
+
 /** @throws OptionError when options of a model do not go together */
 export function expectModelOptions(options: ModelOptions): void {
   if (options.head === "score" && options.levels !== defaultLevels.distribution) {
@@ -232,6 +261,7 @@ export function expectModelOptions(options: ModelOptions): void {
       `\`crop\` ${options.crop} is larger than \`resize\` ${options.resize}; pictures are cropped after they are resized`,
     );
   }
+  expectTestResize(options);
   if (options.testTiles > 0 && options.testCrops > 1) {
     throw new OptionError(
       `\`testTiles\` ${options.testTiles} and \`testCrops\` ${options.testCrops} both say what a test score is the mean of; give one`,

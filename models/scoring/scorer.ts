@@ -7,6 +7,7 @@ import { Limit, whenAborted } from "../data/prefetch.ts";
 import type { Score } from "../labels/score.ts";
 import { checked, headOf, meanOf } from "../networks/heads.ts";
 import type { ModelCard } from "../networks/model.ts";
+import { shownSide } from "../networks/options.ts";
 import { evaluationViews, type Showing, type View } from "../views/crops.ts";
 import { lenderOf } from "./device.ts";
 import { explanationOf, type QualityMap, tilesOf } from "./explain.ts";
@@ -141,7 +142,8 @@ export class Scorer {
 
   /** How pictures are shown to the network: as in the model's test, but for the scorer's own tiles. */
   get showing(): Showing {
-    const { resize, crop, cropFrom, testCrops, testTiles, seed } = this.card.options;
+    const { crop, cropFrom, testCrops, testTiles, seed } = this.card.options;
+    const resize = shownSide(this.card.options);
     const { tiles } = this.#settings;
     const parts = tiles === undefined ? { testCrops, testTiles } : { testCrops: 1, testTiles: tiles };
     return { resize, crop, cropFrom, ...parts, seed };

@@ -117,7 +117,7 @@ export interface PhaseContext {
 /** Options of the steps that a phase may have otherwise than the method's. */
 export type StepSettings = Pick<
   TrainingOptions,
-  "optimiser" | "schedule" | "stepEpochs" | "stepFactor" | "rate" | "freshRate" | "decay"
+  "optimiser" | "schedule" | "stepEpochs" | "stepFactor" | "timeDecay" | "rate" | "freshRate" | "decay"
 >;
 
 /** Passes over the data that learn one thing, and leave a model. */

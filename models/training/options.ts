@@ -11,10 +11,10 @@ const usbLastFactor = Math.cos((7 * Math.PI) / 16);
 export const stepShape = {
   optimiser: z.enum(["adam", "adamw", "sgd"]).default("adam").describe("update rule"),
   schedule: z
-    .enum(["constant", "cosine", "quarter-cosine", "step"])
+    .enum(["constant", "cosine", "quarter-cosine", "step", "time"])
     .default("constant")
     .describe(
-      "learning rates over a phase: kept, falling to 0 along half a cosine, falling along a quarter of one to `lastFactor`, or falling every `stepEpochs`",
+      "learning rates over a phase: kept, falling to 0 along half a cosine, falling along a quarter of one to `lastFactor`, falling every `stepEpochs`, or as 1 / (1 + `timeDecay` · step)",
     ),
   lastFactor: z
     .number()
@@ -26,6 +26,7 @@ export const stepShape = {
     ),
   stepEpochs: count.default(1).describe("with the schedule step: epochs after which the rates fall"),
   stepFactor: positive.default(0.1).describe("with the schedule step: what the rates are multiplied with then"),
+  timeDecay: positive.default(2.3e-5).describe("with the schedule time: how fast the rates fall, as in Keras"),
   warmupSteps: wholeFromZero.default(0).describe("steps at the start of a phase in which the rates rise"),
   warmupShare: z.number().min(0).lt(1).default(0).describe("the same as a share of the phase's steps"),
   rate: positive.default(1e-4).describe("learning rate of layers that start from given weights"),

@@ -5,7 +5,15 @@ import { accumulateGradients } from "../../engine/optim/accumulate.ts";
 import { WeightAverage } from "../../engine/optim/average.ts";
 import { parameterGroups } from "../../engine/optim/groups.ts";
 import { Optimiser } from "../../engine/optim/optimiser.ts";
-import { constant, cosine, quarterCosine, type Schedule, stepDecay, withWarmup } from "../../engine/optim/schedule.ts";
+import {
+  constant,
+  cosine,
+  quarterCosine,
+  type Schedule,
+  stepDecay,
+  timeDecay,
+  withWarmup,
+} from "../../engine/optim/schedule.ts";
 import { Tensor } from "../../engine/tensor.ts";
 import { isOfHead, type ModelCard, type QualityNetwork } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
@@ -271,7 +279,8 @@ export function phaseSchedule(
   { name, epochs, settings }: Pick<Phase, "name" | "epochs" | "settings">,
   stepsInEpoch: number,
 ): Schedule {
-  const { schedule, lastFactor, stepEpochs, stepFactor, warmupSteps, warmupShare } = { ...options, ...settings };
+  const given = { ...options, ...settings };
+  const { schedule, lastFactor, stepEpochs, stepFactor, warmupSteps, warmupShare } = given;
   const total = stepsInEpoch * epochs;
   if (total === 0) return constant();
   if (warmupSteps >= total)
@@ -279,6 +288,7 @@ export function phaseSchedule(
   return withWarmup(total, { steps: warmupSteps, share: warmupShare }, (steps) => {
     if (schedule === "cosine") return cosine({ steps });
     if (schedule === "quarter-cosine") return quarterCosine({ steps, end: lastFactor });
+    if (schedule === "time") return timeDecay({ decay: given.timeDecay });
     return schedule === "step" ? stepDecay({ every: stepEpochs * stepsInEpoch, gamma: stepFactor }) : constant();
   });
 }

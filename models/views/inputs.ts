@@ -2,10 +2,12 @@ import { slice } from "../../engine/ops/join.ts";
 import { arrange } from "../../engine/ops/pictures/arrange.ts";
 import { type CropWindow, centerCrop, cropAndFlip, stack } from "../../engine/ops/pictures/image.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
-import { type Decoding, type Loaded, PictureStore } from "../data/index.ts";
+import { type Decoding, decode, type Loaded, TensorStore, upload } from "../data/index.ts";
 import type { PrefetchOptions } from "../data/prefetch.ts";
 import type { NetworkWork } from "../networks/forward.ts";
 import type { Outputs, QualityNetwork } from "../networks/model.ts";
+import { shownSide } from "../networks/options.ts";
+import type { View } from "./crops.ts";
 import { CtAugment } from "./ctaugment.ts";
 import { type StrongSet, strongViews, type strongWords } from "./strong.ts";
 
@@ -106,22 +108,31 @@ export function inputPass(inputs: Inputs, output: (outputs: Outputs) => Tensor):
   };
 }
 
-/** Pictures, resized to a square from which windows are cut. */
-export class PictureInputs extends PictureStore implements Inputs {
+/** Pictures, resized to a square from which windows are cut; in evaluation to that of the option `testResize`. */
+export class PictureInputs extends TensorStore<Wanted, Required<View>> implements Inputs {
   readonly shape: Shape;
   readonly decoding: Decoding;
   readonly ctAugment: CtAugment | undefined;
   readonly #model: QualityNetwork;
   readonly #options: InputOptions;
 
-  /** @param inUse, cacheBytes as of {@link PictureStore} */
+  /** @param inUse, cacheBytes as of {@link TensorStore}; a picture takes 12 bytes a pixel */
   constructor(model: QualityNetwork, inUse: number, cacheBytes?: number, options: InputOptions = {}) {
     const { resize } = model.options;
     const { decoding = {} } = options;
-    super(model.device, resize, inUse, cacheBytes, decoding);
+    const tested = shownSide(model.options);
+    const sideOf = ({ window }: Wanted) => (window ? resize : tested);
+    const largest = Math.max(resize, tested);
+    const source = {
+      key: (wanted: Wanted) => `${sideOf(wanted)} ${wanted.path}`,
+      read: async (wanted: Wanted) => ({ picture: await decode(wanted.path, decoding), side: sideOf(wanted) }),
+      upload: ({ picture, side }: Required<View>) => upload(model.device, picture, side),
+      tensorBytes: largest * largest * 12,
+    };
+    super(model.device, source, inUse, cacheBytes);
     this.decoding = decoding;
     this.ctAugment = options.ctAugment;
-    this.shape = [1, resize, resize, 3];
+    this.shape = [1, largest, largest, 3];
     this.#model = model;
     this.#options = options;
   }

@@ -64,6 +64,7 @@ const counted: [string, string, (value: unknown) => unknown][] = [
   ["microBatches", "batches", (size) => js.microBatches(4, size)],
   ["cosine", "steps", (steps) => js.cosine({ steps })],
   ["polynomial", "steps", (steps) => js.polynomial({ steps })],
+  ["timeDecay", "decay", (decay) => js.timeDecay({ decay })],
   ["stepDecay", "steps", (every) => js.stepDecay({ every })],
   ["solve", "maximumIterations", (maximumIterations) => js.solve(graph(), rows(), { gamma: 0.5, maximumIterations })],
   ["a tensor", "shape", (extent) => js.Tensor.zeros(device, [2, extent])],

@@ -53,6 +53,7 @@ const withoutTensors = new Set([
   "roofsOf",
   "sequential",
   "stepDecay",
+  "timeDecay",
   "toFloat32",
   "unpackRgb",
   "withWarmup",

@@ -33,6 +33,7 @@ cases = {
     "milestones": (lambda o: lr.MultiStepLR(o, milestones=[2, 7, 8], gamma=0.1), 12),
     "exponential": (lambda o: lr.ExponentialLR(o, gamma=0.9), 12),
     "polynomial": (lambda o: lr.PolynomialLR(o, total_iters=9, power=2.0), 12),
+    "time decay": (lambda o: lr.LambdaLR(o, lambda t: 1 / (1 + 0.3 * t)), 12),
     "warm-up then cosine": (warm_cosine, 20),
 }
 save("schedules", [{"name": name, "factors": factors(*case)} for name, case in cases.items()])

@@ -9,8 +9,7 @@ import {
   type TrainingHooks,
   type TrainingResult,
 } from "../../training/training.ts";
-import { batchLabels } from "../parts/batch-labels.ts";
-import { labelTask } from "../parts/label-loss.ts";
+import { givenLabels } from "../parts/batch-labels.ts";
 import { type CplOptions, type CplOptionsInput, cplOptions, cplOptionsSchema } from "./options.ts";
 import { stageTwo, stageTwoOptions } from "./stage-two.ts";
 
@@ -33,7 +32,7 @@ export const cpl: Method<CplOptions, CplOptionsInput> = {
       batch: { labelled: options.stageOneBatch, unlabelled: 0 },
       batchOptions: ["stageOneBatch"],
       file: stageOneFile,
-      begin: ({ labels }) => labelTask(options, (pictures) => batchLabels(pictures, labels, undefined, options)),
+      begin: (context) => givenLabels(options, context),
     },
     {
       name: "stage 2",

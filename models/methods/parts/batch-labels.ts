@@ -1,7 +1,7 @@
 import { heads } from "../../networks/heads.ts";
 import type { PlannedPicture } from "../../training/batches.ts";
 import type { PhaseContext } from "../../training/method.ts";
-import type { BatchLabels, LossOptions } from "./label-loss.ts";
+import { type BatchLabels, type LossOptions, labelTask } from "./label-loss.ts";
 
 /** Labels for the unlabelled pictures, by their place in the list. */
 export interface PseudoLabels {
@@ -45,6 +45,11 @@ export function batchLabels(
     return rankMargin * (worse.level! - better.level!);
   });
   return { targets, weights, margins, labelled: rated.filter(({ part }) => part === "labelled").length };
+}
+
+/** Learns the labels of the labelled pictures. */
+export function givenLabels(options: LossOptions, { labels }: Pick<PhaseContext, "labels">) {
+  return labelTask(options, (pictures) => batchLabels(pictures, labels, undefined, options));
 }
 
 /** Of the rows of a batch the weak views of the labelled pictures, and those of the unlabelled ones. */

@@ -23,8 +23,8 @@ import { strongShape, trainingOptions, trainingShape } from "../../training/opti
 import { rowsOf, viewOf } from "../../training/rows.ts";
 import { modelFile, TrainingError } from "../../training/training.ts";
 import type { PartViews } from "../../views/view-kind.ts";
-import { batchLabels } from "./batch-labels.ts";
-import { type LossOptions, labelTask, lossShape, rowLoss, withLoss } from "./label-loss.ts";
+import { givenLabels } from "./batch-labels.ts";
+import { type LossOptions, lossShape, rowLoss, withLoss } from "./label-loss.ts";
 
 /**
  * Options of methods that learn from labelled pictures and from views of unlabelled ones at once. Defaults are those of USB for vision
@@ -123,10 +123,10 @@ export interface UnlabelledPart
  */
 export function withUnlabelled(
   options: LossOptions & { readonly unlabelledRamp?: number },
-  { labels }: Pick<PhaseContext, "labels">,
+  context: Pick<PhaseContext, "labels">,
   part: UnlabelledPart,
 ): PhaseRun {
-  const given = labelTask(options, (pictures) => batchLabels(pictures, labels, undefined, options));
+  const given = givenLabels(options, context);
   const { figures, state = [], modules = [], outputs: changed, ...rest } = part;
   const { loss: unlabelledLoss, targets: unlabelledTargets, ...hooks } = rest;
   const { unlabelledRamp = 0 } = options;

@@ -3,8 +3,8 @@ import { batch, wholeFromZero } from "../../options.ts";
 import type { Method } from "../../training/method.ts";
 import { trainingOptions, trainingShape } from "../../training/options.ts";
 import { modelFile } from "../../training/training.ts";
-import { batchLabels } from "../parts/batch-labels.ts";
-import { labelTask, lossShape, rowLoss, withLoss } from "../parts/label-loss.ts";
+import { givenLabels } from "../parts/batch-labels.ts";
+import { lossShape, rowLoss, withLoss } from "../parts/label-loss.ts";
 
 const schema = z.strictObject({
   ...trainingShape,
@@ -35,7 +35,7 @@ export const supervised: Method<SupervisedOptions, SupervisedOptionsInput> = {
       batch: { labelled: options.batch, unlabelled: 0 },
       batchOptions: ["batch"],
       file: modelFile,
-      begin: ({ labels }) => labelTask(options, (pictures) => batchLabels(pictures, labels, undefined, options)),
+      begin: (context) => givenLabels(options, context),
     },
   ],
 };

@@ -11,6 +11,7 @@ import {
   type Schedule,
   sequential,
   stepDecay,
+  timeDecay,
   withWarmup,
 } from "../../../engine/optim/schedule.ts";
 
@@ -27,6 +28,7 @@ const schedules: Record<string, Schedule> = {
   milestones: stepDecay({ milestones: [2, 7, 8] }),
   exponential: exponential({ gamma: 0.9 }),
   polynomial: polynomial({ steps: 9, power: 2 }),
+  "time decay": timeDecay({ decay: 0.3 }),
   "warm-up then cosine": withWarmup(20, { steps: 5, start: 0.2 }, (steps) => cosine({ steps, floor: 0.05 })),
 };
 
@@ -82,6 +84,7 @@ test("wrong settings are named with their value", () => {
   expect(() => stepDecay({ every: 2, gamma: 0 })).toThrow("gamma is above 0, found 0");
   expect(() => stepDecay({ milestones: [3, 0] })).toThrow("found 0");
   expect(() => polynomial({ steps: 3, power: Number.NaN })).toThrow("power is above 0, found NaN");
+  expect(() => timeDecay({ decay: 0 })).toThrow("decay is above 0, found 0");
   expect(() => withWarmup(10, { steps: 10 }, constant)).toThrow("a warm-up of 10 steps leaves none of 10");
   expect(() => withWarmup(10, { steps: 1, share: 0.1 }, constant)).toThrow("not as both");
 });

@@ -39,6 +39,7 @@ describe("schedule of a stage", () => {
     expect(factors({ schedule: "quarter-cosine", lastFactor: 0.25 }, [20])).toEqual([0.25]);
     const step = { schedule: "step", stepEpochs: 2, stepFactor: 0.5 } as const;
     expect(factors(step, [0, 9, 10, 19])).toEqual([1, 1, 0.5, 0.5]);
+    expect(factors({ schedule: "time", timeDecay: 0.5 }, [0, 2, 18])).toEqual([1, 0.5, 0.1]);
     expect(factors({ ...step, warmupSteps: 3 }, [0, 1, 2, 3, 12, 13])).toEqual([0.25, 0.5, 0.75, 1, 1, 0.5]);
     expect(factors({ schedule: "cosine", warmupShare: 0.2 }, [0, 3, 4, 12])).toEqual([
       0.2,

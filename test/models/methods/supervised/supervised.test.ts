@@ -84,6 +84,7 @@ test("every method has a name and options of its own", () => {
     "crmatch",
     "rankup",
     "kernelridge",
+    "nima",
   ]);
   for (const { phases, options: read } of methods) {
     const files = phases(read({} as never)).map(({ file }) => file);
