@@ -84,6 +84,7 @@ test("every method has a name and options of its own", () => {
     "crmatch",
     "rankup",
     "kernelridge",
+    "reiqa",
     "nima",
   ]);
   for (const { phases, options: read } of methods) {
