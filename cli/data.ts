@@ -11,6 +11,7 @@ import {
   type Summary,
 } from "../models/data/index.ts";
 import { register as registerDegrade } from "./data-degrade.ts";
+import { register as registerMeasure } from "./data-measure.ts";
 import {
   addDataOptions,
   addDecodingOptions,
@@ -37,6 +38,7 @@ export function register(program: Command): void {
     .option("--json", "print one JSON document")
     .action((flags: { json?: boolean }) => list(flags.json === true));
   registerDegrade(data);
+  registerMeasure(data);
   const command = data
     .command("inspect")
     .description("report scores, missing and broken pictures, groups, and near-duplicates across the split")

@@ -1,5 +1,7 @@
 export { brisque, brisqueFeatures } from "./brisque.ts";
+export { type Copies, type CopyOptions, type CopyPair, copyPairs } from "./copies.ts";
 export { type MadeParameters, makeBrisqueParameters, makeNiqeParameters } from "./make-parameters.ts";
+export { type MeasuredCopy, type MeasureOptions, measureCopies } from "./measure-copies.ts";
 export { niqe } from "./niqe.ts";
 export {
   type BrisqueParameters,

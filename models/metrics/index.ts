@@ -20,6 +20,15 @@ export {
   wasserstein,
 } from "./distributions.ts";
 export { type Evaluation, evaluate } from "./evaluate.ts";
+export {
+  type FullReference,
+  type FullReferenceMeasure,
+  fullReference,
+  fullReferenceMeasures,
+  gmsd,
+  msSsim,
+  psnr,
+} from "./full-reference.ts";
 export { type MeanInterval, meanInterval } from "./interval.ts";
 export { mae, plcc, rmse, slope } from "./linear.ts";
 export { MetricError, median, type Scores } from "./pairs.ts";
@@ -33,3 +42,4 @@ export {
   reliability,
   type SpreadOfPrediction,
 } from "./reliability.ts";
+export { ssim } from "./ssim.ts";

@@ -1,8 +1,12 @@
 import { flatGrid, flatWorkgroup } from "../../engine/kernel/grid.ts";
+import { slice } from "../../engine/ops/join.ts";
 import { mean } from "../../engine/ops/reduce.ts";
-import { ShapeError, Tensor } from "../../engine/tensor.ts";
 
-const side = 11;
+import { Tensor } from "../../engine/tensor.ts";
+import { expectPair, luma } from "./luma.ts";
+
+/** Side of the window, pixels. */
+export const windowSide = 11;
 const deviation = 1.5;
 
 /**
@@ -15,35 +19,42 @@ const deviation = 1.5;
  * @throws ShapeError when the shapes differ or are too small
  */
 export function ssim(a: Tensor, b: Tensor): Tensor {
-  const [images, height, width, channels] = a.shape as [number, number, number, number];
-  if (a.shape.join() !== b.shape.join() || images !== 1 || channels !== 3 || height < side || width < side) {
-    throw new ShapeError(
-      `ssim compares two pictures [1, H, W, 3] of at least ${side} pixels; found [${a.shape}] and [${b.shape}]`,
-    );
-  }
+  expectPair("ssim", a, b, windowSide);
+  return a.device.scope(() => slice(structure(luma(a), luma(b)), [0], [1]));
+}
+
+/**
+ * Means over all positions of SSIM, and of its part of contrast and structure.
+ * @param a luma [H, W] in [0, 1], sides at least 11
+ * @returns [2]
+ */
+export function structure(a: Tensor, b: Tensor): Tensor {
   const { device } = a;
+  const [height, width] = a.shape as [number, number];
+  const positions = (height - windowSide + 1) * (width - windowSide + 1);
   return device.scope(() => {
-    const map = Tensor.empty(device, [height - side + 1, width - side + 1]);
+    const maps = Tensor.empty(device, [2, positions]);
+    const window = Tensor.from(device, gaussianWindow(), [windowSide ** 2]);
     device.kernels.run(
-      "image/ssim",
+      "compare/structure",
       { WORKGROUP: flatWorkgroup },
-      {
-        a: a.window(),
-        b: b.window(),
-        window: Tensor.from(device, gaussianWindow(), [side * side]).window(),
-        y: map.window(),
-      },
-      { height, width, side },
-      flatGrid(device, map.size),
-      // At each tap two lumas (10), their shift (2) and five weighted sums (10); then the shift (10) and the quotient (24)
-      { flops: map.size * (22 * side ** 2 + 34) },
+      { a: a.window(), b: b.window(), window: window.window(), y: maps.window() },
+      { height, width, side: windowSide },
+      flatGrid(device, positions),
+      // At each tap the shift of both (2) and five weighted sums (10); then the shift (10) and the quotients (28)
+      { flops: positions * (12 * windowSide ** 2 + 38) },
     );
-    return mean(map);
+    return mean(maps, 1);
   });
 }
 
 function gaussianWindow(): Float32Array<ArrayBuffer> {
-  const line = Array.from({ length: side }, (_, i) => Math.exp(-((i - (side - 1) / 2) ** 2) / (2 * deviation ** 2)));
+  const line = Array.from({ length: windowSide }, (_, i) =>
+    Math.exp(-((i - (windowSide - 1) / 2) ** 2) / (2 * deviation ** 2)),
+  );
   const total = line.reduce((sum, value) => sum + value, 0) ** 2;
-  return Float32Array.from({ length: side * side }, (_, i) => (line[i % side]! * line[Math.floor(i / side)]!) / total);
+  return Float32Array.from(
+    { length: windowSide ** 2 },
+    (_, i) => (line[i % windowSide]! * line[Math.floor(i / windowSide)]!) / total,
+  );
 }

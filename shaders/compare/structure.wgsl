@@ -1,12 +1,13 @@
-// Structural similarity of two pictures around each position where the whole window fits (Wang et al. 2004, Eq. 13):
+// Structural similarity of two pictures around each position where the whole window fits (Wang et al. 2004, Eq. 13), and its
+// part of contrast and structure alone:
 //
-//   y = (2·μa·μb + C1)(2·σab + C2) / ((μa² + μb² + C1)(σa² + σb² + C2))
+//   y₁ = (2·σab + C2) / (σa² + σb² + C2)      y₀ = (2·μa·μb + C1) / (μa² + μb² + C1) · y₁
 //
-// on the luma 0.299 R + 0.587 G + 0.114 B in [0, 1], with window-weighted moments, C1 = 0.01², C2 = 0.03².
-// a, b: [height, width, 3], window: [side, side] with sum 1, y: [height − side + 1, width − side + 1].
+// with window-weighted moments, C1 = 0.01², C2 = 0.03² for numbers in [0, 1].
+// a, b: [height, width], window: [side, side] with sum 1, y: [2, height − side + 1, width − side + 1], y₀ first.
 //
 // Moments are taken about the centre of the window, so that flat bright regions do not cancel.
-// One invocation makes one element of y. WORKGROUP: invocations of a workgroup.
+// One invocation makes one position of both. WORKGROUP: invocations of a workgroup.
 struct Params {
   height: u32,
   width: u32,
@@ -19,14 +20,6 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-fn luma_a(position: u32) -> f32 {
-  return 0.299 * a[3u * position] + 0.587 * a[3u * position + 1u] + 0.114 * a[3u * position + 2u];
-}
-
-fn luma_b(position: u32) -> f32 {
-  return 0.299 * b[3u * position] + 0.587 * b[3u * position + 1u] + 0.114 * b[3u * position + 2u];
-}
-
 @compute @workgroup_size({{WORKGROUP}})
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let index = id.x + id.y * (groups.x * {{WORKGROUP}}u);
@@ -38,8 +31,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let h = index / columns;
   let w = index - h * columns;
   let centre = (h + params.side / 2u) * params.width + w + params.side / 2u;
-  let shift_a = luma_a(centre);
-  let shift_b = luma_b(centre);
+  let shift_a = a[centre];
+  let shift_b = b[centre];
   var mean_a = 0.0;
   var mean_b = 0.0;
   var square_a = 0.0;
@@ -49,8 +42,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     for (var j = 0u; j < params.side; j++) {
       let weight = window[i * params.side + j];
       let position = (h + i) * params.width + w + j;
-      let va = luma_a(position) - shift_a;
-      let vb = luma_b(position) - shift_b;
+      let va = a[position] - shift_a;
+      let vb = b[position] - shift_b;
       mean_a += weight * va;
       mean_b += weight * vb;
       square_a += weight * va * va;
@@ -65,4 +58,5 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   mean_b += shift_b;
   y[index] = (2.0 * mean_a * mean_b + 0.0001) * (2.0 * covariance + 0.0009)
     / ((mean_a * mean_a + mean_b * mean_b + 0.0001) * (variance_a + variance_b + 0.0009));
+  y[rows * columns + index] = (2.0 * covariance + 0.0009) / (variance_a + variance_b + 0.0009);
 }
