@@ -6,6 +6,7 @@ import { memoryTable } from "../engine/memory/report.ts";
 import { type BindingRoof, bindingRoof } from "../engine/tune/binding-roof.ts";
 import { storeChoices } from "../engine/tune/choices.ts";
 import type { Roofs } from "../engine/tune/roofs.ts";
+import { measureBenchmarks } from "../models/bench/measures.ts";
 import { methodStepBenchmarks } from "../models/bench/method-steps.ts";
 import { networkBenchmarks } from "../models/bench/networks.ts";
 import { replayBenchmark, trainingStepBenchmark, vitBenchmark } from "../models/bench/training-step.ts";
@@ -59,6 +60,7 @@ async function run(flags: BenchFlags): Promise<void> {
       ...benchmarks,
       ...transformerBenchmarks,
       ...pictureBenchmarks,
+      ...measureBenchmarks,
       ...[vitBenchmark, replayBenchmark, trainingStepBenchmark(batch, size)],
       ...networkBenchmarks(batch, size),
       ...methodStepBenchmarks(),

@@ -3,6 +3,7 @@ import { keys } from "../../engine/ops/pictures/bicubic.ts";
 import { type Resampling, resample, resampling } from "../../engine/ops/pictures/resample.ts";
 import { sumAxis } from "../../engine/ops/reduce.ts";
 import { ShapeError, Tensor } from "../../engine/tensor.ts";
+import { gaussianWindow } from "../metrics/gaussian-window.ts";
 
 /** Of the window of local means and deviations: a Gaussian of standard deviation 7/6 over 7 x 7 pixels. */
 const side = 7;
@@ -109,7 +110,7 @@ export function normalised(grey: Tensor, border: StatisticsOptions["border"], ou
   const { device } = grey;
   const [, height, width] = grey.shape as [number, number, number, number];
   const y = Tensor.empty(device, grey.shape);
-  const weights = Tensor.from(device, sharedWindow(), [side + 3, side, 4]);
+  const weights = Tensor.from(device, gaussianWindow(side, deviation), [side + 3, side, 4]);
   const columns = Math.ceil(height / 4) * width;
   device.kernels.run(
     "statistics/mscn",
@@ -122,16 +123,6 @@ export function normalised(grey: Tensor, border: StatisticsOptions["border"], ou
   );
   weights.dispose();
   return y;
-}
-
-/** Entry [i, j] holds the weights of the input in row i, column j for four outputs in a column. */
-function sharedWindow(): Float32Array<ArrayBuffer> {
-  const line = Array.from({ length: side }, (_, i) => Math.exp(-((i - (side - 1) / 2) ** 2) / (2 * deviation ** 2)));
-  const total = line.reduce((sum, value) => sum + value, 0) ** 2;
-  return Float32Array.from({ length: 4 * side * (side + 3) }, (_, at) => {
-    const [i, j, output] = [Math.floor(at / (4 * side)), Math.floor(at / 4) % side, at % 4];
-    return ((line[i - output] ?? 0) * line[j]!) / total;
-  });
 }
 
 /** Sums of the signals in blocks [height, width] → [blocks, 25]. */

@@ -57,10 +57,15 @@ async function measured(
 ): Promise<FullReference> {
   const started = reference.device.scope(() => {
     const lumas = [luma(reference), luma(distorted)] as const;
+    let first: Tensor | undefined;
+    const finest = () => {
+      first ??= structure(...lumas);
+      return first;
+    };
     const starts: Record<FullReferenceMeasure, () => Promise<number>> = {
       psnr: () => ratioOf(reference, distorted),
-      ssim: async () => (await structure(...lumas).read())[0]!,
-      msSsim: () => overScales(...lumas),
+      ssim: async () => (await finest().read())[0]!,
+      msSsim: () => overScales(finest(), ...lumas),
       gmsd: () => gradientDeviation(...lumas),
     };
     // A rejected one is told when all are awaited.
@@ -112,11 +117,12 @@ async function ratioOf(a: Tensor, b: Tensor): Promise<number> {
   return -10 * Math.log10(await mean(multiply(difference, difference)).item());
 }
 
-async function overScales(a: Tensor, b: Tensor): Promise<number> {
-  const reads: Promise<Float32Array>[] = [];
+/** @param finest means of the finest scale */
+async function overScales(finest: Tensor, a: Tensor, b: Tensor): Promise<number> {
+  const reads = [finest.read()];
   let pair = [a, b] as const;
-  for (const scale of scaleWeights.keys()) {
-    if (scale > 0) pair = [halve(pair[0], "repeat"), halve(pair[1], "repeat")];
+  while (reads.length < scaleWeights.length) {
+    pair = [halve(pair[0], "repeat"), halve(pair[1], "repeat")];
     reads.push(structure(...pair).read());
   }
   const means = await Promise.all(reads);

@@ -3,6 +3,7 @@ import { slice } from "../../engine/ops/join.ts";
 import { mean } from "../../engine/ops/reduce.ts";
 
 import { Tensor } from "../../engine/tensor.ts";
+import { gaussianWindow } from "./gaussian-window.ts";
 import { expectPair, luma } from "./luma.ts";
 
 /** Side of the window, pixels. */
@@ -34,27 +35,17 @@ export function structure(a: Tensor, b: Tensor): Tensor {
   const positions = (height - windowSide + 1) * (width - windowSide + 1);
   return device.scope(() => {
     const maps = Tensor.empty(device, [2, positions]);
-    const window = Tensor.from(device, gaussianWindow(), [windowSide ** 2]);
+    const weights = Tensor.from(device, gaussianWindow(windowSide, deviation), [windowSide + 3, windowSide, 4]);
+    const fours = Math.ceil((height - windowSide + 1) / 4) * (width - windowSide + 1);
     device.kernels.run(
       "compare/structure",
       { WORKGROUP: flatWorkgroup },
-      { a: a.window(), b: b.window(), window: window.window(), y: maps.window() },
+      { a: a.window(), b: b.window(), weights: weights.window(), y: maps.window() },
       { height, width, side: windowSide },
-      flatGrid(device, positions),
-      // At each tap the shift of both (2) and five weighted sums (10); then the shift (10) and the quotients (28)
-      { flops: positions * (12 * windowSide ** 2 + 38) },
+      flatGrid(device, fours),
+      // At each tap the shift of both (2) and five weighted sums (10), of four positions; then the shift (10) and the quotients (28)
+      { flops: 4 * fours * (12 * windowSide * (windowSide + 3) + 38) },
     );
     return mean(maps, 1);
   });
-}
-
-function gaussianWindow(): Float32Array<ArrayBuffer> {
-  const line = Array.from({ length: windowSide }, (_, i) =>
-    Math.exp(-((i - (windowSide - 1) / 2) ** 2) / (2 * deviation ** 2)),
-  );
-  const total = line.reduce((sum, value) => sum + value, 0) ** 2;
-  return Float32Array.from(
-    { length: windowSide ** 2 },
-    (_, i) => (line[i % windowSide]! * line[Math.floor(i / windowSide)]!) / total,
-  );
 }
