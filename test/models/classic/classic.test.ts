@@ -40,21 +40,25 @@ const machine: BrisqueParameters = {
   vectors: [0, 1, 2, 3, 4].map((k) => index.map((i) => 0.6 * Math.sin(k + 0.4 * i))),
 };
 
-/** Shapes are taken from a table of steps of 0.001, so that the nearest may be the next one; `worst` is relative to what is above 1. */
-function expectFeatures(found: readonly number[], expected: readonly (number | null)[], worst: number) {
+/**
+ * Shapes are taken from a table of steps of 0.001, so that the nearest may be the next one; a product's other numbers hang on its
+ * shape. All else is equal to rounding.
+ */
+function expectFeatures(found: readonly number[], expected: readonly (number | null)[]) {
   expect(found.map(Number.isNaN)).toEqual(expected.map((value) => value === null));
   const errors = found.flatMap((value, k) => {
     const wanted = expected[k];
     return wanted == null ? [] : [Math.abs(value - wanted) / Math.max(1, Math.abs(wanted))];
   });
-  expect(Math.max(0, ...errors)).toBeLessThan(worst);
+  expect(Math.max(0, ...errors)).toBeLessThan(1.1e-3);
+  expect(errors.filter((error) => error > 1e-6).length).toBeLessThanOrEqual(errors.length / 20);
 }
 
 describe("equal to float64", () => {
   test.each(cases.filter(([, { niqe }]) => niqe))("NIQE: %s", async (_, { kind, height, width, ...expected }) => {
     using picture = madePicture(device, kind, height, width);
     const { features, sharpness } = await niqeBlocks(picture, true);
-    expectFeatures(features.flat(), expected.niqe!, 2e-3);
+    expectFeatures(features.flat(), expected.niqe!);
     expect(Math.abs((await niqe(picture, niqeParameters)) / expected.niqeScore! - 1)).toBeLessThan(2e-3);
     sharpness!.forEach((value, block) => {
       expect(Math.abs(value - expected.sharpness![block]!)).toBeLessThan(1e-4 * (1 + value));
@@ -64,7 +68,7 @@ describe("equal to float64", () => {
   test.each(cases)("BRISQUE: %s", async (_, { kind, height, width, ...expected }) => {
     using picture = madePicture(device, kind, height, width);
     const features = await brisqueFeatures(picture);
-    expectFeatures(features, expected.brisque, 2e-3);
+    expectFeatures(features, expected.brisque);
     expect(Math.abs(brisqueOf(features, machine) - expected.brisqueScore)).toBeLessThan(0.01);
   });
 });
