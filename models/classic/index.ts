@@ -16,5 +16,6 @@ export {
   type ClassicScored,
   type ClassicScorer,
   classicMethods,
+  classicScores,
   openClassicScorer,
 } from "./scorer.ts";

@@ -1,4 +1,5 @@
 import { expectArgument, expectNames, oneOf } from "../../engine/arguments.ts";
+import type { Device } from "../../engine/device/device.ts";
 import type { DeviceLease, SharedDevice } from "../../engine/device/shared.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
 import { ShapeError, type Tensor } from "../../engine/tensor.ts";
@@ -7,7 +8,12 @@ import { lenderOf } from "../scoring/device.ts";
 import type { PictureSource } from "../scoring/picture-source.ts";
 import { brisque } from "./brisque.ts";
 import { niqe } from "./niqe.ts";
-import { readBrisqueParameters, readNiqeParameters } from "./parameters.ts";
+import {
+  type BrisqueParameters,
+  type NiqeParameters,
+  readBrisqueParameters,
+  readNiqeParameters,
+} from "./parameters.ts";
 import { type Seen, SeenPictures } from "./seen-pictures.ts";
 
 export const classicMethods = ["niqe", "brisque"] as const;
@@ -16,8 +22,8 @@ export type ClassicMethod = (typeof classicMethods)[number];
 /** How `openClassicScorer` opens a scorer. */
 export interface ClassicOptions extends Decoding {
   readonly method: ClassicMethod;
-  /** File of the method's parameters, as {@link readNiqeParameters} or {@link readBrisqueParameters} reads it. */
-  readonly parameters: string;
+  /** The method's parameters, or their file as {@link readNiqeParameters} or {@link readBrisqueParameters} reads it. */
+  readonly parameters: string | NiqeParameters | BrisqueParameters;
   /** File of the scaling of features, with a text model of LIBSVM. */
   readonly featureRange?: string;
   /** As `device` of `openScorer`, but a device that is lost is not replaced. */
@@ -64,14 +70,31 @@ export async function openClassicScorer(options: ClassicOptions): Promise<Classi
   return new ClassicScorer(options, formula, await lenderOf(options.device).lease());
 }
 
-async function formulaOf({ method, parameters: path, featureRange }: ClassicOptions): Promise<Formula> {
-  if (method === "niqe") {
-    const parameters = await readNiqeParameters(path);
+async function formulaOf({ method, parameters: given, featureRange }: ClassicOptions): Promise<Formula> {
+  const read = (path: string) =>
+    method === "niqe" ? readNiqeParameters(path) : readBrisqueParameters(path, featureRange);
+  const parameters = typeof given === "string" ? await read(given) : given;
+  expectArgument("openClassicScorer", "method of the parameters", parameters.method, oneOf(method));
+  if (parameters.method === "niqe")
     return { range: [0, Number.POSITIVE_INFINITY], lowerIsBetter: true, of: (picture) => niqe(picture, parameters) };
-  }
-  const parameters = await readBrisqueParameters(path, featureRange);
   const { range, lowerIsBetter } = parameters;
   return { range, lowerIsBetter, of: (picture) => brisque(picture, parameters) };
+}
+
+/**
+ * Scores of pictures in their order, or why one has none.
+ * @param options as {@link openClassicScorer} takes them
+ * @throws as opening does, and what is no picture's fault
+ */
+export async function classicScores(
+  device: Device,
+  pictures: Iterable<PictureSource>,
+  options: Omit<ClassicOptions, "device">,
+): Promise<(number | Error)[]> {
+  await using scorer = await openClassicScorer({ ...options, device });
+  const scores: (number | Error)[] = [];
+  for await (const result of scorer.scoreMany(pictures)) scores.push("error" in result ? result.error : result.score);
+  return scores;
 }
 
 /** A method that scores pictures by a formula; made by {@link openClassicScorer}. */

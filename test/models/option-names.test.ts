@@ -73,7 +73,7 @@ const withoutOptions = [
   ...["averageRanks", "binnedErrors", "coverage", "cumulativeClassShare", "cumulativeShare", "emd"],
   ...["constantClasses", "evaluateClasses", "mostFrequentClass", "unbeatenConstants"],
   ...["evaluate", "fitCurve", "gradesOnScores"],
-  ...["brisque", "brisqueFeatures", "niqe", "readBrisqueParameters", "readNiqeParameters"],
+  ...["brisque", "brisqueFeatures", "classicScores", "niqe", "readBrisqueParameters", "readNiqeParameters"],
   ...["fullReference", "gmsd", "msSsim", "psnr", "ssim"],
   ...["jensenShannon", "krcc", "mae", "meanInterval", "median", "normalOnScores", "plcc", "plccFitted", "reliability"],
   ...["rmse", "slope", "srcc", "wasserstein", "isPipeline", "isSound", "observedRange", "officialSplit", "parseRatio"],

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { brisqueOf } from "../../../models/classic/brisque.ts";
 import {
+  classicScores,
   makeBrisqueParameters,
   makeNiqeParameters,
   openClassicScorer,
@@ -13,6 +14,7 @@ import {
   readNiqeParameters,
 } from "../../../models/classic/index.ts";
 import { gaussianOf, niqeBlocks } from "../../../models/classic/niqe.ts";
+import { PictureError } from "../../../models/data/index.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { golden, madePicture, pixels } from "./pictures.ts";
 
@@ -77,6 +79,11 @@ describe("parameters of NIQE", () => {
     const natural = await scorer.score(at("natural.png"));
     expect(natural).toBeGreaterThan(0);
     expect(await scorer.score(at("noise.png"))).toBeGreaterThan(10 * natural);
+    const all = await classicScores(device, [at("natural.png"), broken], { method: "niqe", parameters });
+    expect(all).toEqual([natural, expect.any(PictureError)]);
+    await expect(openClassicScorer({ method: "brisque", parameters, device })).rejects.toThrow(
+      'method of the parameters must be "brisque", got "niqe"',
+    );
   });
 
   test("too few blocks are refused", async () => {
