@@ -116,7 +116,7 @@ function registerMethod(train: Command, method: Method): void {
     .option("--overwrite", "replace the run that the folder holds, which is otherwise left alone")
     .option(
       "--init <file>",
-      "weights of the backbone, safetensors or PyTorch (.pth), with torchvision's names; again for a further part of the network",
+      "weights, safetensors or PyTorch (.pth): of the backbone with torchvision's names, or as --network has them; again for a further part of the network",
       (file: string, before: readonly string[] = []) => [...before, file],
     )
     .option("--from <file>", "go on from a model, such as the stage1.safetensors of an earlier run")
@@ -231,7 +231,7 @@ async function run(method: Method, flags: TrainFlags & Record<string, unknown>, 
     options as never,
     { ...hooks, lock, overwrite, onStart },
     {
-      ...(flags.init && { init: flags.init }),
+      ...(flags.init && { init: flags.init.length === 1 ? flags.init[0]! : flags.init }),
       ...(flags.from && { from: flags.from }),
     },
   );

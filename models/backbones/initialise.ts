@@ -8,6 +8,8 @@ export interface InitReport {
   readonly lines: readonly string[];
   /** Names of the parameters that are still as they were drawn. */
   readonly fresh: ReadonlySet<string>;
+  /** Whether the head started, too, which otherwise is fresh whatever {@link fresh} says. */
+  readonly headStarted?: boolean;
 }
 
 /** A layer that knows more than one form of its weights in a file. */

@@ -3,6 +3,7 @@ import { adaMatch } from "./adamatch/index.ts";
 import { coMatch } from "./comatch/index.ts";
 import { cpl } from "./cpl/index.ts";
 import { crMatch } from "./crmatch/index.ts";
+import { dbCnn } from "./dbcnn/index.ts";
 import { deFixMatch } from "./defixmatch/index.ts";
 import { fixMatch } from "./fixmatch/index.ts";
 import { flexMatch } from "./flexmatch/index.ts";
@@ -20,6 +21,7 @@ export {
   coMatch,
   cpl,
   crMatch,
+  dbCnn,
   deFixMatch,
   fixMatch,
   flexMatch,
@@ -50,4 +52,5 @@ export const methods: readonly Method[] = [
   kernelRidge,
   reIqa,
   nima,
+  dbCnn,
 ];

@@ -1,7 +1,8 @@
 import type { BodyKind } from "./body.ts";
+import { dbcnn } from "./dbcnn.ts";
 import type { NetworkName } from "./options.ts";
 import { reIqa } from "./reiqa.ts";
 import { standard } from "./standard.ts";
 
 /** Every network by the word of the option `network`. */
-export const bodies: Readonly<Record<NetworkName, BodyKind>> = { standard, reiqa: reIqa };
+export const bodies: Readonly<Record<NetworkName, BodyKind>> = { standard, reiqa: reIqa, dbcnn };

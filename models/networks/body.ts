@@ -5,6 +5,7 @@ import type { Random } from "../../engine/random.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
 import type { WeightsFile } from "../../engine/weights/stored.ts";
 import type { Backbone, InitReport } from "../backbones/index.ts";
+import type { MosRange } from "../data/index.ts";
 import type { ModelOptions } from "./options.ts";
 
 /** What the network makes of a batch. */
@@ -26,6 +27,8 @@ export interface Pass {
   readonly training: boolean;
   /** Whether the backbone stays as it is: in evaluation mode, without gradients, whatever `training` says. */
   readonly fixedBackbone: boolean;
+  /** Whether batch norms of a fixed backbone take the batch's statistics all the same, so that the running ones move on. */
+  readonly drifting: boolean;
   /** Of the backbone's maps; what the head is made of is always f32. */
   readonly precision: "f32" | "f16";
 }
@@ -50,8 +53,17 @@ export interface Body extends Layer {
   prefixMap(x: Tensor): Shape | undefined;
   /** {@link forward} from the rows that {@link prefix} gave. @param mapShape what {@link prefixMap} gave */
   forwardRows(rows: Tensor, mapShape: Shape | undefined, pass: Pass): Outputs;
-  /** Starts what the files have; see {@link InitReport}. Without it the backbone alone starts, from one file. @throws WeightsError as {@link Backbone.start} */
-  start?(files: readonly WeightsFile[]): Promise<InitReport>;
+  /**
+   * Further branches beside the backbone, under what goes before the names of their tensors. They learn as the backbone does; where some
+   * of its sections are frozen, so are they as a whole.
+   */
+  readonly branches?: readonly (readonly [prefix: string, branch: Backbone])[];
+  /**
+   * Starts what the files have; see {@link InitReport}. Without it the backbone alone starts, from one file.
+   * @param range ends of the score scale, for a last layer that gives scores
+   * @throws WeightsError as {@link Backbone.start}
+   */
+  start?(files: readonly WeightsFile[], range: MosRange): Promise<InitReport>;
 }
 
 /** What a body is made with. */

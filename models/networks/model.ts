@@ -1,6 +1,6 @@
 import type { Device } from "../../engine/device/device.ts";
 import type { BatchNorm } from "../../engine/nn/layers.ts";
-import { type Layer, loadTensors, type NamedTensor, nameTensors, storable } from "../../engine/nn/named.ts";
+import { join, type Layer, loadTensors, type NamedTensor, nameTensors, storable } from "../../engine/nn/named.ts";
 import { type BatchPart, dropout, type StochasticDepthOptions } from "../../engine/ops/dropout.ts";
 import { normalise } from "../../engine/ops/pictures/image.ts";
 import { Random } from "../../engine/random.ts";
@@ -17,6 +17,7 @@ import {
 } from "../../engine/weights/safetensors.ts";
 import { WeightsError, type WeightsFile } from "../../engine/weights/stored.ts";
 import { type Backbone, createBackbone, type InitReport } from "../backbones/index.ts";
+import type { MosRange } from "../data/index.ts";
 import { bodies } from "./bodies.ts";
 import type { Body, Outputs, Pass } from "./body.ts";
 import { cardMetadata, type ModelCard, readCard } from "./card.ts";
@@ -38,6 +39,8 @@ export class QualityNetwork implements Layer {
   part: BatchPart | undefined;
   /** Whether the head learns alone: the backbone is as in evaluation. */
   fixedBackbone = false;
+  /** Whether the batch norms of such a backbone go by the batch in training all the same. */
+  drifting = false;
   readonly #body: Body;
 
   /** A model drawn from the options' seed, or with weights of 0, to be loaded. */
@@ -85,8 +88,8 @@ export class QualityNetwork implements Layer {
   }
 
   #pass(training: boolean): Pass {
-    const { fixedBackbone } = this;
-    return { training, fixedBackbone, precision: training ? this.options.precision : "f32" };
+    const { fixedBackbone, drifting } = this;
+    return { training, fixedBackbone, drifting, precision: training ? this.options.precision : "f32" };
   }
 
   #normalised(pictures: Tensor): Tensor {
@@ -159,24 +162,39 @@ export class QualityNetwork implements Layer {
   get frozenNames(): ReadonlySet<string> {
     const { frozen } = this.options;
     const names = this.backbone.tensors("").map(({ name }) => name);
-    return new Set(names.filter((name) => this.backbone.depthOf(name) < frozen));
+    const beside = frozen > 0 ? this.#branches.flatMap(([prefix, branch]) => branch.tensors(prefix)) : [];
+    return new Set([
+      ...names.filter((name) => this.backbone.depthOf(name) < frozen),
+      ...beside.map(({ name }) => name),
+    ]);
   }
 
-  /** Depth of a tensor, the backbone's own and then the head. @throws RangeError when there is no such tensor */
+  /** Depth of a tensor: the backbone's own, the branch's own up to the backbone's last, and then the head. @throws RangeError when there is no such tensor */
   depthOf(name: string): number {
-    return isOfHead(name) ? this.backbone.layers : this.backbone.depthOf(name);
+    const { backbone } = this;
+    if (isOfHead(name)) return backbone.layers;
+    const within = this.#branches.find(([prefix]) => name.startsWith(`${prefix}.`));
+    if (!within) return backbone.depthOf(name);
+    const [prefix, branch] = within;
+    return Math.min(branch.depthOf(name.slice(prefix.length + 1)), backbone.layers - 1);
+  }
+
+  get #branches(): NonNullable<Body["branches"]> {
+    return this.#body.branches ?? [];
   }
 
   /**
-   * Starts the backbone from a weights file with torchvision's names, safetensors or PyTorch's; the head stays fresh.
+   * Starts from weights files, safetensors or PyTorch's: the backbone from one with torchvision's names, what else there is as the network
+   * knows it.
    * @param paths several where the network has parts that come from files of their own
+   * @param range ends of the score scale, for files whose last layer gives scores
    * @throws WeightsError as {@link openWeights} and the backbone's `start` say, and for more files than the network has parts
    */
-  async start(...paths: readonly string[]): Promise<InitReport> {
+  async start(paths: string | readonly string[], range: MosRange = [0, 1]): Promise<InitReport> {
     await using opened = new AsyncDisposableStack();
     const files: WeightsFile[] = [];
-    for (const path of paths) files.push(opened.use(await openWeights(path)));
-    const report = await (this.#body.start?.(files) ?? this.backbone.start(onlyOne(files)));
+    for (const path of [paths].flat()) files.push(opened.use(await openWeights(path)));
+    const report = await (this.#body.start?.(files, range) ?? this.backbone.start(onlyOne(files)));
     return { ...report, lines: [...files.flatMap(({ notes }) => notes), ...report.lines] };
   }
 
@@ -190,11 +208,18 @@ export class QualityNetwork implements Layer {
 
   /** Names of the batch norms that do not learn; part of the card. */
   get frozenNorms(): string[] {
-    return this.backbone.norms().flatMap(([name, norm]) => (norm.frozen ? [name] : []));
+    return this.#norms().flatMap(([name, norm]) => (norm.frozen ? [name] : []));
   }
 
   freezeNorms(names: readonly string[]): void {
-    for (const [name, norm] of this.backbone.norms()) if (names.includes(name)) norm.freeze();
+    for (const [name, norm] of this.#norms()) if (names.includes(name)) norm.freeze();
+  }
+
+  #norms(): [string, BatchNorm][] {
+    const beside = this.#branches.flatMap(([prefix, branch]) =>
+      branch.norms().map(([name, norm]): [string, BatchNorm] => [join(prefix, name), norm]),
+    );
+    return [...this.backbone.norms(), ...beside];
   }
 }
 

@@ -2,12 +2,13 @@ import { z } from "zod";
 import { backboneNames, poolings } from "../backbones/index.ts";
 import { OptionError, optionsBy, side, some, wholeFromZero } from "../options.ts";
 import { headNames } from "./heads.ts";
+import { expectReadOptions } from "./unread-options.ts";
 
 /** Entries of an answer unless `levels` says otherwise: members of the score set, and classes. */
 const defaultLevels = { distribution: 100, classes: 5 } as const;
 
 /** Words of the option `network`. */
-export const networkNames = ["standard", "reiqa"] as const;
+export const networkNames = ["standard", "reiqa", "dbcnn"] as const;
 
 export type NetworkName = (typeof networkNames)[number];
 
@@ -17,7 +18,7 @@ export const networkShape = {
     .enum(networkNames)
     .default("standard")
     .describe(
-      "what is made of the backbone's maps: a pooled feature, a shorter one and the answer (standard); or the same of two such backbones, each of which sees a picture whole and at half its size (reiqa)",
+      "what is made of the backbone's maps: a pooled feature, a shorter one and the answer (standard); the same of two such backbones, each of which sees a picture whole and at half its size (reiqa); or products with the map of a branch that knows distortions (dbcnn)",
     ),
   encoders: z
     .enum(["both", "content", "quality"])
@@ -256,6 +257,7 @@ export function expectModelOptions(options: ModelOptions): void {
     );
   }
   expectClassOptions(options);
+  expectReadOptions(options);
   if (options.crop > options.resize && options.cropFrom === "resized") {
     throw new OptionError(
       `\`crop\` ${options.crop} is larger than \`resize\` ${options.resize}; pictures are cropped after they are resized`,

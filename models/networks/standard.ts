@@ -5,6 +5,7 @@ import { relu } from "../../engine/ops/unary.ts";
 import type { Shape, Tensor } from "../../engine/tensor.ts";
 import type { Backbone } from "../backbones/index.ts";
 import type { Body, BodyKind, BodyMaking, Outputs, Pass } from "./body.ts";
+import type { ModelOptions } from "./options.ts";
 import { Trunk } from "./trunk.ts";
 
 /**
@@ -79,9 +80,14 @@ export const standard: BodyKind = {
   make: (making) => new StandardBody(making),
   expected: ({ embedding, head }, answerLength) => [
     ...(embedding > 0 ? [["embedding", embedding, "head.embedding.weight"] as const] : []),
-    [head === "score" ? "head score, of length" : "levels", answerLength, "head.logits.weight"],
+    answerExpected({ head }, answerLength, "head.logits.weight"),
   ],
 };
+
+/** What options say of the last layer of a network, the tensor of this name. */
+export function answerExpected({ head }: Pick<ModelOptions, "head">, answerLength: number, tensor: string) {
+  return [head === "score" ? "head score, of length" : "levels", answerLength, tensor] as const;
+}
 
 /** Batch normalisation of rows [N, C]. */
 function normed(norm: BatchNorm, x: Tensor, training: boolean): Tensor {

@@ -49,13 +49,13 @@ export class Trunk {
   /** Normalised pictures [N, H, W, 3] → features [N, features]. */
   forward(x: Tensor, pass: Pass): Tensor {
     const { pooled, map } = withoutGradients(() => this.#pass(x, 0, this.#options.frozen, false));
-    return join([...pooled, ...this.#rest(map, pass)]);
+    return joinRows([...pooled, ...this.#rest(map, pass)]);
   }
 
   /** Normalised pictures [N, H, W, 3] → what the frozen sections make of them, in one row each: [N, L] with {@link rowLength}. */
   prefix(x: Tensor): Tensor {
     const { pooled, map } = withoutGradients(() => this.#pass(x, 0, this.#options.frozen, false));
-    return join([...pooled, ...(map ? [reshape(map, [map.shape[0]!, map.size / map.shape[0]!])] : [])]);
+    return joinRows([...pooled, ...(map ? [reshape(map, [map.shape[0]!, map.size / map.shape[0]!])] : [])]);
   }
 
   /**
@@ -67,7 +67,7 @@ export class Trunk {
     if (!mapShape) return rows;
     const size = sizeOf(mapShape);
     const rest = this.#rest(reshape(columns(rows, length - size, length), [images, ...mapShape]), pass);
-    return join(length > size ? [columns(rows, 0, length - size), ...rest] : rest);
+    return joinRows(length > size ? [columns(rows, 0, length - size), ...rest] : rest);
   }
 
   /** Shape of the map after the frozen sections, without the first extent; none where nothing follows them. */
@@ -75,11 +75,12 @@ export class Trunk {
     return withoutGradients(() => this.#pass(x, 0, this.#options.frozen, false)).map?.shape.slice(1);
   }
 
-  #rest(map: Tensor | undefined, { training, fixedBackbone, precision }: Pass): readonly Tensor[] {
+  #rest(map: Tensor | undefined, pass: Pass): readonly Tensor[] {
     if (!map) return [];
-    const rest = (learns: boolean) =>
-      this.#pass(cast(map, precision), this.#options.frozen, this.#depths.at(-1)!, learns).pooled;
-    return fixedBackbone ? withoutGradients(() => rest(false)) : rest(training);
+    return throughBackbone(pass, (training) => {
+      const { frozen } = this.#options;
+      return this.#pass(cast(map, pass.precision), frozen, this.#depths.at(-1)!, training).pooled;
+    });
   }
 
   /** Takes the map after `from` sections through those up to `until`. */
@@ -99,13 +100,18 @@ export class Trunk {
   }
 }
 
+/** Runs what of a backbone may learn, as the pass has it. */
+export function throughBackbone<T>({ training, fixedBackbone, drifting }: Pass, run: (training: boolean) => T): T {
+  return fixedBackbone ? withoutGradients(() => run(training && drifting)) : run(training);
+}
+
 /** Rows one behind the other, f32. */
-function join(parts: readonly Tensor[]): Tensor {
+export function joinRows(parts: readonly Tensor[]): Tensor {
   const rows = parts.map((part) => cast(part, "f32"));
   return rows.length === 1 ? rows[0]! : concat(rows, 1);
 }
 
-function columns(rows: Tensor, from: number, until: number): Tensor {
+export function columns(rows: Tensor, from: number, until: number): Tensor {
   const [images, length] = rows.shape as [number, number];
   return from === 0 && until === length ? rows : slice(rows, [0, from], [images, until]);
 }

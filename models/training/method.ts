@@ -137,6 +137,8 @@ export interface Phase extends Omit<PlannedPhase, "stage"> {
   readonly settings?: Partial<StepSettings>;
   /** Whether the head learns alone, and the backbone stays as it is, as in evaluation. */
   readonly headAlone?: boolean;
+  /** Whether batch norms of the backbone go by the batch while the head learns alone, so that their running statistics move on. */
+  readonly drifting?: boolean;
   /** Whether its loss needs all pictures of a batch at once, so that batches cannot be cut by `microBatch`. */
   readonly wholeBatches?: boolean;
   /** Name of the model that it leaves in the run's folder. */

@@ -43,7 +43,7 @@ interface StepInputs {
 const firstPlace: StepPlace = { step: 0, steps: 1, epoch: 0 };
 
 /** What a phase has its steps learn. */
-export interface Learning extends Pick<Phase, "settings" | "headAlone"> {
+export interface Learning extends Pick<Phase, "settings" | "headAlone" | "drifting"> {
   readonly task: StepTask;
   /** @default each picture once, weak */
   readonly views?: PartViews | undefined;
@@ -90,6 +90,7 @@ export class Stepper {
     this.#learning = learning;
     const { frozenNames } = model;
     model.fixedBackbone = headAlone;
+    model.drifting = learning?.drifting === true;
     const learns = (name: string) => (headAlone ? isOfHead(name) : !frozenNames.has(name));
     const tensors = model.tensors().filter(({ name }) => learns(name));
     const modules = learning?.task.modules?.() ?? [];

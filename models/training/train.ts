@@ -292,11 +292,20 @@ async function startModel(device: Device, data: TrainingData, options: TrainingO
   const model = new QualityNetwork(device, options);
   const all = model.tensors().map(({ name }) => name);
   if (init.length === 0) return { model, card: { options, range, history: ["all layers start fresh"], fresh: all } };
-  const report = await model.start(...init);
+  const report = await model.start(init, range);
+  const frozen = [...model.frozenNames].find((name) => report.fresh.has(name));
+  if (frozen !== undefined) {
+    model.dispose();
+    throw new TrainingError(
+      `\`frozen\` ${options.frozen}: no start weights have "${frozen}", which would stay as it was drawn`,
+      "freeze fewer sections, or give a further `init` that has it",
+    );
+  }
   // A card goes with the model wherever that goes, and says nothing of folders.
   const lines = report.lines.map((line) => init.reduce((text, path) => text.replaceAll(path, basename(path)), line));
-  const fresh = all.filter((name) => report.fresh.has(name) || isOfHead(name));
-  return { model, card: { options, range, history: [...lines, "the head starts fresh"], fresh } };
+  const fresh = all.filter((name) => report.fresh.has(name) || (isOfHead(name) && !report.headStarted));
+  if (!report.headStarted) lines.push("the head starts fresh");
+  return { model, card: { options, range, history: lines, fresh } };
 }
 
 /** @throws TrainingError when a model cannot go on with other options or another range */

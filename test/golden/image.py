@@ -32,6 +32,12 @@ for seed, (shape, height, width) in enumerate(sizes):
         options = {"height": height, "width": width, "antialias": antialias}
         given = [{"shape": shape, "seed": seed}]
         cases.append(case("resize", options, given, lambda x: resized(x, height, width, antialias)))
+aligned = lambda x, height, width: F.interpolate(
+    x.permute(0, 3, 1, 2), size=(height, width), mode="bilinear", align_corners=True
+).permute(0, 2, 3, 1)
+for seed, (shape, height, width) in enumerate(sizes):
+    options = {"height": height, "width": width, "alignCorners": True}
+    cases.append(case("resize", options, [{"shape": shape, "seed": seed}], lambda x: aligned(x, height, width)))
 crops = [
     ([1, 5, 7, 3], 3, 4, [(2, 1, False)]),
     ([2, 6, 5, 4], 6, 5, [(0, 0, True), (0, 0, False)]),

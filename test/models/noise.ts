@@ -1,4 +1,4 @@
-import { fileShape, fromFileOrder, type NamedTensor } from "../../engine/nn/named.ts";
+import { fileShape, fromFileOrder, type NamedTensor, toFileOrder } from "../../engine/nn/named.ts";
 import { sizeOf } from "../../engine/tensor.ts";
 
 /** The numbers that golden networks are made of; see test/golden/backbones.py. */
@@ -15,19 +15,30 @@ export function noise(name: string, size: number): Float64Array {
   return values;
 }
 
+/** The golden numbers of a tensor of a weights file. @param training whether the case trains */
+export function noiseWeights(name: string, shape: readonly number[], training = false): Float32Array<ArrayBuffer> {
+  const size = sizeOf(shape);
+  const amplitude = Math.sqrt(4.5 / (size / shape[0]!));
+  return Float32Array.from(noise(name, size), (v) => {
+    if (shape.length > 1) return v * amplitude;
+    if (name.endsWith("running_var")) return 1 + v / 2;
+    if (name.endsWith("running_mean") || name.endsWith("bias")) return v / 10;
+    return (1 + v / 5) * (training && /(bn3|conv\.[23])\.weight$/.test(name) ? 0.3 : 1);
+  });
+}
+
 /** Gives tensors their golden numbers. */
 export function fill(tensors: readonly NamedTensor[], training = false): void {
-  for (const named of tensors) {
-    const shape = fileShape(named);
-    const size = sizeOf(shape);
-    const values = noise(named.name, size);
-    const amplitude = Math.sqrt(4.5 / (size / shape[0]!));
-    const value = (v: number) => {
-      if (shape.length > 1) return v * amplitude;
-      if (named.name.endsWith("running_var")) return 1 + v / 2;
-      if (named.name.endsWith("running_mean") || named.name.endsWith("bias")) return v / 10;
-      return (1 + v / 5) * (training && /(bn3|conv\.[23])\.weight$/.test(named.name) ? 0.3 : 1);
-    };
-    named.tensor.write(fromFileOrder(Float32Array.from(values, value), named));
-  }
+  for (const named of tensors)
+    named.tensor.write(fromFileOrder(noiseWeights(named.name, fileShape(named), training), named));
+}
+
+/** Length of a gradient in the order of weight files, and its product with the noise called "direction". */
+export function summaryOf(gradient: Float32Array, named: NamedTensor): { norm: number; along: number } {
+  const values = toFileOrder(gradient, named);
+  const direction = noise("direction", values.length);
+  return {
+    norm: Math.sqrt(values.reduce((total, g) => total + g * g, 0)),
+    along: values.reduce((total, g, k) => total + g * direction[k]!, 0),
+  };
 }

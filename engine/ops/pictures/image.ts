@@ -19,7 +19,7 @@ import { elementBytes, ShapeError, Tensor } from "../../tensor.ts";
 import { batchShape, overImages } from "../batch.ts";
 import { concat } from "../join.ts";
 import { expectOperandList, expectOperands } from "../operands.ts";
-import { antialiased, interpolated, resample } from "./resample.ts";
+import { antialiased, cornersAligned, interpolated, resample } from "./resample.ts";
 
 /**
  * Uploads a picture of interleaved 8-bit RGB and unpacks it on the adapter → [1, H, W, 3] in [0, 1]. Not differentiable.
@@ -61,6 +61,8 @@ export interface ResizeOptions {
   readonly filter?: "bilinear";
   /** Widen the filter as the picture shrinks, as Pillow and torchvision do (the default), or only interpolate. */
   readonly antialias?: boolean;
+  /** Keep the outermost pixels at their places and interpolate between; false unless given. It goes with `antialias` false. */
+  readonly alignCorners?: boolean;
 }
 
 const resizeChecks: Checks<ResizeOptions> = {
@@ -68,16 +70,21 @@ const resizeChecks: Checks<ResizeOptions> = {
   width: extent,
   filter: oneOf("bilinear"),
   antialias: flag,
+  alignCorners: flag,
 };
 
 /**
- * Resizes pictures [N, H, W, C] → [N, height, width, C]; corners are not aligned, the aspect ratio is not kept.
- * Equal to `interpolate(…, mode="bilinear", antialias=…)` of PyTorch on floats.
- * @throws ShapeError when height or width is not a whole number of at least 1
+ * Resizes pictures [N, H, W, C] → [N, height, width, C]; the aspect ratio is not kept. Equal to
+ * `interpolate(…, mode="bilinear", antialias=…, align_corners=…)` of PyTorch on floats.
+ * @throws ShapeError when height or width is not a whole number of at least 1; RangeError when corners are to be aligned with antialias
  */
 export function resize(x: Tensor, options: ResizeOptions): Tensor {
   expectOptions("resize", options, resizeChecks);
-  const { height, width, antialias = true } = options;
+  const { height, width, alignCorners = false, antialias = !alignCorners } = options;
+  if (alignCorners && antialias)
+    throw new RangeError("resize: `alignCorners` only interpolates; give `antialias` false, or leave it out");
+  if (alignCorners)
+    return resample("resize", x, { height, width }, { name: "bilinear, corners aligned", map: cornersAligned });
   const filter = antialias
     ? { name: "antialiased bilinear", map: antialiased }
     : { name: "bilinear", map: interpolated };

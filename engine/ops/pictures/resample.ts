@@ -48,6 +48,16 @@ export function interpolated(inputs: number, outputs: number): Resampling {
   });
 }
 
+/** Linear interpolation at c = i · (inputs − 1) / (outputs − 1): the first and the last keep their places. One output is the first input. */
+export function cornersAligned(inputs: number, outputs: number): Resampling {
+  return resampling(inputs, outputs, (i) => {
+    const center = outputs > 1 ? (i * (inputs - 1)) / (outputs - 1) : 0;
+    const first = Math.min(Math.floor(center), inputs - 1);
+    const share = center - first;
+    return { first, weights: first + 1 < inputs ? [1 - share, share] : [1] };
+  });
+}
+
 /** A map given by its rows. */
 export function resampling(
   inputs: number,

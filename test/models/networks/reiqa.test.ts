@@ -130,7 +130,7 @@ describe("start weights", () => {
     const quality = await encoderFile("quality", qualityPrefix, 3, qualityOthers as never);
     const model = new QualityNetwork(device, options({ frozen: 1 }));
     const paths = [content.path, quality.path];
-    const report = await model.start(...(turned ? paths.toReversed() : paths));
+    const report = await model.start(turned ? paths.toReversed() : paths);
     expect(report.fresh.size).toBe(0);
     expect(report.lines.slice(-2)).toEqual([
       `content encoder: the whole network starts from ${content.path}`,
@@ -163,17 +163,17 @@ describe("start weights", () => {
     const other = await encoderFile("other", "encoder.", 3);
     const third = await encoderFile("third", "backbone.", 3);
     const model = new QualityNetwork(device, options());
-    await expect(model.start(plain.path, other.path, plain.path)).rejects.toThrow(
+    await expect(model.start([plain.path, other.path, plain.path])).rejects.toThrow(
       "every encoder starts from another file",
     );
     await expect(model.start(third.path)).rejects.toThrow('it has no "conv1.weight"');
     const named = await encoderFile("named", "quality.", 3);
-    await expect(model.start(named.path, named.path)).rejects.toThrow(
+    await expect(model.start([named.path, named.path])).rejects.toThrow(
       "both hold the quality encoder; give one of them",
     );
     model.dispose();
     const standard = new QualityNetwork(device, options({ network: "standard" }));
-    await expect(standard.start(plain.path, other.path)).rejects.toThrow("the backbone starts from one file");
+    await expect(standard.start([plain.path, other.path])).rejects.toThrow("the backbone starts from one file");
     standard.dispose();
     const wide = new QualityNetwork(device, options({ backbone: "resnet50" }));
     expect((await wide.start(plain.path)).lines).toContain(

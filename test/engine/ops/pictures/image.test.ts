@@ -12,7 +12,7 @@ import {
   stack,
   unpackRgb,
 } from "../../../../engine/ops/pictures/image.ts";
-import { antialiased, interpolated, transposed } from "../../../../engine/ops/pictures/resample.ts";
+import { antialiased, cornersAligned, interpolated, transposed } from "../../../../engine/ops/pictures/resample.ts";
 import { sum } from "../../../../engine/ops/reduce.ts";
 import { Tensor } from "../../../../engine/tensor.ts";
 import { checkDifferences, checkGolden, type GoldenCase, goldenCases, type Run } from "../../check.ts";
@@ -65,6 +65,7 @@ test("finite differences", async () => {
   for (const run of [
     ([x]) => resize(x!, { height: 4, width: 7 }),
     ([x]) => resize(x!, { height: 9, width: 2, antialias: false }),
+    ([x]) => resize(x!, { height: 3, width: 9, alignCorners: true }),
     ([x]) => flipHorizontal(x!, [false, true]),
     ([x]) => centerCrop(x!, 3, 4),
     ([x]) => normalise(x!, [0.1, 0.2, 0.3], [0.5, 1, 2]),
@@ -111,9 +112,16 @@ describe("unpackRgb", () => {
   });
 });
 
+test("corners cannot be aligned by a filter that widens", async () => {
+  const device = await sharedDevice();
+  const x = Tensor.from(device, new Float32Array(12), [1, 2, 2, 3]);
+  expect(() => resize(x, { height: 3, width: 3, alignCorners: true, antialias: true })).toThrow("`alignCorners`");
+  x.dispose();
+});
+
 describe("resampling tables", () => {
   test("weights of an output sum to 1, and the transposed table holds the same numbers", () => {
-    for (const make of [antialiased, interpolated]) {
+    for (const make of [antialiased, interpolated, cornersAligned]) {
       for (const [inputs, outputs] of [
         [7, 3],
         [3, 7],

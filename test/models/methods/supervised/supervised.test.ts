@@ -86,6 +86,7 @@ test("every method has a name and options of its own", () => {
     "kernelridge",
     "reiqa",
     "nima",
+    "dbcnn",
   ]);
   for (const { phases, options: read } of methods) {
     const files = phases(read({} as never)).map(({ file }) => file);

@@ -1,0 +1,32 @@
+import { OptionError } from "../options.ts";
+
+/** Networks that make their feature in a way of their own. */
+const ownWay = ["dbcnn"];
+/** Options of the feature that others make of maps, with the values that say nothing. */
+const ofFeature = { featureDepths: "", pooling: "standard", featureNorm: "none" };
+
+/**
+ * What networks that make their feature in their own way do not do.
+ * @throws OptionError when options ask for it
+ */
+export function expectReadOptions(
+  options: Readonly<Record<keyof typeof ofFeature, unknown>> & {
+    readonly network: string;
+    readonly backbone: string;
+    readonly tokenShare: number;
+  },
+): void {
+  const { network, backbone } = options;
+  if (!ownWay.includes(network)) return;
+  for (const [name, none] of Object.entries(ofFeature)) {
+    const value = options[name as keyof typeof ofFeature];
+    if (String(value) !== none)
+      throw new OptionError(
+        `\`${name}\` ${value}: the \`network\` ${network} makes its feature in its own way; leave it out`,
+      );
+  }
+  if (network === "dbcnn" && backbone.startsWith("vit"))
+    throw new OptionError(
+      `\`backbone\` ${backbone}: the \`network\` ${network} multiplies maps of channels, and a vision transformer has none; give a convolutional one`,
+    );
+}
