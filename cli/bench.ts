@@ -7,6 +7,7 @@ import { type BindingRoof, bindingRoof } from "../engine/tune/binding-roof.ts";
 import { storeChoices } from "../engine/tune/choices.ts";
 import type { Roofs } from "../engine/tune/roofs.ts";
 import { measureBenchmarks } from "../models/bench/measures.ts";
+import { distortionBenchmarks } from "../models/bench/distortions.ts";
 import { methodStepBenchmarks } from "../models/bench/method-steps.ts";
 import { networkBenchmarks } from "../models/bench/networks.ts";
 import { replayBenchmark, trainingStepBenchmark, vitBenchmark } from "../models/bench/training-step.ts";
@@ -61,6 +62,7 @@ async function run(flags: BenchFlags): Promise<void> {
       ...transformerBenchmarks,
       ...pictureBenchmarks,
       ...measureBenchmarks,
+      ...distortionBenchmarks,
       ...[vitBenchmark, replayBenchmark, trainingStepBenchmark(batch, size)],
       ...networkBenchmarks(batch, size),
       ...methodStepBenchmarks(),

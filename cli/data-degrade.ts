@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { type Degraded, degradedTable, degradeFolder } from "../models/data/degraded/degrade.ts";
 import { type DistortionName, distortionNames, usualDistortions } from "../models/data/degraded/distortions.ts";
 import { wholeNumber } from "./data-options.ts";
@@ -13,6 +13,9 @@ interface DegradeFlags {
   readonly levels?: readonly number[];
   readonly perPicture?: number;
   readonly ranked?: boolean;
+  readonly kadid?: boolean;
+  readonly kadis?: boolean;
+  readonly stretch?: boolean;
   readonly toned: number;
   readonly seed: number;
   readonly longerSide: number;
@@ -38,6 +41,19 @@ export function register(data: Command): void {
       parseCount,
     )
     .option("--ranked", "for train --ranked: each kind at two levels that follow one another, and the picture as it is")
+    .addOption(
+      new Option(
+        "--kadid",
+        "a set like KADID-10k: pictures and all 25 distortions at its levels, images/ and kadid.csv",
+      ).conflicts(["kadis", "ranked", "perPicture"]),
+    )
+    .addOption(
+      new Option(
+        "--kadis",
+        "a set like KADIS-700k: of each picture one distortion at five levels, ref_imgs/, dist_imgs/ and its table",
+      ).conflicts(["ranked", "perPicture"]),
+    )
+    .option("--stretch", "stretch pictures and copies to all of black to white, as KADID-10k's generator does")
     .option("--toned <share>", "share of the pictures first made to look like faded, mostly grey prints", parseShare, 0)
     .option("--seed <n>", "seed of the draws and of noise", wholeNumber(0), 1)
     .option(
@@ -59,8 +75,15 @@ a-<kind>-<level>.png; ${degradedTable} lists name, source, kind and level. Exit 
 Examples:
   acutance data degrade photos --out degraded --per-picture 3
   acutance data degrade photos --out degraded --kinds gaussian-blur,jpeg --levels 2,4 --per-picture all
+  acutance data degrade photos --out made --kadid
+  acutance data degrade snapshots --out many --kadis
+  acutance train cpl --data photos --csv scores.csv --range 0:100 --unlabelled many --unlabelled-set kadis --ranked many
   acutance data degrade snapshots --out ranked --ranked --toned 0.5 --longer-side 360
   acutance train cpl --data photos --csv scores.csv --range 0:100 --ranked ranked
+
+Levels 1 to 5 are the distortions' own, or KADID-10k's where they have none. --kadid and --kadis have those of KADID-10k, of which the
+third is the mildest of mean-shift and contrast-change; training by ranks knows. The distortions at all levels in one picture:
+acutance data sheet.
 
 --ranked leaves the copies of validation and test pictures out; --unlabelled would take those too.`;
 
@@ -78,6 +101,8 @@ async function run(folder: string, flags: DegradeFlags): Promise<void> {
       ...(levels && { levels }),
       ...(perPicture !== undefined && { perPicture }),
       ...(ranked && { ranked }),
+      layout: flags.kadid ? "kadid" : flags.kadis ? "kadis" : "copies",
+      ...(flags.stretch && { stretch: true }),
       toned,
       seed,
       longerSide,

@@ -21,6 +21,7 @@ import {
   namesData,
   openDataset,
 } from "./data-options.ts";
+import { register as registerSheet } from "./data-sheet.ts";
 import { outputFile } from "./output.ts";
 import { pairs, progress, table } from "./terminal.ts";
 
@@ -39,6 +40,7 @@ export function register(program: Command): void {
     .action((flags: { json?: boolean }) => list(flags.json === true));
   registerDegrade(data);
   registerMeasure(data);
+  registerSheet(data);
   const command = data
     .command("inspect")
     .description("report scores, missing and broken pictures, groups, and near-duplicates across the split")

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import sharp from "sharp";
 import { blurredPictures } from "../models/training/pictures.ts";
 
 const main = new URL("../../cli/main.ts", import.meta.url).pathname;
@@ -153,5 +154,32 @@ describe("acutance data", () => {
     expect(result.err).toContain(message);
     expect(result.status).toBe(status);
     expect(result.err).not.toContain("    at ");
+  });
+
+  test("degrade --kadid writes a set that inspect opens; sheet shows distortions by levels in one picture", async () => {
+    const made = acutance(
+      "data",
+      "degrade",
+      "kadid/images",
+      "--out",
+      "made",
+      "--kadid",
+      "--kinds",
+      "mean-shift,jpeg2000",
+    );
+    expect(made.out).toContain("degraded pictures in made, 0 of them from before");
+    expect(await readFile(join(folder, "made", "kadid.csv"), "utf8")).toContain("I01_09_05.png,I01.png,9,jpeg2000,5");
+    const inspected = acutance("data", "inspect", "--dataset", "kadid", "--data", "made", "--json");
+    expect(JSON.parse(inspected.out)).toMatchObject({ pictures: 40, rated: 0 });
+    const both = acutance("data", "degrade", "kadid/images", "--out", "other", "--kadid", "--ranked");
+    expect(both.status).toBe(2);
+    expect(both.err).toContain("'--kadid' cannot be used with option '--ranked'");
+
+    const sheet = ["data", "sheet", "--side", "32", "--kinds", "mean-shift", "brighten"];
+    expect(acutance(...sheet, "--out", "sheet.png", "kadid/images/0.png")).toMatchObject({ status: 0 });
+    const { width, height, format } = await sharp(join(folder, "sheet.png")).metadata();
+    expect([width! > 2 * 6 * 32, height! > 32, format]).toEqual([true, true, "png"]);
+    const small = acutance("data", "sheet", "--side", "3200", "--out", "sheet.png", "kadid/images/0.png");
+    expect([small.status, small.err]).toEqual([1, expect.stringContaining("give a larger picture")]);
   });
 });

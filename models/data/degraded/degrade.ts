@@ -1,6 +1,5 @@
 import { mkdir, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
-import { stringify } from "csv-stringify/sync";
 import sharp from "sharp";
 import { expectNames } from "../../../engine/arguments.ts";
 import type { Device } from "../../../engine/device/device.ts";
@@ -13,24 +12,43 @@ import { decode, type Picture } from "../pictures/decode.ts";
 import { PictureError } from "../pictures/picture-error.ts";
 import { prefetch } from "../prefetch.ts";
 import { DatasetError, type Problem } from "../problems.ts";
-import { readCopies } from "./degraded-table.ts";
-import { type DistortionName, distort, expectDistortion, fromBytes, toBytes, usualDistortions } from "./distortions.ts";
+import { degradedTable, madeAs, readCopies, writeCopies, writeSetTable } from "./degraded-table.ts";
+import {
+  type DistortionName,
+  distort,
+  distortionNames,
+  expectDistortion,
+  fromBytes,
+  toBytes,
+  usualDistortions,
+} from "./distortions.ts";
+import { type DegradedLayout, type DegradedPicture, degradedLayouts, levelSetOf, plan } from "./plan.ts";
 import { tonedPicture } from "./toned.ts";
 
 /** What {@link degradeFolder} makes. */
 export interface DegradeOptions {
-  /** Any of the 25. @default the seven of `usualDistortions` */
+  /**
+   * `kadid`: a set like KADID-10k, every kind at every level and the pictures themselves in images/, called I01.png and
+   * I01_<type>_<level>.png, and kadid.csv. `kadis`: a set like KADIS-700k, one kind for each picture at every level in dist_imgs/,
+   * the pictures themselves in ref_imgs/, and its table. Both at the levels of KADID-10k. `copies`: as drawn, at the distortions' own
+   * levels.
+   * @default "copies"
+   */
+  readonly layout?: DegradedLayout;
+  /** As of `distort`. @default false */
+  readonly stretch?: boolean;
+  /** Any of the 25. @default the seven of `usualDistortions`; of kadid and kadis all */
   readonly kinds?: readonly DistortionName[];
-  /** Of 1 (mild) … 5 (strong). @default all five */
+  /** Of 1 (mild) … 5 (strong), in KADID-10k's order where they are its. @default all five */
   readonly levels?: readonly number[];
   /**
    * Copies of each picture, different pairs of kind and level drawn from the seed; as many as there are pairs make all. Of
-   * ranked copies: kinds of each picture. @default 5, of ranked copies 1
+   * ranked copies: kinds of each picture. Not of kadid and kadis. @default 5, of ranked copies 1
    */
   readonly perPicture?: number;
   /**
    * Copies to be ranked: of each kind that is drawn two levels that follow one another, and the picture itself as level 0
-   * beside them. @default false
+   * beside them. Sets like KADID-10k and KADIS-700k can be ranked as they are. @default false
    */
   readonly ranked?: boolean;
   /** Share of the pictures that are first made to look like faded prints ({@link tonedPicture}). @default 0 */
@@ -48,16 +66,8 @@ export interface DegradeOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A degraded copy, a row of the table. */
-export interface DegradedPicture {
-  /** Path of the file below the folder of the copies. */
-  readonly name: string;
-  /** Path of the picture below its folder. */
-  readonly source: string;
-  /** "none" at level 0. */
-  readonly kind: DistortionName | "none";
-  readonly level: number;
-}
+export { degradedTable } from "./degraded-table.ts";
+export type { DegradedLayout, DegradedPicture } from "./plan.ts";
 
 export interface Degraded {
   /** Every copy that is there now and was asked for. */
@@ -68,16 +78,11 @@ export interface Degraded {
   readonly problems: readonly Problem[];
 }
 
-/** The table of the copies, in their folder. */
-export const degradedTable = "degraded.csv";
-
 /**
- * Writes degraded copies of the pictures of a folder, and a table of name, source, kind, level, seed, longer side and share
- * toned. What a copy looks like depends on these but its own name alone, so that a run that was interrupted is finished by the
+ * Writes degraded copies of the pictures of a folder, and a table of name, source, kind, level and how they were made. What a copy looks like depends on these but its own name alone, so that a run that was interrupted is finished by the
  * same call: files that are there are not made again. Pictures that cannot be read are reported and passed over.
  * @param out is made when it does not exist
- * @throws DatasetError when there are no pictures, `out` lies within the folder, or it holds copies of another seed, size or share
- * toned;
+ * @throws DatasetError when there are no pictures, `out` lies within the folder, or it holds copies that were made otherwise;
  * RangeError for an option that means nothing; the signal's reason; the system's error when a file cannot be written
  */
 export async function degradeFolder(
@@ -100,8 +105,16 @@ export async function degradeFolder(
   );
   await mkdir(out, { recursive: true });
   const before = await readTable(out, settings);
-  const table = new Map([...before, ...planned].map((picture) => [picture.name, picture]));
-  await writeTable(out, table.values(), settings);
+  const table = new Map(before.map((picture) => [picture.name, picture]));
+  for (const picture of planned) {
+    const { source = picture.source } = table.get(picture.name) ?? {};
+    if (source !== picture.source)
+      throw new DatasetError(
+        `${join(out, picture.name)} is there and was made of ${source}, not of ${picture.source}: pictures came or went since; give another folder.`,
+      );
+    table.set(picture.name, picture);
+  }
+  await writeCopies(out, table.values(), settings);
   const there = new Set<string>();
   for (const { name } of planned) if (await exists(join(out, name))) there.add(name);
 
@@ -134,11 +147,14 @@ export async function degradeFolder(
     done += copies.length;
     options.onProgress?.(done, planned.length);
   }
-  if (problems.length > leftOut.length) await writeTable(out, table.values(), settings);
+  if (problems.length > leftOut.length) await writeCopies(out, table.values(), settings);
+  await writeSetTable(out, [...table.values()], settings.layout);
   return { pictures: planned.filter(({ name }) => table.has(name)), kept: there.size, problems };
 }
 
 const names = {
+  layout: true,
+  stretch: true,
   kinds: true,
   levels: true,
   perPicture: true,
@@ -155,8 +171,15 @@ type Settings = Required<Omit<DegradeOptions, "onProgress" | "signal">>;
 
 function checked(options: DegradeOptions): Settings {
   expectNames("degradeFolder", options, names);
-  const { kinds = usualDistortions, levels = [1, 2, 3, 4, 5], ranked = false, toned = 0, seed = 1 } = options;
+  const { layout = "copies", stretch = false, ranked = false, toned = 0, seed = 1 } = options;
+  const { kinds = layout === "copies" ? usualDistortions : distortionNames, levels = [1, 2, 3, 4, 5] } = options;
   const { perPicture = ranked ? 1 : 5, longerSide = 512, format = "png" } = options;
+  if (!degradedLayouts.includes(layout))
+    throw new RangeError(`There is no layout ${JSON.stringify(layout)}; choose of ${degradedLayouts.join(", ")}.`);
+  if (layout !== "copies" && (ranked || options.perPicture !== undefined))
+    throw new RangeError(
+      `ranked and perPicture are not for the layout ${layout}: what it has of each picture is settled.`,
+    );
   for (const kind of kinds) expectDistortion(kind);
   for (const level of levels) {
     if (![1, 2, 3, 4, 5].includes(level)) throw new RangeError(`There is no level ${level}; there are 1 to 5.`);
@@ -171,38 +194,7 @@ function checked(options: DegradeOptions): Settings {
   }
   if (!(toned >= 0 && toned <= 1)) throw new RangeError(`toned is a share from 0 to 1, got ${toned}.`);
   const different = { kinds: [...new Set(kinds)], levels: [...new Set(levels)].sort() };
-  return { ...different, perPicture, ranked, toned, seed, longerSide, format };
-}
-
-/** The copies to be made, by their sources. Draws of a picture depend on its name alone, not on the others. */
-function plan(sources: readonly string[], settings: Settings): DegradedPicture[] {
-  const { seed, format } = settings;
-  const stem = (source: string) => source.slice(0, source.lastIndexOf("."));
-  const owners = Map.groupBy(sources, stem);
-  const drawn = settings.ranked ? rankedDraws : freeDraws;
-  return sources.flatMap((source) => {
-    // Of "a.jpg" beside "a.png" the whole name stays.
-    const base = owners.get(stem(source))!.length > 1 ? source : stem(source);
-    const copies = drawn(new Random(seed, `degrade/${source}`), settings);
-    return copies.map(({ kind, level }) => ({ name: `${base}-${kind}-${level}.${format}`, source, kind, level }));
-  });
-}
-
-type Draw = Pick<DegradedPicture, "kind" | "level">;
-
-function freeDraws(random: Random, { kinds, levels, perPicture }: Settings): Draw[] {
-  const pairs = kinds.flatMap((kind) => levels.map((level) => ({ kind, level })));
-  return random.shuffle(pairs).slice(0, perPicture);
-}
-
-/** Two neighbours among 0 and the levels, for each of some kinds; 0 once. */
-function rankedDraws(random: Random, { kinds, levels, perPicture }: Settings): Draw[] {
-  const drawn = random.shuffle(kinds).slice(0, perPicture);
-  const copies = drawn.flatMap((kind) => {
-    const upper = random.integer(levels.length);
-    return levels.slice(Math.max(0, upper - 1), upper + 1).map((level) => ({ kind, level }));
-  });
-  return [{ kind: "none", level: 0 }, ...copies];
+  return { ...different, layout, stretch, perPicture, ranked, toned, seed, longerSide, format };
 }
 
 /** The picture with its longer side reduced to so many pixels where it has more; 0 keeps its size. */
@@ -221,13 +213,13 @@ async function degrade(
   { width, height, pixels }: Picture,
   copies: readonly DegradedPicture[],
   out: string,
-  { seed, format }: Settings,
+  { seed, format, layout, stretch }: Settings,
 ): Promise<void> {
   using clean = fromBytes(device, pixels, height, width);
   const changed = async ({ source, kind, level }: DegradedPicture) => {
     if (kind === "none") return pixels;
     const word = new Random(seed, `degrade/${source}/${kind}/${level}`).word();
-    using degraded = await distort(clean, kind, level, word);
+    using degraded = await distort(clean, kind, level, word, { levels: levelSetOf(layout), stretch });
     return toBytes(degraded);
   };
   for (const copy of copies) {
@@ -240,34 +232,22 @@ async function degrade(
   }
 }
 
-const columns = ["name", "source", "kind", "level", "seed", "longer_side", "toned"] as const;
-
-function writeTable(out: string, pictures: Iterable<DegradedPicture>, settings: Settings): Promise<void> {
-  const { seed, longerSide, toned } = settings;
-  const rows = [...pictures].map((picture) => ({ ...picture, seed, longer_side: longerSide, toned }));
-  return writeFileAtomically(join(out, degradedTable), stringify(rows, { header: true, columns: [...columns] }));
-}
-
 /** Copies that were made earlier and are still there. @throws DatasetError when they were made otherwise */
 async function readTable(out: string, settings: Settings): Promise<DegradedPicture[]> {
   const path = join(out, degradedTable);
   if (!(await stat(path).catch(() => undefined))) return [];
   const rows = await readCopies(path);
   const found: DegradedPicture[] = [];
-  const asked = madeAs(settings.seed, settings.longerSide, settings.toned);
-  for (const { name, source, kind, level, ...made } of rows) {
-    const was = madeAs(made.seed, made.longer_side, made.toned);
+  const asked = madeAs(settings);
+  for (const row of rows) {
+    const was = madeAs({ ...row, longerSide: row.longer_side });
     if (was !== asked)
       throw new DatasetError(`${out} holds copies of ${was}, asked for is ${asked}; give the same or another folder.`);
+    const { name, source, kind, level } = row;
     if (name && (await exists(join(out, name))))
       found.push({ name, source, kind: kind as DegradedPicture["kind"], level: Number(level) });
   }
   return found;
-}
-
-/** What all copies in a folder share. */
-function madeAs(seed: string | number, longerSide: string | number, toned: string | number | undefined): string {
-  return `seed ${seed}, longer side ${longerSide}, share toned ${toned ?? 0}`;
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,12 +1,11 @@
 import { join, resolve, sep } from "node:path";
 import type { Row } from "../dataset.ts";
 import { DatasetError } from "../problems.ts";
-import { degradedTable } from "./degrade.ts";
-import { readCopies } from "./degraded-table.ts";
+import { degradedTable, readCopies, severityOfCopy } from "./degraded-table.ts";
 
 /** A picture of a ranked set. */
 export interface RankedPicture extends Row {
-  /** How much of a distortion it has: 0 (none) … 5 (strong). */
+  /** How much of a distortion it has: 0 (none) … 5 (strong), by severity where levels of KADID-10k are not in that order. */
   readonly level: number;
 }
 
@@ -30,13 +29,16 @@ export async function rankedSets(folder: string): Promise<RankedSet[]> {
       cause,
     });
   });
-  const copies = lines.flatMap(({ name, source, kind, level, line }) => {
-    if (!/^[0-5]$/.test(level))
+  const copies = lines.flatMap((copy) => {
+    const { name, source, kind, level, line } = copy;
+    const severity = severityOfCopy(copy);
+    if (severity === undefined)
       throw new DatasetError(
         `${path}, line ${line}: the level "${level}" of ${name} is none; it must be one of 0 to 5.`,
       );
-    if (name === "" || source === "") return [];
-    return [{ source, kind, picture: { name: `ranked/${name}`, path: join(folder, name), level: Number(level) } }];
+    // A level at which nothing is changed is not worse than the picture.
+    if (name === "" || source === "" || (severity === 0 && kind !== "none")) return [];
+    return [{ source, kind, picture: { name: `ranked/${name}`, path: join(folder, name), level: severity } }];
   });
   const sets = [...Map.groupBy(copies, ({ source }) => source)].flatMap(([source, all]) => {
     const clean = all.filter(({ picture }) => picture.level === 0);

@@ -1,10 +1,11 @@
+import { kadidTable, kadisTable } from "../degraded/degraded-table.ts";
 import type { Entry, SetDescription } from "./catalogue.ts";
 import { entriesOf, readSheetOrCsv, readWords } from "./files.ts";
 
 /**
  * KADID-10k (Lin et al. 2019). Its column is called dmos, but higher is better in it: [1, 5], and pictures of level 1 are the
  * best. Its column var holds standard deviations: the roots of some of its values are more than grades from 1 to 5 with that
- * mean can deviate by.
+ * mean can deviate by. A set like it that `degradeFolder` made has kadid.csv in place of dmos.csv, and no scores.
  */
 export const kadid: SetDescription = {
   title: "KADID-10k",
@@ -18,6 +19,13 @@ export const kadid: SetDescription = {
   layout: "dmos.csv; images/",
   pictureFolders: ["images"],
   async read(files) {
+    const made = files.find("dmos.csv") === undefined ? files.find(kadidTable) : undefined;
+    if (made !== undefined) {
+      const table = await readSheetOrCsv(made);
+      return entriesOf(table, made, ["dist_img", "ref_img"], (field, line) => ({
+        ...{ name: field("dist_img"), group: field("ref_img"), line },
+      }));
+    }
     const path = files.need("dmos.csv");
     return entriesOf(await readSheetOrCsv(path), path, ["dist_img", "ref_img", "dmos"], (field, line) => ({
       name: field("dist_img"),
@@ -68,7 +76,7 @@ export const kadis: SetDescription = {
   terms: "pictures under the Pixabay licence",
   layout: "kadis700k_ref_imgs.csv; ref_imgs/ and, once generated, dist_imgs/",
   async read(files) {
-    const path = files.need("kadis700k_ref_imgs.csv");
+    const path = files.need(kadisTable);
     const finder = await files.pictures([]);
     const table = await readSheetOrCsv(path);
     const kinds = table.header.filter((column) => column.startsWith("dist_type"));
@@ -93,7 +101,7 @@ export const kadisPristine: SetDescription = {
   layout: "kadis700k_ref_imgs.csv; ref_imgs/",
   pictureFolders: ["ref_imgs"],
   async read(files) {
-    const path = files.need("kadis700k_ref_imgs.csv");
+    const path = files.need(kadisTable);
     return entriesOf(await readSheetOrCsv(path), path, ["ref_im"], (field, line): Entry => {
       const name = field("ref_im");
       return { name, group: name.replace(/\.[^.]*$/, ""), line };

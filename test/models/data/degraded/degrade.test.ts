@@ -9,6 +9,7 @@ import { type DistortionName, distort, fromBytes, toBytes } from "../../../../mo
 import { rankedSets, withoutCopiesOf } from "../../../../models/data/degraded/ranked-sets.ts";
 import { decode } from "../../../../models/data/pictures/decode.ts";
 import { DatasetError } from "../../../../models/data/problems.ts";
+import { loadKnownSet } from "../../../../models/data/sets/index.ts";
 import { sharedDevice } from "../../../engine/device.ts";
 import { blurredPictures } from "../../training/pictures.ts";
 
@@ -232,4 +233,95 @@ describe("copies to be ranked", () => {
     await writeFile(at("edited", degradedTable), "name,source,kind,level\nx.png,0.png,jpeg,often\n");
     await expect(rankedSets(at("edited"))).rejects.toThrow('line 2: the level "often"');
   });
+});
+
+describe("a set like KADID-10k", () => {
+  const options: DegradeOptions = { layout: "kadid", kinds: ["mean-shift", "pixelate"], longerSide: 40 };
+
+  test("has every picture, every kind and every level by its names, a table, and is finished by the same call", async () => {
+    const { pictures, problems } = await degrade("kadid", options);
+    expect(problems.map(({ name }) => name)).toEqual(["broken.jpg"]);
+    expect(pictures.length).toBe(5 * 11);
+    expect((await readdir(at("kadid", "images"))).length).toBe(5 * 11);
+    const rows: Record<string, string>[] = parse(await readFile(at("kadid", "kadid.csv"), "utf8"), { columns: true });
+    expect(rows.length).toBe(50);
+    for (const { dist_img, ref_img, type, name, level } of rows) {
+      expect(dist_img).toBe(`${ref_img!.slice(0, 3)}_${type}_0${level}.png`);
+      expect(type).toBe(name === "mean-shift" ? "18" : "21");
+    }
+    // The third level of mean shift is the picture itself, the second is lighter.
+    const samples = async (name: string) => (await decode(at("kadid", "images", name))).pixels;
+    const clean = await samples("I01.png");
+    expect(await samples("I01_18_03.png")).toEqual(clean);
+    expect(await samples("I01_18_02.png")).toEqual(clean.map((value) => Math.min(255, Math.round(value + 0.08 * 255))));
+
+    const before = await stat(at("kadid", "images", "I02_21_05.png"));
+    await rm(at("kadid", "images", "I02_21_04.png"));
+    const again = await degrade("kadid", options);
+    expect(again.kept).toBe(5 * 11 - 1);
+    expect((await stat(at("kadid", "images", "I02_21_05.png"))).mtimeMs).toBe(before.mtimeMs);
+    await expect(degrade("kadid", { ...options, stretch: true })).rejects.toThrow("asked for is seed 1");
+  });
+
+  test("opens as a data set, grouped by picture, and ranks its levels by severity", async () => {
+    const { rows } = await loadKnownSet("kadid", at("kadid"));
+    expect(rows.length).toBe(50);
+    expect(new Set(rows.map(({ group }) => group)).size).toBe(5);
+    const sets = await rankedSets(at("kadid"));
+    expect(sets.length).toBe(10);
+    const named = (end: string) =>
+      sets.find(({ pictures }) => pictures.some(({ name }) => name.endsWith(end)))!.pictures;
+    expect(named("I01_18_01.png").map(({ name, level }) => [name.slice(-13), level])).toEqual([
+      ["mages/I01.png", 0],
+      ["I01_18_02.png", 2],
+      ["I01_18_04.png", 3],
+      ["I01_18_01.png", 4],
+      ["I01_18_05.png", 5],
+    ]);
+    expect(named("I01_21_01.png").map(({ level }) => level)).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
+  test("is not mixed up when pictures came since", async () => {
+    await degrade("shifted", { ...options, levels: [1] });
+    await sharp(at("photos", "1.png")).png().toFile(at("photos", "00.png"));
+    try {
+      await expect(degrade("shifted", { ...options, levels: [1] })).rejects.toThrow("pictures came or went since");
+    } finally {
+      await rm(at("photos", "00.png"));
+    }
+  });
+
+  test("takes no option of drawn copies, and no other layout", async () => {
+    await expect(degrade("none", { ...options, ranked: true })).rejects.toThrow("not for the layout kadid");
+    await expect(degrade("none", { ...options, perPicture: 2 })).rejects.toThrow("not for the layout kadid");
+    await expect(degrade("none", { layout: "tid" as never })).rejects.toThrow('"tid"; choose of copies, kadid, kadis');
+  });
+});
+
+test("a set like KADIS-700k has one kind for each picture, opens as kadis, and can be ranked", async () => {
+  const { pictures } = await degrade("kadis", { layout: "kadis", longerSide: 40 });
+  expect(pictures.length).toBe(5 * 6);
+  const { rows } = await loadKnownSet("kadis", at("kadis"));
+  expect(rows.length).toBe(5 * 6);
+  expect(new Set(rows.map(({ group }) => group)).size).toBe(5);
+  expect((await loadKnownSet("kadis-pristine", at("kadis"))).rows.length).toBe(5);
+  for (const copies of Map.groupBy(pictures, ({ source }) => source).values()) {
+    expect(new Set(copies.map(({ kind }) => kind)).size).toBe(2);
+    expect(copies.map(({ level }) => level)).toEqual([0, 1, 2, 3, 4, 5]);
+  }
+  expect(new Set(pictures.map(({ kind }) => kind)).size).toBeGreaterThan(2);
+  const sets = await rankedSets(at("kadis"));
+  expect(sets.length).toBe(5);
+  for (const { pictures: ranked } of sets) expect(ranked.length).toBeGreaterThanOrEqual(5);
+});
+
+test("ranked copies may be of any of the 25 kinds, at levels that rise", async () => {
+  const { pictures } = await degrade("any", {
+    kinds: ["mean-shift", "jpeg2000"],
+    ranked: true,
+    perPicture: 2,
+    longerSide: 40,
+  });
+  expect(new Set(pictures.map(({ kind }) => kind))).toEqual(new Set(["none", "mean-shift", "jpeg2000"]));
+  expect((await rankedSets(at("any"))).length).toBe(10);
 });
