@@ -12,7 +12,21 @@ export {
   ratedRows,
   unratedRows,
 } from "./dataset.ts";
-export { type Degraded, type DegradedPicture, type DegradeOptions, degradeFolder } from "./degraded/degrade.ts";
+export {
+  type Degraded,
+  type DegradedLayout,
+  type DegradedPicture,
+  type DegradeOptions,
+  degradeFolder,
+} from "./degraded/degrade.ts";
+export {
+  amountsOf,
+  type DistortionName,
+  type DistortOptions,
+  distort,
+  distortionNames,
+  type LevelSet,
+} from "./degraded/distortions.ts";
 export { type RankedPicture, type RankedSet, rankedSets, withoutCopiesOf } from "./degraded/ranked-sets.ts";
 export { pictureExtensions } from "./files/folder.ts";
 export {

@@ -26,6 +26,7 @@ const withOptions: Record<string, readonly [string, string, (options: object) =>
   cplOptions: ["levles", "levels", (options) => js.cplOptions(options)],
   decode: ["backgroud", "background", (options) => js.decode("a.png", options)],
   degradeFolder: ["sead", "seed", (options) => js.degradeFolder(device, "in", "out", options)],
+  distort: ["strech", "stretch", (options) => js.distort(device, "jpeg", 1, 0, options)],
   divide: ["ration", "ratio", (options) => js.divide([], options)],
   inspect: ["concurency", "concurrency", (options) => js.inspect(dataset, options)],
   loadDataset: ["foldr", "folder", (options) => js.loadDataset(options)],

@@ -122,7 +122,7 @@ export async function writeSetTable(
           kadidTable,
           degraded.map(({ name, reference, kind, level }) => ({
             ...{ dist_img: basename(name), ref_img: basename(reference) },
-            ...{ type: typeOf(kind), name: kind, level },
+            ...{ type: typeOf(kind), kind, level },
           })),
         ]
       : [

@@ -29,7 +29,7 @@ export interface SheetOptions {
 }
 
 const gap = 3;
-const labelWidth = 200;
+const labelWidth = 208;
 const headHeight = 22;
 const columns = 6;
 

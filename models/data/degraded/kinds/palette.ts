@@ -54,16 +54,15 @@ export function paletteOf(bytes: Uint8Array, colors: number): [number, number, n
 function cellsOf(bytes: Uint8Array): Cell[] {
   const cells = new Map<number, Cell>();
   for (let i = 0; i < bytes.length; i += 3) {
-    const pixel = [bytes[i]!, bytes[i + 1]!, bytes[i + 2]!] as const;
-    const at = [pixel[0] >> (8 - bits), pixel[1] >> (8 - bits), pixel[2] >> (8 - bits)] as const;
-    const key = (at[0] * side + at[1]) * side + at[2];
+    const [r, g, b] = [bytes[i]! >> (8 - bits), bytes[i + 1]! >> (8 - bits), bytes[i + 2]! >> (8 - bits)];
+    const key = (r * side + g) * side + b;
     let cell = cells.get(key);
     if (!cell) {
-      cell = { at, count: 0, sums: [0, 0, 0] };
+      cell = { at: [r, g, b], count: 0, sums: [0, 0, 0] };
       cells.set(key, cell);
     }
     cell.count++;
-    for (let c = 0; c < 3; c++) cell.sums[c]! += pixel[c]!;
+    for (let c = 0; c < 3; c++) cell.sums[c]! += bytes[i + c]!;
   }
   return [...cells.values()];
 }
@@ -110,14 +109,15 @@ export function diffused(bytes: Uint8Array, width: number, palette: readonly (re
   const result = new Uint8Array(bytes.length);
   const row = 3 * width;
   const values = Float64Array.from(bytes);
-  const rounded = palette.map((colour) => colour.map(Math.round));
+  const colours = Float64Array.from(palette.flat());
+  const rounded = Uint8Array.from(colours, Math.round);
   for (let i = 0; i < bytes.length; i += 3) {
-    const colour = rounded[nearest(palette, values[i]!, values[i + 1]!, values[i + 2]!)]!;
+    const colour = nearest(colours, values[i]!, values[i + 1]!, values[i + 2]!);
     const [first, last] = [i % row === 0, i % row === row - 3];
     for (let c = 0; c < 3; c++) {
-      result[i + c] = colour[c]!;
       // What is stored is what the eye sees: the error is against that.
-      const error = (values[i + c]! - colour[c]!) / 16;
+      result[i + c] = rounded[colour + c]!;
+      const error = (values[i + c]! - result[i + c]!) / 16;
       if (!last) values[i + c + 3]! += 7 * error;
       if (i + row >= bytes.length) continue;
       if (!first) values[i + c + row - 3]! += 3 * error;
@@ -128,12 +128,12 @@ export function diffused(bytes: Uint8Array, width: number, palette: readonly (re
   return result;
 }
 
-function nearest(palette: readonly (readonly number[])[], r: number, g: number, b: number): number {
+/** Where the nearest colour begins. */
+function nearest(colours: Float64Array, r: number, g: number, b: number): number {
   let best = 0;
   let least = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < palette.length; i++) {
-    const colour = palette[i]!;
-    const distance = (colour[0]! - r) ** 2 + (colour[1]! - g) ** 2 + (colour[2]! - b) ** 2;
+  for (let i = 0; i < colours.length; i += 3) {
+    const distance = (colours[i]! - r) ** 2 + (colours[i + 1]! - g) ** 2 + (colours[i + 2]! - b) ** 2;
     if (distance < least) {
       least = distance;
       best = i;

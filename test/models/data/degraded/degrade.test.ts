@@ -245,9 +245,9 @@ describe("a set like KADID-10k", () => {
     expect((await readdir(at("kadid", "images"))).length).toBe(5 * 11);
     const rows: Record<string, string>[] = parse(await readFile(at("kadid", "kadid.csv"), "utf8"), { columns: true });
     expect(rows.length).toBe(50);
-    for (const { dist_img, ref_img, type, name, level } of rows) {
+    for (const { dist_img, ref_img, type, kind, level } of rows) {
       expect(dist_img).toBe(`${ref_img!.slice(0, 3)}_${type}_0${level}.png`);
-      expect(type).toBe(name === "mean-shift" ? "18" : "21");
+      expect(type).toBe(kind === "mean-shift" ? "18" : "21");
     }
     // The third level of mean shift is the picture itself, the second is lighter.
     const samples = async (name: string) => (await decode(at("kadid", "images", name))).pixels;
