@@ -133,13 +133,14 @@ function registerMethod(train: Command, method: Method): void {
 }
 
 /** What a user may type, the examples of the method among them. */
-function examples({ name, examples = [] }: Method): string {
-  const words = [
-    "--data photos --csv mos.csv --range 0:100 --init resnet18.safetensors",
-    ...examples,
-    "--dataset koniq --data koniq10k --init resnet18.safetensors",
-    `--resume runs/${name}`,
-  ];
+function examples({ name, examples = [], withoutLabels }: Method): string {
+  const rated = withoutLabels
+    ? []
+    : [
+        "--data photos --csv mos.csv --range 0:100 --init resnet18.safetensors",
+        "--dataset koniq --data koniq10k --init resnet18.safetensors",
+      ];
+  const words = [...rated.slice(0, 1), ...examples, ...rated.slice(1), `--resume runs/${name}`];
   return ["", "Examples:", ...words.map((each) => `  acutance train ${name} ${each}`)].join("\n");
 }
 
@@ -190,7 +191,8 @@ export function methodOptions(method: Method, flags: Readonly<Record<string, unk
 }
 
 async function run(method: Method, flags: TrainFlags & Record<string, unknown>, command: Command): Promise<void> {
-  if (!flags.resume && !namesData(flags))
+  if (method.withoutLabels) expectPicturesAlone(flags, command);
+  else if (!flags.resume && !namesData(flags))
     command.error("error: --data and --csv are needed (or --data and --dataset), or --resume", { exitCode: 2 });
   const options = methodOptions(method, flags);
   using stop = interruptible();
@@ -214,7 +216,9 @@ async function run(method: Method, flags: TrainFlags & Record<string, unknown>, 
     outputFolder(folder, "--out");
     await expectFreeFolder(folder, { overwrite });
   } else await ownCheckpoint(method, folder);
-  const data = flags.resume ? undefined : await trainingData(flags, options, stop.signal);
+  const data = flags.resume
+    ? undefined
+    : await (method.withoutLabels ? picturesAlone(flags, stop.signal) : trainingData(flags, options, stop.signal));
   // Held until the record is written, too.
   await using lock = await FolderLock.take(folder, hooks.log);
   if (!data) {
@@ -236,7 +240,28 @@ async function run(method: Method, flags: TrainFlags & Record<string, unknown>, 
     },
   );
   using _device = result.model.device;
-  await finish(result, folder, `${method.title} on ${flags.data}`);
+  await finish(result, folder, `${method.title} on ${flags.data ?? flags.unlabelled}`);
+}
+
+/** Options that say what is rated, and how it is divided. */
+const ratedOptions = ["data", "csv", "dataset", "extraLabels", "modelLabels", "ranked"] as const;
+
+function expectPicturesAlone(flags: TrainFlags, command: Command): void {
+  const given = ratedOptions.find((name) => flags[name] !== undefined);
+  if (given)
+    command.error(`error: --${flagOf(given)}: ${command.name()} learns from pictures alone; give --unlabelled FOLDER`, {
+      exitCode: 2,
+    });
+  if (!flags.resume && !flags.unlabelled) command.error("error: --unlabelled is needed, or --resume", { exitCode: 2 });
+}
+
+/** Pictures of which no score is looked at. */
+async function picturesAlone(flags: TrainFlags, signal: AbortSignal): Promise<TrainingData> {
+  const range = flags.range ?? ([0, 100] as const);
+  const none = { labelled: [], validation: [], test: [] };
+  const unlabelled = await extraPictures(flags, { ...none, range }, signal);
+  console.error(`${unlabelled.length} unlabelled pictures`);
+  return { ...none, unlabelled, range };
 }
 
 async function trainingData(flags: TrainFlags, options: TrainingOptions, signal: AbortSignal): Promise<TrainingData> {

@@ -12,6 +12,7 @@ import { kernelRidge } from "./kernel-ridge/index.ts";
 import { nima } from "./nima/index.ts";
 import { rankUp } from "./rankup/index.ts";
 import { reIqa } from "./reiqa/index.ts";
+import { reIqaQuality } from "./reiqa-quality/index.ts";
 import { simMatch } from "./simmatch/index.ts";
 import { softMatch } from "./softmatch/index.ts";
 import { supervised } from "./supervised/index.ts";
@@ -30,6 +31,7 @@ export {
   nima,
   rankUp,
   reIqa,
+  reIqaQuality,
   simMatch,
   softMatch,
   supervised,
@@ -51,6 +53,7 @@ export const methods: readonly Method[] = [
   rankUp,
   kernelRidge,
   reIqa,
+  reIqaQuality,
   nima,
   dbCnn,
 ];

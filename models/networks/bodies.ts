@@ -1,8 +1,13 @@
 import type { BodyKind } from "./body.ts";
 import { dbcnn } from "./dbcnn.ts";
 import type { NetworkName } from "./options.ts";
-import { reIqa } from "./reiqa.ts";
+import { reIqa, reIqaQuality } from "./reiqa.ts";
 import { standard } from "./standard.ts";
 
 /** Every network by the word of the option `network`. */
-export const bodies: Readonly<Record<NetworkName, BodyKind>> = { standard, reiqa: reIqa, dbcnn };
+export const bodies: Readonly<Record<NetworkName, BodyKind>> = {
+  standard,
+  reiqa: reIqa,
+  "reiqa-quality": reIqaQuality,
+  dbcnn,
+};

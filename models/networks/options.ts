@@ -8,7 +8,7 @@ import { expectReadOptions } from "./unread-options.ts";
 const defaultLevels = { distribution: 100, classes: 5 } as const;
 
 /** Words of the option `network`. */
-export const networkNames = ["standard", "reiqa", "dbcnn"] as const;
+export const networkNames = ["standard", "reiqa", "reiqa-quality", "dbcnn"] as const;
 
 export type NetworkName = (typeof networkNames)[number];
 
@@ -18,7 +18,7 @@ export const networkShape = {
     .enum(networkNames)
     .default("standard")
     .describe(
-      "what is made of the backbone's maps: a pooled feature, a shorter one and the answer (standard); the same of two such backbones, each of which sees a picture whole and at half its size (reiqa); or products with the map of a branch that knows distortions (dbcnn)",
+      "what is made of the backbone's maps: a pooled feature, a shorter one and the answer (standard); the same of two such backbones, each of which sees a picture whole and at half its size (reiqa); that for quality alone, which sees it whole (reiqa-quality); or products with the map of a branch that knows distortions (dbcnn)",
     ),
   encoders: z
     .enum(["both", "content", "quality"])
@@ -223,9 +223,9 @@ function expectClassOptions({ head, levels, classesBy, classEdges }: ModelOption
 function expectEncoders({ network, encoders, backbone }: ModelOptions): void {
   if (network !== "reiqa" && encoders !== "both")
     throw new OptionError(`\`encoders\` ${encoders}: the \`network\` ${network} has none; give \`network\` reiqa`);
-  if (network === "reiqa" && isTransformer({ backbone }))
+  if (network.startsWith("reiqa") && isTransformer({ backbone }))
     throw new OptionError(
-      `\`backbone\` ${backbone}: the \`network\` reiqa sees pictures at two sizes, and vision transformers are made for one; give a convolutional one`,
+      `\`backbone\` ${backbone}: the \`network\` ${network} sees pictures at two sizes, and vision transformers are made for one; give a convolutional one`,
     );
 }
 

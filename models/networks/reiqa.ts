@@ -38,20 +38,25 @@ export class Encoders extends Backbone {
   readonly #encoders: ReadonlyMap<Role, Backbone>;
   readonly #width: number;
 
-  constructor(encoders: ReadonlyMap<Role, Backbone>, pooling: Pooling) {
+  /** @param halved whether pictures are seen at half their size, too */
+  constructor(encoders: ReadonlyMap<Role, Backbone>, pooling: Pooling, halved = true) {
     super();
     this.#encoders = encoders;
     const all = [...encoders];
-    this.#width = all.reduce((sum, [, encoder]) => sum + 2 * encoder.lengthOf(encoder.layers, pooling), 0);
+    this.#width = all.reduce(
+      (sum, [, encoder]) => sum + (halved ? 2 : 1) * encoder.lengthOf(encoder.layers, pooling),
+      0,
+    );
     const features = (x: Tensor, training: boolean) => {
       const [, height, width] = x.shape as [number, number, number];
-      const half = resizeBicubic(x, { height: height >> 1, width: width >> 1, antialias: true });
+      const half = () => resizeBicubic(x, { height: height >> 1, width: width >> 1, antialias: true });
+      const sizes = halved ? [x, half()] : [x];
       const parts = all.flatMap(([role, encoder]) => {
         const { mean, deviation } = encoder.normalisation;
         const seen = (picture: Tensor) => (role === "content" ? normalise(picture, mean, deviation) : picture);
-        return [x, half].map((picture) => encoder.pool(encoder.through(seen(picture), training), pooling));
+        return sizes.map((picture) => encoder.pool(encoder.through(seen(picture), training), pooling));
       });
-      return concat(parts, 1);
+      return parts.length > 1 ? concat(parts, 1) : parts[0]!;
     };
     this.sections = [
       {
@@ -157,17 +162,20 @@ class ReIqaBody extends StandardBody {
   readonly #encoders: Encoders;
   readonly #frozen: boolean;
 
-  constructor(making: BodyMaking) {
+  /** @param alone whether it is the quality encoder as it is trained: at one size */
+  constructor(making: BodyMaking, alone: boolean) {
     const { backbone: first, device, options, random } = making;
     const { backbone, stages, featureDepths, encoders, pooling, frozen } = options;
     if (featureDepths.length > 0)
-      throw new OptionError(`\`featureDepths\` ${featureDepths}: the network reiqa pools the last map alone`);
-    const made = roles[encoders].map((role, i) => {
+      throw new OptionError(
+        `\`featureDepths\` ${featureDepths}: the network ${options.network} pools the last map alone`,
+      );
+    const made = roles[alone ? "quality" : encoders].map((role, i) => {
       const other = () =>
         createBackbone(backbone, device, random?.fork(`${role} encoder`), stages < 4 ? { stages } : {});
       return [role, i === 0 ? first : other()] as const;
     });
-    const all = new Encoders(new Map(made), pooling);
+    const all = new Encoders(new Map(made), pooling, !alone);
     super({ ...making, backbone: all });
     this.#encoders = all;
     this.#frozen = frozen > 0;
@@ -178,4 +186,6 @@ class ReIqaBody extends StandardBody {
   }
 }
 
-export const reIqa: BodyKind = { ...standard, make: (making) => new ReIqaBody(making) };
+export const reIqa: BodyKind = { ...standard, make: (making) => new ReIqaBody(making, false) };
+/** The quality encoder alone. */
+export const reIqaQuality: BodyKind = { ...standard, make: (making) => new ReIqaBody(making, true) };

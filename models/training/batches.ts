@@ -22,8 +22,10 @@ export interface PlannedPicture {
   readonly window: { readonly top: number; readonly left: number; readonly flip: boolean };
   /** Seed of the tokens that are drawn, with `tokenShare` below 1. */
   readonly tokens?: number;
-  /** Of a strong view: its seed or, with frozen sections, its number among those that are kept. */
+  /** Of a strong view: its seed or, with frozen sections, its number among those that are kept. Of versions: the seed of them all. */
   readonly strong?: number;
+  /** Of a version: its place among those of its picture. */
+  readonly version?: number;
   /** Of a turned view: quarters of a turn, anticlockwise, after the window. */
   readonly quarters?: number;
 }
@@ -136,7 +138,7 @@ function scoredBatches(
   });
 }
 
-type DrawnView = Pick<PlannedPicture, "window" | "tokens" | "strong" | "quarters">;
+type DrawnView = Pick<PlannedPicture, "window" | "tokens" | "strong" | "quarters" | "version">;
 
 /** Draws the views of one picture after another; with frozen sections among those that are kept. */
 function viewsDrawer(
@@ -165,6 +167,10 @@ function viewsDrawer(
     ...(kind === "turned" && { quarters: (before!.quarters ?? 0) + 1 }),
   });
   return (kinds) => {
+    if (kinds.includes("version")) {
+      const shared = { window: window(), strong: strong.integer(2 ** 32) };
+      return kinds.map((_, version) => ({ ...shared, version }));
+    }
     const views: DrawnView[] = [];
     for (const kind of kinds) views.push(drawn(kind, views.at(-1), kinds));
     return views;

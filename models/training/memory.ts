@@ -92,7 +92,7 @@ function batchOf({ batch }: Phase, size: number): Required<Phase["batch"]> {
   const { labelled, unlabelled, further = 0 } = batch;
   if (unlabelled === 0) return { labelled: size, unlabelled: 0, further: 0 };
   const share = size / (labelled + unlabelled);
-  const given = Math.max(1, Math.floor(labelled * share));
+  const given = labelled === 0 ? 0 : Math.max(1, Math.floor(labelled * share));
   return { labelled: given, unlabelled: size - given, further: Math.ceil(further * share) };
 }
 

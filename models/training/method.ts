@@ -162,6 +162,8 @@ export interface Method<Options extends TrainingOptions = TrainingOptions, Input
   options(input: Input): Options;
   /** In their order; those of 0 epochs are left out when it trains. */
   phases(options: Options): readonly Phase[];
+  /** Whether it learns from unlabelled pictures alone. @default false */
+  readonly withoutLabels?: boolean;
   /** @throws TrainingError when the data does not suffice */
   expectData?(data: TrainingData, options: Options): void;
 }

@@ -4,6 +4,7 @@ import { kindsIn, type PartViews } from "../views/view-kind.ts";
 import { pairsInBatch } from "./batches.ts";
 import type { Phase } from "./method.ts";
 import type { TrainingOptions } from "./options.ts";
+import { takesUnlabelled } from "./phase-options.ts";
 import type { ProgressSink, TrainingData, TrainingHooks } from "./training.ts";
 
 /**
@@ -28,7 +29,7 @@ export async function prepareInputs(
   try {
     await inputs.prepare(
       {
-        trained: [...labelled, ...unlabelled],
+        trained: [...labelled, ...(phases.some(takesUnlabelled) ? unlabelled : [])],
         strong: [...(strong("labelled") ? labelled : []), ...(strong("unlabelled") ? unlabelled : [])],
         turned: turned ? unlabelled : [],
         others: [...rankedPictures(data, options), ...validation, ...test],

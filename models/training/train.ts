@@ -11,12 +11,13 @@ import { isOfHead, type ModelCard, openModel, QualityNetwork } from "../networks
 import { pictureInputs } from "../views/crop-inputs.ts";
 import { type Inputs, strongInputs } from "../views/inputs.ts";
 import { PrefixInputs } from "../views/prefix-inputs.ts";
+import { VersionInputs, type VersionOptions } from "../views/version-inputs.ts";
 import { kindsIn, oneView } from "../views/view-kind.ts";
 import { pairsInBatch, rowsIn, viewsOf } from "./batches.ts";
 import { type Checkpoint, loadCheckpoint, readCheckpoint } from "./checkpoint.ts";
 import { edgesSentence, expectHistograms, withClassEdges } from "./classes.ts";
 import { expectLabels } from "./labels.ts";
-import type { Method, Phase } from "./method.ts";
+import type { Method } from "./method.ts";
 import type { StrongOptions, TrainingOptions } from "./options.ts";
 import { trainThroughLosses } from "./recovery.ts";
 import { clearFolder, expectNoRun, inLockedFolder } from "./run-folder.ts";
@@ -77,7 +78,7 @@ export async function startTraining<Options extends TrainingOptions, Input>(
   expectHistograms(data, asked);
   // Those of a model that training goes on from stay what they are.
   const options = start.from ? asked : withClassEdges(asked, ratedByPeople(data.labelled), labelRange(data, asked));
-  expectEnough(data, options, method.phases(options));
+  expectEnough(data, options, method);
   method.expectData?.(data, options);
   if (options.frozen > 0 && filesOf(start).length === 0 && !start.from) {
     throw new TrainingError(
@@ -213,6 +214,8 @@ async function openInputs(
   const sizes = phases.map(({ batch, views }) => rowsIn(batch, views));
   const batch = Math.max(...sizes) + 2 * pairsInBatch(ranked, options);
   const inUse = Math.max(batch, evaluationBatch);
+  if (phases.some(({ views }) => kindsIn(views).includes("version")))
+    return new VersionInputs(model, inUse, options as TrainingOptions & VersionOptions, decoding);
   if (frozen === 0) return pictureInputs(model, inUse, undefined, showing);
   if (featureFolder) return PrefixInputs.open(model, inUse, featureFolder, showing);
   const trouble = await cacheTrouble();
@@ -236,7 +239,8 @@ const networkOptions = [
   "embedding",
 ] as const;
 
-function expectEnough(data: TrainingData, options: TrainingOptions, phases: readonly Phase[]): void {
+function expectEnough(data: TrainingData, options: TrainingOptions, method: Method): void {
+  const phases = method.phases(options);
   const { labelled, ranked } = data;
   const { microBatch } = options;
   const views = phases.flatMap(({ views = oneView }) =>
@@ -255,7 +259,7 @@ function expectEnough(data: TrainingData, options: TrainingOptions, phases: read
       );
   }
   expectLabels(data, options);
-  if (labelled.length < 2)
+  if (labelled.length < 2 && !method.withoutLabels)
     throw new TrainingError(`training needs at least 2 labelled pictures, found ${labelled.length}`);
 }
 

@@ -70,14 +70,26 @@ export function placeAt({ width, height }: Size, crop: number, share: Corner): C
  */
 export function cutCrops(picture: Picture, crop: number, places: (size: Size) => readonly Corner[]): View[] {
   if (Math.min(picture.width, picture.height) < crop) return [{ picture, side: crop }];
-  return places(picture).map(({ top, left }) => {
-    const pixels = new Uint8Array(crop * crop * 3);
-    for (let row = 0; row < crop; row++) {
-      const from = ((top + row) * picture.width + left) * 3;
-      pixels.set(picture.pixels.subarray(from, from + crop * 3), row * crop * 3);
-    }
-    return { picture: { width: crop, height: crop, pixels } };
-  });
+  return places(picture).map((place) => ({ picture: cut(picture, { width: crop, height: crop }, place) }));
+}
+
+/** A part of a picture at its own size, at a share of what the part leaves of height and width. */
+export function cutPart(picture: Picture, { height, width }: Size, { top, left }: Corner): Picture {
+  const along = (spare: number, share: number) => Math.min(spare, Math.floor(share * (spare + 1)));
+  return cut(
+    picture,
+    { height, width },
+    { top: along(picture.height - height, top), left: along(picture.width - width, left) },
+  );
+}
+
+function cut(picture: Picture, { height, width }: Size, { top, left }: Corner): Picture {
+  const pixels = new Uint8Array(width * height * 3);
+  for (let row = 0; row < height; row++) {
+    const from = ((top + row) * picture.width + left) * 3;
+    pixels.set(picture.pixels.subarray(from, from + width * 3), row * width * 3);
+  }
+  return { width, height, pixels };
 }
 
 /** Places of tiles by rows, spread evenly from edge to edge; a single one lies in the middle. */

@@ -19,6 +19,8 @@ export interface Wanted {
   readonly strong?: number | undefined;
   /** Quarters of a turn after the window. */
   readonly quarters?: number | undefined;
+  /** Of a version: its place among those of the picture that `strong` gives. */
+  readonly version?: number | undefined;
 }
 
 /** A loaded picture, with the window it was wanted for. */

@@ -1,8 +1,9 @@
 /**
  * How a picture is shown in a step: as it is, cut and mirrored at random (weak); changed more (strong, see `strongViews`); or as the view
- * before it, turned by a further quarter (turned).
+ * before it, turned by a further quarter (turned). A version is one of a picture's degraded ones, cut twice (see `VersionInputs`); a picture
+ * that is seen so has no other views.
  */
-export type ViewKind = "weak" | "strong" | "turned";
+export type ViewKind = "weak" | "strong" | "turned" | "version";
 
 /** The views that a step takes of a picture of each part, a row each, one after another. */
 export interface PartViews {

@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from golden import case, save
 
 
-def resized(x, height, width, antialias):
-    y = F.interpolate(x.permute(0, 3, 1, 2), size=(height, width), mode="bicubic", align_corners=False, antialias=antialias)
+def resized(x, height, width, antialias, corners=False):
+    y = F.interpolate(x.permute(0, 3, 1, 2), size=(height, width), mode="bicubic", align_corners=corners, antialias=antialias)
     return y.permute(0, 2, 3, 1)
 
 
@@ -26,4 +26,8 @@ for seed, (shape, height, width) in enumerate(sizes):
         options = {"height": height, "width": width, "antialias": antialias}
         given = [{"shape": shape, "seed": seed}]
         cases.append(case("resizeBicubic", options, given, lambda x: resized(x, height, width, antialias)))
+for seed, (shape, height, width) in enumerate(sizes):
+    options = {"height": height, "width": width, "alignCorners": True}
+    given = [{"shape": shape, "seed": seed}]
+    cases.append(case("resizeBicubic", options, given, lambda x: resized(x, height, width, False, True)))
 save("bicubic", cases)

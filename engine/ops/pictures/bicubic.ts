@@ -7,21 +7,24 @@ export interface BicubicOptions {
   readonly width: number;
   /** Widen the filter as the picture shrinks, as Pillow does; false unless given: the four inputs around a point. */
   readonly antialias?: boolean;
+  /** The centres of the outer pixels stay where they are, instead of the edges; false unless given. Not with antialias. */
+  readonly alignCorners?: boolean;
 }
 
-const checks: Checks<BicubicOptions> = { height: extent, width: extent, antialias: flag };
+const checks: Checks<BicubicOptions> = { height: extent, width: extent, antialias: flag, alignCorners: flag };
 
 /**
- * Resizes maps [N, H, W, C] → [N, height, width, C] by cubic convolution (Keys 1981); corners are not aligned. Equal to
- * `interpolate(…, mode="bicubic", antialias=…)` of PyTorch: a = −0.75, or −0.5 with antialias. The way to give the
+ * Resizes maps [N, H, W, C] → [N, height, width, C] by cubic convolution (Keys 1981). Equal to
+ * `interpolate(…, mode="bicubic", antialias=…, align_corners=…)` of PyTorch: a = −0.75, or −0.5 with antialias. The way to give the
  * position embedding of a vision transformer another grid.
- * @throws ShapeError when height or width is not a whole number of at least 1
+ * @throws ShapeError when height or width is not a whole number of at least 1; TypeError for aligned corners with antialias
  */
 export function resizeBicubic(x: Tensor, options: BicubicOptions): Tensor {
   expectOptions("resizeBicubic", options, checks);
-  const { height, width, antialias = false } = options;
-  const map = (inputs: number, outputs: number) => cubic(inputs, outputs, antialias);
-  return resample("resizeBicubic", x, { height, width }, { name: `bicubic ${antialias}`, map });
+  const { height, width, antialias = false, alignCorners = false } = options;
+  if (antialias && alignCorners) throw new TypeError("resizeBicubic: corners are aligned without antialias alone");
+  const map = (inputs: number, outputs: number) => cubic(inputs, outputs, antialias, alignCorners);
+  return resample("resizeBicubic", x, { height, width }, { name: `bicubic ${antialias} ${alignCorners}`, map });
 }
 
 /** The cubic kernel of Keys: 1 at 0, 0 at every other whole number and from 2 on, slope `a` at 1. */
@@ -31,12 +34,16 @@ export function keys(distance: number, a: number): number {
   return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
 }
 
-/** Output i looks at c = (i + ½) · inputs / outputs; without antialias, inputs outside are those at the border. */
-export function cubic(inputs: number, outputs: number, antialias: boolean): Resampling {
+/**
+ * Output i looks at c = (i + ½) · inputs / outputs, with aligned corners at i (inputs − 1) / (outputs − 1) + ½; without antialias, inputs outside
+ * are those at the border.
+ */
+export function cubic(inputs: number, outputs: number, antialias: boolean, alignCorners = false): Resampling {
   const scale = inputs / outputs;
+  const aligned = outputs > 1 ? (inputs - 1) / (outputs - 1) : 0;
   const stretch = antialias ? Math.max(scale, 1) : 1;
   return resampling(inputs, outputs, (i) => {
-    const center = (i + 0.5) * scale;
+    const center = alignCorners ? i * aligned + 0.5 : (i + 0.5) * scale;
     if (antialias) {
       const first = Math.max(0, Math.trunc(center - 2 * stretch + 0.5));
       const end = Math.min(inputs, Math.trunc(center + 2 * stretch + 0.5));

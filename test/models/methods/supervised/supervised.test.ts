@@ -85,6 +85,7 @@ test("every method has a name and options of its own", () => {
     "rankup",
     "kernelridge",
     "reiqa",
+    "reiqa-quality",
     "nima",
     "dbcnn",
   ]);
