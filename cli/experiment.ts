@@ -7,6 +7,7 @@ import {
   type ExperimentHooks,
   findRecipe,
   isDone,
+  type PlannedTraining,
   partSizes,
   type Recipe,
   RecipeError,
@@ -19,10 +20,11 @@ import {
   variantsOf,
 } from "../models/experiments/index.ts";
 import { markdownTable } from "../models/experiments/tables.ts";
+import { phaseMemoryBytes } from "../models/training/memory.ts";
 import { addDataOptions, type DataOptions, wholeNumber } from "./data-options.ts";
 import { addTuningOptions, deviceSource, memoryOption, pacedTuning, type TuningFlags } from "./device.ts";
 import { interruptible } from "./interrupt.ts";
-import { formatSeconds, pairs, progress, table } from "./terminal.ts";
+import { formatBytes, formatSeconds, pairs, progress, table } from "./terminal.ts";
 
 interface ExperimentFlags extends Partial<DataOptions>, TuningFlags {
   readonly folder?: Readonly<Record<string, string>>;
@@ -37,6 +39,7 @@ interface ExperimentFlags extends Partial<DataOptions>, TuningFlags {
   readonly store: string;
   readonly featureFolder?: string;
   readonly dryRun?: boolean;
+  readonly rehearse?: boolean;
   readonly print?: boolean;
   readonly checkpointSeconds: number;
   readonly memory?: number;
@@ -61,6 +64,7 @@ export function register(program: Command): void {
     .option("--store <folder>", "where trainings and results are kept, for all experiments", "runs/experiments")
     .option("--feature-folder <folder>", "where the output of frozen sections is kept (default: the user's cache)")
     .option("--dry-run", "say which runs there are and what of them is done, and train nothing")
+    .option("--rehearse", "with --dry-run: say how much device memory the steps of each training hold at most")
     .option("--print", "print the recipe as it is understood, flags applied, as JSON, and do nothing")
     .option("--checkpoint-seconds <n>", "longest time between two checkpoints", wholeNumber(0), 300)
     .option(...memoryOption);
@@ -113,14 +117,28 @@ async function run(word: string, flags: ExperimentFlags): Promise<void> {
   }
 }
 
+/** Device memory of the steps of each training that is another's, by rehearsal, as words. */
+async function memoryOf(experiment: Experiment): Promise<(training: PlannedTraining) => string> {
+  const device = await experiment.device.get();
+  const known = new Map<string, string>();
+  return ({ method, phase, options, data }) => {
+    const key = JSON.stringify([method.name, phase.name, options, data.labelled.length, data.unlabelled.length]);
+    const bytes = known.has(key) ? undefined : phaseMemoryBytes(device, phase, options, data);
+    if (!known.has(key)) known.set(key, bytes === undefined ? "frozen" : formatBytes(bytes));
+    return known.get(key)!;
+  };
+}
+
 async function dryRun(recipe: Recipe, flags: ExperimentFlags, hooks: ExperimentHooks): Promise<void> {
   using experiment = await Experiment.open(recipe, flags.store, deviceSource(flags), hooks);
   const { runs } = experiment.plan;
+  const memory = flags.rehearse ? await memoryOf(experiment) : undefined;
   const phases = [...new Set(runs.flatMap(({ trainings }) => trainings.map(({ phase }) => phase.name)))];
   const state = (name: string, each: (typeof runs)[number]) => {
     const training = each.trainings.find(({ phase }) => phase.name === name);
     if (!training) return "-";
-    return isDone(experiment.store, training) ? "done" : training.key.slice(0, 8);
+    const words = isDone(experiment.store, training) ? "done" : training.key.slice(0, 8);
+    return memory ? `${words}, ${memory(training)}` : words;
   };
   const rows = runs.map((each) => {
     const { labelled, ranked, unlabelled, validation, test } = partSizes(each);

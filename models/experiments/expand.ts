@@ -9,6 +9,8 @@ export interface Variant {
   /** What differs from the recipe's base. */
   readonly changes: Changes;
   readonly settings: Settings;
+  /** Weights files that its network starts from. */
+  readonly files: readonly string[];
 }
 
 /**
@@ -38,13 +40,23 @@ export function variantsOf({ name: recipe, folds, base, vary, grid, weights }: R
         const names = phases.flatMap(({ epochsOption }) => epochsOption ?? []).join(" and ");
         throw new RecipeError(`${names} are ${phases.length === 2 ? "both" : "all"} 0: nothing would be trained`);
       }
-      return { name, changes, settings };
+      return { name, changes, settings, files: filesOf(settings, weights) };
     } catch (error) {
       throw new RecipeError(`${recipe}: variant "${name}": ${(error as Error).message}`, { cause: error });
     }
   });
   for (const variant of variants) expectTeachers(recipe, variant, variants);
   return variants;
+}
+
+/** @throws RecipeError when the file of a part was not given */
+function filesOf({ init, parts }: Settings, weights: Recipe["weights"]): string[] {
+  const named = parts.map((part) => {
+    const file = weights[part];
+    if (file) return file;
+    throw new RecipeError(`parts "${part}": its weights file was not given; give --weights ${part}=FILE`);
+  });
+  return [...(init ? [init] : []), ...named];
 }
 
 /** @throws RecipeError when a variant is labelled by none that there is, or in the end by itself */

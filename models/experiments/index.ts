@@ -13,7 +13,7 @@ import { csvClasses, csvRuns, csvTable, markdownTable } from "./tables.ts";
 
 export { builtInRecipes, findRecipe } from "./built-in.ts";
 export { repeatsOf, variantsOf } from "./expand.ts";
-export { partSizes } from "./plan.ts";
+export { type PlannedTraining, partSizes } from "./plan.ts";
 export { checkRecipe, type Recipe, RecipeError, readRecipe, recipeJsonSchema, type Source } from "./recipe.ts";
 export { Experiment, type ExperimentHooks, ExperimentInterrupted, type RunReport, titleOf } from "./runner.ts";
 export { StoreError } from "./schema.ts";

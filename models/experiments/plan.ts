@@ -42,8 +42,8 @@ export interface PlannedTraining {
   /** Of this phase alone. */
   readonly options: TrainingOptions;
   readonly data: RunData;
-  /** Weights file for the backbone. */
-  readonly init?: string;
+  /** Weights files that the network starts from. */
+  readonly init?: readonly string[];
   /** The training that it goes on from. */
   readonly from?: PlannedTraining;
   /** Labels that it learns beside those of its data. */
@@ -108,13 +108,11 @@ export async function planExperiment(
   const repeats = repeatsOf(recipe);
   const sources = await openSources(recipe, variants, store, hooks);
   const hashes = new Map<string, string>();
-  for (const { settings } of variants) {
-    if (settings.init && !hashes.has(settings.init)) {
-      const hash = hashFile(settings.init).catch((cause: Error) => {
-        throw new RecipeError(`the weights file of init cannot be read: ${cause.message}`, { cause });
-      });
-      hashes.set(settings.init, await hash);
-    }
+  for (const file of new Set(variants.flatMap(({ files }) => files))) {
+    const hash = hashFile(file).catch((cause: Error) => {
+      throw new RecipeError(`a weights file cannot be read: ${cause.message}`, { cause });
+    });
+    hashes.set(file, await hash);
   }
   const runs = repeats.flatMap((repeat) => {
     const planned = new Map<string, PlannedRun>();
@@ -172,8 +170,8 @@ function planRun(
   given: Surroundings & { readonly hashes: ReadonlyMap<string, string>; readonly by?: PlannedTraining },
 ): PlannedRun {
   const { data, noisy, notes } = dataOf(variant, repeat, sources);
-  const { settings } = variant;
-  if (settings.frozen > 0 && !settings.init) {
+  const { settings, files } = variant;
+  if (settings.frozen > 0 && files.length === 0) {
     throw new RecipeError(
       `frozen ${settings.frozen}: sections that are not trained need start weights; give --init FILE, or --weights ${settings.backbone}=FILE`,
     );
@@ -193,10 +191,10 @@ function planRun(
     const stage = index + 1;
     const from = trainings.at(-1);
     const used = { ...dataOfPhase(phase, data), options: phaseOptions(method, all, index) };
-    const start = from?.key ?? (settings.init ? given.hashes.get(settings.init)! : null);
+    const start = from?.key ?? (files.map((file) => given.hashes.get(file)!).join(" ") || null);
     const taught = labels && { labels: { ...labels, by: labels.by.key } };
     const key = trainingKey({ ...used, ...taught, method: method.name, stage, start, adapter, version });
-    const beginning = from ? { from } : settings.init ? { init: settings.init } : {};
+    const beginning = from ? { from } : files.length > 0 ? { init: files } : {};
     const { options, ...own } = used;
     trainings.push({ key, method, phase, stage, options, data: own, ...beginning, ...(labels && { labels }) });
   }

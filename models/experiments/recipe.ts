@@ -67,9 +67,11 @@ export const recipeSchema = z.strictObject({
     .default({})
     .describe("rated data sets that every final model is tested on as it is"),
   weights: z
-    .partialRecord(z.enum(backboneNames), z.string())
+    .record(z.string(), z.string())
     .default({})
-    .describe("weights file of each backbone, for variants that do not set init"),
+    .describe(
+      "weights files: of each backbone by its name, for variants that do not set init; and of parts of networks by the names that the setting parts has",
+    ),
   seeds: z
     .array(
       z.union([seed, z.strictObject({ split: seed, training: seed })], {
@@ -179,12 +181,23 @@ export function checkRecipe(said: unknown, from: string): Omit<Recipe, "name"> {
     }
   }
   // Parsing puts keys in the order of the schema; names and combinations go by that of the file.
+  expectWeights(recipe, from);
   const written = said as { readonly vary?: readonly object[]; readonly grid?: object };
   return {
     ...recipe,
     vary: recipe.vary.map((row, i) => inOrderOf(row, written.vary![i]!)),
     grid: inOrderOf(recipe.grid, written.grid ?? {}),
   };
+}
+
+/** @throws RecipeError when a weights file is of no backbone, and of no part that a variant names */
+function expectWeights({ weights, base, vary, grid }: z.infer<typeof recipeSchema>, from: string): void {
+  const partsOf = (each: object) => (each as { parts?: string[] }).parts ?? [];
+  const parts = new Set([...[base, ...vary].flatMap(partsOf), ...partsOf(grid).flat()]);
+  const known = [...backboneNames, ...parts];
+  const unknown = Object.keys(weights).find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new RecipeError(noRecipe(from, [noSuch(["weights", unknown], "there is no such backbone or part", known)]));
 }
 
 function inOrderOf<T extends object>(parsed: T, written: object): T {
@@ -275,7 +288,7 @@ function atFolder(recipe: Omit<Recipe, "name">, folder: string): Omit<Recipe, "n
     data: placed(recipe.data),
     unlabelled: all(recipe.unlabelled),
     crossData: all(recipe.crossData),
-    weights: Object.fromEntries(Object.entries(recipe.weights).map(([name, path]) => [name, place(path)])),
+    weights: Object.fromEntries(Object.entries(recipe.weights).map(([name, path]) => [name, place(path)!])),
     base: started(recipe.base),
     vary: recipe.vary.map(started),
     grid:

@@ -85,6 +85,10 @@ export const protocolSchema = z.strictObject({
     .default({ mean: 0, sd: 0 })
     .describe("Gaussian noise on the MOS of labelled pictures, in units of the data set; clipped to its range"),
   init: z.string().default("").describe("weights file the backbone starts from; empty for random weights"),
+  parts: z
+    .array(z.string().min(1))
+    .default([])
+    .describe("further weights files that the network starts from, by their names under `weights`, such as scnn for DB-CNN"),
 });
 
 export type Protocol = z.infer<typeof protocolSchema>;

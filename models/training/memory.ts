@@ -1,15 +1,20 @@
+import type { Device } from "../../engine/device/device.ts";
 import { OutOfMemoryError } from "../../engine/device/errors.ts";
 import { largestFit } from "../../engine/memory/largest-fit.ts";
 import { Tensor } from "../../engine/tensor.ts";
 import { evaluationBatch } from "../networks/forward.ts";
-import type { Inputs } from "../views/inputs.ts";
+import { QualityNetwork } from "../networks/model.ts";
+import { pictureInputs } from "../views/crop-inputs.ts";
+import { type Inputs, strongInputs } from "../views/inputs.ts";
+
 import { oneView, type ViewKind } from "../views/view-kind.ts";
 import { type PlannedPicture, pairsInBatch, rowsIn } from "./batches.ts";
+import { labelsOf } from "./labels.ts";
 import type { Phase } from "./method.ts";
-import type { TrainingOptions } from "./options.ts";
+import type { StrongOptions, TrainingOptions } from "./options.ts";
 import { rankedPictures } from "./prepare.ts";
-import type { Stepper } from "./stepper.ts";
-import type { TrainingData } from "./training.ts";
+import { Stepper } from "./stepper.ts";
+import type { Progress, TrainingData } from "./training.ts";
 
 /** The steps of one phase, before the first of them. */
 interface PlannedSteps {
@@ -94,6 +99,40 @@ function batchOf({ batch }: Phase, size: number): Required<Phase["batch"]> {
   const share = size / (labelled + unlabelled);
   const given = labelled === 0 ? 0 : Math.max(1, Math.floor(labelled * share));
   return { labelled: given, unlabelled: size - given, further: Math.ceil(further * share) };
+}
+
+/**
+ * Device memory that the steps of a phase hold at most, in bytes, parameters and optimiser among it, by rehearsal: nothing is computed. With
+ * `frozen` sections none is known, as what they make of pictures is not.
+ */
+export function phaseMemoryBytes(
+  device: Device,
+  phase: Phase,
+  options: TrainingOptions & Partial<StrongOptions>,
+  data: TrainingData,
+): number | undefined {
+  if (options.frozen > 0) return undefined;
+  const card = { options, range: data.range, history: [], fresh: [] };
+  const report = device.rehearse(() => {
+    const model = new QualityNetwork(device, options, "zero");
+    const inputs = pictureInputs(model, evaluationBatch, 0, strongInputs(options.strong, options.strongViews));
+    const run = phase.begin({
+      ...{ model, inputs, data, range: data.range, labels: labelsOf(data, model, card) },
+      ...{ progress: emptyProgress(), hooks: {}, clock: () => () => 0 },
+    });
+    const stepper = new Stepper(model, inputs, card, { ...phase, task: run });
+    const { tokenShare } = options;
+    const plan = plannedSteps(phase, data, options);
+    rehearse(stepper, inputs, tokenShare, plan, Math.max(rowsIn(phase.batch, phase.views), evaluationBatch));
+    stepper.dispose();
+    run.dispose?.();
+    model.dispose();
+  }, Number.POSITIVE_INFINITY);
+  return report.peakBytes;
+}
+
+function emptyProgress(): Progress {
+  return { phases: [], losses: [], refreshes: [], pseudoLabels: [], results: [], predictions: [], notes: [] };
 }
 
 /** Two steps with a batch of pictures while the store holds `kept`; the second step may need more than the first. */

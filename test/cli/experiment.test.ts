@@ -42,8 +42,9 @@ const data = ["--data", "pictures", "--csv", "pictures/scores.csv", "--range", "
 
 describe("a researcher", () => {
   test("sees what would be done, is stopped, goes on, and has a table in the end", async () => {
-    const before = await acutance(["experiment", "mine.toml", ...data, "--dry-run"]);
+    const before = await acutance(["experiment", "mine.toml", ...data, "--dry-run", "--rehearse"]);
     expect(before).toMatchObject({ code: 0 });
+    expect(before.out.match(/[0-9a-f]{8}, [\d.]+ (MiB|KiB)/g)).toHaveLength(8);
     expect(before.out).toContain("4 runs of 6 trainings (one key is trained once), 6 still to do");
 
     const stopped = await acutance(["experiment", "mine.toml", ...data], { at: /1 of 4 finished/, signal: "SIGTERM" });
@@ -116,7 +117,7 @@ test.each([
   ],
   [["experiment", "mine.toml", ...data, "--folder", "spaq=x"], 1, "has no such data set"],
   [["experiment", "mine.toml", ...data, "--only", "nothing"], 1, "it has: gamma 0.99; gamma 0.5"],
-  [["experiment", "mine.toml", ...data, "--init", "absent.pth"], 1, "the weights file of init cannot be read"],
+  [["experiment", "mine.toml", ...data, "--init", "absent.pth"], 1, "a weights file cannot be read"],
   [["experiment", "mine.toml", ...data, "--seeds", "a"], 2, "whole number"],
   [["experiment", "mine.toml", ...data, "--seeds", "1,,2"], 2, "whole number"],
   [["experiment", "more-unlabelled", "--unlabelled", "a/livec"], 1, "give its folder with --folder livec=a/livec"],

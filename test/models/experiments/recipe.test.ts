@@ -35,6 +35,15 @@ async function fileOf(text: string, name = "mine.toml"): Promise<string> {
 }
 
 describe("a recipe", () => {
+  test("weights are of backbones, or of parts that a variant names", () => {
+    const said = (more: object) =>
+      recipeOf({ weights: { resnet18: "a.pth", scnn: "b.pth" }, vary: [{ name: "one", ...more }] });
+    expect(variantsOf(said({ parts: ["scnn"] }))[0]!.files).toEqual(["a.pth", "b.pth"]);
+    expect(variantsOf(said({ parts: ["scnn"], init: "c.pth" }))[0]!.files).toEqual(["c.pth", "b.pth"]);
+    expect(() => said({})).toThrow("weights.scnn: there is no such backbone or part");
+    expect(() => variantsOf(recipeOf({ base: { parts: ["scnn"] } }))).toThrow("give --weights scnn=FILE");
+  });
+
   test("in TOML and in JSON says the same; paths are those of its folder", async () => {
     const toml = await readRecipe(
       await fileOf(`
