@@ -83,6 +83,7 @@ export {
   gelu,
   hardswish,
   log,
+  normalCdf,
   pow,
   relu,
   relu6,

@@ -22,6 +22,7 @@ const functions = {
   tanh: { flops: [1, 4] },
   gelu: { flops: [5, 11] },
   gelu_tanh: { flops: [9, 18] },
+  normal_cdf: { flops: [4, 5] },
   exp: { flops: [1, 1], derivativeOf: "y" },
   log: { flops: [1, 1] },
   sqrt: { flops: [1, 2], derivativeOf: "y" },
@@ -122,6 +123,11 @@ const geluChecks: Checks<GeluOptions> = { approximate: oneOf("none", "tanh") };
 export function gelu(x: Tensor, options: GeluOptions = {}): Tensor {
   expectOptions("gelu", options, geluChecks);
   return unary(options.approximate === "tanh" ? "gelu_tanh" : "gelu", x, undefined, "gelu");
+}
+
+/** Normal distribution y = Φ(x) = (1 + erf(x/√2)) / 2, in 0…1. Its slope is the normal density. */
+export function normalCdf(x: Tensor): Tensor {
+  return unary("normal_cdf", x, undefined, "normalCdf");
 }
 
 /** y = e^x. */

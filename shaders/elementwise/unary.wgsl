@@ -10,6 +10,7 @@
 //   gelu        x · Φ(x), Φ(x) = erfc(−x/√2) / 2                   Φ(x) + x · φ(x), φ(x) = e^(−x²/2) / √2π
 //   gelu_tanh   x/2 · (1 + t), t = tanh u,                         (1 + t)/2 + x/2 · (1 − t²) · u′
 //               u = √(2/π) · (x + 0.044715 x³)
+//   normal_cdf  Φ(x)                                               φ(x)
 //   exp         e^x                                                y
 //   log         ln x, −∞ at 0, NaN below                           1/x
 //   sqrt        √x                                                 1 / 2y
@@ -145,6 +146,16 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   //#else
   // Φ(−14) is no normal number.
   y[i] = kept(select(v * below, vec4f(), v < vec4f(-14.0)), v);
+  //#end
+  //#end
+  //#if OP == normal_cdf
+  //#if GRADIENT
+  // f′ = φ(x) = e^(−x²/2) / √2π
+  let held = clamp(v, vec4f(-14.0), vec4f(14.0));
+  y[i] = kept(select(dy[i] * 0.39894228 * exp(-0.5 * held * held), vec4f(), abs(v) > vec4f(14.0)), v);
+  //#else
+  // Φ(−13) is no normal number.
+  y[i] = kept(select(normal_distribution(v), vec4f(), v < vec4f(-13.0)), v);
   //#end
   //#end
   //#if OP == gelu_tanh

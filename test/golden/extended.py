@@ -20,6 +20,7 @@ for shape in [(1,), (3, 5), (2, 3, 3, 4)]:
         add("gelu", {"approximate": "tanh"}, [given],
             lambda x: 0.5 * x * (1 + torch.tanh((2 / torch.pi) ** 0.5 * (x + 0.044715 * x ** 3))))
         add("silu", {}, [given], F.silu)
+        add("normalCdf", {}, [given], torch.special.ndtr)
         add("sigmoid", {}, [given], torch.sigmoid)
         add("tanh", {}, [given], torch.tanh)
         add("hardswish", {}, [given], F.hardswish)

@@ -117,7 +117,7 @@ x = [{"shape": [3, 5], "seed": 1, "scale": 2.0}]
 positive = [{"shape": [3, 5], "seed": 1, "shift": 1.5}]
 pair = [{"shape": [3, 5], "seed": 1}, {"shape": [3, 5], "seed": 2, "shift": 2.0}]
 row = [{"shape": [3, 5], "seed": 1}, {"shape": [5], "seed": 2, "shift": 2.0}]
-for name, f in {"relu": torch.relu, "relu6": F.relu6, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "exp": torch.exp, "square": torch.square,
+for name, f in {"relu": torch.relu, "relu6": F.relu6, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "normalCdf": torch.special.ndtr, "exp": torch.exp, "square": torch.square,
                 "abs": torch.abs, "silu": limit(F.silu), "hardswish": limit(lambda x: x * torch.clamp(x + 3, 0, 6) / 6),
                 "signedSqrt": lambda x: torch.sign(x) * torch.sqrt(torch.abs(x) + 1e-8) + torch.where(x.isnan(), x, torch.zeros_like(x))}.items():
     add(name, {}, x, f, each=True)

@@ -144,11 +144,14 @@ describe("activations far from 0", () => {
   test("the error function in gelu is accurate to 1e-6, and to 1e-5 of the value in the tail", async () => {
     const device = await sharedDevice();
     const x = Float32Array.from({ length: 16001 }, (_, i) => (i - 8000) / 1000);
-    const found = await device.scope(() => ({ read: unary.gelu(Tensor.from(device, x, [x.length])).read() })).read;
+    const read = async (f: (x: Tensor) => Tensor) =>
+      device.scope(() => ({ read: f(Tensor.from(device, x, [x.length])).read() })).read;
+    const [found, share] = [await read(unary.gelu), await read(unary.normalCdf)];
     x.forEach((value, i) => {
       if (value === 0) return;
       const expected = erfc(-value / Math.SQRT2) / 2;
       const error = Math.abs(found[i]! / value - expected);
+      expect(Math.abs(share[i]! - expected)).toBeLessThan(Math.min(0.5e-6, 1e-5 * expected));
       expect(error).toBeLessThan(0.5e-6);
       expect(error).toBeLessThan(1e-5 * expected);
     });
@@ -163,6 +166,7 @@ describe("activations far from 0", () => {
       [(t) => unary.gelu(t, { approximate: "tanh" }), [...low, ...x.slice(3)], [...low, 1, 1, 1]],
       [unary.silu, [...low, ...x.slice(3)], [...low, 1, 1, 1]],
       [unary.sigmoid, [...low, 1, 1, 1], [0, 0, 0, 0, 0, 0]],
+      [unary.normalCdf, [...low, 1, 1, 1], [0, 0, 0, 0, 0, 0]],
       [unary.tanh, [-1, -1, -1, 1, 1, 1], [0, 0, 0, 0, 0, 0]],
       [unary.hardswish, [...low, ...x.slice(3)], [...low, 1, 1, 1]],
       [unary.relu6, [...low, 6, 6, 6], [0, 0, 0, 0, 0, 0]],

@@ -86,8 +86,8 @@ test("clamp between infinities leaves every number as it is", async () => {
 test("a NaN of either sign and any payload stays NaN", async () => {
   const device = await sharedDevice();
   const words = Uint32Array.of(0x7fc00000, 0xffc00000, 0x7f800001, 0xff800001, 0xffffffff);
-  const { relu, relu6, sigmoid, tanh, gelu, silu, hardswish, exp, log, sqrt } = engine;
-  for (const run of [relu, relu6, sigmoid, tanh, gelu, silu, hardswish, exp, log, sqrt]) {
+  const { relu, relu6, sigmoid, tanh, gelu, normalCdf, silu, hardswish, exp, log, sqrt } = engine;
+  for (const run of [relu, relu6, sigmoid, tanh, gelu, normalCdf, silu, hardswish, exp, log, sqrt]) {
     const read = device.scope(() => {
       const x = Tensor.from(device, new Float32Array(words.buffer), [5]);
       return { y: run(x).read() };

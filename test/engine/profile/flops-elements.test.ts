@@ -25,6 +25,7 @@ import {
   scale,
   sigmoid,
   signedSqrt,
+  normalCdf,
   silu,
   square,
   tanh,
@@ -88,6 +89,13 @@ const formulas: readonly Formula[] = [
       const slope = c(root * c(1 + c(0.134145 * square)));
       return c(dy * c(c(0.5 * c(1 + t)) + c(c(c(0.5 * x) * c(1 - c(t * t))) * slope)));
     },
+  ],
+  [
+    "normalCdf",
+    "normalCdf",
+    normalCdf,
+    phi,
+    (x, dy, c) => c(dy * c(c(Math.exp(c(-0.5 * c(x * x)))) * (1 / Math.sqrt(2 * Math.PI)))),
   ],
   [
     "silu",
