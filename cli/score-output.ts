@@ -15,16 +15,19 @@ export type ScoreRow = { readonly path: string } & (Score | { readonly error: st
 /** Names of the numbers of a score: those of every model, which has them or not, and those of one that tells classes. */
 export function scoreColumns(options?: Pick<ModelOptions, "head">): (keyof Score)[] {
   if (!options) return ["score"];
+  if (options.head === "ensemble") return ["score", "ensembleDeviation"];
   const classes = ["class", "classProbability"] as const;
   return ["score", "standardDeviation", "confidence", ...(options.head === "classes" ? classes : [])];
 }
 
 /** The numbers of a score, in the order of their columns. */
-export function scoreIn({ score, standardDeviation, confidence, class: best, classProbability }: Score): Score {
+export function scoreIn(found: Score): Score {
+  const { score, standardDeviation, confidence, ensembleDeviation, class: best, classProbability } = found;
   return {
     score,
     ...(standardDeviation !== undefined && { standardDeviation }),
     ...(confidence !== undefined && { confidence }),
+    ...(ensembleDeviation !== undefined && { ensembleDeviation }),
     ...(best !== undefined && { class: best }),
     ...(classProbability !== undefined && { classProbability }),
   };
@@ -147,6 +150,7 @@ const tableColumns: Readonly<Record<keyof Score, readonly [heading: string, digi
   score: ["score", 2],
   standardDeviation: ["sd", 2],
   confidence: ["confidence", 3],
+  ensembleDeviation: ["sd of the heads", 2],
   class: ["class", 0],
   classProbability: ["of the class", 3],
 };

@@ -1,6 +1,7 @@
 import { type MosRange, withoutCopiesOf } from "../data/index.ts";
 import { divide, shareOf, withLabelNoise } from "../data/protocol.ts";
 import type { PseudoLabelOptions } from "../labels/pseudo-label-file.ts";
+import { givesProbabilities } from "../networks/heads.ts";
 import type { ExperimentRun, Repeat } from "../report/experiment/experiment-record.ts";
 import { classOfMos } from "../training/class-results.ts";
 import type { Method, Phase } from "../training/method.ts";
@@ -209,13 +210,13 @@ function labelsOf(by: PlannedTraining, pool: readonly HashedRow[], settings: Set
     throw new RecipeError(
       `labelledBy "${labelledBy}": there are no unlabelled pictures; give some, or a ratio of three numbers`,
     );
-  if (by.options.head === "score" && (weight === "confidence" || leastConfidence > 0)) {
+  if (!givesProbabilities(by.options.head) && (weight === "confidence" || leastConfidence > 0)) {
     throw new RecipeError(
-      `labelledBy "${labelledBy}": a network with the head score does not say how sure it is; give labelWeight "one" and no leastConfidence`,
+      `labelledBy "${labelledBy}": a network with the head ${by.options.head} does not say how sure it is; give labelWeight "one" and no leastConfidence`,
     );
   }
   const { head, levels } = by.options;
-  const ownKind = head === settings.head && head !== "score" && (target === "soft" || head === "classes");
+  const ownKind = head === settings.head && givesProbabilities(head) && (target === "soft" || head === "classes");
   if (ownKind && levels !== settings.levels) {
     throw new RecipeError(
       `levels ${settings.levels}: "${labelledBy}" tells ${levels} ${head === "classes" ? "classes" : "levels"}; give levels ${levels}${head === "classes" ? "" : ', or labelTarget "hard" to learn scores'}`,

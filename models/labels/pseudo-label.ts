@@ -4,7 +4,7 @@ import { classCentres, denormaliseScore, expectation, scoreSet } from "./labels.
 
 /** What is to learn the labels. */
 export interface LearnerOptions {
-  readonly head: "distribution" | "score" | "classes";
+  readonly head: "distribution" | "score" | "classes" | "ensemble";
   /** Classes, or members of the score set. */
   readonly levels: number;
   /** σ of the normal density over its neighbours that a class is learned as, in classes. @default 0, the class alone */
@@ -69,7 +69,9 @@ export class LabelReader {
   }
 
   #chosen({ file, levels: word, target: targetWord }: { file: string; levels: string; target: string }): Source {
-    const { head, levels, target = "soft" } = this.#options;
+    const { levels, target = "soft" } = this.#options;
+    // The heads of an ensemble learn one score.
+    const head = this.#options.head === "ensemble" ? "score" : this.#options.head;
     const has = (column: string) => this.#columns.includes(column);
     const kind = has("class") ? "classes" : has("standarddeviation") ? "distribution" : head;
     const count = this.#probabilities.length;

@@ -18,6 +18,11 @@ export interface Score {
   readonly standardDeviation?: number;
   /** 1 − H / ln m of the same (Eq. 8), 0 … 1. */
   readonly confidence?: number;
+  /**
+   * Standard deviation of the scores that the heads of an ensemble give, each with 1/M, same units: how far they disagree. It is no
+   * spread of opinions.
+   */
+  readonly ensembleDeviation?: number;
   /** The most probable class of a network that tells classes, 0 for the lowest quality. */
   readonly class?: number;
   /** Its probability. */
@@ -54,6 +59,14 @@ export function classScoreOf(
 /** Score of a share of the scale, 0 being its low end and 1 its high end. */
 export function shareScoreOf(share: number, [low, high]: MosRange): Score {
   return { score: low + share * (high - low) };
+}
+
+/** Score of an ensemble: the mean of the shares that its heads give. */
+export function ensembleScoreOf(shares: ArrayLike<number>, range: MosRange): Score {
+  const all = Array.from(shares);
+  const mean = all.reduce((sum, share) => sum + share, 0) / all.length;
+  const variance = all.reduce((sum, share) => sum + (share - mean) ** 2, 0) / all.length;
+  return { ...shareScoreOf(mean, range), ensembleDeviation: Math.sqrt(variance) * (range[1] - range[0]) };
 }
 
 function expected(distribution: ArrayLike<number>, scores: Float64Array, range: MosRange): SpreadScore {

@@ -13,6 +13,7 @@ import { nima } from "./nima/index.ts";
 import { rankUp } from "./rankup/index.ts";
 import { reIqa } from "./reiqa/index.ts";
 import { reIqaQuality } from "./reiqa-quality/index.ts";
+import { semiIqa } from "./semi-iqa/index.ts";
 import { simMatch } from "./simmatch/index.ts";
 import { softMatch } from "./softmatch/index.ts";
 import { supervised } from "./supervised/index.ts";
@@ -32,6 +33,7 @@ export {
   rankUp,
   reIqa,
   reIqaQuality,
+  semiIqa,
   simMatch,
   softMatch,
   supervised,
@@ -56,4 +58,5 @@ export const methods: readonly Method[] = [
   reIqaQuality,
   nima,
   dbCnn,
+  semiIqa,
 ];

@@ -1,11 +1,13 @@
 import { matmul } from "../../engine/ops/contraction/matmul.ts";
+import { mean } from "../../engine/ops/reduce.ts";
+import { reshape } from "../../engine/ops/shape.ts";
 import { softmax } from "../../engine/ops/softmax.ts";
 import { Tensor } from "../../engine/tensor.ts";
 import { type MosRange, PictureError } from "../data/index.ts";
 import { classShapes } from "../labels/label-shapes.ts";
 import { classCentres, classOf, convert, scoreSet, shareOf } from "../labels/labels.ts";
 import type { LabelOptions } from "../labels/options.ts";
-import { classScoreOf, type Score, scoreOf, shareScoreOf } from "../labels/score.ts";
+import { classScoreOf, ensembleScoreOf, type Score, scoreOf, shareScoreOf } from "../labels/score.ts";
 import { cumulativeClassShare, cumulativeShare } from "../metrics/index.ts";
 
 /**
@@ -102,6 +104,19 @@ export const heads = {
     score: (answer, range) => shareScoreOf(answer[0]!, range),
     labels: (scores) => Float32Array.from(scores, shareOf),
   },
+  /** Scores [N, M] of M linear heads, as shares of the scale; the score is their mean. */
+  ensemble: {
+    length: (levels) => levels,
+    start: 0.5,
+    answers: (logits) => logits,
+    shares: (logits) => reshape(mean(logits, 1), [logits.shape[0]!, 1]),
+    fault: (answer) => {
+      const wrong = notFinite(answer);
+      return wrong > 0 ? `${wrong} of the model's ${answer.length} heads give it no finite score.` : undefined;
+    },
+    score: ensembleScoreOf,
+    labels: (scores, { levels }) => Float32Array.from(scores.flatMap((score) => Array(levels).fill(shareOf(score)))),
+  },
   /** Probabilities of classes that cut the scale into equal widths; where it is cut elsewhere, see {@link headOf}. */
   classes: ofClasses([]),
 } as const satisfies Record<string, Head>;
@@ -119,6 +134,11 @@ export function headOf({
   readonly classEdges?: readonly number[] | undefined;
 }): Head {
   return head === "classes" && classEdges.length > 0 ? ofClasses(classEdges) : heads[head];
+}
+
+/** Whether networks with the head give probabilities. */
+export function givesProbabilities(head: HeadName): boolean {
+  return "shareBelow" in heads[head];
 }
 
 function notFinite(answer: Float32Array): number {

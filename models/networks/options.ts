@@ -5,7 +5,7 @@ import { headNames } from "./heads.ts";
 import { expectReadOptions } from "./unread-options.ts";
 
 /** Entries of an answer unless `levels` says otherwise: members of the score set, and classes. */
-const defaultLevels = { distribution: 100, classes: 5 } as const;
+const defaultLevels = { distribution: 100, classes: 5, ensemble: 8 } as const;
 
 /** Words of the option `network`. */
 export const networkNames = ["standard", "reiqa", "reiqa-quality", "dbcnn"] as const;
@@ -79,7 +79,7 @@ export const networkShape = {
     .enum(headNames)
     .default("distribution")
     .describe(
-      "what the network gives of a picture: a distribution over the score set, a score alone, or probabilities of ordered classes",
+      "what the network gives of a picture: a distribution over the score set, a score alone, the scores of several heads, whose mean is the score (ensemble), or probabilities of ordered classes",
     ),
   levels: z
     .number()
@@ -88,7 +88,7 @@ export const networkShape = {
     .max(10_000)
     .default(defaultLevels.distribution)
     .describe(
-      `m, the size of the score set; with the head classes their number, which is ${defaultLevels.classes} unless given`,
+      `m, the size of the score set; with the head classes their number, which is ${defaultLevels.classes} unless given, with the head ensemble that of the heads, ${defaultLevels.ensemble} unless given`,
     ),
   classesBy: z
     .enum(["width", "quantile", "histogram"])
@@ -178,7 +178,9 @@ export function isTransformer({ backbone }: { readonly backbone?: unknown }): bo
 export function withHeadDefaults<Input extends { readonly head?: unknown; readonly levels?: unknown }>(
   input: Input,
 ): Input {
-  return input.head === "classes" && input.levels === undefined ? { ...input, levels: defaultLevels.classes } : input;
+  const { head, levels } = input;
+  if (levels !== undefined || (head !== "classes" && head !== "ensemble")) return input;
+  return { ...input, levels: defaultLevels[head] };
 }
 
 /**

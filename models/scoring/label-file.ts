@@ -8,6 +8,7 @@ import { writeFileAtomically } from "../../engine/weights/atomic.ts";
 import { asText, printable } from "../data/files/file-name.ts";
 import { parseTable } from "../data/tables/table.ts";
 import type { Score } from "../labels/score.ts";
+import { givesProbabilities } from "../networks/heads.ts";
 import type { ModelCard } from "../networks/model.ts";
 import type { ScoredPicture, Scorer } from "./scorer.ts";
 
@@ -77,6 +78,7 @@ export function labelColumns(
     classes: ["class", "confidence", ...probabilities],
     distribution: ["standardDeviation", "confidence", ...probabilities],
     score: [],
+    ensemble: ["ensembleDeviation"],
   }[head];
   return ["name", "score", "low", "high", ...own, "error", "model"];
 }
@@ -102,9 +104,9 @@ export async function labelPool(
   expectNames("labelPool", options, names);
   const { leastConfidence = 0, signal, onDone, errorText = ({ message }) => message } = options;
   const { range, options: network } = scorer.card;
-  if (leastConfidence > 0 && network.head === "score") {
+  if (leastConfidence > 0 && !givesProbabilities(network.head)) {
     throw new RangeError(
-      `\`leastConfidence\` ${leastConfidence}: a network with the head score does not say how sure it is; leave it out`,
+      `\`leastConfidence\` ${leastConfidence}: a network with the head ${network.head} does not say how sure it is; leave it out`,
     );
   }
   const columns = labelColumns(network, options.distribution);

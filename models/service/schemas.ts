@@ -18,6 +18,9 @@ export const scoreSchema = z
       description: "Of the predicted probabilities, on the same scale; absent where the model gives a score alone",
     }),
     confidence: z.number().min(0).max(1).optional().openapi({ description: "Of the same; 1 is sure" }),
+    ensembleDeviation: z.number().optional().openapi({
+      description: "Standard deviation of the scores of the model's heads, on the same scale, where it has several",
+    }),
     class: z.int().min(0).optional().openapi({
       description: "The most probable class, 0 for the lowest quality, where the model tells classes",
     }),
@@ -75,9 +78,9 @@ export const modelSchema = z
     }),
     head: z.enum(headNames).openapi({
       description:
-        "What the network gives: a distribution over the score set, a score alone, or probabilities of classes",
+        "What the network gives: a distribution over the score set, a score alone, the scores of several heads, or probabilities of classes",
     }),
-    levels: z.int().optional().openapi({ description: "Members of the score set, or classes" }),
+    levels: z.int().optional().openapi({ description: "Members of the score set, classes, or heads" }),
     batch: z.int().openapi({ description: "The most pictures taken through the network at once" }),
     ready: z.boolean(),
   })

@@ -91,6 +91,8 @@ export interface PhaseRun extends StepTask {
   /** Asked before the targets of a step. */
   beforeStep?(place: StepPlace): Promise<void>;
   afterEpoch?(): void;
+  /** Called after its last step, when averaged weights are the model's own: what it makes of the model is what the phase leaves. */
+  end?(): Promise<void>;
   /** State on the host that a checkpoint holds, by name. */
   arrays?(): Readonly<Record<string, HostArray>>;
   /** Takes the state of a checkpoint. @param read what {@link arrays} gave under a name; undefined when it gave nothing */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { expectLabelOptions, labelShape } from "../labels/options.ts";
+import { givesProbabilities } from "../networks/heads.ts";
 import { expectModelOptions, networkShape, viewShape, withHeadDefaults } from "../networks/options.ts";
 import { atLeastZero, batch, count, OptionError, optionsBy, positive, some, wholeFromZero } from "../options.ts";
 import { strongWords } from "../views/strong.ts";
@@ -115,9 +116,9 @@ function expectStrong({ strong, frozen, head }: TrainingOptions & StrongOptions)
       `\`strong\` ctaugment learns in every step how views are made, and with \`frozen\` ${frozen} views are kept; give quality or randaugment, or leave \`frozen\` out`,
     );
   }
-  if (head === "score") {
+  if (!givesProbabilities(head)) {
     throw new OptionError(
-      "`strong` ctaugment learns from probabilities, and the `head` score gives none; give quality or randaugment",
+      `\`strong\` ctaugment learns from probabilities, and the \`head\` ${head} gives none; give quality or randaugment`,
     );
   }
 }

@@ -85,6 +85,8 @@ export interface RunRecord {
     /** Where the network gives probabilities. */
     standardDeviation?: number;
     confidence?: number;
+    /** How far the heads of an ensemble disagree. */
+    ensembleDeviation?: number;
     class?: number;
     /** The class that the picture belongs to, beside `class`; absent in records of earlier versions. */
     trueClass?: number;

@@ -312,6 +312,7 @@ export class Session {
   /** Stores the model and scores the test part with it. Averaged weights, where there are any, become the model's own. */
   async #endPhase({ name, file, batch }: Phase): Promise<void> {
     this.#stepper.average?.applied();
+    await this.#run?.end?.();
     const { labelled, unlabelled, ranked = [] } = this.#data;
     const rated = ratedByPeople(labelled);
     const pseudo = rated.length < labelled.length ? `, ${labelled.length - rated.length} pseudo-labelled` : "";

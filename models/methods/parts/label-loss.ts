@@ -8,6 +8,7 @@ import {
   softCrossEntropy,
   weightedMean,
 } from "../../../engine/ops/losses.ts";
+import { mean } from "../../../engine/ops/reduce.ts";
 import { reshape } from "../../../engine/ops/shape.ts";
 import { abs, relu, scale, square } from "../../../engine/ops/unary.ts";
 import { Tensor } from "../../../engine/tensor.ts";
@@ -160,6 +161,12 @@ const losses: Readonly<Record<HeadName, Partial<Record<Loss, RowLoss>>>> = {
     l1: (shares, target) => abs(flat(subtract(shares, target))),
     // (s − y)²
     l2: (shares, target) => square(flat(subtract(shares, target))),
+  },
+  ensemble: {
+    // (1/M) Σ_k |s_k − y|
+    l1: (shares, target) => mean(abs(subtract(shares, target)), 1),
+    // (1/M) Σ_k (s_k − y)²
+    l2: (shares, target) => mean(square(subtract(shares, target)), 1),
   },
   classes: ofProbabilities,
 };

@@ -58,14 +58,14 @@ export const unlabelledShape = {
     ),
 };
 
-/** A head that a method has no use for, and why: words behind the method's title. */
+/** Heads that a method has no use for, and why: words behind the method's title. */
 interface RefusedHead {
-  readonly head: HeadName;
+  readonly heads: readonly HeadName[];
   readonly why: string;
 }
 
 const withoutProbabilities: RefusedHead = {
-  head: "score",
+  heads: ["score", "ensemble"],
   why: "needs probabilities to tell what the network is sure of; give classes or distribution",
 };
 
@@ -77,9 +77,10 @@ function unlabelledOptions<Schema extends z.ZodObject<typeof unlabelledShape>>(
   schema: Schema,
   input: z.input<Schema>,
   title: string,
-  { head, why }: RefusedHead,
+  { heads, why }: RefusedHead,
 ): z.output<Schema> {
-  if ((input as { readonly head?: unknown }).head === head) throw new OptionError(`\`head\` ${head}: ${title} ${why}`);
+  const refused = heads.find((head) => head === (input as { readonly head?: unknown }).head);
+  if (refused) throw new OptionError(`\`head\` ${refused}: ${title} ${why}`);
   const given = withLoss(input as { readonly head?: unknown }) as z.input<Schema>;
   const options = trainingOptions(schema, withTransformerDefaults(given));
   rowLoss(options as LossOptions);
@@ -192,7 +193,7 @@ export interface UnlabelledMethod<Schema extends z.ZodObject<typeof unlabelledSh
   extends Pick<Method, "name" | "title" | "description">,
     Pick<Phase, "wholeBatches"> {
   readonly schema: Schema;
-  /** @default the head score, which gives no probabilities */
+  /** @default heads that give no probabilities */
   readonly refuses?: RefusedHead;
   /** @throws OptionError when its options do not go together */
   check?(options: z.output<Schema>): void;

@@ -52,7 +52,10 @@ export const rankUp = unlabelledMethod({
   title: "RankUp",
   description: "train RankUp: scores, and the order of pairs as a second task that unlabelled pictures take part in",
   schema,
-  refuses: { head: "classes", why: "learns scores, and classes have no order within them; give score or distribution" },
+  refuses: {
+    heads: ["classes", "ensemble"],
+    why: "learns scores, and classes have no order within them; give score or distribution",
+  },
   wholeBatches: true,
   part(options, context) {
     const { model, data } = context;

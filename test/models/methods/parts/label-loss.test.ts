@@ -58,9 +58,10 @@ const optionsOf = (input: object) => supervised.options(input as never);
 
 test("losses go with heads: each has a default, and others are refused with those that do", () => {
   const defaults = headNames.map((head) => optionsOf({ head }).loss);
-  expect(defaults).toEqual(["cross-entropy", "l1", "cross-entropy"]);
+  expect(defaults).toEqual(["cross-entropy", "l1", "l1", "cross-entropy"]);
   const known: Record<HeadName, string[]> = {
     distribution: ["cross-entropy", "kl", "emd", "l1"],
+    ensemble: ["l1", "l2"],
     score: ["l1", "l2"],
     classes: ["cross-entropy", "kl", "emd"],
   };

@@ -88,6 +88,7 @@ test("every method has a name and options of its own", () => {
     "reiqa-quality",
     "nima",
     "dbcnn",
+    "semi-iqa",
   ]);
   for (const { phases, options: read } of methods) {
     const files = phases(read({} as never)).map(({ file }) => file);
