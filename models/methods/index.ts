@@ -16,6 +16,7 @@ import { reIqaQuality } from "./reiqa-quality/index.ts";
 import { semiIqa } from "./semi-iqa/index.ts";
 import { simMatch } from "./simmatch/index.ts";
 import { softMatch } from "./softmatch/index.ts";
+import { ssliqaLike } from "./ssliqa-like/index.ts";
 import { supervised } from "./supervised/index.ts";
 
 export {
@@ -36,6 +37,7 @@ export {
   semiIqa,
   simMatch,
   softMatch,
+  ssliqaLike,
   supervised,
 };
 
@@ -59,4 +61,5 @@ export const methods: readonly Method[] = [
   nima,
   dbCnn,
   semiIqa,
+  ssliqaLike,
 ];

@@ -89,6 +89,7 @@ test("every method has a name and options of its own", () => {
     "nima",
     "dbcnn",
     "semi-iqa",
+    "ssliqa-like",
   ]);
   for (const { phases, options: read } of methods) {
     const files = phases(read({} as never)).map(({ file }) => file);
