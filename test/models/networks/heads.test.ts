@@ -199,7 +199,7 @@ describe("the card", () => {
   test("with a network that is not known, none, or another than the tensors are of is refused by name", async () => {
     const path = await written("distribution", 20);
     expect(await refusal(await withTexts(path, "ranker", { network: "ranker" }))).toBe(
-      'FILE: its network is a "ranker", known are distribution, score, classes; a later version of Acutance may be needed',
+      'FILE: its network is a "ranker", known are distribution, score, ensemble, classes; a later version of Acutance may be needed',
     );
     expect(await refusal(await withTexts(path, "none", { network: undefined }))).toContain(
       'FILE: its header has no "network"',
