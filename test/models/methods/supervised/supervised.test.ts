@@ -96,3 +96,25 @@ test("every method has a name and options of its own", () => {
     expect(new Set(files).size).toBe(files.length);
   }
 });
+
+test.each([
+  ["resnet18", { stages: 1 }],
+  ["vit_tiny_patch16_224", { stages: 4, featureDepths: [2] }],
+] as ["resnet18" | "vit_tiny_patch16_224", object][])(
+  "a plain %s regressor is its pooled feature and one layer",
+  async (backbone, cut) => {
+    const device = await sharedDevice();
+    const { levels: _, ...others } = options;
+    const given = { ...others, ...cut, backbone, head: "score", loss: "l1", embedding: 0, epochs: 1 } as const;
+    const { model, progress } = await startTraining(supervised, device, data, given, { folder: at(backbone) });
+    const ofHead = model.tensors().filter(({ name }) => name.startsWith("head."));
+    expect(ofHead.map(({ name, tensor }) => [name, tensor.shape])).toEqual([
+      ["head.logits.weight", [model.featureLength, 1]],
+      ["head.logits.bias", [1]],
+    ]);
+    model.dispose();
+    expect(progress.losses.every(({ loss }) => Number.isFinite(loss))).toBe(true);
+    expect(progress.predictions.every(({ score }) => Number.isFinite(score))).toBe(true);
+    expect((await weights(join(at(backbone), "model.safetensors"))).card.options).toMatchObject({ head: "score" });
+  },
+);
