@@ -15,6 +15,10 @@ import { withoutGradients } from "../autograd.ts";
 import type { Parameter } from "../kernel/argument.ts";
 import type { Constants } from "../kernel/template.ts";
 import { expectNamed, type NamedTensor } from "../nn/named.ts";
+import { add, atLeast, divide, multiply, subtract } from "../ops/arithmetic.ts";
+import { sum } from "../ops/reduce.ts";
+import { reshape } from "../ops/shape.ts";
+import { scale, sqrt, square } from "../ops/unary.ts";
 import { Tensor } from "../tensor.ts";
 import { GradientState, type GradientStateOptions } from "./gradient-state.ts";
 import { overSpans, type ParameterSpan } from "./spans.ts";
@@ -33,6 +37,13 @@ export type OptimiserOptions = UpdateRule & GradientStateOptions;
 export type UpdateRule =
   | { readonly kind: "sgd"; readonly momentum?: number; readonly nesterov?: boolean }
   | {
+      /** SGD with momentum of gradients that are scaled by layer; see {@link Optimiser}. Not with clipping or loss scaling. */
+      readonly kind: "lars";
+      readonly momentum?: number;
+      /** How far a step takes a layer, as a share of its norm, at a rate of 1. @default 0.001 */
+      readonly trust?: number;
+    }
+  | {
       /** `adam` adds the decay to the gradient, `adamw` shrinks the parameter itself. */
       readonly kind: "adam" | "adamw";
       readonly beta1?: number;
@@ -44,21 +55,24 @@ const guardChecks: Checks<GradientStateOptions> = { clipNorm: any, lossScale: ob
 const groupChecks: Checks<ParameterGroup> = { parameters: object, rate: notNegative, decay: notNegative };
 type RuleOf<Kind> = Extract<UpdateRule, { readonly kind: Kind }>;
 const sgdChecks: Checks<RuleOf<"sgd">> = { kind: any, momentum: belowOne, nesterov: flag };
-const adamChecks: Checks<Exclude<UpdateRule, RuleOf<"sgd">>> = {
+const larsChecks: Checks<RuleOf<"lars">> = { kind: any, momentum: belowOne, trust: notNegative };
+const adamChecks: Checks<Exclude<UpdateRule, RuleOf<"sgd"> | RuleOf<"lars">>> = {
   kind: any,
   beta1: belowOne,
   beta2: belowOne,
   epsilon: notNegative,
 };
-const kinds = oneOf("sgd", "adam", "adamw");
+const kinds = oneOf("sgd", "lars", "adam", "adamw");
 
 /** @throws RangeError or TypeError when options or groups mean nothing */
 function expectMeaning(groups: readonly ParameterGroup[], options: OptimiserOptions): void {
   expectArgument("Optimiser", "the options", options, object);
   const { kind } = options;
   expectArgument("Optimiser", "kind", kind, kinds);
-  const checks = kind === "sgd" ? sgdChecks : adamChecks;
+  const checks = kind === "sgd" ? sgdChecks : kind === "lars" ? larsChecks : adamChecks;
   expectOptions(`Optimiser of kind "${kind}"`, options, { ...guardChecks, ...checks });
+  if (kind === "lars" && (options.clipNorm !== undefined || options.lossScale !== undefined))
+    throw new RangeError('an optimiser of kind "lars" scales gradients by layer; leave out clipNorm and lossScale');
   expectList("Optimiser", "the groups", groups, object);
   groups.forEach((group, i) => {
     const name = `group ${i} of the optimiser`;
@@ -72,7 +86,8 @@ function expectMeaning(groups: readonly ParameterGroup[], options: OptimiserOpti
 }
 
 /**
- * Updates parameters from their gradients: SGD with momentum (PyTorch's form), Adam or AdamW. The state (velocities or
+ * Updates parameters from their gradients: SGD with momentum (PyTorch's form), Adam, AdamW, or LARS (You et al. 2017, as in MoCo v3): SGD of
+ * d · trust · |p| / |d| with d = gradient + decay · p, for all but vectors (biases, norms), which have neither scaling nor decay. The state (velocities or
  * moments, the number of steps, and the gradient state when gradients are clipped or the loss is scaled) can be stored and
  * loaded, so that training continues bit for bit.
  */
@@ -134,7 +149,7 @@ export class Optimiser {
   #record(): void {
     const device = this.#parameters()[0]?.tensor.device;
     if (!device) return;
-    withoutGradients(() => {
+    const work = () => {
       this.gradientState?.update(this.#parameters().flatMap(({ tensor }) => tensor.gradient ?? []));
       const options = this.#options;
       const { kernel, constants, shared, flops } = this.#rule();
@@ -148,17 +163,24 @@ export class Optimiser {
         const looked = options.lossScale ? [] : [tensor.gradient];
         device.numbers?.examine(options.kind, "update", looked, tensor, name);
       }
-    });
+    };
+    device.scope(() => withoutGradients(work));
   }
 
   /** Parameters that have a gradient, with their state and the numbers of their group. */
   #parts(): ParameterSpan[] {
-    return this.#groups.flatMap(({ parameters, rate, decay }) =>
-      parameters.flatMap(({ name, tensor }) => {
+    const options = this.#options;
+    return this.#groups.flatMap(({ parameters, rate, decay: given }) =>
+      parameters.flatMap(({ name, tensor, kind }) => {
         if (!tensor.gradient) return [];
+        const byLayer = options.kind === "lars" && kind !== "vector";
+        const gradient = byLayer
+          ? layerScaled(tensor, tensor.gradient, given, options.trust ?? 0.001)
+          : tensor.gradient;
+        const decay = options.kind === "lars" ? 0 : given;
         const slots = slotsOf(this.#options).map((slot) => [slot, this.#state.get(`${name}.${slot}`)!.tensor] as const);
         return {
-          tensors: { parameter: tensor, gradient: tensor.gradient, ...Object.fromEntries(slots) },
+          tensors: { parameter: tensor, gradient, ...Object.fromEntries(slots) },
           parameters: { rate: () => rate * this.#rateFactor, decay },
         };
       }),
@@ -193,8 +215,9 @@ export class Optimiser {
   /** The kernel of the update rule, and the numbers that all parameters share. */
   #rule(): { kernel: string; constants: Constants; shared: Record<string, Parameter>; flops: number } {
     const options = this.#options;
-    if (options.kind === "sgd") {
-      const { momentum = 0.9, nesterov = false } = options;
+    if (options.kind === "sgd" || options.kind === "lars") {
+      const { momentum = 0.9 } = options;
+      const nesterov = options.kind === "sgd" && options.nesterov === true;
       // Three multiply-adds: decay, momentum, rate; a fourth looks ahead.
       return { kernel: "optim/sgd", constants: { NESTEROV: nesterov }, shared: { momentum }, flops: nesterov ? 8 : 6 };
     }
@@ -209,9 +232,22 @@ export class Optimiser {
   }
 }
 
+/** d · trust · |p| / |d|, d = g + decay · p; d itself where p or d is 0. */
+function layerScaled(p: Tensor, g: Tensor, decay: number, trust: number): Tensor {
+  const { device } = p;
+  const one = Tensor.constant(device, Float32Array.of(1), [1]);
+  const least = Tensor.constant(device, Float32Array.of(1e-30), [1]);
+  const d = decay > 0 ? add(g, scale(p, decay)) : g;
+  const [weights, step] = [p, d].map((x) => reshape(sum(square(x)), [1])) as [Tensor, Tensor];
+  // 1 where both norms are above 0.
+  const both = multiply(atLeast(weights, least), atLeast(step, least));
+  const ratio = scale(sqrt(divide(weights, add(step, subtract(one, both)))), trust);
+  return multiply(d, add(multiply(ratio, both), subtract(one, both)));
+}
+
 /** State that an update rule keeps for each parameter. */
 function slotsOf({ kind }: UpdateRule): readonly string[] {
-  return kind === "sgd" ? ["velocity"] : ["first", "second"];
+  return kind === "sgd" || kind === "lars" ? ["velocity"] : ["first", "second"];
 }
 
 /** @throws RangeError when a tensor or a name is among the parameters twice: it would be updated twice in a step. */

@@ -10,7 +10,7 @@ const usbLastFactor = Math.cos((7 * Math.PI) / 16);
 
 /** Options of the steps. */
 export const stepShape = {
-  optimiser: z.enum(["adam", "adamw", "sgd"]).default("adam").describe("update rule"),
+  optimiser: z.enum(["adam", "adamw", "sgd", "lars"]).default("adam").describe("update rule"),
   schedule: z
     .enum(["constant", "cosine", "quarter-cosine", "step", "time"])
     .default("constant")
