@@ -88,7 +88,9 @@ export const protocolSchema = z.strictObject({
   parts: z
     .array(z.string().min(1))
     .default([])
-    .describe("further weights files that the network starts from, by their names under `weights`, such as scnn for DB-CNN"),
+    .describe(
+      "further weights files that the network starts from, by their names under `weights`, such as scnn for DB-CNN",
+    ),
 });
 
 export type Protocol = z.infer<typeof protocolSchema>;
