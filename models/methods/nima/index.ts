@@ -23,7 +23,6 @@ const schema = z.strictObject({
     .describe(
       "published training that gives epochs, batch, `rate` and `schedule` where they are not given: of AVA, or of TID2013",
     ),
-  backbone: otherDefault(trainingShape.backbone, "mobilenet_v2"),
   embedding: otherDefault(trainingShape.embedding, 0),
   dropout: otherDefault(trainingShape.dropout, 0.75),
   levels: otherDefault(trainingShape.levels, 10),
@@ -64,8 +63,8 @@ export const nima: Method<NimaOptions, NimaOptionsInput> = {
   description:
     "train NIMA: a distribution over ten bins by the earth mover's distance, the head first and then all layers",
   examples: [
-    "--data AVA --csv ava.csv --range 1:10 --label-mode histogram --test-resize 224 --init mobilenet_v2.pth",
-    "--data photos --csv mos.csv --range 0:100 --preset tid2013 --init mobilenet_v2.pth",
+    "--data AVA --csv ava.csv --range 1:10 --label-mode histogram --test-resize 224 --backbone mobilenet_v2 --init mobilenet_v2.pth",
+    "--data photos --csv mos.csv --range 0:100 --preset tid2013 --init resnet18.pth",
   ],
   schema,
   options(input) {
