@@ -1,13 +1,13 @@
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { FolderLock } from "./folder-lock.ts";
-import { checkpointFile, modelFile, stageOneFile, TrainingError, type TrainingHooks } from "./training.ts";
+import { checkpointFile, encoderFile, modelFile, stageOneFile, TrainingError, type TrainingHooks } from "./training.ts";
 
 /** What is written atomically into the folder of a run, by training and by the command. */
-export const runFiles = [checkpointFile, stageOneFile, modelFile, "split.csv", "run.json", "report.html"];
+export const runFiles = [checkpointFile, stageOneFile, modelFile, encoderFile, "split.csv", "run.json", "report.html"];
 
 /** Files that a training has been at; a split alone is left by one that could not begin. */
-const traces = [checkpointFile, stageOneFile, modelFile, "run.json"];
+const traces = [checkpointFile, stageOneFile, modelFile, encoderFile, "run.json"];
 
 /**
  * Sees that a folder holds no run, so that files of two never lie side by side, and that no other training writes there.

@@ -142,3 +142,5 @@ export class TrainingError extends Error {
 export const checkpointFile = "checkpoint.safetensors";
 export const stageOneFile = "stage1.safetensors";
 export const modelFile = "model.safetensors";
+/** Of a method that leaves an encoder, which gives no scores. */
+export const encoderFile = "encoder.safetensors";

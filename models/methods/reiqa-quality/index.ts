@@ -2,6 +2,7 @@ import { z } from "zod";
 import { batch, count, OptionError, otherDefault, positive, wholeFromZero } from "../../options.ts";
 import type { Method } from "../../training/method.ts";
 import { trainingOptions, trainingShape } from "../../training/options.ts";
+import { encoderFile } from "../../training/training.ts";
 import { versionViews } from "../../views/version-inputs.ts";
 import { versionKinds } from "../../views/version-plan.ts";
 import { projectionShape } from "../parts/embedder.ts";
@@ -92,6 +93,3 @@ export const reIqaQuality: Method<ReIqaQualityOptions, ReIqaQualityOptionsInput>
     expectPictures(unlabelled.length, "batch", batch);
   },
 };
-
-/** It gives no scores, and is named otherwise than models that do. */
-const encoderFile = "encoder.safetensors";

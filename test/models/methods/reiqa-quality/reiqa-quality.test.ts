@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { openSafetensors, toFloat32 } from "../../../../engine/weights/safetensors.ts";
 import { reIqa } from "../../../../models/methods/reiqa/index.ts";
 import { type ReIqaQualityOptionsInput, reIqaQuality } from "../../../../models/methods/reiqa-quality/index.ts";
+import { expectFreeFolder } from "../../../../models/training/run-folder.ts";
 import { resumeTraining, startTraining } from "../../../../models/training/train.ts";
 import { type TrainingData, TrainingInterrupted } from "../../../../models/training/training.ts";
 import { sharedDevice } from "../../../engine/device.ts";
@@ -52,6 +53,7 @@ test("learns from pictures without labels, and leaves an encoder that Re-IQA tak
   expect(progress.losses[0]!.loss).toBeLessThan(1e-5);
   expect(progress.losses[1]!.loss).toBeGreaterThan(0.1);
   expect(files).toEqual(["encoder.safetensors"]);
+  await expect(expectFreeFolder(at("plain"))).rejects.toThrow("encoder.safetensors");
   expect(progress.results).toEqual([]);
   const rated = divided(await blurredPictures(at("rated"), 20));
   const fitted = await startTraining(
