@@ -2,6 +2,7 @@ import {
   any,
   belowOne,
   type Checks,
+  callback,
   expectArgument,
   expectList,
   expectOptions,
@@ -29,6 +30,8 @@ export interface ParameterGroup {
   readonly rate: number;
   /** Weight decay; 0 for none. */
   readonly decay: number;
+  /** Multiplies the rate beside the factor of the step, asked for in each. @default 1 */
+  readonly factor?: () => number;
 }
 
 /** The update rule, and what is done to the gradients before it. */
@@ -52,7 +55,12 @@ export type UpdateRule =
     };
 
 const guardChecks: Checks<GradientStateOptions> = { clipNorm: any, lossScale: object };
-const groupChecks: Checks<ParameterGroup> = { parameters: object, rate: notNegative, decay: notNegative };
+const groupChecks: Checks<ParameterGroup> = {
+  parameters: object,
+  rate: notNegative,
+  decay: notNegative,
+  factor: callback,
+};
 type RuleOf<Kind> = Extract<UpdateRule, { readonly kind: Kind }>;
 const sgdChecks: Checks<RuleOf<"sgd">> = { kind: any, momentum: belowOne, nesterov: flag };
 const larsChecks: Checks<RuleOf<"lars">> = { kind: any, momentum: belowOne, trust: notNegative };
@@ -170,7 +178,7 @@ export class Optimiser {
   /** Parameters that have a gradient, with their state and the numbers of their group. */
   #parts(): ParameterSpan[] {
     const options = this.#options;
-    return this.#groups.flatMap(({ parameters, rate, decay: given }) =>
+    return this.#groups.flatMap(({ parameters, rate, decay: given, factor }) =>
       parameters.flatMap(({ name, tensor, kind }) => {
         if (!tensor.gradient) return [];
         const byLayer = options.kind === "lars" && kind !== "vector";
@@ -180,8 +188,8 @@ export class Optimiser {
         const decay = options.kind === "lars" ? 0 : given;
         const slots = slotsOf(this.#options).map((slot) => [slot, this.#state.get(`${name}.${slot}`)!.tensor] as const);
         return {
-          tensors: { parameter: tensor, gradient, ...Object.fromEntries(slots) },
-          parameters: { rate: () => rate * this.#rateFactor, decay },
+          tensors: { parameter: tensor, gradient: tensor.gradient, ...Object.fromEntries(slots) },
+          parameters: { rate: () => rate * this.#rateFactor * (factor?.() ?? 1), decay },
         };
       }),
     );
@@ -199,6 +207,16 @@ export class Optimiser {
   tensors(prefix: string): NamedTensor[] {
     const slots = [...this.#state.values()].map((named) => ({ ...named, name: `${prefix}.${named.name}` }));
     return this.gradientState ? [...slots, this.gradientState.named(`${prefix}.gradient_state`)] : slots;
+  }
+
+  /**
+   * Forgets velocities or moments and the number of steps, as a new optimiser would.
+   * @throws Error when gradients are clipped or the loss is scaled: then the adapter counts the steps
+   */
+  renew(): void {
+    if (this.gradientState) throw new Error("an optimiser that clips or scales cannot be renewed; make another");
+    for (const { tensor } of this.#state.values()) tensor.write(new Float32Array(tensor.size));
+    this.steps = 0;
   }
 
   /** Frees the state. */

@@ -125,6 +125,13 @@ export class ResNet extends Backbone {
       : [];
   }
 
+  /** Sections from the input on after which each stage ends. */
+  get stageDepths(): readonly number[] {
+    return this.#stages.map((_, stage) =>
+      this.#stages.slice(0, stage + 1).reduce((sum, { length }) => sum + length, 1),
+    );
+  }
+
   /** Feature maps after the stem's pooling and after each stage. */
   stages(x: Tensor, training: boolean): Tensor[] {
     return this.mapsAfter([1, ...this.#stages.map(({ length }) => length)], x, training);

@@ -8,6 +8,10 @@ const networks: readonly (readonly [name: string, options: Record<string, unknow
   ["ResNet-18", {}],
   ["Re-IQA of two ResNet-18", { network: "reiqa", embedding: 0, head: "score" }],
   ["Re-IQA of two ResNet-50", { network: "reiqa", backbone: "resnet50", embedding: 0, head: "score" }],
+  ["DB-CNN of VGG-16", { network: "dbcnn", backbone: "vgg16", head: "score" }],
+  ["DB-CNN of ResNet-18", { network: "dbcnn", head: "score" }],
+  ["HyperIQA of ResNet-50", { network: "hyperiqa", backbone: "resnet50", head: "score" }],
+  ["HyperIQA of ResNet-18", { network: "hyperiqa", head: "score" }],
 ];
 
 /** Pictures a second of every network, of those that are on the device already. @param batch pictures at once @param side pixels */

@@ -8,6 +8,7 @@ import { deFixMatch } from "./defixmatch/index.ts";
 import { fixMatch } from "./fixmatch/index.ts";
 import { flexMatch } from "./flexmatch/index.ts";
 import { freeMatch } from "./freematch/index.ts";
+import { hyperIqaMethod as hyperIqa } from "./hyperiqa/index.ts";
 import { kernelRidge } from "./kernel-ridge/index.ts";
 import { nima } from "./nima/index.ts";
 import { rankUp } from "./rankup/index.ts";
@@ -29,6 +30,7 @@ export {
   fixMatch,
   flexMatch,
   freeMatch,
+  hyperIqa,
   kernelRidge,
   nima,
   rankUp,
@@ -62,4 +64,5 @@ export const methods: readonly Method[] = [
   dbCnn,
   semiIqa,
   ssliqaLike,
+  hyperIqa,
 ];

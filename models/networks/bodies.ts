@@ -1,5 +1,6 @@
 import type { BodyKind } from "./body.ts";
 import { dbcnn } from "./dbcnn.ts";
+import { hyperIqa } from "./hyperiqa.ts";
 import type { NetworkName } from "./options.ts";
 import { reIqa, reIqaQuality } from "./reiqa.ts";
 import { standard } from "./standard.ts";
@@ -10,4 +11,5 @@ export const bodies: Readonly<Record<NetworkName, BodyKind>> = {
   reiqa: reIqa,
   "reiqa-quality": reIqaQuality,
   dbcnn,
+  hyperiqa: hyperIqa,
 };

@@ -8,7 +8,7 @@ import { expectReadOptions } from "./unread-options.ts";
 const defaultLevels = { distribution: 100, classes: 5, ensemble: 8 } as const;
 
 /** Words of the option `network`. */
-export const networkNames = ["standard", "reiqa", "reiqa-quality", "dbcnn"] as const;
+export const networkNames = ["standard", "reiqa", "reiqa-quality", "dbcnn", "hyperiqa"] as const;
 
 export type NetworkName = (typeof networkNames)[number];
 
@@ -18,7 +18,7 @@ export const networkShape = {
     .enum(networkNames)
     .default("standard")
     .describe(
-      "what is made of the backbone's maps: a pooled feature, a shorter one and the answer (standard); the same of two such backbones, each of which sees a picture whole and at half its size (reiqa); that for quality alone, which sees it whole (reiqa-quality); or products with the map of a branch that knows distortions (dbcnn)",
+      "what is made of the backbone's maps: a pooled feature, a shorter one and the answer (standard); the same of two such backbones, each of which sees a picture whole and at half its size (reiqa); that for quality alone, which sees it whole (reiqa-quality); products with the map of a branch that knows distortions (dbcnn); or a small net whose weights are the picture's own (hyperiqa)",
     ),
   encoders: z
     .enum(["both", "content", "quality"])

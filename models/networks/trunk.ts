@@ -15,24 +15,40 @@ interface Passed {
   readonly map?: Tensor;
 }
 
+/** Of which maps of a backbone a trunk takes features, and how. */
+export interface Taps {
+  /** Sections after which a map is taken, ascending. */
+  readonly depths: readonly number[];
+  /** The map after `depth` sections → features [N, length]. */
+  readonly pool: (map: Tensor, depth: number) => Tensor;
+  readonly lengthOf: (depth: number) => number;
+}
+
 /**
  * A backbone up to the deepest map that is pooled, cut in two by the option `frozen`: the prefix, whose output for a picture
  * never changes and can be stored, and the rest, which learns.
  */
 export class Trunk {
   readonly backbone: Backbone;
-  readonly #options: Pick<ModelOptions, "pooling" | "frozen">;
-  /** Depths whose maps are pooled, ascending. */
-  readonly #depths: readonly number[];
+  readonly #options: Pick<ModelOptions, "frozen">;
+  readonly #taps: Taps;
 
   /** @throws OptionError when the options name depths that the backbone does not have */
-  constructor(backbone: Backbone, options: Pick<ModelOptions, "backbone" | "featureDepths" | "pooling" | "frozen">) {
+  constructor(
+    backbone: Backbone,
+    options: Pick<ModelOptions, "backbone" | "featureDepths" | "pooling" | "frozen">,
+    taps?: Taps,
+  ) {
     const { layers } = backbone;
-    const { featureDepths, frozen } = options;
+    const { featureDepths, frozen, pooling } = options;
     const beyond = featureDepths.find((depth) => depth > layers);
     if (beyond !== undefined)
       throw new OptionError(`\`featureDepths\` ${featureDepths}: ${options.backbone} has the depths 1 to ${layers}`);
-    this.#depths = featureDepths.length > 0 ? featureDepths : [layers];
+    this.#taps = taps ?? {
+      depths: featureDepths.length > 0 ? featureDepths : [layers],
+      pool: (map) => backbone.pool(map, pooling),
+      lengthOf: (depth) => backbone.lengthOf(depth, pooling),
+    };
     const deepest = this.#depths.at(-1)!;
     if (frozen > deepest)
       throw new OptionError(`\`frozen\` ${frozen}: only ${deepest} sections of ${options.backbone} are used`);
@@ -43,7 +59,11 @@ export class Trunk {
 
   /** Length of the feature: all pooled maps, one behind the other. */
   get features(): number {
-    return this.#depths.reduce((sum, depth) => sum + this.backbone.lengthOf(depth, this.#options.pooling), 0);
+    return this.#depths.reduce((sum, depth) => sum + this.#taps.lengthOf(depth), 0);
+  }
+
+  get #depths(): readonly number[] {
+    return this.#taps.depths;
   }
 
   /** Normalised pictures [N, H, W, 3] → features [N, features]. */
@@ -93,7 +113,7 @@ export class Trunk {
     for (const depth of stops) {
       map = backbone.through(map, training, at, depth);
       at = depth;
-      pooled.push(backbone.pool(map, this.#options.pooling));
+      pooled.push(this.#taps.pool(map, depth));
     }
     if (at < until) map = backbone.through(map, training, at, until);
     return { pooled, ...(until < this.#depths.at(-1)! && { map }) };

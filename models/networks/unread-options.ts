@@ -1,7 +1,7 @@
 import { OptionError } from "../options.ts";
 
 /** Networks that make their feature in a way of their own. */
-const ownWay = ["dbcnn"];
+const ownWay = ["dbcnn", "hyperiqa"];
 /** Options of the feature that others make of maps, with the values that say nothing. */
 const ofFeature = { featureDepths: "", pooling: "standard", featureNorm: "none" };
 
@@ -25,6 +25,10 @@ export function expectReadOptions(
         `\`${name}\` ${value}: the \`network\` ${network} makes its feature in its own way; leave it out`,
       );
   }
+  if (network === "hyperiqa" && !backbone.startsWith("resnet"))
+    throw new OptionError(
+      `\`backbone\` ${backbone}: the \`network\` ${network} reads the maps of four stages; give a ResNet`,
+    );
   if (network === "dbcnn" && backbone.startsWith("vit"))
     throw new OptionError(
       `\`backbone\` ${backbone}: the \`network\` ${network} multiplies maps of channels, and a vision transformer has none; give a convolutional one`,

@@ -141,6 +141,13 @@ export interface Phase extends Omit<PlannedPhase, "stage"> {
   readonly headAlone?: boolean;
   /** Whether batch norms of the backbone go by the batch while the head learns alone, so that their running statistics move on. */
   readonly drifting?: boolean;
+  /**
+   * How a parameter's rate goes from epoch to epoch (0 the first), in place of `rate` and `freshRate` and beside the schedule. Parameters that
+   * learn alike are given the same function.
+   */
+  readonly rates?: (name: string) => (epoch: number) => number;
+  /** Whether every epoch begins with a fresh optimiser. */
+  readonly renewsOptimiser?: boolean;
   /** Whether its loss needs all pictures of a batch at once, so that batches cannot be cut by `microBatch`. */
   readonly wholeBatches?: boolean;
   /** Name of the model that it leaves in the run's folder. */

@@ -201,6 +201,7 @@ export class Session {
     for (; position.epoch < phase.epochs; position.epoch++, position.step = 0) {
       if (this.#hooks.signal?.aborted) await this.#interrupt();
       if ((await run.beforeEpoch?.(position.epoch)) && this.#checkpointIsDue) await this.checkpoint();
+      if (phase.renewsOptimiser && position.step === 0) this.#stepper.optimiser.renew();
       await this.#epoch(phase);
       run.afterEpoch?.();
       if (this.#hooks.testEachEpoch) await this.#testEpoch(phase);

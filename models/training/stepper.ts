@@ -43,7 +43,7 @@ interface StepInputs {
 const firstPlace: StepPlace = { step: 0, steps: 1, epoch: 0 };
 
 /** What a phase has its steps learn. */
-export interface Learning extends Pick<Phase, "settings" | "headAlone" | "drifting"> {
+export interface Learning extends Pick<Phase, "settings" | "headAlone" | "drifting" | "rates"> {
   readonly task: StepTask;
   /** @default each picture once, weak */
   readonly views?: PartViews | undefined;
@@ -58,6 +58,8 @@ export class Stepper {
   readonly #inputs: Inputs;
   readonly #options: TrainingOptions;
   readonly #learning: Learning | undefined;
+  /** Of the step that is recorded or replayed. */
+  #epoch = 0;
   /** Inputs of batches of the latest make-up, how many steps they served, and the plan of such a step. */
   #batch:
     | (StepInputs & {
@@ -96,12 +98,22 @@ export class Stepper {
     const modules = learning?.task.modules?.() ?? [];
     const beside = new Set(modules.map(({ name }) => name));
     const depth = (name: string) => (beside.has(name) ? model.backbone.layers : model.depthOf(name));
-    const groups = parameterGroups([...tensors, ...modules], {
-      rate,
-      decay,
-      fresh: { rate: freshRate, names: new Set([...fresh, ...beside]) },
-      ...(layerDecay < 1 && { layers: { decay: layerDecay, depth } }),
-    });
+    const layers = layerDecay < 1 && { layers: { decay: layerDecay, depth } };
+    const all = [...tensors, ...modules];
+    const rates = learning?.rates;
+    const groups = rates
+      ? [...Map.groupBy(all, ({ name }) => rates(name))].flatMap(([rateOf, own]) =>
+          parameterGroups(own, { rate: 1, decay, ...layers }).map((group) => ({
+            ...group,
+            factor: () => rateOf(this.#epoch),
+          })),
+        )
+      : parameterGroups(all, {
+          rate,
+          decay,
+          fresh: { rate: freshRate, names: new Set([...fresh, ...beside]) },
+          ...layers,
+        });
     this.optimiser = new Optimiser(groups, {
       kind,
       ...(clipNorm > 0 && { clipNorm }),
@@ -156,6 +168,7 @@ export class Stepper {
   }
 
   #record(pictures: LoadedBatch["pictures"], rateFactor: number, place: StepPlace) {
+    this.#epoch = place.epoch;
     const planned = pictures.map((picture) => picture.planned);
     const targets = this.#stepTask.targets(planned, place);
     const runs = rowRuns(planned, this.#learning?.views ?? oneView, this.#options.microBatch || planned.length);

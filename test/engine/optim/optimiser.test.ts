@@ -68,3 +68,33 @@ describe("optimisers against PyTorch", () => {
     });
   }
 });
+
+test.each(["adam", "sgd"] as const)(
+  "%s that is renewed does what a new one does, at the rates of its groups' factors",
+  async (kind) => {
+    const device = await sharedDevice();
+    const start = formula({ shape: [7], seed: 1 });
+    const tensor = Tensor.from(device, start, [7]);
+    const parameters = [{ name: "p", tensor, kind: "vector", role: "parameter" } as const];
+    let factor = 1;
+    const make = () => new Optimiser([{ parameters, rate: 0.01, decay: 0, factor: () => factor }], { kind });
+    const step = (optimiser: Optimiser, seed: number) => {
+      tensor.gradient = Tensor.from(device, formula({ shape: [7], seed }), [7]);
+      optimiser.step();
+      optimiser.clearGradients();
+      return tensor.read();
+    };
+    const once = make();
+    const wanted = await step(once, 3);
+    tensor.write(start);
+    const optimiser = make();
+    await step(optimiser, 2);
+    tensor.write(start);
+    optimiser.renew();
+    expect(await step(optimiser, 3)).toEqual(wanted);
+    factor = 0;
+    expect(await step(optimiser, 4)).toEqual(wanted);
+    for (const each of [once, optimiser]) each.dispose();
+    tensor.dispose();
+  },
+);

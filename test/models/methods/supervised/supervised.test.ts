@@ -90,6 +90,7 @@ test("every method has a name and options of its own", () => {
     "dbcnn",
     "semi-iqa",
     "ssliqa-like",
+    "hyperiqa",
   ]);
   for (const { phases, options: read } of methods) {
     const files = phases(read({} as never)).map(({ file }) => file);
