@@ -188,7 +188,7 @@ export class Optimiser {
         const decay = options.kind === "lars" ? 0 : given;
         const slots = slotsOf(this.#options).map((slot) => [slot, this.#state.get(`${name}.${slot}`)!.tensor] as const);
         return {
-          tensors: { parameter: tensor, gradient: tensor.gradient, ...Object.fromEntries(slots) },
+          tensors: { parameter: tensor, gradient, ...Object.fromEntries(slots) },
           parameters: { rate: () => rate * this.#rateFactor * (factor?.() ?? 1), decay },
         };
       }),
