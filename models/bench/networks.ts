@@ -1,4 +1,5 @@
 import { type Benchmark, noise, time } from "../../engine/bench.ts";
+import { scale } from "../../engine/ops/unary.ts";
 import { Forward } from "../networks/forward.ts";
 import { QualityNetwork } from "../networks/model.ts";
 import { type ModelOptions, modelOptions } from "../networks/options.ts";
@@ -30,7 +31,8 @@ function forwardBenchmark(network: string, batch: number, options: ModelOptions)
       const { crop } = options;
       using pictures = device.owned("pictures", () => noise(device, [batch, crop, crop, 3]));
       using forward = new Forward(device, 1, {
-        assemble: () => pictures.alias(),
+        // A batch of its own, as of pictures that were loaded.
+        assemble: () => scale(pictures, 1),
         run: (input) => model.forward(input, false).logits,
       });
       const run = () => forward.run([pictures], (output) => output.read());
