@@ -171,8 +171,11 @@ async function list(): Promise<void> {
     const runs = variants.length * repeatsOf(recipe).length;
     const needs = [`--data FOLDER (${data.dataset ?? "with --csv"})`, ...new Set(further)].join(", ");
     const backbones = new Set(variants.map(({ settings }) => settings.backbone));
+    const parts = new Set(variants.flatMap(({ missing }) => missing));
     const start =
-      backbones.size === 1 ? `--init FILE (${[...backbones]})` : [...backbones].map((name) => `--weights ${name}=FILE`);
+      backbones.size === 1 && parts.size === 0
+        ? `--init FILE (${[...backbones]})`
+        : [...backbones, ...parts].map((name) => `--weights ${name}=FILE`);
     const random = variants.some(({ settings }) => settings.frozen > 0) ? "" : "; without it random weights";
     return pairs([
       [name, title],

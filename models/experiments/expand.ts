@@ -11,6 +11,8 @@ export interface Variant {
   readonly settings: Settings;
   /** Weights files that its network starts from. */
   readonly files: readonly string[];
+  /** Parts whose weights file was not given. */
+  readonly missing: readonly string[];
 }
 
 /**
@@ -40,7 +42,7 @@ export function variantsOf({ name: recipe, folds, base, vary, grid, weights }: R
         const names = phases.flatMap(({ epochsOption }) => epochsOption ?? []).join(" and ");
         throw new RecipeError(`${names} are ${phases.length === 2 ? "both" : "all"} 0: nothing would be trained`);
       }
-      return { name, changes, settings, files: filesOf(settings, weights) };
+      return { name, changes, settings, ...filesOf(settings, weights) };
     } catch (error) {
       throw new RecipeError(`${recipe}: variant "${name}": ${(error as Error).message}`, { cause: error });
     }
@@ -49,14 +51,11 @@ export function variantsOf({ name: recipe, folds, base, vary, grid, weights }: R
   return variants;
 }
 
-/** @throws RecipeError when the file of a part was not given */
-function filesOf({ init, parts }: Settings, weights: Recipe["weights"]): string[] {
-  const named = parts.map((part) => {
-    const file = weights[part];
-    if (file) return file;
-    throw new RecipeError(`parts "${part}": its weights file was not given; give --weights ${part}=FILE`);
-  });
-  return [...(init ? [init] : []), ...named];
+function filesOf({ init, parts }: Settings, weights: Recipe["weights"]): Pick<Variant, "files" | "missing"> {
+  return {
+    files: [...(init ? [init] : []), ...parts.flatMap((part) => weights[part] ?? [])],
+    missing: parts.filter((part) => !weights[part]),
+  };
 }
 
 /** @throws RecipeError when a variant is labelled by none that there is, or in the end by itself */

@@ -171,7 +171,11 @@ function planRun(
   given: Surroundings & { readonly hashes: ReadonlyMap<string, string>; readonly by?: PlannedTraining },
 ): PlannedRun {
   const { data, noisy, notes } = dataOf(variant, repeat, sources);
-  const { settings, files } = variant;
+  const { settings, files, missing } = variant;
+  if (missing.length > 0)
+    throw new RecipeError(
+      `the weights file of ${missing.join(" and ")} was not given; give ${missing.map((part) => `--weights ${part}=FILE`).join(" ")}, or leave the variant out with --only`,
+    );
   if (settings.frozen > 0 && files.length === 0) {
     throw new RecipeError(
       `frozen ${settings.frozen}: sections that are not trained need start weights; give --init FILE, or --weights ${settings.backbone}=FILE`,

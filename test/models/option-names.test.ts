@@ -71,7 +71,7 @@ const withoutOptions = [
     "runRecord",
     "writeRun",
   ],
-  ...["averageRanks", "binnedErrors", "coverage", "cumulativeClassShare", "cumulativeShare", "emd"],
+  ...["amountsOf", "averageRanks", "binnedErrors", "coverage", "cumulativeClassShare", "cumulativeShare", "emd"],
   ...["constantClasses", "evaluateClasses", "mostFrequentClass", "unbeatenConstants"],
   ...["evaluate", "fitCurve", "gradesOnScores"],
   ...["brisque", "brisqueFeatures", "classicScores", "niqe", "readBrisqueParameters", "readNiqeParameters"],
