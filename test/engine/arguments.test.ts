@@ -64,7 +64,6 @@ const counted: [string, string, (value: unknown) => unknown][] = [
   ["microBatches", "batches", (size) => js.microBatches(4, size)],
   ["cosine", "steps", (steps) => js.cosine({ steps })],
   ["polynomial", "steps", (steps) => js.polynomial({ steps })],
-  ["timeDecay", "decay", (decay) => js.timeDecay({ decay })],
   ["stepDecay", "steps", (every) => js.stepDecay({ every })],
   ["solve", "maximumIterations", (maximumIterations) => js.solve(graph(), rows(), { gamma: 0.5, maximumIterations })],
   ["a tensor", "shape", (extent) => js.Tensor.zeros(device, [2, extent])],
@@ -146,6 +145,8 @@ describe("an argument that is counted", () => {
       ["scale", () => js.attention(...Array(3).fill(Tensor.zeros(device, [1, 2, 1, 4])), { scale: Number.NaN })],
       ["momentum", () => new js.Optimiser([], { kind: "sgd", momentum: 2 })],
       ["gamma", () => js.solve(graph(), rows(), { gamma: "0.5" })],
+      ["decay", () => js.timeDecay({ decay: "0.5" })],
+      ["decay", () => js.timeDecay({ decay: -1 })],
       ["factor of the rates", () => new engine.Optimiser([], { kind: "sgd" }).step(Number.NaN)],
     ];
     for (const [name, call] of calls) expect((await refusal(call)).message).toContain(name);
@@ -196,7 +197,7 @@ describe("an unknown option or word", () => {
     ['Optimiser of kind "adam"; did you mean "beta1"?', () => new js.Optimiser([], { kind: "adam", beta: 0.9 })],
     ['Optimiser of kind "sgd"', () => new js.Optimiser([], { kind: "sgd", beta1: 0.9 })],
     ['did you mean "adamw"?', () => new js.Optimiser([], { kind: "adamW" })],
-    ['kind must be "sgd" or "adam" or "adamw", got "lion"', () => new js.Optimiser([], { kind: "lion" })],
+    ['kind must be "sgd" or "lars" or "adam" or "adamw", got "lion"', () => new js.Optimiser([], { kind: "lion" })],
     ['of lossScale; did you mean "growth"?', () => new js.Optimiser(group(), { kind: "sgd", lossScale: { grow: 2 } })],
     ['of cosine; did you mean "floor"?', () => js.cosine({ steps: 3, flor: 0.1 })],
     ['of linearWarmup; did you mean "start"?', () => js.linearWarmup({ steps: 3, stat: 0.1 })],
