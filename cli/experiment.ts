@@ -133,19 +133,16 @@ async function dryRun(recipe: Recipe, flags: ExperimentFlags, hooks: ExperimentH
   using experiment = await Experiment.open(recipe, flags.store, deviceSource(flags), hooks);
   const { runs } = experiment.plan;
   const memory = flags.rehearse ? await memoryOf(experiment) : undefined;
-  const phases = [...new Set(runs.flatMap(({ trainings }) => trainings.map(({ phase }) => phase.name)))];
-  const state = (name: string, each: (typeof runs)[number]) => {
-    const training = each.trainings.find(({ phase }) => phase.name === name);
-    if (!training) return "-";
+  const state = (training: PlannedTraining) => {
     const words = isDone(experiment.store, training) ? "done" : training.key.slice(0, 8);
-    return memory ? `${words}, ${memory(training)}` : words;
+    return `${training.phase.name} ${memory ? `${words}, ${memory(training)}` : words}`;
   };
   const rows = runs.map((each) => {
     const { labelled, ranked, unlabelled, validation, test } = partSizes(each);
     const known = ranked ? `${labelled} + ${ranked} ranked sets` : labelled;
-    return [titleOf(each), known, unlabelled, validation, test, ...phases.map((name) => state(name, each))];
+    return [titleOf(each), known, unlabelled, validation, test, each.trainings.map(state).join("; ")];
   });
-  console.log(table(["run", "labelled", "unlabelled", "validation", "test", ...phases], rows));
+  console.log(table(["run", "labelled", "unlabelled", "validation", "test", "trainings"], rows));
   const trainings = new Map(runs.flatMap((each) => each.trainings.map((one) => [one.key, one])));
   const left = [...trainings.values()].filter((one) => !isDone(experiment.store, one)).length;
   console.log(`\n${runs.length} runs of ${trainings.size} trainings (one key is trained once), ${left} still to do`);
