@@ -120,7 +120,8 @@ class HyperIqaBody implements Body {
     const width = this.#widths[last]!;
     const rest = { in: width, out: lengths[0] - localLength * last };
     layers.set("lda4_fc", linear(device, random?.fork("lda4_fc"), rest));
-    const content = [width, width / 2, width / 4, hyperChannels].map((channels) => Math.max(channels, hyperChannels));
+    const narrower = [width / 2, width / 4, hyperChannels].map((channels) => Math.max(channels, hyperChannels));
+    const content = [width, ...narrower];
     content.slice(0, -1).forEach((inputs, i) => {
       const channels = { in: inputs, out: content[i + 1]! };
       layers.set(`conv1.${2 * i}`, convolution(device, random?.fork(`conv1.${2 * i}`), channels, 1, "uniform"));

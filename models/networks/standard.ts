@@ -30,7 +30,10 @@ export class StandardBody implements Body {
     if (options.featureNorm === "fixed") this.norm!.freeze();
     if (options.embedding > 0)
       this.#embed = new Linear(device, random?.fork("embedding"), { in: features, out: options.embedding });
-    this.#classify = new Linear(device, random?.fork("logits"), { in: this.embeddingLength, out: answerLength });
+    const inputs = this.embeddingLength;
+    // A score starts near the middle of the scale, a tenth as far from it as PyTorch's default weights have it; heads of an ensemble start apart.
+    const deviation = options.head === "score" ? 0.1 / Math.sqrt(3 * inputs) : undefined;
+    this.#classify = new Linear(device, random?.fork("logits"), { in: inputs, out: answerLength }, deviation);
     if (random && answerStart !== undefined)
       this.#classify.bias.write(new Float32Array(answerLength).fill(answerStart));
   }

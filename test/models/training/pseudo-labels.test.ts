@@ -133,7 +133,10 @@ test("labels and weights that are none are refused with the picture's name", asy
 
 const trainingOptionsOf = (method: Method) => method.options({} as never) as TrainingOptions;
 
-test.each(methods.map((method) => [method.name, method] as const))(
+/** Those that weigh no labels: a layer in closed form, and an encoder that learns without any. */
+const weighsNone = ["reiqa", "reiqa-quality"];
+
+test.each(methods.filter(({ name }) => !weighsNone.includes(name)).map((method) => [method.name, method] as const))(
   "%s trains on labels of another model",
   async (_, method) => {
     const learnsScores = trainingOptionsOf(method).head === "score";
@@ -148,6 +151,12 @@ test.each(methods.map((method) => [method.name, method] as const))(
         neighbours: 5,
       },
       supervised: { epochs: 1, batch: 8 },
+      nima: { headEpochs: 1, epochs: 1, batch: 8 },
+      dbcnn: { backbone: "resnet18", embedding: undefined, headEpochs: 1, epochs: 1, batch: 8 },
+      hyperiqa: {
+        ...{ backbone: "resnet18", embedding: undefined, epochs: 1, batch: 8 },
+        ...{ cropFrom: "resized", testTiles: 0, trainCrops: 1 },
+      },
     }[method.name] ?? { epochs: 1, labelledBatch: 4, unlabelledBatch: 4 };
     const own = guessed.slice(0, 2).map((row) => (learnsScores ? { ...row, label: [0.5] } : row));
     const parts = { ...data, labelled: [...data.labelled, ...own], unlabelled: data.unlabelled.slice(2) };
@@ -158,3 +167,12 @@ test.each(methods.map((method) => [method.name, method] as const))(
   },
   60_000,
 );
+
+test("Re-IQA, which weighs all labels alike, refuses them", async () => {
+  const reIqa = methods.find(({ name }) => name === "reiqa")!;
+  const options = reIqa.options({ backbone: "resnet18", stages: 1, resize: 36, crop: 36, frozen: 0 } as never);
+  const own = guessed.slice(0, 2).map((row) => ({ ...row, label: [0.5] }));
+  const parts = { ...data, labelled: [...data.labelled, ...own] };
+  const training = startTraining(reIqa, device, parts, options as never, { folder: at("reiqa") });
+  await expect(training).rejects.toThrow("2 pictures that a model labelled: Re-IQA weighs all labels alike");
+});
