@@ -8,16 +8,17 @@ import { globalAveragePool } from "../../engine/ops/pool.ts";
 import { reshape, transpose } from "../../engine/ops/shape.ts";
 import { relu, sigmoid } from "../../engine/ops/unary.ts";
 import type { Random } from "../../engine/random.ts";
-import type { Shape, Tensor } from "../../engine/tensor.ts";
+import type { Tensor } from "../../engine/tensor.ts";
 import { renamed } from "../../engine/weights/renamed.ts";
 import { WeightsError, type WeightsFile } from "../../engine/weights/stored.ts";
 import { type Backbone, type InitReport, ResNet } from "../backbones/index.ts";
 import type { MosRange } from "../data/index.ts";
 import { OptionError } from "../options.ts";
-import type { Body, BodyKind, BodyMaking, Outputs, Pass } from "./body.ts";
+import type { Body, BodyKind, BodyMaking, Outputs } from "./body.ts";
 import { noScoreLayerLine, scoreLayerLine, startScoreLayer } from "./score-layer.ts";
 import { answerExpected } from "./standard.ts";
 import { columns, Trunk } from "./trunk.ts";
+import { TrunkBody } from "./trunk-body.ts";
 
 /** Length of the local vector, and of the maps of the net that an image's own weights make. */
 const lengths = [224, 112, 56, 28, 14] as const;
@@ -45,15 +46,16 @@ export function isLocal(name: string): boolean {
  * same weights fit. An average and a 1x1 convolution without bias commute: what is kept of frozen stages are averages. With fewer
  * `stages` the last of them stands for the fourth.
  */
-class HyperIqaBody implements Body {
+class HyperIqaBody extends TrunkBody implements Body {
   readonly backbone: Backbone;
-  readonly #trunk: Trunk;
+  protected override readonly trunk: Trunk;
   readonly #making: BodyMaking;
   /** Channels of each stage's map. */
   readonly #widths: readonly number[];
   readonly #layers = new Map<string, Convolution | Linear>();
 
   constructor(making: BodyMaking) {
+    super();
     const { backbone, options } = making;
     if (!(backbone instanceof ResNet))
       throw new OptionError(`\`backbone\` ${options.backbone}: the \`network\` hyperiqa takes a ResNet`);
@@ -62,7 +64,7 @@ class HyperIqaBody implements Body {
     const depths = backbone.stageDepths;
     this.#widths = depths.map((depth) => backbone.lengthOf(depth));
     const sideOf = (depth: number) => this.#sideOf(depths.indexOf(depth));
-    this.#trunk = new Trunk(backbone, options, {
+    this.trunk = new Trunk(backbone, options, {
       depths,
       pool: (map, depth) => {
         const side = sideOf(depth);
@@ -80,22 +82,6 @@ class HyperIqaBody implements Body {
 
   get embeddingLength(): number {
     return lengths[0];
-  }
-
-  forward(x: Tensor, pass: Pass): Outputs {
-    return this.#head(this.#trunk.forward(x, pass), pass.training);
-  }
-
-  prefix(x: Tensor): Tensor {
-    return this.#trunk.prefix(x);
-  }
-
-  prefixMap(x: Tensor): Shape | undefined {
-    return this.#trunk.mapShape(x);
-  }
-
-  forwardRows(rows: Tensor, mapShape: Shape | undefined, pass: Pass): Outputs {
-    return this.#head(this.#trunk.fromRows(rows, mapShape, pass), pass.training);
   }
 
   get #last(): number {
@@ -145,7 +131,7 @@ class HyperIqaBody implements Body {
   }
 
   /** @param rows maps of all stages one behind the other */
-  #head(rows: Tensor, training: boolean): Outputs {
+  protected override head(rows: Tensor, training: boolean): Outputs {
     const images = rows.shape[0]!;
     let from = 0;
     const maps = this.#widths.map((width, stage) => {

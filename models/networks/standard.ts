@@ -2,30 +2,32 @@ import { BatchNorm, Linear } from "../../engine/nn/layers.ts";
 import { join, type NamedTensor } from "../../engine/nn/named.ts";
 import { reshape } from "../../engine/ops/shape.ts";
 import { relu } from "../../engine/ops/unary.ts";
-import type { Shape, Tensor } from "../../engine/tensor.ts";
+import type { Tensor } from "../../engine/tensor.ts";
 import type { Backbone } from "../backbones/index.ts";
-import type { Body, BodyKind, BodyMaking, Outputs, Pass } from "./body.ts";
+import type { Body, BodyKind, BodyMaking, Outputs } from "./body.ts";
 import type { ModelOptions } from "./options.ts";
 import { Trunk } from "./trunk.ts";
+import { TrunkBody } from "./trunk-body.ts";
 
 /**
  * Backbone → pooled feature → feature of length `embedding` → what the head is made from: m logits in the network of CPL-IQA (head: [U]
  * in detail; ReLU after the feature). With `embedding` 0 the last layer reads the pooled feature, as in NIMA and plain regressors.
  */
-export class StandardBody implements Body {
+export class StandardBody extends TrunkBody implements Body {
   readonly backbone: Backbone;
   readonly norm: BatchNorm | undefined;
-  readonly #trunk: Trunk;
+  protected override readonly trunk: Trunk;
   readonly #embed: Linear | undefined;
   readonly #classify: Linear;
   readonly #making: BodyMaking;
 
   constructor(making: BodyMaking) {
+    super();
     const { device, backbone, options, random, answerLength, answerStart } = making;
     this.#making = making;
     this.backbone = backbone;
-    this.#trunk = new Trunk(backbone, options);
-    const { features } = this.#trunk;
+    this.trunk = new Trunk(backbone, options);
+    const { features } = this.trunk;
     if (options.featureNorm !== "none") this.norm = new BatchNorm(device, features);
     if (options.featureNorm === "fixed") this.norm!.freeze();
     if (options.embedding > 0)
@@ -39,30 +41,14 @@ export class StandardBody implements Body {
   }
 
   get featureLength(): number {
-    return this.#trunk.features;
+    return this.trunk.features;
   }
 
   get embeddingLength(): number {
     return this.#making.options.embedding || this.featureLength;
   }
 
-  forward(x: Tensor, pass: Pass): Outputs {
-    return this.#head(this.#trunk.forward(x, pass), pass.training);
-  }
-
-  prefix(x: Tensor): Tensor {
-    return this.#trunk.prefix(x);
-  }
-
-  prefixMap(x: Tensor): Shape | undefined {
-    return this.#trunk.mapShape(x);
-  }
-
-  forwardRows(rows: Tensor, mapShape: Shape | undefined, pass: Pass): Outputs {
-    return this.#head(this.#trunk.fromRows(rows, mapShape, pass), pass.training);
-  }
-
-  #head(feature: Tensor, training: boolean): Outputs {
+  protected override head(feature: Tensor, training: boolean): Outputs {
     const normal = this.norm ? normed(this.norm, feature, training) : feature;
     const embedding = this.#embed ? relu(this.#embed.forward(normal)) : normal;
     return { feature, embedding, logits: this.#classify.forward(this.#making.dropped(embedding, training)) };

@@ -9,49 +9,16 @@ PyTorch's own gradients in single precision are 4 % off. Pictures: 2 · noise fo
 [N, H, W, 3]. All are rounded to float32.
 """
 import json
-import math
 import pathlib
-import re
 
 import numpy as np
 import torch
 import torchvision
+from backbone_noise import filled, noise
 from golden import formula, rounded
 
 CLASSES = 10
 HIDDEN = 16
-
-
-def noise(name, size):
-    seed = 0x811C9DC5
-    for byte in name.encode():
-        seed = (seed ^ byte) * 0x01000193 % 2**32
-    x = np.arange(size, dtype=np.uint32) * np.uint32(0x9E3779B1) + np.uint32(seed)
-    x ^= x >> np.uint32(16)
-    x *= np.uint32(0x85EBCA6B)
-    x ^= x >> np.uint32(13)
-    x *= np.uint32(0xC2B2AE35)
-    x ^= x >> np.uint32(16)
-    return 2 * x.astype(np.float64) / 2**32 - 1
-
-
-def fill(model, training):
-    with torch.no_grad():
-        for name, tensor in model.state_dict().items():
-            if name.endswith("num_batches_tracked"):
-                continue
-            values = noise(name, tensor.numel())
-            if tensor.dim() > 1:
-                values = values * math.sqrt(4.5 / (tensor.numel() / tensor.shape[0]))
-            elif name.endswith("running_var"):
-                values = 1 + values / 2
-            elif name.endswith(("running_mean", "bias")):
-                values = values / 10
-            else:
-                values = 1 + values / 5
-                if training and re.search(r"(bn3|conv\.[23])\.weight$", name):
-                    values = 0.3 * values
-            tensor.copy_(torch.tensor(values.astype(np.float32).astype(np.float64)).reshape(tensor.shape))
 
 
 def without_dropout(model):
@@ -69,7 +36,7 @@ def build(name, training):
         model.classifier[3] = torch.nn.Linear(HIDDEN, HIDDEN)
         model.classifier[6] = torch.nn.Linear(HIDDEN, CLASSES)
     model = without_dropout(model.double())
-    fill(model, training)
+    filled(model, training)
     return model
 
 

@@ -10,23 +10,11 @@ import pathlib
 import numpy as np
 import torch
 import torch.nn.functional as F
+from backbone_noise import noise
 from golden import rounded
 from PIL import Image
 
 torch.set_default_dtype(torch.float64)
-
-
-def noise(name, size):
-    seed = 0x811C9DC5
-    for byte in name.encode():
-        seed = (seed ^ byte) * 0x01000193 % 2**32
-    x = np.arange(size, dtype=np.uint32) * np.uint32(0x9E3779B1) + np.uint32(seed)
-    x ^= x >> np.uint32(16)
-    x *= np.uint32(0x85EBCA6B)
-    x ^= x >> np.uint32(13)
-    x *= np.uint32(0xC2B2AE35)
-    x ^= x >> np.uint32(16)
-    return 2 * x.astype(np.float64) / 2**32 - 1
 
 
 def tensor(name, *shape):
