@@ -32,8 +32,9 @@ async function run(flags: ExportFlags): Promise<void> {
   const source = deviceSource({});
   using device = typeof source === "function" ? await source() : source;
   // A note on a missing digest is answered by what is written here.
-  const { model, card } = await openModel(device, flags.model);
-  await saveModel(flags.out, model, { ...card, history: [...card.history, ...flags.note] }, flags.precision);
+  const { model, card, companions } = await openModel(device, flags.model);
+  const noted = { ...card, history: [...card.history, ...flags.note] };
+  await saveModel(flags.out, model, noted, flags.precision, companions);
   const [before, after] = await Promise.all([flags.model, flags.out].map(async (path) => (await stat(path)).size));
   console.log(`${flags.out}: ${formatBytes(after!)} in ${flags.precision}, ${formatBytes(before!)} before`);
   model.dispose();

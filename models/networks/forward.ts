@@ -2,6 +2,7 @@ import { withoutGradients } from "../../engine/autograd.ts";
 import type { Device } from "../../engine/device/device.ts";
 import type { Plan } from "../../engine/kernel/plan.ts";
 import { largestFit } from "../../engine/memory/largest-fit.ts";
+import { concat } from "../../engine/ops/join.ts";
 import { centerCrop, stack } from "../../engine/ops/pictures/image.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Outputs, QualityNetwork } from "./model.ts";
@@ -17,6 +18,11 @@ export interface NetworkWork<Item> {
 /** The answers of a model's head, as a pass takes them. */
 export function answersOf({ head }: QualityNetwork): (outputs: Outputs) => Tensor {
   return ({ logits }) => head.answers(logits);
+}
+
+/** The same, each with the pooled feature behind it: [N, answerLength + featureLength]. */
+export function answersAndFeaturesOf({ head }: QualityNetwork): (outputs: Outputs) => Tensor {
+  return ({ logits, feature }) => concat([head.answers(logits), feature], 1);
 }
 
 /**

@@ -21,6 +21,7 @@ import type { MosRange } from "../data/index.ts";
 import { bodies } from "./bodies.ts";
 import type { Body, Outputs, Pass } from "./body.ts";
 import { cardMetadata, type ModelCard, readCard } from "./card.ts";
+import { type Companions, readCompanions, storedCompanions } from "./companions.ts";
 import { type Head, headOf } from "./heads.ts";
 import type { ModelOptions } from "./options.ts";
 
@@ -241,7 +242,7 @@ export const precisions = ["f32", "f16"] as const;
 export type Precision = (typeof precisions)[number];
 
 /**
- * Writes the model and its card; the file is whole or not there.
+ * Writes the model, its card and its companions; the file is whole or not there.
  * @throws RangeError when a weight is beyond the largest f16, 65504
  */
 export async function saveModel(
@@ -249,11 +250,15 @@ export async function saveModel(
   model: QualityNetwork,
   card: ModelCard,
   precision: Precision = "f32",
+  companions: Companions = {},
 ): Promise<void> {
   const named = model.tensors();
   const tensors = await storable(named);
-  const stored = precision === "f32" ? tensors : tensors.map((tensor, i) => halved(tensor, named[i]!));
-  await writeSafetensors(path, stored, withDigest(stored, cardMetadata(model.frozenNorms, card)));
+  const own = precision === "f32" ? tensors : tensors.map((tensor, i) => halved(tensor, named[i]!));
+  const beside = storedCompanions(companions);
+  const stored = [...own, ...beside.tensors];
+  const texts = { ...cardMetadata(model.frozenNorms, card), ...beside.texts };
+  await writeSafetensors(path, stored, withDigest(stored, texts));
 }
 
 function halved(tensor: TensorToStore, { kind }: NamedTensor): TensorToStore {
@@ -267,22 +272,25 @@ function halved(tensor: TensorToStore, { kind }: NamedTensor): TensorToStore {
 /**
  * Opens a model that {@link saveModel} wrote.
  * @param optionsFor its card, the options that it is opened with; those of its card unless given
- * @returns with it sentences for a log
- * @throws SafetensorsError when it is another kind of file, damaged, its card has what cannot be, or a tensor's shape does not
+ * @returns with it its companions, which hold for it as it is and not for what is trained from it, and sentences for a log
+ * @throws SafetensorsError when it is another kind of file, damaged, its card or a companion has what cannot be, or a tensor's shape does not
  * fit; WeightsError when a number is not finite
  */
 export async function openModel(
   device: Device,
   path: string,
   optionsFor: (card: ModelCard) => ModelOptions = ({ options }) => options,
-): Promise<{ model: QualityNetwork; card: ModelCard; notes: readonly string[] }> {
+): Promise<{ model: QualityNetwork; card: ModelCard; companions: Companions; notes: readonly string[] }> {
   await using file = await openSafetensors(path);
   const { frozenNorms, ...card } = readCard(file);
   expectHead(file, card.options);
   const isSound = await checkDigest(file);
   const model = new QualityNetwork(device, optionsFor(card), "zero");
+  let companions: Companions;
   try {
     await loadTensors(file, model.tensors());
+    const { featureLength, answerLength } = model;
+    companions = await readCompanions(file, { featureLength, answerLength, range: card.range });
   } catch (error) {
     model.dispose();
     throw error;
@@ -292,6 +300,7 @@ export async function openModel(
   return {
     model,
     card,
+    companions,
     notes: isSound ? [] : [`${path} carries no digest, so that damage may go unnoticed; acutance export writes one`],
   };
 }

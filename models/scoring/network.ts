@@ -2,7 +2,8 @@ import type { Device } from "../../engine/device/device.ts";
 import type { DeviceLease } from "../../engine/device/shared.ts";
 import { Tensor } from "../../engine/tensor.ts";
 import { FairQueue } from "../data/fair-queue.ts";
-import { answersOf, centrePass, Forward, fittingBatch } from "../networks/forward.ts";
+import { type Companions, readFeatures } from "../networks/companions.ts";
+import { answersAndFeaturesOf, answersOf, centrePass, Forward, fittingBatch } from "../networks/forward.ts";
 import { type ModelCard, openModel, type QualityNetwork } from "../networks/model.ts";
 
 /** One run of the network. */
@@ -16,16 +17,25 @@ export interface BatchReport {
 export interface NetworkOptions {
   /** The most views at once; fewer where they do not fit the memory. */
   readonly batch: number;
+  /** Whether pooled features are given in any case. */
+  readonly features?: boolean | undefined;
   /** How long a view waits for others that are on their way while the adapter is idle. */
   readonly latencyMs: number;
   /** What it throws, the callers of the batch get. */
   readonly onBatch: (report: BatchReport) => void;
 }
 
+/** What the network makes of a view. */
+export interface Answered {
+  readonly answer: Float32Array;
+  /** Its pooled feature, where that is asked for or a companion of the model needs it. */
+  readonly feature?: Float32Array;
+}
+
 interface Waiting {
   readonly view: Tensor;
   readonly since: number;
-  readonly resolve: (answer: Float32Array) => void;
+  readonly resolve: (answered: Answered) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -40,9 +50,11 @@ const mostRunning = 2;
 export class Network {
   readonly model: QualityNetwork;
   readonly card: ModelCard;
+  readonly companions: Companions;
   /** Sentences on the model's file. */
   readonly notes: readonly string[];
   readonly #options: NetworkOptions;
+  readonly #withFeatures: boolean;
   /** Views of a full batch. */
   readonly batch: number;
   readonly #forward: Forward;
@@ -60,17 +72,19 @@ export class Network {
 
   private constructor(
     lease: DeviceLease,
-    { model, card, notes }: Awaited<ReturnType<typeof openModel>>,
+    { model, card, companions, notes }: Awaited<ReturnType<typeof openModel>>,
     options: NetworkOptions,
   ) {
     this.#lease = lease;
     this.model = model;
     this.card = card;
+    this.companions = companions;
     this.notes = notes;
     this.#options = options;
     const { device } = model;
     const { crop } = model.options;
-    const pass = centrePass(model, answersOf(model));
+    this.#withFeatures = options.features === true || readFeatures(companions);
+    const pass = centrePass(model, this.#withFeatures ? answersAndFeaturesOf(model) : answersOf(model));
     const picture = () => Tensor.empty(device, [1, crop, crop, 3]);
     this.batch = Math.min(options.batch, fittingBatch(device, picture, pass));
     this.#forward = new Forward(device, this.batch, pass);
@@ -133,12 +147,12 @@ export class Network {
   async score(
     views: readonly Tensor[],
     { signal, client = "" }: { readonly signal?: AbortSignal; readonly client?: string } = {},
-  ): Promise<Float32Array[]> {
+  ): Promise<Answered[]> {
     const entries: Waiting[] = [];
     const since = performance.now();
     const results = views.map(
       (view) =>
-        new Promise<Float32Array>((resolve, reject) => {
+        new Promise<Answered>((resolve, reject) => {
           entries.push({ view, since, resolve, reject });
         }),
     );
@@ -205,13 +219,12 @@ export class Network {
     this.#running++;
     void this.#run(views)
       .then((all) => {
-        const { answerLength: length } = this.model;
         const done = performance.now();
         const milliseconds = done - Math.max(began, this.#lastDone);
         this.#lastDone = done;
         this.#options.onBatch({ size: entries.length, milliseconds });
         entries.forEach(({ resolve }, i) => {
-          resolve(all.slice(i * length, (i + 1) * length));
+          resolve(this.#answered(all, i));
         });
       })
       .catch((error: unknown) => {
@@ -222,6 +235,15 @@ export class Network {
         this.#pump();
       });
     this.#givePlaces();
+  }
+
+  /** What came of the i-th view of a batch. */
+  #answered(all: Float32Array, i: number): Answered {
+    const { answerLength, featureLength } = this.model;
+    const length = answerLength + (this.#withFeatures ? featureLength : 0);
+    const row = all.slice(i * length, (i + 1) * length);
+    if (!this.#withFeatures) return { answer: row };
+    return { answer: row.subarray(0, answerLength), feature: row.subarray(answerLength) };
   }
 
   /** The views of the next batch, which wait no more. */

@@ -1,7 +1,7 @@
 import { basename, extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
-import { expectArgument, expectNames, oneOf, shown } from "../../engine/arguments.ts";
+import { expectArgument, expectNames, flag, oneOf, shown } from "../../engine/arguments.ts";
 import type { SharedDevice } from "../../engine/device/shared.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
 import type { DecodeOptions } from "../data/index.ts";
@@ -30,6 +30,8 @@ export interface ScorerOptions extends Pick<DecodeOptions, "background" | "maxPi
   readonly tiles?: number;
   /** The most pictures taken through the network at once; fewer where they do not fit the memory. @default 32 */
   readonly batch?: number;
+  /** Whether results carry the pooled feature of the picture, which likenesses and further heads can be made from. @default false */
+  readonly features?: boolean;
   /** How long a picture may wait, while the adapter is idle, for others that are being decoded. @default 10 */
   readonly latencyMs?: number;
   /** Pictures decoded at a time, in this process. @default 4 */
@@ -57,6 +59,7 @@ const names = {
   adapter: true,
   tiles: true,
   batch: true,
+  features: true,
   latencyMs: true,
   decoders: true,
   decoderPool: true,
@@ -93,7 +96,8 @@ export function settingsOf(options: ScorerOptions): Settings {
   for (const name of ["tiles", "maxPixels"] as const) {
     if (options[name] !== undefined) atLeastOne(name, options[name]);
   }
-  const { background, strictness } = options;
+  const { background, strictness, features } = options;
+  if (features !== undefined) expectArgument("openScorer", "features", features, flag);
   if (strictness !== undefined) expectArgument("openScorer", "strictness", strictness, strictnesses);
   if (background !== undefined) expectColour(background);
   // A timer that is set to more runs out at once.

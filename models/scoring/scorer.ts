@@ -12,7 +12,7 @@ import { evaluationViews, type Showing, type View } from "../views/crops.ts";
 import { lenderOf } from "./device.ts";
 import { explanationOf, type QualityMap, tilesOf } from "./explain.ts";
 import { expectModelFile } from "./model-file.ts";
-import { Network } from "./network.ts";
+import { type Answered, Network } from "./network.ts";
 import { atLeastOne, type ScorerOptions, type Settings, settingsOf } from "./options.ts";
 import { pictureFailure, uploaded } from "./picture-failure.ts";
 import { contentOf, type OpenedPicture, openPicture, type PictureSource } from "./picture-source.ts";
@@ -30,6 +30,8 @@ export interface PictureScore extends Score {
    * each class, which cut the range into equal widths. Absent where the network gives a score alone.
    */
   readonly histogram?: readonly number[];
+  /** Pooled feature of the network, the mean over what it was shown; with the option `features`. */
+  readonly feature?: readonly number[];
   /** Pixels, upright. */
   readonly width: number;
   readonly height: number;
@@ -97,7 +99,7 @@ type Cut<Kept> = (
 /** What is kept of a picture, and what the network answers to its views. */
 interface Seen<Kept> {
   readonly kept: Kept;
-  readonly answers: readonly Float32Array[];
+  readonly answered: readonly Answered[];
 }
 
 /** What makes the score of a picture; its pixels are let go. */
@@ -108,6 +110,12 @@ const scored: Cut<{ readonly width: number; readonly height: number; readonly lo
   views: await evaluationViews(options, picture),
   kept: { width: picture.width, height: picture.height, look: lookOf(picture) },
 });
+
+/** Mean of the features of views, where they come with the answers. */
+function featureOf(answered: readonly Answered[]): Float32Array | undefined {
+  const features = answered.flatMap(({ feature }) => (feature ? [feature] : []));
+  return features.length > 0 ? meanOf(features) : undefined;
+}
 
 /** Unlike pictures of one class have the same score to a network that is sure of it. */
 function isSureOfClass({ classProbability = 0 }: Score): boolean {
@@ -187,8 +195,9 @@ export class Scorer {
     const start = performance.now();
     const { range } = this.card;
     const head = headOf(this.card.options);
-    const { kept, answers } = await this.#see(picture, scored, options);
-    const answer = meanOf(answers);
+    const { kept, answered } = await this.#see(picture, scored, options);
+    const answer = meanOf(answered.map((one) => one.answer));
+    const feature = featureOf(answered);
     const { look, ...size } = kept;
     const score = head.score(answer, range);
     if (!isSureOfClass(score) && this.#same.notices(score.score, look)) {
@@ -200,6 +209,7 @@ export class Scorer {
       ...score,
       range,
       ...(head.shareBelow && { histogram: [...answer] }),
+      ...(this.#settings.features && feature && { feature: [...feature] }),
       ...size,
       model: this.name,
       milliseconds: performance.now() - start,
@@ -249,7 +259,8 @@ export class Scorer {
     const most = atLeastOne("tiles", options.tiles ?? 32);
     const { crop } = this.card.options;
     const tiled: Cut<Picture> = async (_, whole) => ({ views: tilesOf(whole, crop, most), kept: whole });
-    const { kept, answers } = await this.#see(picture, tiled, options);
+    const { kept, answered } = await this.#see(picture, tiled, options);
+    const answers = answered.map(({ answer }) => answer);
     return explanationOf(kept, answers, { crop, most, range: this.card.range, head: headOf(this.card.options) });
   }
 
@@ -309,25 +320,26 @@ export class Scorer {
     const { signal } = options;
     const arrived = network.announce();
     try {
-      const { kept, answers } = await this.#decoded(opened, options, async (picture) => {
+      const { kept, seen } = await this.#decoded(opened, options, async (picture) => {
         const { views, kept } = await cut(this.showing, picture).catch((error: unknown) => {
           throw pictureFailure(opened.name, error);
         });
-        const answers: Promise<Float32Array[]>[] = [];
+        const seen: Promise<Answered[]>[] = [];
         // No more of a picture is on the device than makes a batch.
         for (let i = 0; i < views.length; i += network.batch) {
           await network.place();
           signal?.throwIfAborted();
           const shown = uploaded(network, views.slice(i, i + network.batch), picture, opened.name);
-          const seen = network.score(shown, options);
-          seen.catch(() => {}); // awaited below, once the decoder is free for the next
-          answers.push(seen);
+          const some = network.score(shown, options);
+          some.catch(() => {}); // awaited below, once the decoder is free for the next
+          seen.push(some);
         }
-        return { kept, answers };
+        return { kept, seen };
       });
       arrived();
-      const all = (await Promise.all(answers)).flat();
-      return { kept, answers: all.map((one) => checked(network.model.head, one, opened.name)) };
+      const answered = (await Promise.all(seen)).flat();
+      for (const { answer } of answered) checked(network.model.head, answer, opened.name);
+      return { kept, answered };
     } finally {
       arrived();
     }

@@ -98,7 +98,7 @@ export class Supply {
       const message = cause instanceof Error ? cause.message : String(cause);
       throw new DeviceLostError(`and none could be opened in its place: ${message}`, undefined, { cause });
     });
-    if (JSON.stringify(network.card) !== JSON.stringify(lost.card)) {
+    if (identityOf(network) !== identityOf(lost)) {
       network.dispose();
       throw new Error("the model's file has changed since it was opened and cannot be loaded on a new device");
     }
@@ -117,6 +117,11 @@ export class Supply {
       if (this.#options.reload && this.#done > doneBefore) this.#replacement(network).catch(() => {});
     });
   }
+}
+
+/** What tells a model's file from one that took its place. */
+function identityOf({ card, companions }: Network): string {
+  return JSON.stringify([card, Object.values(companions).map(({ facts }) => facts)]);
 }
 
 function failureOf(network: Network): Error {
