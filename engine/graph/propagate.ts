@@ -14,26 +14,26 @@ export interface KnownLabels {
 }
 
 export interface PropagateOptions extends SolveOptions {
-  /** Divides the confidences of the rows without label by the largest of them. Default true. */
-  readonly divideByMaximum?: boolean;
+  /** Whether labelled rows end with their label and confidence 1; else with what was spread to them, as the others. Default true. */
+  readonly keepLabels?: boolean;
 }
 
 export interface Propagation extends Convergence {
   /** f32 [N, m], each row a distribution. */
   readonly pseudoLabels: Tensor;
-  /** f32 [N], 0 (nothing known) to 1 (certain, or labelled). */
+  /** f32 [N], 0 (nothing known) to 1 (certain, or a label that was kept). */
   readonly confidence: Tensor;
   /** Number of rows that no label reached: they have the uniform distribution and confidence 0. */
   readonly unreachable: number;
 }
 
-const checks: Checks<PropagateOptions> = { ...solveChecks, divideByMaximum: flag };
+const checks: Checks<PropagateOptions> = { ...solveChecks, keepLabels: flag };
 const labelNames = { rows: true, targets: true } satisfies Record<keyof KnownLabels, true>;
 
 /**
  * Spreads labels over a graph. Z solves (I − gamma·W) Z = Y with Y the labels, 0 in the rows without one (CPL-IQA Eq. 6, the limit of
  * Eq. 5); a pseudo-label is a row of Z, negatives set to 0, divided by its sum (Eq. 7); its confidence is
- * 1 − H / ln m with H its entropy (Eq. 8). Labelled rows keep their label and have confidence 1.
+ * 1 − H / ln m with H its entropy (Eq. 8). Labelled rows keep their label and have confidence 1, unless `keepLabels` is false.
  *
  * A label has mass 1. A row that ends with a mass of at most `tolerance` is not reached: nothing above the error of the solution
  * came to it, because its component has no label or the labels are too many steps away.
@@ -48,7 +48,7 @@ export async function propagate(
   expectOptions("propagate", options, checks);
   expectNames("the labels of propagate", labels, labelNames);
   expectMatrix("propagate", graph, { targets: labels.targets });
-  const { tolerance = 1e-6, divideByMaximum = true, ...rest } = options;
+  const { tolerance = 1e-6, keepLabels = true, ...rest } = options;
   const { device } = labels.targets;
   const numbers = labelNumbers(graph.size, labels);
   const start = () => {
@@ -60,10 +60,10 @@ export async function propagate(
     const { solution, ...convergence } = await solve(graph, y, { ...rest, tolerance });
     try {
       const { confidence, summary } = device.scope(() => {
-        const result = finish(solution, y, label, tolerance, divideByMaximum);
+        const result = finish(solution, y, label, tolerance, keepLabels);
         return { confidence: result.confidence, summary: { read: result.summary.readIndices() } };
       });
-      const unreachable = (await summary.read)[1]!;
+      const unreachable = (await summary.read)[0]!;
       return { pseudoLabels: solution, confidence, unreachable, ...convergence };
     } catch (error) {
       solution.dispose();
@@ -113,42 +113,28 @@ function spread(targets: Tensor, label: Tensor): Tensor {
   return y;
 }
 
-/** Turns Z into pseudo-labels in place; the confidences, and the largest of them and the unreached rows. */
-function finish(z: Tensor, y: Tensor, label: Tensor, threshold: number, divideByMaximum: boolean) {
+/** Turns Z into pseudo-labels in place; the confidences, and the number of unreached rows. */
+function finish(z: Tensor, y: Tensor, label: Tensor, threshold: number, keepLabels: boolean) {
   const { device } = z;
   const [rows, columns] = z.shape as [number, number];
   const confidence = Tensor.empty(device, [rows]);
-  const summary = Tensor.zeros(device, [2], "u32");
+  const summary = Tensor.zeros(device, [1], "u32");
   for (const { start, count } of rowRanges(device, rows, [columns, 1])) {
     overAll(
       device,
       count,
       "pseudo_label",
-      {},
+      { KEEP: keepLabels },
       {
         z: z.window(start * columns, count * columns),
-        y: y.window(start * columns, count * columns),
-        label: label.window(start, count),
         confidence: confidence.window(start, count),
         summary: summary.window(),
+        ...(keepLabels && { y: y.window(start * columns, count * columns), label: label.window(start, count) }),
       },
       { rows: count, columns, threshold },
       // As if no row had a label: a maximum, Σ, a share, and Σ share · ln share. A row of z or y is read, one of z written.
-      { flops: 6 * count * columns, bytes: 4 * (2 * count * columns + 2 * count + 4) },
+      { flops: 6 * count * columns, bytes: 4 * (2 * count * columns + 2 * count + 1) },
     );
-  }
-  if (divideByMaximum) {
-    for (const { start, count } of rowRanges(device, rows, [1])) {
-      overAll(
-        device,
-        count,
-        "relative_confidence",
-        {},
-        { confidence: confidence.window(start, count), label: label.window(start, count), summary: summary.window() },
-        { rows: count },
-        { flops: count },
-      );
-    }
   }
   return { confidence, summary };
 }

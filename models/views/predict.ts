@@ -1,9 +1,11 @@
+import { withoutGradients } from "../../engine/autograd.ts";
 import type { Device } from "../../engine/device/device.ts";
+import { concat, slice } from "../../engine/ops/join.ts";
 import { Tensor } from "../../engine/tensor.ts";
 import { type Decoding, decode, prefetch } from "../data/index.ts";
 import { answersOf, centrePass, Forward, fittingBatch, type NetworkWork } from "../networks/forward.ts";
 import { checked, type Head, meanOf } from "../networks/heads.ts";
-import type { QualityNetwork } from "../networks/model.ts";
+import type { Outputs, QualityNetwork } from "../networks/model.ts";
 import type { ModelOptions } from "../networks/options.ts";
 import { evaluationViews, showsCentre, uploadView } from "./crops.ts";
 import { type InputItem, type Inputs, inputPass } from "./inputs.ts";
@@ -111,10 +113,45 @@ export async function features<Row extends { readonly path: string }>(
   onProgress: (done: number) => void = () => {},
   what: "embedding" | "feature" = "embedding",
 ): Promise<{ features: Tensor; rows: Row[] }> {
-  const { device } = model;
   const length = what === "feature" ? model.featureLength : model.embeddingLength;
+  const found = await collected(model, rows, inputs, { length, of: (outputs) => outputs[what] }, onProgress);
+  return { features: found.numbers, rows: found.rows };
+}
+
+/**
+ * {@link features} of the graph, and what the same pass through the network answers: of the centre crop alone.
+ * @returns features [N, length]; answers [N, m], row-major
+ */
+export async function featuresAndAnswers<Row extends { readonly path: string }>(
+  model: QualityNetwork,
+  rows: readonly Row[],
+  inputs: Inputs,
+  onProgress: (done: number) => void = () => {},
+): Promise<{ features: Tensor; answers: Float32Array<ArrayBuffer>; rows: Row[] }> {
+  const { device, embeddingLength: d, answerLength: m } = model;
+  const answers = answersOf(model);
+  const of = (outputs: Outputs) => concat([outputs.embedding, answers(outputs)], 1);
+  const { numbers: both, rows: kept } = await collected(model, rows, inputs, { length: d + m, of }, onProgress);
+  const columns = (first: number, end: number) =>
+    device.owned("graph", () => withoutGradients(() => slice(both, [0, first], [kept.length, end])));
+  const [own, given] = [columns(0, d), columns(d, d + m)];
+  both.dispose();
+  const read = await given.read();
+  given.dispose();
+  return { features: own, answers: read, rows: kept };
+}
+
+/** Numbers of pictures by centre crop in evaluation mode, [N, length]. @param wanted of the outputs of a batch, [n, length] */
+async function collected<Row extends { readonly path: string }>(
+  model: QualityNetwork,
+  rows: readonly Row[],
+  inputs: Inputs,
+  { length, of }: { readonly length: number; readonly of: (outputs: Outputs) => Tensor },
+  onProgress: (done: number) => void,
+): Promise<{ numbers: Tensor; rows: Row[] }> {
+  const { device } = model;
   const all = device.owned("graph", () => Tensor.empty(device, [rows.length, length]).keep());
-  const pass = inputPass(inputs, (outputs) => outputs[what]);
+  const pass = inputPass(inputs, of);
   const most = fittingBatch(device, () => ({ tensor: Tensor.empty(device, inputs.shape) }), pass);
   using forward = new Forward(device, most, pass);
   const kept: Row[] = [];
@@ -141,9 +178,9 @@ export async function features<Row extends { readonly path: string }>(
   if (batch.length > 0) start();
   await device.finish();
   onProgress(kept.length);
-  if (kept.length === rows.length) return { features: all, rows: kept };
+  if (kept.length === rows.length) return { numbers: all, rows: kept };
   const fewer = device.owned("graph", () => Tensor.empty(device, [kept.length, length]).keep());
   device.stream.copy(all.allocation, 0, fewer.allocation, 0, fewer.sizeBytes);
   all.dispose();
-  return { features: fewer, rows: kept };
+  return { numbers: fewer, rows: kept };
 }

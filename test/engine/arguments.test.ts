@@ -183,7 +183,7 @@ describe("an unknown option or word", () => {
     ['of nearestNeighbours; did you mean "metric"?', () => js.nearestNeighbours(rows(), { metrik: "cosine" })],
     ['of affinity; did you mean "power"?', () => js.affinity({}, { powr: 2 })],
     ['of solve; did you mean "tolerance"?', () => js.solve(graph(), rows(), { gamma: 0.5, tolerence: 1 })],
-    ['of propagate; did you mean "divideByMaximum"?', () => js.propagate(graph(), {}, { divideByMaximun: true })],
+    ['of propagate; did you mean "keepLabels"?', () => js.propagate(graph(), {}, { keepLabel: true })],
     [
       'a window of cropAndFlip; did you mean "flip"?',
       () => js.cropAndFlip(map(), [{ top: 0, left: 0, flipp: true }], 2, 2),

@@ -1,19 +1,19 @@
-import type { Tensor } from "../../../engine/tensor.ts";
 import type { Row } from "../../data/index.ts";
 import { type Progress, type TrainingData, TrainingError } from "../../training/training.ts";
 import type { PseudoLabels } from "../parts/batch-labels.ts";
 import { qualitySentence } from "../parts/pseudo-labelled.ts";
+import type { Seen } from "./graph-space.ts";
 import type { CplOptions } from "./options.ts";
 import { type Refresh, refreshPseudoLabels } from "./pseudo-labels.ts";
 
 /**
- * Pseudo-labels of all unlabelled pictures from the features of those that could be read; the others are not in the
+ * Pseudo-labels of all unlabelled pictures from what the network makes of those that could be read; the others are not in the
  * graph, have no weight, and are left out when their batch is loaded.
- * @param found features of the readable pictures, the labelled ones first
+ * @param found of the readable pictures, the labelled ones first
  * @param converted [n, m], row-major: converted labels of all labelled pictures
  */
 export async function labelStep(
-  found: { readonly features: Tensor; readonly rows: readonly Row[] },
+  found: Seen & { readonly rows: readonly Row[] },
   { labelled, unlabelled }: TrainingData,
   converted: Float32Array<ArrayBuffer>,
   options: CplOptions,
@@ -24,11 +24,15 @@ export async function labelStep(
   const spread = unlabelled.flatMap((row, i) => (readable.has(row) ? [i] : []));
   if (known.length === 0 || spread.length === 0)
     throw new TrainingError("no labelled or no unlabelled picture can be read any more");
+  if (!found.answers.every(Number.isFinite))
+    throw new TrainingError(
+      "the network gives predictions that are not finite; begin with other weights, or with smaller learning rates",
+    );
   const labels = new Float32Array(known.length * levels);
   known.forEach((index, i) => {
     labels.set(converted.subarray(index * levels, (index + 1) * levels), i * levels);
   });
-  const { pseudo, refresh } = await refreshPseudoLabels(found.features, labels, options);
+  const { pseudo, refresh } = await refreshPseudoLabels(found, labels, options);
   if (spread.length === unlabelled.length) return { pseudo, refresh };
   const all = { targets: new Float32Array(unlabelled.length * levels), weights: new Float32Array(unlabelled.length) };
   all.targets.fill(1 / levels);

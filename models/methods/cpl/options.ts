@@ -29,16 +29,33 @@ export const cplOptionsSchema = z.strictObject({
     .enum(["epoch", "once"])
     .default("epoch")
     .describe("when pseudo-labels are made: before every epoch of stage 2, or only before its first"),
+  graphSpace: z
+    .enum(["embedding", "cdf", "both"])
+    .default("embedding")
+    .describe(
+      "what makes pictures neighbours (Eq. 3): the embedding, as in the paper, the cumulative distribution over the score set that the network predicts, or both at equal mean squared distance",
+    ),
   neighbours: z.number().int().min(1).max(64).default(10).describe("k, neighbours of a picture in the graph (Eq. 3)"),
   affinity: z.enum(["rbf", "cos"]).default("rbf").describe("weight of an edge (Eq. 3)"),
   affinityPower: positive.default(3).describe("exponent of the affinity cos"),
   gamma: z.number().min(0).lt(1).default(0.99).describe("share of the neighbours in a label (Eq. 5-6)"),
   solverIterations: count.default(200).describe("cap on the iterations that solve Eq. 6; reported when hit"),
+  pseudoSource: z
+    .enum(["propagated", "own", "mean"])
+    .default("propagated")
+    .describe(
+      "pseudo-labels are what the graph gives, as in the paper, what the network itself predicts of the picture, or the mean of both; Eq. 8 takes the entropy of whichever it is",
+    ),
   confidence: z
     .enum(["entropy", "off", "constant"])
     .default("entropy")
     .describe("weight of a pseudo-label: Eq. 8, 1, or the mean of Eq. 8 for all"),
-  divideByMaximum: z.boolean().default(true).describe("divide the confidences by the largest"),
+  divideByMaximum: z
+    .enum(["off", "all", "unlabelled"])
+    .default("off")
+    .describe(
+      "divide the confidences by the largest: not at all, as Eq. 8 has it, by that of all pictures, as the code of Iscen et al. does, or by that of the unlabelled ones",
+    ),
   target: z
     .enum(["vector", "reconverted", "one-hot"])
     .default("vector")
@@ -51,16 +68,28 @@ export type CplOptions = z.infer<typeof cplOptionsSchema>;
 export type CplOptionsInput = z.input<typeof cplOptionsSchema>;
 
 /**
- * Fills in defaults and checks every option.
+ * Fills in defaults and checks every option. `divideByMaximum` may be true or false, as cards of earlier versions have it: over the
+ * unlabelled pictures, or off.
  * @throws OptionError naming the option, what was given and what is allowed
  */
 export function cplOptions(input: CplOptionsInput = {}): CplOptions {
-  const options = trainingOptions(cplOptionsSchema, input);
+  const options = trainingOptions(cplOptionsSchema, asNow(input));
   if (options.head !== "distribution") {
     throw new OptionError(
       `\`head\` ${options.head}: CPL-IQA spreads distributions over the score set; leave \`head\` out, or train by another method such as supervised`,
     );
   }
+  if (options.graphSpace !== "embedding" && options.affinity === "cos") {
+    throw new OptionError(
+      `\`affinity\` cos with \`graphSpace\` ${options.graphSpace}: cumulative distributions lie apart by distances, not by angles; give \`affinity\` rbf, or \`graphSpace\` embedding`,
+    );
+  }
   rowLoss(options);
   return options;
+}
+
+function asNow(input: CplOptionsInput): CplOptionsInput {
+  const before: unknown = input.divideByMaximum;
+  if (typeof before !== "boolean") return input;
+  return { ...input, divideByMaximum: before ? "unlabelled" : "off" };
 }

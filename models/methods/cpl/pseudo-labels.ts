@@ -3,8 +3,9 @@ import { nearestNeighbours } from "../../../engine/graph/neighbours.ts";
 import { propagate } from "../../../engine/graph/propagate.ts";
 import { symmetricGraph } from "../../../engine/graph/sparse.ts";
 import { Tensor } from "../../../engine/tensor.ts";
-import { convertScore, expectation, HIGHEST, LOWEST } from "../../labels/labels.ts";
+import { confidences, convertScore, expectation, HIGHEST, LOWEST } from "../../labels/labels.ts";
 import type { PseudoLabels } from "../parts/batch-labels.ts";
+import { graphPoints, type Seen } from "./graph-space.ts";
 import type { CplOptions } from "./options.ts";
 
 /** What one refresh of the pseudo-labels did. */
@@ -18,43 +19,43 @@ export interface Refresh {
 }
 
 /**
- * The label step of stage 2 (Eq. 3-8): exact k-NN graph over the features, affinity, propagation of the labels.
- * @param features [n + U, d], the labelled pictures first
+ * The label step of stage 2 (Eq. 3-8): exact k-NN graph over the pictures, affinity, propagation of the labels; pseudo-labels of what that
+ * gives or what the network answers.
+ * @param seen of n + U pictures, the labelled ones first
  * @param labels [n, m], row-major: the converted labels
  */
 export async function refreshPseudoLabels(
-  features: Tensor,
+  seen: Seen,
   labels: Float32Array<ArrayBuffer>,
   options: CplOptions,
 ): Promise<{ pseudo: PseudoLabels; refresh: Refresh }> {
-  const { device } = features;
-  const { levels, gamma, divideByMaximum, solverIterations } = options;
+  const { device } = seen.features;
+  const { levels, gamma, solverIterations, affinity: kind, affinityPower: power } = options;
   const labelled = labels.length / levels;
-  const unlabelled = features.shape[0]! - labelled;
+  using points = await graphPoints(seen, options);
   const start = () => {
-    const k = Math.min(options.neighbours, features.shape[0]! - 1);
-    const neighbours = nearestNeighbours(features, { k, metric: metricOf[options.affinity] });
-    const weights = affinity(neighbours, { kind: options.affinity, power: options.affinityPower });
+    const k = Math.min(options.neighbours, points.shape[0]! - 1);
+    const neighbours = nearestNeighbours(points, { k, metric: metricOf[kind] });
     return {
-      graph: symmetricGraph(neighbours.indices, weights),
+      graph: symmetricGraph(neighbours.indices, affinity(neighbours, { kind, power })),
       targets: Tensor.from(device, labels, [labelled, levels]),
     };
   };
   const { graph, targets } = device.owned("graph", () => device.scope(start));
   const rows = Array.from({ length: labelled }, (_, i) => i);
   const known = { rows, targets };
-  const result = await propagate(graph, known, { gamma, divideByMaximum, maximumIterations: solverIterations });
+  const result = await propagate(graph, known, { gamma, keepLabels: false, maximumIterations: solverIterations });
   for (const tensor of [graph.rowStart, graph.columns, graph.values, targets]) tensor.dispose();
-  const [all, confidence] = await Promise.all([result.pseudoLabels.read(), result.confidence.read()]);
+  const [spread, reach] = await Promise.all([result.pseudoLabels.read(), result.confidence.read()]);
   result.pseudoLabels.dispose();
   result.confidence.dispose();
 
-  const pseudo = all.slice(labelled * levels);
-  const certain = confidence.slice(labelled);
-  const meanConfidence = certain.reduce((sum, omega) => sum + omega, 0) / unlabelled;
+  const vectors = sourceVectors(spread, seen.answers, reach, options);
+  const certain = certainties(vectors, labelled, options);
+  const meanConfidence = certain.reduce((sum, omega) => sum + omega, 0) / certain.length;
   return {
     pseudo: {
-      targets: trainedOn(pseudo, options),
+      targets: trainedOn(vectors.slice(labelled * levels), options),
       weights: weigh(certain, meanConfidence, options),
     },
     refresh: {
@@ -65,6 +66,36 @@ export async function refreshPseudoLabels(
       meanConfidence,
     },
   };
+}
+
+/**
+ * Pseudo-labels by the option `pseudoSource`, [n + U, m]. In the mean a picture that no label reaches has its own prediction alone.
+ * @param reach [n + U], 0 where no label came to
+ */
+export function sourceVectors(
+  propagated: Float32Array<ArrayBuffer>,
+  own: Float32Array<ArrayBuffer>,
+  reach: ArrayLike<number>,
+  { pseudoSource, levels }: Pick<CplOptions, "pseudoSource" | "levels">,
+): Float32Array<ArrayBuffer> {
+  if (pseudoSource === "propagated") return propagated;
+  if (pseudoSource === "own") return own;
+  return own.map((share, i) => (reach[Math.floor(i / levels)] === 0 ? share : (share + propagated[i]!) / 2));
+}
+
+/**
+ * Eq. 8 of the unlabelled pictures, [U], divided as the option `divideByMaximum` says. With `all` the largest is among what the labelled
+ * pictures are given as if they had no label, too, as in the code of Iscen et al.
+ * @param vectors [n + U, m], the labelled pictures first
+ */
+export function certainties(
+  vectors: Float32Array<ArrayBuffer>,
+  labelled: number,
+  { divideByMaximum, levels }: Pick<CplOptions, "divideByMaximum" | "levels">,
+): Float32Array<ArrayBuffer> {
+  const first = divideByMaximum === "all" ? 0 : labelled;
+  const found = confidences(vectors.subarray(first * levels), levels, { divideByMaximum: divideByMaximum !== "off" });
+  return Float32Array.from(found.subarray(labelled - first));
 }
 
 function weigh(confidence: Float32Array<ArrayBuffer>, mean: number, options: CplOptions): Float32Array<ArrayBuffer> {

@@ -1,5 +1,5 @@
 import type { PhaseContext, PhaseRun } from "../../training/method.ts";
-import { features } from "../../views/predict.ts";
+import { featuresAndAnswers } from "../../views/predict.ts";
 import type { PseudoLabels } from "../parts/batch-labels.ts";
 import { notePseudoLabels, pseudoLabelled } from "../parts/pseudo-labelled.ts";
 import { labelStep, refreshSentence } from "./label-step.ts";
@@ -10,11 +10,13 @@ import { expectations } from "./pseudo-labels.ts";
 export const stageTwoOptions = [
   "stageTwoEpoch",
   "refresh",
+  "graphSpace",
   "neighbours",
   "affinity",
   "affinityPower",
   "gamma",
   "solverIterations",
+  "pseudoSource",
   "confidence",
   "divideByMaximum",
   "target",
@@ -33,7 +35,7 @@ async function refreshed(epoch: number, options: CplOptions, context: PhaseConte
   const bar = hooks.progress?.(`stage 2, epoch ${epoch + 1}: features`, rows.length);
   let shown = 0;
   const featureClock = clock("stage 2 features");
-  const found = await features(model, rows, inputs, (done) => {
+  const found = await featuresAndAnswers(model, rows, inputs, (done) => {
     bar?.advance(done - shown);
     shown = done;
   }).finally(() => bar?.stop());

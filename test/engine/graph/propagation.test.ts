@@ -214,22 +214,31 @@ describe("propagate", () => {
     const y = rowsOf(new Float32Array(130 * m), m);
     for (const [i, target] of rowsOf(targets, m).entries()) y[rows[i]!] = target;
     const z = eliminate((await readDense(graph)).dense, 0.9, y);
-    const expected = z.map((row, i) => {
-      if (rows.includes(i)) return y[i]!;
+    const spread = z.map((row) => {
       const sum = row.reduce((total, value) => total + Math.max(0, value), 0);
       return row.map((value) => Math.max(0, value) / sum);
     });
     const entropy = (p: number[]) => -p.reduce((sum, share) => sum + (share > 0 ? share * Math.log(share) : 0), 0);
-    const confidence = expected.map((p, i) => (rows.includes(i) ? 1 : 1 - entropy(p) / Math.log(m)));
-    const largest = Math.max(...confidence.filter((_, i) => !rows.includes(i)));
-    const relative = confidence.map((weight, i) => (rows.includes(i) ? 1 : weight / largest));
+    const certain = spread.map((p) => 1 - entropy(p) / Math.log(m));
+    const isKept = (i: number) => rows.includes(i);
 
-    const plain = await propagateOnce(device, graph, rows, targets, { gamma: 0.9, divideByMaximum: false });
-    expect(plain).toMatchObject({ unreachable: 0, converged: true });
-    expect(relativeError(plain.pseudoLabels, expected.flat())).toBeLessThan(1e-4);
-    expect(relativeError(plain.confidence, confidence)).toBeLessThan(1e-4);
-    const divided = await propagateOnce(device, graph, rows, targets, { gamma: 0.9 });
-    expect(relativeError(divided.confidence, relative)).toBeLessThan(1e-4);
+    const kept = await propagateOnce(device, graph, rows, targets, { gamma: 0.9 });
+    expect(kept).toMatchObject({ unreachable: 0, converged: true });
+    expect(
+      relativeError(
+        kept.pseudoLabels,
+        spread.flatMap((p, i) => (isKept(i) ? y[i]! : p)),
+      ),
+    ).toBeLessThan(1e-4);
+    expect(
+      relativeError(
+        kept.confidence,
+        certain.map((weight, i) => (isKept(i) ? 1 : weight)),
+      ),
+    ).toBeLessThan(1e-4);
+    const all = await propagateOnce(device, graph, rows, targets, { gamma: 0.9, keepLabels: false });
+    expect(relativeError(all.pseudoLabels, spread.flat())).toBeLessThan(1e-4);
+    expect(relativeError(all.confidence, certain)).toBeLessThan(1e-4);
   });
 
   test("two right-hand sides reproduce the expectation of 100 columns", async () => {
