@@ -2,7 +2,8 @@ import { type Checks, expectNames, expectOptions, flag } from "../arguments.ts";
 import { rowRanges } from "../kernel/grid.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
 import { overAll } from "./flat.ts";
-import { type Convergence, type SolveOptions, solve, solveChecks } from "./solve.ts";
+import { type Convergence, type SolveOptions, solveChecks } from "./solve.ts";
+import { solveRows } from "./solve-rows.ts";
 import { expectMatrix, type SparseMatrix } from "./sparse.ts";
 
 /** What is known: row `rows[i]` of the graph has the label `targets[i]`. */
@@ -14,6 +15,10 @@ export interface KnownLabels {
 }
 
 export interface PropagateOptions extends SolveOptions {
+  /** Largest error of a pseudo-label, about, whatever its mass. Default 1e-6. */
+  readonly tolerance?: number;
+  /** Of one solution. Default 1000: labels come one step further with each. */
+  readonly maximumIterations?: number;
   /** Whether labelled rows end with their label and confidence 1; else with what was spread to them, as the others. Default true. */
   readonly keepLabels?: boolean;
 }
@@ -35,8 +40,7 @@ const labelNames = { rows: true, targets: true } satisfies Record<keyof KnownLab
  * Eq. 5); a pseudo-label is a row of Z, negatives set to 0, divided by its sum (Eq. 7); its confidence is
  * 1 − H / ln m with H its entropy (Eq. 8). Labelled rows keep their label and have confidence 1, unless `keepLabels` is false.
  *
- * A label has mass 1. A row that ends with a mass of at most `tolerance` is not reached: nothing above the error of the solution
- * came to it, because its component has no label or the labels are too many steps away.
+ * The labels reach a row when edges of weights above 0 lead from one of them to it, however little of their mass comes so far.
  * @throws ShapeError when labels and graph do not fit together, or gamma is not in [0, 1)
  * @throws SolveError when infinities or NaN come up
  */
@@ -48,7 +52,7 @@ export async function propagate(
   expectOptions("propagate", options, checks);
   expectNames("the labels of propagate", labels, labelNames);
   expectMatrix("propagate", graph, { targets: labels.targets });
-  const { tolerance = 1e-6, keepLabels = true, ...rest } = options;
+  const { gamma, tolerance = 1e-6, maximumIterations = 1000, keepLabels = true } = options;
   const { device } = labels.targets;
   const numbers = labelNumbers(graph.size, labels);
   const start = () => {
@@ -57,10 +61,10 @@ export async function propagate(
   };
   const { label, y } = device.owned("graph", () => device.scope(start));
   try {
-    const { solution, ...convergence } = await solve(graph, y, { ...rest, tolerance });
+    const { solution, ...convergence } = await solveRows(graph, y, { gamma, tolerance, maximumIterations });
     try {
       const { confidence, summary } = device.scope(() => {
-        const result = finish(solution, y, label, tolerance, keepLabels);
+        const result = finish(solution, y, label, keepLabels);
         return { confidence: result.confidence, summary: { read: result.summary.readIndices() } };
       });
       const unreachable = (await summary.read)[0]!;
@@ -114,7 +118,7 @@ function spread(targets: Tensor, label: Tensor): Tensor {
 }
 
 /** Turns Z into pseudo-labels in place; the confidences, and the number of unreached rows. */
-function finish(z: Tensor, y: Tensor, label: Tensor, threshold: number, keepLabels: boolean) {
+function finish(z: Tensor, y: Tensor, label: Tensor, keepLabels: boolean) {
   const { device } = z;
   const [rows, columns] = z.shape as [number, number];
   const confidence = Tensor.empty(device, [rows]);
@@ -131,7 +135,7 @@ function finish(z: Tensor, y: Tensor, label: Tensor, threshold: number, keepLabe
         summary: summary.window(),
         ...(keepLabels && { y: y.window(start * columns, count * columns), label: label.window(start, count) }),
       },
-      { rows: count, columns, threshold },
+      { rows: count, columns },
       // As if no row had a label: a maximum, Σ, a share, and Σ share · ln share. A row of z or y is read, one of z written.
       { flops: 6 * count * columns, bytes: 4 * (2 * count * columns + 2 * count + 1) },
     );

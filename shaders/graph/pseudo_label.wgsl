@@ -2,14 +2,13 @@
 //
 //   labelled:    z[i] = y[i]                          confidence = 1          (with KEEP; else as the others)
 //   reached:     z[i] = max(z[i], 0) / Σ max(z[i], 0)    confidence = 1 − H(z[i]) / ln m,  H(p) = −Σ p ln p
-//   otherwise:   z[i] = 1/m                           confidence = 0          (the sum is not above `threshold`)
+//   otherwise:   z[i] = 1/m                           confidence = 0          (the sum is 0)
 //
 // z, y: [rows, m]; label: [rows], 0 for rows without one; confidence: [rows]. summary[0]: number of rows not reached.
 // One invocation makes one row. KEEP: true or false. WORKGROUP: invocations of a workgroup.
 struct Params {
   rows: u32,
   columns: u32,
-  threshold: f32,
 }
 
 @group(0) @binding(0) var<storage, read_write> z: array<f32>;
@@ -42,7 +41,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   for (var i = first; i < end; i++) {
     sum += max(z[i], 0.0);
   }
-  if (sum > params.threshold) {
+  if (sum > 0.0) {
     var entropy = 0.0;
     for (var i = first; i < end; i++) {
       let share = max(z[i], 0.0) / sum;

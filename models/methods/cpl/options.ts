@@ -39,7 +39,7 @@ export const cplOptionsSchema = z.strictObject({
   affinity: z.enum(["rbf", "cos"]).default("rbf").describe("weight of an edge (Eq. 3)"),
   affinityPower: positive.default(3).describe("exponent of the affinity cos"),
   gamma: z.number().min(0).lt(1).default(0.99).describe("share of the neighbours in a label (Eq. 5-6)"),
-  solverIterations: count.default(200).describe("cap on the iterations that solve Eq. 6; reported when hit"),
+  solverIterations: count.default(1000).describe("cap on the iterations that solve Eq. 6; reported when hit"),
   pseudoSource: z
     .enum(["propagated", "own", "mean"])
     .default("propagated")
