@@ -2,6 +2,7 @@ import type { BodyKind } from "./body.ts";
 import { dbcnn } from "./dbcnn.ts";
 import { hyperIqa } from "./hyperiqa.ts";
 import type { NetworkName } from "./options.ts";
+import { paired } from "./paired.ts";
 import { reIqa, reIqaQuality } from "./reiqa.ts";
 import { standard } from "./standard.ts";
 
@@ -12,4 +13,5 @@ export const bodies: Readonly<Record<NetworkName, BodyKind>> = {
   "reiqa-quality": reIqaQuality,
   dbcnn,
   hyperiqa: hyperIqa,
+  paired,
 };

@@ -2,15 +2,21 @@ import { z } from "zod";
 import { backboneNames, poolings } from "../backbones/index.ts";
 import { OptionError, optionsBy, side, some, wholeFromZero } from "../options.ts";
 import { headNames } from "./heads.ts";
+import { expectPair, expectPatches, isTransformer } from "./seen-sides.ts";
 import { expectReadOptions } from "./unread-options.ts";
+
+export { isTransformer };
 
 /** Entries of an answer unless `levels` says otherwise: members of the score set, and classes. */
 const defaultLevels = { distribution: 100, classes: 5, ensemble: 8 } as const;
 
 /** Words of the option `network`. */
-export const networkNames = ["standard", "reiqa", "reiqa-quality", "dbcnn", "hyperiqa"] as const;
+export const networkNames = ["standard", "reiqa", "reiqa-quality", "dbcnn", "hyperiqa", "paired"] as const;
 
 export type NetworkName = (typeof networkNames)[number];
+
+const depths = z.array(some).max(1000).default([]);
+const sides = z.array(z.number().int().min(32).max(8192)).max(8).default([]);
 
 /** Options that say what a network is. */
 export const networkShape = {
@@ -18,7 +24,7 @@ export const networkShape = {
     .enum(networkNames)
     .default("standard")
     .describe(
-      "what is made of the backbone's maps: a pooled feature, a shorter one and the answer (standard); the same of two such backbones, each of which sees a picture whole and at half its size (reiqa); that for quality alone, which sees it whole (reiqa-quality); products with the map of a branch that knows distortions (dbcnn); or a small net whose weights are the picture's own (hyperiqa)",
+      "what is made of the backbone's maps: a pooled feature, a shorter one and the answer (standard); the same of two such backbones, each of which sees a picture whole and at half its size (reiqa); that for quality alone, which sees it whole (reiqa-quality); products with the map of a branch that knows distortions (dbcnn); a small net whose weights are the picture's own (hyperiqa); or the features of two unlike backbones, each of which sees pictures at sizes of its own (paired)",
     ),
   encoders: z
     .enum(["both", "content", "quality"])
@@ -28,13 +34,15 @@ export const networkShape = {
     ),
   backbone: z.enum(backboneNames).default("resnet18").describe("network below the head"),
   stages: z.number().int().min(1).max(4).default(4).describe("stages of a ResNet that are used, 1 to 4"),
-  featureDepths: z
-    .array(some)
-    .max(1000)
-    .default([])
-    .describe(
-      "sections of the backbone after which its map is pooled, all pooled maps being the feature; sections after the deepest are left out; none for the last alone. A section is the stem or embedding, or a block",
-    ),
+  featureDepths: depths.describe(
+    "sections of the backbone after which its map is pooled, all pooled maps being the feature; sections after the deepest are left out; none for the last alone. A section is the stem or embedding, or a block",
+  ),
+  second: z.enum(backboneNames).default("resnet18").describe("of the network paired: its second backbone"),
+  secondDepths: depths.describe("of the network paired: `featureDepths` of the second backbone"),
+  sides: sides.describe(
+    "of the network paired: sides of the squares that the first backbone sees, pixels, all made of the crop; none for the crop itself",
+  ),
+  secondSides: sides.describe("of the network paired: `sides` of the second backbone"),
   pooling: z
     .enum(poolings)
     .default("standard")
@@ -169,11 +177,6 @@ export type ViewOptions = z.infer<z.ZodObject<typeof viewShape>>;
 /** Options of a network and of its views, the only ones that opening and using a model take. */
 export type ModelOptions = NetworkOptions & ViewOptions;
 
-/** Whether the backbone is a vision transformer. */
-export function isTransformer({ backbone }: { readonly backbone?: unknown }): boolean {
-  return typeof backbone === "string" && backbone.startsWith("vit");
-}
-
 /** Options with the defaults that depend on their head. */
 export function withHeadDefaults<Input extends { readonly head?: unknown; readonly levels?: unknown }>(
   input: Input,
@@ -293,10 +296,10 @@ export function expectModelOptions(options: ModelOptions): void {
       `\`tokenShare\` ${options.tokenShare}: tokens are drawn from what frozen sections leave; give \`frozen\``,
     );
   }
-  if (options.featureDepths.some((depth, i) => i > 0 && depth <= options.featureDepths[i - 1]!)) {
-    throw new OptionError(`\`featureDepths\` ${options.featureDepths}: give each depth once, in ascending order`);
+  for (const name of ["featureDepths", "secondDepths"] as const) {
+    if (options[name].some((depth, i) => i > 0 && depth <= options[name][i - 1]!))
+      throw new OptionError(`\`${name}\` ${options[name]}: give each depth once, in ascending order`);
   }
-  if (options.crop % 16 !== 0 && isTransformer(options)) {
-    throw new OptionError(`\`crop\` ${options.crop}: ${options.backbone} takes whole patches of 16 pixels`);
-  }
+  expectPair(options);
+  expectPatches(options);
 }

@@ -256,10 +256,22 @@ function contentHash(hashes: Map<string, Promise<string>>, path: string): Promis
 /** Everything that a row depends on beside the picture. */
 async function prefixKey(model: QualityNetwork): Promise<string> {
   const { network: kind, backbone, stages, featureDepths, pooling, frozen, resize, crop, cropFrom } = model.options;
+  const { second, secondDepths, sides, secondSides } = model.options;
+  // All backbones of a pair are one section.
+  const pair = kind === "paired" && { featureDepths, second, secondDepths, sides, secondSides };
   const pooled = featureDepths.filter((depth) => depth <= frozen);
   const hash = createHash("sha256");
   const shown = cropFrom === "resized" ? { resize, crop } : { cropFrom, crop };
-  const network = { ...(kind !== "standard" && { kind }), backbone, stages, pooled, pooling, frozen, ...shown };
+  const network = {
+    ...(kind !== "standard" && { kind }),
+    backbone,
+    stages,
+    pooled,
+    pooling,
+    frozen,
+    ...shown,
+    ...pair,
+  };
   hash.update(JSON.stringify({ version: packageJson.version, device: deviceKey(model.device), network }));
   const names = model.frozenNames;
   for (const { name, data } of await storable(model.tensors().filter((tensor) => names.has(tensor.name)))) {
