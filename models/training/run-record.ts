@@ -13,6 +13,19 @@ export const constantName = "constant predictor";
 /** What the time of a phase's steps is called in a record. */
 export const trainingOf = (phase: string): string => `${phase} training`;
 
+/** How scores of unlabelled pictures agree with the truth, on [1, 100]. */
+export interface PseudoLabelQuality {
+  n: number;
+  mae: number;
+  rmse: number;
+  srcc: number;
+  /** Absent in records of earlier versions. */
+  plcc?: number;
+  slope: number;
+  /** Of weight and absolute error, -1 is best; undefined where there are no weights, or constant ones. */
+  confidenceSrcc?: number;
+}
+
 /** Everything worth knowing of a training run, as plain JSON: what the report is made of. */
 export interface RunRecord {
   title: string;
@@ -55,8 +68,11 @@ export interface RunRecord {
     converged: boolean;
     unreachable: number;
     meanConfidence: number;
-    /** `confidenceSrcc`: of weight and absolute error, -1 is best; undefined where the weights are constant. */
-    quality?: { n: number; mae: number; rmse: number; srcc: number; slope: number; confidenceSrcc?: number };
+    /** Of the pseudo-labels that are learnt. */
+    quality?: PseudoLabelQuality;
+    /** Of what the graph gives, and of what the network itself predicts, whichever is learnt; absent in records of earlier versions. */
+    propagated?: PseudoLabelQuality;
+    own?: PseudoLabelQuality;
   }[];
   /** Regressions that gave pseudo-labels; `leftOut`: each labelled picture by the others. Scores are on [1, 100]. */
   regressions?: {
@@ -67,7 +83,7 @@ export interface RunRecord {
     ridge: number;
     leftOut: { n: number; mae: number; srcc: number };
     meanConfidence: number;
-    quality?: RunRecord["refreshes"][number]["quality"];
+    quality?: PseudoLabelQuality;
   }[];
   /** Last refresh, on the scale of the data set. */
   pseudoLabels: { name: string; pseudo: number; confidence: number; mos?: number }[];

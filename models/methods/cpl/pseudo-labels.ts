@@ -18,6 +18,14 @@ export interface Refresh {
   readonly meanConfidence: number;
 }
 
+/** Of the unlabelled pictures. */
+export interface Step {
+  readonly pseudo: PseudoLabels;
+  readonly refresh: Refresh;
+  /** What the graph gives, and what the network answers, [U, m] each, whichever is learnt. */
+  readonly sources: Readonly<Record<"propagated" | "own", Float32Array>>;
+}
+
 /**
  * The label step of stage 2 (Eq. 3-8): exact k-NN graph over the pictures, affinity, propagation of the labels; pseudo-labels of what that
  * gives or what the network answers.
@@ -28,7 +36,7 @@ export async function refreshPseudoLabels(
   seen: Seen,
   labels: Float32Array<ArrayBuffer>,
   options: CplOptions,
-): Promise<{ pseudo: PseudoLabels; refresh: Refresh }> {
+): Promise<Step> {
   const { device } = seen.features;
   const { levels, gamma, solverIterations, affinity: kind, affinityPower: power } = options;
   const labelled = labels.length / levels;
@@ -65,6 +73,7 @@ export async function refreshPseudoLabels(
       unreachable: result.unreachable,
       meanConfidence,
     },
+    sources: { propagated: spread.subarray(labelled * levels), own: seen.answers.subarray(labelled * levels) },
   };
 }
 

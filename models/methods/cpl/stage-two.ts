@@ -1,7 +1,7 @@
 import type { PhaseContext, PhaseRun } from "../../training/method.ts";
 import { featuresAndAnswers } from "../../views/predict.ts";
 import type { PseudoLabels } from "../parts/batch-labels.ts";
-import { notePseudoLabels, pseudoLabelled } from "../parts/pseudo-labelled.ts";
+import { againstTruth, notePseudoLabels, pseudoLabelled } from "../parts/pseudo-labelled.ts";
 import { labelStep, refreshSentence } from "./label-step.ts";
 import type { CplOptions } from "./options.ts";
 import { expectations } from "./pseudo-labels.ts";
@@ -41,11 +41,13 @@ async function refreshed(epoch: number, options: CplOptions, context: PhaseConte
   }).finally(() => bar?.stop());
   const featureSeconds = featureClock();
   const stepClock = clock("stage 2 label step");
-  const { pseudo, refresh } = await labelStep(found, data, labels, options);
+  const { pseudo, refresh, scores } = await labelStep(found, data, labels, options);
   found.features.dispose();
   const seconds = stepClock();
   const quality = notePseudoLabels(expectations(pseudo.targets, options.levels), pseudo.weights, context);
-  progress.refreshes.push({ epoch, seconds, featureSeconds, ...refresh, ...(quality && { quality }) });
+  const [propagated, own] = [againstTruth(scores.propagated, context), againstTruth(scores.own, context)];
+  const agreement = quality && propagated && own && { quality, propagated, own };
+  progress.refreshes.push({ epoch, seconds, featureSeconds, ...refresh, ...agreement });
   hooks.log?.(refreshSentence(progress.refreshes.at(-1)!));
   return pseudo;
 }

@@ -66,6 +66,9 @@ const qualities = [
   { name: "slope", digits: 2, of: "slope", better: "1 keeps the scale" },
 ] as const;
 
+/** What pseudo-labels are made of, whichever is learnt. */
+const sources = ["propagated", "own"] as const;
+
 /** Agreement of the pseudo-labels with the truth by refresh, medians over the repeats. */
 export function pseudoLabelQuality(record: ExperimentRecord): Section {
   const known = record.variants
@@ -83,12 +86,15 @@ export function pseudoLabelQuality(record: ExperimentRecord): Section {
       ),
       decimals(medianOf(final.map(({ meanConfidence }) => numberOf(meanConfidence))), 3),
       decimals(medianOf(final.map(({ quality }) => numberOf(quality?.confidenceSrcc))), 2),
+      ...sources.map((source) => decimals(medianOf(final.map((refresh) => numberOf(refresh[source]?.srcc))), 3)),
     ];
   });
   const headers = [
     ...["variant", "epoch", ...qualities.map(({ name }) => name)],
     "mean confidence",
     "SRCC of confidence and error",
+    "SRCC of propagated labels",
+    "SRCC of own predictions",
   ];
   const several = known.some(({ epochs }) => epochs.size > 1);
   const figures = (["SRCC", "MAE", "slope"] as const).flatMap((name) =>
@@ -118,7 +124,7 @@ export function pseudoLabelQuality(record: ExperimentRecord): Section {
         headers,
         rows,
         caption:
-          "Pseudo-labels of the last refresh against the truth, which training did not see; medians over the repeats. Confidence would foretell every error at -1, none at 0.",
+          "Pseudo-labels of the last refresh against the truth, which training did not see; medians over the repeats. Beside them what the graph gives and what the network itself predicts, whichever is learnt. Confidence would foretell every error at -1, none at 0.",
       },
       ...(several ? figures : []),
     ],

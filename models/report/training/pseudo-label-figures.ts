@@ -33,6 +33,7 @@ export function pseudoLabels(record: RunRecord): Section {
       paragraph(`The pseudo-labels are made before ${which} epoch of stage 2; ${solved}.`),
       solverTable(refreshes),
       ...qualityOf(refreshes),
+      ...ownBesidePropagated(refreshes),
     );
   }
   if (regressions.length > 0) blocks.push(regressionTable(regressions), ...qualityOf(regressions));
@@ -128,6 +129,50 @@ function qualityOf(refreshes: readonly Pick<Refresh, "epoch" | "quality">[]): Bl
     table,
     { kind: "figure", svg: errors, caption: "Errors of the pseudo-labels after each refresh; lower is better." },
     { kind: "figure", svg: ranks, caption: "Order and scale of the pseudo-labels after each refresh; 1 is best." },
+  ];
+}
+
+/** The two sources of pseudo-labels, whichever is learnt: what the graph gives and what the network itself predicts of the same pictures. */
+function ownBesidePropagated(refreshes: readonly Refresh[]): Block[] {
+  const known = refreshes.flatMap(({ epoch, propagated, own }) =>
+    propagated && own ? [{ epoch: numberOf(epoch) + 1, propagated, own }] : [],
+  );
+  if (known.length === 0) return [];
+  const sources = [
+    ["propagated labels", "propagated"],
+    ["own predictions", "own"],
+  ] as const;
+  const rows = known.flatMap((each) =>
+    sources.map(([name, source]) => {
+      const { srcc, plcc, mae, rmse, slope } = each[source];
+      return [
+        ...[decimals(each.epoch, 0), name],
+        ...[srcc, plcc].map((value) => decimals(value, 3)),
+        ...[mae, rmse, slope].map((value) => decimals(value, 2)),
+      ];
+    }),
+  );
+  const headers = ["epoch", "source", "SRCC", "PLCC", "MAE", "RMSE", "slope"];
+  const caption =
+    "What the graph gives and what the network that made it predicts itself, of the same unlabelled pictures against the truth, scores on " +
+    "[1, 100]: propagation helps where its labels are nearer to the truth.";
+  const table: Block = { kind: "table", headers, rows, caption };
+  if (known.length < 2) return [table];
+  const figure = (name: string, of: (quality: Quality) => unknown, label: string, better: string): Block => {
+    const series = sources.map(([title, source]) => ({
+      name: title,
+      points: known
+        .map((each): Point => [each.epoch, numberOf(of(each[source]))])
+        .filter((point) => point.every(Number.isFinite)),
+    }));
+    const description = `${name} of propagated labels and of the network's own predictions by epoch.`;
+    const svg = lines({ description, x: { label: "epoch", whole: true }, y: { label }, series, height: 300 });
+    return { kind: "figure", svg, caption: `${name} of both sources before each epoch; ${better} is better.` };
+  };
+  return [
+    table,
+    figure("SRCC", ({ srcc }) => srcc, "SRCC", "higher"),
+    figure("MAE", ({ mae }) => mae, "MAE (scores on 1 to 100)", "lower"),
   ];
 }
 

@@ -139,6 +139,36 @@ describe("in training", () => {
     for (const each of [both.features, alone.features, inputs, model]) each.dispose();
   });
 
+  test("both sources are on record at every refresh, whichever is learnt", async () => {
+    const [given, own] = [await train("given", {}), await train("own", { pseudoSource: "own" })];
+    for (const { refreshes } of [given, own])
+      for (const { quality, propagated, own } of refreshes) {
+        expect([quality, propagated, own].map((each) => each!.n)).toEqual(Array(3).fill(data.unlabelled.length));
+        expect(propagated!.srcc).not.toBe(own!.srcc);
+        expect(Math.abs(own!.plcc!)).toBeLessThanOrEqual(1);
+      }
+    const learnt = ({ quality }: { quality?: object | undefined }) => ({ ...quality, confidenceSrcc: undefined });
+    expect(given.refreshes.map(learnt)).toEqual(
+      given.refreshes.map(({ propagated }) => learnt({ quality: propagated })),
+    );
+    expect(own.refreshes.map(learnt)).toEqual(own.refreshes.map(({ own }) => learnt({ quality: own })));
+    // Stage 1 was the same, and so was what came of it.
+    expect(own.refreshes[0]!.propagated).toEqual(given.refreshes[0]!.propagated!);
+    // What is told of the network is what it predicts: here of the pictures that the graph was made of.
+    expect(own.pseudoLabels.map(({ pseudo }) => pseudo)).not.toEqual(given.pseudoLabels.map(({ pseudo }) => pseudo));
+  });
+
+  test("a picture that cannot be read takes no part in what is on record", async () => {
+    const unlabelled = [...data.unlabelled, { name: "absent.png", path: join(folder, "absent.png"), mos: 50 }];
+    const more = { ...small, stageOneEpochs: 1, stageTwoEpochs: 1 };
+    const { model, progress } = await trainCpl(device, { ...data, unlabelled }, more, {
+      folder: join(folder, "fewer"),
+    });
+    model.dispose();
+    expect(progress.refreshes[0]!.own!.n).toBe(data.unlabelled.length);
+    expect(progress.refreshes[0]!.propagated!.n).toBe(data.unlabelled.length);
+  });
+
   test.each([
     { graphSpace: "cdf", pseudoSource: "own" },
     { graphSpace: "both", pseudoSource: "mean", divideByMaximum: "all" },

@@ -338,6 +338,26 @@ test("a validation part is named beside the test part", async () => {
   expect(html).toContain("Stage 2 beats stage 1 in test SRCC");
 });
 
+test("own predictions stand beside propagated labels, by epoch", async () => {
+  const record = plausible();
+  const of = (srcc: number, mae: number) => ({ n: 63, mae, rmse: 14.25, srcc, plcc: 0.611, slope: 0.25 });
+  const refreshes = record.refreshes.map((refresh, i) => ({
+    ...refresh,
+    propagated: of(0.512 + i / 100, 11.25),
+    own: of(0.634 + i / 100, 10.5),
+  }));
+  const html = await trainingReport({ ...record, refreshes });
+  for (const cell of ["propagated labels", "own predictions", "0.512", "0.522", "0.634", "0.644", "0.611", "11.25"])
+    expect(html).toContain(`>${cell}<`);
+  expect(html).toMatch(/SRCC of propagated labels and of the network\S+ own predictions by epoch/);
+  expect(html).toContain("MAE of both sources before each epoch; lower is better.");
+  // Of one refresh there are no curves, and of records of earlier versions nothing.
+  const single = await trainingReport({ ...record, refreshes: refreshes.slice(0, 1) });
+  expect(single).toContain(">own predictions<");
+  expect(single).not.toContain("MAE of both sources");
+  expect(await trainingReport(record)).not.toContain("own predictions");
+});
+
 test("regressions are told with what they chose and how labelled pictures fare that are left out", async () => {
   const { quality } = plausible().refreshes[0]!;
   const one = { epoch: 0, seconds: 1.25, featureSeconds: 20.5, ridge: 0.03, meanConfidence: 0.412 };
