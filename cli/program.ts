@@ -45,6 +45,10 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: "make the parameters of NIQE and BRISQUE, which score without a model",
     load: () => import("./parameters.ts"),
   },
+  reasons: {
+    summary: "teach what lowers the scores of pictures, from degraded copies of photographs",
+    load: () => import("./reasons.ts"),
+  },
   label: {
     summary: "label a pool of pictures with a trained model, to train another on the labels",
     load: () => import("./label.ts"),

@@ -4,13 +4,17 @@ import { asText, printable } from "../models/data/files/file-name.ts";
 import { PictureError } from "../models/data/index.ts";
 import type { Score } from "../models/labels/score.ts";
 import type { ModelOptions } from "../models/networks/options.ts";
+import type { PictureScore } from "../models/scoring/scorer.ts";
 import { inFlags } from "./option-words.ts";
 import { type Output, standardOutput } from "./output.ts";
 import { runningOptions } from "./running.ts";
 import { table } from "./terminal.ts";
 
+/** A score with what most likely lowers it, where that was asked for. */
+export type ReasonedScore = Score & Pick<PictureScore, "reasons">;
+
 /** A picture with its score, or why it has none. */
-export type ScoreRow = { readonly path: string } & (Score | { readonly error: string });
+export type ScoreRow = { readonly path: string } & (ReasonedScore | { readonly error: string });
 
 /** Names of the numbers of a score: those of every model, which has them or not, and those of one that tells classes. */
 export function scoreColumns(options?: Pick<ModelOptions, "head">): (keyof Score)[] {
@@ -40,6 +44,8 @@ export interface ScoreScale {
   readonly lowerIsBetter?: boolean;
   /** Of the model, where there is one. */
   readonly options?: Pick<ModelOptions, "head">;
+  /** Whether rows have reasons. */
+  readonly tellsReasons?: boolean;
 }
 
 export type ScoreForm = "table" | "json" | "csv";
@@ -134,12 +140,14 @@ export class ScoreOutput {
   }
 
   #csv(rows: readonly ScoreRow[], header: boolean): string {
-    const { range, options } = this.#scale!;
+    const { range, options, tellsReasons } = this.#scale!;
     const [low, high] = range.map(endWords);
     const [score, ...others] = scoreColumns(options);
-    const columns = ["path", score!, "low", "high", ...others, "error"];
+    const columns = ["path", score!, "low", "high", ...others, ...(tellsReasons ? ["reasons"] : []), "error"];
+    const reasonsIn = (row: Pick<ReasonedScore, "reasons"> | { readonly error: string }) =>
+      ("reasons" in row ? (row.reasons ?? []) : []).map(({ reason }) => reason).join(";");
     return stringify(
-      rows.map(({ path, ...row }) => ({ low, high, path: asText(path), ...row })),
+      rows.map(({ path, ...row }) => ({ low, high, path: asText(path), ...row, reasons: reasonsIn(row) })),
       { header, columns },
     );
   }
@@ -158,23 +166,37 @@ const tableColumns: Readonly<Record<keyof Score, readonly [heading: string, digi
 /** An end of a scale, which may have none. */
 const endWords = (end: number) => (Number.isFinite(end) ? String(end) : "");
 
-function scoreTable(rows: readonly ScoreRow[], { range, options, lowerIsBetter }: ScoreScale): string {
+function scoreTable(
+  rows: readonly ScoreRow[],
+  { range, options, lowerIsBetter, tellsReasons = false }: ScoreScale,
+): string {
   const columns = scoreColumns(options);
   const [low, high] = range.map(endWords);
   const ends = `${high ? `${low}-${high}` : `from ${low}`}${lowerIsBetter ? ", lower is better" : ""}`;
   const withErrors = rows.some((row) => "error" in row);
   const headings = columns.map((name) => (name === "score" ? `score (${ends})` : tableColumns[name][0]));
   const cells = rows.map((row) => {
-    const score: Partial<Score> = "error" in row ? {} : row;
+    const score: Partial<ReasonedScore> = "error" in row ? {} : row;
     const numbers = columns.map((name) => score[name]?.toFixed(tableColumns[name][1]) ?? "");
-    return [printable(row.path), ...numbers, ...(withErrors ? ["error" in row ? printable(row.error) : ""] : [])];
+    const reasons = tellsReasons ? [reasonWords(score.reasons)] : [];
+    const error = withErrors ? ["error" in row ? printable(row.error) : ""] : [];
+    return [printable(row.path), ...numbers, ...reasons, ...error];
   });
-  return `${table(["picture", ...headings, ...(withErrors ? ["error"] : [])], cells)}\n`;
+  const heads = [...headings, ...(tellsReasons ? ["lowered by"] : []), ...(withErrors ? ["error"] : [])];
+  return `${table(["picture", ...heads], cells)}\n`;
+}
+
+/** Reasons as a table has them, with their probabilities. */
+function reasonWords(reasons: PictureScore["reasons"] = []): string {
+  return reasons
+    .map(({ reason, probability }) => `${reason.replace("-", " ")} ${Math.round(100 * probability)} %`)
+    .join(", ");
 }
 
 /** A result of the scorer as a row; the error leaves out the path, which the row has. */
-export function rowOf(path: string, result: Score | { readonly error: Error }): ScoreRow {
-  return "error" in result ? { path, error: errorWords(result.error) } : { path, ...scoreIn(result) };
+export function rowOf(path: string, result: ReasonedScore | { readonly error: Error }): ScoreRow {
+  if ("error" in result) return { path, error: errorWords(result.error) };
+  return { path, ...scoreIn(result), ...(result.reasons && { reasons: result.reasons }) };
 }
 
 /** Why a picture has no score, without its path. */

@@ -8,6 +8,7 @@ import { addTuningOptions, checkNumbersOption, deviceSource, memoryOption, type 
 import { beforeEnd } from "./interrupt.ts";
 import { modelOption, modelWords } from "./model-option.ts";
 import { outputFile, standardOutput } from "./output.ts";
+import { reasonsOptions } from "./reasons-option.ts";
 import { rowOf, type ScoreForm, ScoreOutput } from "./score-output.ts";
 import { askedPictures } from "./score-pictures.ts";
 import { progress } from "./terminal.ts";
@@ -20,6 +21,7 @@ interface ScoreFlags extends TuningFlags, DecodingOptions, ClassicFlags {
   readonly sort?: boolean;
   readonly tiles?: number;
   readonly checkNumbers?: boolean;
+  readonly reasons: boolean | string;
   readonly memory?: number;
 }
 
@@ -34,6 +36,8 @@ export function register(program: Command): void {
     .option("--out <file>", "write the JSON or CSV to a file instead")
     .option("--sort", "best first, instead of the order given")
     .option(...tilesOption)
+    .option(...reasonsOptions.file)
+    .option(...reasonsOptions.none)
     .option(...checkNumbersOption)
     .option(...memoryOption)
     .addHelpText("after", notes)
@@ -125,9 +129,10 @@ async function opened(flags: ScoreFlags, classic: ChosenClassic | undefined) {
     ...decodingOf(flags),
     onNote: (note) => console.error(`note: ${note}`),
     ...(flags.tiles !== undefined && { tiles: flags.tiles }),
+    reasons: flags.reasons,
   });
   return {
-    scale: scorer.card,
+    scale: { ...scorer.card, tellsReasons: scorer.tellsReasons },
     scoreMany: (sources: Iterable<PictureSource>, onResult: (result: ScoredPicture) => void) =>
       scorer.scoreMany(sources, { onResult }),
     [Symbol.asyncDispose]: () => scorer.close(),

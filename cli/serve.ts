@@ -8,6 +8,7 @@ import { addStrictness, type DecodingOptions, tilesOption, wholeNumber } from ".
 import { addTuningOptions, deviceSource, memoryOption, type TuningFlags } from "./device.ts";
 import { listen } from "./listen.ts";
 import { openLineLog } from "./log.ts";
+import { reasonsOptions } from "./reasons-option.ts";
 import { addSchemaFlags, schemaOptions } from "./schema-flags.ts";
 import { startWatchdog } from "./watchdog.ts";
 
@@ -19,6 +20,7 @@ interface ServeFlags extends TuningFlags, Pick<DecodingOptions, "strictness"> {
   readonly tiles?: number;
   readonly batch?: number;
   readonly latency: number;
+  readonly reasons: boolean | string;
   readonly allowUrls?: boolean;
   readonly corsOrigin?: string[];
   readonly stallSeconds: number;
@@ -39,6 +41,8 @@ export function register(program: Command): void {
     .option("--port <n>", "port to listen on; 0 takes a free one", wholeNumber(0, 65535), 8080)
     .option("--token-file <file>", "file with the bearer token that clients must send (also ACUTANCE_TOKEN)")
     .option(...tilesOption)
+    .option(...reasonsOptions.file)
+    .option(...reasonsOptions.none)
     .option("--batch <n>", "the most pictures taken through the network at once", wholeNumber(1))
     .option("--latency <ms>", "how long a picture may wait for others while the adapter is idle", wholeNumber(0), 10);
   addSchemaFlags(serve, limitsSchema.shape)
@@ -79,10 +83,10 @@ async function run(flags: ServeFlags & Record<string, unknown>): Promise<void> {
     throw new Error(`whoever reaches ${flags.host} could send pictures: give a bearer token with --token-file`);
   }
   const device = new SharedDevice(deviceSource(flags));
-  const { tiles, batch, latency } = flags;
+  const { tiles, batch, latency, reasons } = flags;
   await using service = await openService({
     models: flags.model.map((model) => ({
-      ...{ model, device, latencyMs: latency },
+      ...{ model, device, latencyMs: latency, reasons },
       ...(flags.strictness && { strictness: flags.strictness }),
       ...(tiles !== undefined && { tiles }),
       ...(batch !== undefined && { batch }),

@@ -57,7 +57,8 @@ const toLight = (value: number) => (value <= 0.04045 ? value / 12.92 : ((value +
 const fromLight = (light: number) => (light <= 0.0031308 ? 12.92 * light : 1.055 * light ** (1 / 2.4) - 0.055);
 
 /** Stops of exposure for each level: what is brighter than white is lost. */
-const exposed = (stops: number) => curve((value, level) => fromLight(Math.min(1, toLight(value) * 2 ** (stops * level))));
+const exposed = (stops: number) =>
+  curve((value, level) => fromLight(Math.min(1, toLight(value) * 2 ** (stops * level))));
 
 /** All samples drawn towards a grey, as haze and faded prints have it. */
 const faded: Degradation = (picture, level, at) => {

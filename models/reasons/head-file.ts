@@ -1,8 +1,13 @@
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { checked, FileError, jsonOf } from "../../engine/weights/files.ts";
 import { checkDigest, withDigest } from "../../engine/weights/digest.ts";
-import { openSafetensors, SafetensorsError, type TensorToStore, writeSafetensors } from "../../engine/weights/safetensors.ts";
+import { checked, FileError, jsonOf } from "../../engine/weights/files.ts";
+import {
+  openSafetensors,
+  SafetensorsError,
+  type TensorToStore,
+  writeSafetensors,
+} from "../../engine/weights/safetensors.ts";
 import { faultOf, toFloat32 } from "../../engine/weights/stored.ts";
 import { classes, type ReasonHead } from "./head.ts";
 import { statisticNames } from "./statistics/index.ts";

@@ -1,7 +1,7 @@
 import { backward } from "../../engine/autograd.ts";
 import type { Device } from "../../engine/device/device.ts";
 import { Linear } from "../../engine/nn/layers.ts";
-import { toFileOrder } from "../../engine/nn/named.ts";
+import { fromFileOrder, toFileOrder } from "../../engine/nn/named.ts";
 import { softCrossEntropy } from "../../engine/ops/losses.ts";
 import { mean } from "../../engine/ops/reduce.ts";
 import { relu } from "../../engine/ops/unary.ts";
@@ -49,16 +49,25 @@ export class HeadLearner implements Disposable {
   }
 
   /** One update. @param x [batch, inputs] @param truth [batch, classes], probabilities @returns the loss before it */
-  step(x: Float32Array<ArrayBuffer>, truth: Float32Array<ArrayBuffer>, rateFactor: number): Promise<number> {
+  async step(x: Float32Array<ArrayBuffer>, truth: Float32Array<ArrayBuffer>, rateFactor: number): Promise<number> {
     this.#x.write(x);
     this.#truth.write(truth);
-    return this.#device.scope(() => {
+    const { loss } = this.#device.scope(() => {
       const answers = this.#output.forward(relu(this.#hidden.forward(this.#x)));
       const loss = mean(softCrossEntropy(answers, this.#truth));
       backward(loss);
       this.#optimiser.step(rateFactor);
       this.#optimiser.clearGradients();
-      return loss.item();
+      return { loss: loss.item() };
+    });
+    return loss;
+  }
+
+  /** Takes weights in place of those that were drawn. */
+  write({ hidden, output }: { readonly hidden: Layer; readonly output: Layer }): void {
+    const data = [hidden.weight, hidden.bias, output.weight, output.bias];
+    this.#tensors().forEach((named, i) => {
+      named.tensor.write(fromFileOrder(data[i]!, named));
     });
   }
 

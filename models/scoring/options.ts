@@ -7,6 +7,7 @@ import type { DeviceSource } from "../../engine/device/source.ts";
 import type { DecodeOptions } from "../data/index.ts";
 import type { DecoderPool } from "../data/pictures/decoding/pool.ts";
 import { evaluationBatch } from "../networks/forward.ts";
+import { defaultReasons } from "../reasons/head-file.ts";
 import { defaultModel } from "./default-model.ts";
 import type { AdapterOptions } from "./device.ts";
 import type { BatchReport } from "./network.ts";
@@ -32,6 +33,11 @@ export interface ScorerOptions extends Pick<DecodeOptions, "background" | "maxPi
   readonly batch?: number;
   /** Whether results carry the pooled feature of the picture, which likenesses and further heads can be made from. @default false */
   readonly features?: boolean;
+  /**
+   * Whether results say what most likely lowers a score that is not good: by the file of reasons that comes with Acutance, or one made by
+   * `acutance reasons`, path or `file:` URL. Takes some 25 ms of the thread for each such picture. @default false
+   */
+  readonly reasons?: boolean | string | URL;
   /** How long a picture may wait, while the adapter is idle, for others that are being decoded. @default 10 */
   readonly latencyMs?: number;
   /** Pictures decoded at a time, in this process. @default 4 */
@@ -60,6 +66,7 @@ const names = {
   tiles: true,
   batch: true,
   features: true,
+  reasons: true,
   latencyMs: true,
   decoders: true,
   decoderPool: true,
@@ -74,9 +81,11 @@ const names = {
 } satisfies Record<keyof ScorerOptions, true>;
 
 /** {@link ScorerOptions} with what was left out. */
-export type Settings = Omit<ScorerOptions, "model" | "device" | "adapter"> &
+export type Settings = Omit<ScorerOptions, "model" | "device" | "adapter" | "reasons"> &
   Required<Pick<ScorerOptions, "batch" | "decoders" | "maxBytes" | "latencyMs" | "name">> & {
     readonly path: string;
+    /** File of the head that tells reasons, where they are asked for. */
+    readonly reasonsPath?: string;
   };
 
 /** @throws TypeError for an option that there is not; RangeError for one that means nothing */
@@ -84,9 +93,13 @@ export function settingsOf(options: ScorerOptions): Settings {
   expectNames("openScorer", options, names);
   const { model = defaultModel } = options;
   const path = model instanceof URL ? fileURLToPath(model) : model;
+  const { reasons, ...others } = options;
+  if (reasons !== undefined && !(typeof reasons === "string" || reasons instanceof URL))
+    expectArgument("openScorer", "reasons", reasons, flag);
   const settings: Settings = {
-    ...options,
+    ...others,
     path,
+    ...(reasons && { reasonsPath: reasonsFile(reasons) }),
     name: options.name ?? basename(path, extname(path)),
     batch: atLeastOne("batch", options.batch ?? evaluationBatch),
     decoders: atLeastOne("decoders", options.decoders ?? 4),
@@ -105,6 +118,11 @@ export function settingsOf(options: ScorerOptions): Settings {
     throw new RangeError(`latencyMs must be from 0 to 2147483647, got ${settings.latencyMs}`);
   }
   return settings;
+}
+
+function reasonsFile(reasons: true | string | URL): string {
+  if (reasons === true) return defaultReasons;
+  return reasons instanceof URL ? fileURLToPath(reasons) : reasons;
 }
 
 const strictnesses = oneOf("warning", "error", "truncated");

@@ -8,6 +8,10 @@ import type { Score } from "../labels/score.ts";
 import { checked, headOf, meanOf } from "../networks/heads.ts";
 import type { ModelCard } from "../networks/model.ts";
 import { shownSide } from "../networks/options.ts";
+import type { ReasonHead, ReasonTold } from "../reasons/head.ts";
+import { openReasons } from "../reasons/head-file.ts";
+import { isGood, reasonsOf } from "../reasons/reasons-of.ts";
+import { shownForStatistics } from "../reasons/statistics/index.ts";
 import { evaluationViews, type Showing, type View } from "../views/crops.ts";
 import { lenderOf } from "./device.ts";
 import { explanationOf, type QualityMap, tilesOf } from "./explain.ts";
@@ -32,6 +36,11 @@ export interface PictureScore extends Score {
   readonly histogram?: readonly number[];
   /** Pooled feature of the network, the mean over what it was shown; with the option `features`. */
   readonly feature?: readonly number[];
+  /**
+   * What most likely lowers the score, the most probable first; of a good picture, and of one that shows nothing of the kind, none. With the
+   * option `reasons`; absent for pictures of less than 48 pixels.
+   */
+  readonly reasons?: readonly ReasonTold[];
   /** Pixels, upright. */
   readonly width: number;
   readonly height: number;
@@ -79,6 +88,7 @@ export async function openScorer(options: ScorerOptions = {}): Promise<Scorer> {
   const settings = settingsOf(options);
   const lender = lenderOf(options.device, options.adapter);
   await expectModelFile(settings.path);
+  const reasons = settings.reasonsPath === undefined ? undefined : await openReasons(settings.reasonsPath);
   const load = async () =>
     Network.load(await lender.lease(), settings.path, { ...settings, onBatch: options.onBatch ?? (() => {}) });
   const network = await load();
@@ -87,7 +97,7 @@ export async function openScorer(options: ScorerOptions = {}): Promise<Scorer> {
     reload: lender.replaces ? load : undefined,
     onDeviceLost: options.onDeviceLost ?? (() => {}),
   });
-  return new Scorer(settings, supply);
+  return new Scorer(settings, supply, reasons);
 }
 
 /** Takes from a picture what goes through the network, and says what is kept of it meanwhile. */
@@ -102,14 +112,24 @@ interface Seen<Kept> {
   readonly answered: readonly Answered[];
 }
 
-/** What makes the score of a picture; its pixels are let go. */
-const scored: Cut<{ readonly width: number; readonly height: number; readonly look: Look }> = async (
-  options,
-  picture,
-) => ({
-  views: await evaluationViews(options, picture),
-  kept: { width: picture.width, height: picture.height, look: lookOf(picture) },
-});
+interface KeptOfPicture {
+  readonly width: number;
+  readonly height: number;
+  readonly look: Look;
+  /** What reasons are told by, where they are asked for. */
+  readonly shown?: Picture | undefined;
+}
+
+/** What makes the score of a picture; its pixels are let go, but for a small copy where reasons are asked for. */
+const scored =
+  (withReasons: boolean): Cut<KeptOfPicture> =>
+  async (options, picture) => ({
+    views: await evaluationViews(options, picture),
+    kept: {
+      ...{ width: picture.width, height: picture.height, look: lookOf(picture) },
+      ...(withReasons && { shown: await shownForStatistics(picture) }),
+    },
+  });
 
 /** Mean of the features of views, where they come with the answers. */
 function featureOf(answered: readonly Answered[]): Float32Array | undefined {
@@ -126,14 +146,16 @@ function isSureOfClass({ classProbability = 0 }: Score): boolean {
 export class Scorer {
   readonly #settings: Settings;
   readonly #supply: Supply;
+  readonly #reasons: ReasonHead | undefined;
   readonly #decoders: Limit;
   readonly #same = new SameScores();
   readonly #pending = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;
 
   /** Use {@link openScorer}. */
-  constructor(settings: Settings, supply: Supply) {
+  constructor(settings: Settings, supply: Supply, reasons?: ReasonHead) {
     this.#settings = settings;
+    this.#reasons = reasons;
     this.#supply = supply;
     this.#decoders = new Limit(settings.decoders);
   }
@@ -177,6 +199,11 @@ export class Scorer {
     return this.#pending.size;
   }
 
+  /** Whether results say what most likely lowers a score. */
+  get tellsReasons(): boolean {
+    return this.#reasons !== undefined;
+  }
+
   /** False while there is no device to score on, and once closed. */
   get ready(): boolean {
     return !this.#closed && this.#supply.ready;
@@ -195,10 +222,10 @@ export class Scorer {
     const start = performance.now();
     const { range } = this.card;
     const head = headOf(this.card.options);
-    const { kept, answered } = await this.#see(picture, scored, options);
+    const { kept, answered } = await this.#see(picture, scored(this.#reasons !== undefined), options);
     const answer = meanOf(answered.map((one) => one.answer));
     const feature = featureOf(answered);
-    const { look, ...size } = kept;
+    const { look, shown, ...size } = kept;
     const score = head.score(answer, range);
     if (!isSureOfClass(score) && this.#same.notices(score.score, look)) {
       this.#settings.onNote?.(
@@ -210,6 +237,7 @@ export class Scorer {
       range,
       ...(head.shareBelow && { histogram: [...answer] }),
       ...(this.#settings.features && feature && { feature: [...feature] }),
+      ...(shown && { reasons: this.#reasonsFor(shown, score.score) }),
       ...size,
       model: this.name,
       milliseconds: performance.now() - start,
@@ -280,6 +308,11 @@ export class Scorer {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #reasonsFor(shown: Picture, score: number): ReasonTold[] {
+    const head = this.#reasons!;
+    return isGood(head, score, this.card.range) ? [] : reasonsOf(head, shown);
   }
 
   /** Takes a picture to the answers to its views, again on another device where one is lost. */

@@ -1,5 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { headNames } from "../networks/heads.ts";
+import { reasons } from "../reasons/degradations.ts";
 import { problemSchema } from "./problem.ts";
 
 const rangeSchema = z.tuple([z.number(), z.number()]).openapi({
@@ -29,6 +30,13 @@ export const scoreSchema = z
       description:
         "Predicted probability of each member of the score set, evenly spread over the range, or of each class, which cut the range into equal widths; absent where the model gives a score alone",
     }),
+    reasons: z
+      .array(z.object({ reason: z.enum(reasons), probability: z.number().min(0).max(1) }))
+      .optional()
+      .openapi({
+        description:
+          "What most likely lowers the score, the most probable first; empty for a good picture and where nothing of the kind shows; absent where the service tells none, and for pictures of less than 48 pixels",
+      }),
     width: z.int(),
     height: z.int(),
     model: z.string(),

@@ -193,9 +193,10 @@ export class Work {
       using time = deadline(wanted, limits.scoreSeconds);
       const { client } = account;
       const asked = { signal: time.signal, name, ...(client !== undefined && { client }) };
-      const { range, histogram, ...rest } = await scorer.score(bytes, asked);
+      const { range, histogram, reasons, ...rest } = await scorer.score(bytes, asked);
       metrics.picture("scored");
-      return { line: { index, name, ...rest, range: mutable(range), ...(histogram && { histogram: [...histogram] }) } };
+      const lists = { ...(histogram && { histogram: [...histogram] }), ...(reasons && { reasons: [...reasons] }) };
+      return { line: { index, name, ...rest, range: mutable(range), ...lists } };
     } catch (error) {
       const problem = problemOf(error);
       account.failed++;

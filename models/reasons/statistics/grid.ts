@@ -6,7 +6,12 @@ const period = 8;
 
 export const gridNames = [
   ...shares.map((share) => `steps that ${100 * share} % of rows and columns do not exceed`),
-  ...["unevenness of steps, more", "unevenness of steps, less", "steps at every eighth, more", "steps at every eighth, less"],
+  ...[
+    "unevenness of steps, more",
+    "unevenness of steps, less",
+    "steps at every eighth, more",
+    "steps at every eighth, less",
+  ],
   ...["equal beside", "equal below", "equal both ways", "flat"],
 ];
 

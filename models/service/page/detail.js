@@ -109,11 +109,19 @@ function fillFacts({ file, score, problem, stage }) {
       ...(spread === undefined ? [] : row("Spread", `± ${scoreText(spread)} (standard deviation)`)),
       ...(confidence === undefined ? [] : row("Confidence", percent(confidence))),
       ...(best === undefined ? [] : row("Class", `${best}, with probability ${percent(score.classProbability ?? 0)}`)),
+      ...(score.reasons?.length ? row("Lowered by", reasonsText(score.reasons)) : []),
       ...row("Pixels", `${score.width} × ${score.height}`),
       ...row("File", sizeText(file.size)),
       ...row("Model", score.model),
     ),
   );
+}
+
+/** @param {{ reason: string, probability: number }[]} reasons */
+function reasonsText(reasons) {
+  const one = (/** @type {{ reason: string, probability: number }} */ { reason, probability }) =>
+    `${reason.replace("-", " ")} (probability ${percent(probability)})`;
+  return `${reasons.map(one).join(", ")}, as far as the pixels tell`;
 }
 
 /** @param {number} bytes */

@@ -17,8 +17,14 @@ export function csvText() {
     ...(all.some(({ score }) => score?.class !== undefined) ? classes : []),
     ...["width", "height", "model"],
   ]);
-  const heads = ["name", ...ofScore, "error"];
-  const rows = all.map(({ name, score, problem }) => [name, ...ofScore.map((key) => score?.[key]), problem?.detail]);
+  const withReasons = all.some(({ score }) => score?.reasons);
+  const reasonsOf = (/** @type {import("./state.js").Score | undefined} */ score) =>
+    withReasons ? [(score?.reasons ?? []).map(({ reason }) => reason).join(";")] : [];
+  const heads = ["name", ...ofScore, ...(withReasons ? ["reasons"] : []), "error"];
+  const rows = all.map(({ name, score, problem }) => [
+    ...[name, ...ofScore.map((key) => score?.[key])],
+    ...[...reasonsOf(score), problem?.detail],
+  ]);
   return [heads, ...rows].map((row) => `${row.map(field).join(",")}\r\n`).join("");
 }
 

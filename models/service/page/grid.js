@@ -1,10 +1,10 @@
 // The pictures as cards in their order; one tab stop, arrows from card to card.
 import { byId, element, setText } from "./dom.js";
-import { choose, percent, scoreText, shown, state, sureness } from "./state.js";
+import { choose, percent, reasonWords, scoreText, shown, state, sureness } from "./state.js";
 import { showThumbnail } from "./thumbnails.js";
 
 /** @typedef {import("./state.js").Picture} Picture */
-/** @typedef {{ root: HTMLElement, score: Element, aside: Element, name: Element, strip: Element, shows?: unknown }} Card */
+/** @typedef {{ root: HTMLElement, score: Element, aside: Element, reasons: Element, name: Element, strip: Element, shows?: unknown }} Card */
 
 /** @type {Map<Picture, Card>} */
 const cards = new Map();
@@ -96,12 +96,20 @@ function newCard(picture) {
     element("span", { class: "band" }),
     element("span", { class: "mark" }),
   );
+  const reasons = element("span", { class: "reasons" });
   const name = element("span", { class: "name", title: picture.name }, picture.name);
   const frame = element("span", { class: "frame" });
   const pick = element("span", { class: "pick", title: "choose for comparison" });
-  const text = element("span", { class: "text" }, element("span", { class: "line" }, score, aside), strip, name);
+  const text = element(
+    "span",
+    { class: "text" },
+    element("span", { class: "line" }, score, aside),
+    strip,
+    reasons,
+    name,
+  );
   const root = element("div", { role: "option", class: "card", tabindex: "-1" }, frame, pick, text);
-  const card = { root, score, aside, name, strip };
+  const card = { root, score, aside, reasons, name, strip };
   cards.set(picture, card);
   showThumbnail(picture, frame);
   return card;
@@ -109,7 +117,7 @@ function newCard(picture) {
 
 /** @param {Card} card @param {Picture} picture */
 function fillCard(card, picture) {
-  const { root, score: figure, aside, strip } = card;
+  const { root, score: figure, aside, reasons, strip } = card;
   root.setAttribute("aria-selected", String(state.chosen.includes(picture)));
   const { stage, score, problem } = picture;
   const shows = score ?? problem ?? stage;
@@ -120,6 +128,7 @@ function fillCard(card, picture) {
   setText(figure, score ? scoreText(score.score) : stage === "failed" ? "No score" : "");
   setText(aside, asideOf(picture));
   aside.setAttribute("title", problem?.advice ?? "");
+  setText(reasons, score ? reasonWords(score) : "");
   if (score) drawStrip(strip, score);
 }
 
@@ -139,6 +148,7 @@ function spoken({ name, stage, score, problem }) {
     ...(spread === undefined ? [] : [`spread ${scoreText(spread)}`]),
     ...(confidence === undefined ? [] : [`confidence ${percent(confidence)}`]),
     ...(best === undefined ? [] : [`class ${best}`]),
+    ...(score.reasons?.length ? [`most likely lowered by ${reasonWords(score)}`] : []),
   ];
   return `${name}: ${words.join(", ")}`;
 }

@@ -1,6 +1,6 @@
 // What the page knows: pictures, their scores, and what was chosen.
 
-/** @typedef {{ score: number, standardDeviation?: number, confidence?: number, class?: number, classProbability?: number, histogram?: number[], range: [number, number], width: number, height: number, model: string, milliseconds: number, index: number, name: string }} Score */
+/** @typedef {{ score: number, standardDeviation?: number, confidence?: number, class?: number, classProbability?: number, histogram?: number[], reasons?: { reason: string, probability: number }[], range: [number, number], width: number, height: number, model: string, milliseconds: number, index: number, name: string }} Score */
 /** @typedef {{ status: number, code: string, title: string, detail: string, advice?: string }} Problem */
 /** @typedef {{ id: number, file: File, name: string, stage: "waiting" | "sent" | "scored" | "failed", score?: Score, problem?: Problem, url?: string }} Picture */
 /** @typedef {{ name: string, range: [number, number], backbone: string, crop: number, tiles: number, ready: boolean }} Model */
@@ -105,6 +105,11 @@ export function sureness({ standardDeviation, confidence, class: best, classProb
   const spread = standardDeviation === undefined ? [] : [`± ${scoreText(standardDeviation)}`];
   if (best !== undefined) return [...spread, `class ${best}, ${percent(classProbability ?? 0)} sure`];
   return confidence === undefined ? spread : [...spread, `${percent(confidence)} sure`];
+}
+
+/** What most likely lowers a score, in words; empty where nothing is told. @param {Score} score */
+export function reasonWords({ reasons = [] }) {
+  return reasons.map(({ reason }) => reason.replace("-", " ")).join(", ");
 }
 
 /** @param {number} share 0..1 */
