@@ -55,7 +55,8 @@ describe("degradations", () => {
       const at = statisticNames.indexOf(name);
       return pictureStatistics(copy)[at]! - pictureStatistics(picture)[at]!;
     };
-    for (const kind of Object.keys(degradations.dark)) expect(await change("dark", kind, "mean luma")).toBeLessThan(-0.05);
+    for (const kind of Object.keys(degradations.dark))
+      expect(await change("dark", kind, "mean luma")).toBeLessThan(-0.05);
     for (const kind of Object.keys(degradations.overexposed))
       expect(await change("overexposed", kind, "mean luma")).toBeGreaterThan(0.05);
     for (const kind of Object.keys(degradations["low-contrast"]))
@@ -66,14 +67,15 @@ describe("degradations", () => {
 describe("copies of a photograph", () => {
   test("are of every class, as their seed, name and part have it", async () => {
     const photograph = { pixels: pixels("waves", 100, 130), width: 130, height: 100 };
-    const of = (part: "taught" | "held out", seed = 1) =>
-      copiesOf(device, photograph, { name: "a.jpg", part, seed });
+    const of = (part: "taught" | "held out", seed = 1) => copiesOf(device, photograph, { name: "a.jpg", part, seed });
     const taught = await of("taught");
     expect([...new Set(taught.map(({ truth }) => truth))]).toEqual([...classes]);
     expect(await of("taught")).toEqual(taught);
     expect(await of("taught", 2)).not.toEqual(taught);
     const held = await of("held out");
-    expect(held.every(({ truth, level }) => (truth === "none" ? level === 0 : [2, 3, 4, 5].includes(level)))).toBe(true);
+    expect(held.every(({ truth, level }) => (truth === "none" ? level === 0 : [2, 3, 4, 5].includes(level)))).toBe(
+      true,
+    );
     const clean = held.filter(({ truth }) => truth === "none");
     for (const { statistics } of clean) expect(statistics).toEqual(pictureStatistics(photograph));
   });
@@ -104,7 +106,9 @@ describe("making reasons", () => {
   });
 
   test("says what it cannot do", async () => {
-    expect(makeReasons(device, paths.slice(0, 9))).rejects.toThrow("9 photographs can be used; reasons are learnt from at least 10");
+    expect(makeReasons(device, paths.slice(0, 9))).rejects.toThrow(
+      "9 photographs can be used; reasons are learnt from at least 10",
+    );
     expect(makeReasons(device, [])).rejects.toThrow("0 photographs can be used");
     expect(makeReasons(device, paths, { good: 0 })).rejects.toThrow("good is a share of the range");
     expect(makeReasons(device, paths, { count: 3 })).rejects.toThrow("count must be a whole number of at least 10");
