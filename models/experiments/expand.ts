@@ -47,7 +47,7 @@ export function variantsOf({ name: recipe, folds, base, vary, grid, weights }: R
       throw new RecipeError(`${recipe}: variant "${name}": ${(error as Error).message}`, { cause: error });
     }
   });
-  for (const variant of variants) expectTeachers(recipe, variant, variants);
+  for (const variant of variants) expectLinks(recipe, variant, variants);
   return variants;
 }
 
@@ -58,17 +58,22 @@ function filesOf({ init, parts }: Settings, weights: Recipe["weights"]): Pick<Va
   };
 }
 
-/** @throws RecipeError when a variant is labelled by none that there is, or in the end by itself */
-function expectTeachers(recipe: string, variant: Variant, all: readonly Variant[]): void {
-  const seen = [variant.name];
-  for (let { labelledBy } = variant.settings; labelledBy !== ""; ) {
-    const teacher = all.find(({ name }) => name === labelledBy);
-    const wrong = (why: string) =>
-      new RecipeError(`${recipe}: variant "${seen.at(-1)}": labelledBy "${labelledBy}": ${why}`);
-    if (!teacher) throw wrong(`there is no such variant; there are: ${all.map(({ name }) => name).join("; ")}`);
-    if (seen.includes(labelledBy)) throw wrong("no variant can be labelled by itself, by way of others or not");
-    seen.push(labelledBy);
-    ({ labelledBy } = teacher.settings);
+/** Settings that name another variant, and what cannot be when they come back to their own. */
+const links = {
+  labelledBy: "no variant can be labelled by itself, by way of others or not",
+  asLongAs: "no variant can be as long as itself, by way of others or not",
+} as const;
+
+/** @throws RecipeError when a variant names one that there is not, or in the end itself */
+function expectLinks(recipe: string, variant: Variant, all: readonly Variant[], seen: readonly string[] = []): void {
+  for (const [link, circular] of Object.entries(links)) {
+    const wanted = variant.settings[link as keyof typeof links];
+    if (wanted === "") continue;
+    const wrong = (why: string) => new RecipeError(`${recipe}: variant "${variant.name}": ${link} "${wanted}": ${why}`);
+    const other = all.find(({ name }) => name === wanted);
+    if (!other) throw wrong(`there is no such variant; there are: ${all.map(({ name }) => name).join("; ")}`);
+    if (wanted === variant.name || seen.includes(wanted)) throw wrong(circular);
+    expectLinks(recipe, other, all, [...seen, variant.name]);
   }
 }
 

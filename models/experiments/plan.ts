@@ -8,6 +8,7 @@ import type { Method, Phase } from "../training/method.ts";
 import type { TrainingOptions } from "../training/options.ts";
 import { phaseOptions, takesUnlabelled } from "../training/phase-options.ts";
 import type { TrainingData } from "../training/training.ts";
+import { lengthened } from "./as-long.ts";
 import { repeatsOf, type Variant, variantsOf } from "./expand.ts";
 import { trainingKey } from "./key.ts";
 import { type Recipe, RecipeError } from "./recipe.ts";
@@ -118,13 +119,16 @@ export async function planExperiment(
   const runs = repeats.flatMap((repeat) => {
     const planned = new Map<string, PlannedRun>();
     const plan = (variant: Variant): PlannedRun => {
-      const { labelledBy } = variant.settings;
-      const teacher = variants.find(({ name }) => name === labelledBy);
+      const { labelledBy, asLongAs } = variant.settings;
       const known = planned.get(variant.name);
       if (known) return known;
+      const other = (wanted: string) => variants.find(({ name }) => name === wanted);
+      const [teacher, model] = [other(labelledBy), other(asLongAs)];
       const by = teacher && plan(teacher).trainings.at(-1)!;
+      const asLong = model && plan(model).trainings;
       try {
-        const run = planRun(variant, repeat, sources, { ...surroundings, hashes, ...(by && { by }) });
+        const linked = { ...(by && { by }), ...(asLong && { asLong }) };
+        const run = planRun(variant, repeat, sources, { ...surroundings, hashes, ...linked });
         planned.set(variant.name, run);
         return run;
       } catch (error) {
@@ -168,7 +172,11 @@ function planRun(
   variant: Variant,
   repeat: Repeat,
   sources: OpenedSources,
-  given: Surroundings & { readonly hashes: ReadonlyMap<string, string>; readonly by?: PlannedTraining },
+  given: Surroundings & {
+    readonly hashes: ReadonlyMap<string, string>;
+    readonly by?: PlannedTraining;
+    readonly asLong?: readonly PlannedTraining[];
+  },
 ): PlannedRun {
   const { data, noisy, notes } = dataOf(variant, repeat, sources);
   const { settings, files, missing } = variant;
@@ -181,9 +189,10 @@ function planRun(
       `frozen ${settings.frozen}: sections that are not trained need start weights; give --init FILE, or --weights ${settings.backbone}=FILE`,
     );
   }
-  const all = optionsOf(settings, repeat.training);
   const method = methodOf(settings.method);
-  const { adapter, version, by } = given;
+  const { adapter, version, by, asLong } = given;
+  const own = optionsOf(settings, repeat.training);
+  const all = asLong ? lengthened(own, asLong, { settings, method, data, notes }) : own;
   const labels = by && labelsOf(by, data.unlabelled, settings);
   if (labels) notes.push(`${labels.pool.length} unlabelled pictures are labelled by "${settings.labelledBy}"`);
   const trainings: PlannedTraining[] = [];
@@ -200,8 +209,8 @@ function planRun(
     const taught = labels && { labels: { ...labels, by: labels.by.key } };
     const key = trainingKey({ ...used, ...taught, method: method.name, stage, start, adapter, version });
     const beginning = from ? { from } : files.length > 0 ? { init: files } : {};
-    const { options, ...own } = used;
-    trainings.push({ key, method, phase, stage, options, data: own, ...beginning, ...(labels && { labels }) });
+    const { options, ...seen } = used;
+    trainings.push({ key, method, phase, stage, options, data: seen, ...beginning, ...(labels && { labels }) });
   }
   if (trainings.length === 0) throw new RecipeError(`nothing would be trained: ${notes.join("; ")}`);
   return { variant, repeat, data, noisy, trainings, notes };

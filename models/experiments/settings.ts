@@ -66,6 +66,12 @@ export const protocolSchema = z.strictObject({
     .describe(
       "the variant whose final model labels the unlabelled pictures, which are then trained on as labelled ones; empty for none",
     ),
+  asLongAs: z
+    .string()
+    .default("")
+    .describe(
+      "the variant that this one is to train as long as: its one phase has the epochs that take as many pictures through the network as all phases of that variant together; empty for its own epochs",
+    ),
   labelWeight: z
     .enum(["confidence", "one"])
     .default("confidence")

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { Evaluation } from "../metrics/index.ts";
 import { type MeasureName, measureNames, type PartResult } from "../report/experiment/experiment-record.ts";
-import { planEpoch } from "../training/batches.ts";
 import { readCheckpoint } from "../training/checkpoint.ts";
 import { resumeTraining, startTraining } from "../training/train.ts";
 import {
@@ -15,6 +14,7 @@ import {
   type TrainingHooks,
   TrainingInterrupted,
 } from "../training/training.ts";
+import { type EpochOfData, picturesInEpoch } from "./as-long.ts";
 import { type Claim, TrainingBusyError } from "./claim.ts";
 import type { HeldDevice } from "./held-device.ts";
 import type { PlannedTraining, Surroundings } from "./plan.ts";
@@ -152,14 +152,11 @@ async function continues(folder: string, data: TrainingData): Promise<boolean> {
   }
 }
 
-interface PhaseOfData extends Pick<PlannedTraining, "phase" | "stage" | "options"> {
-  readonly data: TrainingData;
-}
-
 /** Pictures that a training takes through the network, one by one: the length of its bar. */
-function picturesIn({ phase, stage, options, data }: PhaseOfData, testEachEpoch = false): number {
+function picturesIn(training: EpochOfData, testEachEpoch = false): number {
+  const { phase, data } = training;
   const { labelled, unlabelled, validation = [], test } = data;
-  const trained = planEpoch({ ...phase, stage }, 0, data, options).flat().length;
+  const trained = picturesInEpoch(training);
   const surveyed = phase.surveys ? labelled.length + unlabelled.length : 0;
   const tested = testEachEpoch ? test.length : 0;
   return phase.epochs * (trained + surveyed + tested) + validation.length + test.length;

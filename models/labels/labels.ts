@@ -14,6 +14,7 @@ export const HIGHEST = 100;
  * - `nearest`: one-hot on the nearest score. Keeps the expectation only to within half a bin
  * - `gauss`: normal density of a fixed standard deviation at the scores, renormalised. Near the ends the expectation moves
  *   inwards, see {@link normalShape}
+ * - `gauss-own`: the same with the standard deviation of the opinions on each picture; below half a bin `adjacent`
  * - `maxent`: the greatest entropy at the given expectation, the opposite of `minent`
  * - `onehot5`: one-hot on one of five levels by five equal intervals of the scale (Q-Align), with m = 5 alone. Level i, from
  *   1, takes 1 + 99 (i − 1) / 5 < y ≤ 1 + 99 i / 5, and the first the lowest score too. The expectation over the levels
@@ -33,6 +34,7 @@ export const LABEL_MODES = [
   "minent",
   "nearest",
   "gauss",
+  "gauss-own",
   "maxent",
   "onehot5",
   "pqr",
@@ -49,9 +51,9 @@ export interface ConvertOptions {
   readonly mode?: LabelMode;
   /** m, the number of scores in the score set. @default 100 */
   readonly levels?: number;
-  /** Standard deviation of the mode `gauss`, on the scale [1, 100]. @default 10 */
+  /** Standard deviation of the mode `gauss`, on the scale [1, 100], and of `gauss-own` for a score without one. @default 10 */
   readonly deviation?: number;
-  /** Of the opinions on each picture, for the mode `deqa`, on the same scale; a score without one is interpolated. */
+  /** Of the opinions on each picture, for the modes `gauss-own` and `deqa`, on the same scale; with `deqa` a score without one is interpolated. */
   readonly deviations?: readonly (number | undefined)[] | undefined;
 }
 
@@ -109,7 +111,7 @@ export function scoreSet(levels: number): Float64Array {
  * end of the scale (y = 50.5, m = 100 → 0.99 at 50, 0.01 at 100); `nearest` rounds half a bin upwards; `onehot5` takes the
  * lower of two levels.
  * @param score on the common scale [1, 100]
- * @param deviation standard deviation of the mode `gauss` or, of the opinions, of `deqa`, on the same scale
+ * @param deviation standard deviation of the mode `gauss` or, of the opinions, of `gauss-own` and `deqa`, on the same scale
  * @returns [levels], sums to 1
  * @throws RangeError when the score is outside [1, 100] or not a number, levels is wrong or not 5 with `onehot5`, or the
  * deviation is not positive
@@ -137,6 +139,10 @@ export function convertScore(score: number, mode: LabelMode, levels: number, dev
     case "minent":
     case "nearest":
       return isMember ? oneHot(levels, rounded) : betweenMembers(position, mode, levels);
+    case "gauss-own":
+      if (deviation !== undefined && deviation >= 0 && deviation < (HIGHEST - LOWEST) / last / 2)
+        return convertScore(score, "adjacent", levels);
+      return convertScore(score, "gauss", levels, deviation);
     case "gauss":
       return normalShape(scoreSet(levels), score, deviation ?? 10);
     case "maxent":
@@ -225,7 +231,7 @@ export function convert(scores: ArrayLike<number>, options: ConvertOptions = {})
   checkLevels(levels);
   const labels = new Float32Array(scores.length * levels);
   for (let i = 0; i < scores.length; i++) {
-    const own = mode === "deqa" ? deviations[i] : deviation;
+    const own = mode === "deqa" ? deviations[i] : mode === "gauss-own" ? (deviations[i] ?? deviation) : deviation;
     labels.set(convertScore(scores[i]!, mode, levels, own), i * levels);
   }
   return labels;

@@ -7,10 +7,14 @@ export const labelShape = {
   labelMode: z
     .enum(LABEL_MODES)
     .default("adjacent")
-    .describe("how a score, or what is known of the opinions, becomes a distribution (Eq. 2)"),
+    .describe(
+      "how a score, or what is known of the opinions, becomes a distribution (Eq. 2, which read literally is minent)",
+    ),
   labelDeviation: positive
     .default(10)
-    .describe("with the label mode gauss: standard deviation of a label, on the scale 1 to 100"),
+    .describe(
+      "with the label mode gauss: standard deviation of a label, on the scale 1 to 100; with gauss-own that of pictures labelled by a model",
+    ),
   ordinal: atLeastZero
     .max(1000)
     .default(0)

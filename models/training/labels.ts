@@ -32,6 +32,7 @@ export function labelsOf(
 
 /** What label modes read beside the score of a picture that people rated, by the field of its row, and how it is called. */
 const needed = {
+  "gauss-own": ["sd", "standard deviation of its opinions"],
   deqa: ["sd", "standard deviation of its opinions"],
   histogram: ["histogram", "counts of its grades"],
 } as const;
@@ -44,7 +45,7 @@ function expectOpinions({ labelled }: Pick<TrainingData, "labelled">, { labelMod
   if (without.length === 0) return;
   throw new TrainingError(
     `\`labelMode\` ${labelMode}: ${without.length} of the labelled pictures, such as ${without[0]!.name}, come without the ${words}`,
-    labelMode === "deqa"
+    field === "sd"
       ? "name the column of the table that has it, leave these pictures out, or give another label mode, such as gauss"
       : "give a table with columns c1, c2, …, leave these pictures out, or give another label mode, such as maxent",
   );

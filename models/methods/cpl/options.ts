@@ -4,8 +4,8 @@ import { trainingOptions, trainingShape } from "../../training/options.ts";
 import { lossShape, rowLoss } from "../parts/label-loss.ts";
 
 /**
- * Settings of CPL-IQA with the defaults of the paper (ICML 2025) where it states them. Equations are the paper's; what it
- * leaves open is an option.
+ * Settings of CPL-IQA. Equations are the paper's (ICML 2025); what it leaves open is an option. Defaults are the paper's where it states them, but
+ * for the backbone, which there is ResNet-101.
  */
 export const cplOptionsSchema = z.strictObject({
   ...trainingShape,

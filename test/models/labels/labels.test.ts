@@ -202,6 +202,27 @@ describe(`other labels, golden values from SciPy ${golden.scipy}`, () => {
     expect(() => convertScore(40, "deqa", 5, -1)).toThrow("got -0.04");
   });
 
+  test("gauss-own is gauss of the opinions' deviation, of the fixed one where there is none, adjacent where it is hardly any", () => {
+    for (const [score, levels, deviation] of [
+      [47, 100, 16],
+      [47, 100, 3],
+      [8, 20, 22],
+    ] as const) {
+      const own = convertScore(score, "gauss-own", levels, deviation);
+      expect([...own]).toEqual([...convertScore(score, "gauss", levels, deviation)]);
+    }
+    expect(standardDeviation(convertScore(50, "gauss-own", 100, 14))).toBeCloseTo(14, 1);
+    expect(expectation(convertScore(50, "gauss-own", 100, 14))).toBeCloseTo(50, 2);
+    const matrix = convert([40.3, 40.3, 40.3], {
+      ...{ mode: "gauss-own", levels: 100, deviation: 7 },
+      deviations: [12, undefined, 0],
+    });
+    const expected = [convertScore(40.3, "gauss", 100, 12), convertScore(40.3, "gauss", 100, 7)];
+    expected.push(convertScore(40.3, "adjacent", 100));
+    expect(matrix).toEqual(Float32Array.from(expected.flatMap((row) => [...row])));
+    expect(() => convertScore(40, "gauss-own", 100, -1)).toThrow("positive number, got -1");
+  });
+
   test("onehot5 puts a boundary to the level below it, and the lowest score to the first", () => {
     for (const { mos, range, level } of golden.cases.onehot5) {
       const label = convertScore(normaliseMos(mos, range as [number, number]), "onehot5", 5);

@@ -8,7 +8,8 @@ import type { RatedRow } from "../../../models/training/training.ts";
 
 const row = (mos: number, more: Partial<RatedRow> = {}): RatedRow => ({ name: `${mos}.png`, path: "", mos, ...more });
 const head = heads.distribution;
-const optionsOf = (labelMode: "deqa" | "histogram", levels = 10) => supervised.options({ labelMode, levels });
+const optionsOf = (labelMode: "deqa" | "gauss-own" | "histogram", levels = 10) =>
+  supervised.options({ labelMode, levels });
 
 function labelled(
   rows: readonly RatedRow[],
@@ -62,9 +63,10 @@ describe("labels by the opinions on each picture", () => {
 
   test("a picture that people rated without them is an error that counts and names", () => {
     const rows = [row(3, { sd: 1, histogram: [1, 2] }), row(4), row(5)];
-    expect(() => expectLabels({ labelled: rows }, optionsOf("deqa"))).toThrow(
-      "`labelMode` deqa: 2 of the labelled pictures, such as 4.png, come without the standard deviation of its opinions",
-    );
+    for (const mode of ["deqa", "gauss-own"] as const)
+      expect(() => expectLabels({ labelled: rows }, optionsOf(mode))).toThrow(
+        `\`labelMode\` ${mode}: 2 of the labelled pictures, such as 4.png, come without the standard deviation of its opinions`,
+      );
     expect(() => expectLabels({ labelled: rows }, optionsOf("histogram"))).toThrow(
       "come without the counts of its grades",
     );
