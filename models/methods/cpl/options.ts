@@ -79,11 +79,6 @@ export function cplOptions(input: CplOptionsInput = {}): CplOptions {
       `\`head\` ${options.head}: CPL-IQA spreads distributions over the score set; leave \`head\` out, or train by another method such as supervised`,
     );
   }
-  if (options.graphSpace !== "embedding" && options.affinity === "cos") {
-    throw new OptionError(
-      `\`affinity\` cos with \`graphSpace\` ${options.graphSpace}: cumulative distributions lie apart by distances, not by angles; give \`affinity\` rbf, or \`graphSpace\` embedding`,
-    );
-  }
   rowLoss(options);
   return options;
 }

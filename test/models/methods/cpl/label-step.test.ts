@@ -100,12 +100,6 @@ describe("options", () => {
     expect(options.divideByMaximum as unknown).toBe(true);
     expect(cplOptions(options)).toMatchObject({ divideByMaximum: "unlabelled", graphSpace: "embedding" });
   });
-
-  test.each(["cdf", "both"] as const)("angles between cumulative distributions are refused: %s", (graphSpace) => {
-    expect(() => cplOptions({ graphSpace, affinity: "cos" })).toThrow(
-      `\`affinity\` cos with \`graphSpace\` ${graphSpace}`,
-    );
-  });
 });
 
 describe("in training", () => {
@@ -172,6 +166,7 @@ describe("in training", () => {
   test.each([
     { graphSpace: "cdf", pseudoSource: "own" },
     { graphSpace: "both", pseudoSource: "mean", divideByMaximum: "all" },
+    { graphSpace: "cdf", affinity: "cos" },
   ] as const)("trains, and changes what is learnt: %j", async (options) => {
     const name = Object.values(options).join("-");
     const { losses, refreshes } = await train(name, options);
