@@ -11,6 +11,7 @@ import {
 } from "../../training/training.ts";
 import { givenLabels } from "../parts/batch-labels.ts";
 import { type CplOptions, type CplOptionsInput, cplOptions, cplOptionsSchema } from "./options.ts";
+import { withRankContrast } from "./rank-contrast.ts";
 import { stageTwo, stageTwoOptions } from "./stage-two.ts";
 
 /** CPL-IQA (ICML 2025): stage 1 on the labelled pictures, then stage 2 on all, with pseudo-labels for the others. */
@@ -24,29 +25,35 @@ export const cpl: Method<CplOptions, CplOptionsInput> = {
   ],
   schema: cplOptionsSchema,
   options: cplOptions,
-  phases: (options) => [
-    {
-      name: "stage 1",
-      epochs: options.stageOneEpochs,
-      epochsOption: "stageOneEpochs",
-      batch: { labelled: options.stageOneBatch, unlabelled: 0 },
-      batchOptions: ["stageOneBatch"],
-      file: stageOneFile,
-      begin: (context) => givenLabels(options, context),
-    },
-    {
-      name: "stage 2",
-      epochs: options.stageTwoEpochs,
-      epochsOption: "stageTwoEpochs",
-      batch: { labelled: options.labelledBatch, unlabelled: options.unlabelledBatch },
-      batchOptions: ["labelledBatch", "unlabelledBatch"],
-      options: stageTwoOptions,
-      surveys: true,
-      length: options.stageTwoEpoch,
-      file: modelFile,
-      begin: (context) => stageTwo(options, context),
-    },
-  ],
+  phases(options) {
+    // All pictures of a batch are compared with each other.
+    const contrasts = options.embeddingLoss !== "off";
+    return [
+      {
+        name: "stage 1",
+        epochs: options.stageOneEpochs,
+        epochsOption: "stageOneEpochs",
+        batch: { labelled: options.stageOneBatch, unlabelled: 0 },
+        batchOptions: ["stageOneBatch"],
+        file: stageOneFile,
+        wholeBatches: contrasts,
+        begin: (context) => withRankContrast(givenLabels(options, context), options, context),
+      },
+      {
+        name: "stage 2",
+        epochs: options.stageTwoEpochs,
+        epochsOption: "stageTwoEpochs",
+        batch: { labelled: options.labelledBatch, unlabelled: options.unlabelledBatch },
+        batchOptions: ["labelledBatch", "unlabelledBatch"],
+        options: stageTwoOptions,
+        surveys: true,
+        length: options.stageTwoEpoch,
+        file: modelFile,
+        wholeBatches: contrasts,
+        begin: (context) => withRankContrast(stageTwo(options, context), options, context),
+      },
+    ];
+  },
   expectData({ unlabelled }, { stageTwoEpochs }) {
     if (stageTwoEpochs === 0 || unlabelled.length > 0) return;
     throw new TrainingError(

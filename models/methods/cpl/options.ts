@@ -14,6 +14,13 @@ export const cplOptionsSchema = z.strictObject({
     .enum(["batch", "parts"])
     .default("batch")
     .describe("Eq. 9 divided by the batch size, or the sum of the two parts' means"),
+  embeddingLoss: z
+    .enum(["off", "rank-contrast"])
+    .default("off")
+    .describe(
+      "what the embedding of labelled pictures learns beside the loss, which is not in the paper: rank-contrast has those with nearer scores nearer (Zha et al. 2023)",
+    ),
+  embeddingWeight: positive.default(0.1).describe("with `embeddingLoss`: what it is multiplied with in the loss"),
   stageOneEpochs: wholeFromZero.default(5).describe("passes over the labelled pictures; 0 skips stage 1"),
   stageTwoEpochs: wholeFromZero.default(5).describe("epochs with pseudo-labels; 0 skips stage 2"),
   stageOneBatch: batch.min(2).default(64).describe("labelled pictures in a batch of stage 1"),
