@@ -6,7 +6,9 @@ import { bootstrapInterval, evaluate, plcc, srcc } from "../models/metrics/index
 import { openScorer } from "../models/scoring/scorer.ts";
 import { classResult } from "../models/training/class-results.ts";
 import { labelMos } from "../models/training/classes.ts";
-import { sameSplit } from "../models/training/run-id.ts";
+import type { Trusted } from "../models/trust/companion.ts";
+import { coverageOf } from "../models/trust/coverage.ts";
+import { percent } from "../models/trust/interval.ts";
 import { addClassicOptions, type ChosenClassic, type ClassicFlags, classicOf } from "./classic-options.ts";
 import {
   addDataOptions,
@@ -22,10 +24,11 @@ import { checkNumbersOption, deviceSource, memoryOption } from "./device.ts";
 import { evaluateClassic } from "./evaluate-classic.ts";
 import { modelOption, modelWords } from "./model-option.ts";
 import { outputFile } from "./output.ts";
-import { scoreColumns, scoreIn } from "./score-output.ts";
-import { partNames } from "./split-part.ts";
+import { scoreColumns, scoreIn, trustCells, trustColumns } from "./score-output.ts";
+import { expectOwnSplit, partNames } from "./split-part.ts";
 import { progress } from "./terminal.ts";
 import { printClasses, resultTable } from "./train.ts";
+import { printCoverage } from "./trust-figures.ts";
 
 interface EvaluateFlags extends DataOptions, DecodingOptions, ClassicFlags {
   readonly model: string;
@@ -87,11 +90,11 @@ async function run(flags: EvaluateFlags, classic: ChosenClassic | undefined): Pr
     onNote: (note) => console.error(`note: ${note}`),
     ...(flags.tiles !== undefined && { tiles: flags.tiles }),
   });
-  if (flags.split) expectOwnSplit(flags, scorer.card.run, chosen!.run);
+  if (chosen) expectOwnSplit(flags, scorer.card.run, chosen.run);
   const bar = progress("scoring", rows.length);
   const mos = new Map(rows.map((row) => [row.path, row]));
   const { card } = scorer;
-  const scored: ({ name: string; mos: number } & Score)[] = [];
+  const scored: ({ name: string; mos: number } & Score & Trusted)[] = [];
   /** MOS of the classes, which a model may have learnt of more than the MOS. */
   const classMos: number[] = [];
   for await (const result of scorer.scoreMany(mos.keys())) {
@@ -116,16 +119,24 @@ async function run(flags: EvaluateFlags, classic: ChosenClassic | undefined): Pr
       labelled: rated.flatMap((row) => (chosen?.parts.get(row.name) === "labelled" ? labelMos(row, card) : [])),
     },
   );
+  const coverage = coverageOf(scored, card.range);
   const intervals = {
     srcc: bootstrapInterval(predicted, truth, srcc),
     plcc: bootstrapInterval(predicted, truth, plcc),
   };
-  const columns = ["name", "mos", ...scoreColumns(scorer.card.options)];
-  if (predictions) predictions.replace(stringify(scored, { header: true, columns }));
+  const columns = ["name", "mos", ...scoreColumns(card.options), ...trustColumns(scorer.companions.trust)];
+  if (predictions) {
+    const rows = scored.map((row) => ({ ...row, ...trustCells(row) }));
+    predictions.replace(stringify(rows, { header: true, columns }));
+  }
   if (flags.json)
     console.log(
       JSON.stringify(
-        { model: modelWords(flags.model), range: scorer.card.range, ...result, intervals, ...(classes && { classes }) },
+        {
+          ...{ model: modelWords(flags.model), range: card.range, ...result, intervals },
+          ...(coverage && { coverage }),
+          ...(classes && { classes }),
+        },
         null,
         2,
       ),
@@ -137,6 +148,7 @@ async function run(flags: EvaluateFlags, classic: ChosenClassic | undefined): Pr
       const [low, high] = [interval.low, interval.high].map((end) => end.toFixed(3));
       console.log(`${name.toUpperCase()}: 95 % interval ${low} to ${high} (bootstrap over the pictures, 2,000 draws)`);
     }
+    if (coverage) printCoverage(coverage, percent(scored[0]!.interval!.level));
     if (classes) printClasses([classes]);
     // Observed ends are no scale that could differ.
     if (dataset.rangeSource === "nominal" && dataset.range!.join() !== scorer.card.range.join()) {
@@ -144,22 +156,5 @@ async function run(flags: EvaluateFlags, classic: ChosenClassic | undefined): Pr
         `note: the model scores on [${scorer.card.range}], the data set is on [${dataset.range}]: RMSE, MAE and slope${classes ? ", and classes," : ""} compare different scales`,
       );
     }
-  }
-}
-
-/** @throws Error when the split is that of a model trained on other parts: its test pictures may have been trained on */
-function expectOwnSplit(
-  { model, split, anySplit }: EvaluateFlags,
-  trained: string | undefined,
-  given: string | undefined,
-) {
-  if (trained === undefined || given === undefined) {
-    const what = trained === undefined ? model : split;
-    console.error(`note: ${what} does not say which run it belongs to, so the split may not be that of the model`);
-  } else if (!sameSplit(trained, given)) {
-    const what = `${split} belongs to the run ${given}, ${model} to the run ${trained} with other parts: pictures tested on may have been trained on`;
-    if (!anySplit)
-      throw new Error(`${what}; give the split.csv beside the model, or --any-split to go on all the same`);
-    console.error(`note: ${what}`);
   }
 }

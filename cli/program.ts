@@ -33,6 +33,10 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: "compare a model's scores with the MOS of a data set",
     load: () => import("./evaluate.ts"),
   },
+  trust: {
+    summary: "give a model intervals for its scores, and a measure of how typical a picture is",
+    load: () => import("./trust.ts"),
+  },
   report: {
     summary: "write the page of a training run or an experiment again, from its record",
     load: () => import("./report.ts"),

@@ -5,16 +5,18 @@ import { PictureError } from "../models/data/index.ts";
 import type { Score } from "../models/labels/score.ts";
 import type { ModelOptions } from "../models/networks/options.ts";
 import type { PictureScore } from "../models/scoring/scorer.ts";
+import type { Trust, Trusted } from "../models/trust/companion.ts";
+import { percent } from "../models/trust/interval.ts";
 import { inFlags } from "./option-words.ts";
 import { type Output, standardOutput } from "./output.ts";
 import { runningOptions } from "./running.ts";
 import { table } from "./terminal.ts";
 
-/** A score with what most likely lowers it, where that was asked for. */
-export type ReasonedScore = Score & Pick<PictureScore, "reasons">;
+/** A score with how far it can be trusted and what most likely lowers it, where the model or a head says so. */
+export type TrustedScore = Score & Trusted & Pick<PictureScore, "reasons">;
 
 /** A picture with its score, or why it has none. */
-export type ScoreRow = { readonly path: string } & (ReasonedScore | { readonly error: string });
+export type ScoreRow = { readonly path: string } & (TrustedScore | { readonly error: string });
 
 /** Names of the numbers of a score: those of every model, which has them or not, and those of one that tells classes. */
 export function scoreColumns(options?: Pick<ModelOptions, "head">): (keyof Score)[] {
@@ -24,11 +26,31 @@ export function scoreColumns(options?: Pick<ModelOptions, "head">): (keyof Score
   return ["score", "standardDeviation", "confidence", ...(options.head === "classes" ? classes : [])];
 }
 
+/** Columns of how far scores can be trusted, as CSV has them. */
+export function trustColumns(trust: Trust | undefined): string[] {
+  const { interval, typicality } = trust?.facts ?? {};
+  return [
+    ...(interval ? ["intervalLow", "intervalHigh"] : []),
+    ...(typicality ? ["typicality", "typicalityShare"] : []),
+  ];
+}
+
+/** Their values. */
+export function trustCells({ interval, typicality }: Trusted): Record<string, unknown> {
+  return {
+    ...(interval && { intervalLow: interval.low, intervalHigh: interval.high }),
+    ...(typicality && { typicality: typicality.word, typicalityShare: typicality.share }),
+  };
+}
+
 /** The numbers of a score, in the order of their columns. */
-export function scoreIn(found: Score): Score {
+export function scoreIn(found: Score & Trusted): Score & Trusted {
   const { score, standardDeviation, confidence, ensembleDeviation, class: best, classProbability } = found;
+  const { interval, typicality } = found;
   return {
     score,
+    ...(interval && { interval }),
+    ...(typicality && { typicality }),
     ...(standardDeviation !== undefined && { standardDeviation }),
     ...(confidence !== undefined && { confidence }),
     ...(ensembleDeviation !== undefined && { ensembleDeviation }),
@@ -46,6 +68,8 @@ export interface ScoreScale {
   readonly options?: Pick<ModelOptions, "head">;
   /** Whether rows have reasons. */
   readonly tellsReasons?: boolean;
+  /** What the model says of how far they can be trusted. */
+  readonly trust?: Trust | undefined;
 }
 
 export type ScoreForm = "table" | "json" | "csv";
@@ -140,14 +164,16 @@ export class ScoreOutput {
   }
 
   #csv(rows: readonly ScoreRow[], header: boolean): string {
-    const { range, options, tellsReasons } = this.#scale!;
+    const { range, options, trust, tellsReasons } = this.#scale!;
     const [low, high] = range.map(endWords);
     const [score, ...others] = scoreColumns(options);
-    const columns = ["path", score!, "low", "high", ...others, ...(tellsReasons ? ["reasons"] : []), "error"];
-    const reasonsIn = (row: Pick<ReasonedScore, "reasons"> | { readonly error: string }) =>
-      ("reasons" in row ? (row.reasons ?? []) : []).map(({ reason }) => reason).join(";");
+    const reasons = tellsReasons ? ["reasons"] : [];
+    const columns = ["path", score!, "low", "high", ...trustColumns(trust), ...others, ...reasons, "error"];
     return stringify(
-      rows.map(({ path, ...row }) => ({ low, high, path: asText(path), ...row, reasons: reasonsIn(row) })),
+      rows.map(({ path, ...row }) => {
+        const cells = "error" in row ? {} : { ...trustCells(row), reasons: reasonNames(row) };
+        return { low, high, path: asText(path), ...row, ...cells };
+      }),
       { header, columns },
     );
   }
@@ -166,24 +192,53 @@ const tableColumns: Readonly<Record<keyof Score, readonly [heading: string, digi
 /** An end of a scale, which may have none. */
 const endWords = (end: number) => (Number.isFinite(end) ? String(end) : "");
 
-function scoreTable(
-  rows: readonly ScoreRow[],
-  { range, options, lowerIsBetter, tellsReasons = false }: ScoreScale,
-): string {
-  const columns = scoreColumns(options);
+function scoreTable(rows: readonly ScoreRow[], scale: ScoreScale): string {
+  const { range, options, lowerIsBetter, trust, tellsReasons = false } = scale;
+  const { interval, typicality } = trust?.facts ?? {};
+  // The interval says what people can use; what the predicted distribution says stands in JSON and CSV.
+  const columns = scoreColumns(options).filter((name) => !interval || !ofDistribution.includes(name));
   const [low, high] = range.map(endWords);
   const ends = `${high ? `${low}-${high}` : `from ${low}`}${lowerIsBetter ? ", lower is better" : ""}`;
   const withErrors = rows.some((row) => "error" in row);
   const headings = columns.map((name) => (name === "score" ? `score (${ends})` : tableColumns[name][0]));
   const cells = rows.map((row) => {
-    const score: Partial<ReasonedScore> = "error" in row ? {} : row;
-    const numbers = columns.map((name) => score[name]?.toFixed(tableColumns[name][1]) ?? "");
-    const reasons = tellsReasons ? [reasonWords(score.reasons)] : [];
-    const error = withErrors ? ["error" in row ? printable(row.error) : ""] : [];
-    return [printable(row.path), ...numbers, ...reasons, ...error];
+    const score: Partial<TrustedScore> = "error" in row ? {} : row;
+    const [first, ...others] = columns.map((name) => score[name]?.toFixed(tableColumns[name][1]) ?? "");
+    return [
+      printable(row.path),
+      interval && !("error" in row) ? scoreWords(row, range) : first!,
+      ...others,
+      ...(typicality ? [typicalityWords(score)] : []),
+      ...(tellsReasons ? [reasonWords(score.reasons)] : []),
+      ...(withErrors ? ["error" in row ? printable(row.error) : ""] : []),
+    ];
   });
-  const heads = [...headings, ...(tellsReasons ? ["lowered by"] : []), ...(withErrors ? ["error"] : [])];
+  const heads = [
+    `${headings[0]}${interval ? `, ${percent(interval.level)} interval` : ""}`,
+    ...headings.slice(1),
+    ...(typicality ? ["kind"] : []),
+    ...(tellsReasons ? ["lowered by"] : []),
+    ...(withErrors ? ["error"] : []),
+  ];
   return `${table(["picture", ...heads], cells)}\n`;
+}
+
+const ofDistribution: readonly (keyof Score)[] = ["standardDeviation", "confidence"];
+
+/** A score with its interval in as many digits as it deserves: 58 (45 to 70). */
+export function scoreWords({ score, interval }: Score & Trusted, [low, high]: readonly [number, number]): string {
+  const digits = Math.min(6, Math.max(0, 2 - Math.round(Math.log10(high - low))));
+  const [from, to] = [interval?.low, interval?.high].map((end) => end?.toFixed(digits));
+  return `${score.toFixed(digits)}${interval ? ` (${from} to ${to})` : ""}`;
+}
+
+/** What is worth saying of how typical a picture is. */
+function typicalityWords({ typicality }: Trusted): string {
+  return typicality && typicality.word !== "typical" ? typicality.word : "";
+}
+
+function reasonNames({ reasons = [] }: Pick<PictureScore, "reasons">): string {
+  return reasons.map(({ reason }) => reason).join(";");
 }
 
 /** Reasons as a table has them, with their probabilities. */
@@ -194,7 +249,7 @@ function reasonWords(reasons: PictureScore["reasons"] = []): string {
 }
 
 /** A result of the scorer as a row; the error leaves out the path, which the row has. */
-export function rowOf(path: string, result: ReasonedScore | { readonly error: Error }): ScoreRow {
+export function rowOf(path: string, result: TrustedScore | { readonly error: Error }): ScoreRow {
   if ("error" in result) return { path, error: errorWords(result.error) };
   return { path, ...scoreIn(result), ...(result.reasons && { reasons: result.reasons }) };
 }

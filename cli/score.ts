@@ -132,7 +132,7 @@ async function opened(flags: ScoreFlags, classic: ChosenClassic | undefined) {
     reasons: flags.reasons,
   });
   return {
-    scale: { ...scorer.card, tellsReasons: scorer.tellsReasons },
+    scale: { ...scorer.card, trust: scorer.companions.trust, tellsReasons: scorer.tellsReasons },
     scoreMany: (sources: Iterable<PictureSource>, onResult: (result: ScoredPicture) => void) =>
       scorer.scoreMany(sources, { onResult }),
     [Symbol.asyncDispose]: () => scorer.close(),

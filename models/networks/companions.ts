@@ -1,6 +1,13 @@
 import type { z } from "zod";
+import { digestKey, withDigest } from "../../engine/weights/digest.ts";
 import { checked, FileError, jsonOf } from "../../engine/weights/files.ts";
-import { SafetensorsError, type SafetensorsFile, type TensorToStore } from "../../engine/weights/safetensors.ts";
+import {
+  openSafetensors,
+  SafetensorsError,
+  type SafetensorsFile,
+  type TensorToStore,
+  writeSafetensors,
+} from "../../engine/weights/safetensors.ts";
 import { faultOf, toFloat32 } from "../../engine/weights/stored.ts";
 import { type TrustFacts, trustKind } from "../trust/companion.ts";
 import type { Companion, CompanionKind, NetworkSizes } from "./companion.ts";
@@ -99,4 +106,24 @@ async function numbersOf(file: SafetensorsFile, name: string, shape: readonly nu
   const fault = faultOf(stored);
   if (fault) throw new SafetensorsError(`${file.path}: ${fault}: the file is damaged`);
   return toFloat32(stored);
+}
+
+/**
+ * Writes a model's file again with other companions; its card and its tensors stay as they are, bit for bit.
+ * @param from a file that was opened as a model
+ * @throws SafetensorsError when it cannot be read or written
+ */
+export async function writeCompanions(from: string, to: string, companions: Companions): Promise<void> {
+  await using file = await openSafetensors(from);
+  const isOfCompanion = (name: string) => entries.some(([own]) => name === own || name.startsWith(`${own}.`));
+  const tensors: TensorToStore[] = [];
+  for (const name of file.tensors.keys()) {
+    if (isOfCompanion(name)) continue;
+    const { dtype, shape, bytes } = await file.read(name);
+    tensors.push({ name, dtype, shape, data: bytes });
+  }
+  const texts = [...file.metadata].filter(([key]) => key !== digestKey && !isOfCompanion(key));
+  const beside = storedCompanions(companions);
+  const all = [...tensors, ...beside.tensors];
+  await writeSafetensors(to, all, withDigest(all, { ...Object.fromEntries(texts), ...beside.texts }));
 }

@@ -5,6 +5,7 @@ import { decode, type MosRange, type Picture, PictureError, prefetch } from "../
 import { DecoderBusyError } from "../data/pictures/decoding/pool.ts";
 import { Limit, whenAborted } from "../data/prefetch.ts";
 import type { Score } from "../labels/score.ts";
+import type { Companions } from "../networks/companions.ts";
 import { checked, headOf, meanOf } from "../networks/heads.ts";
 import type { ModelCard } from "../networks/model.ts";
 import { shownSide } from "../networks/options.ts";
@@ -12,6 +13,7 @@ import type { ReasonHead, ReasonTold } from "../reasons/head.ts";
 import { openReasons } from "../reasons/head-file.ts";
 import { isGood, reasonsOf } from "../reasons/reasons-of.ts";
 import { shownForStatistics } from "../reasons/statistics/index.ts";
+import { type Trusted, trusted } from "../trust/companion.ts";
 import { evaluationViews, type Showing, type View } from "../views/crops.ts";
 import { lenderOf } from "./device.ts";
 import { explanationOf, type QualityMap, tilesOf } from "./explain.ts";
@@ -26,7 +28,7 @@ import { Supply } from "./supply.ts";
 export type { ScorerOptions };
 
 /** The score of one picture, higher is better, with what it was made from. */
-export interface PictureScore extends Score {
+export interface PictureScore extends Score, Trusted {
   /** Ends of the scale of `score`, the lowest quality first. */
   readonly range: MosRange;
   /**
@@ -165,6 +167,11 @@ export class Scorer {
     return this.#supply.network.card;
   }
 
+  /** What the weights file has beside the model. */
+  get companions(): Companions {
+    return this.#supply.network.companions;
+  }
+
   /** Name of the model in results. */
   get name(): string {
     return this.#settings.name;
@@ -222,6 +229,7 @@ export class Scorer {
     const start = performance.now();
     const { range } = this.card;
     const head = headOf(this.card.options);
+    const { trust } = this.companions;
     const { kept, answered } = await this.#see(picture, scored(this.#reasons !== undefined), options);
     const answer = meanOf(answered.map((one) => one.answer));
     const feature = featureOf(answered);
@@ -234,6 +242,7 @@ export class Scorer {
     }
     return {
       ...score,
+      ...(trust && trusted(trust, { score: score.score, feature }, range)),
       range,
       ...(head.shareBelow && { histogram: [...answer] }),
       ...(this.#settings.features && feature && { feature: [...feature] }),

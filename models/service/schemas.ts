@@ -1,6 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { headNames } from "../networks/heads.ts";
 import { reasons } from "../reasons/degradations.ts";
+import { typicalityWords } from "../trust/typicality.ts";
 import { problemSchema } from "./problem.ts";
 
 const rangeSchema = z.tuple([z.number(), z.number()]).openapi({
@@ -26,6 +27,23 @@ export const scoreSchema = z
       description: "The most probable class, 0 for the lowest quality, where the model tells classes",
     }),
     classProbability: z.number().min(0).max(1).optional(),
+    interval: z
+      .object({ low: z.number(), high: z.number(), level: z.number().gt(0).lt(1) })
+      .optional()
+      .openapi({
+        description:
+          "Where people's mean opinion lies with probability `level`, on the same scale, where the model was calibrated",
+      }),
+    typicality: z
+      .object({
+        share: z.number().min(0).max(1).openapi({ description: "Of known photographs that are less typical" }),
+        word: z.enum(typicalityWords),
+      })
+      .optional()
+      .openapi({
+        description:
+          "How much the picture is like the photographs that the model knows, where it says so; a score of what is unlike them means little",
+      }),
     histogram: z.array(z.number()).optional().openapi({
       description:
         "Predicted probability of each member of the score set, evenly spread over the range, or of each class, which cut the range into equal widths; absent where the model gives a score alone",

@@ -193,7 +193,7 @@ export class Work {
       using time = deadline(wanted, limits.scoreSeconds);
       const { client } = account;
       const asked = { signal: time.signal, name, ...(client !== undefined && { client }) };
-      const { range, histogram, reasons, ...rest } = await scorer.score(bytes, asked);
+      const { range, histogram, reasons, feature: _, ...rest } = await scorer.score(bytes, asked);
       metrics.picture("scored");
       const lists = { ...(histogram && { histogram: [...histogram] }), ...(reasons && { reasons: [...reasons] }) };
       return { line: { index, name, ...rest, range: mutable(range), ...lists } };

@@ -1,7 +1,7 @@
 // Two pictures side by side, zoomed and moved together.
 import { distribution } from "./charts.js";
 import { byId, element, setText } from "./dom.js";
-import { scoreText, state, sureness } from "./state.js";
+import { scoreText, scoreWords, state, sureness } from "./state.js";
 import { newView, viewer } from "./viewer.js";
 
 /** @typedef {import("./state.js").Picture} Picture */
@@ -30,7 +30,7 @@ function sideOf(picture, view) {
   const words = score
     ? [...sureness(score), `${score.width} × ${score.height}`].join(" · ")
     : (problem?.detail ?? "Not scored yet.");
-  const figure = element("strong", { class: "score" }, score ? scoreText(score.score) : "No score");
+  const figure = element("strong", { class: "score" }, score ? scoreWords(score) : "No score");
   const line = element("p", { class: "line" }, figure, element("span", { class: "aside" }, words));
   const rest = score ? distribution(score) : [];
   return element(

@@ -4,7 +4,7 @@ import { distribution } from "./charts.js";
 import { byId, element, setText } from "./dom.js";
 import { focusOn } from "./grid.js";
 import { boundsOf, drawHeat, scoreAt } from "./heat.js";
-import { choose, onChange, percent, scoreText, shown, state } from "./state.js";
+import { choose, intervalText, onChange, percent, scoreText, scoreWords, shown, state } from "./state.js";
 import { newView, viewer } from "./viewer.js";
 
 /** @typedef {import("./state.js").Picture} Picture */
@@ -94,18 +94,17 @@ function fillFacts({ file, score, problem, stage }) {
     element("dd", {}, value),
   ];
   const [low, high] = score.range;
-  const { standardDeviation: spread, confidence, class: best } = score;
+  const { standardDeviation: spread, confidence, class: best, interval, typicality } = score;
   facts.replaceChildren(
-    element(
-      "p",
-      { class: "big" },
-      scoreText(score.score),
-      element("small", {}, ` of ${low} to ${high}, higher is better`),
-    ),
+    element("p", { class: "big" }, scoreWords(score), element("small", {}, ` of ${low} to ${high}, higher is better`)),
     ...distribution(score),
     element(
       "dl",
       {},
+      ...(interval
+        ? row(`${percent(interval.level)} interval`, `${intervalText(interval)}: where people's opinion lies`)
+        : []),
+      ...(typicality ? row("Kind", kindText(typicality)) : []),
       ...(spread === undefined ? [] : row("Spread", `± ${scoreText(spread)} (standard deviation)`)),
       ...(confidence === undefined ? [] : row("Confidence", percent(confidence))),
       ...(best === undefined ? [] : row("Class", `${best}, with probability ${percent(score.classProbability ?? 0)}`)),
@@ -122,6 +121,12 @@ function reasonsText(reasons) {
   const one = (/** @type {{ reason: string, probability: number }} */ { reason, probability }) =>
     `${reason.replace("-", " ")} (probability ${percent(probability)})`;
   return `${reasons.map(one).join(", ")}, as far as the pixels tell`;
+}
+
+/** @param {{ share: number, word: string }} typicality */
+function kindText({ share, word }) {
+  const than = `more typical than ${percent(share)} of known photographs`;
+  return word === "unlike" ? `unlike known photographs (${than}): the score means little` : `${word}, ${than}`;
 }
 
 /** @param {number} bytes */

@@ -17,13 +17,21 @@ export function csvText() {
     ...(all.some(({ score }) => score?.class !== undefined) ? classes : []),
     ...["width", "height", "model"],
   ]);
+  const trust = all.some(({ score }) => score?.interval || score?.typicality)
+    ? ["intervalLow", "intervalHigh", "typicality", "typicalityShare"]
+    : [];
+  /** @param {import("./state.js").Score | undefined} score */
+  const trustOf = (score) => {
+    const { interval, typicality } = score ?? {};
+    return trust.length > 0 ? [interval?.low, interval?.high, typicality?.word, typicality?.share] : [];
+  };
   const withReasons = all.some(({ score }) => score?.reasons);
   const reasonsOf = (/** @type {import("./state.js").Score | undefined} */ score) =>
     withReasons ? [(score?.reasons ?? []).map(({ reason }) => reason).join(";")] : [];
-  const heads = ["name", ...ofScore, ...(withReasons ? ["reasons"] : []), "error"];
+  const heads = ["name", ...ofScore, ...trust, ...(withReasons ? ["reasons"] : []), "error"];
   const rows = all.map(({ name, score, problem }) => [
     ...[name, ...ofScore.map((key) => score?.[key])],
-    ...[...reasonsOf(score), problem?.detail],
+    ...[...trustOf(score), ...reasonsOf(score), problem?.detail],
   ]);
   return [heads, ...rows].map((row) => `${row.map(field).join(",")}\r\n`).join("");
 }

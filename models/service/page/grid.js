@@ -1,6 +1,16 @@
 // The pictures as cards in their order; one tab stop, arrows from card to card.
 import { byId, element, setText } from "./dom.js";
-import { choose, percent, reasonWords, scoreText, shown, state, sureness } from "./state.js";
+import {
+  choose,
+  percent,
+  reasonWords,
+  scoreText,
+  scoreWords,
+  shown,
+  state,
+  sureness,
+  typicalityWords,
+} from "./state.js";
 import { showThumbnail } from "./thumbnails.js";
 
 /** @typedef {import("./state.js").Picture} Picture */
@@ -125,7 +135,7 @@ function fillCard(card, picture) {
   card.shows = shows;
   root.dataset["stage"] = stage;
   root.setAttribute("aria-label", spoken(picture));
-  setText(figure, score ? scoreText(score.score) : stage === "failed" ? "No score" : "");
+  setText(figure, score ? scoreWords(score) : stage === "failed" ? "No score" : "");
   setText(aside, asideOf(picture));
   aside.setAttribute("title", problem?.advice ?? "");
   setText(reasons, score ? reasonWords(score) : "");
@@ -144,7 +154,8 @@ function spoken({ name, stage, score, problem }) {
     return `${name}: ${problem ? `no score. ${problem.detail}` : stage === "sent" ? "being scored" : "waiting"}`;
   const { standardDeviation: spread, confidence, class: best } = score;
   const words = [
-    `score ${scoreText(score.score)}`,
+    `score ${scoreWords(score)}`,
+    ...typicalityWords(score),
     ...(spread === undefined ? [] : [`spread ${scoreText(spread)}`]),
     ...(confidence === undefined ? [] : [`confidence ${percent(confidence)}`]),
     ...(best === undefined ? [] : [`class ${best}`]),
@@ -153,14 +164,14 @@ function spoken({ name, stage, score, problem }) {
   return `${name}: ${words.join(", ")}`;
 }
 
-/** The score on its range, with a standard deviation to both sides. @param {Element} strip @param {import("./state.js").Score} score */
-export function drawStrip(strip, { score, standardDeviation = 0, range: [low, high] }) {
+/** The score on its range, with its interval, or a standard deviation to both sides. @param {Element} strip @param {import("./state.js").Score} score */
+export function drawStrip(strip, { score, standardDeviation = 0, interval, range: [low, high] }) {
   const place = (/** @type {number} */ value) =>
     (100 * Math.min(1, Math.max(0, (value - low) / (high - low)))).toFixed(2);
   const [band, mark] = /** @type {HTMLElement[]} */ ([...strip.children]);
   if (!band || !mark) return;
-  const from = place(score - standardDeviation);
+  const from = place(interval?.low ?? score - standardDeviation);
   band.style.left = `${from}%`;
-  band.style.width = `${Number(place(score + standardDeviation)) - Number(from)}%`;
+  band.style.width = `${Number(place(interval?.high ?? score + standardDeviation)) - Number(from)}%`;
   mark.style.left = `${place(score)}%`;
 }

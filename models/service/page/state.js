@@ -1,6 +1,6 @@
 // What the page knows: pictures, their scores, and what was chosen.
 
-/** @typedef {{ score: number, standardDeviation?: number, confidence?: number, class?: number, classProbability?: number, histogram?: number[], reasons?: { reason: string, probability: number }[], range: [number, number], width: number, height: number, model: string, milliseconds: number, index: number, name: string }} Score */
+/** @typedef {{ score: number, standardDeviation?: number, confidence?: number, class?: number, classProbability?: number, histogram?: number[], reasons?: { reason: string, probability: number }[], interval?: { low: number, high: number, level: number }, typicality?: { share: number, word: string }, range: [number, number], width: number, height: number, model: string, milliseconds: number, index: number, name: string }} Score */
 /** @typedef {{ status: number, code: string, title: string, detail: string, advice?: string }} Problem */
 /** @typedef {{ id: number, file: File, name: string, stage: "waiting" | "sent" | "scored" | "failed", score?: Score, problem?: Problem, url?: string }} Picture */
 /** @typedef {{ name: string, range: [number, number], backbone: string, crop: number, tiles: number, ready: boolean }} Model */
@@ -100,8 +100,38 @@ export function scoreText(value) {
   return value.toFixed(Math.min(6, Math.max(0, 3 - Math.ceil(Math.log10(high - low)))));
 }
 
+/** A score with where people's opinion lies, where the model says so: 58 (45 to 70). @param {Score} score */
+export function scoreWords({ score, interval }) {
+  return interval ? `${rounded(score)} (${intervalText(interval)})` : scoreText(score);
+}
+
+/** @param {{ low: number, high: number }} interval */
+export function intervalText({ low, high }) {
+  return `${rounded(low)} to ${rounded(high)}`;
+}
+
+/** In no more digits than an interval can tell. @param {number} value */
+function rounded(value) {
+  const [low, high] = state.model?.range ?? [0, 100];
+  return value.toFixed(Math.min(6, Math.max(0, 2 - Math.round(Math.log10(high - low)))));
+}
+
+/** What is to be said of a picture that is not like known photographs. @param {Score} score @returns {string[]} */
+export function typicalityWords({ typicality }) {
+  if (!typicality || typicality.word === "typical") return [];
+  return [typicality.word === "unusual" ? "unusual picture" : "unlike known photographs"];
+}
+
 /** How sure a score is, as far as the model says. @param {Score} score */
-export function sureness({ standardDeviation, confidence, class: best, classProbability }) {
+export function sureness({ standardDeviation, confidence, class: best, classProbability, interval, ...score }) {
+  const words = typicalityWords(/** @type {Score} */ (score));
+  // The interval stands beside the score.
+  if (interval && best === undefined) return words;
+  return [...surenessOf({ standardDeviation, confidence, class: best, classProbability }), ...words];
+}
+
+/** @param {Pick<Score, "standardDeviation" | "confidence" | "class" | "classProbability">} score */
+function surenessOf({ standardDeviation, confidence, class: best, classProbability }) {
   const spread = standardDeviation === undefined ? [] : [`± ${scoreText(standardDeviation)}`];
   if (best !== undefined) return [...spread, `class ${best}, ${percent(classProbability ?? 0)} sure`];
   return confidence === undefined ? spread : [...spread, `${percent(confidence)} sure`];

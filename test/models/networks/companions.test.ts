@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { withDigest } from "../../../engine/weights/digest.ts";
 import { openSafetensors, type TensorToStore, writeSafetensors } from "../../../engine/weights/safetensors.ts";
 import { toFloat32 } from "../../../engine/weights/stored.ts";
-import type { Companions } from "../../../models/networks/companions.ts";
+import { type Companions, writeCompanions } from "../../../models/networks/companions.ts";
 import { openModel, saveModel } from "../../../models/networks/model.ts";
 import { openScorer } from "../../../models/scoring/scorer.ts";
 import { sharedDevice } from "../../engine/device.ts";
@@ -31,10 +31,10 @@ function companions(): Companions {
   const data = (length: number) => Float32Array.from({ length }, (_, i) => 1 / 3 + i / 7);
   return {
     trust: {
-      facts: { typicality: { photographs: 9, directions: 2 } },
+      facts: { typicality: { photographs: 9, distances: [0.5, 1, 2] } },
       tensors: {
         mean: { shape: [featureLength], data: data(featureLength) },
-        directions: { shape: [2, featureLength], data: data(2 * featureLength) },
+        deviation: { shape: [featureLength], data: data(featureLength) },
       },
     },
   };
@@ -74,20 +74,45 @@ describe("companions of a network", () => {
     }
   });
 
+  test("can be written beside a model's tensors, which stay as they are to the bit", async () => {
+    const other: Companions = { trust: { ...companions().trust!, facts: { ...companions().trust!.facts } } };
+    await writeCompanions(at("half"), at("other"), other);
+    await writeCompanions(at("half"), at("none"), {});
+    const whole = async (name: string) => {
+      await using file = await openSafetensors(at(name));
+      const names = [...file.tensors.keys()].filter((key) => !key.startsWith("trust."));
+      const bytes = await Promise.all(names.map(async (key) => [key, Buffer.from((await file.read(key)).bytes)]));
+      return { bytes, card: file.metadata.get("options"), trust: file.metadata.has("trust") };
+    };
+    const before = await whole("half");
+    expect(await whole("other")).toEqual(before);
+    expect(await whole("none")).toEqual({ ...before, trust: false });
+    for (const name of ["other", "none"]) {
+      const { model, companions: found, notes } = await openModel(await sharedDevice(), at(name));
+      expect([found, notes]).toEqual([name === "other" ? other : {}, []]);
+      model.dispose();
+    }
+  });
+
   const noTensor = (all: TensorToStore[]) => all.filter(({ name }) => name !== "trust.mean");
   const data = (values: ArrayLike<number>) => (all: TensorToStore[]) =>
     all.map((one) =>
       one.name === "trust.mean" ? { ...one, shape: [values.length], data: Float32Array.from(values) } : one,
     );
   const facts = (typicality: object) => ({ trust: JSON.stringify({ typicality }) });
+  const interval = (at: number[]) => {
+    return { trust: JSON.stringify({ interval: { level: 0.9, pictures: 9, at, below: [1, 1, 1], above: [1, 1, 1] } }) };
+  };
   test.each([
     ["text", { trust: "{" }, undefined, "its trust"],
-    ["form", facts({ photographs: "many", directions: 2 }), undefined, "photographs"],
+    ["form", facts({ photographs: "many", distances: [1, 2] }), undefined, "photographs"],
     ["name", { trust: '{"typical":1}' }, undefined, "typical"],
     ["no-tensor", {}, noTensor, 'no tensor "trust.mean"'],
     ["length", {}, data([1, 2]), 'tensor "trust.mean" is [2], expected [64]'],
     ["nan", {}, (all: TensorToStore[]) => data(new Float32Array(featureLength).fill(Number.NaN))(all), "trust.mean"],
-    ["directions", facts({ photographs: 9, directions: 3 }), undefined, 'tensor "trust.directions" is [2, 64]'],
+    ["falling", facts({ photographs: 9, distances: [2, 1] }), undefined, "they rise"],
+    ["scale", interval([0, 50, 99]), undefined, "scores from 0 to 99, the model's go from 0 to 100"],
+    ["lengths", interval([0, 50, 100, 101]), undefined, "`below` and `above` have a number for each"],
   ] as const)("that cannot be are refused by name of the file: %s", async (name, texts, change, message) => {
     const error = await failure(openModel(await sharedDevice(), await altered(name, texts, change)));
     const { name: kind, message: found } = error as Error;

@@ -5,8 +5,10 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import sharp from "sharp";
 import { type Listening, listen } from "../../../cli/listen.ts";
+import { writeCompanions } from "../../../models/networks/companions.ts";
 import { QualityNetwork, saveModel } from "../../../models/networks/model.ts";
 import { modelOptions } from "../../../models/networks/options.ts";
+import { openScorer } from "../../../models/scoring/scorer.ts";
 import {
   type Arrival,
   answerSchema,
@@ -14,9 +16,11 @@ import {
   type Service,
   type ServiceOptions,
 } from "../../../models/service/index.ts";
+import { fitTypicality } from "../../../models/trust/typicality.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { chromiumPath } from "../report/chromium.ts";
-import { smallModel } from "../scoring/fixtures.ts";
+import { noisePictures, smallModel } from "../scoring/fixtures.ts";
+import { unphotographed } from "../trust/unphotographed.ts";
 import { cards, done, drop, names, openVisits, type Visits } from "./page-visits.ts";
 import { realPictures } from "./real-pictures.ts";
 import { drawnPictures } from "./scenes.ts";
@@ -124,6 +128,41 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     await cards(page, counts[fullest]!);
     await page.click("#show-all");
     await cards(page, 20);
+  });
+
+  test("a model with intervals: the page shows them instead of a confidence, and what is unlike photographs", async () => {
+    const device = await sharedDevice();
+    const features: Float32Array[] = [];
+    {
+      await using scorer = await openScorer({ model, device, features: true });
+      for (const picture of await noisePictures(60))
+        features.push(Float32Array.from((await scorer.score(picture)).feature!));
+    }
+    const { facts, tensors } = fitTypicality(features);
+    const interval = { level: 0.9, pictures: 20, at: [0, 100], below: [13, 13], above: [12, 12] };
+    const path = join(folder, "trusted.safetensors");
+    await writeCompanions(model, path, { trust: { facts: { interval, typicality: facts }, tensors } });
+    await using other = await openService({ models: [{ model: path, device }] });
+    const there = await listen(other, { host: "127.0.0.1", port: 0 });
+    const shown = await visits.visit(there.url);
+    const photograph = (await noisePictures(31))[30];
+    const chart = await unphotographed("chart", 0);
+    await drop(shown, [
+      { name: "noise.png", bytes: photograph! },
+      { name: "chart.png", bytes: chart },
+    ]);
+    await done(shown, 2);
+    const words = async (name: string) => {
+      const card = shown.locator(".card", { hasText: name });
+      return [await card.locator(".score").textContent(), await card.locator(".aside").textContent()];
+    };
+    const [score, aside] = await words("noise.png");
+    expect(score).toMatch(/^\d+ \(\d+ to \d+\)$/);
+    expect(aside).toBe("");
+    expect((await words("chart.png"))[1]).toBe("unlike known photographs");
+    if (screenshots) await shown.screenshot({ path: join(screenshots, "trusted.png") });
+    await shown.close();
+    await there.stop();
   });
 
   test.each(["score", "classes"] as const)("a model with the head %s: the page shows what it gives", async (head) => {
