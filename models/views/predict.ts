@@ -127,10 +127,12 @@ export async function featuresAndAnswers<Row extends { readonly path: string }>(
   rows: readonly Row[],
   inputs: Inputs,
   onProgress: (done: number) => void = () => {},
+  what: "embedding" | "feature" = "embedding",
 ): Promise<{ features: Tensor; answers: Float32Array<ArrayBuffer>; rows: Row[] }> {
-  const { device, embeddingLength: d, answerLength: m } = model;
+  const { device, answerLength: m } = model;
+  const d = what === "feature" ? model.featureLength : model.embeddingLength;
   const answers = answersOf(model);
-  const of = (outputs: Outputs) => concat([outputs.embedding, answers(outputs)], 1);
+  const of = (outputs: Outputs) => concat([outputs[what], answers(outputs)], 1);
   const { numbers: both, rows: kept } = await collected(model, rows, inputs, { length: d + m, of }, onProgress);
   const columns = (first: number, end: number) =>
     device.owned("graph", () => withoutGradients(() => slice(both, [0, first], [kept.length, end])));

@@ -1,14 +1,14 @@
-import { subtract } from "../../../engine/ops/arithmetic.ts";
+import { add, divide, subtract } from "../../../engine/ops/arithmetic.ts";
 import { cumulativeSum } from "../../../engine/ops/gather.ts";
 import { concat } from "../../../engine/ops/join.ts";
 import { mean } from "../../../engine/ops/reduce.ts";
-import { scale, square } from "../../../engine/ops/unary.ts";
+import { scale, sqrt, square } from "../../../engine/ops/unary.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import type { CplOptions } from "./options.ts";
 
 /** What the network makes of pictures. */
 export interface Seen {
-  /** [N, d], the feature of the graph. */
+  /** [N, d], the feature of the graph: with `graphSpace` `pooled` that of the backbone, else the embedding. */
   readonly features: Tensor;
   /** [N, m], row-major: predicted distributions over the score set. */
   readonly answers: Float32Array<ArrayBuffer>;
@@ -26,6 +26,7 @@ export async function graphPoints(
 ): Promise<Tensor> {
   if (graphSpace === "embedding") return features.alias();
   const { device } = features;
+  if (graphSpace === "pooled") return device.owned("graph", () => device.scope(() => standardised(features)));
   const cumulative = () => cumulativeSum(Tensor.from(device, answers, [answers.length / levels, levels]));
   const owned = (make: () => Tensor) => device.owned("graph", () => device.scope(make));
   if (graphSpace === "cdf") return owned(cumulative);
@@ -38,6 +39,12 @@ export async function graphPoints(
   const joined = owned(() => concat(parts, 1));
   for (const part of parts) part.dispose();
   return joined;
+}
+
+/** Columns of x [N, d] at mean 0 and variance 1; those that do not vary at 0. */
+function standardised(x: Tensor): Tensor {
+  const centred = subtract(x, mean(x, 0));
+  return divide(centred, sqrt(add(mean(square(centred), 0), Tensor.constant(x.device, [1e-12], [1]))));
 }
 
 /** (1/d) Σ_c Var(x_c) of x [N, d]. */

@@ -10,6 +10,7 @@ import {
   type TrainingResult,
 } from "../../training/training.ts";
 import { givenLabels } from "../parts/batch-labels.ts";
+import { expectRegression } from "../parts/kernel-regression.ts";
 import { type CplOptions, type CplOptionsInput, cplOptions, cplOptionsSchema } from "./options.ts";
 import { withRankContrast } from "./rank-contrast.ts";
 import { stageTwo, stageTwoOptions } from "./stage-two.ts";
@@ -54,7 +55,8 @@ export const cpl: Method<CplOptions, CplOptionsInput> = {
       },
     ];
   },
-  expectData({ unlabelled }, { stageTwoEpochs }) {
+  expectData({ labelled, unlabelled }, { stageTwoEpochs, pseudoSource }) {
+    if (stageTwoEpochs > 0 && pseudoSource === "regression") expectRegression(labelled.length);
     if (stageTwoEpochs === 0 || unlabelled.length > 0) return;
     throw new TrainingError(
       "stage 2 needs unlabelled pictures; give some, or train stage 1 alone with `stageTwoEpochs` 0",

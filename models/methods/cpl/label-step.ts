@@ -1,10 +1,12 @@
 import type { Row } from "../../data/index.ts";
 import { type Progress, type TrainingData, TrainingError } from "../../training/training.ts";
 import type { PseudoLabels } from "../parts/batch-labels.ts";
+import type { Fitness } from "../parts/kernel-regression.ts";
 import { qualitySentence } from "../parts/pseudo-labelled.ts";
 import type { Seen } from "./graph-space.ts";
 import type { CplOptions } from "./options.ts";
-import { expectations, type Refresh, refreshPseudoLabels } from "./pseudo-labels.ts";
+import { type Refresh, refreshPseudoLabels } from "./pseudo-labels.ts";
+import { expectations } from "./vectors.ts";
 
 /**
  * Pseudo-labels of all unlabelled pictures from what the network makes of those that could be read; the others are not in the
@@ -21,6 +23,7 @@ export async function labelStep(
 ): Promise<{
   pseudo: PseudoLabels;
   refresh: Refresh;
+  fitness?: Fitness;
   scores: Readonly<Record<"propagated" | "own", Float64Array>>;
 }> {
   const { levels } = options;
@@ -37,7 +40,7 @@ export async function labelStep(
   known.forEach((index, i) => {
     labels.set(converted.subarray(index * levels, (index + 1) * levels), i * levels);
   });
-  const { pseudo, refresh, sources } = await refreshPseudoLabels(found, labels, options);
+  const { pseudo, refresh, fitness, sources } = await refreshPseudoLabels(found, labels, options);
   const scoresOf = (vectors: Float32Array) => {
     const scores = new Float64Array(unlabelled.length).fill(Number.NaN);
     expectations(vectors, levels).forEach((score, i) => {
@@ -46,14 +49,15 @@ export async function labelStep(
     return scores;
   };
   const scores = { propagated: scoresOf(sources.propagated), own: scoresOf(sources.own) };
-  if (spread.length === unlabelled.length) return { pseudo, refresh, scores };
+  const step = { refresh, scores, ...(fitness && { fitness }) };
+  if (spread.length === unlabelled.length) return { pseudo, ...step };
   const all = { targets: new Float32Array(unlabelled.length * levels), weights: new Float32Array(unlabelled.length) };
   all.targets.fill(1 / levels);
   spread.forEach((index, i) => {
     all.targets.set(pseudo.targets.subarray(i * levels, (i + 1) * levels), index * levels);
     all.weights[index] = pseudo.weights[i]!;
   });
-  return { pseudo: all, refresh, scores };
+  return { pseudo: all, ...step };
 }
 
 /** What a refresh did, for the log. */

@@ -37,10 +37,10 @@ export const cplOptionsSchema = z.strictObject({
     .default("epoch")
     .describe("when pseudo-labels are made: before every epoch of stage 2, or only before its first"),
   graphSpace: z
-    .enum(["embedding", "cdf", "both"])
+    .enum(["embedding", "pooled", "cdf", "both"])
     .default("embedding")
     .describe(
-      "what makes pictures neighbours (Eq. 3): the embedding, as in the paper, the cumulative distribution over the score set that the network predicts, or both at equal mean squared distance",
+      "what makes pictures neighbours (Eq. 3): the embedding, as in the paper, the pooled feature of the backbone with each entry at mean 0 and variance 1, the cumulative distribution over the score set that the network predicts, or embedding and distribution at equal mean squared distance",
     ),
   neighbours: z.number().int().min(1).max(64).default(10).describe("k, neighbours of a picture in the graph (Eq. 3)"),
   affinity: z.enum(["rbf", "cos"]).default("rbf").describe("weight of an edge (Eq. 3)"),
@@ -48,10 +48,10 @@ export const cplOptionsSchema = z.strictObject({
   gamma: z.number().min(0).lt(1).default(0.99).describe("share of the neighbours in a label (Eq. 5-6)"),
   solverIterations: count.default(1000).describe("cap on the iterations that solve Eq. 6; reported when hit"),
   pseudoSource: z
-    .enum(["propagated", "own", "mean"])
+    .enum(["propagated", "own", "mean", "regression"])
     .default("propagated")
     .describe(
-      "pseudo-labels are what the graph gives, as in the paper, what the network itself predicts of the picture, or the mean of both; Eq. 8 takes the entropy of whichever it is",
+      "pseudo-labels are what the graph gives, as in the paper, what the network itself predicts of the picture, the mean of both, or scores by kernel ridge regression over the points that `graphSpace` names, converted as labels are. Eq. 8 takes the entropy of whichever it is; for a regression the weight is the share of variance that the labels explain",
     ),
   confidence: z
     .enum(["entropy", "off", "constant"])

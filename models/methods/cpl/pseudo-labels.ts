@@ -3,10 +3,13 @@ import { nearestNeighbours } from "../../../engine/graph/neighbours.ts";
 import { propagate } from "../../../engine/graph/propagate.ts";
 import { symmetricGraph } from "../../../engine/graph/sparse.ts";
 import { Tensor } from "../../../engine/tensor.ts";
-import { confidences, convertScore, expectation, HIGHEST, LOWEST } from "../../labels/labels.ts";
+import { confidences } from "../../labels/labels.ts";
 import type { PseudoLabels } from "../parts/batch-labels.ts";
+import type { Fitness } from "../parts/kernel-regression.ts";
 import { graphPoints, type Seen } from "./graph-space.ts";
 import type { CplOptions } from "./options.ts";
+import { regress } from "./regress.ts";
+import { converted, expectations } from "./vectors.ts";
 
 /** What one refresh of the pseudo-labels did. */
 export interface Refresh {
@@ -22,6 +25,8 @@ export interface Refresh {
 export interface Step {
   readonly pseudo: PseudoLabels;
   readonly refresh: Refresh;
+  /** Where pseudo-labels come of a regression. */
+  readonly fitness?: Fitness;
   /** What the graph gives, and what the network answers, [U, m] each, whichever is learnt. */
   readonly sources: Readonly<Record<"propagated" | "own", Float32Array>>;
 }
@@ -58,12 +63,13 @@ export async function refreshPseudoLabels(
   result.pseudoLabels.dispose();
   result.confidence.dispose();
 
-  const vectors = sourceVectors(spread, seen.answers, reach, options);
-  const certain = certainties(vectors, labelled, options);
+  const regressed = options.pseudoSource === "regression" ? await regress(points, labels, options) : undefined;
+  const vectors = regressed ? undefined : sourceVectors(spread, seen.answers, reach, options);
+  const certain = regressed ? divided(regressed.explained, options) : certainties(vectors!, labelled, options);
   const meanConfidence = certain.reduce((sum, omega) => sum + omega, 0) / certain.length;
   return {
     pseudo: {
-      targets: trainedOn(vectors.slice(labelled * levels), options),
+      targets: trainedOn(regressed?.vectors ?? vectors!.slice(labelled * levels), options),
       weights: weigh(certain, meanConfidence, options),
     },
     refresh: {
@@ -73,6 +79,7 @@ export async function refreshPseudoLabels(
       unreachable: result.unreachable,
       meanConfidence,
     },
+    ...(regressed && { fitness: regressed.fitness }),
     sources: { propagated: spread.subarray(labelled * levels), own: seen.answers.subarray(labelled * levels) },
   };
 }
@@ -107,6 +114,15 @@ export function certainties(
   return Float32Array.from(found.subarray(labelled - first));
 }
 
+/** Of a regression, whose labelled pictures are certain. */
+function divided(
+  explained: Float32Array<ArrayBuffer>,
+  { divideByMaximum }: Pick<CplOptions, "divideByMaximum">,
+): Float32Array<ArrayBuffer> {
+  const largest = explained.reduce((a, b) => Math.max(a, b), 0);
+  return divideByMaximum === "unlabelled" && largest > 0 ? explained.map((share) => share / largest) : explained;
+}
+
 function weigh(confidence: Float32Array<ArrayBuffer>, mean: number, options: CplOptions): Float32Array<ArrayBuffer> {
   if (options.confidence === "entropy") return confidence;
   return confidence.map(() => (options.confidence === "off" ? 1 : mean));
@@ -114,24 +130,13 @@ function weigh(confidence: Float32Array<ArrayBuffer>, mean: number, options: Cpl
 
 /** Propagated vectors, row by row, as the option `target` has them; of equal largest entries the first. */
 export function trainedOn(pseudo: Float32Array<ArrayBuffer>, options: CplOptions): Float32Array<ArrayBuffer> {
-  const { levels, labelMode, labelDeviation, target } = options;
+  const { levels, target } = options;
   if (target === "vector") return pseudo;
+  if (target === "reconverted") return converted(expectations(pseudo, levels), options);
   const out = new Float32Array(pseudo.length);
   for (let start = 0; start < pseudo.length; start += levels) {
     const row = pseudo.subarray(start, start + levels);
-    if (target === "one-hot") {
-      out[start + row.indexOf(row.reduce((a, b) => Math.max(a, b)))] = 1;
-      continue;
-    }
-    const score = Math.min(HIGHEST, Math.max(LOWEST, expectation(row)));
-    out.set(convertScore(score, labelMode, levels, labelDeviation), start);
+    out[start + row.indexOf(row.reduce((a, b) => Math.max(a, b)))] = 1;
   }
   return out;
-}
-
-/** Expectation of each row, on [1, 100]. */
-export function expectations(rows: Float32Array, levels: number): Float64Array {
-  return Float64Array.from({ length: rows.length / levels }, (_, i) =>
-    expectation(rows.subarray(i * levels, (i + 1) * levels)),
-  );
 }

@@ -2,13 +2,12 @@ import type { Tensor } from "../../../engine/tensor.ts";
 import type { Row } from "../../data/index.ts";
 import { HIGHEST, LOWEST, normaliseMos } from "../../labels/labels.ts";
 import type { LabelOptions } from "../../labels/options.ts";
-import { mae, srcc } from "../../metrics/index.ts";
 import type { PhaseContext } from "../../training/method.ts";
 import type { RunRecord } from "../../training/run-record.ts";
 import { TrainingError } from "../../training/training.ts";
 import { features } from "../../views/predict.ts";
 import type { PseudoLabels } from "../parts/batch-labels.ts";
-import { kernelRidge, type RegressionOptions } from "../parts/kernel-regression.ts";
+import { fitnessOf, fitnessSentence, kernelRidge, type RegressionOptions } from "../parts/kernel-regression.ts";
 import { notePseudoLabels, qualitySentence } from "../parts/pseudo-labelled.ts";
 
 export interface LabelStepOptions extends RegressionOptions, LabelOptions {
@@ -74,20 +73,16 @@ async function regression(
     confidences[i] = options.confidence === "off" ? 1 : result.explained[next]!;
     next++;
   });
-  const { width, ridge, leftOut } = result;
   const regressed: Omit<Regressed, "epoch" | "seconds" | "featureSeconds" | "quality"> = {
-    ...(width !== undefined && { width }),
-    ridge,
-    leftOut: { n: y.length, mae: mae(leftOut, y), srcc: srcc(leftOut, y) },
+    ...fitnessOf(result, y),
     meanConfidence: confidences.reduce((sum, confidence) => sum + confidence, 0) / next,
   };
   return { scores, confidences, regressed };
 }
 
-function regressionSentence({ epoch, width, ridge, leftOut, meanConfidence, quality }: Regressed): string {
+function regressionSentence({ epoch, meanConfidence, quality, ...fitness }: Regressed): string {
   return [
-    `pseudo-labels for epoch ${epoch + 1}: ${width === undefined ? "" : `width ${width}, `}ridge ${ridge}`,
-    `labelled pictures left out SRCC ${leftOut.srcc.toFixed(3)}, MAE ${leftOut.mae.toFixed(2)} of 99`,
+    `pseudo-labels for epoch ${epoch + 1}: ${fitnessSentence(fitness)}`,
     `mean confidence ${meanConfidence.toFixed(3)}`,
     ...qualitySentence(quality),
   ].join("; ");

@@ -1,4 +1,5 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
+import { mae, srcc } from "../../metrics/index.ts";
 import { TrainingError } from "../../training/training.ts";
 
 export type Kernel = "rbf" | "linear";
@@ -27,6 +28,25 @@ export interface Regression {
   readonly explained: Float64Array;
   /** With the kernel linear: f(x) = constant + Σ_j weights_j x_j of features as they are given, [d]. */
   readonly layer?: { readonly weights: Float64Array; readonly constant: number };
+}
+
+/** What a record says of a regression. */
+export interface Fitness extends Pick<Regression, "width" | "ridge"> {
+  /** Each labelled picture by the others. */
+  readonly leftOut: { readonly n: number; readonly mae: number; readonly srcc: number };
+}
+
+export function fitnessOf({ width, ridge, leftOut }: Regression, y: readonly number[]): Fitness {
+  return {
+    ...(width !== undefined && { width }),
+    ridge,
+    leftOut: { n: y.length, mae: mae(leftOut, y), srcc: srcc(leftOut, y) },
+  };
+}
+
+/** {@link Fitness} for a log. */
+export function fitnessSentence({ width, ridge, leftOut }: Fitness): string {
+  return `${width === undefined ? "" : `width ${width}, `}ridge ${ridge}; labelled pictures left out SRCC ${leftOut.srcc.toFixed(3)}, MAE ${leftOut.mae.toFixed(2)} of 99`;
 }
 
 /** Labelled pictures at most: minutes and some hundred MB for the decomposition of their kernel. */
