@@ -13,6 +13,7 @@ interface ReasonsFlags extends DecodingOptions {
   readonly out: string;
   readonly count?: number;
   readonly good: number;
+  readonly steps?: number;
   readonly seed: number;
   readonly json?: boolean;
   readonly memory?: number;
@@ -27,6 +28,7 @@ export function register(program: Command): void {
   addDecodingOptions(command)
     .option("--count <n>", "photographs at most, drawn from the seed (default: all)", wholeNumber(10))
     .option("--good <share>", "share of the range of scores from which on no reason is told", parseGood, usualGood)
+    .option("--steps <n>", "steps of teaching (default: 2000)", wholeNumber(1))
     .option("--seed <n>", "seed of the parts, the copies and the weights", wholeNumber(0), 1)
     .option("--json", "print the figures as one JSON document")
     .option(...memoryOption)
@@ -42,7 +44,7 @@ well it went. A file of that name is replaced. Takes about 2 s a photograph on t
 Then: acutance score --reasons reasons.safetensors photos`;
 
 async function run(words: string[], flags: ReasonsFlags): Promise<void> {
-  const { out, count, good, seed } = flags;
+  const { out, count, good, steps, seed } = flags;
   outputFile(out, "--out");
   const asked = await askedPictures(words, (text) => console.error(`note: ${text}`));
   const paths = asked.flatMap(({ path, leftOut }) => {
@@ -55,6 +57,7 @@ async function run(words: string[], flags: ReasonsFlags): Promise<void> {
   const made = await makeReasons(device, paths, {
     ...decodingOf(flags),
     ...(count !== undefined && { count }),
+    ...(steps !== undefined && { steps }),
     ...{ good, seed, signal: stop.signal, onProgress: () => bar.advance(1) },
   }).finally(() => bar.stop());
   await saveReasons(out, made.head, historyOf(made, seed));

@@ -3,13 +3,13 @@ import { answer, classes, softened, standardised, toldReasons } from "./head.ts"
 import type { TrainedHead } from "./train-head.ts";
 
 /** Of clean copies at most such a share may be told a reason. */
-const mostFalse = 0.05;
+const mostFalse = 0.1;
 /** A reason below it is not told in any case. */
 const leastProbability = 0.3;
 
 /**
  * The temperature with the least mean of −ln p of the truth (Guo et al. 2017), and the least probability, of a reason that is told,
- * at which a reason is told for at most 5 % of the clean copies.
+ * at which a reason is told for at most a tenth of the clean copies.
  */
 export function calibrated(head: TrainedHead, copies: readonly Copy[]): { temperature: number; least: number } {
   const rows = copies.map(({ statistics, truth }) => ({

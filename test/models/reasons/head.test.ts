@@ -112,7 +112,7 @@ describe("what is told", () => {
     expect(toldReasons(at({ blur: 0.29, dark: 0.28, none: 0.1 }), 0.3)).toEqual([]);
   });
 
-  test("temperature makes probabilities fit, the threshold leaves at most a twentieth of the clean copies", () => {
+  test("temperature makes probabilities fit, the threshold leaves at most a tenth of the clean copies", () => {
     // Answers of 3 for a class that is right in 60 % of the copies: far too sure.
     const head = madeHead();
     const random = new Random(5);
@@ -135,7 +135,7 @@ describe("what is told", () => {
     const told = clean.filter(
       ({ statistics }) => toldReasons(probabilitiesOf({ ...head, temperature }, statistics), least).length > 0,
     );
-    expect(told.length / clean.length).toBeLessThanOrEqual(0.05);
+    expect(told.length / clean.length).toBeLessThanOrEqual(0.1);
   });
 
   test("the calibration error is that of the bins", () => {
