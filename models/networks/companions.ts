@@ -10,7 +10,7 @@ import {
 } from "../../engine/weights/safetensors.ts";
 import { faultOf, toFloat32 } from "../../engine/weights/stored.ts";
 import { type TrustFacts, trustKind } from "../trust/companion.ts";
-import type { Companion, CompanionKind, NetworkSizes } from "./companion.ts";
+import type { Companion, CompanionKind, NetworkSizes } from "../trust/companion-kind.ts";
 
 /** The companions of a network by the names of their sections in its file; one that is not there is absent. */
 export interface Companions {

@@ -1,10 +1,9 @@
 import { expectNames } from "../../engine/arguments.ts";
 import type { Device } from "../../engine/device/device.ts";
 import { DeviceLostError, GpuError } from "../../engine/device/errors.ts";
-import { decode, type MosRange, type Picture, PictureError, prefetch } from "../data/index.ts";
+import { decode, type Picture, PictureError, prefetch } from "../data/index.ts";
 import { DecoderBusyError } from "../data/pictures/decoding/pool.ts";
 import { Limit, whenAborted } from "../data/prefetch.ts";
-import type { Score } from "../labels/score.ts";
 import type { Companions } from "../networks/companions.ts";
 import { checked, headOf, meanOf } from "../networks/heads.ts";
 import type { ModelCard } from "../networks/model.ts";
@@ -12,52 +11,21 @@ import { shownSide } from "../networks/options.ts";
 import type { ReasonHead, ReasonTold } from "../reasons/head.ts";
 import { openReasons } from "../reasons/head-file.ts";
 import { isGood, reasonsOf } from "../reasons/reasons-of.ts";
-import { shownForStatistics } from "../reasons/statistics/index.ts";
-import { type Trusted, trusted } from "../trust/companion.ts";
-import { evaluationViews, type Showing, type View } from "../views/crops.ts";
+import { trusted } from "../trust/companion.ts";
+import type { Showing } from "../views/crops.ts";
 import { lenderOf } from "./device.ts";
 import { explanationOf, type QualityMap, tilesOf } from "./explain.ts";
 import { expectModelFile } from "./model-file.ts";
 import { type Answered, Network } from "./network.ts";
 import { atLeastOne, type ScorerOptions, type Settings, settingsOf } from "./options.ts";
 import { pictureFailure, uploaded } from "./picture-failure.ts";
+import type { PictureScore, ScoredPicture } from "./picture-score.ts";
 import { contentOf, type OpenedPicture, openPicture, type PictureSource } from "./picture-source.ts";
-import { type Look, lookOf, SameScores } from "./same-scores.ts";
+import { SameScores } from "./same-scores.ts";
+import { type Cut, featureOf, isSureOfClass, type Seen, scored } from "./seen.ts";
 import { Supply } from "./supply.ts";
 
-export type { ScorerOptions };
-
-/** The score of one picture, higher is better, with what it was made from. */
-export interface PictureScore extends Score, Trusted {
-  /** Ends of the scale of `score`, the lowest quality first. */
-  readonly range: MosRange;
-  /**
-   * Predicted probability of each member of the score set, which is spread evenly over the range from its low end on, or of
-   * each class, which cut the range into equal widths. Absent where the network gives a score alone.
-   */
-  readonly histogram?: readonly number[];
-  /** Pooled feature of the network, the mean over what it was shown; with the option `features`. */
-  readonly feature?: readonly number[];
-  /**
-   * What most likely lowers the score, the most probable first; of a good picture, and of one that shows nothing of the kind, none. With the
-   * option `reasons`; absent for pictures of less than 48 pixels.
-   */
-  readonly reasons?: readonly ReasonTold[];
-  /** Pixels, upright. */
-  readonly width: number;
-  readonly height: number;
-  /** Name of the model. */
-  readonly model: string;
-  /** From the call to the result, waiting included. */
-  readonly milliseconds: number;
-}
-
-/** One picture of {@link Scorer.scoreMany} with its score, or why it has none. */
-export type ScoredPicture<Source = PictureSource> = { readonly picture: Source; readonly index: number } & (
-  | PictureScore
-  /** A PictureError for what the picture is; others, such as an OutOfMemoryError, for what kept it from being scored. */
-  | { readonly error: Error }
-);
+export type { PictureScore, ScoredPicture, ScorerOptions };
 
 export interface ScoreOptions {
   /** Ends the call with the signal's reason; a picture that waits leaves the queue. */
@@ -100,48 +68,6 @@ export async function openScorer(options: ScorerOptions = {}): Promise<Scorer> {
     onDeviceLost: options.onDeviceLost ?? (() => {}),
   });
   return new Scorer(settings, supply, reasons);
-}
-
-/** Takes from a picture what goes through the network, and says what is kept of it meanwhile. */
-type Cut<Kept> = (
-  options: Showing,
-  picture: Picture,
-) => Promise<{ readonly views: readonly View[]; readonly kept: Kept }>;
-
-/** What is kept of a picture, and what the network answers to its views. */
-interface Seen<Kept> {
-  readonly kept: Kept;
-  readonly answered: readonly Answered[];
-}
-
-interface KeptOfPicture {
-  readonly width: number;
-  readonly height: number;
-  readonly look: Look;
-  /** What reasons are told by, where they are asked for. */
-  readonly shown?: Picture | undefined;
-}
-
-/** What makes the score of a picture; its pixels are let go, but for a small copy where reasons are asked for. */
-const scored =
-  (withReasons: boolean): Cut<KeptOfPicture> =>
-  async (options, picture) => ({
-    views: await evaluationViews(options, picture),
-    kept: {
-      ...{ width: picture.width, height: picture.height, look: lookOf(picture) },
-      ...(withReasons && { shown: await shownForStatistics(picture) }),
-    },
-  });
-
-/** Mean of the features of views, where they come with the answers. */
-function featureOf(answered: readonly Answered[]): Float32Array | undefined {
-  const features = answered.flatMap(({ feature }) => (feature ? [feature] : []));
-  return features.length > 0 ? meanOf(features) : undefined;
-}
-
-/** Unlike pictures of one class have the same score to a network that is sure of it. */
-function isSureOfClass({ classProbability = 0 }: Score): boolean {
-  return classProbability > 0.999;
 }
 
 /** A model that scores pictures; made by {@link openScorer}. Calls that run at the same time share batches. */

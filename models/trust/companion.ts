@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { MosRange } from "../data/range.ts";
-import type { Companion, CompanionKind } from "../networks/companion.ts";
+import type { Companion, CompanionKind } from "./companion-kind.ts";
 import { intervalForm, intervalOf } from "./interval.ts";
 import { type TypicalityWord, typicalityForm, typicalityOf, typicalityShapes } from "./typicality.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Companion } from "../networks/companion.ts";
+import type { Companion } from "./companion-kind.ts";
 import { foldsOf } from "./folds.ts";
 
 /** How typical pictures are told from others. */

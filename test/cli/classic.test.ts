@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { pixels } from "../models/classic/pictures.ts";
+import { acutanceIn } from "./acutance-in.ts";
 
-const main = new URL("../../cli/main.ts", import.meta.url).pathname;
 let folder = "";
 
 /** Twelve pictures from waves to noise, the first the best rated; a small one, and a flat one. */
@@ -31,14 +30,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-function acutance(...words: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...words], {
-    cwd: folder,
-    encoding: "utf8",
-    env: { ...process.env, NO_COLOR: "1" },
-  });
-  return { status, stdout, stderr };
-}
+const acutance = acutanceIn(() => folder);
 
 const paths = (csv: string) =>
   csv

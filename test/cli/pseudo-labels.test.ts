@@ -1,20 +1,14 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { spawnSync } from "node:child_process";
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { blurredPictures } from "../models/training/pictures.ts";
-
-const main = new URL("../../cli/main.ts", import.meta.url).pathname;
+import { acutanceIn } from "./acutance-in.ts";
 
 let folder = "";
 const at = (name: string) => join(folder, name);
 
-function acutance(...words: string[]) {
-  const env = { ...process.env, NO_COLOR: "1" };
-  const { status, stderr } = spawnSync(process.execPath, [main, ...words], { cwd: folder, encoding: "utf8", env });
-  return { status, stderr };
-}
+const acutance = acutanceIn(() => folder);
 
 const network = "--stages 1 --embedding 16 --resize 36 --crop 32 --batch 8 --epochs 1 --head classes".split(" ");
 const koka = [

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -11,8 +10,8 @@ import { openReasons } from "../../models/reasons/index.ts";
 import { pixels } from "../models/classic/pictures.ts";
 import { settledFile } from "../models/reasons/made-head.ts";
 import { smallModel } from "../models/scoring/fixtures.ts";
+import { acutanceIn } from "./acutance-in.ts";
 
-const main = new URL("../../cli/main.ts", import.meta.url).pathname;
 let folder = "";
 const inFolder = (name: string) => join(folder, name);
 
@@ -29,14 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-function acutance(...words: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...words], {
-    cwd: folder,
-    encoding: "utf8",
-    env: { ...process.env, NO_COLOR: "1" },
-  });
-  return { status, stdout, stderr };
-}
+const acutance = acutanceIn(() => folder);
 
 describe("acutance reasons", () => {
   test("writes a file, shows how well it tells, and names what it left out", async () => {

@@ -1,12 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Random } from "../../engine/random.ts";
 import { noisePictures, smallModel } from "../models/scoring/fixtures.ts";
-
-const main = new URL("../../cli/main.ts", import.meta.url).pathname;
+import { acutanceIn } from "./acutance-in.ts";
 
 let folder = "";
 beforeAll(async () => {
@@ -26,15 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-function acutance(...words: string[]) {
-  const env = { ...process.env, NO_COLOR: "1" };
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...words], {
-    cwd: folder,
-    encoding: "utf8",
-    env,
-  });
-  return { status, stdout, stderr };
-}
+const acutance = acutanceIn(() => folder);
 
 const data = ["--data", "photos", "--csv", "mos.csv", "--range", "0:100"];
 
