@@ -1,9 +1,8 @@
 import { planEpoch } from "../training/batches.ts";
-import type { Method } from "../training/method.ts";
+import type { Method, Phase } from "../training/method.ts";
 import type { TrainingOptions } from "../training/options.ts";
 import { takesUnlabelled } from "../training/phase-options.ts";
 import type { TrainingData } from "../training/training.ts";
-import type { PlannedTraining, RunData } from "./plan.ts";
 import { RecipeError } from "./recipe.ts";
 import type { Settings } from "./settings.ts";
 
@@ -13,7 +12,11 @@ export function picturesInEpoch({ phase, stage, options, data }: EpochOfData): n
 }
 
 /** What the batches of a training's epochs depend on. */
-export interface EpochOfData extends Pick<PlannedTraining, "phase" | "stage" | "options"> {
+export interface EpochOfData {
+  readonly phase: Phase;
+  /** Place of the phase in the method, the first being 1. */
+  readonly stage: number;
+  readonly options: TrainingOptions;
   readonly data: TrainingData;
 }
 
@@ -24,8 +27,8 @@ export interface EpochOfData extends Pick<PlannedTraining, "phase" | "stage" | "
  */
 export function lengthened(
   options: TrainingOptions,
-  asLong: readonly PlannedTraining[],
-  of: { readonly settings: Settings; readonly method: Method; readonly data: RunData; readonly notes: string[] },
+  asLong: readonly EpochOfData[],
+  of: { readonly settings: Settings; readonly method: Method; readonly data: TrainingData; readonly notes: string[] },
 ): TrainingOptions {
   const { asLongAs } = of.settings;
   const phases = [...of.method.phases(options).entries()].filter(

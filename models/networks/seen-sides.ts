@@ -1,5 +1,16 @@
 import { OptionError } from "../options.ts";
-import type { ModelOptions } from "./options.ts";
+
+/** What is seen by which backbone, as the options of a network have it. */
+interface Seen {
+  readonly network: string;
+  readonly backbone: string;
+  readonly second: string;
+  readonly secondDepths: readonly number[];
+  readonly sides: readonly number[];
+  readonly secondSides: readonly number[];
+  readonly stages: number;
+  readonly crop: number;
+}
 
 /** Whether the backbone is a vision transformer. */
 export function isTransformer({ backbone }: { readonly backbone?: unknown }): boolean {
@@ -7,7 +18,7 @@ export function isTransformer({ backbone }: { readonly backbone?: unknown }): bo
 }
 
 /** @throws OptionError for options of a second backbone where there is none */
-export function expectPair({ network, second, secondDepths, sides, secondSides, stages }: ModelOptions): void {
+export function expectPair({ network, second, secondDepths, sides, secondSides, stages }: Seen): void {
   if (network === "paired") {
     if (stages < 4)
       throw new OptionError(
@@ -24,7 +35,7 @@ export function expectPair({ network, second, secondDepths, sides, secondSides, 
 }
 
 /** @throws OptionError when a vision transformer is to see a side that is not whole patches */
-export function expectPatches({ network, backbone, second, sides, secondSides, crop }: ModelOptions): void {
+export function expectPatches({ network, backbone, second, sides, secondSides, crop }: Seen): void {
   const seen = (name: string, list: readonly number[]) =>
     list.length > 0 ? ([name, list] as const) : (["crop", [crop]] as const);
   const all =

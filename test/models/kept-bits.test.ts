@@ -34,7 +34,7 @@ test.skipIf(device.info.description !== adapter)(
         scores.push("score" in scored ? scored.score : Number.NaN);
       expect([await bits("stage1.safetensors"), await bits("model.safetensors"), ...scores]).toEqual([
         "216f8728d08d329b",
-        "d1fb3cb4eb930ab7",
+        "31d78716ed1520b7",
         4.150179055185034,
         4.060051614694316,
         4.121520509349892,
