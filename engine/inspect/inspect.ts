@@ -1,0 +1,151 @@
+import { availableParallelism } from "node:os";
+import { readAssembly } from "./assembly.ts";
+import { nullDevice } from "./driver.ts";
+import { InspectError } from "./errors.ts";
+import { type CodeFigures, figuresOf, hottestLoop, type Loop } from "./loops.ts";
+import { type Occupancy, occupancyOf } from "./occupancy.ts";
+import { type Answer, inProcesses } from "./processes.ts";
+import { type InspectSource, type Spirv, toSpirv } from "./spirv.ts";
+import { type Target, targetNamed } from "./targets.ts";
+import type { Executable } from "./vulkan.ts";
+
+export interface InspectOptions {
+  /** GPUs to compile for, by the names of `targets`; the adapter at hand unless given, where its driver tells. */
+  readonly gpus?: readonly string[];
+  /** Lanes of a wave; the driver's choice unless given. */
+  readonly wave?: number;
+}
+
+/** What a driver makes of a kernel for one GPU. What the driver does not tell is null. */
+export interface Inspection {
+  /** Name of the target, or of the device as its driver names it. */
+  readonly gpu: string;
+  readonly device: string;
+  /** Lanes of a wave (a subgroup). */
+  readonly wave: number;
+  readonly workgroup: readonly [number, number, number];
+  readonly vectorRegisters: number | null;
+  readonly scalarRegisters: number | null;
+  readonly spilledVectorRegisters: number | null;
+  readonly spilledScalarRegisters: number | null;
+  /** Of an invocation's private memory for a wave, spills included. */
+  readonly scratchBytes: number | null;
+  /** Of one workgroup. */
+  readonly workgroupBytes: number | null;
+  /** Waves of a SIMD at the same time and what limits them; null where the GPU is not among `targets`. */
+  readonly occupancy: Occupancy | null;
+  readonly codeBytes: number | null;
+  /** The compiler's estimates in cycles: good to compare kernels on one GPU, and no measurement. */
+  readonly estimates: { readonly latency: number | null; readonly inverseThroughput: number | null };
+  /** The whole code; null where its assembly is not of a kind that is read here. */
+  readonly code: CodeFigures | null;
+  readonly hottestLoop: Loop | null;
+  /** The driver's figures by the driver's names. */
+  readonly statistics: Readonly<Record<string, number>>;
+  readonly assembly: string;
+}
+
+/** A kernel on one GPU: what came of it, or why nothing did. */
+export type InspectOutcome =
+  | { readonly gpu: string; readonly inspection: Inspection }
+  | { readonly gpu: string; readonly failure: string; readonly usage?: boolean };
+
+const atHand = "adapter";
+
+/**
+ * Compiles kernels for GPUs, which need not be there, with their real compilers, and reads what they tell of it. Every
+ * driver runs in a process of its own.
+ * @returns for each source the outcomes by GPU, in the order asked for
+ * @throws InspectError when something that is needed is missing, or a GPU's name is unknown
+ */
+export async function inspectKernels(
+  sources: readonly InspectSource[],
+  { gpus, wave }: InspectOptions = {},
+): Promise<InspectOutcome[][]> {
+  const targets = gpus?.map(targetNamed);
+  for (const target of targets ?? []) {
+    nullDevice(target.name);
+    if (wave !== undefined && !target.waves.includes(wave))
+      throw new InspectError(`${target.name} (${target.architecture}) has waves of ${target.waves.join(" and ")} lanes, not of ${wave}`);
+  }
+  const modules = await toSpirv(sources);
+  const valid = modules.flatMap((module, i) => ("done" in module ? [{ module: module.done, i }] : []));
+  const columns = await limited<() => Promise<Answer<Executable>[]>, Answer<Executable>[]>(
+    (targets ?? [undefined]).map((target) => () => compiled(valid.map(({ module }) => module), target, wave)),
+    (work) => work(),
+  );
+  return modules.map((module, i) =>
+    columns.map((column, t): InspectOutcome => {
+      const target = targets?.[t];
+      const gpu = target?.name ?? atHand;
+      if ("failed" in module) return { gpu, failure: module.failed, ...(module.usage && { usage: true }) };
+      const answer = column[valid.findIndex((entry) => entry.i === i)]!;
+      if ("failed" in answer) return { gpu, failure: answer.failed };
+      return { gpu: target?.name ?? answer.done.device, inspection: inspectionOf(answer.done, module.done, target) };
+    }),
+  );
+}
+
+async function compiled(modules: readonly Spirv[], target: Target | undefined, wave?: number) {
+  if (modules.length === 0) return [];
+  const answers = await inProcesses<{ kernel: Spirv; wave?: number }, Executable>({
+    script: new URL("vulkan-process.ts", import.meta.url),
+    requests: modules.map((kernel) => ({ kernel, ...(wave !== undefined && { wave }) })),
+    ...(target && { environment: nullDevice(target.name) }),
+  });
+  return answers.map((answer) =>
+    "failed" in answer && /^(?:ended|did not end)/.test(answer.failed)
+      ? { failed: `the driver ${target ? `for ${target.name} ` : ""}refused it: its process ${answer.failed}` }
+      : answer,
+  );
+}
+
+/** Does work on all, as many at once as there are cores. */
+async function limited<In, Out>(items: readonly In[], work: (item: In) => Promise<Out>): Promise<Out[]> {
+  const results: Out[] = [];
+  let at = 0;
+  const worker = async () => {
+    for (let i = at++; i < items.length; i = at++) results[i] = await work(items[i]!);
+  };
+  await Promise.all(Array.from({ length: Math.min(items.length, availableParallelism()) }, worker));
+  return results;
+}
+
+/** Exported for tests. */
+export function inspectionOf(executable: Executable, spirv: Spirv, target: Target | undefined): Inspection {
+  const { device, wave, statistics, representations } = executable;
+  const { workgroup } = spirv;
+  const figure = (name: string) => statistics[name] ?? null;
+  const assembly = representations["Assembly"] ?? Object.values(representations).at(-1) ?? "";
+  const blocks = /^BB\d+:?\s*$/m.test(assembly) ? readAssembly(assembly, wave) : undefined;
+  const [vector, scalar, shared] = [figure("VGPRs"), figure("SGPRs"), figure("LDS size")];
+  const occupancy =
+    target && vector !== null
+      ? occupancyOf(target, {
+          wave,
+          vectorRegisters: vector,
+          scalarRegisters: scalar ?? 0,
+          workgroupBytes: shared ?? 0,
+          invocations: workgroup[0] * workgroup[1] * workgroup[2],
+        })
+      : null;
+  return {
+    gpu: target?.name ?? device,
+    device,
+    wave,
+    workgroup,
+    vectorRegisters: vector,
+    scalarRegisters: scalar,
+    spilledVectorRegisters: figure("Spilled VGPRs"),
+    spilledScalarRegisters: figure("Spilled SGPRs"),
+    scratchBytes: figure("Scratch size"),
+    workgroupBytes: shared,
+    occupancy,
+    codeBytes: figure("Code size"),
+    estimates: { latency: figure("Latency"), inverseThroughput: figure("Inverse Throughput") },
+    code: blocks ? figuresOf(blocks.flatMap(({ instructions }) => instructions)) : null,
+    hottestLoop: (blocks && hottestLoop(blocks)) ?? null,
+    statistics,
+    assembly,
+  };
+}
