@@ -4,8 +4,11 @@ import { type ParseError, parse as parseJsonc, printParseErrorCode } from "jsonc
 import { parse as parseToml } from "smol-toml";
 import type { z } from "zod";
 import { type Description, descriptionSchema } from "../engine/harness/description.ts";
+import { KernelUsageError } from "../engine/harness/errors.ts";
+import { expectUsed, sweepPoints } from "../engine/harness/resolve.ts";
 import { kernelNames } from "../engine/kernel/catalogue.ts";
-import { kernelText } from "../engine/kernel/text.ts";
+import { partsOf, TemplateError } from "../engine/kernel/template.ts";
+import { enginePart, kernelText, partIn } from "../engine/kernel/text.ts";
 import { UsageError } from "./usage-error.ts";
 
 type Table = Record<string, unknown>;
@@ -45,14 +48,15 @@ const formats = [".json", ".jsonc", ".toml"];
 /**
  * Reads the kernel and how to run it.
  * @param path a WGSL file, a built-in kernel's name, or a description that names the kernel
+ * @param absent stands for what neither the description nor the flags say
  * @throws UsageError when a file cannot be read or the description is not of its form
  */
-export function readTask(path: string, flags: DescriptionFlags): KernelTask {
+export function readTask(path: string, flags: DescriptionFlags, absent: Table = {}): KernelTask {
   const described = formats.includes(extname(path));
   if (described && flags.config) throw new UsageError(`${path} and --config ${flags.config} are both descriptions`);
   const config = described ? path : flags.config;
   const stored = config === undefined ? {} : readDescription(config);
-  const description = parseDescription(merged(stored, flags), config ?? "the command line");
+  const description = parseDescription(merged({ ...absent, ...stored }, flags), config ?? "the command line");
   if (!described) return { ...readSource(path), description };
   if (!description.kernel) throw new UsageError(`${path}: "kernel" is missing: the WGSL file to run`);
   return { ...readSource(resolve(dirname(path), description.kernel), description.kernel), description };
@@ -62,6 +66,21 @@ function readSource(path: string, name = path): Pick<KernelTask, "file" | "sourc
   if (existsSync(path)) return { file: basename(path), source: readText(path), folder: dirname(resolve(path)) };
   if (kernelNames().includes(name)) return { file: `${name}.wgsl`, source: kernelText(name) };
   throw new UsageError(`${name}: no such file, and no built-in kernel of that name (acutance kernel list)`);
+}
+
+/**
+ * Every point of the sweep, one without.
+ * @throws UsageError when a constant is not used, a part is not found or an expression cannot be read
+ */
+export function pointsOf({ source, file, folder, description }: KernelTask) {
+  try {
+    const parts = partsOf(source, folder === undefined ? enginePart : partIn(folder), file);
+    expectUsed(description, [source, ...parts.values()].join("\n"));
+    return sweepPoints(description.sweep);
+  } catch (error) {
+    const usage = error instanceof KernelUsageError || error instanceof TemplateError;
+    throw usage ? new UsageError(error.message) : error;
+  }
 }
 
 /** The text of a kernel's file. Bytes that are none would only confuse the compiler. */

@@ -1,16 +1,12 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { KernelUsageError } from "../engine/harness/errors.ts";
 import { referenceNames } from "../engine/harness/reference.ts";
-import { expectUsed, sweepPoints } from "../engine/harness/resolve.ts";
 import { superviseRuns } from "../engine/harness/supervise.ts";
-import { partsOf, TemplateError } from "../engine/kernel/template.ts";
-import { enginePart, partIn } from "../engine/kernel/text.ts";
 import type { Roofs } from "../engine/tune/roofs.ts";
 import { openWeights } from "../engine/weights/open.ts";
 import { commandRoofs, machineText } from "./bench-roofs.ts";
 import { wholeNumber } from "./data-options.ts";
 import { openCommandDevice } from "./device.ts";
-import { type DescriptionFlags, type KernelTask, readTask } from "./kernel-description.ts";
+import { type DescriptionFlags, type KernelTask, pointsOf, readTask } from "./kernel-description.ts";
 import { csvOf, jsonOf, judged, pageOf, type Report, runText, svgOf, sweepText } from "./kernel-report.ts";
 import { type Output, OutputError, outputFile } from "./output.ts";
 import { type Progress, progress } from "./terminal.ts";
@@ -86,13 +82,13 @@ export function registerRun(kernel: Command): void {
     .action(run);
 }
 
-function assignments(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+export function assignments(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
   const match = /^([A-Za-z_]\w*)=(.+)$/s.exec(text);
   if (!match) throw new InvalidArgumentError("expected name=value");
   return { ...before, [match[1]!]: match[2]! };
 }
 
-function lists(text: string, before: Readonly<Record<string, string[]>> = {}): Record<string, string[]> {
+export function lists(text: string, before: Readonly<Record<string, string[]>> = {}): Record<string, string[]> {
   const [[name, values]] = Object.entries(assignments(text)) as [[string, string]];
   return { ...before, [name]: values.split(",").map((value) => value.trim()) };
 }
@@ -141,20 +137,8 @@ async function run(path: string, flags: RunFlags): Promise<void> {
   process.exitCode = outcomes.every((outcome) => "failure" in outcome && outcome.usage) ? 2 : 1;
 }
 
-/** @throws UsageError when a constant is not used, a part is not found or an expression cannot be read */
-function pointsOf({ source, file, folder, description }: KernelTask) {
-  try {
-    const parts = partsOf(source, folder === undefined ? enginePart : partIn(folder), file);
-    expectUsed(description, [source, ...parts.values()].join("\n"));
-    return sweepPoints(description.sweep);
-  } catch (error) {
-    const usage = error instanceof KernelUsageError || error instanceof TemplateError;
-    throw usage ? new UsageError(error.message) : error;
-  }
-}
-
 /** The file that an option names, where it names one. @throws UsageError when it cannot be written */
-function placeOf(option: string, path: string | undefined): Output | undefined {
+export function placeOf(option: string, path: string | undefined): Output | undefined {
   try {
     return path === undefined ? undefined : outputFile(path, option);
   } catch (error) {

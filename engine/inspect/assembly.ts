@@ -85,17 +85,20 @@ function readInstruction(text: string, line: number, wave: number): Instruction 
   };
 }
 
-const floatMultiplyAdd = /^v_(?:dual_)?(?:pk_)?(?:fma|fmac|mad|mac)(?:ak|mk)?(?:_mix(?:lo|hi)?)?_(?:legacy_)?(?:f16|f32|f64|bf16)/;
+const floatMultiplyAdd =
+  /^v_(?:dual_)?(?:pk_)?(?:fma|fmac|mad|mac)(?:ak|mk)?(?:_mix(?:lo|hi)?)?_(?:legacy_)?(?:f16|f32|f64|bf16)/;
 const dotProduct = /^v_(?:dual_)?dot(\d)c?(?:acc)?_/;
 const matrixProduct = /^v_s?w?mm?(?:fma|mac|ma|fmac)\w*?_(\d+)x(\d+)x(\d+)/;
 const waits =
-  /^s_(?:wait\w*|delay_alu|nop|clause|sleep|sethalt|inst_prefetch|set_inst_prefetch\w*|code_end|barrier\w*|sendmsg\w*|endpgm\w*|icache_inv|ttrace\w*|version|round_mode|denorm_mode)\b/;
+  /^s_(?:wait\w*|delay_alu|nop|clause|sleep|sethalt|inst_prefetch|set_inst_prefetch\w*|code_end|barrier|barrier_wait|barrier_leave|sendmsg\w*|endpgm\w*|icache_inv|ttrace\w*|version|round_mode|denorm_mode)\b/;
 
 function kindOf(opcode: string): InstructionKind {
   if (floatMultiplyAdd.test(opcode) || dotProduct.test(opcode) || matrixProduct.test(opcode)) return "multiplyAdd";
   if (/^v_/.test(opcode)) return "vector";
   if (/^s_(?:branch|cbranch|setpc|swappc|call)/.test(opcode)) return "branch";
-  if (/^s_(?:load|buffer_load|scratch_load|store|buffer_store|dcache|atc_probe|memtime|memrealtime|gl1_inv)/.test(opcode))
+  if (
+    /^s_(?:load|buffer_load|scratch_load|store|buffer_store|dcache|atc_probe|memtime|memrealtime|gl1_inv)/.test(opcode)
+  )
     return "scalarMemory";
   if (waits.test(opcode)) return "wait";
   if (/^s_/.test(opcode)) return "scalar";

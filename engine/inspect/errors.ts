@@ -2,3 +2,8 @@
 export class InspectError extends Error {
   override name = "InspectError";
 }
+
+/** What was asked for cannot be: an unknown GPU, say. */
+export class InspectUsageError extends InspectError {
+  override name = "InspectUsageError";
+}

@@ -1,8 +1,8 @@
 import { availableParallelism } from "node:os";
 import { readAssembly } from "./assembly.ts";
 import { nullDevice } from "./driver.ts";
-import { InspectError } from "./errors.ts";
-import { type CodeFigures, figuresOf, hottestLoop, type Loop } from "./loops.ts";
+import { InspectError, InspectUsageError } from "./errors.ts";
+import { type CodeFigures, estimatedMultiplyAdds, figuresOf, hottestLoop, type Loop } from "./loops.ts";
 import { type Occupancy, occupancyOf } from "./occupancy.ts";
 import { type Answer, inProcesses } from "./processes.ts";
 import { type InspectSource, type Spirv, toSpirv } from "./spirv.ts";
@@ -36,7 +36,17 @@ export interface Inspection {
   readonly occupancy: Occupancy | null;
   readonly codeBytes: number | null;
   /** The compiler's estimates in cycles: good to compare kernels on one GPU, and no measurement. */
-  readonly estimates: { readonly latency: number | null; readonly inverseThroughput: number | null };
+  readonly estimates: {
+    /** Until a wave has ended, were it alone. */
+    readonly latency: number | null;
+    /** That a wave keeps a SIMD busy. */
+    readonly inverseThroughput: number | null;
+    /**
+     * Of a SIMD for 1000 multiply-adds: the throughput over those that it is for, with the compiler's own guess of how often loops run.
+     * It compares tiles of unequal size. Null without multiply-adds.
+     */
+    readonly cyclesPerThousand: number | null;
+  };
   /** The whole code; null where its assembly is not of a kind that is read here. */
   readonly code: CodeFigures | null;
   readonly hottestLoop: Loop | null;
@@ -50,6 +60,7 @@ export type InspectOutcome =
   | { readonly gpu: string; readonly inspection: Inspection }
   | { readonly gpu: string; readonly failure: string; readonly usage?: boolean };
 
+/** Name of the GPU where none was asked for and none answered. */
 const atHand = "adapter";
 
 /**
@@ -66,19 +77,28 @@ export async function inspectKernels(
   for (const target of targets ?? []) {
     nullDevice(target.name);
     if (wave !== undefined && !target.waves.includes(wave))
-      throw new InspectError(`${target.name} (${target.architecture}) has waves of ${target.waves.join(" and ")} lanes, not of ${wave}`);
+      throw new InspectUsageError(
+        `${target.name} (${target.architecture}) has waves of ${target.waves.join(" and ")} lanes, not of ${wave}`,
+      );
   }
   const modules = await toSpirv(sources);
   const valid = modules.flatMap((module, i) => ("done" in module ? [{ module: module.done, i }] : []));
   const columns = await limited<() => Promise<Answer<Executable>[]>, Answer<Executable>[]>(
-    (targets ?? [undefined]).map((target) => () => compiled(valid.map(({ module }) => module), target, wave)),
+    (targets ?? [undefined]).map(
+      (target) => () =>
+        compiled(
+          valid.map(({ module }) => module),
+          target,
+          wave,
+        ),
+    ),
     (work) => work(),
   );
   return modules.map((module, i) =>
     columns.map((column, t): InspectOutcome => {
       const target = targets?.[t];
       const gpu = target?.name ?? atHand;
-      if ("failed" in module) return { gpu, failure: module.failed, ...(module.usage && { usage: true }) };
+      if ("failed" in module) return { gpu, failure: module.failed, ...(module.blame === "usage" && { usage: true }) };
       const answer = column[valid.findIndex((entry) => entry.i === i)]!;
       if ("failed" in answer) return { gpu, failure: answer.failed };
       return { gpu: target?.name ?? answer.done.device, inspection: inspectionOf(answer.done, module.done, target) };
@@ -93,6 +113,10 @@ async function compiled(modules: readonly Spirv[], target: Target | undefined, w
     requests: modules.map((kernel) => ({ kernel, ...(wave !== undefined && { wave }) })),
     ...(target && { environment: nullDevice(target.name) }),
   });
+  for (const answer of answers) {
+    if (!("failed" in answer) || answer.blame === undefined) continue;
+    throw answer.blame === "usage" ? new InspectUsageError(answer.failed) : new InspectError(answer.failed);
+  }
   return answers.map((answer) =>
     "failed" in answer && /^(?:ended|did not end)/.test(answer.failed)
       ? { failed: `the driver ${target ? `for ${target.name} ` : ""}refused it: its process ${answer.failed}` }
@@ -129,6 +153,8 @@ export function inspectionOf(executable: Executable, spirv: Spirv, target: Targe
           invocations: workgroup[0] * workgroup[1] * workgroup[2],
         })
       : null;
+  const inverseThroughput = figure("Inverse Throughput");
+  const products = blocks ? estimatedMultiplyAdds(blocks) * wave : 0;
   return {
     gpu: target?.name ?? device,
     device,
@@ -142,7 +168,11 @@ export function inspectionOf(executable: Executable, spirv: Spirv, target: Targe
     workgroupBytes: shared,
     occupancy,
     codeBytes: figure("Code size"),
-    estimates: { latency: figure("Latency"), inverseThroughput: figure("Inverse Throughput") },
+    estimates: {
+      latency: figure("Latency"),
+      inverseThroughput,
+      cyclesPerThousand: products > 0 && inverseThroughput !== null ? (1000 * inverseThroughput) / products : null,
+    },
     code: blocks ? figuresOf(blocks.flatMap(({ instructions }) => instructions)) : null,
     hottestLoop: (blocks && hottestLoop(blocks)) ?? null,
     statistics,

@@ -69,10 +69,26 @@ export function hottestLoop(blocks: readonly BasicBlock[]): Loop | undefined {
     const depth = depthOf(header);
     const weight = instructions.length * turns ** depth;
     if (best && best.weight >= weight) continue;
-    const lines = [...body].sort((a, b) => a - b).flatMap((block) => blocks[block]!.instructions.map(({ line }) => line));
+    const lines = [...body]
+      .sort((a, b) => a - b)
+      .flatMap((block) => blocks[block]!.instructions.map(({ line }) => line));
     best = { loop: { label: blocks[header]!.label ?? "", depth, lines, ...figuresOf(instructions) }, weight };
   }
   return best?.loop;
+}
+
+/** Turns that the compiler takes a loop to make in its estimates: the outermost, one in it, and those further in. */
+const estimatedTurns = [8, 4, 2] as const;
+
+/** Multiply-adds of one lane, loops run as often as the compiler takes it in its estimates. */
+export function estimatedMultiplyAdds(blocks: readonly BasicBlock[]): number {
+  const loops = naturalLoops(blocks);
+  return blocks.reduce((sum, { instructions }, block) => {
+    const depth = loops.filter(({ body }) => body.has(block)).length;
+    let times = 1;
+    for (let i = 0; i < depth; i++) times *= estimatedTurns[Math.min(i, 2)]!;
+    return sum + times * instructions.reduce((own, { multiplyAdds }) => own + multiplyAdds, 0);
+  }, 0);
 }
 
 /** Loops by their first block. The compiler lays blocks out in reverse post-order, so that a jump back begins one. */

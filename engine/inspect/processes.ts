@@ -4,7 +4,10 @@ import { fileURLToPath } from "node:url";
 import { runArguments } from "../device/check.ts";
 
 /** What came of one request. */
-export type Answer<Out> = { readonly done: Out } | { readonly failed: string; readonly usage?: boolean };
+export type Answer<Out> = { readonly done: Out } | { readonly failed: string; readonly blame?: Blame };
+
+/** Whose fault it is, where it is not the kernel's: what was asked for is wrong, or something on the machine is missing. */
+export type Blame = "usage" | "machine";
 
 type Line<Out> = { readonly index: number } & (Answer<Out> | { readonly begun: true });
 
@@ -23,7 +26,7 @@ export interface Work<In> {
 /**
  * Has requests answered by a process of their own, since a driver may end it. Then the request at hand has failed, and a new
  * process goes on behind it.
- * @param onOutput told what each process wrote to standard output, and of which answers it was
+ * @param onOutput told what each process wrote to standard output
  */
 export async function inProcesses<In, Out>(
   { script, requests, environment = process.env, timeoutMs = 120_000 }: Work<In>,
@@ -87,20 +90,26 @@ async function runProcess<Out>(script: URL, requests: unknown[], environment: No
   // A process that ends before it has read its requests says so by its exit.
   child.stdin.on("error", () => {});
   child.stdin.end(JSON.stringify(requests));
-  const { code, signal } = await new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code, signal) => resolve({ code, signal }));
-  });
+  const { code, signal } = await new Promise<{ code: number | null; signal: NodeJS.Signals | null }>(
+    (resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", (code, signal) => resolve({ code, signal }));
+    },
+  );
   clearTimeout(timer);
   const last = (said + rest).trim().split("\n").slice(-3).join(" | ");
-  const how = late ? `did not end within ${timeoutMs / 1000} s` : signal ? `ended by ${signal}` : `ended with code ${code}`;
+  const how = late
+    ? `did not end within ${timeoutMs / 1000} s`
+    : signal
+      ? `ended by ${signal}`
+      : `ended with code ${code}`;
   return { lines, output, reason: `${how}${last && `: ${last}`}` };
 }
 
 /** The other side of {@link inProcesses}: answers each request by `work`; what it throws is its answer. */
 export async function answerRequests<In, Out>(
   work: (request: In, index: number) => Promise<Out> | Out,
-  isUsage: (error: unknown) => boolean = () => false,
+  blameOf: (error: unknown) => Blame | undefined,
 ): Promise<void> {
   let text = "";
   for await (const chunk of process.stdin) text += chunk;
@@ -110,7 +119,8 @@ export async function answerRequests<In, Out>(
       say({ index, done: await work(request, index) });
     } catch (error) {
       const failed = error instanceof Error ? error.message : String(error);
-      say({ index, failed, ...(isUsage(error) && { usage: true }) });
+      const blame = blameOf(error);
+      say({ index, failed, ...(blame && { blame }) });
     }
   }
 }

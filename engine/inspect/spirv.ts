@@ -59,6 +59,8 @@ export async function toSpirv(sources: readonly InspectSource[]): Promise<Answer
   });
   const results: Answer<Spirv>[] = [];
   for (const [i, answer] of answers.entries()) {
+    if ("failed" in answer && answer.blame === "machine")
+      throw new InspectError(`WGSL becomes SPIR-V on a Vulkan adapter, and Dawn opens none here: ${answer.failed}`);
     if ("failed" in answer) results.push(answer);
     else results.push(await assembled(texts.get(markerOf(i))));
   }
@@ -95,7 +97,10 @@ async function assembled(text: string | undefined): Promise<Answer<Spirv>> {
 export function bindingsIn(text: string): SpirvBinding[] {
   const numbers = (decoration: string) =>
     new Map(
-      [...text.matchAll(new RegExp(`OpDecorate (%\\S+) ${decoration} (\\d+)`, "g"))].map(([, id, n]) => [id!, Number(n)]),
+      [...text.matchAll(new RegExp(`OpDecorate (%\\S+) ${decoration} (\\d+)`, "g"))].map(([, id, n]) => [
+        id!,
+        Number(n),
+      ]),
     );
   const [sets, places] = [numbers("DescriptorSet"), numbers("Binding")];
   return [...text.matchAll(/^\s*(%\S+) = OpVariable %\S+ (StorageBuffer|Uniform)\b/gm)]

@@ -1,4 +1,4 @@
-import { InspectError } from "./errors.ts";
+import { InspectUsageError } from "./errors.ts";
 
 /** What of a GPU decides how many waves fit. */
 export interface Target {
@@ -75,10 +75,10 @@ export const targets: readonly Target[] = families.map(([name, cards, facts]) =>
 /** The GPUs, one of each generation, that the engine's kernels are looked at on. */
 export const usualTargets = ["vega10", "navi10", "navi21", "navi31", "gfx1200", "phoenix"] as const;
 
-/** @throws InspectError naming those there are */
+/** @throws InspectUsageError naming those there are */
 export function targetNamed(name: string): Target {
   const found = targets.find((target) => target.name === name.toLowerCase());
   if (found) return found;
   const known = targets.map((target) => target.name).join(", ");
-  throw new InspectError(`there is no GPU "${name}" to compile for; there are ${known}`);
+  throw new InspectUsageError(`there is no GPU "${name}" to compile for; there are ${known}`);
 }

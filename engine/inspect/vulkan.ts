@@ -1,6 +1,6 @@
 // Calls Vulkan by koffi: a pipeline is compiled and asked for its statistics and its assembly
 // (VK_KHR_pipeline_executable_properties). Numbers are those of vulkan_core.h.
-import { InspectError } from "./errors.ts";
+import { InspectError, InspectUsageError } from "./errors.ts";
 import type { Spirv } from "./spirv.ts";
 import { handleAt, type Koffi, NativeMemory, numberAt, textAt } from "./vulkan-memory.ts";
 
@@ -45,7 +45,7 @@ const captureFlags = 0x40 | 0x80;
 const computeStage = 0x20;
 const libraries: Readonly<Record<string, string>> = { win32: "vulkan-1.dll", darwin: "libvulkan.1.dylib" };
 
-type Argument = ArrayBuffer | bigint | number | null;
+type Argument = ArrayBuffer | bigint | number | null | undefined;
 
 /** The first Vulkan device that tells about its executables. */
 export class VulkanCompiler {
@@ -56,7 +56,8 @@ export class VulkanCompiler {
   readonly #library: ReturnType<Koffi["load"]>;
   readonly #memory: NativeMemory;
   readonly #functions = new Map<string, (...words: unknown[]) => number>();
-  readonly #device: bigint;
+  /** Undefined until it is opened. */
+  readonly #device: bigint | undefined;
 
   /** @throws InspectError without koffi, Vulkan, or a device that tells */
   static async open(): Promise<VulkanCompiler> {
@@ -118,20 +119,31 @@ export class VulkanCompiler {
   #openDevice(physical: bigint): bigint {
     const m = this.#memory;
     let features = m.chained(type.executableFeatures, 24, null);
-    for (const [kind, bytes] of [[type.features13, 80] as const, [type.features12, 208] as const, [type.features11, 64] as const])
+    for (const [kind, bytes] of [
+      [type.features13, 80] as const,
+      [type.features12, 208] as const,
+      [type.features11, 64] as const,
+    ])
       features = m.chained(kind, bytes, features);
     features = m.chained(type.features2, 240, features);
     this.#call("vkGetPhysicalDeviceFeatures2", physical, features);
     const queue = m.struct(type.queue, null, 0, 0, 1, m.bytes(4));
     const names = m.struct(m.pointer(extension));
-    return this.#made("vkCreateDevice", physical, m.struct(type.device, features, 0, 1, queue, 0, null, 1, names, null), null);
+    return this.#made(
+      "vkCreateDevice",
+      physical,
+      m.struct(type.device, features, 0, 1, queue, 0, null, 1, names, null),
+      null,
+    );
   }
 
   /** @param wave lanes of a wave; the driver's choice unless given */
   compile(kernel: Spirv, wave?: number): Executable {
     const m = this.#memory;
     if (wave !== undefined && (wave < this.waves[0] || wave > this.waves[1]))
-      throw new InspectError(`${this.device} has waves of ${[...new Set(this.waves)].join(" to ")} lanes, not of ${wave}`);
+      throw new InspectUsageError(
+        `${this.device} has waves of ${[...new Set(this.waves)].join(" to ")} lanes, not of ${wave}`,
+      );
     const code = Buffer.from(kernel.module, "base64");
     const module = this.#made(
       "vkCreateShaderModule",
@@ -177,7 +189,7 @@ export class VulkanCompiler {
       536,
       type.executableProperties,
     );
-    if (!properties) throw new InspectError(`${this.device} has no executable of it`);
+    if (!properties) throw new Error(`${this.device} has no executable of it`);
     const executable = m.struct(type.executableInfo, null, pipeline, 0);
     const asked = [this.#device, executable];
     const statistics = Object.fromEntries(
@@ -217,8 +229,9 @@ export class VulkanCompiler {
   #made(name: string, ...words: readonly Argument[]): bigint {
     const made = this.#memory.bytes(8);
     const result = this.#call(name, ...words, made);
-    if (result !== 0) throw new InspectError(`${name} ended with ${result}${result === -9 ? " (no driver works)" : ""}`);
-    return handleAt(made);
+    if (result === 0) return handleAt(made);
+    const message = `${name} ended with ${result}${result === -9 ? " (no driver works)" : ""}`;
+    throw this.#device === undefined ? new InspectError(message) : new Error(message);
   }
 
   #call(name: string, ...words: readonly Argument[]): number {

@@ -22,6 +22,8 @@ export type Block =
   | { readonly kind: "figure"; readonly svg: string; readonly caption: string; readonly wide?: boolean }
   /** Text as it was written, such as JSON. */
   | { readonly kind: "code"; readonly text: string; readonly label: string }
+  /** Two texts side by side where the window is wide enough; `marked` are lines, from 0, that stand out. */
+  | { readonly kind: "beside"; readonly texts: readonly { text: string; label: string; marked?: readonly number[] }[] }
   | { readonly kind: "pictures"; readonly pictures: readonly Picture[] };
 
 export interface Section {
@@ -117,12 +119,30 @@ function renderBlock(block: Block): string {
       return renderTable(block.headers, block.rows, block.caption);
     case "code":
       // Long text scrolls in its own box, which the keyboard must reach.
-      return `<pre tabindex="0" role="region" aria-label="${escapeHtml(block.label)}">${escapeHtml(block.text)}</pre>`;
+      return renderCode(block);
+    case "beside":
+      return `<div class="beside">${block.texts.map((text) => `<figure><figcaption>${escapeHtml(text.label)}</figcaption>${renderCode(text)}</figure>`).join("\n")}</div>`;
     case "figure":
       return `<figure class="${block.wide ? "chart wide" : "chart"}"><div class="scroll">${inlineSvg(block.svg)}</div><figcaption>${escapeHtml(block.caption)}</figcaption></figure>`;
     case "pictures":
       return `<div class="pictures">${block.pictures.map(renderPicture).join("\n")}</div>`;
   }
+}
+
+function renderCode({ text, label, marked = [] }: { text: string; label: string; marked?: readonly number[] }): string {
+  const lines = new Set(marked);
+  const body =
+    lines.size === 0
+      ? escapeHtml(text)
+      : text
+          .split("\n")
+          .map((line, i) => markedLine(line, lines.has(i)))
+          .join("\n");
+  return `<pre tabindex="0" role="region" aria-label="${escapeHtml(label)}">${body}</pre>`;
+}
+
+function markedLine(line: string, marked: boolean): string {
+  return marked ? `<mark>${escapeHtml(line)}</mark>` : escapeHtml(line);
 }
 
 function renderTable(headers: readonly string[], rows: readonly (readonly Cell[])[], caption?: string): string {
@@ -207,6 +227,10 @@ th.long{min-width:7.5rem}
 .wide svg{min-width:50rem}
 pre{max-height:32rem;overflow:auto;margin:1rem 0;padding:.9rem 1rem;background:var(--card);border:1px solid var(--line);border-radius:.5rem;font:.8125rem/1.5 ui-monospace,monospace;tab-size:2}
 figcaption{margin-top:.5rem}
+mark{background:color-mix(in srgb,var(--accent) 22%,transparent);color:inherit}
+.beside{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,30rem),1fr));gap:1rem;width:min(calc(100vw - 2.5rem),110rem);margin-left:50%;transform:translateX(-50%)}
+.beside figure{margin:0;min-width:0}
+.beside pre{max-height:80vh;margin:.4rem 0}
 .pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,9.5rem),1fr));gap:1rem;margin:1.25rem 0}
 .pictures figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:.5rem;overflow:hidden}
 .pictures img{display:block;width:100%;aspect-ratio:4/3;object-fit:contain;background:var(--paper)}
