@@ -50,7 +50,7 @@ export function readAssembly(text: string, wave: number): BasicBlock[] {
     const label = /^(BB\d+):?\s*$/.exec(lines[line]!)?.[1];
     if (label) blocks.push({ label, instructions: [] });
     open = label ? true : open;
-    const instruction = label ? undefined : readInstruction(lines[line]!, line, wave);
+    const instruction = label ? undefined : (readInstruction(lines[line]!, line, wave) ?? readUndecoded(lines, line));
     if (!instruction) continue;
     if (!open) blocks.push({ label: undefined, instructions: [] });
     blocks.at(-1)!.instructions.push(instruction);
@@ -83,6 +83,21 @@ function readInstruction(text: string, line: number, wave: number): Instruction 
     ...(target !== undefined && { target }),
     ends: /^s_(branch|endpgm|setpc)/.test(opcode),
   };
+}
+
+const undecoded = /^\s*\(invalid instruction\).*;\s*([0-9a-f]{8})/;
+
+/**
+ * What LLVM does not decode although the GPU does, such as a scalar load to registers that end with VCC: it prints both words
+ * of the encoding as a line each.
+ */
+function readUndecoded(lines: readonly string[], line: number): Instruction | undefined {
+  const word = undecoded.exec(lines[line]!)?.[1];
+  if (word === undefined || undecoded.test(lines[line - 1] ?? "")) return undefined;
+  // Six bits name the format: scalar memory has 110000 on GCN, 111101 on RDNA.
+  const format = Number.parseInt(word, 16) >>> 26;
+  const kind = format === 0b110000 || format === 0b111101 ? "scalarMemory" : "other";
+  return { line, opcode: "(not decoded)", kind, multiplyAdds: 0, bytes: 0, ends: false };
 }
 
 const floatMultiplyAdd =

@@ -43,9 +43,9 @@ export async function inProcesses<In, Out>(
     );
     onOutput(output);
     let begun: number | undefined;
-    for (const line of lines) {
-      begun = "begun" in line ? line.index : undefined;
-      if (!("begun" in line)) answers[open[line.index]!] = line;
+    for (const { index, ...line } of lines) {
+      begun = "begun" in line ? index : undefined;
+      if (!("begun" in line)) answers[open[index]!] = line;
     }
     const left = open.filter((index) => answers[index] === undefined);
     if (left.length === 0) break;

@@ -11,7 +11,7 @@ export interface Target {
   readonly waves: readonly number[];
   /** Waves that a SIMD keeps at most. */
   readonly waveSlots: number;
-  /** Vector registers of a SIMD, each of 64 lanes. */
+  /** Vector registers of a SIMD, each of 64 lanes, as the driver (Mesa 25.0) counts them. */
   readonly vectorRegisters: number;
   /** Registers of 64 lanes that are given out together. */
   readonly registerGranule: number;
@@ -64,7 +64,7 @@ const families: readonly (readonly [name: string, cards: string, facts: Facts])[
   ["navi33", "Radeon RX 7600", rdna(3)],
   ["phoenix", "Ryzen 7040, 8000G", rdna(3)],
   ["gfx1150", "Ryzen AI 300", rdna(3)],
-  ["gfx1151", "Ryzen AI Max", rdna(3, 768)],
+  ["gfx1151", "Ryzen AI Max", rdna(3)],
   ["gfx1200", "Radeon RX 9060", rdna(4)],
   ["gfx1201", "Radeon RX 9070", rdna(4)],
 ];

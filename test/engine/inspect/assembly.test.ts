@@ -67,6 +67,14 @@ describe("one instruction", () => {
     expect(multiplyAddShare).toBe(0.5);
   });
 
+  test("a load that LLVM does not decode is one, whose two words stand on two lines", () => {
+    const text = "BB0:\n(invalid instruction) ; f4281a14\n(invalid instruction) ; d2000000\n\ts_endpgm ; bf810000";
+    expect(readAssembly(text, 64)[0]!.instructions.map(({ kind, line }) => [kind, line])).toEqual([
+      ["scalarMemory", 1],
+      ["wait", 3],
+    ]);
+  });
+
   test("a matrix product is shared by the lanes of its wave", () => {
     expect(instruction("v_wmma_f32_16x16x16_f16 v[0:7], v[8:15], v[16:23], v[0:7]", 64).multiplyAdds).toBe(64);
   });
