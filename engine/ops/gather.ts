@@ -3,6 +3,7 @@ import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { elementBytes, type Shape, ShapeError, Tensor } from "../tensor.ts";
 import { expectOperands, indices as indexType, moved } from "./operands.ts";
+import { overRows } from "./over-rows.ts";
 import { movedElement } from "./shape.ts";
 
 const gatherTypes = { table: moved, indices: indexType };
@@ -192,23 +193,10 @@ export function argmax(x: Tensor): Tensor {
   return y;
 }
 
-/** Elements after which a running sum joins that of the elements before. */
-const sumBlock = 256;
-
 function scan(x: Tensor, reverse: boolean): Tensor {
-  const { rows, columns } = rowsOfLast("cumulativeSum", x);
-  const { device } = x;
+  const { columns } = rowsOfLast("cumulativeSum", x);
   const y = Tensor.like(x);
-  for (const { start, count } of rowRanges(device, rows, [columns])) {
-    device.kernels.run(
-      "row/cumulative_sum",
-      { REVERSE: reverse, BLOCK: sumBlock, WORKGROUP: flatWorkgroup },
-      { x: x.window(start * columns, count * columns), y: y.window(start * columns, count * columns) },
-      { rows: count, columns },
-      flatGrid(device, count),
-      { flops: count * columns },
-    );
-  }
+  overRows("row/cumulative_sum", { REVERSE: reverse, VECTOR: false }, columns, { rows: { x, y } }, () => ({}), 1);
   return y;
 }
 

@@ -3,6 +3,7 @@ import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
 import { expectOperands } from "./operands.ts";
+import { overRows } from "./over-rows.ts";
 import { sumParts } from "./reduce.ts";
 
 /** Rows that one invocation adds up for the gradients of scale and shift. */
@@ -39,53 +40,21 @@ export function layerNorm(x: Tensor, scale: Tensor, shift: Tensor, epsilon = 1e-
 }
 
 function forward(x: Tensor, scale: Tensor, shift: Tensor, epsilon: number): { y: Tensor; moments: Tensor } {
-  const { device } = x;
-  const { channels, rows, columns, vector } = layout(x);
+  const { channels, rows } = layout(x);
   const y = Tensor.like(x);
-  const moments = Tensor.empty(device, [rows, 2]);
-  for (const { start, count } of rowRanges(device, rows, [channels, 2])) {
-    const part = (tensor: Tensor) => tensor.window(start * channels, count * channels);
-    device.kernels.run(
-      "layer_norm/rows",
-      { VECTOR: vector, WORKGROUP: flatWorkgroup },
-      {
-        x: part(x),
-        scale: scale.window(),
-        shift: shift.window(),
-        y: part(y),
-        moments: moments.window(start * 2, count * 2),
-      },
-      { rows: count, columns, length: channels, epsilon },
-      flatGrid(device, count),
-      // Σ x, Σ (x − mean)², and scale · (x − mean) · inverse + shift
-      { flops: 8 * count * channels },
-    );
-  }
+  const moments = Tensor.empty(x.device, [rows, 2]);
+  const tensors = { rows: { x, y }, beside: { moments: [moments, 2] as const }, whole: { scale, shift } };
+  // Σ x, Σ (x − mean)², and scale · (x − mean) · inverse + shift
+  overRows("layer_norm/rows", {}, channels, tensors, () => ({ length: channels, epsilon }), 8);
   return { y, moments };
 }
 
 function inputGradient(x: Tensor, dy: Tensor, scale: Tensor, moments: Tensor): Tensor {
-  const { device } = x;
-  const { channels, rows, columns, vector } = layout(x);
+  const { channels } = layout(x);
   const dx = Tensor.like(x);
-  for (const { start, count } of rowRanges(device, rows, [channels, 2])) {
-    const part = (tensor: Tensor) => tensor.window(start * channels, count * channels);
-    device.kernels.run(
-      "layer_norm/rows_gradient",
-      { VECTOR: vector, WORKGROUP: flatWorkgroup },
-      {
-        x: part(x),
-        dy: part(dy),
-        scale: scale.window(),
-        moments: moments.window(start * 2, count * 2),
-        dx: part(dx),
-      },
-      { rows: count, columns, length: channels },
-      flatGrid(device, count),
-      // g = dy · scale, x̂ = (x − m) · r, Σ g and Σ g · x̂, and r · (g − mean − x̂ · mean)
-      { flops: 10 * count * channels },
-    );
-  }
+  const tensors = { rows: { x, dy, dx }, beside: { moments: [moments, 2] as const }, whole: { scale } };
+  // g = dy · scale, x̂ = (x − m) · r, Σ g and Σ g · x̂, and r · (g − mean − x̂ · mean)
+  overRows("layer_norm/rows_gradient", {}, channels, tensors, () => ({ length: channels }), 10);
   return dx;
 }
 

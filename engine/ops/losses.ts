@@ -1,8 +1,10 @@
 import { expectArgument, finite } from "../arguments.ts";
 import { record } from "../autograd.ts";
-import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
+import { flatGrid, flatWorkgroup } from "../kernel/grid.ts";
+import type { Constants } from "../kernel/template.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
 import { expectOperands, expectSameShape } from "./operands.ts";
+import { overRows } from "./over-rows.ts";
 
 type RowLoss = "cross_entropy" | "kl_divergence" | "earth_movers" | "expectation";
 
@@ -24,41 +26,29 @@ const flops: Readonly<Record<RowLoss, readonly [forward: number, gradient: numbe
   expectation: [6, 10],
 };
 
-/** Runs loss/rows or its gradient over the batch; [B] vectors are bound whole, logits and targets in windows of rows. */
-function overRows(
-  kernel: "loss/rows" | "loss/rows_gradient",
+/** Runs the kernel of a loss or of its gradient over the batch; [B] vectors are bound whole. */
+function runLoss(
+  gradient: boolean,
   loss: RowLoss,
   rows: Readonly<Record<string, Tensor>>,
   whole: Readonly<Record<string, Tensor>>,
 ): void {
-  const logits = rows["logits"]!;
-  const { device } = logits;
-  const [batch, columns] = logits.shape as [number, number];
-  for (const { start, count } of rowRanges(device, batch, [columns])) {
-    const bindings = Object.fromEntries([
-      ...Object.entries(rows).map(([name, tensor]) => [name, tensor.window(start * columns, count * columns)] as const),
-      ...Object.entries(whole).map(([name, tensor]) => [name, tensor.window()] as const),
-    ]);
-    device.kernels.run(
-      kernel,
-      { LOSS: loss, WORKGROUP: flatWorkgroup },
-      bindings,
-      { rows: count, columns, first_row: start },
-      flatGrid(device, count),
-      { flops: flops[loss][kernel === "loss/rows" ? 0 : 1] * count * columns },
-    );
-  }
+  const columns = rows["logits"]!.shape[1]!;
+  const kernel = loss === "earth_movers" ? "loss/earth_movers" : gradient ? "loss/rows_gradient" : "loss/rows";
+  const constants: Constants = loss === "earth_movers" ? { GRADIENT: gradient, VECTOR: false } : { LOSS: loss };
+  const flopsPerElement = flops[loss][gradient ? 1 : 0];
+  overRows(kernel, constants, columns, { rows, whole }, (first_row) => ({ first_row }), flopsPerElement);
 }
 
 function rowLoss(name: string, loss: RowLoss, logits: Tensor, { targets, ...vectors }: Against): Tensor {
   const losses = Tensor.empty(logits.device, [logits.shape[0]!]);
   const rows = { logits, ...(targets && { targets }) };
-  overRows("loss/rows", loss, rows, { ...vectors, losses });
+  runLoss(false, loss, rows, { ...vectors, losses });
   return record(name, [logits], losses, (dlosses) => {
     const dlogits = Tensor.like(logits);
     // ln t is a constant beside −t ln p: the divergence has the gradient of the cross-entropy.
     const slope = loss === "kl_divergence" ? "cross_entropy" : loss;
-    overRows("loss/rows_gradient", slope, { ...rows, dlogits }, { ...vectors, dlosses });
+    runLoss(true, slope, { ...rows, dlogits }, { ...vectors, dlosses });
     return [dlogits];
   });
 }

@@ -1,31 +1,18 @@
 import { expectArgument, positive } from "../arguments.ts";
 import { record } from "../autograd.ts";
-import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { Tensor } from "../tensor.ts";
 import { multiply } from "./arithmetic.ts";
 import { expectOperands, expectSameShape } from "./operands.ts";
+import { overRows } from "./over-rows.ts";
 import { sum } from "./reduce.ts";
 
 /** Runs the kernel over the rows of tensors of equal shape; returns the last of them. */
-function overRows(gradient: boolean, epsilon: number, tensors: Readonly<Record<string, Tensor>>): Tensor {
+function normalised(gradient: boolean, epsilon: number, tensors: Readonly<Record<string, Tensor>>): Tensor {
   const last = Object.values(tensors).at(-1)!;
-  const { device } = last;
-  const length = last.shape.at(-1)!;
-  const vector = length % 4 === 0;
-  for (const { start, count } of rowRanges(device, last.size / length, [length])) {
-    const windows = Object.entries(tensors).map(
-      ([name, tensor]) => [name, tensor.window(start * length, count * length)] as const,
-    );
-    device.kernels.run(
-      "row/l2_normalise",
-      { GRADIENT: gradient, VECTOR: vector, WORKGROUP: flatWorkgroup },
-      Object.fromEntries(windows),
-      { rows: count, columns: vector ? length / 4 : length, epsilon },
-      flatGrid(device, count),
-      // Σ x² and y = x / ‖x‖; then Σ y · dy and (dy − y · Σ) / ‖x‖
-      { flops: (gradient ? 8 : 3) * count * length },
-    );
-  }
+  // Σ x² and y = x / ‖x‖; then Σ y · dy and (dy − y · Σ) / ‖x‖
+  const flops = gradient ? 8 : 3;
+  const columns = last.shape.at(-1)!;
+  overRows("row/l2_normalise", { GRADIENT: gradient }, columns, { rows: tensors }, () => ({ epsilon }), flops);
   return last;
 }
 
@@ -37,9 +24,9 @@ function overRows(gradient: boolean, epsilon: number, tensors: Readonly<Record<s
 export function l2Normalise(x: Tensor, epsilon = 1e-12): Tensor {
   expectOperands("l2Normalise", { x });
   expectArgument("l2Normalise", "epsilon", epsilon, positive);
-  const y = overRows(false, epsilon, { x, y: Tensor.like(x) });
+  const y = normalised(false, epsilon, { x, y: Tensor.like(x) });
   // dx = (dy − y · (y · dy)) / ‖x‖ where ‖x‖ > ε, else dy / ε
-  return record("l2Normalise", [x], y, (dy) => [overRows(true, epsilon, { x, dy, dx: Tensor.like(x) })]);
+  return record("l2Normalise", [x], y, (dy) => [normalised(true, epsilon, { x, dy, dx: Tensor.like(x) })]);
 }
 
 /**

@@ -1,9 +1,9 @@
 // y[row, c] = scale[c] · (x[row, c] − m) · r + shift[c]     m = mean of the row, r = 1/√(variance + ε), variance the biased one
 // x, y: [rows, columns], scale, shift: [columns], moments: (m, r) of each row
 //
-// One invocation makes one row, in three passes: mean, variance about it, result.
+// LANES invocations make one row, see row/place, in three passes: mean, variance about it, result.
 // VECTOR: rows are whole vec4s and columns counts these.   WORKGROUP: invocations of a workgroup.
-//#use number/total
+//#use row/sum
 
 struct Params {
   rows: u32,
@@ -19,30 +19,36 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> moments: array<vec2f>;
 @group(1) @binding(0) var<uniform> params: Params;
 
+fn term(which: u32, start: u32, column: u32, given: vec2f) -> Element {
+  let v = x[start + column];
+  if (which == 0u) {
+    return v;
+  }
+  return (v - given.x) * (v - given.x);
+}
+
 @compute @workgroup_size({{WORKGROUP}})
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let row = id.x + id.y * (groups.x * {{WORKGROUP}}u);
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let row = row_of(group, groups, index);
   if (row >= params.rows) {
     return;
   }
+  let lane = index % LANES;
   let start = row * params.columns;
-  var sum = Element();
-  for (var c = 0u; c < params.columns; c++) {
-    sum += x[start + c];
-  }
-  let mean = total(sum) / params.length;
-  var squares = Element();
-  for (var c = 0u; c < params.columns; c++) {
-    let d = x[start + c] - mean;
-    squares += d * d;
-  }
-  let variance = total(squares) / params.length;
+  let mean = row_sum(0u, start, lane, vec2f()) / params.length;
+  let variance = row_sum(1u, start, lane, vec2f(mean, 0.0)) / params.length;
   // The root of an infinite variance would make every element of the row its shift, and hide that the row has diverged.
   let is_infinite = (bitcast<u32>(variance) & 0x7fffffffu) == 0x7f800000u;
   let undefined_value = bitcast<f32>(0x7fc00000u | (params.rows >> 31u));
   let inverse = select(1.0 / sqrt(variance + params.epsilon), undefined_value, is_infinite);
-  for (var c = 0u; c < params.columns; c++) {
+  for (var c = lane; c < params.columns; c += LANES) {
     y[start + c] = scale[c] * ((x[start + c] - mean) * inverse) + shift[c];
   }
-  moments[row] = vec2f(mean, inverse);
+  if (lane == 0u) {
+    moments[row] = vec2f(mean, inverse);
+  }
 }

@@ -1,8 +1,9 @@
 // dx[row, c] = r · (g_c − mean(g) − x̂_c · mean(g · x̂))     g = dy · scale, x̂ = (x − m) · r, means over the row
 // x, dy, dx: [rows, columns], scale: [columns], moments: (m, r) of each row, from layer_norm/rows.wgsl
 //
-// One invocation makes one row. VECTOR: rows are whole vec4s and columns counts these.   WORKGROUP: invocations of a workgroup.
-//#use number/total
+// LANES invocations make one row, see row/place.   VECTOR: rows are whole vec4s and columns counts these.
+// WORKGROUP: invocations of a workgroup.
+//#use row/sum
 
 struct Params {
   rows: u32,
@@ -17,25 +18,43 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> dx: array<Element>;
 @group(1) @binding(0) var<uniform> params: Params;
 
+fn term(which: u32, start: u32, column: u32, moment: vec2f) -> Element {
+  let g = dy[start + column] * scale[column];
+  if (which == 0u) {
+    return g;
+  }
+  return g * ((x[start + column] - moment.x) * moment.y);
+}
+
 @compute @workgroup_size({{WORKGROUP}})
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let row = id.x + id.y * (groups.x * {{WORKGROUP}}u);
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let row = row_of(group, groups, index);
   if (row >= params.rows) {
     return;
   }
+  let lane = index % LANES;
   let start = row * params.columns;
   let mean = moments[row].x;
   let inverse = moments[row].y;
+  //#if LANES == 1
+  // Both sums in one walk, in the order of row_sum().
   var sum = Element();
   var along = Element();
   for (var c = 0u; c < params.columns; c++) {
-    let g = dy[start + c] * scale[c];
-    sum += g;
-    along += g * ((x[start + c] - mean) * inverse);
+    sum += term(0u, start, c, vec2f());
+    along += term(1u, start, c, vec2f(mean, inverse));
   }
   let g_mean = total(sum) / params.length;
   let along_mean = total(along) / params.length;
-  for (var c = 0u; c < params.columns; c++) {
+  //#else
+  let g_mean = row_sum(0u, start, lane, vec2f()) / params.length;
+  let along_mean = row_sum(1u, start, lane, vec2f(mean, inverse)) / params.length;
+  //#end
+  for (var c = lane; c < params.columns; c += LANES) {
     let centred = (x[start + c] - mean) * inverse;
     dx[start + c] = inverse * (dy[start + c] * scale[c] - g_mean - centred * along_mean);
   }

@@ -1,7 +1,7 @@
 // y[row, j] = Σ x[row, i] over i ≤ j, with REVERSE over i ≥ j.   x, y: [rows, columns]
 //
-// One invocation makes one row. Every BLOCK elements the running sum joins that of the blocks before, which keeps rounding
-// small on long rows. REVERSE: see above.   WORKGROUP: invocations of a workgroup.
+// LANES invocations make one row, see row/place and row/running.   REVERSE: see above.   WORKGROUP: invocations of a workgroup.
+//#use row/running
 struct Params {
   rows: u32,
   columns: u32,
@@ -11,25 +11,42 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
+// Where number i of a row lies, counted from the end at which sums begin.
+fn place(row: u32, i: u32) -> u32 {
+  //#if REVERSE
+  return (row + 1u) * params.columns - 1u - i;
+  //#else
+  return row * params.columns + i;
+  //#end
+}
+
 @compute @workgroup_size({{WORKGROUP}})
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let row = id.x + id.y * (groups.x * {{WORKGROUP}}u);
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let row = row_of(group, groups, index);
   if (row >= params.rows) {
     return;
   }
-  var before = 0.0;
-  var running = 0.0;
-  for (var i = 0u; i < params.columns; i++) {
-    //#if REVERSE
-    let at = (row + 1u) * params.columns - 1u - i;
-    //#else
-    let at = row * params.columns + i;
-    //#end
-    if (i % {{BLOCK}}u == 0u) {
-      before += running;
-      running = 0.0;
+  //#if LANES != 1
+  for (var chunk = index; chunk < CHUNKS; chunk += LANES) {
+    let bounds = chunk_bounds(chunk);
+    var sum = Running();
+    for (var i = bounds.x; i < bounds.y; i++) {
+      sum = plus_one(sum, x[place(row, i)]);
     }
-    running += x[at];
-    y[at] = before + running;
+    keep(0u, chunk, sum);
+  }
+  kept();
+  //#end
+  for (var chunk = index % LANES; chunk < CHUNKS; chunk += LANES) {
+    let bounds = chunk_bounds(chunk);
+    var sum = between(0u, 0u, chunk);
+    for (var i = bounds.x; i < bounds.y; i++) {
+      sum = plus_one(sum, x[place(row, i)]);
+      y[place(row, i)] = sum.total;
+    }
   }
 }

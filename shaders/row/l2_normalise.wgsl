@@ -2,10 +2,10 @@
 // With GRADIENT: dx = (dy − x · (x · dy)/n²)/n where ‖x[row]‖ > ε, else dy/ε
 // x, y, dy, dx: [rows, columns]
 //
-// One invocation makes one row. GRADIENT: see above.   VECTOR: rows are whole vec4s and columns counts these.
+// LANES invocations make one row, see row/place.   GRADIENT: see above.   VECTOR: rows are whole vec4s and columns counts these.
 // WORKGROUP: invocations of a workgroup.
 //#use number/nan
-//#use number/total
+//#use row/sum
 
 struct Params {
   rows: u32,
@@ -22,32 +22,39 @@ struct Params {
 //#end
 @group(1) @binding(0) var<uniform> params: Params;
 
+fn term(which: u32, start: u32, column: u32, given: vec2f) -> Element {
+  let v = x[start + column];
+  //#if GRADIENT
+  if (which == 1u) {
+    return (v * given.x) * dy[start + column];
+  }
+  //#end
+  return v * v;
+}
+
 @compute @workgroup_size({{WORKGROUP}})
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let row = id.x + id.y * (groups.x * {{WORKGROUP}}u);
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let row = row_of(group, groups, index);
   if (row >= params.rows) {
     return;
   }
+  let lane = index % LANES;
   let start = row * params.columns;
   let end = start + params.columns;
-  var squares = Element();
-  for (var i = start; i < end; i++) {
-    squares += x[i] * x[i];
-  }
-  let length = sqrt(total(squares));
+  let length = sqrt(row_sum(0u, start, lane, vec2f()));
   // A row with NaN has a length of NaN, which max() may drop.
   let inverse = 1.0 / select(max(length, params.epsilon), length, is_nan(length));
   //#if GRADIENT
-  var product = Element();
-  for (var i = start; i < end; i++) {
-    product += (x[i] * inverse) * dy[i];
-  }
-  let along = select(0.0, total(product), length > params.epsilon);
-  for (var i = start; i < end; i++) {
+  let along = select(0.0, row_sum(1u, start, lane, vec2f(inverse, 0.0)), length > params.epsilon);
+  for (var i = start + lane; i < end; i += LANES) {
     dx[i] = (dy[i] - (x[i] * inverse) * along) * inverse;
   }
   //#else
-  for (var i = start; i < end; i++) {
+  for (var i = start + lane; i < end; i += LANES) {
     y[i] = x[i] * inverse;
   }
   //#end

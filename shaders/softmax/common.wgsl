@@ -1,11 +1,7 @@
 // What softmax/rows.wgsl and its gradient share.
-//#use number/element_nan
+//#use number/element_exponential
+//#use row/sum
 struct Params {
   rows: u32,
   columns: u32, // in Elements
-}
-
-// e^v, NaN for NaN, which drivers may make ∞.
-fn exponential(v: Element) -> Element {
-  return select(exp(v), v, is_nan_element(v));
 }

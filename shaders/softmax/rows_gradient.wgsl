@@ -1,7 +1,7 @@
 // Softmax:               dx[row, j] = y[row, j] · (dy[row, j] − Σ_k dy[row, k] · y[row, k])
 // Log-softmax, LOG:      dx[row, j] = dy[row, j] − e^y[row, j] · Σ_k dy[row, k]
 //
-// One invocation makes one row. VECTOR: rows are whole vec4s and are taken four elements at a time.
+// LANES invocations make one row, see row/place.   VECTOR: rows are whole vec4s and are taken four elements at a time.
 // WORKGROUP: invocations of a workgroup.
 // Layouts: y (the output of softmax/rows), dy, dx [rows, columns].
 //#use softmax/common
@@ -11,28 +11,29 @@
 @group(0) @binding(2) var<storage, read_write> dx: array<Element>;
 @group(1) @binding(0) var<uniform> params: Params;
 
+fn term(which: u32, start: u32, column: u32, given: vec2f) -> Element {
+  //#if LOG
+  return dy[start + column];
+  //#else
+  return dy[start + column] * y[start + column];
+  //#end
+}
+
 @compute @workgroup_size({{WORKGROUP}})
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let row = id.x + id.y * (groups.x * {{WORKGROUP}}u);
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let row = row_of(group, groups, index);
   if (row >= params.rows) {
     return;
   }
+  let lane = index % LANES;
   let start = row * params.columns;
   let end = start + params.columns;
-  var sum = Element();
-  for (var i = start; i < end; i++) {
-    //#if LOG
-    sum += dy[i];
-    //#else
-    sum += dy[i] * y[i];
-    //#end
-  }
-  //#if VECTOR
-  let total = dot(sum, vec4f(1));
-  //#else
-  let total = sum;
-  //#end
-  for (var i = start; i < end; i++) {
+  let total = row_sum(0u, start, lane, vec2f());
+  for (var i = start + lane; i < end; i += LANES) {
     //#if LOG
     dx[i] = dy[i] - exponential(y[i]) * total;
     //#else

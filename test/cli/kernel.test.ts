@@ -169,7 +169,7 @@ test("list and show", () => {
   const list = JSON.parse(kernel(["list", "softmax", "--json"]).stdout);
   expect(list.map(({ name }: { name: string }) => name)).toContain("softmax/rows");
   expect(list.find(({ name }: { name: string }) => name === "softmax/rows")).toMatchObject({
-    constants: ["VECTOR", "WORKGROUP", "LOG"],
+    constants: ["VECTOR", "LANES", "WORKGROUP", "LOG"],
     bindings: [
       { name: "x", binding: 0, writable: false, type: "array<Element>" },
       { name: "y", binding: 1, writable: true },

@@ -33,8 +33,8 @@ test.skipIf(device.info.description !== adapter)(
       for await (const scored of scorer.scoreMany(rows.slice(0, 3).map(({ path }) => path)))
         scores.push("score" in scored ? scored.score : Number.NaN);
       expect([await bits("stage1.safetensors"), await bits("model.safetensors"), ...scores]).toEqual([
-        "216f8728d08d329b",
-        "31d78716ed1520b7",
+        "f733795a1c492092",
+        "f6f813c4e49ea93e",
         4.150179055185034,
         4.060051614694316,
         4.121520509349892,
