@@ -3,6 +3,7 @@ import type { Device } from "../device/device.ts";
 import { GpuError } from "../device/errors.ts";
 import type { Grid, KernelArgument, Parameter } from "./argument.ts";
 import { type CallCost, describeCall } from "./call.ts";
+import { firstGroup, partsOfGrid } from "./cut.ts";
 import { type KernelSource, specialise } from "./source.ts";
 import { parameterBytes } from "./stream.ts";
 import type { Constants } from "./template.ts";
@@ -40,7 +41,7 @@ export class Dispatcher {
   }
 
   /**
-   * Records one call of a kernel.
+   * Records one call of a kernel. A grid with more workgroups along an axis than the adapter takes is made in parts.
    * @param name path below `shaders/` without `.wgsl`
    * @param constants what the file is specialised with
    * @param bindings one argument for every storage variable of the file, by its name there
@@ -58,16 +59,43 @@ export class Dispatcher {
     const device = this.#device;
     device.check();
     const limit = device.mostWorkgroups;
+    let cut = false;
     for (const extent of grid) {
-      if (!(extent >= 1 && extent <= limit))
-        throw new GpuError(`${name}: grid ${grid.join(" x ")} is not within 1..${limit}`);
+      if (!(Number.isInteger(extent) && extent >= 1))
+        throw new GpuError(`${name}: grid ${grid.join(" x ")} is not of whole numbers of at least 1`);
+      cut ||= extent > limit;
     }
+    if (device.stream.silent) return;
+    const kernel = this.#pipeline(name, constants, bindings, cut);
+    if (kernel.failure) throw kernel.failure;
+    if (!cut) {
+      this.#record(kernel, name, constants, bindings, parameters, grid, cost);
+      return;
+    }
+    const groups = grid[0] * grid[1] * grid[2];
+    for (const part of partsOfGrid(grid, limit)) {
+      const share = (part.grid[0] * part.grid[1] * part.grid[2]) / groups;
+      const own: Record<string, Parameter> = { ...parameters };
+      firstGroup.forEach((field, axis) => {
+        own[field] = part.first[axis]!;
+      });
+      this.#record(kernel, name, constants, bindings, own, part.grid, shareOf(cost, share));
+    }
+  }
+
+  #record(
+    kernel: Pipeline,
+    name: string,
+    constants: Constants,
+    bindings: Readonly<Record<string, KernelArgument>>,
+    parameters: Readonly<Record<string, Parameter>>,
+    grid: Grid,
+    cost?: CallCost,
+  ): void {
+    const device = this.#device;
     const { stream } = device;
-    if (stream.silent) return;
     const { observer, recorder } = stream;
     const start = observer ? performance.now() : 0;
-    const kernel = this.#pipeline(name, constants, bindings);
-    if (kernel.failure) throw kernel.failure;
     const args = kernel.source.bindings.map((slot) => {
       const argument = bindings[slot.name];
       if (!argument) throw new GpuError(`${name}: no argument for "${slot.name}"`);
@@ -98,22 +126,27 @@ export class Dispatcher {
     );
   }
 
-  #pipeline(name: string, constants: Constants, bindings: Readonly<Record<string, KernelArgument>>): Pipeline {
-    let key = name;
+  #pipeline(
+    name: string,
+    constants: Constants,
+    bindings: Readonly<Record<string, KernelArgument>>,
+    cut: boolean,
+  ): Pipeline {
+    let key = cut ? `${name}|part` : name;
     for (const constant in constants) key += `|${constant}=${constants[constant]}`;
     for (const binding in bindings) if (bindings[binding]!.dtype === "f16") key += `|${binding}`;
     let kernel = this.#pipelines.get(key);
     if (!kernel) {
       const halves = Object.keys(bindings).filter((binding) => bindings[binding]!.dtype === "f16");
-      kernel = this.#compile(name, constants, halves);
+      kernel = this.#compile(name, constants, halves, cut);
       this.#pipelines.set(key, kernel);
     }
     return kernel;
   }
 
-  #compile(name: string, constants: Constants, halves: readonly string[]): Pipeline {
+  #compile(name: string, constants: Constants, halves: readonly string[], cut: boolean): Pipeline {
     const { gpu } = this.#device;
-    const source = specialise(name, constants, halves);
+    const source = specialise(name, constants, halves, cut);
     if (source.parameters.length * 4 > parameterBytes) {
       throw new GpuError(`${name}: Params is larger than ${parameterBytes} bytes`);
     }
@@ -198,6 +231,17 @@ export class Dispatcher {
     }
     return id;
   }
+}
+
+/** The cost of a part of a call. */
+function shareOf(cost: CallCost | undefined, share: number): CallCost | undefined {
+  if (!cost) return undefined;
+  const { flops, bytes } = cost;
+  return {
+    ...cost,
+    ...(flops !== undefined && { flops: flops * share }),
+    ...(bytes !== undefined && { bytes: bytes * share }),
+  };
 }
 
 function pack(source: KernelSource, parameters: Readonly<Record<string, Parameter>>, view: DataView): void {

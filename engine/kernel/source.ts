@@ -1,3 +1,4 @@
+import { overPart } from "./cut.ts";
 import { resolved, withHalfStorage } from "./storage.ts";
 import { type Constants, expand, TemplateError } from "./template.ts";
 import { enginePart, kernelText } from "./text.ts";
@@ -33,9 +34,15 @@ export interface KernelSource {
  * group 0 holds the storage buffers, group 1 at most one uniform, `var<uniform> params: Params`, of 4-byte scalars, which
  * the specialised source has behind the storage buffers.
  * @param halves storage variables whose elements lie in memory as f16
+ * @param cut for a part of a grid, as {@link overPart} makes it
  * @throws TemplateError when a constant is missing or the interface is not of that form
  */
-export function specialise(name: string, constants: Constants, halves: readonly string[] = []): KernelSource {
+export function specialise(
+  name: string,
+  constants: Constants,
+  halves: readonly string[] = [],
+  cut = false,
+): KernelSource {
   const file = `${name}.wgsl`;
   const text = withHalfStorage(expand(kernelText(name), constants, file, enginePart), halves, file);
   const bindings = [
@@ -50,10 +57,15 @@ export function specialise(name: string, constants: Constants, halves: readonly 
   }));
   if (bindings.length === 0) throw new TemplateError(`${file}: no storage binding in group 0`);
   const parameterBinding = Math.max(...bindings.map(({ binding }) => binding)) + 1;
-  const wgsl = text.replace(
+  const size = /@workgroup_size\(\s*(\w+)\s*(?:,\s*(\w+)\s*)?(?:,\s*(\w+)\s*)?\)/.exec(text);
+  if (!size) throw new TemplateError(`${file}: no @workgroup_size`);
+  const extent = (text: string | undefined) => (text === undefined ? 1 : Number.parseInt(text, 10));
+  const workgroup = [extent(size[1]), extent(size[2]), extent(size[3])] as const;
+  const bound = text.replace(
     /@group\(1\)\s*@binding\(0\)(?=\s*var<uniform>)/,
     `@group(0) @binding(${parameterBinding})`,
   );
+  const wgsl = cut ? overPart(bound, workgroup, file) : bound;
   const struct = /struct\s+Params\s*\{([^}]*)\}/.exec(wgsl);
   const parameters = [...(struct?.[1] ?? "").replace(/\/\/.*$/gm, "").matchAll(/(\w+)\s*:\s*(\w+)/g)].map((m) => {
     if (m[2] !== "u32" && m[2] !== "i32" && m[2] !== "f32") {
@@ -61,9 +73,5 @@ export function specialise(name: string, constants: Constants, halves: readonly 
     }
     return { name: m[1]!, type: m[2] as ParameterField["type"] };
   });
-  const size = /@workgroup_size\(\s*(\w+)\s*(?:,\s*(\w+)\s*)?(?:,\s*(\w+)\s*)?\)/.exec(wgsl);
-  if (!size) throw new TemplateError(`${file}: no @workgroup_size`);
-  const extent = (text: string | undefined) => (text === undefined ? 1 : Number.parseInt(text, 10));
-  const workgroup = [extent(size[1]), extent(size[2]), extent(size[3])] as const;
   return { file, wgsl, bindings, parameters, workgroup, parameterBinding };
 }

@@ -129,12 +129,11 @@ function sumsStride(device: Device, { heads, queries }: Layout): number {
   return Math.ceil((heads * queries) / aligned) * aligned;
 }
 
-/** Cuts the batch into runs that fit the adapter's bindings and grid. */
+/** Cuts the batch into runs that fit the adapter's bindings. */
 function* runs(tensors: readonly Tensor[], batch: number) {
   const { device } = tensors[0]!;
-  const limit = device.mostWorkgroups;
   const sizes = tensors.map((tensor) => tensor.size / batch);
-  for (const { start, count } of rowRanges(device, batch, sizes, limit)) {
+  for (const { start, count } of rowRanges(device, batch, sizes)) {
     const windowOf = (tensor: Tensor) => tensor.window((start * tensor.size) / batch, (count * tensor.size) / batch);
     yield { count, windowOf };
   }

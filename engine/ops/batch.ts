@@ -26,7 +26,7 @@ export interface BatchCall {
 }
 
 /**
- * Calls `run` for every run of images that the adapter's bindings and grid can hold.
+ * Calls `run` for every run of images that the adapter's bindings can hold.
  * @param batched tensors whose leading axis is the batch; each call gets a window of them
  * @param whole tensors that each call gets whole
  */
@@ -39,7 +39,7 @@ export function overImages(
   const { device, shape } = tensors[0]![1];
   const images = shape[0]!;
   const perImage = tensors.map(([, tensor]) => tensor.size / images);
-  for (const { start, count } of rowRanges(device, images, perImage, device.mostWorkgroups)) {
+  for (const { start, count } of rowRanges(device, images, perImage)) {
     const windows: Record<string, KernelArgument> = {};
     tensors.forEach(([name, tensor], i) => {
       windows[name] = tensor.window(start * perImage[i]!, count * perImage[i]!);

@@ -12,13 +12,14 @@ struct Params {
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size({{WORKGROUP}})
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= params.blocks) {
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let block = id.x + id.y * (groups.x * {{WORKGROUP}}u);
+  if (block >= params.blocks) {
     return;
   }
   var sum = 0u;
-  for (var i = id.x * params.length; i < min((id.x + 1u) * params.length, params.rows); i++) {
+  for (var i = block * params.length; i < min((block + 1u) * params.length, params.rows); i++) {
     sum += in_degree[i];
   }
-  sums[id.x] = sum;
+  sums[block] = sum;
 }

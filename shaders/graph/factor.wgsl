@@ -28,8 +28,8 @@ fn ratio(a: vec4f, b: vec4f) -> vec4f {
 }
 
 @compute @workgroup_size({{WORKGROUP}})
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let c = id.x;
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let c = id.x + id.y * (groups.x * {{WORKGROUP}}u);
   if (c >= params.columns4) {
     return;
   }

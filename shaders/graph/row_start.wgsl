@@ -18,16 +18,17 @@ struct Params {
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size({{WORKGROUP}})
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= params.blocks) {
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let own = id.x + id.y * (groups.x * {{WORKGROUP}}u);
+  if (own >= params.blocks) {
     return;
   }
   var before = 0u;
-  for (var block = 0u; block < id.x; block++) {
+  for (var block = 0u; block < own; block++) {
     before += sums[block];
   }
-  let end = min((id.x + 1u) * params.length, params.rows);
-  for (var i = id.x * params.length; i < end; i++) {
+  let end = min((own + 1u) * params.length, params.rows);
+  for (var i = own * params.length; i < end; i++) {
     row_start[i] = i * params.degree + before;
     before += in_degree[i];
   }

@@ -19,8 +19,8 @@ struct Params {
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size({{WORKGROUP}})
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let channel = id.x;
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let channel = id.x + id.y * (groups.x * {{WORKGROUP}}u);
   if (channel >= params.channels) {
     return;
   }

@@ -12,9 +12,10 @@ struct Params {
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size({{WORKGROUP}})
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x < params.channels) {
-    moments[id.x] = running_mean[id.x];
-    moments[params.channels + id.x] = 1.0 / sqrt(running_variance[id.x] + params.epsilon);
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let channel = id.x + id.y * (groups.x * {{WORKGROUP}}u);
+  if (channel < params.channels) {
+    moments[channel] = running_mean[channel];
+    moments[params.channels + channel] = 1.0 / sqrt(running_variance[channel] + params.epsilon);
   }
 }

@@ -177,16 +177,14 @@ export function runContraction(
   const outImage = target[0] * target[1] * shape.columns;
   const { start: outStart = [0, 0], stride: outStride = [1, 1] } = shape.scatter ?? {};
   const { entries = 1, images } = shape;
-  const most = device.mostWorkgroups;
-  const mostImages = Math.max(1, Math.floor((most * tile.rows) / imageRows));
   // A batch is cut between its entries, a single contraction between its images.
   const single = entries === 1;
   const [xSize, weightSize, outSize] = single
     ? [xImage, 0, outImage]
     : [images * xImage, weight.size / entries, images * outImage];
   const ranges = single
-    ? rowRanges(device, images, [xSize, outSize], mostImages)
-    : rowRanges(device, entries, [xSize, weightSize, outSize], most);
+    ? rowRanges(device, images, [xSize, outSize])
+    : rowRanges(device, entries, [xSize, weightSize, outSize]);
   for (const { start, count } of ranges) {
     const rows = (single ? count : images) * imageRows;
     const part = { ...shape, ...(single ? { images: count } : { entries: count }) };
@@ -329,10 +327,7 @@ function runWeightContraction(tile: Tile, x: Tensor, dy: Tensor, shape: WeightCo
     }),
   ) as [number, number];
   const pixels = high * wide;
-  const most = device.mostWorkgroups;
-  const ranges = shape.apart
-    ? rowRanges(device, shape.images, [xImage, dyImage, weightSize], Math.floor(most / shape.kernel[0]))
-    : rowRanges(device, shape.images, [xImage, dyImage]);
+  const ranges = rowRanges(device, shape.images, [xImage, dyImage, ...(shape.apart ? [weightSize] : [])]);
   const calls = ranges.map((range) => {
     if (shape.apart) return { ...range, linesPerPart: shape.output[0], parts: range.count };
     const lines = range.count * shape.output[0];
