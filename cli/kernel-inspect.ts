@@ -3,17 +3,18 @@ import { expandKernel } from "../engine/harness/compile.ts";
 import { KernelUsageError } from "../engine/harness/errors.ts";
 import { resolveConstants } from "../engine/harness/resolve.ts";
 import { InspectError, InspectUsageError } from "../engine/inspect/errors.ts";
-import { inspectKernels } from "../engine/inspect/inspect.ts";
-import type { InspectSource } from "../engine/inspect/spirv.ts";
+import { type InspectOptions, inspectKernels } from "../engine/inspect/inspect.ts";
 import { targets, usualTargets } from "../engine/inspect/targets.ts";
 import { catalogueEntry } from "../engine/kernel/catalogue.ts";
 import { specialise } from "../engine/kernel/source.ts";
 import { MissingConstantError, TemplateError } from "../engine/kernel/template.ts";
 import { enginePart, partIn } from "../engine/kernel/text.ts";
+import { machineCodeOf } from "../engine/profile/machine-code.ts";
+import type { MachineCode } from "../engine/profile/profile.ts";
 import { type DescriptionFlags, type KernelTask, pointsOf, readTask } from "./kernel-description.ts";
 import { inspectPage } from "./kernel-inspect-page.ts";
 import { assemblyText, type InspectReport, inspectJson, inspectText } from "./kernel-inspect-report.ts";
-import { assignments, lists, placeOf } from "./kernel-run.ts";
+import { assignments, lists, placeOf } from "./kernel-options.ts";
 import { UsageError } from "./usage-error.ts";
 
 interface InspectFlags extends DescriptionFlags {
@@ -80,7 +81,7 @@ async function inspect(path: string, flags: InspectFlags): Promise<void> {
   if (flags.asm && swept.length > 0) throw new UsageError("--asm shows one kernel; leave out --sweep");
   const html = placeOf("--html", flags.html);
   const sources = points.map((point) => sourceOf(task, point, flags.half));
-  const outcomes = await inspected(sources, flags);
+  const outcomes = await withOptionNames(flags, () => inspectKernels(sources, inspectOptions(flags)));
   const report: InspectReport = {
     kernel: task.file.replace(/\.wgsl$/, task.folder === undefined ? "" : ".wgsl"),
     swept,
@@ -97,16 +98,39 @@ async function inspect(path: string, flags: InspectFlags): Promise<void> {
   if (!right) process.exitCode = 1;
 }
 
-/** {@link inspectKernels}, whose messages get the names of options. */
-export async function inspected(sources: readonly InspectSource[], { gpu, wave }: Pick<InspectFlags, "gpu" | "wave">) {
+type TargetFlags = Pick<InspectFlags, "gpu" | "wave">;
+
+/** What the engine takes for the flags. */
+export function inspectOptions({ gpu, wave }: TargetFlags): InspectOptions {
+  return { ...(gpu && { gpus: gpu }), ...(wave && { wave: Number(wave) }) };
+}
+
+/** Inspects; messages get the names of options. @throws UsageError */
+export async function withOptionNames<T>({ gpu }: TargetFlags, work: () => Promise<T>): Promise<T> {
   try {
-    return await inspectKernels(sources, { ...(gpu && { gpus: gpu }), ...(wave && { wave: Number(wave) }) });
+    return await work();
   } catch (error) {
     if (error instanceof InspectUsageError) throw new UsageError(error.message);
     if (!(error instanceof InspectError) || gpu) throw error;
     const known = targets.map(({ name }) => name).join(", ");
     throw new UsageError(`${error.message}; --gpu compiles for GPUs that are not here: ${known}`);
   }
+}
+
+/**
+ * What GPUs make of every point of a task; a point that is refused has none, as its run says why.
+ * @throws UsageError, InspectError
+ */
+export async function machineCodes(
+  task: KernelTask,
+  points: readonly object[],
+  flags: TargetFlags,
+): Promise<MachineCode[][]> {
+  const sources = points.map((point) => sourceOf(task, point));
+  const outcomes = await withOptionNames(flags, () => inspectKernels(sources, inspectOptions(flags)));
+  return outcomes.map((row) =>
+    row.flatMap((outcome) => ("inspection" in outcome ? [machineCodeOf(outcome.inspection)] : [])),
+  );
 }
 
 /** The kernel at one point, an engine's as the engine runs it. @throws UsageError */

@@ -4,9 +4,11 @@ import type { Check } from "../engine/harness/compare.ts";
 import type { Strays } from "../engine/harness/repeats.ts";
 import type { KernelRun } from "../engine/harness/run.ts";
 import { type Outcome, toJson } from "../engine/harness/supervise.ts";
+import type { MachineCode } from "../engine/profile/profile.ts";
 import { type BindingRoof, bindingRoof } from "../engine/tune/binding-roof.ts";
 import type { Roofs } from "../engine/tune/roofs.ts";
 import { renderPage } from "../models/report/page.ts";
+import { codeCells, codeColumns, codeGpus, codeHeaders, codeText } from "./machine-code.ts";
 import { type Cell, formatSeconds, pairs, table } from "./terminal.ts";
 
 /** One point of a sweep with what came of it. */
@@ -18,6 +20,8 @@ export interface Result {
   readonly shareOfRoof?: number;
   /** Why it failed, or how its result is wrong; undefined when all is well. */
   readonly problem?: string;
+  /** By GPU, where it was asked for. */
+  readonly machineCode?: readonly MachineCode[];
 }
 
 export interface Report {
@@ -94,7 +98,7 @@ function figure(value: number): string {
 
 /** The report of one run. */
 export function runText({ file, machine, results }: Report): string {
-  const { run, problem, bound, shareOfRoof } = results[0]!;
+  const { run, problem, bound, shareOfRoof, machineCode = [] } = results[0]!;
   if (!run) return `${file} failed\n${problem}`;
   const { milliseconds: ms, clock, buffers, workgroup, grid, check } = run;
   const rows: [string, string][] = [
@@ -126,6 +130,7 @@ export function runText({ file, machine, results }: Report): string {
     const unknown = run.flops === null ? "; its arithmetic is unknown, --flops tells it" : "";
     rows.push(["roof", `${percent(shareOfRoof)} of the roof of ${bound.roof}, which binds${unknown}`]);
   }
+  for (const code of machineCode) rows.push([code.gpu, codeText(code)]);
   return `${problem ? `${problem}\n\n` : ""}${pairs(rows)}\n\n${machine}`;
 }
 
@@ -153,11 +158,8 @@ function byTime(results: readonly Result[]): Result[] {
 
 const sweepColumns = ["median ms", "spread ms", "GFLOP/s", "GB/s", "share of roof", "roof", "problem"] as const;
 
-function sweepRow(
-  swept: readonly string[],
-  { point, run, bound, shareOfRoof, problem }: Result,
-  brief: boolean,
-): Cell[] {
+function sweepRow({ swept, results }: Report, result: Result, brief: boolean): Cell[] {
+  const { point, run, bound, shareOfRoof, problem } = result;
   const text = brief ? problem?.split("\n")[0] : problem;
   return [
     ...swept.map((name) => String(point[name])),
@@ -168,6 +170,7 @@ function sweepRow(
     percent(shareOfRoof),
     bound?.roof,
     text ?? "",
+    ...codeCells(result, codeGpus(results)),
   ];
 }
 
@@ -176,8 +179,8 @@ export function sweepText(report: Report): string {
   const { swept, results, machine } = report;
   const sorted = byTime(results);
   const text = table(
-    [...swept, ...sweepColumns],
-    sorted.map((result) => sweepRow(swept, result, true)),
+    [...swept, ...sweepColumns, ...codeHeaders(codeGpus(results))],
+    sorted.map((result) => sweepRow(report, result, true)),
   );
   const failed = results.filter(({ problem }) => problem !== undefined).length;
   const map = swept.length > 1 ? `\n\n${heatText(report)}` : "";
@@ -258,8 +261,8 @@ export async function pageOf(report: Report): Promise<string> {
           { kind: "figure", svg: await svgOf(report), caption },
           {
             kind: "table",
-            headers: [...swept, ...sweepColumns],
-            rows: byTime(results).map((result) => sweepRow(swept, result, false).map((cell) => cell as string)),
+            headers: [...swept, ...sweepColumns, ...codeHeaders(codeGpus(results))],
+            rows: byTime(results).map((result) => sweepRow(report, result, false).map((cell) => cell as string)),
           },
         ],
       },
@@ -279,13 +282,15 @@ export function csvOf({ swept, results }: Report): string {
     ...["median_ms", "spread_ms", "least_ms", "most_ms", "runs", "clock", "gflops", "GBps", "roof", "share_of_roof"],
     ...["absolute_error", "relative_error", "problem"],
   ];
-  const rows = byTime(results).map(({ point, run, bound, shareOfRoof, problem }) => {
+  const gpus = codeGpus(results);
+  const rows = byTime(results).map(({ point, run, bound, shareOfRoof, problem, machineCode = [] }) => {
     const { median, spread, least, most, runs } = run?.milliseconds ?? {};
     return [
       ...swept.map((name) => point[name]),
       ...[median, spread, least, most, runs, run?.clock.source, run?.gflops, run?.GBps, bound?.roof, shareOfRoof],
       ...[run?.check?.absolute, run?.check?.relative, problem],
+      ...codeCells({ machineCode }, gpus),
     ];
   });
-  return stringify([columns, ...rows]);
+  return stringify([[...columns, ...Object.keys(codeColumns({}, gpus))], ...rows]);
 }

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { referenceNames } from "../engine/harness/reference.ts";
 import { superviseRuns } from "../engine/harness/supervise.ts";
 import type { Roofs } from "../engine/tune/roofs.ts";
@@ -7,8 +7,9 @@ import { commandRoofs, machineText } from "./bench-roofs.ts";
 import { wholeNumber } from "./data-options.ts";
 import { openCommandDevice } from "./device.ts";
 import { type DescriptionFlags, type KernelTask, pointsOf, readTask } from "./kernel-description.ts";
+import { gpuList, machineCodes } from "./kernel-inspect.ts";
+import { assignments, lists, placeOf } from "./kernel-options.ts";
 import { csvOf, jsonOf, judged, pageOf, type Report, runText, svgOf, sweepText } from "./kernel-report.ts";
-import { type Output, OutputError, outputFile } from "./output.ts";
 import { type Progress, progress } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -19,6 +20,9 @@ interface RunFlags extends DescriptionFlags {
   readonly dump?: string;
   readonly roofs: boolean;
   readonly bounds: boolean;
+  readonly inspect?: boolean;
+  readonly gpu?: string[];
+  readonly wave?: string;
   readonly json?: boolean;
   readonly csv?: boolean;
   readonly svg?: string;
@@ -73,6 +77,9 @@ export function registerRun(kernel: Command): void {
     .option("--dump <file>", "write all buffers, before and after, to a safetensors file")
     .option("--no-bounds", "do not look for accesses out of bounds, which WebGPU clamps or drops")
     .option("--no-roofs", "leave out shares of the adapter's roofs")
+    .option("--inspect", "tell what a GPU's compiler makes of it too: registers, spills, waves")
+    .option("--gpu <names>", "GPUs for --inspect, which need not be there (default: the adapter at hand)", gpuList)
+    .addOption(new Option("--wave <lanes>", "lanes of a wave for --inspect").choices(["32", "64"]))
     .option("--json", "print one JSON document")
     .option("--csv", "print CSV, a line for each point")
     .option("--svg <file>", "write the heat map of a sweep")
@@ -80,17 +87,6 @@ export function registerRun(kernel: Command): void {
     .configureHelp({ showGlobalOptions: false })
     .addHelpText("after", examples)
     .action(run);
-}
-
-export function assignments(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
-  const match = /^([A-Za-z_]\w*)=(.+)$/s.exec(text);
-  if (!match) throw new InvalidArgumentError("expected name=value");
-  return { ...before, [match[1]!]: match[2]! };
-}
-
-export function lists(text: string, before: Readonly<Record<string, string[]>> = {}): Record<string, string[]> {
-  const [[name, values]] = Object.entries(assignments(text)) as [[string, string]];
-  return { ...before, [name]: values.split(",").map((value) => value.trim()) };
 }
 
 function share(text: string): number {
@@ -107,9 +103,12 @@ async function run(path: string, flags: RunFlags): Promise<void> {
   if (flags.dump && swept.length > 0) throw new UsageError("--dump writes the buffers of one run; leave out the sweep");
   if ((flags.svg || flags.html) && swept.length === 0)
     throw new UsageError("--svg and --html show a sweep; give --sweep");
+  if ((flags.gpu || flags.wave) && !flags.inspect)
+    throw new UsageError(`${flags.gpu ? "--gpu" : "--wave"} is for --inspect; give that too`);
   placeOf("--dump", flags.dump);
   const [svg, html] = [placeOf("--svg", flags.svg), placeOf("--html", flags.html)];
   if (flags.inputs !== undefined) await expectInputs(flags.inputs, description);
+  const codes = flags.inspect ? await machineCodes(task, points, flags) : [];
   const { machine, roofs } = await surroundings(flags.roofs);
   let bar: Progress | undefined;
   if (swept.length > 0) bar = progress("sweeping", points.length);
@@ -127,7 +126,11 @@ async function run(path: string, flags: RunFlags): Promise<void> {
   ).finally(() => bar?.stop());
   const [only] = outcomes;
   if (swept.length === 0 && only && "failure" in only && only.usage) throw new UsageError(only.failure);
-  const report: Report = { file, machine, swept, results: outcomes.map((outcome) => judged(outcome, roofs)) };
+  const results = outcomes.map((outcome, i) => ({
+    ...judged(outcome, roofs),
+    ...(codes[i] && { machineCode: codes[i] }),
+  }));
+  const report: Report = { file, machine, swept, results };
   if (svg) svg.replace(await svgOf(report));
   if (html) html.replace(await pageOf(report));
   if (flags.json) console.log(jsonOf(report));
@@ -135,15 +138,6 @@ async function run(path: string, flags: RunFlags): Promise<void> {
   else console.log(swept.length > 0 ? sweepText(report) : runText(report));
   if (report.results.some(({ problem }) => problem === undefined)) return;
   process.exitCode = outcomes.every((outcome) => "failure" in outcome && outcome.usage) ? 2 : 1;
-}
-
-/** The file that an option names, where it names one. @throws UsageError when it cannot be written */
-export function placeOf(option: string, path: string | undefined): Output | undefined {
-  try {
-    return path === undefined ? undefined : outputFile(path, option);
-  } catch (error) {
-    throw error instanceof OutputError ? new UsageError(error.message) : error;
-  }
 }
 
 /** @throws UsageError when the file cannot be read or has nothing for any buffer */

@@ -1,6 +1,7 @@
 import { stringify } from "csv-stringify/sync";
 import { memorySummary } from "../engine/memory/report.ts";
 import { type KernelProfile, marks, type Profile } from "../engine/profile/profile.ts";
+import { codeCells, codeColumns, codeGpus, codeHeaders } from "./machine-code.ts";
 import { type Cell, table } from "./terminal.ts";
 
 /** What kernels can be ordered by, the largest first. */
@@ -33,6 +34,7 @@ function chosen({ kernels }: Profile, { sort, filter }: Pick<TableOptions, "sort
 export function profileText(profile: Profile, options: TableOptions): string {
   const rows = chosen(profile, options);
   const shown = rows.slice(0, options.top);
+  const gpus = codeGpus(profile.kernels);
   const headers = [
     "op",
     "layer",
@@ -51,11 +53,12 @@ export function profileText(profile: Profile, options: TableOptions): string {
     "binds",
     "FLOP/B",
     "wg B",
+    ...codeHeaders(gpus),
   ];
   const parts = [
     table(
       headers,
-      shown.map((row) => cells(row, profile.sources)),
+      shown.map((row) => [...cells(row, profile.sources), ...codeCells(row, gpus)]),
     ),
     ...(rows.length > shown.length ? [`… and ${rows.length - shown.length} more (--top, --filter)`] : []),
     table(["", "ms", "%"], spanRows(profile)),
@@ -180,6 +183,7 @@ function footer({ machine, clock, marks: found, overhead, roofs, command, measur
 
 /** One row a kernel, with a header. */
 export function profileCsv(profile: Profile, options: Pick<TableOptions, "sort" | "filter">): string {
+  const gpus = codeGpus(profile.kernels);
   const rows = chosen(profile, options).map((row) => ({
     id: row.id,
     op: row.op,
@@ -210,6 +214,7 @@ export function profileCsv(profile: Profile, options: Pick<TableOptions, "sort" 
     flops_per_byte: row.intensity,
     roof: row.roof?.binds,
     roof_share: row.roof?.share,
+    ...codeColumns(row, gpus),
   }));
   return stringify(rows, { header: true });
 }

@@ -3,6 +3,9 @@ import { dirname, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { z } from "zod";
 import type { Device } from "../engine/device/device.ts";
+import { inspectKernels } from "../engine/inspect/inspect.ts";
+import { specialise } from "../engine/kernel/source.ts";
+import { withMachineCode } from "../engine/profile/machine-code.ts";
 import { type Profile, profileSchema } from "../engine/profile/profile.ts";
 import { Profiler } from "../engine/profile/profiler.ts";
 import { traceEvents } from "../engine/profile/trace-events.ts";
@@ -11,6 +14,7 @@ import { profilePage } from "../models/report/profile/profile-page.ts";
 import { printingAside } from "./aside.ts";
 import { commandRoofs } from "./bench-roofs.ts";
 import { wholeNumber } from "./data-options.ts";
+import { gpuList, inspectOptions, withOptionNames } from "./kernel-inspect.ts";
 import { type Output, outputFile, outputFolder, standardOutput } from "./output.ts";
 import { registerCompare } from "./profile-compare.ts";
 import { dumpSources } from "./profile-dump.ts";
@@ -29,6 +33,9 @@ interface ProfileFlags extends TableOptions {
   readonly dumpWgsl?: string;
   readonly events: number;
   readonly roofs: boolean;
+  readonly inspect?: boolean;
+  readonly gpu?: string[];
+  readonly wave?: string;
   readonly schema?: boolean;
 }
 
@@ -65,6 +72,9 @@ export function register(program: Command, build: Build): void {
     )
     .option("--events <n>", "single dispatches that JSON, trace and page list", wholeNumber(0), 20_000)
     .option("--no-roofs", "do not measure the adapter's roofs when they are not known")
+    .option("--inspect", "put beside each kernel what a GPU's compiler makes of it: registers, spills, waves")
+    .option("--gpu <names>", "GPUs for --inspect, which need not be there (default: the adapter at hand)", gpuList)
+    .addOption(new Option("--wave <lanes>", "lanes of a wave for --inspect").choices(["32", "64"]))
     .option("--schema", "print the JSON Schema of a profile and end")
     .addHelpText("after", notes)
     .enablePositionalOptions()
@@ -85,12 +95,14 @@ async function run(words: string[], flags: ProfileFlags, build: Build): Promise<
   if (words.length === 0)
     throw new UsageError("which command? for example: acutance profile -- score --model m.safetensors photos");
   if (words[0] === "profile") throw new UsageError("a profile of a profile says nothing; name another command");
-  const { json, csv } = flags;
+  const { json, csv, gpu, wave, inspect } = flags;
+  if ((gpu || wave) && !inspect) throw new UsageError(`${gpu ? "--gpu" : "--wave"} is for --inspect; give that too`);
   if (json === "-" && csv === "-")
     throw new UsageError("--json - and --csv - both want standard output; name a file for one");
   // Before the command runs, which may take hours.
   const places = new Map(documents.flatMap((form) => (flags[form] ? [[form, placeOf(form, flags[form])]] : [])));
   if (flags.dumpWgsl) outputFolder(flags.dumpWgsl, "--dump-wgsl");
+  if (inspect) await expectInspection(flags);
   // What asks for standard output has it for itself.
   const documented = json === "-" || csv === "-";
   const profiles = await (documented
@@ -103,7 +115,8 @@ async function run(words: string[], flags: ProfileFlags, build: Build): Promise<
   );
   if (!profile) throw new Error(`"${words.join(" ")}" opened no device: there is nothing to profile`);
   if (profiles.length > 1) console.error(`note: ${profiles.length} devices were opened; this is the one that did most`);
-  await write(profile, flags, places);
+  const told = flags.inspect ? await inspectedProfile(profile, flags) : profile;
+  await write(told, flags, places);
 }
 
 /** Runs a command in this process and profiles every device that it opens. */
@@ -128,6 +141,28 @@ async function profiled(words: string[], { roofs: wanted, events }: ProfileFlags
     }
   }
   return profiles;
+}
+
+/** Tries to inspect a small kernel: what is missing is told before the command runs. @throws UsageError, InspectError */
+async function expectInspection(flags: ProfileFlags): Promise<void> {
+  const { file, wgsl } = specialise("doctor/square", {});
+  const trial = { kernel: { file, wgsl, lines: [] } };
+  await withOptionNames(flags, () => inspectKernels([trial], inspectOptions(flags)));
+}
+
+/** What goes wrong now is no reason to lose the profile: the command may have run for hours. */
+async function inspectedProfile(profile: Profile, flags: ProfileFlags): Promise<Profile> {
+  const failures: string[] = [];
+  try {
+    const options = inspectOptions(flags);
+    return await withOptionNames(flags, () => withMachineCode(profile, options, (message) => failures.push(message)));
+  } catch (error) {
+    console.error(`note: no kernel was inspected: ${(error as Error).message}`);
+    process.exitCode = 1;
+    return profile;
+  } finally {
+    for (const failure of failures) console.error(`note: not inspected: ${failure}`);
+  }
 }
 
 async function write(profile: Profile, flags: ProfileFlags, places: ReadonlyMap<Document, Output>): Promise<void> {

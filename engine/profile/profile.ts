@@ -29,6 +29,21 @@ const timesSchema = z.strictObject({
   spread: amount,
 });
 
+/** What the compiler of a GPU makes of a kernel; null where its driver does not tell. */
+const machineCodeSchema = z.strictObject({
+  gpu: z.string(),
+  /** Lanes of a wave. */
+  wave: count,
+  vectorRegisters: count.nullable(),
+  scalarRegisters: count.nullable(),
+  spilledVectorRegisters: count.nullable(),
+  spilledScalarRegisters: count.nullable(),
+  /** Of a SIMD at the same time, and what allows no more. */
+  waves: count.nullable(),
+  limit: z.string().nullable(),
+});
+export type MachineCode = z.infer<typeof machineCodeSchema>;
+
 export const kernelSchema = z.strictObject({
   /** Identity across runs: kernel, op, phase, layer, shapes, variant, constants, halves and operations, hashed. */
   id: z.string(),
@@ -70,6 +85,8 @@ export const kernelSchema = z.strictObject({
   roof: z.strictObject({ binds: z.enum(["arithmetic", "memory", "dispatch"]), share: amount }).nullable(),
   /** The specialised WGSL, by hash into `sources`; empty for a transfer. */
   source: z.string(),
+  /** By GPU, where it was asked for (`acutance profile --inspect`); of none that its compiler refused. */
+  machineCode: z.array(machineCodeSchema).optional(),
 });
 export type KernelProfile = z.infer<typeof kernelSchema>;
 

@@ -2,7 +2,10 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { profileSchema } from "../../engine/profile/profile.ts";
 import { missing } from "../engine/inspect/radv.ts";
+import { chromiumPath, launch, openWatched } from "../models/report/chromium.ts";
 import { acutanceIn } from "./acutance-in.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "acutance-inspect-"));
@@ -209,3 +212,89 @@ describe("what is wrong is said", () => {
       );
   });
 });
+
+describe("beside other figures", () => {
+  const words = "kernel run polynomial.wgsl -c TERMS=8 -b y=64 --grid 1 --runs 1 --no-roofs --no-bounds";
+
+  withRadv("kernel run --inspect: registers, spills and waves of a run and of a sweep", () => {
+    const one = acutance(...words.split(" "), "-c", "WG=64", "--inspect", "--gpu", "navi31,vega10");
+    expect(one.status).toBe(0);
+    expect(one.stdout).toMatch(/^navi31 +\d+ vector and \d+ scalar registers, 0 spilled, 16 waves of 64 lanes/m);
+    expect(one.stdout).toMatch(/^vega10 +\d+ vector and \d+ scalar registers, 0 spilled, 10 waves of 64 lanes/m);
+    const sweep = acutance(...words.split(" "), "--sweep", "WG=64,128", "--inspect", "--gpu", "vega10", "--csv");
+    const rows = sweep.stdout.trim().split("\n");
+    expect(rows[0]).toEndWith("problem,vega10_vector_registers,vega10_spills,vega10_waves");
+    // Sixteen workgroups of two waves at most on four SIMDs.
+    expect(
+      rows
+        .slice(1)
+        .map((line) => [line.split(",")[0], line.split(",").at(-1)])
+        .sort(),
+    ).toEqual([
+      ["128", "8"],
+      ["64", "10"],
+    ]);
+  });
+
+  test("targets without --inspect are refused", () => {
+    expect(acutance(...words.split(" "), "-c", "WG=64", "--gpu", "navi31").stderr).toContain("--gpu is for --inspect");
+    expect(acutance("profile", "--gpu", "navi31", "--", "bench").stderr).toContain("--gpu is for --inspect");
+    expect(acutance("profile", "--wave", "32", "--", "bench").stderr).toContain("--wave is for --inspect");
+  });
+
+  withRadv("profile --inspect: every kernel of the table, of JSON, CSV and page", async () => {
+    const files = "--json p.json --csv p.csv --html p.html";
+    const { status, stdout, stderr } = acutance(
+      ...`profile --no-roofs --inspect --gpu navi31,vega10 ${files} -- bench --runs 1 --match softmax`.split(" "),
+    );
+    expect(stderr).not.toContain("note: not inspected");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/navi31: registers +spills +waves +vega10: registers +spills +waves/);
+    const profile = profileSchema.parse(JSON.parse(readFileSync(join(folder, "p.json"), "utf8")));
+    const dispatched = profile.kernels.filter(({ source }) => source !== "");
+    expect(dispatched.length).toBeGreaterThan(0);
+    for (const { machineCode } of dispatched) {
+      expect(machineCode!.map(({ gpu }) => gpu)).toEqual(["navi31", "vega10"]);
+      for (const { vectorRegisters, waves } of machineCode!) {
+        expect(vectorRegisters).toBeGreaterThan(0);
+        expect(waves).toBeGreaterThan(0);
+      }
+    }
+    expect(readFileSync(join(folder, "p.csv"), "utf8").split("\n")[0]).toContain(
+      "navi31_vector_registers,navi31_spills,navi31_waves",
+    );
+    await expectColumns(join(folder, "p.html"));
+  });
+
+  withRadv("profile --inspect without a GPU ends before the command where the driver does not tell", () => {
+    const { status, stdout, stderr } = acutance(
+      "profile",
+      "--inspect",
+      "--",
+      "bench",
+      "--runs",
+      "1",
+      "--match",
+      "softmax",
+    );
+    if (status === 0) expect(stdout).toContain("registers");
+    else expect(stderr).toContain("--gpu compiles for GPUs that are not here");
+  });
+});
+
+/** The page shows the columns, and what it shows of a kernel tells of each GPU. */
+async function expectColumns(path: string): Promise<void> {
+  if (chromiumPath === undefined) return;
+  const browser = await launch();
+  try {
+    const { page, complaints } = await openWatched(browser, pathToFileURL(path).href, 1800);
+    const heads = await page.locator("#kernel-table th button").allTextContents();
+    expect(heads).toContain("navi31 registers");
+    expect(heads).toContain("vega10 waves");
+    await page.locator("#kernel-table tbody tr").first().click();
+    expect(await page.getByText(/^navi31, waves of (32|64)$/).count()).toBe(1);
+    expect(complaints).toEqual([]);
+  } finally {
+    await browser.close();
+  }
+}

@@ -183,6 +183,39 @@ export const columns = [
   { key: "id", title: "id", explanation: "identity across runs", value: ({ id }) => id },
 ];
 
+/**
+ * Columns of a profile whose kernels were inspected: of every GPU registers, spills and waves.
+ * @param {readonly Kernel[]} kernels
+ * @returns {Column[]}
+ */
+export function codeColumns(kernels) {
+  const gpus = [...new Set(kernels.flatMap(({ machineCode = [] }) => machineCode.map(({ gpu }) => gpu)))];
+  return gpus.flatMap((gpu) => {
+    /** @param {Kernel} kernel */
+    const code = ({ machineCode = [] }) => machineCode.find((entry) => entry.gpu === gpu);
+    /** @param {string} name @param {string} explanation @param {(kernel: Kernel) => number | null} value @returns {Column} */
+    const column = (name, explanation, value) => ({
+      key: `${gpu} ${name}`,
+      title: `${gpu} ${name}`,
+      explanation,
+      value,
+      text: (kernel) => (value(kernel) === null ? dash : grouped(/** @type {number} */ (value(kernel)))),
+      shown: true,
+    });
+    return [
+      column("registers", "vector registers of a lane", (kernel) => code(kernel)?.vectorRegisters ?? null),
+      column("spills", "vector and scalar registers that are kept elsewhere", (kernel) => spills(code(kernel))),
+      column("waves", "of a SIMD at the same time", (kernel) => code(kernel)?.waves ?? null),
+    ];
+  });
+}
+
+/** @param {NonNullable<Kernel["machineCode"]>[number] | undefined} code */
+function spills(code) {
+  if (!code || (code.spilledVectorRegisters === null && code.spilledScalarRegisters === null)) return null;
+  return (code.spilledVectorRegisters ?? 0) + (code.spilledScalarRegisters ?? 0);
+}
+
 /** Whether a column holds words. @param {Column} column */
 export function isText({ key }) {
   return ["kernel", "op", "layer", "phase", "variant", "shapes", "binds", "halves", "id"].includes(key);

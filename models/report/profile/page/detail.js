@@ -135,7 +135,7 @@ function workFacts({ flops, bytes: traffic, gflops, GBps, intensity }) {
 }
 
 /** @param {Kernel} kernel @param {Store} store @returns {[string, string][]} */
-function launchFacts({ workgroup, grid, workgroupBytes, id }, store) {
+function launchFacts({ workgroup, grid, workgroupBytes, machineCode = [], id }, store) {
   const invocations = workgroup.reduce((a, b) => a * b, 1);
   const groups = grid.reduce((a, b) => a * b, 1);
   const { subgroupSize } = store.profile.machine;
@@ -145,8 +145,17 @@ function launchFacts({ workgroup, grid, workgroupBytes, id }, store) {
     ["grid", `${grid.join(" × ")} = ${grouped(groups)}`],
     ["invocations", grouped(invocations * groups)],
     ["workgroup memory", bytes(workgroupBytes)],
+    ...machineCode.map(codeFact),
     ["id", id],
   ];
+}
+
+/** @param {NonNullable<Kernel["machineCode"]>[number]} code @returns {[string, string]} */
+function codeFact({ gpu, wave, waves, limit, ...code }) {
+  const registers = `${code.vectorRegisters ?? "?"} vector and ${code.scalarRegisters ?? "?"} scalar registers`;
+  const spills = `${code.spilledVectorRegisters ?? "?"} + ${code.spilledScalarRegisters ?? "?"} spilled`;
+  const fit = waves === null ? "" : `, ${waves} waves a SIMD (${limit})`;
+  return [`${gpu}, waves of ${wave}`, `${registers}, ${spills}${fit}`];
 }
 
 /** Duration of each call over time: does it drift, does it scatter? @param {Kernel} kernel @param {Store} store */

@@ -1,4 +1,4 @@
-import { columns, isText } from "./columns.js";
+import { codeColumns, columns, isText } from "./columns.js";
 import { byId, element } from "./dom.js";
 import { dash, grouped, percent } from "./format.js";
 
@@ -11,7 +11,10 @@ export function kernelTable(store) {
 }
 
 class KernelTable {
-  #shown = new Set(columns.filter(({ shown }) => shown).map(({ key }) => key));
+  /** @type {readonly Column[]} */
+  #columns;
+  /** @type {Set<string>} */
+  #shown;
   /** @type {Column} */
   #by = /** @type {Column} */ (columns.find(({ key }) => key === "total"));
   #descending = true;
@@ -25,6 +28,8 @@ class KernelTable {
   /** @param {Store} store */
   constructor(store) {
     this.store = store;
+    this.#columns = [...columns, ...codeColumns(store.profile.kernels)];
+    this.#shown = new Set(this.#columns.filter(({ shown }) => shown).map(({ key }) => key));
     this.#tools();
     this.#table.addEventListener("keydown", (event) => this.#key(event));
     this.#build();
@@ -47,7 +52,7 @@ class KernelTable {
     phase.append(...store.colours.phases.map((name) => element("option", { value: name }, name)));
     phase.addEventListener("change", () => store.set({ phase: phase.value }));
     byId("column-choice").append(
-      ...columns.map(({ key, title, explanation }) => {
+      ...this.#columns.map(({ key, title, explanation }) => {
         const box = element("input", {
           type: "checkbox",
           // A reload starts afresh, so the browser must not restore the boxes.
@@ -74,7 +79,7 @@ class KernelTable {
 
   #build() {
     const largest = this.store.profile.kernels.reduce((most, { share }) => Math.max(most, share), 0);
-    const visible = columns.filter(({ key }) => this.#shown.has(key));
+    const visible = this.#columns.filter(({ key }) => this.#shown.has(key));
     const heads = visible.map((column) =>
       element(
         "th",
