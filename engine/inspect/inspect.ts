@@ -137,10 +137,9 @@ async function limited<In, Out>(items: readonly In[], work: (item: In) => Promis
 
 /** Exported for tests. */
 export function inspectionOf(executable: Executable, spirv: Spirv, target: Target | undefined): Inspection {
-  const { device, wave, statistics, representations } = executable;
+  const { device, wave, statistics, assembly } = executable;
   const { workgroup } = spirv;
   const figure = (name: string) => statistics[name] ?? null;
-  const assembly = representations["Assembly"] ?? Object.values(representations).at(-1) ?? "";
   const blocks = /^BB\d+:?\s*$/m.test(assembly) ? readAssembly(assembly, wave) : undefined;
   const [vector, scalar, shared] = [figure("VGPRs"), figure("SGPRs"), figure("LDS size")];
   const occupancy =

@@ -12,8 +12,8 @@ export interface Executable {
   readonly wave: number;
   /** The driver's figures by the driver's names. */
   readonly statistics: Readonly<Record<string, number>>;
-  /** Text by text, such as "Assembly". */
-  readonly representations: Readonly<Record<string, string>>;
+  /** Its code as text; of several texts the one that is called so, or the last. */
+  readonly assembly: string;
 }
 
 const extension = "VK_KHR_pipeline_executable_properties";
@@ -207,12 +207,10 @@ export class VulkanCompiler {
     });
     const [list] = found[0] ?? [];
     if (list) this.#call(name, ...asked, m.struct(found.length), list);
-    const representations = Object.fromEntries(
-      found
-        .map(([memory, at], i) => [textAt(memory, at + 16), textAt(texts[i]!, 0, texts[i]!.byteLength)] as const)
-        .filter(([title]) => title !== ""),
-    );
-    return { device: this.device, wave: numberAt(properties[0], 532), statistics, representations };
+    const wanted = found.findIndex(([memory, at]) => textAt(memory, at + 16) === "Assembly");
+    const text = texts.at(wanted);
+    const assembly = text ? textAt(text, 0, text.byteLength) : "";
+    return { device: this.device, wave: numberAt(properties[0], 532), statistics, assembly };
   }
 
   /** The elements of a list that Vulkan counts first and fills then, as buffer and place. */

@@ -245,7 +245,7 @@ describe("beside other figures", () => {
   withRadv("profile --inspect: every kernel of the table, of JSON, CSV and page", async () => {
     const files = "--json p.json --csv p.csv --html p.html";
     const { status, stdout, stderr } = acutance(
-      ...`profile --no-roofs --inspect --gpu navi31,vega10 ${files} -- bench --runs 1 --match softmax`.split(" "),
+      ...`profile --no-roofs --inspect --gpu navi31,vega10 ${files} -- bench --runs 1 --match depthwise`.split(" "),
     );
     expect(stderr).not.toContain("note: not inspected");
     expect(status).toBe(0);

@@ -5,6 +5,7 @@ import { expandKernel } from "../../../engine/harness/compile.ts";
 import { nullDevice } from "../../../engine/inspect/driver.ts";
 import { type Inspection, inspectKernels } from "../../../engine/inspect/inspect.ts";
 import { wavesByRegisters } from "../../../engine/inspect/occupancy.ts";
+import { inProcesses } from "../../../engine/inspect/processes.ts";
 import { bindingsIn, dumpsIn, type InspectSource, toSpirv } from "../../../engine/inspect/spirv.ts";
 import { targetNamed } from "../../../engine/inspect/targets.ts";
 import { specialise } from "../../../engine/kernel/source.ts";
@@ -292,6 +293,15 @@ describe("what cannot be compiled", () => {
     } finally {
       process.env["PATH"] = path;
     }
+  });
+
+  withRadv("a driver that ends its process is one that refuses, kernel by kernel", async () => {
+    const [first, second] = await toSpirv([ten[0]!, ten[7]!]);
+    const script = new URL("../../../engine/inspect/vulkan-process.ts", import.meta.url);
+    const requests = [first, second].map((answer) => ({ kernel: (answer as { done: unknown }).done }));
+    const answers = await inProcesses({ script, requests, environment: nullDevice("navi99") });
+    expect(answers).toHaveLength(2);
+    for (const answer of answers) expect(answer).toMatchObject({ failed: expect.stringMatching(/^ended .*family/is) });
   });
 
   withRadv("a driver that does not tell is named, where no GPU was asked for", async () => {
