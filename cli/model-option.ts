@@ -1,15 +1,15 @@
+import { basename } from "node:path";
 import { Option } from "commander";
-import { defaultModel, defaultModelName } from "../models/scoring/default-model.ts";
+import { defaultModel, defaultModelName, isShipped, modelPath } from "../models/scoring/shipped-models.ts";
 
 /** The model of commands that score. */
 export function modelOption(): Option {
-  return new Option("--model <file>", "model made by `acutance train`").default(
-    defaultModel,
-    `${defaultModelName}, which comes with Acutance`,
-  );
+  return new Option("--model <file>", "model made by `acutance train`, or `fast` for the faster one that comes along")
+    .default(defaultModel, `${defaultModelName}, which comes with Acutance`)
+    .argParser(modelPath);
 }
 
-/** What results call the model: the file that was named, or the name of the one that comes along. */
+/** What results call the model: the file that was named, or the name of one that comes along. */
 export function modelWords(model: string): string {
-  return model === defaultModel ? defaultModelName : model;
+  return isShipped(model) ? basename(model, ".safetensors") : model;
 }

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { SharedDevice } from "../engine/device/shared.ts";
 import { readText } from "../engine/weights/files.ts";
-import { defaultModel, defaultModelName } from "../models/scoring/default-model.ts";
+import { defaultModel, defaultModelName } from "../models/scoring/shipped-models.ts";
 import { isLoopback, type LogEntry, openService } from "../models/service/index.ts";
 import { limitsSchema } from "../models/service/options.ts";
 import { addStrictness, type DecodingOptions, tilesOption, wholeNumber } from "./data-options.ts";
@@ -32,10 +32,10 @@ export function register(program: Command): void {
     .command("serve")
     .description("score pictures over HTTP; OpenAPI at /openapi.json")
     .addOption(
-      new Option("--model <file...>", "models made by `acutance train`; the first is the default of requests").default(
-        [defaultModel],
-        `${defaultModelName}, which comes with Acutance`,
-      ),
+      new Option(
+        "--model <file...>",
+        "models made by `acutance train`, or `fast`; the first is the default of requests",
+      ).default([defaultModel], `${defaultModelName}, which comes with Acutance`),
     )
     .option("--host <address>", "address to listen on; others than this machine's own need --token-file", "127.0.0.1")
     .option("--port <n>", "port to listen on; 0 takes a free one", wholeNumber(0, 65535), 8080)

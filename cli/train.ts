@@ -84,7 +84,11 @@ export function register(program: Command): void {
 function registerMethod(train: Command, method: Method): void {
   const command = train.command(method.name).description(method.description).addHelpText("after", examples(method));
   addFurtherPictures(addDecodingOptions(addDataOptions(command)))
-    .option("--ratio <ratio>", "labelled : unlabelled : test, or labelled : test such as 4:1", "1:3:1")
+    .option(
+      "--ratio <ratio>",
+      "labelled : unlabelled : test, or labelled : test such as 4:1; a test part of 0 leaves all to learn from",
+      "1:3:1",
+    )
     .addOption(
       new Option(
         "--protocol <word>",

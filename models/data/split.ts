@@ -51,7 +51,7 @@ export function split<R extends Splittable, Part extends string>(
   const parts = Object.keys(options.parts) as Part[];
   const shares = parts.map((part) => options.parts[part]);
   shares.forEach((share, i) => {
-    if (!(share > 0) || !Number.isFinite(share)) {
+    if (!isShare(share, parts[i]!)) {
       throw new RangeError(`The share of "${parts[i]}" must be a positive number, got ${share}.`);
     }
   });
@@ -77,7 +77,7 @@ export function split<R extends Splittable, Part extends string>(
   const result = {} as Record<Part, R[]>;
   parts.forEach((part, i) => {
     const members = assigned[i]!.flat().sort((a, b) => compare(a.name, b.name));
-    if (members.length === 0) {
+    if (members.length === 0 && shares[i]! > 0) {
       const unit = byGroup ? "groups" : "rows";
       throw new DatasetError(
         `"${part}" would be empty: ${units.length} ${unit} cannot be divided as ${parts.join(" : ")} = ${shares.join(" : ")}.`,
@@ -106,17 +106,22 @@ function expectEveryClass<R extends Splittable>(
   }
 }
 
+/** A part may have no share when it is for tests: all is then learnt from. */
+function isShare(share: number, part: string): boolean {
+  return Number.isFinite(share) && (share > 0 || (share === 0 && part === "test"));
+}
+
 /**
  * Shares from a ratio such as "1:3:1".
  * @param names the parts, as many as the ratio has numbers; @default three are labelled, unlabelled, test
- * @throws RangeError when the counts differ or a number is not positive
+ * @throws RangeError when the counts differ or a number is not positive; that of a test part may be 0, for a model that is to learn from all
  */
 export function parseRatio<Part extends string = "labelled" | "unlabelled" | "test">(
   ratio: string,
   names: readonly Part[] = ["labelled", "unlabelled", "test"] as readonly string[] as readonly Part[],
 ): Record<Part, number> {
   const shares = ratio.split(":").map(Number);
-  if (shares.length !== names.length || !shares.every((share) => share > 0 && Number.isFinite(share))) {
+  if (shares.length !== names.length || !shares.every((share, i) => isShare(share, names[i]!))) {
     throw new RangeError(
       `The \`ratio\` of ${names.join(" : ")} needs ${names.length} positive numbers such as ${names.map(() => 1).join(":")}, ` +
         `got "${ratio}".`,

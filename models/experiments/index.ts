@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { stringify } from "csv-stringify/sync";
 import type { DeviceSource } from "../../engine/device/source.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
 import type { ExperimentRecord } from "../report/experiment/experiment-record.ts";
@@ -30,8 +31,8 @@ export interface FinishedExperiment {
 
 /**
  * Runs an experiment, or what an earlier call left undone of it: trains every variant with the seeds of every repeat, tests
- * the models, and writes `experiment.json`, `table.md`, `table.csv`, `runs.csv`, `classes.csv`
- * (where classes are told) and `experiment.html` into the folder of its name in the store, anew after each run. The same configuration is trained
+ * the models, and writes `experiment.json`, `table.md`, `table.csv`, `runs.csv`, `predictions.csv`,
+ * `classes.csv` (where classes are told) and `experiment.html` into the folder of its name in the store, anew after each run. The same configuration is trained
  * once, whichever experiments of the store it occurs in.
  * @param source a device, or how to open one; opened ones are closed at the end
  * @throws ExperimentInterrupted when the signal aborts; RecipeError, StoreError, DatasetError; NoAdapterError. A run that
@@ -58,6 +59,7 @@ export async function runExperiment(
   const record = await currentRecord(experiment, outcomes, hooks);
   await write(record, folder);
   await writeReport(record, folder);
+  await writeFileAtomically(join(folder, "predictions.csv"), csvPredictions(experiment));
   const ended = [...outcomes.values()];
   const all = experiment.plan.runs.length;
   const left = all - ended.filter(({ status }) => status !== "missing").length;
@@ -85,6 +87,20 @@ async function writeReport(record: ExperimentRecord, folder: string): Promise<vo
   // The plotting library is large: it is loaded when there is something to plot.
   const { experimentReport } = await import("../report/experiment/experiment-report.ts");
   await writeFileAtomically(join(folder, "experiment.html"), experimentReport(record));
+}
+
+/** What the final model of each finished run gives the pictures of its test part. */
+function csvPredictions(experiment: Experiment): string {
+  const finished = experiment.plan.runs.filter((run) => experiment.isDone(run));
+  const rows = finished.flatMap(({ variant, repeat, trainings }) =>
+    experiment.store.progress(trainings.at(-1)!.key).predictions.map(({ name, mos, score }) => ({
+      variant: variant.name,
+      split_seed: repeat.split,
+      fold: repeat.fold ?? "",
+      ...{ name, mos, score },
+    })),
+  );
+  return stringify(rows, { header: true });
 }
 
 function storedRun(run: PlannedRun): StoredRun {

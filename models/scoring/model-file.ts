@@ -5,7 +5,7 @@ import { printable } from "../data/files/file-name.ts";
 import { reasonOf } from "../data/files/folder.ts";
 import { kindOf } from "../data/pictures/kind.ts";
 import { PictureError } from "../data/pictures/picture-error.ts";
-import { defaultModel, defaultModelName } from "./default-model.ts";
+import { defaultModelName, isShipped } from "./shipped-models.ts";
 
 /** A file that cannot be a model; the message says what it is and what to do. */
 export class ModelFileError extends SafetensorsError {
@@ -20,10 +20,9 @@ export async function expectModelFile(path: string): Promise<void> {
   const why = await whyNoModel(path);
   if (why === undefined) return;
   const option = PictureError.audience === "library" ? "`model`" : "--model";
-  const advice =
-    path === defaultModel
-      ? `It comes with Acutance: install that again, or name another model as ${option}.`
-      : `Name a model made by \`acutance train\` as ${option}, or leave that out for ${defaultModelName}, which comes with Acutance.`;
+  const advice = isShipped(path)
+    ? `It comes with Acutance: install that again, or name another model as ${option}.`
+    : `Name a model made by \`acutance train\` as ${option}, or leave that out for ${defaultModelName}, which comes with Acutance.`;
   throw new ModelFileError(`The model ${printable(path) || '""'} ${why}. ${advice}`);
 }
 

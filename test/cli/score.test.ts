@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import sharp from "sharp";
 import { modelWords } from "../../cli/model-option.ts";
-import { defaultModel } from "../../models/scoring/default-model.ts";
+import { defaultModel } from "../../models/scoring/shipped-models.ts";
 import { knownScores } from "../models/scoring/fixtures.ts";
 import { costlyPictures } from "../models/service/costly.ts";
 
@@ -258,7 +258,7 @@ describe("which pictures are scored", () => {
 });
 
 test("the default model goes by its short name, another one by its file", () => {
-  expect([modelWords(defaultModel), modelWords("mine.safetensors")]).toEqual(["livec-vit-tiny", "mine.safetensors"]);
+  expect([modelWords(defaultModel), modelWords("mine.safetensors")]).toEqual(["livec-v2", "mine.safetensors"]);
 });
 
 test("what does not fit the device is a row beside the others, in the words of the command line", async () => {

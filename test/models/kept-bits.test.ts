@@ -35,9 +35,9 @@ test.skipIf(device.info.description !== adapter)(
       expect([await bits("stage1.safetensors"), await bits("model.safetensors"), ...scores]).toEqual([
         "f733795a1c492092",
         "f6f813c4e49ea93e",
-        4.150179055185034,
-        4.060051614694316,
-        4.121520509349892,
+        3.323502554371275,
+        3.069218118166505,
+        3.152122720302884,
       ]);
     } finally {
       await rm(folder, { recursive: true, force: true });

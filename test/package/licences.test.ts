@@ -43,5 +43,8 @@ test("the weights that come along have their licence beside them", () => {
   const folder = `${root}models/weights/`;
   expect(readFileSync(`${folder}LICENSE-vit-tiny.txt`, "utf8")).toContain("Apache License");
   expect(readFileSync(`${folder}NOTICE.txt`, "utf8")).toContain("LIVE In the Wild");
-  expect(existsSync(`${folder}livec-vit-tiny.safetensors`)).toBe(true);
+  for (const model of ["livec-v2", "livec-v2-fast"]) {
+    expect(existsSync(`${folder}${model}.safetensors`)).toBe(true);
+    expect(readFileSync(`${folder}NOTICE.txt`, "utf8")).toContain(`${model}.safetensors`);
+  }
 });

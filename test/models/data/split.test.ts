@@ -19,6 +19,13 @@ describe("by image", () => {
     expect(new Set(names).size).toBe(929);
   });
 
+  test("without a test part all is there to learn from", () => {
+    expect(sizes(split(rows(929), { parts: parseRatio("1:0", ["labelled", "test"]), seed: 1 }))).toEqual([929, 0]);
+    expect(sizes(split(rows(100), { parts: parseRatio("1:3:0"), seed: 1 }))).toEqual([25, 75, 0]);
+    expect(sizes(split(rows(100, 10), { parts: parseRatio("1:3:0"), seed: 1, by: "group" })).at(-1)).toBe(0);
+    expect(() => parseRatio("0:1", ["labelled", "test"])).toThrow('positive numbers such as 1:1, got "0:1"');
+  });
+
   test("the seed decides, not the order of the rows", () => {
     const options = { parts: parseRatio("1:3:1"), seed: 7 };
     const base = split(rows(100), options);

@@ -116,6 +116,7 @@ describe("an experiment", () => {
     expect((await readdir(out)).sort()).toEqual([
       "experiment.html",
       "experiment.json",
+      "predictions.csv",
       "runs.csv",
       "table.csv",
       "table.md",

@@ -167,7 +167,7 @@ describe("the file", () => {
     await writeFile(path, bytes);
     expect(openReasons(path)).rejects.toThrow("the file is damaged");
     expect(openReasons(join(folder, "missing.safetensors"))).rejects.toThrow("no such file");
-    const other = new URL("../../../models/weights/livec-vit-tiny.safetensors", import.meta.url).pathname;
+    const other = new URL("../../../models/weights/livec-v2.safetensors", import.meta.url).pathname;
     expect(openReasons(other)).rejects.toThrow("`acutance reasons` makes one");
   });
 });

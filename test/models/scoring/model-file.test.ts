@@ -5,8 +5,8 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { PictureError } from "../../../models/data/index.ts";
 import { openScorer } from "../../../models/index.ts";
-import { defaultModel } from "../../../models/scoring/default-model.ts";
 import { expectModelFile } from "../../../models/scoring/model-file.ts";
+import { defaultModel } from "../../../models/scoring/shipped-models.ts";
 
 let folder: string;
 
@@ -37,7 +37,7 @@ test.each([
   const opening = openScorer({ model: join(folder, name) });
   await expect(opening).rejects.toThrow(`The model ${join(folder, name)} `);
   await expect(opening).rejects.toThrow(why);
-  await expect(opening).rejects.toThrow("as `model`, or leave that out for livec-vit-tiny");
+  await expect(opening).rejects.toThrow("as `model`, or leave that out for livec-v2");
 });
 
 test("the command line's option is named to whoever uses it", async () => {

@@ -8,9 +8,9 @@ import { distort, fromBytes, toBytes } from "../../../models/data/degraded/disto
 import { demoScenes } from "../../../models/demo.ts";
 import { cplOptions } from "../../../models/methods/cpl/options.ts";
 import { QualityNetwork, saveModel } from "../../../models/networks/model.ts";
-import { defaultModel, defaultModelName } from "../../../models/scoring/default-model.ts";
 import { openScorer } from "../../../models/scoring/scorer.ts";
 import { sensitivity } from "../../../models/scoring/sensitivity.ts";
+import { defaultModel, defaultModelName } from "../../../models/scoring/shipped-models.ts";
 import { sharedDevice } from "../../engine/device.ts";
 
 let folder = "";
