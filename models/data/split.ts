@@ -41,7 +41,7 @@ const names = {
  * @returns the rows of each part, sorted by name
  * @throws DatasetError when a part would be empty or have none of a class that there is, names repeat, a row has no group although
  * `by` is `group`, or both groups and strata are to be kept;
- * RangeError when a share is not positive or the seed is no such integer
+ * RangeError when a share is not positive (that of a part `test` may be 0) or the seed is no such integer
  */
 export function split<R extends Splittable, Part extends string>(
   rows: readonly R[],

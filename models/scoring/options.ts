@@ -16,7 +16,7 @@ import { defaultModel, modelPath } from "./shipped-models.ts";
 export interface ScorerOptions extends Pick<DecodeOptions, "background" | "maxPixels" | "strictness"> {
   /**
    * A model made by `acutance train`: path or `file:` URL of its safetensors file; or `fast` for the smaller of those that come with Acutance, which
-   * takes a fifth of the time. @default the other of them
+   * takes about half of the time. @default the other of them
    */
   readonly model?: string | URL;
   /**

@@ -1,4 +1,5 @@
-// loss[row] = √(1/m · Σ_j D_j²) with D_j = Σ_{k ≤ j} (p_k − t_k), p = softmax(logits[row])
+// loss[row] = √(1/m · Σ_j D_j²) with D_j = Σ_{k ≤ j} (p_k − t_k), p = softmax(logits[row]). As p is rounded, D_j is computed as
+// Σ_{k ≤ j} (p_k − t_k) − (Σ_k p_k − 1) Σ_{k ≤ j} p_k.
 // With GRADIENT, in the logits:
 //   dlogits[row, j] = dlosses[row] · p_j (S_j − Σ_k p_k S_k) / (m · loss) with S_j = Σ_{k ≥ j} D_k, and 0 where the loss is 0
 //
