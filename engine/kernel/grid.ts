@@ -36,17 +36,7 @@ export interface RowRange {
  * @throws ShapeError when not even the smallest aligned run fits
  */
 export function rowRanges(device: Bounds, rows: number, elementsPerRow: readonly number[], atMost = rows): RowRange[] {
-  let fitting = Math.min(rows, atMost);
-  // The binding covers whole vec4s, hence up to 12 bytes more than the elements.
-  for (const elements of elementsPerRow)
-    fitting = Math.min(fitting, Math.floor((device.maximumBindingBytes - 12) / (elements * 4)));
-  if (fitting >= rows) return [{ start: 0, count: rows }];
-  // Offsets are counted in elements of 4 bytes; they are aligned for those of 2 bytes too where tensors can have them.
-  const alignment = device.offsetAlignment * (device.features.has("shader-f16") ? 2 : 1);
-  let step = 1;
-  for (const elements of elementsPerRow)
-    step = leastCommonMultiple(step, alignment / greatestCommonDivisor(elements * 4, alignment));
-  const run = Math.floor(fitting / step) * step;
+  const run = longestRun(device, rows, elementsPerRow, atMost);
   if (run === 0) {
     throw new ShapeError(
       `a row of ${Math.max(...elementsPerRow)} elements does not fit one binding of ${device.maximumBindingBytes} bytes on this adapter`,
@@ -55,6 +45,25 @@ export function rowRanges(device: Bounds, rows: number, elementsPerRow: readonly
   const ranges: RowRange[] = [];
   for (let start = 0; start < rows; start += run) ranges.push({ start, count: Math.min(run, rows - start) });
   return ranges;
+}
+
+/** Whether {@link rowRanges} finds runs: long rows may start where no binding can. */
+export function canCut(device: Bounds, rows: number, elementsPerRow: readonly number[]): boolean {
+  return longestRun(device, rows, elementsPerRow, rows) > 0;
+}
+
+function longestRun(device: Bounds, rows: number, elementsPerRow: readonly number[], atMost: number): number {
+  let fitting = Math.min(rows, atMost);
+  // The binding covers whole vec4s, hence up to 12 bytes more than the elements.
+  for (const elements of elementsPerRow)
+    fitting = Math.min(fitting, Math.floor((device.maximumBindingBytes - 12) / (elements * 4)));
+  if (fitting >= rows) return rows;
+  // Offsets are counted in elements of 4 bytes; they are aligned for those of 2 bytes too where tensors can have them.
+  const alignment = device.offsetAlignment * (device.features.has("shader-f16") ? 2 : 1);
+  let step = 1;
+  for (const elements of elementsPerRow)
+    step = leastCommonMultiple(step, alignment / greatestCommonDivisor(elements * 4, alignment));
+  return Math.floor(fitting / step) * step;
 }
 
 export function greatestCommonDivisor(a: number, b: number): number {

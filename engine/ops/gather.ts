@@ -2,9 +2,8 @@ import { shown } from "../arguments.ts";
 import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { elementBytes, type Shape, ShapeError, Tensor } from "../tensor.ts";
-import { expectOperands, indices as indexType, moved } from "./operands.ts";
+import { expectOperands, indices as indexType, moved, movedElement } from "./operands.ts";
 import { overRows } from "./over-rows.ts";
-import { movedElement } from "./shape.ts";
 
 const gatherTypes = { table: moved, indices: indexType };
 
@@ -133,49 +132,25 @@ function rowsOfLast(operation: string, x: Tensor): { rows: number; columns: numb
  * @throws ShapeError when x is not f32, or k is not a whole number from 1 to m
  */
 export function topK(x: Tensor, k: number): { values: Tensor; indices: Tensor } {
-  const { rows, columns, leading } = rowsOfLast("topK", x);
+  const { columns, leading } = rowsOfLast("topK", x);
   const { device } = x;
   if (!Number.isInteger(k) || k < 1 || k > columns) {
     throw new ShapeError(`topK: k = ${shown(k)} is not a whole number from 1 to ${columns}, the length of the rows`);
   }
   const values = Tensor.like(x, [...leading, k]);
   const indices = Tensor.empty(device, [...leading, k], "u32");
-  for (const { start, count } of rowRanges(device, rows, [columns, k])) {
-    device.kernels.run(
-      "row/top_k",
-      { WORKGROUP: flatWorkgroup },
-      {
-        x: x.window(start * columns, count * columns),
-        values: values.window(start * k, count * k),
-        indices: indices.window(start * k, count * k),
-      },
-      { rows: count, columns, k },
-      flatGrid(device, count),
-    );
-  }
+  const tensors = { rows: { x }, beside: { values: [values, k] as const, indices: [indices, k] as const } };
+  overRows("row/top_k", { VECTOR: false }, columns, tensors, () => ({ k }));
   // dx[j] = dvalues[t] where indices[t] = j, else 0
   record("topK", [x], values, (dvalues) => [spreadTop(dvalues, indices, x.shape)]);
   return { values, indices };
 }
 
 function spreadTop(dvalues: Tensor, indices: Tensor, shape: Shape): Tensor {
-  const { device } = dvalues;
   const dx = Tensor.like(dvalues, shape);
-  const columns = shape.at(-1)!;
   const k = indices.shape.at(-1)!;
-  for (const { start, count } of rowRanges(device, dx.size / columns, [columns, k])) {
-    device.kernels.run(
-      "row/top_k_gradient",
-      { WORKGROUP: flatWorkgroup },
-      {
-        dvalues: dvalues.window(start * k, count * k),
-        indices: indices.window(start * k, count * k),
-        dx: dx.window(start * columns, count * columns),
-      },
-      { rows: count, columns, k },
-      flatGrid(device, count * columns),
-    );
-  }
+  const tensors = { rows: { dx }, beside: { dvalues: [dvalues, k] as const, indices: [indices, k] as const } };
+  overRows("row/top_k_gradient", { VECTOR: false }, shape.at(-1)!, tensors, () => ({ k }));
   return dx;
 }
 

@@ -1,9 +1,10 @@
 import { any, axisOf, expectArgument, expectList, number, whole } from "../arguments.ts";
 import { record } from "../autograd.ts";
-import { flatGrid, flatWorkgroup, greatestCommonDivisor, rowRanges } from "../kernel/grid.ts";
+import { canCut, flatGrid, flatWorkgroup, greatestCommonDivisor, rowRanges } from "../kernel/grid.ts";
 import { elementBytes, type Shape, ShapeError, sizeOf, Tensor } from "../tensor.ts";
-import { expectOperandList, expectOperands, moved } from "./operands.ts";
-import { movedElement } from "./shape.ts";
+import { expectOperandList, expectOperands, moved, movedElement } from "./operands.ts";
+import { copyable, place } from "./place.ts";
+import { apart } from "./rows-apart.ts";
 
 /** Axes that a kernel can tell apart. */
 const largestRank = 6;
@@ -49,7 +50,8 @@ function strided(x: Tensor, axes: readonly StridedAxis[], value = 0): Tensor {
   const alignment = device.offsetAlignment;
   const step = alignment / greatestCommonDivisor(rowX * elementBytes[x.dtype], alignment);
   const whole = rowsX === 1 || x.sizeBytes + 12 <= device.maximumBindingBytes;
-  const fitting = Math.floor((device.maximumBindingBytes - 12) / (rowX * 4)) - step;
+  const moved = first.before === 0 ? 0 : step;
+  const fitting = Math.floor((device.maximumBindingBytes - 12) / (rowX * 4)) - moved;
   if (!whole && fitting < 1) {
     throw new ShapeError(`a row of [${x.shape}] does not fit one binding of ${device.maximumBindingBytes} bytes`);
   }
@@ -166,6 +168,9 @@ export function pad(x: Tensor, before: readonly number[], after: readonly number
 
 /** Not recorded. */
 function permuted(x: Tensor, axes: readonly number[]): Tensor {
+  const { device, shape, size } = x;
+  const whole = x.sizeBytes + 12 <= device.maximumBindingBytes;
+  if (!whole && !(axes[0] === 0 && canCut(device, shape[0]!, [size / shape[0]!]))) return permutedInParts(x, axes);
   const strides = stridesOf(x.shape);
   return strided(
     x,
@@ -173,10 +178,34 @@ function permuted(x: Tensor, axes: readonly number[]): Tensor {
   );
 }
 
+/** A tensor larger than one binding: runs along its first axis that is longer than 1, each in its place in the result. */
+function permutedInParts(x: Tensor, axes: readonly number[]): Tensor {
+  const split = Math.max(
+    0,
+    x.shape.findIndex((extent) => extent > 1),
+  );
+  const rowX = x.size / x.shape[split]!;
+  const at = axes.indexOf(split);
+  const y = Tensor.like(
+    x,
+    axes.map((axis) => x.shape[axis]!),
+  );
+  const [outer, inner] = [sizeOf(y.shape.slice(0, at)), sizeOf(y.shape.slice(at + 1))];
+  const fitting = Math.floor((x.device.maximumBindingBytes - 12) / (4 * rowX));
+  const run = Math.max(1, fitting - (fitting % 2));
+  for (let first = 0; first < x.shape[split]!; first += run) {
+    const count = Math.min(run, x.shape[split]! - first);
+    using part = apart(x, first * rowX, x.shape.with(split, count));
+    using moved = permuted(part, axes);
+    place(moved, y, outer, count * inner, x.shape[split]! * inner, first * inner);
+  }
+  return y;
+}
+
 /**
  * Axes in another order: axis d of the result is axis `axes[d]` of x (negative counts from the last). x: any type, at
- * most 6 axes. Where the first axis moves, x must fit one binding of the adapter.
- * @throws ShapeError when `axes` is not a permutation of the axes of x, or x is too large
+ * most 6 axes.
+ * @throws ShapeError when `axes` is not a permutation of the axes of x
  */
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
   expectRank("permute", x);
@@ -218,33 +247,6 @@ export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   return record("concat", tensors, y, (dy) =>
     tensors.map((tensor, i) => (tensor.tracked ? part(dy, tensor.shape, outer, inner, firsts[i]!, total) : undefined)),
   );
-}
-
-/** True when WebGPU can copy such a run of bytes between buffers: f16 tensors may start and end between two words. */
-function copyable(firstByte: number, bytes: number): boolean {
-  return firstByte % 4 === 0 && bytes % 4 === 0;
-}
-
-/** Writes the rows of x, `columnsX` long, into those of y from column `first` on. */
-function place(x: Tensor, y: Tensor, rows: number, columnsX: number, columnsY: number, first: number): void {
-  const { device } = x;
-  const firstByte = first * elementBytes[y.dtype];
-  if (rows === 1 && copyable(firstByte, x.sizeBytes)) {
-    device.stream.copy(x.allocation, 0, y.allocation, firstByte, x.sizeBytes);
-    return;
-  }
-  const vector = [columnsX, columnsY, first].every((extent) => extent % 4 === 0);
-  const width = vector ? 4 : 1;
-  for (const { start, count } of rowRanges(device, rows, [columnsX, columnsY])) {
-    device.kernels.run(
-      "shape/place",
-      { ELEMENT: movedElement(x, vector), WORKGROUP: flatWorkgroup },
-      { x: x.window(start * columnsX, count * columnsX), y: y.window(start * columnsY, count * columnsY) },
-      { rows: count, x_columns: columnsX / width, y_columns: columnsY / width, first: first / width },
-      flatGrid(device, (count * columnsX) / width),
-      { bytes: 2 * elementBytes[x.dtype] * count * columnsX },
-    );
-  }
 }
 
 /** The places `first …` along the middle axis of y [outer, total, inner] that a tensor of `shape` takes up. */

@@ -1,10 +1,12 @@
 import { expectArgument, notNegative } from "../arguments.ts";
 import { record } from "../autograd.ts";
-import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
+import { canCut, flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
+import { addInto } from "./add-into.ts";
 import { expectOperands } from "./operands.ts";
 import { overRows } from "./over-rows.ts";
 import { sumParts } from "./reduce.ts";
+import { apart } from "./rows-apart.ts";
 
 /** Rows that one invocation adds up for the gradients of scale and shift. */
 const block = 64;
@@ -62,6 +64,7 @@ function inputGradient(x: Tensor, dy: Tensor, scale: Tensor, moments: Tensor): T
 function parameterGradients(x: Tensor, dy: Tensor, moments: Tensor): [Tensor, Tensor] {
   const { device } = x;
   const { channels, rows, columns, vector } = layout(x);
+  if (rows > 1 && !canCut(device, rows, [channels, 2])) return gradientsApart(x, dy, moments);
   const ranges = rowRanges(device, rows, [channels, 2]);
   const blocks = ranges.reduce((total, { count }) => total + Math.ceil(count / block), 0);
   const dscale = Tensor.empty(device, [blocks, channels]);
@@ -86,4 +89,20 @@ function parameterGradients(x: Tensor, dy: Tensor, moments: Tensor): [Tensor, Te
     firstBlock += Math.ceil(count / block);
   }
   return [sumParts(dscale, [channels]), sumParts(dshift, [channels])];
+}
+
+/** {@link parameterGradients} over rows that start where no window can. */
+function gradientsApart(x: Tensor, dy: Tensor, moments: Tensor): [Tensor, Tensor] {
+  const { device } = x;
+  const { channels, rows } = layout(x);
+  let [dscale, dshift] = [Tensor.zeros(device, [channels]), Tensor.zeros(device, [channels])];
+  for (let row = 0; row < rows; row++) {
+    using ownX = apart(x, row * channels, [channels]);
+    using ownDy = apart(dy, row * channels, [channels]);
+    using ownMoments = apart(moments, row * 2, [2]);
+    const [ofScale, ofShift] = parameterGradients(ownX, ownDy, ownMoments);
+    [dscale, dshift] = [addInto(dscale, ofScale), addInto(dshift, ofShift)];
+    for (const temporary of [ofScale, ofShift]) temporary.dispose();
+  }
+  return [dscale, dshift];
 }

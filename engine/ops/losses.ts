@@ -127,8 +127,8 @@ export function weightedMean(rows: Tensor, weights: Tensor, divisor = rows?.size
   if (divisor === 0) throw new ShapeError("weightedMean: cannot divide by 0");
   const { device, size: count } = rows;
   const y = Tensor.empty(device, [1]);
-  const windows = { rows: rows.window(), weights: weights.window(), y: y.window() };
-  device.kernels.run("loss/weighted_mean", {}, windows, { count, divisor }, [1, 1, 1], { flops: 2 * count });
+  const tensors = { rows: { rows, weights }, whole: { y } };
+  overRows("loss/weighted_mean", { VECTOR: false }, count, tensors, () => ({ divisor }), 2);
   // drows_i = dy · w_i / divisor
   return record("weightedMean", [rows], y, (dy) => {
     const drows = Tensor.like(rows);

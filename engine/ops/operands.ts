@@ -66,3 +66,9 @@ export function expectOperandList(operation: string, tensors: readonly Tensor[],
   const named = Object.fromEntries(tensors.map((tensor, i) => [`tensor ${i}`, tensor]));
   expectOperands(operation, named, types && Object.fromEntries(Object.keys(named).map((name) => [name, types])));
 }
+
+/** WGSL type in which a kernel moves elements of x, one or four at a time, without looking at them. */
+export function movedElement(x: Tensor, vector: boolean): string {
+  if (x.dtype === "f16") return vector ? "vec4h" : "f16";
+  return vector ? "vec4u" : "u32";
+}

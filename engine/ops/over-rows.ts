@@ -1,8 +1,9 @@
 import type { Device } from "../device/device.ts";
 import type { Parameter } from "../kernel/argument.ts";
-import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
+import { canCut, flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import type { Constants } from "../kernel/template.ts";
 import type { Tensor } from "../tensor.ts";
+import { apart, putBack } from "./rows-apart.ts";
 
 /** Longest row that an invocation makes alone. The order of sums depends on it, hence it is that of every adapter. */
 const alone = 256;
@@ -52,7 +53,31 @@ export function overRows(
     ...Object.entries(beside).map(([name, [tensor, perRow]]) => [name, tensor, perRow] as const),
   ];
   const perRow = [...new Set(tensors.map(([, , size]) => size))];
-  for (const { start, count } of rowRanges(device, first.size / columns, perRow)) {
+  const all = first.size / columns;
+  if (all > 1 && !canCut(device, all, perRow)) {
+    for (let row = 0; row < all; row++) {
+      const own = tensors.map(([name, tensor, size]) => [name, apart(tensor, row * size, [size]), size] as const);
+      const [ofRow, besideRow] = [own.slice(0, Object.keys(byRow).length), own.slice(Object.keys(byRow).length)];
+      overRows(
+        kernel,
+        constants,
+        columns,
+        {
+          rows: Object.fromEntries(ofRow),
+          beside: Object.fromEntries(besideRow.map(([name, tensor, size]) => [name, [tensor, size]])),
+          whole,
+        },
+        () => parameters(row),
+        flopsPerElement,
+      );
+      own.forEach(([, tensor, size], i) => {
+        putBack(tensor, tensors[i]![1], row * size);
+        tensor.dispose();
+      });
+    }
+    return;
+  }
+  for (const { start, count } of rowRanges(device, all, perRow)) {
     device.kernels.run(
       kernel,
       { ...constants, VECTOR: vector, LANES: lanes, WORKGROUP: workgroup },

@@ -1,20 +1,50 @@
 import { axisOf } from "../arguments.ts";
 import { record } from "../autograd.ts";
-import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
+import { canCut, flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { type Shape, sizeOf, Tensor } from "../tensor.ts";
+import { addInto } from "./add-into.ts";
 import { expectOperands } from "./operands.ts";
+import { overElements } from "./over-elements.ts";
+import { apart, putBack } from "./rows-apart.ts";
 
 /** Elements that one invocation adds up; longer axes are cut into parts, which keeps rounding small as well. */
 export const partLength = 256;
 
 /** Sum of x, seen as [outer, axis, inner], over its middle axis → f32 [outer, 1, inner]. Not recorded. */
 export function sumAxis(x: Tensor, outer: number, axis: number, inner: number): Tensor {
+  if (!canSum(x, outer, axis, inner)) return sumApart(x, outer, axis, inner);
   const y = partSums(x, outer, axis, inner);
   const parts = y.shape[1]!;
   if (parts === 1) return y;
   const total = sumAxis(y, outer, parts, inner);
   y.dispose();
   return total;
+}
+
+/** Windows of x and of its parts can be cut; else its rows are taken out one by one. */
+function canSum({ device }: Tensor, outer: number, axis: number, inner: number): boolean {
+  if (outer === 1) return canCut(device, axis, [inner]);
+  return canCut(device, outer, [axis * inner, Math.ceil(axis / partLength) * inner]);
+}
+
+/** {@link sumAxis} over rows that lie where no window can begin, or are longer than one. */
+function sumApart(x: Tensor, outer: number, axis: number, inner: number): Tensor {
+  const { device } = x;
+  if (outer === 1) {
+    let total = Tensor.zeros(device, [1, 1, inner]);
+    for (let a = 0; a < axis; a++) {
+      using row = apart(x, a * inner, [1, 1, inner]);
+      total = addInto(total, row);
+    }
+    return total;
+  }
+  const y = Tensor.empty(device, [outer, 1, inner]);
+  for (let o = 0; o < outer; o++) {
+    using row = apart(x, o * axis * inner, [1, axis, inner]);
+    using total = sumAxis(row, 1, axis, inner);
+    putBack(total, y, o * inner);
+  }
+  return y;
 }
 
 /** One round of {@link sumAxis}: the sums over parts of the middle axis → f32 [outer, parts, inner]. Not recorded. */
@@ -71,11 +101,25 @@ export function sumParts(parts: Tensor, shape: Shape): Tensor {
 
 /** factor · y repeated over the middle axis of [outer, axis, inner], in a tensor of the type and shape of `model`. */
 function expand(y: Tensor, model: Tensor, outer: number, axis: number, inner: number, factor: number): Tensor {
-  const { device } = y;
   const x = Tensor.like(model);
+  expandInto(x, y, outer, axis, inner, factor);
+  return x;
+}
+
+function expandInto(x: Tensor, y: Tensor, outer: number, axis: number, inner: number, factor: number): void {
+  const { device } = y;
   const alongAxis = outer === 1;
-  const rowSize = alongAxis ? inner : axis * inner;
-  for (const { start, count } of rowRanges(device, alongAxis ? axis : outer, [rowSize, inner])) {
+  const [rows, rowSize] = alongAxis ? [axis, inner] : [outer, axis * inner];
+  if (rows > 1 && !canCut(device, rows, [rowSize, inner])) {
+    expandApart(x, y, outer, axis, inner, factor);
+    return;
+  }
+  if (axis === 1) {
+    const flops = factor === 1 ? 0 : 1;
+    overElements("elementwise/unary", { OP: "scale", GRADIENT: false }, { x: y, y: x }, { factor }, {}, flops);
+    return;
+  }
+  for (const { start, count } of rowRanges(device, rows, [rowSize, inner])) {
     device.kernels.run(
       "reduce/expand",
       { WORKGROUP: flatWorkgroup },
@@ -88,7 +132,23 @@ function expand(y: Tensor, model: Tensor, outer: number, axis: number, inner: nu
       { flops: factor === 1 ? 0 : count * rowSize },
     );
   }
-  return x;
+}
+
+/** {@link expandInto} over rows that lie where no window can begin, or are longer than one. */
+function expandApart(x: Tensor, y: Tensor, outer: number, axis: number, inner: number, factor: number): void {
+  if (outer === 1) {
+    // Along the axis every row is the same one.
+    using row = Tensor.like(x, [inner]);
+    expandInto(row, y, 1, 1, inner, factor);
+    for (let a = 0; a < axis; a++) putBack(row, x, a * inner);
+    return;
+  }
+  for (let o = 0; o < outer; o++) {
+    using own = apart(y, o * inner, [inner]);
+    using rows = Tensor.like(x, [axis, inner]);
+    expandInto(rows, own, 1, axis, inner, factor);
+    putBack(rows, x, o * axis * inner);
+  }
 }
 
 function reduction(name: string, x: Tensor, axis: number | undefined, factorOf: (length: number) => number): Tensor {

@@ -1,13 +1,9 @@
 import { record } from "../autograd.ts";
-import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
+import { canCut, flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { expectShape, type Shape, ShapeError, Tensor } from "../tensor.ts";
-import { expectOperands, moved } from "./operands.ts";
-
-/** WGSL type in which a kernel moves elements of x, one or four at a time, without looking at them. */
-export function movedElement(x: Tensor, vector: boolean): string {
-  if (x.dtype === "f16") return vector ? "vec4h" : "f16";
-  return vector ? "vec4u" : "u32";
-}
+import { expectOperands, moved, movedElement } from "./operands.ts";
+import { place } from "./place.ts";
+import { apart, putBack } from "./rows-apart.ts";
 
 /** The same elements under another shape of equal size. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
@@ -31,6 +27,14 @@ function swapLast(x: Tensor): Tensor {
   const leading = x.shape.slice(0, -2);
   const y = Tensor.like(x, [...leading, columns, rows]);
   const slab = rows * columns;
+  if (!canCut(device, x.size / slab, [slab])) {
+    for (let first = 0; first < x.size; first += slab) {
+      using own = apart(x, first, [rows, columns]);
+      using swapped = swapInParts(own);
+      putBack(swapped, y, first);
+    }
+    return y;
+  }
   for (const { start, count } of rowRanges(device, x.size / slab, [slab])) {
     device.kernels.run(
       "shape/transpose",
@@ -39,6 +43,24 @@ function swapLast(x: Tensor): Tensor {
       { batch: count, rows, columns },
       flatGrid(device, count * slab),
     );
+  }
+  return y;
+}
+
+/** The transpose of one matrix, made of runs of its rows where one binding does not hold it. */
+function swapInParts(x: Tensor): Tensor {
+  const [rows, columns] = x.shape as [number, number];
+  // A single row is its own transpose.
+  if (rows === 1) return x.alias([columns, 1]);
+  const fitting = Math.floor((x.device.maximumBindingBytes - 12) / (4 * columns));
+  if (fitting >= rows) return swapLast(x);
+  const y = Tensor.like(x, [columns, rows]);
+  const run = Math.max(1, fitting - (fitting % 2));
+  for (let first = 0; first < rows; first += run) {
+    const count = Math.min(run, rows - first);
+    using part = apart(x, first * columns, [count, columns]);
+    using swapped = swapInParts(part);
+    place(swapped, y, columns, count, rows, first);
   }
   return y;
 }

@@ -1,9 +1,12 @@
-// y[outer, first_part + part, inner] = Σ x[outer, a, inner] over the elements a of the part, in order.
+// y[outer, first_part + part, inner] = Σ x[outer, a, inner] over the elements a of the part, in order: by runs, then the runs,
+// so that few additions lie between an element and the sum and rounding stays small.
 // x: [outer, axis, inner], y: [outer, all_parts, inner]; part p covers a = p·part_length … below (p + 1)·part_length.
 //
 // One invocation makes one element of y.   VECTOR: true when an element is a vec4 (inner counts vec4s), false for scalars.
 // WORKGROUP: invocations of a workgroup.
 //#use number/element
+
+const RUN = 16u;
 
 struct Params {
   outer: u32,
@@ -31,8 +34,12 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let part = line - outer * params.parts;
   let end = min((part + 1u) * params.part_length, params.axis);
   var sum = Element();
-  for (var a = part * params.part_length; a < end; a++) {
-    sum += x[(outer * params.axis + a) * params.inner + inner];
+  for (var first = part * params.part_length; first < end; first += RUN) {
+    var run = Element();
+    for (var a = first; a < min(first + RUN, end); a++) {
+      run += x[(outer * params.axis + a) * params.inner + inner];
+    }
+    sum += run;
   }
   y[(outer * params.all_parts + params.first_part + part) * params.inner + inner] = sum;
 }

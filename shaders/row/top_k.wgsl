@@ -1,8 +1,9 @@
 // The k largest elements of each row, largest first: values[row, t] = x[row, indices[row, t]]; equal ones by smaller index.
 // NaN counts as larger than every number, −0 as equal to 0. x: [rows, columns], values, indices: [rows, k], k ≤ columns
 //
-// One invocation makes one row: each of its k passes takes the largest element behind the one taken last.
-// WORKGROUP: invocations of a workgroup.
+// LANES invocations make one row, see row/place: each of its k passes takes the largest element behind the one taken last,
+// the best of what the lanes find.   WORKGROUP: invocations of a workgroup.
+//#use row/place
 struct Params {
   rows: u32,
   columns: u32,
@@ -23,19 +24,29 @@ fn order(bits: u32) -> u32 {
   return select(0x80000000u + magnitude, 0x80000000u - magnitude, bits > 0x7fffffffu);
 }
 
+//#if LANES != 1
+// What each lane found: an order, and where.
+var<workgroup> found: array<vec2u, LANES>;
+//#end
+
 @compute @workgroup_size({{WORKGROUP}})
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let row = id.x + id.y * (groups.x * {{WORKGROUP}}u);
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let row = row_of(group, groups, index);
   if (row >= params.rows) {
     return;
   }
+  let lane = index % LANES;
   let start = row * params.columns;
   var last = 0xffffffffu;
   var last_index = 0u;
   for (var t = 0u; t < params.k; t++) {
     var best = 0u;
     var best_index = 0u;
-    for (var i = 0u; i < params.columns; i++) {
+    for (var i = lane; i < params.columns; i += LANES) {
       let candidate = order(bitcast<u32>(x[start + i]));
       let left = t == 0u || candidate < last || (candidate == last && i > last_index);
       if (left && candidate > best) {
@@ -43,8 +54,22 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
         best_index = i;
       }
     }
-    values[row * params.k + t] = x[start + best_index];
-    indices[row * params.k + t] = best_index;
+    //#if LANES != 1
+    found[lane] = vec2u(best, best_index);
+    workgroupBarrier();
+    for (var i = 0u; i < LANES; i++) {
+      let other = found[i];
+      if (other.x > best || (other.x == best && other.y < best_index)) {
+        best = other.x;
+        best_index = other.y;
+      }
+    }
+    workgroupBarrier();
+    //#end
+    if (lane == 0u) {
+      values[row * params.k + t] = x[start + best_index];
+      indices[row * params.k + t] = best_index;
+    }
     last = best;
     last_index = best_index;
   }

@@ -1,7 +1,9 @@
 // dx[row, j] = dvalues[row, t] where indices[row, t] = j, 0 where there is no such t.
 // dvalues, indices: [rows, k], dx: [rows, columns]
 //
-// One invocation makes one element of dx. WORKGROUP: invocations of a workgroup.
+// LANES invocations make one row, see row/place, each the columns j ≡ lane (mod LANES): zeros first, then what is given.
+// WORKGROUP: invocations of a workgroup.
+//#use row/place
 struct Params {
   rows: u32,
   columns: u32,
@@ -14,18 +16,24 @@ struct Params {
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size({{WORKGROUP}})
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let at = id.x + id.y * (groups.x * {{WORKGROUP}}u);
-  if (at >= params.rows * params.columns) {
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let row = row_of(group, groups, index);
+  if (row >= params.rows) {
     return;
   }
-  let row = at / params.columns;
-  let column = at - row * params.columns;
-  var value = 0.0;
+  let lane = index % LANES;
+  let start = row * params.columns;
+  for (var column = lane; column < params.columns; column += LANES) {
+    dx[start + column] = 0.0;
+  }
   for (var t = row * params.k; t < (row + 1u) * params.k; t++) {
-    if (indices[t] == column) {
-      value = dvalues[t];
+    let column = indices[t];
+    if (column % LANES == lane) {
+      dx[start + column] = dvalues[t];
     }
   }
-  dx[at] = value;
 }

@@ -58,12 +58,12 @@ for shape, before, after, value in [((5,), (2,), (3,), 1.5), ((3, 4), (1, 0), (2
 for shape, axes in [((3, 5), (1, 0)), ((2, 3, 4), (2, 0, 1)), ((2, 3, 4), (1, 0, -1)), ((60, 3, 5), (0, 2, 1)), ((3, 2, 2, 3, 1, 2), (5, 2, 0, 4, 3, 1))]:
     add("permute", {"axes": axes}, [{"shape": list(shape), "seed": 1}], lambda x: x.permute(*axes))
 
-for shape in [(1, 3), (5, 8), (2, 3, 7), (150, 5), (3, 132)]:
+for shape in [(1, 3), (5, 8), (2, 3, 7), (150, 5), (3, 132), (2, 300), (3, 261)]:
     c = shape[-1]
     add("layerNorm", {"epsilon": 1e-6}, [{"shape": list(shape), "seed": 1, "scale": 2.0, "shift": 3.0}, {"shape": [c], "seed": 2, "shift": 1.5}, {"shape": [c], "seed": 3}],
         lambda x, scale, shift: F.layer_norm(x, (c,), scale, shift, 1e-6))
 
-for shape in [(5,), (4, 8), (2, 3, 7), (140, 5)]:
+for shape in [(5,), (4, 8), (2, 3, 7), (140, 5), (2, 300)]:
     add("l2Normalise", {"epsilon": 1e-12}, [{"shape": list(shape), "seed": 1}], lambda x: F.normalize(x, dim=-1))
     if len(shape) > 1:
         add("cosineSimilarity", {}, [{"shape": list(shape), "seed": 1}, {"shape": list(shape), "seed": 4}], lambda a, b: F.cosine_similarity(a, b, dim=-1))
@@ -72,7 +72,7 @@ add("l2Normalise", {"epsilon": 2.0}, [{"shape": [4, 9], "seed": 1}], lambda x: F
 for rows, columns, indices in [(1, 3, [0, 0]), (5, 4, [4, 1, 1, 0, 1, 4, 1]), (7, 3, [6]), (40, 5, [(i * i * 7 + 3) % 40 for i in range(90)]), (60, 12, [59, 0, 30, 59])]:
     add("gatherRows", {"indices": indices}, [{"shape": [rows, columns], "seed": 1}], lambda t: t[torch.tensor(indices)])
 
-for shape, k in [((5,), 2), ((3, 7), 7), ((2, 3, 8), 1), ((90, 9), 3)]:
+for shape, k in [((5,), 2), ((3, 7), 7), ((2, 3, 8), 1), ((90, 9), 3), ((2, 300), 4), ((3, 261), 7)]:
     add("topK", {"k": k, "indices": torch.topk(formula(shape, 1), k).indices.reshape(-1).tolist(),
                  "largest": torch.argmax(formula(shape, 1), -1).reshape(-1).tolist()},
         [{"shape": list(shape), "seed": 1}], lambda x: torch.topk(x, k).values)

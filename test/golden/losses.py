@@ -34,7 +34,7 @@ def expectation(x, y, levels):
 
 
 cases = []
-for seed, (rows, m, scale) in enumerate([(1, 2, 1), (3, 3, 2), (2, 4, 8), (5, 5, 1), (3, 8, 2), (2, 100, 3), (1, 999, 40), (9, 70, 1)]):
+for seed, (rows, m, scale) in enumerate([(1, 2, 1), (3, 3, 2), (2, 4, 8), (5, 5, 1), (3, 8, 2), (2, 100, 3), (1, 999, 40), (9, 70, 1), (3, 300, 5)]):
     logits = {"shape": [rows, m], "seed": seed, "scale": scale}
     target = {"shape": [rows, m], "seed": seed + 20, "scale": 2.0, "gradient": False}
     for sparse in (False, True):

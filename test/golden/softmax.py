@@ -4,7 +4,7 @@ from golden import case, save
 
 cases = []
 for seed, (shape, scale) in enumerate(
-    [([1, 2], 1), ([3, 3], 5), ([2, 3, 4], 3), ([5, 5], 1), ([4, 8], 20), ([2, 2, 3, 7], 2), ([70, 4], 3), ([2, 100], 4), ([1, 1], 1)]
+    [([1, 2], 1), ([3, 3], 5), ([2, 3, 4], 3), ([5, 5], 1), ([4, 8], 20), ([2, 2, 3, 7], 2), ([70, 4], 3), ([2, 100], 4), ([1, 1], 1), ([2, 300], 4), ([3, 261], 9)]
 ):
     given = [{"shape": shape, "seed": seed, "scale": scale}]
     cases.append(case("softmax", {}, given, lambda x: x.softmax(-1)))
