@@ -30,6 +30,7 @@ export { type ConvOptions, conv2d } from "./ops/contraction/conv.ts";
 export { type ConvNormOptions, convNorm } from "./ops/contraction/conv-norm.ts";
 export { linear, matmul } from "./ops/contraction/matmul.ts";
 export { linearPerSample, pointwisePerSample } from "./ops/contraction/per-sample.ts";
+export { type CumulativeSumOptions, cumulativeSum } from "./ops/cumulative-sum.ts";
 export {
   type BatchPart,
   type CutoutWindow,
@@ -42,7 +43,7 @@ export {
   type StochasticDepthOptions,
   stochasticDepth,
 } from "./ops/dropout.ts";
-export { argmax, cumulativeSum, gatherRows, topK } from "./ops/gather.ts";
+export { gatherRows } from "./ops/gather.ts";
 export { concat, pad, permute, slice } from "./ops/join.ts";
 export { layerNorm } from "./ops/layer-norm.ts";
 export {
@@ -76,6 +77,7 @@ export {
 export { mean, sum } from "./ops/reduce.ts";
 export { reshape, transpose } from "./ops/shape.ts";
 export { logSoftmax, softmax } from "./ops/softmax.ts";
+export { type ArgmaxOptions, argmax, argmin, type TopKOptions, topK } from "./ops/top-k.ts";
 export {
   abs,
   clamp,

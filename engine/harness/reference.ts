@@ -4,7 +4,7 @@ import { attention } from "../ops/attention.ts";
 import { batchedMatmul } from "../ops/contraction/batched.ts";
 import { conv2d } from "../ops/contraction/conv.ts";
 import { linear, matmul } from "../ops/contraction/matmul.ts";
-import { cumulativeSum } from "../ops/gather.ts";
+import { cumulativeSum } from "../ops/cumulative-sum.ts";
 import { layerNorm } from "../ops/layer-norm.ts";
 import { averagePool2d, maxPool2d } from "../ops/pool.ts";
 import { mean, sum } from "../ops/reduce.ts";
@@ -37,9 +37,14 @@ function elementwise(inputs: readonly string[], run: (...inputs: Tensor[]) => Te
   };
 }
 
-function overAxis(run: (x: Tensor, axis?: number) => Tensor): Reference {
+function overAxis(run: (x: Tensor, axis?: number) => Tensor, each?: number): Reference {
   const options = z.strictObject({ axis: whole.optional() });
-  return { inputs: ["x"], options, run: ([x], { axis }) => run(x!, axis), flops: ([x]) => sizeOf(x!) };
+  return {
+    inputs: ["x"],
+    options,
+    run: ([x], { axis }) => run(x!, axis),
+    ...(each && { flops: ([x]) => each * sizeOf(x!) }),
+  };
 }
 
 const table: Readonly<Record<string, Reference>> = {
@@ -68,8 +73,8 @@ const table: Readonly<Record<string, Reference>> = {
     flops: ([, weight], out) => (2 * sizeOf(weight!) * sizeOf(out)) / weight![3]!,
   },
   attention: { inputs: ["q", "k", "v"], options: none, run: ([q, k, v]) => attention(q!, k!, v!) },
-  softmax: elementwise(["x"], softmax),
-  logSoftmax: elementwise(["x"], logSoftmax),
+  softmax: overAxis(softmax),
+  logSoftmax: overAxis(logSoftmax),
   layerNorm: {
     inputs: ["x", "scale", "shift"],
     options: z.strictObject({ epsilon: z.coerce.number().positive().optional() }),
@@ -77,9 +82,9 @@ const table: Readonly<Record<string, Reference>> = {
   },
   maxPool2d: { inputs: ["x"], options: windows, run: ([x], options) => maxPool2d(x!, options as never) },
   averagePool2d: { inputs: ["x"], options: windows, run: ([x], options) => averagePool2d(x!, options as never) },
-  sum: overAxis(sum),
-  mean: overAxis(mean),
-  cumulativeSum: elementwise(["x"], cumulativeSum, 1),
+  sum: overAxis(sum, 1),
+  mean: overAxis(mean, 1),
+  cumulativeSum: overAxis(cumulativeSum, 1),
   transpose: elementwise(["x"], transpose),
   copy: elementwise(["x"], (x) => x.alias()),
   add: elementwise(["a", "b"], add, 1),

@@ -1,9 +1,7 @@
-import { shown } from "../arguments.ts";
 import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { elementBytes, type Shape, ShapeError, Tensor } from "../tensor.ts";
 import { expectOperands, indices as indexType, moved, movedElement } from "./operands.ts";
-import { overRows } from "./over-rows.ts";
 
 const gatherTypes = { table: moved, indices: indexType };
 
@@ -116,67 +114,4 @@ function invert(indices: Tensor, rows: number): { starts: Tensor; places: Tensor
   counts.dispose();
   sums.dispose();
   return { starts, places };
-}
-
-/** Rows, and elements of a row, of f32 […, m]. */
-function rowsOfLast(operation: string, x: Tensor): { rows: number; columns: number; leading: Shape } {
-  expectOperands(operation, { x });
-  if (x.rank < 1) throw new ShapeError(`${operation} takes rows […, m], found [${x.shape}]`);
-  const columns = x.shape.at(-1)!;
-  return { rows: x.size / columns, columns, leading: x.shape.slice(0, -1) };
-}
-
-/**
- * The k largest elements of each row, largest first; equal ones by smaller index, NaN before every number. x: […, m] →
- * values and u32 indices […, k]. Gradients flow through the values.
- * @throws ShapeError when x is not f32, or k is not a whole number from 1 to m
- */
-export function topK(x: Tensor, k: number): { values: Tensor; indices: Tensor } {
-  const { columns, leading } = rowsOfLast("topK", x);
-  const { device } = x;
-  if (!Number.isInteger(k) || k < 1 || k > columns) {
-    throw new ShapeError(`topK: k = ${shown(k)} is not a whole number from 1 to ${columns}, the length of the rows`);
-  }
-  const values = Tensor.like(x, [...leading, k]);
-  const indices = Tensor.empty(device, [...leading, k], "u32");
-  const tensors = { rows: { x }, beside: { values: [values, k] as const, indices: [indices, k] as const } };
-  overRows("row/top_k", { VECTOR: false }, columns, tensors, () => ({ k }));
-  // dx[j] = dvalues[t] where indices[t] = j, else 0
-  record("topK", [x], values, (dvalues) => [spreadTop(dvalues, indices, x.shape)]);
-  return { values, indices };
-}
-
-function spreadTop(dvalues: Tensor, indices: Tensor, shape: Shape): Tensor {
-  const dx = Tensor.like(dvalues, shape);
-  const k = indices.shape.at(-1)!;
-  const tensors = { rows: { dx }, beside: { dvalues: [dvalues, k] as const, indices: [indices, k] as const } };
-  overRows("row/top_k_gradient", { VECTOR: false }, shape.at(-1)!, tensors, () => ({ k }));
-  return dx;
-}
-
-/**
- * Place of the largest element of each row, the first of equal ones, that of the first NaN if there is one.
- * x: […, m] → u32 […]; [m] → [1]. Has no gradient.
- * @throws ShapeError when x is not f32
- */
-export function argmax(x: Tensor): Tensor {
-  const { leading } = rowsOfLast("argmax", x);
-  const { values, indices } = topK(x, 1);
-  const y = indices.alias(leading.length > 0 ? leading : [1]);
-  values.dispose();
-  indices.dispose();
-  return y;
-}
-
-function scan(x: Tensor, reverse: boolean): Tensor {
-  const { columns } = rowsOfLast("cumulativeSum", x);
-  const y = Tensor.like(x);
-  overRows("row/cumulative_sum", { REVERSE: reverse, VECTOR: false }, columns, { rows: { x, y } }, () => ({}), 1);
-  return y;
-}
-
-/** Running sums along the last axis: y_j = x_0 + … + x_j. x: […, m]. Throws ShapeError when x is not f32. */
-export function cumulativeSum(x: Tensor): Tensor {
-  // dx_j = dy_j + … + dy_{m−1}
-  return record("cumulativeSum", [x], scan(x, false), (dy) => [scan(dy, true)]);
 }

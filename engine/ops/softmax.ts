@@ -1,26 +1,33 @@
 import { record } from "../autograd.ts";
 import { Tensor } from "../tensor.ts";
+import { lastAxis } from "./along-axis.ts";
 import { expectOperands } from "./operands.ts";
 import { overRows } from "./over-rows.ts";
 
-/** y_j = e^{x_j} / Σ_k e^{x_k} over the last axis. x: […, m], any number of rows. Safe for logits of any size. */
-export function softmax(x: Tensor): Tensor {
+/**
+ * y_j = e^{x_j} / Σ_k e^{x_k} over an axis, the last unless given (negative counts from the last). Safe for logits of any size.
+ * @throws ShapeError when x holds indices or has no such axis
+ */
+export function softmax(x: Tensor, axis = -1): Tensor {
   expectOperands("softmax", { x });
-  const y = softmaxRows("softmax/rows", false, { x, y: Tensor.like(x) });
+  const { rows, back } = lastAxis("softmax", x, axis);
+  const y = softmaxRows("softmax/rows", false, { x: rows, y: Tensor.like(rows) });
   // dx = y · (dy − Σ_k dy_k y_k)
-  return record("softmax", [x], y, (dy) => [
-    softmaxRows("softmax/rows_gradient", false, { y, dy, dx: Tensor.like(x) }),
-  ]);
+  const gradient = (dy: Tensor) => [softmaxRows("softmax/rows_gradient", false, { y, dy, dx: Tensor.like(rows) })];
+  return back(record("softmax", [rows], y, gradient));
 }
 
-/** y_j = x_j − ln Σ_k e^{x_k} over the last axis. x: […, m], any number of rows. Safe for logits of any size. */
-export function logSoftmax(x: Tensor): Tensor {
+/**
+ * y_j = x_j − ln Σ_k e^{x_k} over an axis, the last unless given (negative counts from the last). Safe for logits of any size.
+ * @throws ShapeError when x holds indices or has no such axis
+ */
+export function logSoftmax(x: Tensor, axis = -1): Tensor {
   expectOperands("logSoftmax", { x });
-  const y = softmaxRows("softmax/rows", true, { x, y: Tensor.like(x) });
+  const { rows, back } = lastAxis("logSoftmax", x, axis);
+  const y = softmaxRows("softmax/rows", true, { x: rows, y: Tensor.like(rows) });
   // dx = dy − e^y · Σ_k dy_k
-  return record("logSoftmax", [x], y, (dy) => [
-    softmaxRows("softmax/rows_gradient", true, { y, dy, dx: Tensor.like(x) }),
-  ]);
+  const gradient = (dy: Tensor) => [softmaxRows("softmax/rows_gradient", true, { y, dy, dx: Tensor.like(rows) })];
+  return back(record("logSoftmax", [rows], y, gradient));
 }
 
 /**

@@ -1,6 +1,6 @@
-// y[row, j] = Σ x[row, i] over i ≤ j, with REVERSE over i ≥ j.   x, y: [rows, columns]
+// y[row, j] = Σ x[row, i] over i ≤ j, with REVERSE over i ≥ j, with EXCLUSIVE without i = j.   x, y: [rows, columns]
 //
-// LANES invocations make one row, see row/place and row/running.   REVERSE: see above.   WORKGROUP: invocations of a workgroup.
+// LANES invocations make one row, see row/place and row/running.   REVERSE, EXCLUSIVE: see above.   WORKGROUP: invocations of a workgroup.
 //#use row/running
 struct Params {
   rows: u32,
@@ -45,8 +45,13 @@ fn main(
     let bounds = chunk_bounds(chunk);
     var sum = between(0u, 0u, chunk);
     for (var i = bounds.x; i < bounds.y; i++) {
-      sum = plus_one(sum, x[place(row, i)]);
+      //#if EXCLUSIVE
       y[place(row, i)] = sum.total;
+      //#end
+      sum = plus_one(sum, x[place(row, i)]);
+      //#if !EXCLUSIVE
+      y[place(row, i)] = sum.total;
+      //#end
     }
   }
 }

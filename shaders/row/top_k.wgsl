@@ -1,6 +1,8 @@
 // The k largest elements of each row, largest first: values[row, t] = x[row, indices[row, t]]; equal ones by smaller index.
-// NaN counts as larger than every number, −0 as equal to 0. x: [rows, columns], values, indices: [rows, k], k ≤ columns
+// −0 counts as equal to 0. x: [rows, columns], values, indices: [rows, k], k ≤ columns
 //
+// SMALLEST: the smallest elements, smallest first.   NAN_FIRST: NaN comes before every number, else behind.
+// LAST: of equal elements the larger index; k is 1.
 // LANES invocations make one row, see row/place: each of its k passes takes the largest element behind the one taken last,
 // the best of what the lanes find.   WORKGROUP: invocations of a workgroup.
 //#use row/place
@@ -15,13 +17,21 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> indices: array<u32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
-// A whole number that grows with the f32 of these bits.
+// A whole number above 0 that grows with the f32 of these bits, with SMALLEST falls.
 fn order(bits: u32) -> u32 {
   let magnitude = bits & 0x7fffffffu;
   if (magnitude > 0x7f800000u) {
+    //#if NAN_FIRST
     return 0xffffffffu;
+    //#else
+    return 1u;
+    //#end
   }
+  //#if SMALLEST
+  return select(0x80000000u - magnitude, 0x80000000u + magnitude, bits > 0x7fffffffu);
+  //#else
   return select(0x80000000u + magnitude, 0x80000000u - magnitude, bits > 0x7fffffffu);
+  //#end
 }
 
 //#if LANES != 1
@@ -49,7 +59,12 @@ fn main(
     for (var i = lane; i < params.columns; i += LANES) {
       let candidate = order(bitcast<u32>(x[start + i]));
       let left = t == 0u || candidate < last || (candidate == last && i > last_index);
-      if (left && candidate > best) {
+      //#if LAST
+      let wins = candidate >= best;
+      //#else
+      let wins = candidate > best;
+      //#end
+      if (left && wins) {
         best = candidate;
         best_index = i;
       }
@@ -59,7 +74,12 @@ fn main(
     workgroupBarrier();
     for (var i = 0u; i < LANES; i++) {
       let other = found[i];
-      if (other.x > best || (other.x == best && other.y < best_index)) {
+      //#if LAST
+      let earlier = other.y > best_index;
+      //#else
+      let earlier = other.y < best_index;
+      //#end
+      if (other.x > best || (other.x == best && earlier)) {
         best = other.x;
         best_index = other.y;
       }

@@ -73,18 +73,7 @@ export const runners: Readonly<Record<string, Runner>> = {
   ...Object.fromEntries(
     (
       [
-        ...[
-          "add",
-          "subtract",
-          "multiply",
-          "divide",
-          "atLeast",
-          "transpose",
-          "cumulativeSum",
-          "argmax",
-          "softmax",
-          "logSoftmax",
-        ],
+        ...["add", "subtract", "multiply", "divide", "atLeast", "transpose", "argmax", "argmin"],
         ...["l2Normalise", "layerNorm", "cosineSimilarity", "softCrossEntropy", "klDivergence", "earthMoversDistance"],
         ...["weightedMean", "matmul", "linear", "batchedMatmul", "linearPerSample", "pointwisePerSample", "attention"],
         ...["selfAttention", "globalAveragePool", "flipHorizontal", "bilinearPool"],
@@ -111,7 +100,10 @@ export const runners: Readonly<Record<string, Runner>> = {
   stack: (inputs) => engine.stack(inputs),
   gatherRows: ([table], { indices }) =>
     engine.gatherRows(table!, Tensor.from(table!.device, Uint32Array.from(indices), [indices.length])),
-  topK: ([x], { k }) => engine.topK(x!, k).values,
+  topK: ([x], { k, order }) => engine.topK(x!, k, order).values,
+  softmax: ([x], { axis }) => engine.softmax(x!, axis),
+  logSoftmax: ([x], { axis }) => engine.logSoftmax(x!, axis),
+  cumulativeSum: ([x], { axis }) => engine.cumulativeSum(x!, axis),
   expectationL1: ([x, scores], { levels }) =>
     engine.expectationL1(x!, scores!, Tensor.from(x!.device, Float32Array.from(levels), [levels.length])),
   conv2d: ([x, weight, bias], options) => engine.conv2d(x!, weight!, { ...options, bias }),

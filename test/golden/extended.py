@@ -76,8 +76,25 @@ for shape, k in [((5,), 2), ((3, 7), 7), ((2, 3, 8), 1), ((90, 9), 3), ((2, 300)
     add("topK", {"k": k, "indices": torch.topk(formula(shape, 1), k).indices.reshape(-1).tolist(),
                  "largest": torch.argmax(formula(shape, 1), -1).reshape(-1).tolist()},
         [{"shape": list(shape), "seed": 1}], lambda x: torch.topk(x, k).values)
+for shape, k, axis, smallest in [((5, 3), 2, 0, False), ((2, 7, 3), 3, 1, True), ((2, 3, 4, 2), 2, -3, True), ((3, 5), 2, -1, True), ((300, 2), 3, 0, True)]:
+    x = formula(shape, 1)
+    place = torch.argmin if smallest else torch.argmax
+    add("topK", {"k": k, "axis": axis, "smallest": smallest, "indices": torch.topk(x, k, axis, not smallest).indices.reshape(-1).tolist(),
+                 "largest": place(x, axis).reshape(-1).tolist()},
+        [{"shape": list(shape), "seed": 1}], lambda x: torch.topk(x, k, axis, not smallest).values)
 
 for shape in [(1,), (9,), (3, 4), (2, 3, 5), (2, 300)]:
     add("cumulativeSum", {}, [{"shape": list(shape), "seed": 1}], lambda x: torch.cumsum(x, -1))
+
+
+def running(x, axis, reverse=False, exclusive=False):
+    y = x.flip(axis) if reverse else x
+    y = torch.cumsum(y, axis) - (y if exclusive else 0)
+    return y.flip(axis) if reverse else y
+
+
+for shape, axis, scan in [((3, 4), 0, {}), ((2, 5, 3), 1, {"reverse": True}), ((2, 3, 4), -3, {"exclusive": True}), ((3, 7), -1, {"reverse": True, "exclusive": True}), ((2, 3, 1, 2, 2, 2, 2), 1, {"exclusive": True}),
+                          ((300, 2), 0, {"exclusive": True})]:
+    add("cumulativeSum", {"axis": axis, "scan": scan}, [{"shape": list(shape), "seed": 1}], lambda x: running(x, axis, **scan))
 
 save("extended", cases)

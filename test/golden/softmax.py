@@ -9,4 +9,8 @@ for seed, (shape, scale) in enumerate(
     given = [{"shape": shape, "seed": seed, "scale": scale}]
     cases.append(case("softmax", {}, given, lambda x: x.softmax(-1)))
     cases.append(case("logSoftmax", {}, given, lambda x: x.log_softmax(-1)))
+for seed, (shape, axis) in enumerate([([3, 5], 0), ([2, 3, 4], 1), ([2, 4, 3, 1], -2), ([2, 3, 2, 2, 2, 1, 3], 2), ([300, 3], 0)]):
+    given = [{"shape": shape, "seed": seed, "scale": 3}]
+    cases.append(case("softmax", {"axis": axis}, given, lambda x: x.softmax(axis)))
+    cases.append(case("logSoftmax", {"axis": axis}, given, lambda x: x.log_softmax(axis)))
 save("softmax", cases)

@@ -152,7 +152,11 @@ add("gatherRows", {"indices": [2, 0, 0]}, x, lambda t: t[torch.tensor([2, 0, 0])
 add("cumulativeSum", {}, x, lambda x: torch.cumsum(x, -1))
 for k in (1, 3, 5):
     add("topK", {"k": k}, x, lambda x: torch.topk(x, k).values)
-add("argmax", {}, [{**x[0], "gradient": False}], lambda x: torch.argmax(x, -1).float())
+add("topK", {"k": 2, "order": {"axis": 0, "largest": False}}, x, lambda x: torch.topk(x, 2, 0, False).values)
+for name, f in {"argmax": torch.argmax, "argmin": torch.argmin}.items():
+    add(name, {}, [{**x[0], "gradient": False}], lambda x: f(x, -1).float())
+for name, f in {"softmax": torch.softmax, "logSoftmax": torch.log_softmax, "cumulativeSum": torch.cumsum}.items():
+    add(name, {"axis": 0}, x, lambda x: f(x, 0))
 
 # Rows.
 for columns in (5, 8):

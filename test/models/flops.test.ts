@@ -6,7 +6,7 @@ import { nearestNeighbours } from "../../engine/graph/neighbours.ts";
 import { propagate } from "../../engine/graph/propagate.ts";
 import { symmetricGraph } from "../../engine/graph/sparse.ts";
 import { cutout } from "../../engine/ops/dropout.ts";
-import { gatherRows, topK } from "../../engine/ops/gather.ts";
+import { gatherRows } from "../../engine/ops/gather.ts";
 import { concat, slice } from "../../engine/ops/join.ts";
 import { softCrossEntropy, weightedMean } from "../../engine/ops/losses.ts";
 import { arrangePacked } from "../../engine/ops/pictures/arrange.ts";
@@ -14,6 +14,7 @@ import { cropAndFlip, normalise, resize } from "../../engine/ops/pictures/image.
 import { changeLevels } from "../../engine/ops/pictures/levels.ts";
 import { sum } from "../../engine/ops/reduce.ts";
 import { reshape } from "../../engine/ops/shape.ts";
+import { topK } from "../../engine/ops/top-k.ts";
 import { WeightAverage } from "../../engine/optim/average.ts";
 import { Optimiser } from "../../engine/optim/optimiser.ts";
 import { profile } from "../../engine/profile/profiler.ts";

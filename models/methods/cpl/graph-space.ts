@@ -1,5 +1,5 @@
 import { add, divide, subtract } from "../../../engine/ops/arithmetic.ts";
-import { cumulativeSum } from "../../../engine/ops/gather.ts";
+import { cumulativeSum } from "../../../engine/ops/cumulative-sum.ts";
 import { concat } from "../../../engine/ops/join.ts";
 import { mean } from "../../../engine/ops/reduce.ts";
 import { scale, sqrt, square } from "../../../engine/ops/unary.ts";

@@ -1,10 +1,10 @@
 import { withoutGradients } from "../../../engine/autograd.ts";
 import type { Device } from "../../../engine/device/device.ts";
 import { divide, subtract } from "../../../engine/ops/arithmetic.ts";
-import { topK } from "../../../engine/ops/gather.ts";
 import { pad, slice } from "../../../engine/ops/join.ts";
 import { mean, sum } from "../../../engine/ops/reduce.ts";
 import { softmax } from "../../../engine/ops/softmax.ts";
+import { topK } from "../../../engine/ops/top-k.ts";
 import { clamp, scale } from "../../../engine/ops/unary.ts";
 import { writeRows } from "../../../engine/ops/write-rows.ts";
 import type { Tensor } from "../../../engine/tensor.ts";

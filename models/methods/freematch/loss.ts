@@ -1,10 +1,10 @@
 import { withoutGradients } from "../../../engine/autograd.ts";
 import type { Device } from "../../../engine/device/device.ts";
 import { add, atLeast, divide, multiply } from "../../../engine/ops/arithmetic.ts";
-import { topK } from "../../../engine/ops/gather.ts";
 import { mean, sum } from "../../../engine/ops/reduce.ts";
 import { reshape } from "../../../engine/ops/shape.ts";
 import { softmax } from "../../../engine/ops/softmax.ts";
+import { topK } from "../../../engine/ops/top-k.ts";
 import { clamp, log, scale } from "../../../engine/ops/unary.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import type { StepLoss } from "../../training/method.ts";

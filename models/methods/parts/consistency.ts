@@ -1,12 +1,13 @@
 import { withoutGradients } from "../../../engine/autograd.ts";
 import { atLeast, multiply } from "../../../engine/ops/arithmetic.ts";
 import { matmul } from "../../../engine/ops/contraction/matmul.ts";
-import { argmax, gatherRows, topK } from "../../../engine/ops/gather.ts";
+import { gatherRows } from "../../../engine/ops/gather.ts";
 import { slice } from "../../../engine/ops/join.ts";
 import { softCrossEntropy, weightedMean } from "../../../engine/ops/losses.ts";
 import { sum } from "../../../engine/ops/reduce.ts";
 import { reshape } from "../../../engine/ops/shape.ts";
 import { softmax } from "../../../engine/ops/softmax.ts";
+import { argmax, topK } from "../../../engine/ops/top-k.ts";
 import { scale } from "../../../engine/ops/unary.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { classShapes } from "../../labels/label-shapes.ts";

@@ -1,10 +1,10 @@
 import { withoutGradients } from "../../../engine/autograd.ts";
 import { atLeast, multiply } from "../../../engine/ops/arithmetic.ts";
-import { topK } from "../../../engine/ops/gather.ts";
 import { concat } from "../../../engine/ops/join.ts";
 import { softCrossEntropy } from "../../../engine/ops/losses.ts";
 import { mean, sum } from "../../../engine/ops/reduce.ts";
 import { reshape } from "../../../engine/ops/shape.ts";
+import { topK } from "../../../engine/ops/top-k.ts";
 import { scale } from "../../../engine/ops/unary.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import type { PartRows, PhaseContext, PhaseRun } from "../../training/method.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { cumulativeSum, topK } from "../../../engine/ops/gather.ts";
+import { cumulativeSum } from "../../../engine/ops/cumulative-sum.ts";
 import { permute } from "../../../engine/ops/join.ts";
 import { layerNorm } from "../../../engine/ops/layer-norm.ts";
 import { softCrossEntropy, weightedMean } from "../../../engine/ops/losses.ts";
@@ -7,6 +7,7 @@ import { l2Normalise } from "../../../engine/ops/normalise-l2.ts";
 import { mean, sum } from "../../../engine/ops/reduce.ts";
 import { transpose } from "../../../engine/ops/shape.ts";
 import { logSoftmax, softmax } from "../../../engine/ops/softmax.ts";
+import { topK } from "../../../engine/ops/top-k.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { type Run, relativeError, runWithGradients } from "../check.ts";
 import { plainDevice, sharedDevice } from "../device.ts";

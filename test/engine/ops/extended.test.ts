@@ -2,17 +2,21 @@ import { describe, expect, test } from "bun:test";
 import { backward } from "../../../engine/autograd.ts";
 import type { Device } from "../../../engine/device/device.ts";
 import { add, atLeast, divide, multiply, subtract } from "../../../engine/ops/arithmetic.ts";
-import { argmax, cumulativeSum, gatherRows, topK } from "../../../engine/ops/gather.ts";
+import { cumulativeSum } from "../../../engine/ops/cumulative-sum.ts";
+import { gatherRows } from "../../../engine/ops/gather.ts";
 import { concat, pad, permute, slice } from "../../../engine/ops/join.ts";
 import { layerNorm } from "../../../engine/ops/layer-norm.ts";
 import { cosineSimilarity, l2Normalise } from "../../../engine/ops/normalise-l2.ts";
 import { sum } from "../../../engine/ops/reduce.ts";
+import { argmax, argmin, topK } from "../../../engine/ops/top-k.ts";
 import * as unary from "../../../engine/ops/unary.ts";
 import { ShapeError, Tensor } from "../../../engine/tensor.ts";
 import { checkDifferences, checkGolden, formula, type GoldenCase, goldenCases, type Run } from "../check.ts";
 import { plainDevice, sharedDevice } from "../device.ts";
 
 const broadcasting = { add, divide, multiply, subtract };
+
+const order = ({ axis = -1, smallest = false }) => ({ axis, largest: !smallest });
 
 /** How a golden case is run with the engine. */
 function runner({ operation, options }: GoldenCase): Run {
@@ -41,9 +45,9 @@ function runner({ operation, options }: GoldenCase): Run {
       return ([table]) =>
         gatherRows(table!, Tensor.from(table!.device, Uint32Array.from(options.indices), [options.indices.length]));
     case "topK":
-      return ([x]) => topK(x!, options.k).values;
+      return ([x]) => topK(x!, options.k, order(options)).values;
     case "cumulativeSum":
-      return ([x]) => cumulativeSum(x!);
+      return ([x]) => cumulativeSum(x!, options.axis, options.scan);
     default: {
       const operationOf = unary as unknown as Record<string, (x: Tensor) => Tensor>;
       return ([x]) => operationOf[operation]!(x!);
@@ -214,14 +218,21 @@ describe("indices", () => {
   const rows = (device: Device, data: number[], shape: number[]) => Tensor.from(device, data, shape);
 
   for (const golden of cases.filter(({ operation }) => operation === "topK")) {
-    test(`topK and argmax of [${golden.inputs[0]!.shape}]`, async () => {
+    test(`${name(golden)} and its first`, async () => {
       for (const device of [await sharedDevice(), await plainDevice()]) {
         const reads = device.scope(() => {
           const x = Tensor.from(device, formula(golden.inputs[0]!), golden.inputs[0]!.shape);
-          return { top: topK(x, golden.options.k).indices.readIndices(), largest: argmax(x).readIndices() };
+          const { axis, k, smallest } = golden.options;
+          const place = smallest ? argmin : argmax;
+          return {
+            top: topK(x, k, order(golden.options)).indices.readIndices(),
+            first: place(x, axis).readIndices(),
+            kept: place(x, axis, { keepDims: true }).shape,
+          };
         });
         expect([...(await reads.top)]).toEqual(golden.options.indices);
-        expect([...(await reads.largest)]).toEqual(golden.options.largest);
+        expect([...(await reads.first)]).toEqual(golden.options.largest);
+        expect(reads.kept).toEqual(golden.inputs[0]!.shape.with(golden.options.axis ?? -1, 1));
       }
     });
   }
@@ -235,11 +246,35 @@ describe("indices", () => {
         ties: topK(ties, 4).indices.readIndices(),
         largest: argmax(ties).readIndices(),
         special: topK(special, 5).indices.readIndices(),
+        up: topK(special, 5, { largest: false }).indices.readIndices(),
+        smallest: argmin(special).readIndices(),
+        last: argmax(ties, 1, { last: true }).readIndices(),
+        least: argmin(ties, -1, { last: true }).readIndices(),
       };
     });
     expect([...(await reads.ties)]).toEqual([1, 2, 0, 3, 0, 1, 2, 3]);
     expect([...(await reads.largest)]).toEqual([1, 0]);
     expect([...(await reads.special)]).toEqual([2, 4, 3, 1, 0]);
+    expect([...(await reads.up)]).toEqual([0, 1, 3, 2, 4]);
+    expect([...(await reads.smallest)]).toEqual([2]);
+    expect([...(await reads.last)]).toEqual([2, 0]);
+    expect([...(await reads.least)]).toEqual([3, 3]);
+  });
+
+  test("of equal elements of a long row the first or the last is found", async () => {
+    const device = await sharedDevice();
+    const reads = device.scope(() => {
+      const x = new Float32Array(1001);
+      for (const at of [130, 131, 778, 900]) x[at] = 1;
+      const row = rows(device, [...x], [1001]);
+      return {
+        top: topK(row, 5).indices.readIndices(),
+        first: argmax(row).readIndices(),
+        last: argmax(row, 0, { last: true }).readIndices(),
+      };
+    });
+    expect([...(await reads.top)]).toEqual([130, 131, 778, 900, 0]);
+    expect([...(await reads.first), ...(await reads.last)]).toEqual([130, 900]);
   });
 
   test("an index beyond the table gives zeros and no gradient", async () => {
@@ -301,6 +336,9 @@ test("wrong operands are refused with the value", async () => {
     [() => topK(zeros(2, 3), 0), ShapeError, "k = 0"],
     [() => argmax(indices(3)), ShapeError, "found u32 [3]"],
     [() => cumulativeSum(indices(3)), ShapeError, "found u32 [3]"],
+    [() => cumulativeSum(zeros(2, 3), 2), ShapeError, "[2,3] has no axis 2"],
+    [() => topK(zeros(2, 3), 3, { axis: 0 }), ShapeError, "from 1 to 2"],
+    [() => argmin(zeros(2, 3), 0.5), ShapeError, "[2,3] has no axis 0.5"],
     [() => l2Normalise(zeros(3), 0), RangeError, "got 0"],
     [() => cosineSimilarity(zeros(2, 3), zeros(3, 2)), ShapeError, "differ"],
   ];

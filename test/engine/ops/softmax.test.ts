@@ -5,9 +5,10 @@ import { checkDifferences, checkGolden, type GoldenCase, goldenCases, type Run }
 import { plainDevice, sharedDevice } from "../device.ts";
 
 const cases = goldenCases("softmax");
-const run = ({ operation }: GoldenCase): Run =>
-  operation === "softmax" ? ([x]) => softmax(x!) : ([x]) => logSoftmax(x!);
-const title = ({ operation, inputs }: GoldenCase) => `${operation} [${inputs[0]!.shape}]`;
+const run = ({ operation, options }: GoldenCase): Run =>
+  operation === "softmax" ? ([x]) => softmax(x!, options.axis) : ([x]) => logSoftmax(x!, options.axis);
+const title = ({ operation, options, inputs }: GoldenCase) =>
+  `${operation} [${inputs[0]!.shape}] ${JSON.stringify(options)}`;
 
 describe("as PyTorch", () => {
   for (const golden of cases) {
@@ -50,5 +51,6 @@ test("says what it does not take", async () => {
   device.scope(() => {
     expect(() => softmax(Tensor.zeros(device, [2, 2], "u32"))).toThrow("softmax takes floating-point elements");
     expect(() => logSoftmax(Tensor.zeros(device, [2, 2], "u32"))).toThrow("u32");
+    expect(() => softmax(Tensor.zeros(device, [2, 2]), 2)).toThrow("softmax: [2,2] has no axis 2");
   });
 });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { add } from "../../../engine/ops/arithmetic.ts";
 import { cast } from "../../../engine/ops/cast.ts";
+import { cumulativeSum } from "../../../engine/ops/cumulative-sum.ts";
 import { dropout } from "../../../engine/ops/dropout.ts";
-import { cumulativeSum } from "../../../engine/ops/gather.ts";
 import { layerNorm } from "../../../engine/ops/layer-norm.ts";
 import {
   earthMoversDistance,
