@@ -1,5 +1,6 @@
 import { expectArgument, finite } from "./arguments.ts";
 import type { Device } from "./device/device.ts";
+import type { CallDetails } from "./journal.ts";
 import { pathOf } from "./layer-paths.ts";
 import { addInto } from "./ops/add-into.ts";
 import { expectOperands } from "./ops/operands.ts";
@@ -23,14 +24,19 @@ export function withoutGradients<T>(work: () => T): T {
   }
 }
 
-/** Puts an operation on the tape when a gradient can be asked of it; returns the output. */
+/**
+ * Puts an operation on the tape when a gradient can be asked of it; returns the output.
+ * @param call its name, or with it what else it was called with, for who writes operations down
+ */
 export function record(
-  operation: string,
+  call: string | readonly [operation: string, details: CallDetails],
   inputs: readonly Tensor[],
   output: Tensor,
   gradient: GradientNode["gradient"],
 ): Tensor {
   const { device } = output;
+  const [operation, details] = typeof call === "string" ? [call, {}] : call;
+  device.journal?.push({ operation, inputs, output, details });
   device.labels.record(operation, inputs, output);
   device.numbers?.examine(operation, "forward", inputs, output);
   if (recording && inputs.some((input) => input.tracked)) {

@@ -1,4 +1,5 @@
 import { type Checks, callback, expectArgument, expectOptions, flag, number } from "../arguments.ts";
+import type { Journal } from "../journal.ts";
 import { Dispatcher } from "../kernel/dispatch.ts";
 import type { Plan } from "../kernel/plan.ts";
 import { Stream } from "../kernel/stream.ts";
@@ -45,6 +46,8 @@ export class Device {
   readonly winograd: boolean;
   /** What examines all numbers, when the device was opened with `checkNumbers`. */
   readonly numbers: NumberCheck | undefined;
+  /** Where operations are written down while somebody wants to know what is called. */
+  journal: Journal | undefined;
   /** Dawn features that are switched on or off; undefined when the device is not the package's. */
   readonly toggles: ReadonlyMap<string, boolean> | undefined;
   readonly #lifetime: Lifetime;

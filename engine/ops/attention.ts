@@ -72,7 +72,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   };
   const { y, logSums } = forward([q, k, v], layout);
   // dS = P ∘ (dY·Vᵀ − rowsum(dY ∘ Y))    dQ = scale · dS·K    dK = scale · dSᵀ·Q    dV = Pᵀ·dY
-  return record("attention", [q, k, v], y, (dy) => {
+  return record(["attention", { scale }], [q, k, v], y, (dy) => {
     const gradients: Triple = [Tensor.like(q), Tensor.like(k), Tensor.like(v)];
     backward([q, k, v], y, dy, logSums, gradients, layout);
     return gradients;
@@ -107,7 +107,7 @@ export function selfAttention(qkv: Tensor, options: AttentionOptions = {}): Tens
   };
   const { y, logSums } = forward([qkv, qkv, qkv], layout);
   // As for attention; the three gradients lie like their operands.
-  return record("selfAttention", [qkv], y, (dy) => {
+  return record(["selfAttention", { scale }], [qkv], y, (dy) => {
     const dqkv = Tensor.like(qkv);
     backward([qkv, qkv, qkv], y, dy, logSums, [dqkv, dqkv, dqkv], layout);
     return [dqkv];

@@ -138,7 +138,7 @@ export function slice(x: Tensor, starts: readonly number[], ends: readonly numbe
   });
   const before = from.map((start) => -start);
   // dx is dy surrounded by zeros to the shape of x
-  return record("slice", [x], shifted(x, before, shape), (dy) => [shifted(dy, from, x.shape)]);
+  return record(["slice", { starts: from }], [x], shifted(x, before, shape), (dy) => [shifted(dy, from, x.shape)]);
 }
 
 /** What a u32 tensor holds. */
@@ -163,7 +163,9 @@ export function pad(x: Tensor, before: readonly number[], after: readonly number
   const shape = x.shape.map((extent, axis) => before[axis]! + extent + after[axis]!);
   const from = before.map((places) => -places);
   // dx is the part of dy that x covers
-  return record("pad", [x], shifted(x, before, shape, value), (dy) => [shifted(dy, from, x.shape)]);
+  return record(["pad", { before, after, value }], [x], shifted(x, before, shape, value), (dy) => [
+    shifted(dy, from, x.shape),
+  ]);
 }
 
 /** Not recorded. */
@@ -216,7 +218,7 @@ export function permute(x: Tensor, axes: readonly number[]): Tensor {
   }
   const inverse = order.map((_, axis) => order.indexOf(axis));
   // dx = dy with the axes in their old order
-  return record("permute", [x], permuted(x, order), (dy) => [permuted(dy, inverse)]);
+  return record(["permute", { axes: order }], [x], permuted(x, order), (dy) => [permuted(dy, inverse)]);
 }
 
 /**
@@ -244,7 +246,7 @@ export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
     place(tensor, y, outer, extents[i]! * inner, total * inner, firsts[i]! * inner);
   });
   // dx_i is the part of dy that x_i became
-  return record("concat", tensors, y, (dy) =>
+  return record(["concat", { axis: at }], tensors, y, (dy) =>
     tensors.map((tensor, i) => (tensor.tracked ? part(dy, tensor.shape, outer, inner, firsts[i]!, total) : undefined)),
   );
 }

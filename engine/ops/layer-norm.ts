@@ -35,7 +35,7 @@ export function layerNorm(x: Tensor, scale: Tensor, shift: Tensor, epsilon = 1e-
   }
   const { y, moments } = forward(x, scale, shift, epsilon);
   // dx = r · (g − mean(g) − x̂ · mean(g · x̂)), g = dy · scale    dscale = Σ dy · x̂    dshift = Σ dy    over all rows
-  return record("layerNorm", [x, scale, shift], y, (dy) => [
+  return record(["layerNorm", { epsilon }], [x, scale, shift], y, (dy) => [
     x.tracked ? inputGradient(x, dy, scale, moments) : undefined,
     ...(scale.tracked || shift.tracked ? parameterGradients(x, dy, moments) : []),
   ]);

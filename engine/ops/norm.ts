@@ -70,7 +70,7 @@ export function batchNorm(x: Tensor, state: BatchNormState, options: BatchNormOp
   const y = apply(x, moments, state, relu, residual);
   const inputs = [x, state.scale, state.shift, ...(residual ? [residual] : [])];
   // dshift = Σ dz    dscale = Σ dz·x̂    dx: see shaders/norm/gradient.wgsl    dresidual = dz    dz = dy where y > 0
-  return record("batchNorm", inputs, y, (dy) => {
+  return record(["batchNorm", { state, options, epsilon }], inputs, y, (dy) => {
     const wantsSums = training || state.scale.tracked || state.shift.tracked;
     const { sums, dshift, dscale } = wantsSums ? gradientSums(x, dy, y, moments, relu) : {};
     const { dx, dresidual } = gradient(x, dy, y, moments, sums, state.scale, { training, relu, residual: !!residual });

@@ -26,7 +26,9 @@ export function l2Normalise(x: Tensor, epsilon = 1e-12): Tensor {
   expectArgument("l2Normalise", "epsilon", epsilon, positive);
   const y = normalised(false, epsilon, { x, y: Tensor.like(x) });
   // dx = (dy − y · (y · dy)) / ‖x‖ where ‖x‖ > ε, else dy / ε
-  return record("l2Normalise", [x], y, (dy) => [normalised(true, epsilon, { x, dy, dx: Tensor.like(x) })]);
+  return record(["l2Normalise", { epsilon }], [x], y, (dy) => [
+    normalised(true, epsilon, { x, dy, dx: Tensor.like(x) }),
+  ]);
 }
 
 /**

@@ -155,7 +155,7 @@ export function maxPool2d(x: Tensor, options: PoolOptions): Tensor {
     );
   });
   // dx[h, w] = Σ of dy over the windows whose maximum lies at (h, w)
-  return record("maxPool2d", [x], y, (dy) => [maxPoolGradient(dy, index!, shape)]);
+  return record(["maxPool2d", options], [x], y, (dy) => [maxPoolGradient(dy, index!, shape)]);
 }
 
 function maxPoolGradient(dy: Tensor, index: Tensor, shape: PoolShape): Tensor {
@@ -202,7 +202,7 @@ export function averagePool2d(x: Tensor, options: AveragePoolOptions): Tensor {
     x.device.kernels.run("pool/average", constants, windows, windowParameters(shape), size, { flops, bytes });
   });
   // dx[h, w] = Σ of dy / count over the windows that cover (h, w)
-  return record("averagePool2d", [x], y, (dy) => {
+  return record(["averagePool2d", options], [x], y, (dy) => {
     const dx = Tensor.like(x);
     overImages({ dy, dx }, {}, ({ windows, grid, images: count }) => {
       const size = grid(input[1] * elements(shape), input[0]);

@@ -163,7 +163,7 @@ function reduction(name: string, x: Tensor, axis: number | undefined, factorOf: 
   const scaled = factor === 1 ? total : expand(total, total, 1, 1, total.size, factor);
   const y = scaled.alias(rest.length > 0 ? rest : [1]);
   // dx[…, a, …] = factor · dy for every a
-  return record(name, [x], y, (dy) => [expand(dy, x, outer, length, inner, factor)]);
+  return record([name, { axis: at }], [x], y, (dy) => [expand(dy, x, outer, length, inner, factor)]);
 }
 
 /** Sum over one axis (negative counts from the last), which disappears, or over all elements → [1]. Always f32. */

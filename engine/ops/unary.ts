@@ -75,7 +75,9 @@ function unary(name: Name, x: Tensor, parameters?: Parameters, operation: string
   expectOperands(operation, { x });
   const { derivativeOf }: Unary = functions[name];
   const y = valuesOf(name, x, parameters);
-  return record(operation, [x], y, (dy) => [slopesOf(name, derivativeOf === "y" ? y : x, dy, parameters)]);
+  return record([operation, { name, parameters }], [x], y, (dy) => [
+    slopesOf(name, derivativeOf === "y" ? y : x, dy, parameters),
+  ]);
 }
 
 /** y = max(x, 0). */
@@ -160,7 +162,7 @@ export function pow(x: Tensor, exponent: number): Tensor {
   expectArgument("pow", "the exponent", exponent, finite);
   const y = valuesOf("pow", x, { exponent, factor: 1 });
   // dx = exponent · x^(exponent − 1) · dy
-  return record("pow", [x], y, (dy) => [
+  return record(["pow", { exponent }], [x], y, (dy) => [
     exponent === 0
       ? Tensor.zeros(x.device, x.shape, x.dtype)
       : slopesOf("pow", x, dy, { exponent: exponent - 1, factor: exponent }),
@@ -172,7 +174,7 @@ export function scale(x: Tensor, factor: number): Tensor {
   expectArgument("scale", "the factor", factor, number);
   expectOperands("scale", { x });
   // dx = factor · dy
-  return record("scale", [x], scaled(x, factor), (dy) => [scaled(dy, factor)]);
+  return record(["scale", { factor }], [x], scaled(x, factor), (dy) => [scaled(dy, factor)]);
 }
 
 /** {@link scale}, not recorded. */

@@ -50,6 +50,7 @@ export function convNorm(x: Tensor, weight: Tensor, state: BatchNormState, optio
     const norm = { moments: runningMoments(device, state, columns, epsilon), scale: state.scale, shift: state.shift };
     return conv2dThen(x, weight, convolution, { norm, activation });
   });
+  device.journal?.push({ operation: "convNorm", inputs, output: y, details: { state, options, epsilon } });
   device.labels.record("convNorm", inputs, y);
   device.numbers?.examine("convNorm", "forward", inputs, y);
   return y;

@@ -58,7 +58,7 @@ export function conv2d(x: Tensor, weight: Tensor, options: ConvOptions = {}): Te
   const ways = waysOf(shape);
   const y = x.device.scope(() => ways.forward(x, weight, shape, bias));
   // dx = dy ⋆ weight, flipped and transposed    dweight = Σ_positions x ⊗ dy    dbias = Σ_positions dy
-  return record("conv2d", bias ? [x, weight, bias] : [x, weight], y, (dy) => [
+  return record(["conv2d", options], bias ? [x, weight, bias] : [x, weight], y, (dy) => [
     x.tracked ? x.device.scope(() => ways.inputGradient(dy, weight, shape)) : undefined,
     weight.tracked ? x.device.scope(() => ways.weightGradient(x, dy, shape)) : undefined,
     bias?.tracked ? columnSums(dy) : undefined,

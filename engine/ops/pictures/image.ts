@@ -209,7 +209,9 @@ export function normalise(x: Tensor, mean: readonly number[], deviation: readonl
   const factors = deviation.map((d) => 1 / d);
   const zeros = mean.map(() => 0);
   // dx = dy / deviation
-  return record("normalise", [x], perChannel(x, mean, factors), (dy) => [perChannel(dy, zeros, factors)]);
+  return record(["normalise", { mean, deviation }], [x], perChannel(x, mean, factors), (dy) => [
+    perChannel(dy, zeros, factors),
+  ]);
 }
 
 /** (x − mean_c) · factor_c. Not recorded. */

@@ -180,8 +180,11 @@ export function resample(
   );
   const through = (map: Tensor, order: readonly AxisStep[], backward: boolean) =>
     map.device.scope(() => order.reduce((half, step) => resampleAxis(half, step, filter, backward), map.alias()));
+  const maps = passes.map((step) => ({ ...step, map: () => filter.map(step.inputs, step.outputs) }));
   // y = R_w R_h x    dx = R_hᵀ R_wᵀ dy
-  return record(operation, [x], through(x, passes, false), (dy) => [through(dy, passes.toReversed(), true)]);
+  return record([operation, { maps }], [x], through(x, passes, false), (dy) => [
+    through(dy, passes.toReversed(), true),
+  ]);
 }
 
 /** Parameters of what is not a band. */

@@ -1,0 +1,194 @@
+import { ShapeError } from "../arguments.ts";
+import type { Device } from "../device/device.ts";
+import { Call } from "./call.ts";
+import { OnnxError, UnsupportedError } from "./errors.ts";
+import type { Graph, Node } from "./graph.ts";
+import { operators } from "./operators/index.ts";
+import { NotRead, Value } from "./value.ts";
+
+/** Values by their names in a graph; those of the graphs around it are seen too. */
+export class Values {
+  readonly #own = new Map<string, Value>();
+  readonly #outer: Values | undefined;
+
+  constructor(outer?: Values) {
+    this.#outer = outer;
+  }
+
+  get(name: string): Value | undefined {
+    return this.#own.get(name) ?? this.#outer?.get(name);
+  }
+
+  set(name: string, value: Value): void {
+    this.#own.set(name, value);
+  }
+
+  /** Ends the value of a name of this graph's own. */
+  end(name: string): void {
+    this.#own.get(name)?.dispose();
+    this.#own.delete(name);
+  }
+
+  endAll(): void {
+    for (const name of [...this.#own.keys()]) this.end(name);
+  }
+}
+
+/** Names that a node asks for: its inputs, and what graphs inside of it take from around them. */
+export function namesUsed(node: Node): string[] {
+  const inner = [...node.attributes.values()].flatMap((attribute) =>
+    typeof attribute === "object" && "nodes" in attribute ? freeNames(attribute) : [],
+  );
+  return [...node.inputs.filter((name) => name !== ""), ...inner];
+}
+
+/** Names that a graph asks for and does not make. */
+function freeNames(graph: Graph): string[] {
+  const made = new Set([
+    ...graph.constants.keys(),
+    ...graph.inputs.map(({ name }) => name),
+    ...graph.nodes.flatMap(({ outputs }) => outputs),
+  ]);
+  const used = [...graph.nodes.flatMap(namesUsed), ...graph.outputs.map(({ name }) => name)];
+  return used.filter((name) => !made.has(name));
+}
+
+/** Runs nodes in their order, which the specification asks to be such that inputs come before what uses them. */
+export class Executor {
+  readonly #device: Device;
+  readonly #opset: number;
+
+  constructor(device: Device, opset: number) {
+    this.#device = device;
+    this.#opset = opset;
+  }
+
+  /** Runs nodes on `values`, where their results stay; those that no later node and no name of `kept` asks for end. */
+  async run(nodes: readonly Node[], values: Values, kept: ReadonlySet<string>): Promise<void> {
+    const last = new Map<string, number>();
+    nodes.forEach((node, i) => {
+      for (const name of [...namesUsed(node), ...node.outputs]) last.set(name, i);
+    });
+    for (const [i, node] of nodes.entries()) {
+      const results = await this.node(node, values);
+      node.outputs.forEach((name, k) => {
+        const value = results[k];
+        if (name !== "" && value) values.set(name, value);
+        else value?.dispose();
+      });
+      for (const name of new Set([...namesUsed(node), ...node.outputs]))
+        if (last.get(name) === i && !kept.has(name)) values.end(name);
+    }
+  }
+
+  /** Runs one node; its results are the caller's. */
+  async node(node: Node, values: Values): Promise<readonly (Value | undefined)[]> {
+    if (node.operator === "If") return this.#branch(node, values);
+    if (node.operator === "Loop") return this.#loop(node, values);
+    const operator = operators[node.operator];
+    if (!operator) throw new UnsupportedError(`operator ${node.operator} is not supported`);
+    const inputs = node.inputs.map((name) => {
+      if (name === "") return undefined;
+      const value = values.get(name);
+      if (!value)
+        throw new OnnxError(`${node.operator} "${node.name}" asks for "${name}", which nothing makes before it`);
+      return value;
+    });
+    const call = new Call(node, inputs, this.#device, this.#opset);
+    for (;;) {
+      try {
+        return this.#device.labels.within({ layer: node.name }, () =>
+          this.#scoped(() => {
+            const made = operator(call);
+            return made instanceof Value ? [made] : made;
+          }),
+        );
+      } catch (error) {
+        if (!(error instanceof NotRead)) throw located(node, error);
+        if (!inputs.includes(error.value))
+          throw new OnnxError(`${node.operator} "${node.name}" read what it made itself`);
+        await error.value.fetch();
+      }
+    }
+  }
+
+  /** Runs work in a scope that the values it returns outlive. */
+  #scoped(work: () => readonly (Value | undefined)[]): readonly (Value | undefined)[] {
+    let made: readonly (Value | undefined)[] = [];
+    this.#device.scope(() => {
+      made = work();
+      for (const value of made) value?.keep();
+    });
+    return made;
+  }
+
+  /** The values of the outputs of a graph inside of a node. */
+  async #inner(graph: Graph, inputs: readonly Value[], outer: Values): Promise<Value[]> {
+    const values = new Values(outer);
+    for (const [name, array] of graph.constants)
+      values.set(name, Value.host(this.#device, array.type, array.shape, array.numbers).keep());
+    graph.inputs.forEach(({ name }, i) => {
+      values.set(name, inputs[i]!.share().keep());
+    });
+    const names = graph.outputs.map(({ name }) => name);
+    await this.run(graph.nodes, values, new Set(names));
+    const results = names.map((name) => {
+      const value = values.get(name);
+      if (!value) throw new OnnxError(`nothing makes output "${name}" of a graph inside of a node`);
+      return value.share().keep();
+    });
+    values.endAll();
+    return results;
+  }
+
+  async #branch(node: Node, values: Values): Promise<Value[]> {
+    const call = new Call(node, [values.get(node.inputs[0]!)], this.#device, this.#opset);
+    await call.value(0).fetch();
+    return this.#inner(call.graph(call.scalar(0) ? "then_branch" : "else_branch"), [], values);
+  }
+
+  /** Loop-carried values from turn to turn, then what each turn gave, one behind the other. */
+  async #loop(node: Node, values: Values): Promise<Value[]> {
+    const inputs = node.inputs.map((name) => (name === "" ? undefined : values.get(name)));
+    const call = new Call(node, inputs, this.#device, this.#opset);
+    for (const i of [0, 1]) await call.optional(i)?.fetch();
+    const body = call.graph("body");
+    const most = call.has(0) ? call.scalar(0) : Number.POSITIVE_INFINITY;
+    let goesOn = call.has(1) ? call.scalar(1) : 1;
+    const carriedCount = body.inputs.length - 2;
+    let carried: Value[] = inputs.slice(2).map((value) => value!.share().keep());
+    const turns: Value[][] = [];
+    for (let turn = 0; turn < most && goesOn; turn++) {
+      const counter = call.host("int64", [], [turn]);
+      const condition = call.host("bool", [], [goesOn]);
+      const [next, ...results] = await this.#inner(body, [counter, condition, ...carried], values);
+      for (const value of carried) value.dispose();
+      goesOn = (await next!.fetch())[0]!;
+      next!.dispose();
+      carried = results.slice(0, carriedCount);
+      turns.push(results.slice(carriedCount));
+    }
+    const stacked = (turns[0] ?? []).map((_, k) => {
+      const each = turns.map((turn) => turn[k]!);
+      return this.#scoped(() => [stack(each)])[0]!;
+    });
+    for (const value of turns.flat()) value.dispose();
+    return [...carried, ...stacked];
+  }
+}
+
+import { joined } from "./operators/parts.ts";
+import { reshaped } from "./operators/shape.ts";
+
+function stack(values: readonly Value[]): Value {
+  return joined(
+    values.map((value) => reshaped(value, [1, ...value.shape])),
+    0,
+  );
+}
+
+/** An error of an operation of the engine, with the node where it came up. */
+function located(node: Node, error: unknown): unknown {
+  if (!(error instanceof ShapeError || error instanceof RangeError)) return error;
+  return new OnnxError(`${node.operator} "${node.name}": ${error.message}`, { cause: error });
+}
