@@ -1,9 +1,10 @@
 // dx[n, h, w, c] = Σ of dy[n, i, j, c] over the windows (i, j) that cover (h, w) and whose maximum lies there:
-//   index[n, i, j, c] = (h + pad_h − i·STRIDE_HEIGHT)·KERNEL_WIDTH + w + pad_w − j·STRIDE_WIDTH
+//   index[n, i, j, c] = (h + pad_h − i·STRIDE_HEIGHT)/DILATION_HEIGHT·KERNEL_WIDTH + (w + pad_w − j·STRIDE_WIDTH)/DILATION_WIDTH
 //
 // One invocation (b, c; a; n) makes the block of positions with ⌊(h + pad_h) / STRIDE_HEIGHT⌋ = a and
 // ⌊(w + pad_w) / STRIDE_WIDTH⌋ = b, because they are all covered by the same WINDOWS_* windows ending at (a, b).
-// KERNEL_*: 1..16.   STRIDE_*: 1..16.   WINDOWS_*: ⌈KERNEL / STRIDE⌉.   VECTOR: C is a multiple of 4.
+// KERNEL_*: 1..16.   STRIDE_*: 1..16.   DILATION_*: at least 1.   WINDOWS_*: ⌈span / STRIDE⌉ with span = (KERNEL − 1)·DILATION + 1.
+// VECTOR: C is a multiple of 4.
 // WORKGROUP: invocations of a workgroup.
 // Layouts: dy [N, out_height, out_width, C], index one word per Element of dy as in pool/max, dx [N, in_height, in_width, C].
 struct Params {
@@ -26,6 +27,8 @@ struct Params {
 
 const KERNEL_HEIGHT = {{KERNEL_HEIGHT}}u;
 const KERNEL_WIDTH = {{KERNEL_WIDTH}}u;
+const DILATION_HEIGHT = {{DILATION_HEIGHT}}u;
+const DILATION_WIDTH = {{DILATION_WIDTH}}u;
 const STRIDE_HEIGHT = {{STRIDE_HEIGHT}}u;
 const STRIDE_WIDTH = {{STRIDE_WIDTH}}u;
 // No tap has this number.
@@ -59,9 +62,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       //#for r in 0..STRIDE_HEIGHT
       //#for s in 0..STRIDE_WIDTH
       {
-        let th = p * STRIDE_HEIGHT + {{r}}u;
-        let tw = q * STRIDE_WIDTH + {{s}}u;
-        let here = select(NONE, th * KERNEL_WIDTH + tw, th < KERNEL_HEIGHT && tw < KERNEL_WIDTH);
+        let h_from = p * STRIDE_HEIGHT + {{r}}u;
+        let w_from = q * STRIDE_WIDTH + {{s}}u;
+        let th = h_from / DILATION_HEIGHT;
+        let tw = w_from / DILATION_WIDTH;
+        let met = th * DILATION_HEIGHT == h_from && tw * DILATION_WIDTH == w_from;
+        let here = select(NONE, th * KERNEL_WIDTH + tw, met && th < KERNEL_HEIGHT && tw < KERNEL_WIDTH);
         sum_{{r}}_{{s}} += select(Element(), value, tap == Tap(here));
       }
       //#end

@@ -76,7 +76,26 @@ test("says what does not fit", async () => {
     expect(() => maxPool2d(Tensor.zeros(device, [4, 4, 4]), { kernel: 2 })).toThrow("feature maps [N, H, W, C]");
     expect(() => globalAveragePool(Tensor.zeros(device, [1, 2, 2, 4], "u32"))).toThrow("u32");
     expect(() => maxPool2d(x, { kernel: 5 })).toThrow("5x5 kernel does not fit");
-    expect(() => averagePool2d(x, { kernel: 3, padding: 2 })).toThrow("more than half");
+    expect(() => averagePool2d(x, { kernel: 3, padding: 3 })).toThrow("padding 3,3 leaves windows outside the picture");
+    expect(() =>
+      maxPool2d(x, {
+        kernel: 3,
+        padding: [
+          [0, 0],
+          [1, 3],
+        ],
+      }),
+    ).toThrow("padding [0,0],[1,3] leaves");
+    expect(() =>
+      averagePool2d(x, {
+        kernel: 3,
+        padding: [
+          [0, 0, 1],
+          [1, 1],
+        ] as never,
+      }),
+    ).toThrow("[top, bottom]");
+    expect(() => maxPool2d(x, { kernel: 3, dilation: 2 })).toThrow("3x3 kernel of dilation 2,2 does not fit");
     expect(() => averagePool2d(x, { kernel: 2, stride: 0 })).toThrow("at least 1");
     expect(() => averagePool2d(x, { kernel: 1.5 })).toThrow("whole");
     expect(() => maxPool2d(Tensor.zeros(device, [1, 20, 20, 4]), { kernel: 17 })).toThrow("up to 16");
