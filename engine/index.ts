@@ -48,7 +48,7 @@ export {
 } from "./ops/dropout.ts";
 export { gatherRows } from "./ops/gather.ts";
 export { concat, pad, permute, slice } from "./ops/join.ts";
-export { layerNorm } from "./ops/layer-norm.ts";
+export { groupNorm, instanceNorm, layerNorm, rmsNorm } from "./ops/layer-norm.ts";
 export {
   earthMoversDistance,
   expectationL1,

@@ -27,6 +27,8 @@ export interface RowTensors {
   readonly beside?: Readonly<Record<string, readonly [tensor: Tensor, perRow: number]>>;
   /** Bound whole in every call. */
   readonly whole?: Readonly<Record<string, Tensor>>;
+  /** Rows that lie in each other, so that no window begins between them: 1 unless given. */
+  readonly together?: number;
 }
 
 /**
@@ -38,7 +40,7 @@ export function overRows(
   kernel: string,
   constants: Constants,
   columns: number,
-  { rows: byRow, beside = {}, whole = {} }: RowTensors,
+  { rows: byRow, beside = {}, whole = {}, together = 1 }: RowTensors,
   parameters: (firstRow: number) => Readonly<Record<string, Parameter>>,
   flopsPerElement?: number,
 ): void {
@@ -49,11 +51,11 @@ export function overRows(
   const lanes = lanesOf(device, columns);
   const workgroup = lanes === 1 ? flatWorkgroup : lanes;
   const tensors = [
-    ...Object.entries(byRow).map(([name, tensor]) => [name, tensor, columns] as const),
-    ...Object.entries(beside).map(([name, [tensor, perRow]]) => [name, tensor, perRow] as const),
+    ...Object.entries(byRow).map(([name, tensor]) => [name, tensor, columns * together] as const),
+    ...Object.entries(beside).map(([name, [tensor, perRow]]) => [name, tensor, perRow * together] as const),
   ];
   const perRow = [...new Set(tensors.map(([, , size]) => size))];
-  const all = first.size / columns;
+  const all = first.size / columns / together;
   if (all > 1 && !canCut(device, all, perRow)) {
     for (let row = 0; row < all; row++) {
       const own = tensors.map(([name, tensor, size]) => [name, apart(tensor, row * size, [size]), size] as const);
@@ -64,10 +66,11 @@ export function overRows(
         columns,
         {
           rows: Object.fromEntries(ofRow),
-          beside: Object.fromEntries(besideRow.map(([name, tensor, size]) => [name, [tensor, size]])),
+          beside: Object.fromEntries(besideRow.map(([name, tensor, size]) => [name, [tensor, size / together]])),
           whole,
+          together,
         },
-        () => parameters(row),
+        () => parameters(row * together),
         flopsPerElement,
       );
       own.forEach(([, tensor, size], i) => {
@@ -85,9 +88,9 @@ export function overRows(
         ...tensors.map(([name, tensor, size]) => [name, tensor.window(start * size, count * size)] as const),
         ...Object.entries(whole).map(([name, tensor]) => [name, tensor.window()] as const),
       ]),
-      { ...parameters(start), rows: count, columns: elements },
-      flatGrid(device, lanes === 1 ? count : count * lanes, workgroup),
-      flopsPerElement === undefined ? undefined : { flops: flopsPerElement * count * columns },
+      { ...parameters(start * together), rows: count * together, columns: elements },
+      flatGrid(device, count * together * lanes, workgroup),
+      flopsPerElement === undefined ? undefined : { flops: flopsPerElement * count * together * columns },
     );
   }
 }

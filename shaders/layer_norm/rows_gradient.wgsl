@@ -1,14 +1,20 @@
 // dx[row, c] = r · (g_c − mean(g) − x̂_c · mean(g · x̂))     g = dy · scale, x̂ = (x − m) · r, means over the row
-// x, dy, dx: [rows, columns], scale: [columns], moments: (m, r) of each row, from layer_norm/rows.wgsl
+// Without CENTRED: dx[row, c] = r · (g_c − x̂_c · mean(g · x̂))
+// x, dy, dx: rows as layer_norm/place has them, scale: one number for each channel, moments: (m, r) of each row, from
+// layer_norm/rows
 //
-// LANES invocations make one row, see row/place.   VECTOR: rows are whole vec4s and columns counts these.
-// WORKGROUP: invocations of a workgroup.
+// LANES invocations make one row, see row/place.   CENTRED: see above.   WIDTH: see layer_norm/place.
+// VECTOR: rows are whole vec4s and columns counts these.   WORKGROUP: invocations of a workgroup.
 //#use row/sum
+//#use layer_norm/place
 
 struct Params {
   rows: u32,
   columns: u32,
   length: f32, // elements of a row
+  //#if WIDTH != 0
+  groups: u32,
+  //#end
 }
 
 @group(0) @binding(0) var<storage, read> x: array<Element>;
@@ -19,11 +25,12 @@ struct Params {
 @group(1) @binding(0) var<uniform> params: Params;
 
 fn term(which: u32, start: u32, column: u32, moment: vec2f) -> Element {
-  let g = dy[start + column] * scale[column];
+  let i = at(start, column);
+  let g = dy[i] * scale[channel(column)];
   if (which == 0u) {
     return g;
   }
-  return g * ((x[start + column] - moment.x) * moment.y);
+  return g * ((x[i] - moment.x) * moment.y);
 }
 
 @compute @workgroup_size({{WORKGROUP}})
@@ -37,7 +44,7 @@ fn main(
     return;
   }
   let lane = index % LANES;
-  let start = row * params.columns;
+  let start = start_of(row);
   let mean = moments[row].x;
   let inverse = moments[row].y;
   //#if LANES == 1
@@ -48,14 +55,24 @@ fn main(
     sum += term(0u, start, c, vec2f());
     along += term(1u, start, c, vec2f(mean, inverse));
   }
-  let g_mean = total(sum) / params.length;
+  let sum_mean = total(sum) / params.length;
   let along_mean = total(along) / params.length;
   //#else
-  let g_mean = row_sum(0u, start, lane, vec2f()) / params.length;
+  //#if CENTRED
+  let sum_mean = row_sum(0u, start, lane, vec2f()) / params.length;
+  //#else
+  let sum_mean = 0.0;
+  //#end
   let along_mean = row_sum(1u, start, lane, vec2f(mean, inverse)) / params.length;
   //#end
+  //#if CENTRED
+  let g_mean = sum_mean;
+  //#else
+  let g_mean = 0.0;
+  //#end
   for (var c = lane; c < params.columns; c += LANES) {
-    let centred = (x[start + c] - mean) * inverse;
-    dx[start + c] = inverse * (dy[start + c] * scale[c] - g_mean - centred * along_mean);
+    let i = at(start, c);
+    let centred = (x[i] - mean) * inverse;
+    dx[i] = inverse * (dy[i] * scale[channel(c)] - g_mean - centred * along_mean);
   }
 }

@@ -100,6 +100,9 @@ export const runners: Readonly<Record<string, Runner>> = {
   stack: (inputs) => engine.stack(inputs),
   gatherRows: ([table], { indices }) =>
     engine.gatherRows(table!, Tensor.from(table!.device, Uint32Array.from(indices), [indices.length])),
+  groupNorm: ([x, scale, shift], { groups }) => engine.groupNorm(x!, groups, scale!, shift!),
+  instanceNorm: ([x, scale, shift]) => engine.instanceNorm(x!, scale!, shift!),
+  rmsNorm: ([x, scale]) => engine.rmsNorm(x!, scale!),
   topK: ([x], { k, order }) => engine.topK(x!, k, order).values,
   softmax: ([x], { axis }) => engine.softmax(x!, axis),
   logSoftmax: ([x], { axis }) => engine.logSoftmax(x!, axis),
@@ -189,7 +192,17 @@ function isNear(found: number, expected: number, half: boolean): boolean {
  * ∞ or NaN, the order of the steps decides which of them comes out (∞ − ∞, 0 · ∞), and another order is no mistake.
  */
 const manyWays = new Set([
-  ...["layerNorm", "batchNorm", "softCrossEntropy", "klDivergence", "earthMoversDistance", "expectationL1"],
+  ...[
+    "layerNorm",
+    "groupNorm",
+    "instanceNorm",
+    "rmsNorm",
+    "batchNorm",
+    "softCrossEntropy",
+    "klDivergence",
+    "earthMoversDistance",
+    "expectationL1",
+  ],
   ...["attention", "selfAttention", "matmul", "linear", "batchedMatmul", "linearPerSample", "pointwisePerSample"],
   ...["bilinearPool", "conv2d", "convNorm", "resize", "resizeBicubic", "pow"],
 ]);

@@ -166,6 +166,11 @@ for columns in (5, 8):
     add("l2Normalise", {}, rows, lambda x: F.normalize(x, dim=-1))
     add("layerNorm", {}, rows + [{"shape": [columns], "seed": 2, "shift": 1.5}, {"shape": [columns], "seed": 3}],
         lambda x, scale, shift: F.layer_norm(x, (columns,), scale, shift, 1e-5))
+    add("rmsNorm", {}, rows + [{"shape": [columns], "seed": 2, "shift": 1.5}], lambda x, scale: scale * (x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-5)))
+for channels, parts in ((6, 3), (8, 2)):
+    maps = [{"shape": [2, 2, 2, channels], "seed": 1, "scale": 2.0}, {"shape": [channels], "seed": 2, "shift": 1.5}, {"shape": [channels], "seed": 3}]
+    add("groupNorm", {"groups": parts}, maps, nhwc(lambda x, scale, shift: F.group_norm(x, parts, scale, shift, 1e-5)))
+add("instanceNorm", {}, maps, nhwc(lambda x, scale, shift: F.instance_norm(x, None, None, scale, shift, eps=1e-5)))
 add("cosineSimilarity", {}, [{"shape": [3, 5], "seed": 1}, {"shape": [3, 5], "seed": 4}],
     lambda a, b: (F.normalize(a, dim=-1, eps=1e-8) * F.normalize(b, dim=-1, eps=1e-8)).sum(-1))
 
