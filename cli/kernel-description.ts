@@ -3,6 +3,7 @@ import { basename, dirname, extname, resolve } from "node:path";
 import { type ParseError, parse as parseJsonc, printParseErrorCode } from "jsonc-parser";
 import { parse as parseToml } from "smol-toml";
 import type { z } from "zod";
+import { readCapture } from "../engine/harness/capture.ts";
 import { type Description, descriptionSchema } from "../engine/harness/description.ts";
 import { KernelUsageError } from "../engine/harness/errors.ts";
 import { expectUsed, sweepPoints } from "../engine/harness/resolve.ts";
@@ -21,6 +22,8 @@ export interface KernelTask {
   /** Where parts of a file of the user's are looked for. */
   readonly folder?: string;
   readonly description: Description;
+  /** Path of the captured dispatch that it is. */
+  readonly capturePath?: string;
 }
 
 /** What the command line says; each wins over the same of the file. */
@@ -47,11 +50,12 @@ const formats = [".json", ".jsonc", ".toml"];
 
 /**
  * Reads the kernel and how to run it.
- * @param path a WGSL file, a built-in kernel's name, or a description that names the kernel
+ * @param path a WGSL file, a built-in kernel's name, a description that names the kernel, or a captured dispatch (.zip)
  * @param absent stands for what neither the description nor the flags say
  * @throws UsageError when a file cannot be read or the description is not of its form
  */
 export function readTask(path: string, flags: DescriptionFlags, absent: Table = {}): KernelTask {
+  if (extname(path) === ".zip") return readCapturedTask(path, flags);
   const described = formats.includes(extname(path));
   if (described && flags.config) throw new UsageError(`${path} and --config ${flags.config} are both descriptions`);
   const config = described ? path : flags.config;
@@ -60,6 +64,30 @@ export function readTask(path: string, flags: DescriptionFlags, absent: Table = 
   if (!described) return { ...readSource(path), description };
   if (!description.kernel) throw new UsageError(`${path}: "kernel" is missing: the WGSL file to run`);
   return { ...readSource(resolve(dirname(path), description.kernel), description.kernel), description };
+}
+
+/** A captured dispatch; what the flags say wins over it. */
+function readCapturedTask(path: string, flags: DescriptionFlags): KernelTask {
+  const fixed = (["config", "buffer", "type", "fill", "param"] as const).find((name) => flags[name] !== undefined);
+  if (fixed) throw new UsageError(`--${fixed} does not go with ${path}: a captured dispatch has its buffers`);
+  try {
+    const { record, wgsl } = readCapture(path);
+    const { entryPoint, constants, grid } = record;
+    const stored = { entry: entryPoint, constants, grid, buffers: {} };
+    const { tolerance, reference } = flags;
+    // Without a reference it is that of the comparison with the capture.
+    const said = reference === undefined ? { ...flags, tolerance: undefined } : { ...flags, tolerance };
+    const description = parseDescription(merged(stored, said), path);
+    return {
+      file: basename(path),
+      source: wgsl,
+      description,
+      folder: dirname(resolve(path)),
+      capturePath: resolve(path),
+    };
+  } catch (error) {
+    throw error instanceof KernelUsageError ? new UsageError(error.message) : error;
+  }
 }
 
 function readSource(path: string, name = path): Pick<KernelTask, "file" | "source" | "folder"> {
@@ -72,9 +100,10 @@ function readSource(path: string, name = path): Pick<KernelTask, "file" | "sourc
  * Every point of the sweep, one without.
  * @throws UsageError when a constant is not used, a part is not found or an expression cannot be read
  */
-export function pointsOf({ source, file, folder, description }: KernelTask) {
+export function pointsOf({ source, file, folder, description, capturePath }: KernelTask) {
   try {
-    const parts = partsOf(source, folder === undefined ? enginePart : partIn(folder), file);
+    const found = folder === undefined ? enginePart : partIn(folder);
+    const parts = capturePath ? new Map<string, string>() : partsOf(source, found, file);
     expectUsed(description, [source, ...parts.values()].join("\n"));
     return sweepPoints(description.sweep);
   } catch (error) {

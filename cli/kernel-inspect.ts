@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { expandKernel } from "../engine/harness/compile.ts";
+import { readCapture } from "../engine/harness/capture.ts";
+import { capturedKernel, expandKernel } from "../engine/harness/compile.ts";
 import { KernelUsageError } from "../engine/harness/errors.ts";
 import { resolveConstants } from "../engine/harness/resolve.ts";
 import { InspectError, InspectUsageError } from "../engine/inspect/errors.ts";
@@ -134,13 +135,19 @@ export async function machineCodes(
 }
 
 /** The kernel at one point, an engine's as the engine runs it. @throws UsageError */
-function sourceOf({ source, file, folder, description }: KernelTask, point: object, halves: readonly string[] = []) {
+function sourceOf(
+  { source, file, folder, description, capturePath }: KernelTask,
+  point: object,
+  halves: readonly string[] = [],
+) {
   const builtIn = folder === undefined ? file.replace(/\.wgsl$/, "") : undefined;
   if (halves.length > 0 && builtIn === undefined)
     throw new UsageError("--half is for the engine's kernels; a file says itself which buffers are f16");
   try {
     const constants = resolveConstants({ ...description.constants, ...point });
-    const expanded = expandKernel(source, constants, file, folder === undefined ? enginePart : partIn(folder));
+    const expanded = capturePath
+      ? capturedKernel(readCapture(capturePath), file)
+      : expandKernel(source, constants, file, folder === undefined ? enginePart : partIn(folder));
     const kernel =
       builtIn === undefined
         ? expanded

@@ -4,11 +4,11 @@ import type { Check } from "../engine/harness/compare.ts";
 import type { Strays } from "../engine/harness/repeats.ts";
 import type { KernelRun } from "../engine/harness/run.ts";
 import { type Outcome, toJson } from "../engine/harness/supervise.ts";
+import { codeCells, codeColumns, codeGpus, codeHeaders, codeText } from "../engine/profile/code-cells.ts";
 import type { MachineCode } from "../engine/profile/profile.ts";
 import { type BindingRoof, bindingRoof } from "../engine/tune/binding-roof.ts";
 import type { Roofs } from "../engine/tune/roofs.ts";
 import { renderPage } from "../models/report/page.ts";
-import { codeCells, codeColumns, codeGpus, codeHeaders, codeText } from "./machine-code.ts";
 import { type Cell, formatSeconds, pairs, table } from "./terminal.ts";
 
 /** One point of a sweep with what came of it. */

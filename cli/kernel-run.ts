@@ -10,11 +10,14 @@ import { type DescriptionFlags, type KernelTask, pointsOf, readTask } from "./ke
 import { gpuList, machineCodes } from "./kernel-inspect.ts";
 import { assignments, lists, placeOf } from "./kernel-options.ts";
 import { csvOf, jsonOf, judged, pageOf, type Report, runText, svgOf, sweepText } from "./kernel-report.ts";
+import { shareOf } from "./profile-compare.ts";
 import { type Progress, progress } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
 
 interface RunFlags extends DescriptionFlags {
   readonly runs: number;
+  readonly untilNoise?: number;
+  readonly coldCache?: boolean;
   readonly timeout: number;
   readonly inputs?: string;
   readonly dump?: string;
@@ -36,6 +39,10 @@ Shapes count numbers: an array<vec4f> of shape M,K holds M·K / 4 vec4s. A unifo
   acutance kernel run gemm.wgsl -c M=512 -c N=512 -c K=256 -b a=M,K -b b=K,N -b c=M,N --grid "ceil(N / 16), ceil(M / 16)" --reference matmul
   acutance kernel run gemm.toml --sweep TILE_M=4,8,16 --sweep WG=32,64 --html sweep.html
 
+A dispatch that "acutance profile --capture" has written runs with the buffers that it had, and is compared with what it left:
+
+  acutance kernel run capture.zip --sweep WG=32,64
+
 Buffers that the kernel writes hold NaN before it runs (integers: a pattern), unless they have a --fill, are in --inputs, or are an
 operand by --map. Accesses out of bounds fail, those of buffers, workgroup memory and variables whose type the source writes.
 
@@ -47,7 +54,7 @@ export function registerRun(kernel: Command): void {
   kernel
     .command("run")
     .description("run a WGSL kernel, compare it with an operation of the engine, and time it")
-    .argument("<file>", "the kernel, or a JSON, JSONC or TOML file that describes the run")
+    .argument("<file>", "the kernel, a JSON, JSONC or TOML file that describes the run, or a captured dispatch (.zip)")
     .option("--config <file>", "description in JSON, JSONC or TOML; options given here win over it")
     .option("--entry <name>", "entry point, when there are several")
     .option("-c, --constant <name=value>", "for the template step, overrides and expressions; repeatable", assignments)
@@ -71,6 +78,8 @@ export function registerRun(kernel: Command): void {
     .option("--bytes <expression>", "bytes of one dispatch (default: every buffer once)")
     .option("--sweep <name=values>", "values of a constant, such as TILE_M=4,8,16; repeatable", lists)
     .option("--runs <n>", "timed runs", wholeNumber(1), 10)
+    .option("--until-noise <share>", "further runs, to 200, until the median is known to this, such as 2%", shareOf)
+    .option("--cold-cache", "time single dispatches whose caches are filled with something else before")
     .option("--seed <n>", "decides random inputs", wholeNumber(0))
     .option("--timeout <seconds>", "a kernel that takes longer in all has failed", wholeNumber(1), 60)
     .option("--inputs <file>", "safetensors file with contents of buffers by their names")
@@ -107,12 +116,20 @@ async function run(path: string, flags: RunFlags): Promise<void> {
     throw new UsageError(`${flags.gpu ? "--gpu" : "--wave"} is for --inspect; give that too`);
   placeOf("--dump", flags.dump);
   const [svg, html] = [placeOf("--svg", flags.svg), placeOf("--html", flags.html)];
+  if (flags.inputs !== undefined && task.capturePath)
+    throw new UsageError("--inputs does not go with a captured dispatch, which has its own");
   if (flags.inputs !== undefined) await expectInputs(flags.inputs, description);
   const codes = flags.inspect ? await machineCodes(task, points, flags) : [];
   const { machine, roofs } = await surroundings(flags.roofs);
   let bar: Progress | undefined;
   if (swept.length > 0) bar = progress("sweeping", points.length);
-  const request = { ...task, points, runs: flags.runs, bounds: flags.bounds };
+  const { tolerance, untilNoise, coldCache, runs, bounds } = flags;
+  const request = {
+    ...{ ...task, points, runs, bounds },
+    ...(tolerance !== undefined && { tolerance }),
+    ...(untilNoise !== undefined && { noise: untilNoise }),
+    ...(coldCache && { coldCache }),
+  };
   const outcomes = await superviseRuns(
     { ...request, ...(flags.inputs && { inputsPath: flags.inputs }), ...(flags.dump && { dumpPath: flags.dump }) },
     flags.timeout * 1000,

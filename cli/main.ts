@@ -37,7 +37,9 @@ async function main(words: string[]): Promise<number> {
     // Commander has already printed its message.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     printError(error);
-    return error instanceof UsageError ? 2 : 1;
+    if (error instanceof UsageError) return 2;
+    const { exitCode } = error as { exitCode?: unknown };
+    return typeof exitCode === "number" && exitCode !== 0 ? exitCode : 1;
   }
 }
 

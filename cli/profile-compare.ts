@@ -1,5 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { compareProfiles, type KernelChange, type ProfileComparison, readProfile } from "../engine/profile/compare.ts";
+import { profilePage } from "../engine/profile/page/profile-page.ts";
+import { outputFile } from "./output.ts";
 import { type Cell, emphasis, table } from "./terminal.ts";
 
 interface CompareFlags {
@@ -123,4 +125,19 @@ function markdownTable(titles: readonly string[], rows: readonly (readonly Cell[
   const line = (cells: readonly Cell[]) =>
     `| ${cells.map((cell) => String(cell ?? "").replaceAll("|", "\\|")).join(" | ")} |`;
   return [line(titles), line(titles.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+/** Adds `page` to the command `profile`. */
+export function registerPage(profile: Command): void {
+  profile
+    .command("page")
+    .description("write the page of a profile, with the kernels of further ones on its roofline")
+    .argument("<profiles...>", "profiles as JSON; the first is the one that the page is of")
+    .requiredOption("--html <file>", "the page")
+    .configureHelp({ showGlobalOptions: false })
+    .action((files: string[], { html }: { html: string }) => {
+      const place = outputFile(html, "--html");
+      const [first, ...others] = files.map(readProfile);
+      place.replace(profilePage(first!, others));
+    });
 }

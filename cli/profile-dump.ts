@@ -13,10 +13,11 @@ export async function dumpSources(profile: Profile, folder: string): Promise<{ k
   const { kernels, sources } = profile;
   const named = Object.entries(sources).map(([hash, wgsl]) => {
     const users = kernels.filter(({ source }) => source === hash);
-    return { wgsl, users, path: join(folder, `${users[0]!.kernel.replaceAll("/", "-")}-${hash}`) };
+    return { wgsl, users, path: join(folder, `${users[0]!.kernel.replaceAll(/[^\w.-]+/g, "-")}-${hash}`) };
   });
   for (const { wgsl, users, path } of named) await writeFile(`${path}.wgsl`, `${heading(users)}\n${wgsl}\n`);
-  const dumps = profile.machine.provider.startsWith("webgpu") ? await dawnDumps(named.map(({ wgsl }) => wgsl)) : [];
+  const points = named.map(({ wgsl, users }) => ({ wgsl, entry: users[0]!.entryPoint ?? "main" }));
+  const dumps = profile.machine.provider.startsWith("webgpu") ? await dawnDumps(points) : [];
   for (const [i, text] of dumps.entries()) if (text) await writeFile(`${named[i]!.path}.dawn.txt`, text);
   return { kernels: named.length, dumps: dumps.filter(Boolean).length };
 }
@@ -34,18 +35,21 @@ function heading(users: readonly Profile["kernels"][number][]): string {
 }
 
 /** What Dawn writes of each source to standard output while it compiles it: on a device of its own, since it tells all or nothing. */
-async function dawnDumps(sources: readonly string[]): Promise<string[]> {
+async function dawnDumps(sources: readonly { readonly wgsl: string; readonly entry: string }[]): Promise<string[]> {
   // What the command has printed is out before anything is redirected.
   await new Promise((resolve) => process.stdout.write("", resolve));
   const quiet = await collectOutput(2);
   try {
     using device = await openDevice({ provider: "webgpu", toggles: { enable: ["dump_shaders"] } });
     const texts: string[] = [];
-    for (const code of sources) {
+    for (const { wgsl: code, entry } of sources) {
       const collected = await collectOutput(1);
       try {
+        // What a program has compiled may not compile here: there is no dump of it then.
+        device.gpu.pushErrorScope("validation");
         const module = device.gpu.createShaderModule({ code });
-        device.gpu.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main" } });
+        if (entry) device.gpu.createComputePipeline({ layout: "auto", compute: { module, entryPoint: entry } });
+        await device.gpu.popErrorScope();
         await device.gpu.queue.onSubmittedWorkDone();
       } finally {
         texts.push(collected());

@@ -1,33 +1,11 @@
-import { stringify } from "csv-stringify/sync";
 import { memorySummary } from "../engine/memory/report.ts";
+import { codeCells, codeGpus, codeHeaders } from "../engine/profile/code-cells.ts";
+import { chosen, type Selection } from "../engine/profile/csv.ts";
 import { type KernelProfile, marks, type Profile } from "../engine/profile/profile.ts";
-import { codeCells, codeColumns, codeGpus, codeHeaders } from "./machine-code.ts";
-import { type Cell, table } from "./terminal.ts";
+import { type Cell, formatBytes, table } from "./terminal.ts";
 
-/** What kernels can be ordered by, the largest first. */
-export const orders = {
-  total: (row: KernelProfile) => row.milliseconds.total,
-  median: (row: KernelProfile) => row.milliseconds.median,
-  calls: (row: KernelProfile) => row.calls,
-  gflops: (row: KernelProfile) => row.gflops ?? -1,
-  GBps: (row: KernelProfile) => row.GBps,
-  roof: (row: KernelProfile) => row.roof?.share ?? -1,
-  intensity: (row: KernelProfile) => row.intensity ?? -1,
-} as const;
-
-export interface TableOptions {
-  readonly sort: keyof typeof orders;
-  readonly filter?: string;
+export interface TableOptions extends Selection {
   readonly top: number;
-}
-
-/** The kernels asked for, in the order asked for. */
-function chosen({ kernels }: Profile, { sort, filter }: Pick<TableOptions, "sort" | "filter">): KernelProfile[] {
-  const text = filter?.toLowerCase();
-  const searched = (row: KernelProfile) =>
-    [row.op, row.kernel, row.phase, row.layer, row.variant, ...Object.values(row.shapes)].join(" ").toLowerCase();
-  const rows = text ? kernels.filter((row) => searched(row).includes(text)) : kernels;
-  return rows.toSorted((a, b) => orders[sort](b) - orders[sort](a));
 }
 
 /** A profile for the terminal: kernels, totals, idle and host time, memory, tuning, and how far to trust it. */
@@ -35,34 +13,18 @@ export function profileText(profile: Profile, options: TableOptions): string {
   const rows = chosen(profile, options);
   const shown = rows.slice(0, options.top);
   const gpus = codeGpus(profile.kernels);
-  const headers = [
-    "op",
-    "layer",
-    "phase",
-    "kernel",
-    "shape",
-    "variant",
-    "grid",
-    "calls",
-    "median ms",
-    "±",
-    "%",
-    "GFLOP/s",
-    "GB/s",
-    "roof",
-    "binds",
-    "FLOP/B",
-    "wg B",
-    ...codeHeaders(gpus),
-  ];
+  const shownColumns = columnsOf(profile);
+  const headers = [...shownColumns.map(([title]) => title), ...codeHeaders(gpus)];
   const parts = [
     table(
       headers,
-      shown.map((row) => [...cells(row, profile.sources), ...codeCells(row, gpus)]),
+      shown.map((row) => [...shownColumns.map(([, cell]) => cell(row)), ...codeCells(row, gpus)]),
     ),
     ...(rows.length > shown.length ? [`… and ${rows.length - shown.length} more (--top, --filter)`] : []),
     table(["", "ms", "%"], spanRows(profile)),
-    ...(["phase", "op", "layer"] as const).map((by) => totals(profile, by)),
+    ...groupings(profile).map((by) => totals(profile, by)),
+    siteTotals(profile),
+    hostText(profile),
     memoryText(profile),
     tuningText(profile),
     footer(profile),
@@ -70,33 +32,51 @@ export function profileText(profile: Profile, options: TableOptions): string {
   return parts.filter(Boolean).join("\n\n");
 }
 
-function cells(row: KernelProfile, sources: Profile["sources"]): Cell[] {
-  const { milliseconds, roof, coldCalls, calls } = row;
-  return [
-    row.op,
-    row.layer,
-    row.phase,
-    row.kernel,
-    mainShape(row, sources),
-    row.variant + (row.halves.length > 0 ? " f16" : ""),
-    row.grid.join("x"),
-    coldCalls > 0 ? `${calls} (${coldCalls} cold)` : calls,
-    figure(milliseconds.median),
-    figure(milliseconds.spread),
-    percent(row.share),
-    row.gflops === null ? "" : figure(row.gflops),
-    figure(row.GBps),
-    roof ? percent(roof.share) : "",
-    roof?.binds,
-    row.intensity === null ? "" : figure(row.intensity),
-    row.workgroupBytes || "",
+type Column = readonly [title: string, cell: (row: KernelProfile) => Cell];
+
+/** The columns of a table of kernels; those of layers and phases only where something has one. */
+function columnsOf({ kernels, sources }: Profile): Column[] {
+  const layers: Column[] = [
+    ["layer", ({ layer }) => layer],
+    ["phase", ({ phase }) => phase],
   ];
+  const scopes: Column[] = [["scope", ({ scope }) => scope]];
+  return [
+    ["op", ({ op }) => op],
+    ...(hasLayers(kernels) ? layers : []),
+    ...(kernels.some(({ scope }) => scope) ? scopes : []),
+    ["kernel", ({ kernel }) => kernel],
+    ["shape", (row) => mainShape(row, sources)],
+    ["variant", ({ variant, halves }) => variant + (halves.length > 0 ? " f16" : "")],
+    ["grid", ({ grid }) => grid.join("x")],
+    ["calls", ({ calls, coldCalls }) => (coldCalls > 0 ? `${calls} (${coldCalls} cold)` : calls)],
+    ["median ms", ({ milliseconds }) => figure(milliseconds.median)],
+    ["±", ({ milliseconds }) => figure(milliseconds.spread)],
+    ["%", ({ share }) => percent(share)],
+    ["GFLOP/s", ({ gflops }) => (gflops === null ? "" : figure(gflops))],
+    ["GB/s", ({ GBps }) => figure(GBps)],
+    ["roof", ({ roof }) => (roof ? percent(roof.share) : "")],
+    ["binds", ({ roof }) => roof?.binds],
+    ["FLOP/B", ({ intensity }) => (intensity === null ? "" : figure(intensity))],
+    ["wg B", (row) => row.workgroupBytes || ""],
+  ];
+}
+
+function hasLayers(kernels: readonly KernelProfile[]): boolean {
+  return kernels.length === 0 || kernels.some(({ layer, phase }) => layer !== "" || phase !== "other");
+}
+
+function groupings({ kernels }: Profile): ("phase" | "op" | "layer" | "scope")[] {
+  const scopes = kernels.some(({ scope }) => scope) ? (["scope"] as const) : [];
+  return [...(hasLayers(kernels) ? (["phase", "op", "layer"] as const) : (["op"] as const)), ...scopes];
 }
 
 /** The first argument, and the first that is written. */
 function mainShape({ shapes, source }: KernelProfile, sources: Profile["sources"]): string {
   const text = (name: string | undefined) => shapes[name ?? ""]?.replace(/ f32$/, "").replaceAll(", ", "x");
-  const [input] = Object.keys(shapes);
+  const uniforms = [...(sources[source] ?? "").matchAll(/var<uniform>\s*(\w+)/g)].map(([, name]) => name);
+  const names = Object.keys(shapes);
+  const input = names.find((name) => !uniforms.includes(name)) ?? names[0];
   const written = [...(sources[source] ?? "").matchAll(/var<storage\s*,\s*read_write\s*>\s*(\w+)/g)].map(
     ([, name]) => name,
   );
@@ -117,10 +97,11 @@ function spanRows({ span, overhead }: Profile): Cell[][] {
     ["host: recording and encoding", figure(span.hostEncodeMs), ""],
     ["host: the profiler itself", figure(overhead.hostMs), ""],
     ["wall time until all was done", figure(span.wallMs), ""],
+    ...(span.rawDispatches ? [["dispatches by raw WebGPU calls, which are not timed", span.rawDispatches, ""]] : []),
   ];
 }
 
-function totals({ kernels }: Profile, by: "op" | "layer" | "phase"): string {
+function totals({ kernels }: Profile, by: "op" | "layer" | "phase" | "scope"): string {
   const sums = new Map<string, { ms: number; share: number; calls: number; flops: number }>();
   for (const row of kernels) {
     const name = row[by] || "(none)";
@@ -143,6 +124,46 @@ function totals({ kernels }: Profile, by: "op" | "layer" | "phase"): string {
     ]);
   const rest = sorted.length > 12 ? `\n… and ${sorted.length - 12} more` : "";
   return table([`by ${by}`, "calls", "ms", "%", "GFLOP/s"], rows) + rest;
+}
+
+const mostSites = 8;
+
+/** Places of a program that recorded most; the time of a kernel goes to its places by their calls. */
+function siteTotals({ kernels, span }: Profile): string {
+  const sums = new Map<string, { calls: number; ms: number }>();
+  for (const { stacks = [], calls, milliseconds } of kernels) {
+    for (const stack of stacks) {
+      const name = stack.frames[0] ?? "(unknown)";
+      const sum = sums.get(name) ?? { calls: 0, ms: 0 };
+      sum.calls += stack.calls;
+      sum.ms += (milliseconds.total * stack.calls) / calls;
+      sums.set(name, sum);
+    }
+  }
+  if (sums.size === 0) return "";
+  const rows = [...sums]
+    .sort(([, a], [, b]) => b.ms - a.ms)
+    .slice(0, mostSites)
+    .map(([name, { calls, ms }]) => [name, calls, figure(ms), span.busyMs > 0 ? percent(ms / span.busyMs) : ""]);
+  const rest = sums.size > mostSites ? `\n… and ${sums.size - mostSites} more` : "";
+  return table(["by place", "calls", "ms", "%"], rows) + rest;
+}
+
+const mostHostCalls = 10;
+
+/** What a program's calls of WebGPU took the host. */
+function hostText({ hostCalls = [] }: Profile): string {
+  if (hostCalls.length === 0) return "";
+  const rows = hostCalls
+    .slice(0, mostHostCalls)
+    .map(({ call, calls, milliseconds, bytes }) => [
+      call,
+      calls,
+      figure(milliseconds),
+      bytes > 0 ? formatBytes(bytes) : "",
+    ]);
+  const rest = hostCalls.length > mostHostCalls ? `\n… and ${hostCalls.length - mostHostCalls} more` : "";
+  return table(["WebGPU calls", "calls", "host ms", "moved"], rows) + rest;
 }
 
 function memoryText({ memory }: Profile): string {
@@ -168,7 +189,10 @@ function tuningText({ tunings }: Profile): string {
 
 function footer({ machine, clock, marks: found, overhead, roofs, command, measuredAt }: Profile): string {
   const { microsecondsPerDispatch: cost } = overhead;
-  const step = clock.source === "wall" ? "the host's clock" : `timestamps in steps of ${clock.stepNanoseconds} ns`;
+  const step =
+    clock.source === "wall"
+      ? "the host's clock"
+      : `timestamps in steps of ${clock.stepNanoseconds} ns${alignmentText(clock.alignment)}`;
   return [
     `${command}; ${machine.description || machine.vendor}, ${machine.provider}, ${machine.runtime}; ${measuredAt}`,
     `clock: ${step}${cost === null ? "" : `; a pass of its own adds ${cost.toFixed(1)} µs to a dispatch`}`,
@@ -181,42 +205,11 @@ function footer({ machine, clock, marks: found, overhead, roofs, command, measur
     .join("\n");
 }
 
-/** One row a kernel, with a header. */
-export function profileCsv(profile: Profile, options: Pick<TableOptions, "sort" | "filter">): string {
-  const gpus = codeGpus(profile.kernels);
-  const rows = chosen(profile, options).map((row) => ({
-    id: row.id,
-    op: row.op,
-    layer: row.layer,
-    phase: row.phase,
-    kernel: row.kernel,
-    shapes: Object.entries(row.shapes)
-      .map(([name, shape]) => `${name} ${shape}`)
-      .join("; "),
-    variant: row.variant,
-    constants: JSON.stringify(row.constants),
-    halves: row.halves.join(" "),
-    workgroup: row.workgroup.join("x"),
-    grid: row.grid.join("x"),
-    workgroup_bytes: row.workgroupBytes,
-    calls: row.calls,
-    cold_calls: row.coldCalls,
-    total_ms: row.milliseconds.total,
-    median_ms: row.milliseconds.median,
-    least_ms: row.milliseconds.least,
-    most_ms: row.milliseconds.most,
-    spread_ms: row.milliseconds.spread,
-    share: row.share,
-    flops: row.flops,
-    bytes: row.bytes,
-    gflops: row.gflops,
-    GBps: row.GBps,
-    flops_per_byte: row.intensity,
-    roof: row.roof?.binds,
-    roof_share: row.roof?.share,
-    ...codeColumns(row, gpus),
-  }));
-  return stringify(rows, { header: true });
+function alignmentText(alignment: Profile["clock"]["alignment"]): string {
+  if (!alignment) return "";
+  const { uncertaintyMs, driftMs } = alignment;
+  const drift = driftMs === 0 ? "" : `, ${(1e3 * driftMs).toFixed(1)} µs apart at the end`;
+  return `, laid on the host's to ± ${(1e3 * uncertaintyMs).toFixed(1)} µs${drift}`;
 }
 
 function percent(share: number): string {

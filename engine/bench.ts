@@ -12,12 +12,15 @@ import { tileSize, type WinogradChoice, winogradFlops } from "./ops/contraction/
 import { Random } from "./random.ts";
 import { sizeOf, Tensor } from "./tensor.ts";
 import type { Cost } from "./tune/binding-roof.ts";
+import { isEnough } from "./tune/noise.ts";
 
 export interface BenchResult {
   readonly name: string;
   readonly medianMs: number;
   readonly leastMs: number;
   readonly mostMs: number;
+  /** Of every run, the shortest first. */
+  readonly times?: readonly number[];
   /** Declared arithmetic divided by the median time; absent where counting it means little. */
   readonly gflops?: number;
   /** What the work must do at least; absent where it is not known. */
@@ -29,7 +32,8 @@ export interface BenchResult {
 
 export interface Benchmark {
   readonly name: string;
-  measure(device: Device, runs: number): Promise<BenchResult>;
+  /** @param noise further runs until the median is known to this share */
+  measure(device: Device, runs: number, noise?: number): Promise<BenchResult>;
 }
 
 /** Times `work` from its recording until the adapter has done it: one warm-up, then `runs` times. */
@@ -39,6 +43,7 @@ export async function time(
   runs: number,
   cost: Cost | undefined,
   work: () => unknown,
+  noise?: number,
 ): Promise<BenchResult> {
   const once = async () => {
     const start = performance.now();
@@ -53,16 +58,16 @@ export async function time(
   await device.tuner.tune({ budgetMs: Number.POSITIVE_INFINITY });
   await once();
   const times: number[] = [];
-  for (let i = 0; i < runs; i++) times.push(await once());
-  times.sort((a, b) => a - b);
-  const medianMs = times[Math.floor(times.length / 2)]!;
+  while (!isEnough(times, { runs, noise })) times.push(await once());
   return {
-    name,
-    medianMs,
-    leastMs: times[0]!,
-    mostMs: times.at(-1)!,
-    ...(cost && { gflops: cost.flops / medianMs / 1e6, cost }),
+    ...resultOf(name, times),
+    ...(cost && { gflops: cost.flops / resultOf(name, times).medianMs / 1e6, cost }),
   };
+}
+
+function resultOf(name: string, given: readonly number[]) {
+  const times = given.toSorted((a, b) => a - b);
+  return { name, medianMs: times[Math.floor(times.length / 2)]!, leastMs: times[0]!, mostMs: times.at(-1)!, times };
 }
 
 /** A tensor of uniform numbers in [−0.5, 0.5) that outlives scopes. */
@@ -86,9 +91,9 @@ export function withTensors(
 ): Benchmark {
   return {
     name,
-    async measure(device, runs) {
+    async measure(device, runs, bound) {
       const tensors = shapes.map((shape) => noise(device, shape));
-      const result = await time(device, name, runs, cost, () => work(...tensors));
+      const result = await time(device, name, runs, cost, () => work(...tensors), bound);
       for (const tensor of tensors) tensor.dispose();
       return result;
     },
@@ -148,8 +153,8 @@ function convolution([side, channels, columns, kernel, stride]: (typeof resnetCo
 function asChosen(benchmark: Benchmark, shape: WinogradChoice): Benchmark {
   return {
     name: benchmark.name,
-    async measure(device, runs) {
-      const result = await benchmark.measure(device, runs);
+    async measure(device, runs, bound) {
+      const result = await benchmark.measure(device, runs, bound);
       const size = tileSize(device, shape);
       if (!size || !result.cost) return result;
       const cost = { ...result.cost, flops: images * winogradFlops(size, shape) };
@@ -251,8 +256,7 @@ async function timeAsync(device: Device, name: string, runs: number, work: () =>
     await device.finish();
     times.push(performance.now() - start);
   }
-  times.sort((a, b) => a - b);
-  return { name, medianMs: times[Math.floor(times.length / 2)]!, leastMs: times[0]!, mostMs: times.at(-1)! };
+  return resultOf(name, times);
 }
 
 /** What `acutance bench` measures of the engine. */

@@ -122,7 +122,8 @@ export {
 } from "./optim/schedule.ts";
 export type { Phase } from "./profile/labels.ts";
 export type { KernelProfile, Mark, Profile } from "./profile/profile.ts";
-export { type ProfileOptions, Profiler, profile } from "./profile/profiler.ts";
+export { type Profiled, type ProfileOptions, Profiler, profile } from "./profile/profiler.ts";
+export { mark } from "./profile/scopes.ts";
 export { Random } from "./random.ts";
 export { type DataType, type Shape, ShapeError, Tensor } from "./tensor.ts";
 export { type BindingRoof, bindingRoof, type Cost } from "./tune/binding-roof.ts";

@@ -2,6 +2,7 @@ import type { Device } from "../device/device.ts";
 import { bufferUsage } from "../kernel/stream.ts";
 import { allocationOf } from "../tune/stopwatch.ts";
 import { typedView, type WeightsFile } from "../weights/stored.ts";
+import type { CapturedDispatch } from "./capture.ts";
 import { KernelUsageError } from "./errors.ts";
 import { type Elements, elementsOf, filled, poisoned } from "./inputs.ts";
 import { type Scalar, scalarBytes } from "./interface.ts";
@@ -21,6 +22,7 @@ export function sizeIn(shape: readonly number[], scalar: Scalar): number {
 /**
  * Makes the buffers of a kernel and uploads what they hold at first.
  * @param file contents by name, instead of their `fill`
+ * @param capture contents by binding, where `file` has none
  * @throws KernelUsageError when one is too large for a binding, or a stored tensor has another type or shape
  */
 export async function load(
@@ -28,6 +30,7 @@ export async function load(
   buffers: readonly ResolvedBuffer[],
   seed: number,
   file: WeightsFile | undefined,
+  capture?: CapturedDispatch,
 ): Promise<Loaded[]> {
   const loaded: Loaded[] = [];
   try {
@@ -41,9 +44,11 @@ export async function load(
       const count = sizeIn(shape, scalar) / scalarBytes[scalar];
       const before = file?.tensors.has(slot.name)
         ? await storedElements(file, slot.name, shape, scalar)
-        : fill === undefined
-          ? poisoned(count, scalar, 0)
-          : filled(fill, count, scalar, seed, slot.name);
+        : capture
+          ? capturedElements(capture, resolved, "before")
+          : fill === undefined
+            ? poisoned(count, scalar, 0)
+            : filled(fill, count, scalar, seed, slot.name);
       const { storage, copySource, copyDestination } = bufferUsage;
       const buffer = device.gpu.createBuffer({
         label: slot.name,
@@ -96,7 +101,20 @@ async function storedElements(
   return typedView(tensor) as Elements;
 }
 
-export function uniformBuffer(device: Device, bytes: ArrayBuffer): GPUBuffer {
+/** What a captured buffer held. */
+export function capturedElements(
+  capture: CapturedDispatch,
+  { slot, shape, scalar }: Pick<ResolvedBuffer, "slot" | "shape" | "scalar">,
+  when: "before" | "after",
+): Elements {
+  const held = capture.bytesOf(slot.group, slot.binding)?.[when];
+  const size = sizeIn(shape, scalar);
+  if (!held || held.length < size)
+    throw new KernelUsageError(`the capture has ${held?.length ?? "no"} bytes of "${slot.name}", expected ${size}`);
+  return elementsOf(held.slice(0, size).buffer, scalar);
+}
+
+export function uniformBuffer(device: Device, bytes: ArrayBuffer | Uint8Array<ArrayBuffer>): GPUBuffer {
   const usage = bufferUsage.uniform | bufferUsage.copyDestination;
   const buffer = device.gpu.createBuffer({ label: "params", size: bytes.byteLength, usage });
   device.gpu.queue.writeBuffer(buffer, 0, bytes);

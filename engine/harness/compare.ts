@@ -1,7 +1,8 @@
 import type { Device } from "../device/device.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
 import type { TensorToStore } from "../weights/safetensors.ts";
-import { type Loaded, storedTypes } from "./buffers.ts";
+import { capturedElements, type Loaded, storedTypes } from "./buffers.ts";
+import type { CapturedDispatch } from "./capture.ts";
 import { type Difference, difference } from "./check.ts";
 import type { Description } from "./description.ts";
 import { KernelUsageError } from "./errors.ts";
@@ -111,4 +112,31 @@ async function expectedOf(
     }
   });
   return { values: await read, shape };
+}
+
+/**
+ * Compares what the first dispatch left with what it left in the program that it was captured from: of all buffers that it writes,
+ * the one that is farthest off.
+ * @returns undefined when it writes none
+ */
+export function compareCaptured(
+  capture: CapturedDispatch,
+  loaded: readonly Loaded[],
+  after: ReadonlyMap<string, Elements>,
+  given: number | undefined,
+): Check | undefined {
+  const checks = loaded.flatMap((buffer): Check[] => {
+    const { slot, scalar, shape } = buffer;
+    const found = after.get(slot.name);
+    if (!found) return [];
+    const expected = capturedElements(capture, buffer, "after");
+    // What has no number type of its own is the same to the bit or not.
+    const tolerance = given ?? (slot.scalar === "f16" ? tolerances.f16 : slot.scalar === "f32" ? tolerances.f32 : 0);
+    const compared = difference(numbersOf(found, scalar), numbersOf(expected, scalar), shape, tolerance);
+    return [{ ...compared, operation: "the capture", operands: { out: slot.name } }];
+  });
+  return checks.reduce<Check | undefined>(
+    (worst, next) => (worst && (worst.wrong > next.wrong || worst.relative >= next.relative) ? worst : next),
+    undefined,
+  );
 }

@@ -1,8 +1,16 @@
 import type { Device } from "../device/device.ts";
 import { type Constants, type ExpandedLine, expandLines, joined, type PartText } from "../kernel/template.ts";
 import { enginePart } from "../kernel/text.ts";
+import type { CapturedDispatch } from "./capture.ts";
 import { KernelRunError, KernelUsageError } from "./errors.ts";
-import { type KernelInterface, readInterface, type StorageSlot, type UniformSlot } from "./interface.ts";
+import {
+  type FixedUniform,
+  type KernelInterface,
+  readCapturedInterface,
+  readInterface,
+  type StorageSlot,
+} from "./interface.ts";
+import { namesUsedBy } from "./reachable.ts";
 
 /** A kernel of the user's after the template step. */
 export interface ExpandedKernel {
@@ -10,6 +18,8 @@ export interface ExpandedKernel {
   readonly file: string;
   readonly wgsl: string;
   readonly lines: readonly ExpandedLine[];
+  /** The dispatch that it was captured from. */
+  readonly capture?: CapturedDispatch;
 }
 
 /** A kernel that compiles, with what its source says of its interface. */
@@ -26,6 +36,24 @@ export function expandKernel(
 ): ExpandedKernel {
   const lines = expandLines(source, constants, file, part);
   return { file, wgsl: joined(lines), lines };
+}
+
+/** A kernel as a program had it: there is no template step. */
+export function capturedKernel(capture: CapturedDispatch, file: string): ExpandedKernel {
+  const { wgsl } = capture;
+  const lines = wgsl.split("\n").map((text, i) => ({ text, file, line: i + 1, written: text, values: [] }));
+  return { file, wgsl, lines, capture };
+}
+
+function interfaceOf({ wgsl, file, capture }: ExpandedKernel): KernelInterface {
+  if (!capture) return readInterface(wgsl, file);
+  const used = namesUsedBy(wgsl, capture.record.entryPoint);
+  return readCapturedInterface(
+    wgsl,
+    file,
+    (name) => used.has(name),
+    (group, binding) => capture.bytesOf(group, binding)?.before.length,
+  );
 }
 
 /** A place in the file, or in that of a part, for one in the specialised source, both counted from 1; a place within a value becomes that of its `{{NAME}}`. */
@@ -88,7 +116,7 @@ export async function compileKernel(
 ): Promise<CompiledKernel> {
   const { gpu } = device;
   const module = await moduleOf(gpu, expanded);
-  const kernel = { ...expanded, interface: readInterface(expanded.wgsl, expanded.file) };
+  const kernel = { ...expanded, interface: interfaceOf(expanded) };
   const point = entryPointOf(kernel, entry);
   const overrides = overrideValues(kernel.interface, constants);
   gpu.pushErrorScope("validation");
@@ -156,8 +184,8 @@ function extentOf(text: string, { overrides }: KernelInterface, values: Record<s
 }
 
 /** Bind group layouts of the kernel, groups without bindings included. */
-function layoutsOf(gpu: GPUDevice, { storage, uniform }: KernelInterface): GPUBindGroupLayout[] {
-  const slots: (StorageSlot | UniformSlot)[] = [...storage, ...(uniform ? [uniform] : [])];
+function layoutsOf(gpu: GPUDevice, { storage, uniform, fixed }: KernelInterface): GPUBindGroupLayout[] {
+  const slots: (StorageSlot | FixedUniform)[] = [...storage, ...(uniform ? [uniform] : []), ...fixed];
   const groups = Math.max(...slots.map(({ group }) => group)) + 1;
   return Array.from({ length: groups }, (_, group) =>
     gpu.createBindGroupLayout({

@@ -34,10 +34,20 @@ export interface UniformSlot {
   readonly sizeBytes: number;
 }
 
+/** A uniform whose bytes are known as a whole. */
+export interface FixedUniform {
+  readonly name: string;
+  readonly group: number;
+  readonly binding: number;
+  readonly sizeBytes: number;
+}
+
 /** What a harness must know about a kernel, read from its WGSL after the template step. */
 export interface KernelInterface {
   readonly storage: readonly StorageSlot[];
   readonly uniform: UniformSlot | undefined;
+  /** Of a captured dispatch: its uniforms, which are not filled by fields. */
+  readonly fixed: readonly FixedUniform[];
   /** Names of pipeline-overridable constants with the text of their default. */
   readonly overrides: ReadonlyMap<string, string | undefined>;
   readonly entryPoints: readonly { readonly name: string; readonly workgroup: readonly string[] }[];
@@ -63,17 +73,20 @@ export function withoutComments(wgsl: string): string {
   return out;
 }
 
-/**
- * Reads bindings, the uniform, overrides and entry points from plain WGSL.
- * @throws KernelRunError when something of it is outside of what the harness can fill
- */
-export function readInterface(wgsl: string, file: string): KernelInterface {
-  const text = withoutComments(wgsl);
-  const storage: StorageSlot[] = [];
-  const uniforms: UniformSlot[] = [];
+/** A variable with a binding, as written. */
+interface WrittenVariable {
+  readonly name: string;
+  readonly group: number;
+  readonly binding: number;
+  readonly space: string;
+  readonly writable: boolean;
+  readonly type: string;
+}
+
+function variablesIn(text: string, file: string): WrittenVariable[] {
   const variable =
     /((?:@\w+\s*\([^)]*\)\s*)+)var\s*<\s*(storage|uniform)\s*(?:,\s*(\w+)\s*)?>\s*(\w+)\s*:\s*([^;=]+);/g;
-  for (const [, attributes, space, access, name, written] of text.matchAll(variable)) {
+  return [...text.matchAll(variable)].map(([, attributes, space, access, name, written]) => {
     const place = (attribute: string) => {
       const digits = new RegExp(`@${attribute}\\s*\\(\\s*(\\d+)[ui]?\\s*,?\\s*\\)`).exec(attributes!)?.[1];
       if (digits === undefined) {
@@ -81,21 +94,66 @@ export function readInterface(wgsl: string, file: string): KernelInterface {
       }
       return Number(digits);
     };
-    const at = { name: name!, group: place("group"), binding: place("binding") };
     const type = written!.replace(/\s+/g, " ").trim();
-    if (space === "uniform") uniforms.push({ ...at, ...uniformLayout(text, type, file) });
-    else storage.push({ ...at, type, writable: access === "read_write", ...elementOf(text, type) });
-  }
+    const at = { name: name!, group: place("group"), binding: place("binding") };
+    return { ...at, space: space!, writable: access === "read_write", type };
+  });
+}
+
+function storageSlot(text: string, { name, group, binding, writable, type }: WrittenVariable): StorageSlot {
+  return { name, group, binding, type, writable, ...elementOf(text, type) };
+}
+
+/**
+ * Reads bindings, the uniform, overrides and entry points from plain WGSL.
+ * @throws KernelRunError when something of it is outside of what the harness can fill
+ */
+export function readInterface(wgsl: string, file: string): KernelInterface {
+  const text = withoutComments(wgsl);
+  const variables = variablesIn(text, file);
+  const storage = variables.filter(({ space }) => space === "storage").map((entry) => storageSlot(text, entry));
+  const uniforms = variables
+    .filter(({ space }) => space === "uniform")
+    .map(({ name, group, binding, type }) => ({ name, group, binding, ...uniformLayout(text, type, file) }));
   if (storage.length === 0)
     throw new KernelRunError(`${file}: no storage buffer (@group(0) @binding(0) var<storage, …>)`);
   if (uniforms.length > 1) {
     throw new KernelRunError(`${file}: ${uniforms.map(({ name }) => name).join(", ")} are uniforms; one can be filled`);
   }
+  return { storage, uniform: uniforms[0], fixed: [], overrides: overridesIn(text), entryPoints: entryPoints(text) };
+}
+
+/**
+ * The same of a kernel that a program has dispatched: what its entry point uses, however many uniforms and whatever is in them.
+ * @param used whether the entry point uses a name
+ * @param bytesAt bytes of what was bound; undefined where nothing was
+ * @throws KernelRunError when something that it uses was not bound
+ */
+export function readCapturedInterface(
+  wgsl: string,
+  file: string,
+  used: (name: string) => boolean,
+  bytesAt: (group: number, binding: number) => number | undefined,
+): KernelInterface {
+  const text = withoutComments(wgsl);
+  const variables = variablesIn(text, file).filter(({ name }) => used(name));
+  const storage = variables.filter(({ space }) => space === "storage").map((entry) => storageSlot(text, entry));
+  const fixed = variables
+    .filter(({ space }) => space === "uniform")
+    .map(({ name, group, binding }) => {
+      const sizeBytes = bytesAt(group, binding);
+      if (sizeBytes === undefined) throw new KernelRunError(`${file}: the capture has no bytes of the uniform ${name}`);
+      return { name, group, binding, sizeBytes };
+    });
+  return { storage, uniform: undefined, fixed, overrides: overridesIn(text), entryPoints: entryPoints(text) };
+}
+
+function overridesIn(text: string): Map<string, string | undefined> {
   const overrides = new Map<string, string | undefined>();
   for (const [, name, value] of text.matchAll(/\boverride\s+(\w+)\s*(?::\s*\w+\s*)?(?:=\s*([^;]+))?;/g)) {
     overrides.set(name!, value?.trim());
   }
-  return { storage, uniform: uniforms[0], overrides, entryPoints: entryPoints(text) };
+  return overrides;
 }
 
 function entryPoints(text: string) {

@@ -6,6 +6,7 @@ import { partIn } from "../kernel/text.ts";
 import { ShapeError } from "../tensor.ts";
 import { openWeights } from "../weights/open.ts";
 import { writeSafetensors } from "../weights/safetensors.ts";
+import { readCapture } from "./capture.ts";
 import { KernelRunError, KernelUsageError } from "./errors.ts";
 import { runKernel } from "./run.ts";
 import { type RunEvent, type RunRequest, toJson } from "./supervise.ts";
@@ -16,9 +17,23 @@ function say(event: RunEvent): void {
 
 let text = "";
 for await (const chunk of process.stdin) text += chunk;
-const { source, file, folder, description, points, runs, leastMs, inputsPath, dumpPath, bounds } = JSON.parse(
-  text,
-) as RunRequest;
+const {
+  source,
+  file,
+  folder,
+  description,
+  points,
+  runs,
+  leastMs,
+  noise,
+  coldCache,
+  inputsPath,
+  dumpPath,
+  bounds,
+  capturePath,
+  tolerance,
+} = JSON.parse(text) as RunRequest;
+const capture = capturePath === undefined ? undefined : readCapture(capturePath);
 const device = await openDevice();
 await using inputs = inputsPath === undefined ? undefined : await openWeights(inputsPath);
 for (const [index, point] of points.entries()) {
@@ -31,6 +46,10 @@ for (const [index, point] of points.entries()) {
       ...(leastMs !== undefined && { leastMs }),
       ...(bounds !== undefined && { bounds }),
       ...(inputs && { inputs }),
+      ...(capture && { capture }),
+      ...(tolerance !== undefined && { tolerance }),
+      ...(noise !== undefined && { noise }),
+      ...(coldCache && { coldCache }),
       ...(dumpPath !== undefined && { dump: (tensors) => writeSafetensors(dumpPath, tensors, { kernel: file }) }),
     });
     say({ kind: "done", index, run });

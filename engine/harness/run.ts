@@ -1,20 +1,27 @@
 import type { Device } from "../device/device.ts";
-import { bufferUsage } from "../kernel/stream.ts";
 import type { Constants, PartText } from "../kernel/template.ts";
-import { type Effort, timesOf } from "../tune/measured.ts";
-import { BareKernel, type Clock, type Slice, Stopwatch } from "../tune/stopwatch.ts";
+import type { Clock } from "../tune/stopwatch.ts";
 import type { WeightsFile } from "../weights/stored.ts";
 import { type Bounds, findOutOfBounds } from "./bounds.ts";
 import { type Loaded, load, readWritten, sizeIn, uniformBuffer, upload } from "./buffers.ts";
-import { type Check, compareAndDump, type Dump } from "./compare.ts";
-import { type CompiledKernel, compileKernel, expandKernel } from "./compile.ts";
+import { type CapturedDispatch, capturedShape } from "./capture.ts";
+import { type Check, compareAndDump, compareCaptured, type Dump } from "./compare.ts";
+import { type CompiledKernel, capturedKernel, compileKernel, expandKernel } from "./compile.ts";
 import type { Description } from "./description.ts";
-import { KernelRunError } from "./errors.ts";
+import { KernelRunError, KernelUsageError } from "./errors.ts";
 import { evaluate } from "./expression.ts";
-import type { KernelInterface, Scalar } from "./interface.ts";
+import type { FixedUniform, KernelInterface, Scalar } from "./interface.ts";
+import { type MeasureOptions, measure, type Recording } from "./measure.ts";
 import { mapOperands, referenceOf } from "./reference.ts";
 import { type Repeats, repeat } from "./repeats.ts";
-import { fullScope, resolveBuffers, resolveConstants, resolveGrid, uniformBytes } from "./resolve.ts";
+import {
+  fullScope,
+  type ResolvedBuffer,
+  resolveBuffers,
+  resolveConstants,
+  resolveGrid,
+  uniformBytes,
+} from "./resolve.ts";
 
 export interface Summary {
   readonly median: number;
@@ -51,18 +58,18 @@ export interface KernelRun {
   readonly repeats: Repeats;
 }
 
-export interface RunOptions {
+export interface RunOptions extends MeasureOptions {
   /** Name for messages. */
   readonly file: string;
   /** Finds what the kernel uses by `//#use`; the engine's parts unless given. */
   readonly part?: PartText;
-  /** Timed runs. */
-  readonly runs: number;
-  /** A run is at least so long, by default what the clock needs for 1 %. */
-  readonly leastMs?: number;
   /** Contents of buffers by name, instead of their `fill`. */
   readonly inputs?: WeightsFile;
   readonly dump?: Dump;
+  /** The dispatch that the kernel was captured from: its layout and contents, with which the result is compared. */
+  readonly capture?: CapturedDispatch;
+  /** Bound on the error relative to the largest element of a capture; 1e-4 unless given, for f16 4e-3, 0 for integers. */
+  readonly tolerance?: number;
   /** Whether to look for accesses out of bounds; true unless given. */
   readonly bounds?: boolean;
 }
@@ -82,17 +89,18 @@ export async function runKernel(
 ): Promise<KernelRun> {
   const constants = resolveConstants({ ...description.constants, ...point });
   const start = performance.now();
-  const compiled = await compileKernel(
-    device,
-    expandKernel(source, constants, options.file, options.part),
-    constants,
-    description.entry,
-  );
+  const { capture } = options;
+  const expanded = capture
+    ? capturedKernel(capture, options.file)
+    : expandKernel(source, constants, options.file, options.part);
+  const compiled = await compileKernel(device, expanded, constants, description.entry);
   const { kernel } = compiled;
   const map = operandsOf(description, kernel.interface);
   const given = new Set([...map].filter(([operand]) => operand !== "out").map(([, name]) => name));
   for (const name of options.inputs?.tensors.keys() ?? []) given.add(name);
-  const buffers = resolveBuffers(description, kernel.interface, constants, given);
+  const buffers = capture
+    ? capturedBuffers(capture, kernel.interface)
+    : resolveBuffers(description, kernel.interface, constants, given);
   const scope = fullScope(constants, buffers, compiled.workgroup);
   const limit = device.mostWorkgroups;
   const grid = resolveGrid(description.grid, scope, limit);
@@ -101,10 +109,16 @@ export async function runKernel(
     expression === undefined ? undefined : evaluate(String(expression), scope),
   );
   const compileMs = performance.now() - start;
-  const loaded = await load(device, buffers, description.seed ?? 0, options.inputs);
-  const params = uniform && uniformBuffer(device, uniform);
+  const loaded = await load(device, buffers, description.seed ?? 0, options.inputs, capture);
+  const uniforms = [
+    ...(uniform ? [{ ...kernel.interface.uniform!, buffer: uniformBuffer(device, uniform) }] : []),
+    ...kernel.interface.fixed.map((slot) => ({
+      ...slot,
+      buffer: uniformBuffer(device, capture!.bytesOf(slot.group, slot.binding)!.before),
+    })),
+  ];
   try {
-    const dispatchOf = (one: CompiledKernel, bound: readonly Bound[]) => dispatcher(device, one, bound, params, grid);
+    const dispatchOf = (one: CompiledKernel, bound: readonly Bound[]) => dispatcher(device, one, bound, uniforms, grid);
     const bounds =
       options.bounds === false
         ? null
@@ -117,6 +131,7 @@ export async function runKernel(
     const firstMs = await once();
     const after = await readWritten(device, loaded);
     const compared = await compareAndDump(device, description.reference, loaded, after, map, options.dump);
+    const recaptured = capture && compareCaptured(capture, loaded, after, options.tolerance);
     const repeats = await repeat(device, loaded, after, once);
     const { times, clock } = await measure(device, record, options);
     const milliseconds = summaryOf(times);
@@ -140,13 +155,13 @@ export async function runKernel(
       bytes,
       gflops: flops === null ? null : flops / milliseconds.median / 1e6,
       GBps: bytes / milliseconds.median / 1e6,
-      check: compared?.check ?? null,
+      check: compared?.check ?? recaptured ?? null,
       bounds,
       repeats,
     };
   } finally {
     for (const { buffer } of loaded) buffer.destroy();
-    params?.destroy();
+    for (const { buffer } of uniforms) buffer.destroy();
   }
 }
 
@@ -156,7 +171,21 @@ function operandsOf({ reference }: Description, { storage }: KernelInterface): R
   return mapOperands(reference.operation, referenceOf(reference.operation), storage, reference.map);
 }
 
-type Recording = (pass: GPUComputePassEncoder, times: number) => void;
+/** A uniform as it is bound. */
+interface BoundUniform extends FixedUniform {
+  readonly buffer: GPUBuffer;
+}
+
+/** Buffers of a captured dispatch, all of which hold something. */
+function capturedBuffers(capture: CapturedDispatch, { storage }: KernelInterface): ResolvedBuffer[] {
+  return storage.map((slot) => {
+    const held = capture.bytesOf(slot.group, slot.binding);
+    if (!held) throw new KernelUsageError(`the capture has no bytes of "${slot.name}"`);
+    const sizeBytes = held.before.length;
+    const { shape, type } = capturedShape(sizeBytes, slot.scalar);
+    return { slot, shape, scalar: type, sizeBytes, fill: 0 };
+  });
+}
 
 /** A storage buffer of the kernel as it is bound. */
 type Bound = Pick<Loaded, "buffer" | "sizeBytes">;
@@ -175,16 +204,17 @@ async function dispatcher(
   device: Device,
   { kernel, pipeline, layouts }: CompiledKernel,
   bound: readonly Bound[],
-  params: GPUBuffer | undefined,
+  uniforms: readonly BoundUniform[],
   grid: readonly [number, number, number],
 ): Promise<Dispatcher> {
-  const { storage, uniform } = kernel.interface;
+  const { storage } = kernel.interface;
   const resources = storage.map(({ group, binding }, i) => ({
     group,
     binding,
     resource: { buffer: bound[i]!.buffer, size: bound[i]!.sizeBytes },
   }));
-  if (uniform && params) resources.push({ ...uniform, resource: { buffer: params, size: uniform.sizeBytes } });
+  for (const { group, binding, buffer, sizeBytes } of uniforms)
+    resources.push({ group, binding, resource: { buffer, size: sizeBytes } });
   const groups = await accepted(device, () =>
     layouts.map((layout, group) =>
       device.gpu.createBindGroup({
@@ -223,19 +253,6 @@ async function accepted<T>({ gpu }: Device, work: () => T): Promise<T> {
   const error = await gpu.popErrorScope();
   if (error) throw new KernelRunError(`the adapter refused the dispatch: ${error.message}`);
   return result;
-}
-
-async function measure(device: Device, record: Recording, { runs, leastMs }: RunOptions) {
-  const buffer = device.gpu.createBuffer({ size: 16, usage: bufferUsage.storage | bufferUsage.copyDestination });
-  const slice: Slice = { buffer, sizeBytes: 4 };
-  try {
-    using watch = await Stopwatch.open(device, new BareKernel(device, "roof/count", {}).bind({ y: slice }));
-    const effort: Effort = { runs, leastMs: leastMs ?? watch.leastMs };
-    const times = await timesOf({ run: (n) => watch.pass((pass) => record(pass, n)), most: 4096 }, effort);
-    return { times, clock: watch.clock };
-  } finally {
-    buffer.destroy();
-  }
 }
 
 /** Exported for tests. */

@@ -17,8 +17,13 @@ export interface RunRequest {
   readonly points: readonly Readonly<Record<string, ConstantValue>>[];
   readonly runs: number;
   readonly leastMs?: number;
+  readonly noise?: number;
+  readonly coldCache?: boolean;
   /** Weights file with contents of buffers. */
   readonly inputsPath?: string;
+  /** Zip with the dispatch that the kernel was captured from. */
+  readonly capturePath?: string;
+  readonly tolerance?: number;
   /** Safetensors file to write all buffers to. */
   readonly dumpPath?: string;
   /** Whether to look for accesses out of bounds; true unless given. */

@@ -2,37 +2,36 @@ import type { Device } from "../device/device.ts";
 import type { Call } from "../kernel/call.ts";
 import type { StreamObserver } from "../kernel/observer.ts";
 import { DirectQueue } from "../kernel/observer.ts";
+import { AdapterClock, type Anchor } from "./adapter-clock.ts";
+import { CacheFlush } from "./cache-flush.ts";
+import { ConditionWatch, type Stretch } from "./conditions.ts";
 import { type Fenced, FencedQueue } from "./fenced-queue.ts";
+import type { TimedEvent } from "./figures.ts";
+import type { Profile } from "./profile.ts";
+import { RawDispatches } from "./raw-dispatches.ts";
+import { currentScope } from "./scopes.ts";
 import { Stamps } from "./stamps.ts";
 
 /** One dispatch or transfer as it ran. */
-export interface CallEvent {
+export interface CallEvent extends TimedEvent {
   readonly call: Call;
-  /** The first of its pipeline. */
-  readonly cold: boolean;
-  /** Number of its submit, from 0. */
-  readonly submit: number;
-  /** When the host recorded it, and when it ran, in ms from the start. */
-  readonly recordedMs: number;
+  /** Names given to the work around it. */
+  readonly scope: string;
   beginMs: number;
   endMs: number;
-  /** Device memory in use when it was recorded. */
-  readonly usedBytes: number;
 }
-
-/** The clocks must agree on a pause of so many milliseconds. */
-const pauseMs = 5;
-const anchors = 3;
 
 /** Takes the times of everything a device does, from {@link start} to {@link stop}. */
 export class Collector implements StreamObserver {
   readonly events: CallEvent[] = [];
   readonly #device: Device;
   #stamps: Stamps | undefined;
-  /** Adds up to ms of the host's clock with ms of the adapter's, which count from `#origin`. */
-  #offsetMs = 0;
-  #origin = 0n;
+  #clock: AdapterClock | undefined;
   #startMs = 0;
+  #driftMs = 0;
+  #raw: RawDispatches | undefined;
+  #conditions: ConditionWatch | undefined;
+  readonly #flush: CacheFlush | undefined;
   #unlabel: (() => void) | undefined;
   /** Events of the submit that is being recorded, and of those closed and not handed over. */
   #open: CallEvent[] = [];
@@ -44,8 +43,25 @@ export class Collector implements StreamObserver {
   ownMs = 0;
   wallMs = 0;
 
-  constructor(device: Device) {
+  /** @param coldCache whether every dispatch finds the caches filled with something else */
+  constructor(device: Device, coldCache = false) {
     this.#device = device;
+    if (coldCache) this.#flush = new CacheFlush(device.gpu);
+  }
+
+  /** Whether caches are cold. */
+  get coldCache(): boolean {
+    return this.#flush !== undefined;
+  }
+
+  /** What the machine did meanwhile, by the host's clock. */
+  get stretches(): readonly Stretch[] {
+    return this.#conditions?.stretches ?? [];
+  }
+
+  /** When the profile began, by the host's clock. */
+  get startMs(): number {
+    return this.#startMs;
   }
 
   get alone(): boolean {
@@ -53,8 +69,15 @@ export class Collector implements StreamObserver {
   }
 
   /** What the times were taken from. */
-  get clock(): { source: "timestamp" | "wall"; stepNanoseconds: number } {
-    return { source: this.#stamps ? "timestamp" : "wall", stepNanoseconds: this.#stamps?.stepNanoseconds ?? 0 };
+  get clock(): Profile["clock"] {
+    if (!this.#stamps || !this.#clock) return { source: "wall", stepNanoseconds: 0 };
+    const alignment = { uncertaintyMs: this.#clock.uncertaintyMs, driftMs: this.#driftMs };
+    return { source: "timestamp", stepNanoseconds: this.#stamps.stepNanoseconds, alignment };
+  }
+
+  /** Dispatches by raw calls, which are not among the events. */
+  get rawDispatches(): number {
+    return this.#raw?.count ?? 0;
   }
 
   /** Waits for what was recorded before and installs itself. */
@@ -65,6 +88,8 @@ export class Collector implements StreamObserver {
     if (!this.#stamps) device.stream.queue = new FencedQueue(device.gpu.queue, (submit) => this.#fence(submit));
     this.#startMs = performance.now();
     this.#unlabel = device.labels.hold();
+    this.#raw = new RawDispatches(device.gpu);
+    this.#conditions = new ConditionWatch();
     device.stream.observer = this;
   }
 
@@ -78,17 +103,23 @@ export class Collector implements StreamObserver {
       stream.observer = undefined;
       stream.queue = new DirectQueue(gpu.queue);
       this.#unlabel?.();
+      this.#raw?.stop();
+      this.#conditions?.stop();
     }
-    await this.#stamps?.settle();
-    this.#stamps?.dispose();
+    if (!this.#stamps || !this.#clock) return;
+    await this.#stamps.settle();
+    this.#driftMs = await this.#clock.driftMs();
+    this.#stamps.dispose();
+    this.#flush?.destroy();
   }
 
   pass(encoder: GPUCommandEncoder, call: Call, cold: boolean): GPUComputePassEncoder {
     const start = performance.now();
+    this.#flush?.record(encoder);
     const event = this.#add(call, cold, start);
-    const pass = encoder.beginComputePass(
-      this.#stamps && { timestampWrites: this.#stamps.around((begin, end) => this.#stamped(event, begin, end)) },
-    );
+    const writes = this.#stamps?.around((begin, end) => this.#stamped(event, begin, end));
+    const begin = () => encoder.beginComputePass(writes && { timestampWrites: writes });
+    const pass = this.#raw ? this.#raw.own(begin) : begin();
     this.ownMs += performance.now() - start;
     return pass;
   }
@@ -123,6 +154,7 @@ export class Collector implements StreamObserver {
   #add(call: Call, cold: boolean, nowMs: number): CallEvent {
     const event = {
       call,
+      scope: currentScope(),
       cold,
       submit: this.submits,
       recordedMs: nowMs - this.#startMs,
@@ -136,8 +168,8 @@ export class Collector implements StreamObserver {
   }
 
   #stamped(event: CallEvent, begin: bigint, end: bigint): void {
-    event.beginMs = this.#hostMs(begin) - this.#startMs;
-    event.endMs = this.#hostMs(end) - this.#startMs;
+    event.beginMs = this.#clock!.hostMs(begin) - this.#startMs;
+    event.endMs = this.#clock!.hostMs(end) - this.#startMs;
   }
 
   #fence(submit: number): Fenced | undefined {
@@ -150,46 +182,33 @@ export class Collector implements StreamObserver {
     };
   }
 
-  #hostMs(stamp: bigint): number {
-    return Number(stamp - this.#origin) / 1e6 + this.#offsetMs;
+  /** Timestamps that do not go on as the host's clock does are not taken. */
+  async #tryTimestamps(): Promise<void> {
+    const stamps = new Stamps(this.#device.gpu);
+    this.#clock = await AdapterClock.open(
+      () => this.#anchor(stamps),
+      () => stamps.stepNanoseconds / 1e6,
+    );
+    if (this.#clock) this.#stamps = stamps;
+    else stamps.dispose();
   }
 
-  /**
-   * Lays the adapter's clock on the host's: a timestamp lies between the host's times before its submit and after its
-   * end, and the narrowest such pair counts. Timestamps that do not go on as the host's clock does are not taken.
-   */
-  async #tryTimestamps(): Promise<void> {
+  /** A timestamp between two looks at the host's clock. */
+  async #anchor(stamps: Stamps): Promise<Anchor> {
     const { gpu } = this.#device;
-    const stamps = new Stamps(gpu);
-    const found: { stamp: bigint; before: number; after: number }[] = [];
-    for (let i = 0; i < anchors; i++) {
-      if (i > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
-      let stamp = 0n;
-      const encoder = gpu.createCommandEncoder();
-      const take = (_: bigint, end: bigint) => {
-        stamp = end;
-      };
-      encoder.beginComputePass({ timestampWrites: stamps.around(take) }).end();
-      stamps.resolve(encoder);
-      const commands = encoder.finish();
-      const before = performance.now();
-      gpu.queue.submit([commands]);
-      await gpu.queue.onSubmittedWorkDone();
-      const after = performance.now();
-      await stamps.settle();
-      found.push({ stamp, before, after });
-    }
-    const [first, last] = [found[0]!, found.at(-1)!];
-    const deviceMs = Number(last.stamp - first.stamp) / 1e6;
-    const slackMs = stamps.stepNanoseconds / 1e6 + 0.05 * (last.after - first.before);
-    if (deviceMs < last.before - first.after - slackMs || deviceMs > last.after - first.before + slackMs) {
-      stamps.dispose();
-      return;
-    }
-    const width = ({ before, after }: { before: number; after: number }) => after - before;
-    const best = found.reduce((a, b) => (width(b) < width(a) ? b : a));
-    this.#origin = best.stamp;
-    this.#offsetMs = (best.before + best.after) / 2;
-    this.#stamps = stamps;
+    let stamp = 0n;
+    const encoder = gpu.createCommandEncoder();
+    const take = (_: bigint, end: bigint) => {
+      stamp = end;
+    };
+    encoder.beginComputePass({ timestampWrites: stamps.around(take) }).end();
+    stamps.resolve(encoder);
+    const commands = encoder.finish();
+    const before = performance.now();
+    gpu.queue.submit([commands]);
+    await gpu.queue.onSubmittedWorkDone();
+    const after = performance.now();
+    await stamps.settle();
+    return { stamp, before, after };
   }
 }

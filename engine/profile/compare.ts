@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { type ParseError, parse } from "jsonc-parser";
+import { deviations, errorOfMedian } from "../tune/noise.ts";
 import { type KernelProfile, type Profile, profileSchema } from "./profile.ts";
 
 /** A file is no profile, or two profiles cannot be compared. */
@@ -99,24 +100,16 @@ function jsonOf(path: string): unknown {
   throw new ProfileError(`${path} is no profile: it is not JSON at ${place}${end}`, takeAnother);
 }
 
-/** Calls that count for the median: cold ones do not. */
-function warmCalls({ calls, coldCalls }: KernelProfile): number {
-  return Math.max(0, calls - coldCalls);
+/** Calls that count for the median: cold ones do not, and tainted ones where there are others. */
+export function warmCalls({ calls, coldCalls, taintedCalls = 0 }: KernelProfile): number {
+  const warm = Math.max(0, calls - coldCalls);
+  return warm > taintedCalls ? warm - taintedCalls : warm;
 }
 
-/**
- * Standard error of a median of n calls with spread σ (half the distance between the 16th and the 84th percentile, σ of a
- * normal distribution):   s = √(π / 2) · σ / √n
- * The asymptotic one of the normal distribution. One call has no spread to speak of, so that its error is unknown.
- */
+/** Standard error of a kernel's median; see {@link errorOfMedian}. */
 export function medianError(kernel: KernelProfile): number {
-  const n = warmCalls(kernel);
-  if (n < 2) return Number.POSITIVE_INFINITY;
-  return (Math.sqrt(Math.PI / 2) * kernel.milliseconds.spread) / Math.sqrt(n);
+  return errorOfMedian(kernel.milliseconds.spread, warmCalls(kernel));
 }
-
-/** Standard errors beyond which a difference is not called chance. */
-const deviations = 2;
 
 /**
  * How far the ratio r = b / a of two medians may be from 1 by chance: errors of first order,
@@ -199,7 +192,7 @@ function changeOf(
   threshold: number,
   steps: readonly [number, number],
 ): KernelChange {
-  const { id, kernel, op, layer, phase, variant } = (b ?? a)!;
+  const { id, kernel, op, layer, phase, scope, variant } = (b ?? a)!;
   const timed = (one: KernelProfile | undefined) =>
     one && warmCalls(one) > 0 && one.milliseconds.median > 0 ? one.milliseconds.median : null;
   const [from, to] = [timed(a), timed(b)];
@@ -210,7 +203,7 @@ function changeOf(
   const state = !a ? "new" : !b ? "vanished" : !beyond ? "same" : ratio! > 1 ? "slower" : "faster";
   return {
     id,
-    name: [kernel, op === kernel ? "" : op, layer, phase, variant].filter(Boolean).join(" · "),
+    name: [kernel, op === kernel ? "" : op, layer, phase, scope, variant].filter(Boolean).join(" · "),
     state,
     before: from,
     after: to,

@@ -1,4 +1,4 @@
-import { any, type Checks, callback, expectArgument, expectOptions, text, whole } from "../arguments.ts";
+import { any, type Checks, callback, expectArgument, expectOptions, flag, text, whole } from "../arguments.ts";
 import type { Device } from "../device/device.ts";
 import { GpuError } from "../device/errors.ts";
 import { bufferUsage } from "../kernel/stream.ts";
@@ -6,8 +6,11 @@ import { knownRoofs, type Roofs } from "../tune/roofs.ts";
 import { BareKernel } from "../tune/stopwatch.ts";
 import { aggregate } from "./aggregate.ts";
 import { Collector } from "./collector.ts";
+import { profileCsv } from "./csv.ts";
+import { profilePage } from "./page/profile-page.ts";
 import type { Profile } from "./profile.ts";
 import { Stamps } from "./stamps.ts";
+import { traceEvents } from "./trace-events.ts";
 
 export interface ProfileOptions {
   /** What is profiled, for the record. */
@@ -16,12 +19,15 @@ export interface ProfileOptions {
   readonly roofs?: Roofs | null;
   /** Single dispatches that the profile lists; 20,000 unless given. All count. */
   readonly eventLimit?: number;
+  /** Whether the adapter's caches are filled with something else before each dispatch; not unless given. */
+  readonly coldCache?: boolean;
 }
 
 const checks: Checks<ProfileOptions> = {
   command: text,
   roofs: any,
   eventLimit: { ...whole(0), error: RangeError },
+  coldCache: flag,
 };
 
 /**
@@ -34,20 +40,21 @@ export class Profiler {
   readonly #tunings: number;
   readonly #release: () => void;
 
-  private constructor(device: Device) {
+  private constructor(device: Device, coldCache: boolean) {
     this.#device = device;
-    this.#collector = new Collector(device);
+    this.#collector = new Collector(device, coldCache);
     this.#tunings = device.tuner.tunings.length;
     this.#release = device.hold();
   }
 
   /**
    * Profiles everything from now on; the device may be closed before {@link stop}.
+   * @param options `coldCache`: see {@link ProfileOptions}
    * @throws GpuError when it is being profiled
    */
-  static async start(device: Device): Promise<Profiler> {
+  static async start(device: Device, { coldCache = false }: Pick<ProfileOptions, "coldCache"> = {}): Promise<Profiler> {
     if (device.stream.observer) throw new GpuError("this device is being profiled already; stop that profile first");
-    const profiler = new Profiler(device);
+    const profiler = new Profiler(device, coldCache);
     try {
       device.memory.resetPeak();
       await profiler.#collector.start();
@@ -81,18 +88,31 @@ export class Profiler {
   }
 }
 
+/** What a piece of work returned, and where the time went, in several forms. */
+export interface Profiled<T> {
+  readonly result: T;
+  readonly profile: Profile;
+  /** One HTML page that needs nothing else. */
+  toHtml(): string;
+  /** Trace events for ui.perfetto.dev, as JSON. */
+  toTrace(): string;
+  /** One row a kernel, with a header. */
+  toCsv(): string;
+}
+
 /**
- * Runs `work` and profiles all it does on the device.
+ * Runs `work` and profiles all it does on the device. Dispatches by raw WebGPU calls are only counted (`span.rawDispatches`, mark
+ * `raw-dispatches`): `acutance profile -- PROGRAM` times those too.
  * @throws GpuError when the device is being profiled already; what `work` throws
  */
 export async function profile<T>(
   device: Device,
   work: () => T | Promise<T>,
   options: ProfileOptions = {},
-): Promise<{ result: T; profile: Profile }> {
+): Promise<Profiled<T>> {
   expectArgument("profile", "the work", work, callback);
   expectOptions("profile", options, checks);
-  const profiler = await Profiler.start(device);
+  const profiler = await Profiler.start(device, options);
   let result: T;
   try {
     result = await work();
@@ -100,14 +120,21 @@ export async function profile<T>(
     await profiler.stop({ ...options, roofs: null }).catch(() => {}); // the first failure is the one to tell
     throw error;
   }
-  return { result, profile: await profiler.stop(options) };
+  const found = await profiler.stop(options);
+  return {
+    result,
+    profile: found,
+    toHtml: () => profilePage(found),
+    toTrace: () => JSON.stringify(traceEvents(found)),
+    toCsv: () => profileCsv(found),
+  };
 }
 
 const trialDispatches = 64;
 const trialRuns = 3;
 
 /** Microseconds that a pass of its own with timestamps adds to a dispatch: least times of three runs of both. */
-async function splittingCost(device: Device): Promise<number> {
+export async function splittingCost(device: Device): Promise<number> {
   const { gpu } = device;
   const buffer = gpu.createBuffer({ size: 256, usage: bufferUsage.storage });
   const count = new BareKernel(device, "roof/count", {}).bind({ y: { buffer, sizeBytes: 4 } });

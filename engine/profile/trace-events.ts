@@ -128,6 +128,7 @@ function argumentsOf(
     kernel: kernel.kernel,
     op: kernel.op,
     layer: kernel.layer,
+    ...(kernel.scope && { scope: kernel.scope }),
     phase: kernel.phase,
     variant: kernel.variant,
     ...Object.fromEntries(Object.entries(kernel.shapes).map(([name, shape]) => [`shape ${name}`, shape])),

@@ -4,7 +4,7 @@ const scalarBytes: Readonly<Record<string, number>> = { f32: 4, u32: 4, i32: 4, 
 const suffixes: Readonly<Record<string, string>> = { f: "f32", u: "u32", i: "i32", h: "f16" };
 
 /** Bytes of workgroup memory that a kernel declares; arrays of scalars and vectors whose lengths are constants of the source. */
-export function workgroupBytes({ wgsl }: KernelSource): number {
+export function workgroupBytes({ wgsl }: Pick<KernelSource, "wgsl">): number {
   const text = wgsl.replace(/\/\/.*$/gm, "");
   let sum = 0;
   for (const [, type] of text.matchAll(/var<workgroup>\s*\w+\s*:\s*([^;]+);/g)) sum += sizeOfType(type!.trim(), text);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { GpuError } from "../device/errors.ts";
+import { isEnough } from "./noise.ts";
 
 const quantity = z.number().positive();
 
@@ -36,6 +37,8 @@ export interface Effort {
   /** A run lasts at least so long, unless `most` times are shorter. */
   readonly leastMs: number;
   readonly runs: number;
+  /** Further runs, until the median is known to this share; see {@link isEnough}. */
+  readonly noise?: number;
 }
 
 /** Most growth of `n` from one look to the next. */
@@ -45,7 +48,7 @@ const growth = 32;
  * Milliseconds of one time in each of several runs, after runs that warm up and find how many times last long enough.
  * @throws GpuError when the clock stands still
  */
-export async function timesOf(work: Repeatable, { leastMs, runs }: Effort): Promise<number[]> {
+export async function timesOf(work: Repeatable, { leastMs, runs, noise }: Effort): Promise<number[]> {
   let n = Math.min(work.start ?? 1, work.most);
   await work.run(n);
   let ms = await work.run(n);
@@ -55,7 +58,7 @@ export async function timesOf(work: Repeatable, { leastMs, runs }: Effort): Prom
     ms = await work.run(n);
   }
   const times = [ms];
-  while (times.length < runs) times.push(await work.run(n));
+  while (!isEnough(times, { runs, noise })) times.push(await work.run(n));
   if (times.some((time) => !(time > 0))) {
     throw new GpuError(`a measured piece of work took ${times.join(", ")} ms: the clock stands still`);
   }

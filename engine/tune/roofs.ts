@@ -61,6 +61,7 @@ const checks: Checks<MeasureOptions> = {
   sizes: object,
   leastMs: positive,
   runs: { ...whole(1), error: RangeError },
+  noise: positive,
 };
 
 /**

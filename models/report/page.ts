@@ -1,3 +1,7 @@
+import { escapeHtml } from "../../engine/profile/page/words.ts";
+
+export { escapeHtml };
+
 /** One picture of a grid. */
 export interface Picture {
   /** The encoded file. */
@@ -66,16 +70,6 @@ ${sections.map(renderSection).join("\n")}
 </body>
 </html>
 `;
-}
-
-/** Makes text safe between tags and inside quoted attributes. */
-export function escapeHtml(text: string): string {
-  return text
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;")
-    .replaceAll("'", "&#39;");
 }
 
 /** Sections from which a page has links to each. */

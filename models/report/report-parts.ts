@@ -1,21 +1,9 @@
+import { dash, decimals, numberOf } from "../../engine/profile/page/words.ts";
 import { constantName, type RunRecord, trainingOf } from "../training/run-record.ts";
 import type { Point } from "./chart.ts";
 import type { Block, Cell } from "./page.ts";
 
-/** What stands for a number that is not there, or not defined. */
-export const dash = "–";
-
-/** The number, or NaN for anything else: JSON turns NaN into null. */
-export function numberOf(value: unknown): number {
-  return typeof value === "number" && Number.isFinite(value) ? value : Number.NaN;
-}
-
-/** With a fixed number of decimals; a dash when it is not a finite number. */
-export function decimals(value: unknown, digits: number): string {
-  const number = numberOf(value);
-  // A rounded -0.001 is no negative number.
-  return Number.isNaN(number) ? dash : number.toFixed(digits).replace(/^-(0(?:\.0*)?)$/, "$1");
-}
+export { bytes, dash, dateAndTime, decimals, numberOf, percent } from "../../engine/profile/page/words.ts";
 
 /** "1 picture", "233 pictures". */
 export function pictureCount(count: unknown): string {
@@ -29,11 +17,6 @@ export function magnitude(value: unknown): Cell {
   return number !== 0 && Math.abs(number) < 1e-3 ? number.toExponential(1) : Number(number.toPrecision(2));
 }
 
-/** Share of a whole, e.g. "12.5 %". */
-export function percent(part: number, whole: number): string {
-  return whole > 0 && part >= 0 ? `${((100 * part) / whole).toFixed(1)} %` : dash;
-}
-
 /** "3.4 s", "12 min 05 s", "1 h 02 min". */
 export function duration(seconds: number): string {
   if (!Number.isFinite(seconds)) return dash;
@@ -43,26 +26,6 @@ export function duration(seconds: number): string {
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
   const minutes = Math.round(seconds / 60);
   return `${Math.floor(minutes / 60)} h ${two(minutes % 60)} min`;
-}
-
-/** "512 MiB", "1.50 GiB"; a dash for what is not a positive number. */
-export function bytes(value: unknown): string {
-  let number = numberOf(value);
-  if (!(number > 0)) return dash;
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  let unit = 0;
-  while (number >= 1000 && unit < units.length - 1) {
-    number /= 1024;
-    unit++;
-  }
-  return `${unit === 0 ? number : number.toPrecision(3)} ${units[unit]}`;
-}
-
-/** "2025-06-01 12:30 UTC", or the text itself when it is no date. */
-export function dateAndTime(iso: string): string {
-  const date = new Date(iso);
-  if (Number.isNaN(date.getTime())) return iso;
-  return `${date.toISOString().slice(0, 16).replace("T", " ")} UTC`;
 }
 
 /** Mean over a window around each value; shorter at the ends, so that it stays centred. */

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { inlineScript } from "../report/inline-script.ts";
+import { inlineScript } from "../../engine/profile/page/inline-script.ts";
 import type { Limits } from "./options.ts";
 
 const styles = ["page", "cards", "dialogs"] as const;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { parse } from "csv-parse/sync";
 import { z } from "zod";
-import { profileCsv, profileText } from "../../../cli/profile-table.ts";
+import { profileText } from "../../../cli/profile-table.ts";
 import { backward } from "../../../engine/autograd.ts";
 import type { Device } from "../../../engine/device/device.ts";
 import { openDevice } from "../../../engine/device/open.ts";
@@ -12,8 +12,10 @@ import { cast } from "../../../engine/ops/cast.ts";
 import { linear } from "../../../engine/ops/contraction/matmul.ts";
 import { sum } from "../../../engine/ops/reduce.ts";
 import { relu } from "../../../engine/ops/unary.ts";
+import { profileCsv } from "../../../engine/profile/csv.ts";
 import { type Profile, profileSchema } from "../../../engine/profile/profile.ts";
 import { Profiler, profile } from "../../../engine/profile/profiler.ts";
+import { mark } from "../../../engine/profile/scopes.ts";
 import { workgroupBytes } from "../../../engine/profile/workgroup-bytes.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { sharedDevice } from "../device.ts";
@@ -252,5 +254,74 @@ describe("a profile", () => {
     expect(Number(rows[0]!["total_ms"])).toBe(first!.milliseconds.total);
     expect(JSON.parse(rows[0]!["constants"]!)).toEqual(first!.constants);
     expect(z.toJSONSchema(profileSchema)).toHaveProperty("properties.kernels.items.properties.roof");
+  });
+});
+
+describe("beside the engine's own work", () => {
+  test("raw dispatches are counted and noted, the engine's are not among them", async () => {
+    const { gpu } = device;
+    const module = gpu.createShaderModule({ code: "@compute @workgroup_size(1) fn main() {}" });
+    const pipeline = gpu.createComputePipeline({ layout: "auto", compute: { module } });
+    const raw = (times: number) => {
+      const encoder = gpu.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      pass.setPipeline(pipeline);
+      for (let i = 0; i < times; i++) pass.dispatchWorkgroups(1);
+      pass.end();
+      gpu.queue.submit([encoder.finish()]);
+    };
+    using x = Tensor.from(device, new Float32Array([1, -2]), [2]);
+    const { profile: seen } = await profile(device, () => device.scope(() => ({ y: relu(x).read() })).y, withoutRoofs);
+    expect(seen.span.rawDispatches).toBeUndefined();
+    expect(seen.marks).not.toContain("raw-dispatches");
+    const both = await profile(
+      device,
+      () => {
+        raw(5);
+        return device.scope(() => ({ y: relu(x).read() })).y;
+      },
+      withoutRoofs,
+    );
+    expect([...both.result]).toEqual([1, 0]);
+    expect(both.profile.span).toMatchObject({ rawDispatches: 5, dispatches: seen.span.dispatches });
+    expect(both.profile.marks).toContain("raw-dispatches");
+    expect(profileText(both.profile, { sort: "total", top: 5 })).toContain("raw WebGPU calls");
+    // Afterwards the device is as it was.
+    expect(Object.hasOwn(gpu, "createCommandEncoder")).toBe(false);
+  });
+
+  test("marks name work, inside of one another and through waits", async () => {
+    using x = Tensor.from(device, new Float32Array([1, -2]), [2]);
+    const work = () => device.scope(() => ({ y: relu(x).read() })).y;
+    const { profile: found } = await profile(
+      device,
+      () =>
+        mark("outer", async () => {
+          await work();
+          await mark("inner", work);
+          await Promise.resolve();
+          return work();
+        }),
+      withoutRoofs,
+    );
+    const rows = found.kernels.filter(({ op }) => op === "relu");
+    expect(rows.map(({ scope, calls }) => [scope, calls])).toEqual([
+      ["outer", 2],
+      ["outer/inner", 1],
+    ]);
+    expect(new Set(rows.map(({ id }) => id)).size).toBe(2);
+    expect(() => mark(3 as never, work)).toThrow("the name is a text");
+  });
+
+  test("the result tells itself as a page, a trace and CSV", async () => {
+    using x = Tensor.from(device, new Float32Array([1, -2]), [2]);
+    const told = await profile(device, () => device.scope(() => ({ y: relu(x).read() })).y, {
+      ...withoutRoofs,
+      command: "one <relu>",
+    });
+    expect(told.toHtml()).toContain("one &lt;relu&gt;");
+    expect(JSON.parse(told.toTrace()).traceEvents.some(({ name }: { name: string }) => name === "relu")).toBe(true);
+    const rows = parse(told.toCsv(), { columns: true }) as { op: string; id: string }[];
+    expect(rows.map(({ id }) => id).sort()).toEqual(told.profile.kernels.map(({ id }) => id).sort());
   });
 });
