@@ -1,6 +1,6 @@
 import { cpus } from "node:os";
 import type { Command } from "commander";
-import { type Benchmark, type BenchResult, benchmarks } from "../engine/bench.ts";
+import { type Benchmark, type BenchResult, benchmarks, measureUntil } from "../engine/bench.ts";
 import { pictureBenchmarks } from "../engine/bench-pictures.ts";
 import { transformerBenchmarks } from "../engine/bench-transformer.ts";
 import type { Device } from "../engine/device/device.ts";
@@ -132,7 +132,7 @@ async function run(flags: BenchFlags): Promise<void> {
 async function measured(device: Device, benchmark: Benchmark, { runs, untilNoise }: BenchFlags): Promise<Kept> {
   const watch = new ConditionWatch();
   try {
-    const result = await benchmark.measure(device, runs, untilNoise);
+    const result = await measureUntil(benchmark, device, runs, untilNoise);
     watch.stop();
     const all = watch.stretches.reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0);
     const tainted = taintsOf(watch.stretches, cpus().length).reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0);

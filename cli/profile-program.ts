@@ -1,4 +1,6 @@
 import { relative, resolve } from "node:path";
+import { InvalidArgumentError } from "commander";
+import { evaluate } from "../engine/harness/expression.ts";
 import type { Profile } from "../engine/profile/profile.ts";
 import { splittingCost } from "../engine/profile/profiler.ts";
 import { assemble } from "../engine/profile/program/assemble.ts";
@@ -16,6 +18,7 @@ export interface ProgramFlags {
   readonly events: number;
   readonly wholePasses?: boolean;
   readonly coldCache?: boolean;
+  readonly flops?: Readonly<Record<string, string>>;
   readonly capture?: string;
   readonly captureFile: string;
 }
@@ -47,8 +50,10 @@ export async function programProfile(words: string[], flags: ProgramFlags, isAsi
     for (const request of captures) tellCapture(run, request, words.join(" "));
     const known = flags.roofs ? await adapterFigures(most.device) : none;
     const command = words.join(" ");
+    const told = flags.flops ? { flops: flags.flops } : {};
     return assemble(most.thread, most.device, {
       command,
+      ...told,
       ...known,
       eventLimit: flags.events,
       split,
@@ -124,4 +129,18 @@ async function adapterFigures({
   }
   const roofs = await commandRoofs(device);
   return { roofs, microsecondsPerDispatch: timestamps ? await splittingCost(device) : null };
+}
+
+/** Kernels have names of any form. */
+export function flopsOption(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const at = text.lastIndexOf("=");
+  const [name, expression] = [text.slice(0, at).trim(), text.slice(at + 1).trim()];
+  if (at < 0 || !name || !expression) throw new InvalidArgumentError("expected KERNEL=EXPRESSION");
+  const names = { grid: { 0: 1, 1: 1, 2: 1, size: 1 }, workgroup: { 0: 1, 1: 1, 2: 1, size: 1 } };
+  try {
+    evaluate(expression, (word) => ({ invocations: 1, workgroups: 1, ...names })[word]);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+  return { ...before, [name]: expression };
 }

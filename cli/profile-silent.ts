@@ -30,7 +30,7 @@ export async function silentProfile(words: readonly string[], flags: readonly st
       child.once("close", resolve);
     });
     if (code !== 0) {
-      const last = said.trim().split("\n").slice(-4).join("\n");
+      const last = said.trim().split("\n").slice(-12).join("\n");
       throw new Error(`"${words.join(" ")}" failed with code ${code ?? "none"}: its times say nothing\n${last}`);
     }
     return readProfile(file);

@@ -24,7 +24,7 @@ import { registerAb } from "./profile-ab.ts";
 import { registerCompare, registerPage, shareOf } from "./profile-compare.ts";
 import { dumpSources } from "./profile-dump.ts";
 import { opened } from "./profile-hook.ts";
-import { programProfile } from "./profile-program.ts";
+import { flopsOption, programProfile } from "./profile-program.ts";
 import { silentProfile } from "./profile-silent.ts";
 import { profileText, type TableOptions } from "./profile-table.ts";
 import { UsageError } from "./usage-error.ts";
@@ -45,6 +45,7 @@ interface ProfileFlags extends TableOptions {
   readonly wave?: string;
   readonly wholePasses?: boolean;
   readonly coldCache?: boolean;
+  readonly flops?: Readonly<Record<string, string>>;
   readonly untilNoise?: number;
   readonly mostRuns: number;
   readonly capture?: string;
@@ -91,6 +92,11 @@ export function register(program: Command, build: Build): void {
     .option("--gpu <names>", "GPUs for --inspect, which need not be there (default: the adapter at hand)", gpuList)
     .addOption(new Option("--wave <lanes>", "lanes of a wave for --inspect").choices(["32", "64"]))
     .option("--whole-passes", "of a program: time passes as wholes, which changes least, and take no call stacks")
+    .option(
+      "--flops <kernel=expression>",
+      'of a program: operations of one dispatch of a kernel, such as "blur=18 * invocations"; repeatable',
+      flopsOption,
+    )
     .option(
       "--until-noise <share>",
       "run it again, without its output, until the median of every kernel of 1 % of the time is known to this, such as 2%",
@@ -154,6 +160,7 @@ async function run(
   }
   if (flags.coldCache && flags.wholePasses)
     throw new UsageError("--cold-cache needs every dispatch by itself; leave out --whole-passes");
+  if (command && flags.flops) throw new UsageError("--flops is for programs: acutance's operations tell their own");
   if (command && flags.wholePasses) throw new UsageError("--whole-passes is for programs, not for acutance's commands");
   if ((gpu || wave) && !inspect) throw new UsageError(`${gpu ? "--gpu" : "--wave"} is for --inspect; give that too`);
   if (json === "-" && csv === "-")
@@ -191,8 +198,9 @@ async function repeated(words: string[], first: Profile, flags: ProfileFlags, bo
   return all;
 }
 
-function repeatedFlags({ coldCache, wholePasses }: ProfileFlags): string[] {
-  return [...(coldCache ? ["--cold-cache"] : []), ...(wholePasses ? ["--whole-passes"] : [])];
+function repeatedFlags({ coldCache, wholePasses, flops = {} }: ProfileFlags): string[] {
+  const told = Object.entries(flops).flatMap(([name, expression]) => ["--flops", `${name}=${expression}`]);
+  return [...told, ...(coldCache ? ["--cold-cache"] : []), ...(wholePasses ? ["--whole-passes"] : [])];
 }
 
 /** @throws Error when the command opens no device */

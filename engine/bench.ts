@@ -32,8 +32,24 @@ export interface BenchResult {
 
 export interface Benchmark {
   readonly name: string;
-  /** @param noise further runs until the median is known to this share */
-  measure(device: Device, runs: number, noise?: number): Promise<BenchResult>;
+  measure(device: Device, runs: number): Promise<BenchResult>;
+}
+
+/** Measures again until the median is known to the share `noise`, at most 200 runs; a benchmark that tells no times is measured once. */
+export async function measureUntil(
+  benchmark: Benchmark,
+  device: Device,
+  runs: number,
+  noise: number | undefined,
+): Promise<BenchResult> {
+  let result = await benchmark.measure(device, runs);
+  while (noise !== undefined && result.times && !isEnough(result.times, { runs, noise })) {
+    const { times = [], ...more } = await benchmark.measure(device, runs);
+    const figures = resultOf(more.name, [...result.times, ...times]);
+    const gflops = more.cost && more.gflops ? (more.gflops * more.medianMs) / figures.medianMs : undefined;
+    result = { ...more, ...figures, ...(gflops && { gflops }) };
+  }
+  return result;
 }
 
 /** Times `work` from its recording until the adapter has done it: one warm-up, then `runs` times. */
@@ -43,7 +59,6 @@ export async function time(
   runs: number,
   cost: Cost | undefined,
   work: () => unknown,
-  noise?: number,
 ): Promise<BenchResult> {
   const once = async () => {
     const start = performance.now();
@@ -58,11 +73,9 @@ export async function time(
   await device.tuner.tune({ budgetMs: Number.POSITIVE_INFINITY });
   await once();
   const times: number[] = [];
-  while (!isEnough(times, { runs, noise })) times.push(await once());
-  return {
-    ...resultOf(name, times),
-    ...(cost && { gflops: cost.flops / resultOf(name, times).medianMs / 1e6, cost }),
-  };
+  for (let i = 0; i < runs; i++) times.push(await once());
+  const result = resultOf(name, times);
+  return { ...result, ...(cost && { gflops: cost.flops / result.medianMs / 1e6, cost }) };
 }
 
 function resultOf(name: string, given: readonly number[]) {
@@ -91,9 +104,9 @@ export function withTensors(
 ): Benchmark {
   return {
     name,
-    async measure(device, runs, bound) {
+    async measure(device, runs) {
       const tensors = shapes.map((shape) => noise(device, shape));
-      const result = await time(device, name, runs, cost, () => work(...tensors), bound);
+      const result = await time(device, name, runs, cost, () => work(...tensors));
       for (const tensor of tensors) tensor.dispose();
       return result;
     },
@@ -153,8 +166,8 @@ function convolution([side, channels, columns, kernel, stride]: (typeof resnetCo
 function asChosen(benchmark: Benchmark, shape: WinogradChoice): Benchmark {
   return {
     name: benchmark.name,
-    async measure(device, runs, bound) {
-      const result = await benchmark.measure(device, runs, bound);
+    async measure(device, runs) {
+      const result = await benchmark.measure(device, runs);
       const size = tileSize(device, shape);
       if (!size || !result.cost) return result;
       const cost = { ...result.cost, flops: images * winogradFlops(size, shape) };

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { historyPage } from "../../cli/bench-history.ts";
+import { measureUntil } from "../../engine/bench.ts";
 import {
   addRecord,
   type BenchRecord,
@@ -13,6 +14,7 @@ import {
   histories,
   readHistory,
 } from "../../engine/bench-history.ts";
+import { relativeNoise } from "../../engine/tune/noise.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "acutance-history-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -71,6 +73,35 @@ describe("the gate", () => {
       ["another", 1],
     ]);
   });
+});
+
+test("a benchmark is measured again until its median is known well enough", async () => {
+  let round = 0;
+  const wild = [1, 2, 1, 2, 1.5];
+  const benchmark = {
+    name: "product",
+    // Wild at first, steady later.
+    measure: async () => {
+      const times = (round++ < 2 ? wild : Array.from({ length: 30 }, (_, i) => 1 + i / 1e4)).toSorted();
+      return {
+        name: "product",
+        medianMs: times[2]!,
+        leastMs: 1,
+        mostMs: 2,
+        times,
+        gflops: 10,
+        cost: { flops: 1, bytes: 1 },
+      };
+    },
+  };
+  const once = await measureUntil(benchmark, undefined as never, 5, undefined);
+  expect(once.times).toEqual(wild.toSorted());
+  round = 0;
+  const found = await measureUntil(benchmark, undefined as never, 5, 0.02);
+  expect(round).toBeGreaterThan(2);
+  expect(relativeNoise(found.times!)).toBeLessThanOrEqual(0.02);
+  expect(found.medianMs).toBe(found.times![Math.floor(found.times!.length / 2)]!);
+  expect(found.gflops! * found.medianMs).toBeCloseTo(10 * (1 + 2 / 1e4), 6);
 });
 
 test("bench keeps results by commit and adapter, history plots them, gate judges them by its exit code", () => {

@@ -1,39 +1,13 @@
-import { createHash } from "node:crypto";
 import { looksLikeSoftware } from "../../device/probe.ts";
-import { type BindingRoof, bindingRoof } from "../../tune/binding-roof.ts";
-import type { Roofs } from "../../tune/roofs.ts";
-import { busyMsOf, callFigures, durationOf, gpuSpan, memoryLine, rates, type TimedEvent } from "../figures.ts";
+import { busyMsOf, durationOf, gpuSpan, memoryLine } from "../figures.ts";
 import type { KernelProfile, Mark, Profile } from "../profile.ts";
 import { conditionMarks, conditionsOf, withTaints } from "../tainted.ts";
-import { workgroupBytes } from "../workgroup-bytes.ts";
-import { boundText, readShader, type ShaderText } from "./interface.ts";
-import type { DeviceRecord, ProgramRow } from "./protocol.ts";
+import type { DeviceRecord } from "./protocol.ts";
 import type { ThreadRecords } from "./read.ts";
+import { grouped, type ProgramCall, type ProgramSurroundings, rowOf, Sources } from "./rows.ts";
 
 /** Steps of the clock from which on marks warn of it. */
 const coarseNanoseconds = 10_000;
-
-/** What is known beside the records. */
-export interface ProgramSurroundings {
-  readonly command: string;
-  /** Roofs of an adapter, taken when they are of the program's. */
-  readonly roofs: Roofs | null;
-  readonly eventLimit: number;
-  readonly microsecondsPerDispatch: number | null;
-  readonly split: boolean;
-  readonly failed: boolean;
-  readonly coldCache: boolean;
-}
-
-interface ProgramCall extends TimedEvent {
-  readonly row: ProgramRow;
-}
-
-/** Rows that are the same but for where they were recorded. */
-interface Group {
-  readonly row: ProgramRow;
-  readonly calls: ProgramCall[];
-}
 
 /** The profile of one device of a program. */
 export function assemble(thread: ThreadRecords, device: DeviceRecord, around: ProgramSurroundings): Profile {
@@ -52,7 +26,7 @@ export function assemble(thread: ThreadRecords, device: DeviceRecord, around: Pr
   );
   const groups = grouped(events);
   const busyMs = busyMsOf(events);
-  const kernels = groups.map((group) => rowOf(group, thread, sources, busyMs, roofs));
+  const kernels = groups.map((group) => rowOf(group, thread, sources, busyMs, around));
   const conditions = conditionsOf(
     thread.stretches,
     groups.map(({ calls }) => calls),
@@ -80,7 +54,9 @@ export function assemble(thread: ThreadRecords, device: DeviceRecord, around: Pr
     clock: {
       source: device.timestamps ? "timestamp" : "wall",
       stepNanoseconds: counts?.stepNanoseconds ?? 0,
-      alignment: { uncertaintyMs: device.uncertaintyMs, driftMs: counts?.driftMs ?? 0 },
+      ...(device.timestamps && {
+        alignment: { uncertaintyMs: device.uncertaintyMs, driftMs: counts?.driftMs ?? 0 },
+      }),
     },
     marks: marksOf(device, kernels, around, counts, conditionMarks(events, conditions)),
     roofs,
@@ -116,147 +92,6 @@ export function assemble(thread: ThreadRecords, device: DeviceRecord, around: Pr
     tunings: [],
     sources: sources.kept,
   };
-}
-
-function identity({ stack: _, ...row }: ProgramRow): string {
-  return JSON.stringify(row);
-}
-
-function grouped(events: readonly ProgramCall[]): Group[] {
-  const groups = new Map<string, Group>();
-  const known = new Map<ProgramRow, Group>();
-  for (const call of events) {
-    let group = known.get(call.row);
-    if (!group) {
-      const key = identity(call.row);
-      group = groups.get(key) ?? { row: call.row, calls: [] };
-      groups.set(key, group);
-      known.set(call.row, group);
-    }
-    group.calls.push(call);
-  }
-  return [...groups.values()];
-}
-
-/** Sources of a thread's pipelines, read once, and those that a profile keeps. */
-class Sources {
-  readonly #thread: ThreadRecords;
-  readonly #shaders = new Map<number, ShaderText>();
-  readonly kept: Record<string, string> = {};
-
-  constructor(thread: ThreadRecords) {
-    this.#thread = thread;
-  }
-
-  /** Everything about the first pipeline of a row; undefined where there is none. */
-  of({ pipelines }: ProgramRow) {
-    const pipeline = this.#thread.pipelines.get(pipelines[0] ?? -1);
-    if (!pipeline) return undefined;
-    const module = this.#thread.modules.get(pipeline.module);
-    const wgsl = module?.wgsl ?? "";
-    let shader = this.#shaders.get(pipeline.module);
-    if (!shader) {
-      shader = readShader(wgsl);
-      this.#shaders.set(pipeline.module, shader);
-    }
-    const entryPoint = pipeline.entryPoint || (shader.only ?? "");
-    return { pipeline, shader, wgsl, entryPoint, name: pipeline.label || module?.label || entryPoint || "shader" };
-  }
-
-  keep(wgsl: string): string {
-    if (wgsl === "") return "";
-    const hash = createHash("sha256").update(wgsl).digest("hex").slice(0, 16);
-    this.kept[hash] = wgsl;
-    return hash;
-  }
-
-  /** Names of all pipelines of a row. */
-  names(row: ProgramRow): string[] {
-    return row.pipelines.map((id) => this.of({ ...row, pipelines: [id] })?.name ?? "shader");
-  }
-}
-
-function rowOf(
-  { row, calls }: Group,
-  thread: ThreadRecords,
-  sources: Sources,
-  busyMs: number,
-  roofs: Roofs | null,
-): KernelProfile {
-  const found = sources.of(row);
-  const figures = callFigures(calls);
-  const { median, total } = figures.milliseconds;
-  const single = row.kind === "dispatch" && found;
-  const bytes = row.kind === "transfer" ? row.bytes : row.bound.reduce((sum, one) => sum + one.bytes, 0);
-  const names = sources.names(row);
-  const kernel =
-    row.kind === "transfer" ? row.label : row.kind === "dispatch" ? (found?.name ?? "shader") : namesText(names);
-  const bound = roofs && median > 0 && bytes > 0 ? roofOf(row, bytes, roofs) : undefined;
-  const source = sources.keep(found?.wgsl ?? "");
-  const identityOfSource = { ...row, stack: 0, pipelines: names, source, constants: found?.pipeline.constants };
-  return {
-    id: createHash("sha256").update(JSON.stringify(identityOfSource)).digest("hex").slice(0, 16),
-    kernel,
-    op: row.label || kernel,
-    layer: "",
-    phase: "other",
-    entryPoint: single ? single.entryPoint : "",
-    ...(row.scope && { scope: row.scope }),
-    ...stacksOf(calls, thread),
-    shapes: shapesOf(row, found?.shader),
-    variant: variantOf(row, found?.entryPoint ?? "", kernel),
-    constants: { ...found?.pipeline.constants },
-    halves: [],
-    workgroup: single ? single.shader.workgroup(single.entryPoint, single.pipeline.constants) : [0, 0, 0],
-    grid: [...row.grid],
-    workgroupBytes: single ? workgroupBytes({ wgsl: single.wgsl }) : 0,
-    ...figures,
-    share: busyMs > 0 ? total / busyMs : 0,
-    ...rates(null, bytes, median),
-    roof: bound ? { binds: bound.roof, share: bound.leastMs / median } : null,
-    source,
-  };
-}
-
-function namesText(names: readonly string[]): string {
-  const shown = names.slice(0, 3).join(" + ");
-  return names.length > 3 ? `${shown} + ${names.length - 3} more` : shown || "(empty)";
-}
-
-function variantOf({ kind, works }: ProgramRow, entryPoint: string, kernel: string): string {
-  if (kind === "render") return `${works} draws`;
-  if (kind === "pass" || works > 1) return `${works} dispatches`;
-  return entryPoint === kernel ? "" : entryPoint;
-}
-
-function roofOf({ kind, works }: ProgramRow, bytes: number, roofs: Roofs): BindingRoof | undefined {
-  if (kind === "render" || kind === "pass") return undefined;
-  return bindingRoof({ flops: 0, bytes, dispatches: Math.max(1, works) }, roofs);
-}
-
-/** What is bound, by the names of the shader. */
-function shapesOf({ kind, bound, bytes }: ProgramRow, shader: ShaderText | undefined): Record<string, string> {
-  if (kind === "transfer") return { bytes: `[${bytes}]` };
-  return Object.fromEntries(
-    bound.map(({ group, binding, bytes: size, kind: what }) => {
-      const variable = shader?.variables.get(`${group} ${binding}`);
-      const name = variable?.name ?? `@group(${group}) @binding(${binding})`;
-      return [name, what === "buffer" ? boundText(size, variable?.type) : what];
-    }),
-  );
-}
-
-function stacksOf(calls: readonly ProgramCall[], { stacks }: ThreadRecords): Pick<KernelProfile, "stacks"> {
-  const counts = new Map<string, { calls: number; frames: string[] }>();
-  for (const { row } of calls) {
-    const frames = [...(stacks.get(row.stack) ?? [])];
-    if (frames.length === 0) continue;
-    const key = frames.join("\n");
-    const entry = counts.get(key) ?? { calls: 0, frames };
-    entry.calls++;
-    counts.set(key, entry);
-  }
-  return counts.size > 0 ? { stacks: [...counts.values()].sort((a, b) => b.calls - a.calls) } : {};
 }
 
 function marksOf(

@@ -26,7 +26,10 @@ byId("download").addEventListener("click", () => download(JSON.stringify(profile
 function legends() {
   const draw = () => {
     for (const place of document.querySelectorAll(".legend")) {
-      const by = place.classList.contains("of-phases") ? "phase" : store.choice.colour;
+      const ofPhases = place.classList.contains("of-phases");
+      // One colour explains nothing.
+      if (ofPhases && store.colours.phases.length < 2) continue;
+      const by = ofPhases ? "phase" : store.choice.colour;
       const entries = store.colours
         .legend(by)
         .map(({ name, colour }) =>

@@ -27,9 +27,7 @@ export function roofline(store, others) {
   const beside = besidePoints(others);
   otherLegend(others);
   if (plotted.length + beside.length === 0) {
-    host.replaceChildren(
-      element("p", { class: "empty" }, "No kernel declares its arithmetic: there is nothing to plot."),
-    );
+    host.replaceChildren(element("p", { class: "empty" }, emptyText(kernels)));
     return;
   }
   /** @type {SVGElement[]} */
@@ -76,6 +74,13 @@ export function roofline(store, others) {
   store.subscribe((changed) => {
     if (changed.has("selected") || changed.has("filter") || changed.has("colour")) restyle();
   });
+}
+
+/** @param {import("./state.js").Profile["kernels"]} kernels */
+function emptyText(kernels) {
+  const isProgram = kernels.some(({ entryPoint }) => entryPoint);
+  const advice = isProgram ? " acutance profile --flops KERNEL=EXPRESSION tells what a kernel does." : "";
+  return `No kernel declares its arithmetic: there is nothing to plot.${advice}`;
 }
 
 /** @param {KeyboardEvent} event @param {readonly { index: number }[]} plotted @param {Store} store */

@@ -92,6 +92,19 @@ describe("a program's profile", () => {
     expect(call("GPUBuffer.mapAsync, waiting").calls).toBe(3);
   }, 60_000);
 
+  test("has arithmetic where it is told", () => {
+    const told = ["--flops", "heat step=6 * invocations + workgroup[0]", "--flops", "no such kernel=1"];
+    const { status, profile } = watched(told, bun, ...heat);
+    expect(status).toBe(0);
+    const found = profile();
+    const step = row(found, "heat step");
+    expect(step.flops).toBe(6 * 64 * 64 + 8);
+    expect(step.gflops! * step.milliseconds.median * 1e6).toBeCloseTo(step.flops!, 3);
+    expect(row(found, "sumRows").flops).toBeNull();
+    const wrong = watched(["--flops", "heat step=6 * elements"], bun, ...heat);
+    expect([wrong.status, wrong.stderr]).toEqual([2, expect.stringContaining("elements is neither")]);
+  }, 60_000);
+
   test("of whole passes has one piece of work for each", () => {
     const { profile, status } = watched(["--whole-passes"], bun, ...heat);
     expect(status).toBe(0);
