@@ -3,7 +3,8 @@ import { checkAdapter } from "../engine/device/check.ts";
 import { GpuError } from "../engine/device/errors.ts";
 import { installAdvice } from "../engine/device/install.ts";
 import { type AdapterReport, adapterName, type ReportedLimit, runtimeName } from "../engine/device/probe.ts";
-import { cacheFolder, cacheTrouble } from "../engine/tune/cache.ts";
+import { cacheTrouble } from "../engine/tune/cache.ts";
+import { cacheFolder } from "../engine/tune/cache-folder.ts";
 import { formatBytes, formatSeconds, pairs } from "./terminal.ts";
 
 export function register(program: Command): void {

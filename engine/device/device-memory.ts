@@ -46,8 +46,10 @@ export class DeviceMemory {
   report(): MemoryReport {
     const report = this.pool.report();
     // Read-back buffers lie in host memory and are not part of the peak.
-    const readBack = this.#stream.readBack.uses().map((use) => ({ ...use, atPeakBytes: 0 }));
-    return { ...report, owners: [...report.owners, ...readBack] };
+    const { readBack, textures } = this.#stream;
+    // Nor are the textures that show buffers, which stay small beside them.
+    const others = [...readBack.uses(), ...textures.ledger.uses()].map((use) => ({ ...use, atPeakBytes: 0 }));
+    return { ...report, owners: [...report.owners, ...others] };
   }
 
   get budgetBytes(): number | undefined {

@@ -2,6 +2,7 @@ import { type Checks, callback, expectArgument, expectOptions, flag, number } fr
 import type { Journal } from "../journal.ts";
 import { Dispatcher } from "../kernel/dispatch.ts";
 import type { Plan } from "../kernel/plan.ts";
+import { texelsPerLine } from "../kernel/storage.ts";
 import { Stream } from "../kernel/stream.ts";
 import type { BufferPool, MemoryUse } from "../memory/pool.ts";
 import type { MemoryReport } from "../memory/report.ts";
@@ -18,6 +19,7 @@ import { Plans, type TraceOptions } from "./plans.ts";
 import { looksLikeSoftware } from "./probe.ts";
 import { dawnToggles } from "./provider.ts";
 import { rehearse } from "./rehearsal.ts";
+import { vectorsWidened } from "./vectors.ts";
 
 const traceChecks: Checks<TraceOptions> = { yielding: flag };
 
@@ -40,6 +42,8 @@ export class Device {
   readonly maximumBindingBytes: number;
   /** Invocations of a subgroup when it is the same for every kernel, else 0: kernels with broadcasts need to know it. */
   readonly subgroupSize: number;
+  /** Texels that kernels fetch faster than the elements of a buffer, as many as a texture can have; else 0. */
+  readonly texels: number;
   /** Subgroup matrices that contractions run on, the best first; empty unless the device was opened with them. */
   readonly matrixUnits: readonly MatrixUnit[];
   /** Convolutions may use Winograd's method. */
@@ -74,6 +78,9 @@ export class Device {
       options.maximumBindingBytes ?? Number.MAX_SAFE_INTEGER,
     );
     this.maximumBindingBytes = Math.floor(binding / alignment) * alignment;
+    // Mesa's software driver, by vectors of 512 bits; by those of 256 textures take as long as buffers.
+    const wide = vectorsWidened() && this.isSoftware && this.subgroupSize === 16;
+    this.texels = wide ? texelsPerLine * gpu.limits.maxTextureDimension2D : 0;
     this.stream = new Stream(gpu);
     if (info.provider === "webgpu") this.toggles = dawnToggles(options, process.env["ACUTANCE_DAWN_TOGGLES"]);
     this.#lifetime = new Lifetime(gpu, {

@@ -1,7 +1,9 @@
 import { lstatSync, mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setNativeEnvironment } from "./environment.ts";
 import { GpuError } from "./errors.ts";
+import { widenVectors } from "./vectors.ts";
 
 export type ProviderName = "navigator.gpu" | "webgpu";
 
@@ -34,6 +36,7 @@ export interface FoundGpu {
 export async function findGpu(options: FindGpuOptions = {}): Promise<FoundGpu> {
   if (options.gpu) return { gpu: options.gpu, provider: "navigator.gpu" };
   await ensureRuntimeFolder();
+  await widenVectors();
   if (options.provider !== "webgpu") {
     const native = (globalThis.navigator as Navigator | undefined)?.gpu;
     if (native) return { gpu: native, provider: "navigator.gpu" };
@@ -131,7 +134,6 @@ async function ensureRuntimeFolder(): Promise<void> {
   try {
     if (process.env["XDG_RUNTIME_DIR"]) return;
     const folder = privateFolder();
-    process.env["XDG_RUNTIME_DIR"] = folder;
     await setNativeEnvironment("XDG_RUNTIME_DIR", folder);
   } catch {
     // Without permission to write (Deno's sandbox, a read-only container) the driver goes on and only warns.
@@ -146,14 +148,4 @@ function privateFolder(): string {
   const { uid, mode } = lstatSync(folder);
   const isDirectory = (mode & 0o170000) === 0o040000;
   return isDirectory && uid === user && (mode & 0o077) === 0 ? folder : mkdtempSync(`${folder}-`);
-}
-
-/** In Bun, a write to process.env does not reach the C environment, which is the one that the Vulkan loader reads. */
-async function setNativeEnvironment(name: string, value: string): Promise<void> {
-  if (!process.versions.bun) return;
-  const { dlopen, FFIType } = await import("bun:ffi");
-  const { cstring, i32 } = FFIType;
-  const libc = dlopen("libc.so.6", { setenv: { args: [cstring, cstring, i32], returns: i32 } });
-  libc.symbols.setenv(Buffer.from(`${name}\0`), Buffer.from(`${value}\0`), 1);
-  libc.close();
 }

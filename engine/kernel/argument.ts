@@ -11,6 +11,8 @@ export interface KernelArgument {
   /** Start of the window in bytes; a multiple of the adapter's storage offset alignment. */
   readonly offsetBytes: number;
   readonly sizeBytes: number;
+  /** The kernel reads it from a texture that is filled before the call, as {@link withTextures} has it. */
+  readonly texture?: boolean;
   /** As far as it is known, for profiles. */
   readonly shape?: readonly number[];
 }

@@ -107,6 +107,9 @@ export class Dispatcher {
     });
     const group = this.#group(kernel, args);
     const used = args.map((argument) => argument.allocation);
+    args.forEach(({ texture, allocation, offsetBytes, sizeBytes }, i) => {
+      if (texture) stream.show(i, allocation, offsetBytes, sizeBytes);
+    });
     const write = (view: DataView) => pack(kernel.source, parameters, view);
     const call =
       observer || recorder
@@ -134,19 +137,31 @@ export class Dispatcher {
   ): Pipeline {
     let key = cut ? `${name}|part` : name;
     for (const constant in constants) key += `|${constant}=${constants[constant]}`;
-    for (const binding in bindings) if (bindings[binding]!.dtype === "f16") key += `|${binding}`;
+    for (const binding in bindings) {
+      const { dtype, texture } = bindings[binding]!;
+      if (dtype === "f16") key += `|${binding}`;
+      if (texture) key += `|${binding} as texture`;
+    }
     let kernel = this.#pipelines.get(key);
     if (!kernel) {
-      const halves = Object.keys(bindings).filter((binding) => bindings[binding]!.dtype === "f16");
-      kernel = this.#compile(name, constants, halves, cut);
+      const names = Object.keys(bindings);
+      const halves = names.filter((binding) => bindings[binding]!.dtype === "f16");
+      const textures = names.filter((binding) => bindings[binding]!.texture);
+      kernel = this.#compile(name, constants, halves, cut, textures);
       this.#pipelines.set(key, kernel);
     }
     return kernel;
   }
 
-  #compile(name: string, constants: Constants, halves: readonly string[], cut: boolean): Pipeline {
+  #compile(
+    name: string,
+    constants: Constants,
+    halves: readonly string[],
+    cut: boolean,
+    textures: readonly string[],
+  ): Pipeline {
     const { gpu } = this.#device;
-    const source = specialise(name, constants, halves, cut);
+    const source = specialise(name, constants, halves, cut, textures);
     if (source.parameters.length * 4 > parameterBytes) {
       throw new GpuError(`${name}: Params is larger than ${parameterBytes} bytes`);
     }
@@ -177,15 +192,19 @@ export class Dispatcher {
   }
 
   #layout(source: KernelSource): GPUBindGroupLayout {
-    const key = source.bindings.map((slot) => `${slot.binding}${slot.writable ? "w" : "r"}`).join();
+    const key = source.bindings
+      .map((slot) => `${slot.binding}${slot.texture ? "t" : slot.writable ? "w" : "r"}`)
+      .join();
     let layout = this.#layouts.get(key);
     if (!layout) {
       layout = this.#device.gpu.createBindGroupLayout({
         entries: [
-          ...source.bindings.map(({ binding, writable }) => ({
+          ...source.bindings.map(({ binding, writable, texture }) => ({
             binding,
             visibility: 4,
-            buffer: { type: writable ? ("storage" as const) : ("read-only-storage" as const) },
+            ...(texture
+              ? { texture: { sampleType: "uint" as const } }
+              : { buffer: { type: writable ? ("storage" as const) : ("read-only-storage" as const) } }),
           })),
           { binding: source.parameterBinding, visibility: 4, buffer: { type: "uniform", hasDynamicOffset: true } },
         ],
@@ -197,9 +216,11 @@ export class Dispatcher {
 
   #group(kernel: Pipeline, args: readonly KernelArgument[]): GPUBindGroup {
     let key = `${kernel.id}`;
-    for (const argument of args) {
-      key += `|${this.#bufferId(argument.allocation.buffer)}:${argument.offsetBytes}:${argument.sizeBytes}`;
-    }
+    args.forEach(({ texture, allocation, offsetBytes, sizeBytes }, i) => {
+      key += texture
+        ? `|${this.#device.stream.textures.at(i, sizeBytes).name}`
+        : `|${this.#bufferId(allocation.buffer)}:${offsetBytes}:${sizeBytes}`;
+    });
     let group = this.#groups.get(key);
     if (!group) {
       if (this.#groups.size >= bindGroupLimit) this.#groups.clear();
@@ -214,9 +235,11 @@ export class Dispatcher {
       label: source.file,
       layout,
       entries: [
-        ...args.map(({ allocation, offsetBytes, sizeBytes }, i) => ({
+        ...args.map(({ texture, allocation, offsetBytes, sizeBytes }, i) => ({
           binding: source.bindings[i]!.binding,
-          resource: { buffer: allocation.buffer, offset: offsetBytes, size: sizeBytes },
+          resource: texture
+            ? this.#device.stream.textures.at(i, sizeBytes).view
+            : { buffer: allocation.buffer, offset: offsetBytes, size: sizeBytes },
         })),
         { binding: source.parameterBinding, resource: { buffer: parameters, size: parameterBytes } },
       ],

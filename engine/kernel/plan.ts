@@ -3,6 +3,7 @@ import type { Allocation } from "../memory/allocation.ts";
 import type { Label } from "../profile/labels.ts";
 import type { Grid } from "./argument.ts";
 import type { Call } from "./call.ts";
+import type { Showing } from "./textures.ts";
 
 /** One call of a kernel. */
 export interface DispatchCommand {
@@ -15,7 +16,7 @@ export interface DispatchCommand {
   readonly call: Call;
 }
 
-/** A copy between buffers, or zeros for one. */
+/** A copy between buffers or into a texture, or zeros for a buffer. */
 export type TransferCommand = { readonly bytes: number; readonly label: Label } & (
   | {
       readonly kind: "copy";
@@ -24,6 +25,7 @@ export type TransferCommand = { readonly bytes: number; readonly label: Label } 
       readonly to: GPUBuffer;
       readonly toByte: number;
     }
+  | ({ readonly kind: "show" } & Showing)
   | { readonly kind: "clear"; readonly target: GPUBuffer }
 );
 
@@ -59,6 +61,11 @@ export class PlanRecorder {
   copy(from: Allocation, fromByte: number, to: Allocation, toByte: number, bytes: number, label: Label): void {
     this.commands.push({ kind: "copy", from: from.buffer, fromByte, to: to.buffer, toByte, bytes, label });
     this.#note([from, to]);
+  }
+
+  show(showing: Showing, from: Allocation, label: Label): void {
+    this.commands.push({ kind: "show", ...showing, label });
+    this.#note([from]);
   }
 
   clear(target: Allocation, bytes: number, label: Label): void {

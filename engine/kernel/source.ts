@@ -1,5 +1,5 @@
 import { overPart } from "./cut.ts";
-import { resolved, withHalfStorage } from "./storage.ts";
+import { resolved, withHalfStorage, withTextures } from "./storage.ts";
 import { type Constants, expand, TemplateError } from "./template.ts";
 import { enginePart, kernelText } from "./text.ts";
 
@@ -10,6 +10,8 @@ export interface BindingSlot {
   readonly writable: boolean;
   /** Its elements are numbers that are computed with, not bits that are moved. */
   readonly isFloat: boolean;
+  /** It is read from a texture with the bits of its argument. */
+  readonly texture: boolean;
 }
 
 /** One 4-byte field of a kernel's `struct Params`. */
@@ -35,6 +37,7 @@ export interface KernelSource {
  * the specialised source has behind the storage buffers.
  * @param halves storage variables whose elements lie in memory as f16
  * @param cut for a part of a grid, as {@link overPart} makes it
+ * @param textures storage variables that are read from textures
  * @throws TemplateError when a constant is missing or the interface is not of that form
  */
 export function specialise(
@@ -42,9 +45,11 @@ export function specialise(
   constants: Constants,
   halves: readonly string[] = [],
   cut = false,
+  textures: readonly string[] = [],
 ): KernelSource {
   const file = `${name}.wgsl`;
   const text = withHalfStorage(expand(kernelText(name), constants, file, enginePart), halves, file);
+  const shown = withTextures(text, textures, file);
   const bindings = [
     ...text.matchAll(
       /@group\(0\)\s*@binding\((\d+)\)\s*var<storage\s*(?:,\s*(\w+)\s*)?>\s*(\w+)\s*:\s*array<\s*(\w+)/g,
@@ -54,6 +59,7 @@ export function specialise(
     writable: m[2] === "read_write",
     name: m[3]!,
     isFloat: /^(f32|f16|vec[24][fh])$/.test(resolved(text, m[4]!)),
+    texture: textures.includes(m[3]!),
   }));
   if (bindings.length === 0) throw new TemplateError(`${file}: no storage binding in group 0`);
   const parameterBinding = Math.max(...bindings.map(({ binding }) => binding)) + 1;
@@ -61,7 +67,7 @@ export function specialise(
   if (!size) throw new TemplateError(`${file}: no @workgroup_size`);
   const extent = (text: string | undefined) => (text === undefined ? 1 : Number.parseInt(text, 10));
   const workgroup = [extent(size[1]), extent(size[2]), extent(size[3])] as const;
-  const bound = text.replace(
+  const bound = shown.replace(
     /@group\(1\)\s*@binding\(0\)(?=\s*var<uniform>)/,
     `@group(0) @binding(${parameterBinding})`,
   );

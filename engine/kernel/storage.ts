@@ -32,7 +32,7 @@ fn pack4x16float(v: vec4f) -> vec2u {
 export function withHalfStorage(wgsl: string, names: readonly string[], file = "kernel"): string {
   if (names.length === 0) return wgsl;
   let source = wgsl.replace(/\/\/.*$/gm, "");
-  const types = new Map<string, string>();
+  const forms = new Map<string, AccessForm>();
   for (const name of names) {
     const declaration = new RegExp(`(var<storage[^>]*>\\s*${name}\\s*:\\s*array<\\s*)(\\w+)(\\s*>)`);
     const element = resolved(source, declaration.exec(source)?.[2]);
@@ -40,9 +40,10 @@ export function withHalfStorage(wgsl: string, names: readonly string[], file = "
     const half = halves[element ?? ""];
     if (!half) throw new TemplateError(`${file}: "${name}" holds ${element ?? "no array"}, which f16 cannot stand for`);
     source = source.replace(declaration, `$1${half.stored}$3`);
-    types.set(name, element!);
+    const { widen, narrow } = half;
+    forms.set(name, { read: (index) => `${widen}(${name}[${index}])`, write: (index) => `${name}[${index}]`, narrow });
   }
-  if (types.size > 0) source = converted(source, types, file) + packing;
+  if (forms.size > 0) source = converted(source, forms, file) + packing;
   return `enable f16;\n${source}`;
 }
 
@@ -53,33 +54,72 @@ export function resolved<Type extends string | undefined>(source: string, type: 
   return next ? resolved(source, next) : type;
 }
 
+/** What stands in the place of an access `name[index]`. */
+interface AccessForm {
+  readonly read: (index: string) => string;
+  /** Left of an assignment, whose right side `narrow` converts; absent for what is only read. */
+  readonly write?: (index: string) => string;
+  readonly narrow?: string;
+}
+
 /** Text with every access `name[…]` of the given variables converted. */
-function converted(text: string, types: ReadonlyMap<string, string>, file: string): string {
-  const access = new RegExp(`\\b(${[...types.keys()].join("|")})\\s*\\[`, "g");
+function converted(text: string, forms: ReadonlyMap<string, AccessForm>, file: string): string {
+  const access = new RegExp(`\\b(${[...forms.keys()].join("|")})\\s*\\[`, "g");
   let out = "";
   let at = 0;
   for (let match = access.exec(text); match; match = access.exec(text)) {
-    const name = match[1]!;
-    const type = types.get(name)!;
+    const form = forms.get(match[1]!)!;
     const open = match.index + match[0].length;
     const close = closing(text, open, file);
-    const element = `${name}[${converted(text.slice(open, close), types, file)}]`;
+    const index = converted(text.slice(open, close), forms, file);
     out += text.slice(at, match.index);
-    const { widen, narrow } = halves[type]!;
-    const write = /^\s*([-+*/]?)=(?!=)/.exec(text.slice(close + 1));
+    const write = form.write && /^\s*([-+*/]?)=(?!=)/.exec(text.slice(close + 1));
     if (!write) {
-      out += `${widen}(${element})`;
+      out += form.read(index);
       at = close + 1;
     } else {
       const start = close + 1 + write[0].length;
       const end = text.indexOf(";", start);
-      const value = converted(text.slice(start, end), types, file).trim();
-      out += `${element} = ${narrow}(${write[1] ? `${widen}(${element}) ${write[1]} (${value})` : value})`;
+      const value = converted(text.slice(start, end), forms, file).trim();
+      out += `${form.write!(index)} = ${form.narrow}(${write[1] ? `${form.read(index)} ${write[1]} (${value})` : value})`;
       at = end;
     }
     access.lastIndex = at;
   }
   return out + text.slice(at);
+}
+
+/** Texels in a line of a texture that shows the elements of a buffer in their order, and their bytes. */
+export const texelsPerLine = 1024;
+export const texelBytes = 16;
+
+/**
+ * The same kernel with some of its storage variables read as textures of four words a texel, which hold the same bits. A
+ * software driver that loads from buffers lane by lane and number by number fetches a whole texel at once.
+ *
+ *     x: array<vec4f>     let a = x[i];
+ *     x: texture_2d<u32>  let a = bitcast<vec4f>(textureLoad(x, vec2u(i % 1024, i / 1024), 0));
+ *
+ * @param names storage variables of the kernel that hold vec4f and are only read
+ * @throws TemplateError when one of them does not
+ */
+export function withTextures(wgsl: string, names: readonly string[], file = "kernel"): string {
+  if (names.length === 0) return wgsl;
+  let source = wgsl.replace(/\/\/.*$/gm, "");
+  const forms = new Map<string, AccessForm>();
+  let fetches = "";
+  for (const name of names) {
+    const declaration = new RegExp(`var<storage,\\s*read>\\s*${name}\\s*:\\s*array<\\s*vec4f\\s*>`);
+    if (!declaration.test(source)) throw new TemplateError(`${file}: "${name}" is not of vec4f that are only read`);
+    source = source.replace(declaration, `var ${name}: texture_2d<u32>`);
+    forms.set(name, { read: (index) => `texel_${name}(${index})` });
+    fetches += `
+fn texel_${name}(index: u32) -> vec4f {
+  return bitcast<vec4f>(textureLoad(${name}, vec2u(index % ${texelsPerLine}u, index / ${texelsPerLine}u), 0));
+}
+`;
+  }
+  return converted(source, forms, file) + fetches;
 }
 
 /** Place of the bracket that closes one opened just before `start`. */

@@ -4,6 +4,7 @@ import { Labels } from "../profile/labels.ts";
 import { type Call, describeTransfer } from "./call.ts";
 import { DirectQueue, type StreamObserver, type WorkQueue } from "./observer.ts";
 import type { PlanRecorder, TransferCommand, WriteParameters } from "./plan.ts";
+import { encodeShowing, Textures } from "./textures.ts";
 
 /** Numeric values of the WebGPU usage flags (fixed by the specification), since not every runtime has the globals. */
 export const bufferUsage = { mapRead: 1, copySource: 4, copyDestination: 8, uniform: 64, storage: 128 } as const;
@@ -59,10 +60,13 @@ export class Stream {
   queue: WorkQueue;
   /** Staging buffers of reads. */
   readonly readBack = new Ledger();
+  /** What shows elements of buffers to kernels that read textures. */
+  readonly textures: Textures;
 
   constructor(device: GPUDevice) {
     this.#device = device;
     this.queue = new DirectQueue(device.queue);
+    this.textures = new Textures(device);
     this.#slotBytes = Math.max(device.limits.minUniformBufferOffsetAlignment, parameterBytes);
     this.#arenaData = new ArrayBuffer(this.#slotBytes * dispatchesPerSubmit);
     this.parameters = device.createBuffer({
@@ -117,6 +121,15 @@ export class Stream {
     target.lastUse = this.#submission;
     this.#transfer("clear", whole, (encoder) => encoder.clearBuffer(target.buffer, 0, whole));
     this.recorder?.clear(target, whole, this.labels.current);
+  }
+
+  /** Copies elements of a buffer into the texture for so many bytes at a binding. */
+  show(binding: number, from: Allocation, fromByte: number, bytes: number): void {
+    if (this.silent) return;
+    from.lastUse = this.#submission;
+    const showing = { from: from.buffer, fromByte, bytes, to: this.textures.at(binding, bytes).texture };
+    this.#transfer("copy", bytes, (encoder) => encodeShowing(encoder, showing));
+    this.recorder?.show(showing, from, this.labels.current);
   }
 
   #transfer(kind: "copy" | "clear" | "read-back", bytes: number, work: (encoder: GPUCommandEncoder) => void): void {
@@ -181,7 +194,8 @@ export class Stream {
       }
       endPass();
       const work = () => encodeTransfer(encoder, command);
-      if (observer) observer.transfer(encoder, describeTransfer(command.kind, command.bytes, command.label), work);
+      const kind = command.kind === "clear" ? "clear" : "copy";
+      if (observer) observer.transfer(encoder, describeTransfer(kind, command.bytes, command.label), work);
       else work();
       if (observer?.alone) close();
     }
@@ -320,5 +334,6 @@ export class Stream {
 
 function encodeTransfer(encoder: GPUCommandEncoder, command: TransferCommand): void {
   if (command.kind === "clear") encoder.clearBuffer(command.target, 0, command.bytes);
+  else if (command.kind === "show") encodeShowing(encoder, command);
   else encoder.copyBufferToBuffer(command.from, command.fromByte, command.to, command.toByte, command.bytes);
 }

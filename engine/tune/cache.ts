@@ -1,48 +1,16 @@
 import { createHash } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
-import { cpus, homedir } from "node:os";
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { cpus } from "node:os";
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import type { Device } from "../device/device.ts";
 import { providerVersion } from "../device/probe.ts";
 import { writeFileAtomically } from "../weights/atomic.ts";
 import { type FileError, jsonOf, readText } from "../weights/files.ts";
+import { cacheFolder } from "./cache-folder.ts";
 
 /** What a cached value depends on, by name. */
 export type CacheKey = Readonly<Record<string, string>>;
-
-/**
- * The user's folder for what can be found out again: `ACUTANCE_CACHE` if set, else `acutance` in the system's own place
- * (`XDG_CACHE_HOME` or ~/.cache; ~/Library/Caches on macOS; `LOCALAPPDATA` on Windows). It need not exist; undefined for a user
- * who has no home.
- */
-export function cacheFolder(
-  environment: Readonly<Record<string, string | undefined>> = process.env,
-  platform: string = process.platform,
-): string | undefined {
-  const own = environment["ACUTANCE_CACHE"];
-  if (own) return resolve(own);
-  if (platform === "win32") {
-    return below(environment["LOCALAPPDATA"] || home("AppData", "Local"), "acutance", "cache");
-  }
-  if (platform === "darwin") return home("Library", "Caches", "acutance");
-  const shared = environment["XDG_CACHE_HOME"];
-  // The XDG base directory specification has relative paths ignored.
-  return below(shared && isAbsolute(shared) ? shared : home(".cache"), "acutance");
-}
-
-function below(folder: string | undefined, ...names: readonly string[]): string | undefined {
-  return folder && join(folder, ...names);
-}
-
-/** A folder in the user's home. A user without a name in the system and without HOME has none. */
-function home(...names: readonly string[]): string | undefined {
-  try {
-    return below(homedir(), ...names);
-  } catch {
-    return undefined;
-  }
-}
 
 /** Why nothing can be kept in {@link cacheFolder}, as a sentence; undefined when it can. Leaves the folder made. */
 export async function cacheTrouble(folder = cacheFolder()): Promise<string | undefined> {
@@ -74,6 +42,8 @@ export function deviceKey(device: Device): CacheKey {
     description,
     device: device.gpu.adapterInfo?.device ?? "",
     features: [...device.features].sort().join(" "),
+    // Of Mesa's software driver it tells the vectors, which the environment sets.
+    subgroupSize: String(device.subgroupSize),
     maximumBindingBytes: String(device.maximumBindingBytes),
     host: `${processors.length} x ${processors[0]?.model.trim() ?? "unknown"}`,
   };

@@ -5,7 +5,8 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { collectOutput } from "../../engine/device/collect-output.ts";
-import { Cache, cacheFolder, cacheTrouble } from "../../engine/tune/cache.ts";
+import { Cache, cacheTrouble } from "../../engine/tune/cache.ts";
+import { cacheFolder } from "../../engine/tune/cache-folder.ts";
 import { knownScores } from "../models/scoring/fixtures.ts";
 
 const main = new URL("../../cli/main.ts", import.meta.url).pathname;

@@ -1,4 +1,5 @@
 import type { Device } from "../../device/device.ts";
+import type { KernelArgument } from "../../kernel/argument.ts";
 import { rowRanges } from "../../kernel/grid.ts";
 import { type DataType, elementBytes, sizeOf, Tensor } from "../../tensor.ts";
 import type { Trial } from "../../tune/tuner.ts";
@@ -102,7 +103,7 @@ export interface Epilogue {
 export function contract(x: Tensor, weight: Tensor, out: Tensor, shape: Contraction, epilogue: Epilogue = {}): void {
   const { device } = x;
   const rows = shape.images * shape.grid[0] * shape.grid[1];
-  const tiles = tilesFor(device, shape, rows, x.dtype, weight.dtype);
+  const tiles = tilesFor(device, shape, rows, x.dtype, weight);
   const unit = tiles[0]!.unit ? ` ${tiles[0]!.unit}` : "";
   const key = `contraction ${describe(shape, rows)} ${x.dtype} ${weight.dtype} ${out.dtype}${unit}`;
   const tile = device.tuner.choose(key, tiles, () =>
@@ -112,13 +113,13 @@ export function contract(x: Tensor, weight: Tensor, out: Tensor, shape: Contract
 }
 
 /** Ways with the same bits: those with subgroup matrices where the device has some for this shape, else the plain ones. */
-function tilesFor(device: Device, shape: Contraction, rows: number, x: DataType, weight: DataType): Tile[] {
+function tilesFor(device: Device, shape: Contraction, rows: number, x: DataType, weight: Tensor): Tile[] {
   const columns4 = shape.columns / 4;
   // The kernel with matrices has no entries.
   const single = (shape.entries ?? 1) === 1;
   const unit = single ? matrixUnitFor(device, x, rows, shape.columns, shape.channels) : undefined;
-  const matrices = unit ? matrixTiles(device, unit, rows, columns4, [x, weight]) : [];
-  return matrices.length > 0 ? matrices : contractionTiles(device, rows, columns4);
+  const matrices = unit ? matrixTiles(device, unit, rows, columns4, [x, weight.dtype]) : [];
+  return matrices.length > 0 ? matrices : contractionTiles(device, rows, columns4, weight);
 }
 
 /** What the time of a contraction depends on; numbers of rows that differ by less than a factor of two are alike. */
@@ -199,7 +200,7 @@ export function runContraction(
       },
       {
         x: x.window(start * xSize, count * xSize),
-        weight: single ? weight.window() : weight.window(start * weightSize, count * weightSize),
+        weight: shown(tile, "weight", single ? weight.window() : weight.window(start * weightSize, count * weightSize)),
         out: out.window(start * outSize, count * outSize),
         ...(bias && { bias: bias.window() }),
         ...(norm && { moments: norm.moments.window(), scale: norm.scale.window(), shift: norm.shift.window() }),
@@ -245,6 +246,11 @@ export function runContraction(
   }
 }
 
+/** An argument as the tile reads it. */
+function shown({ textures }: Tile, name: string, argument: KernelArgument): KernelArgument {
+  return textures?.includes(name) ? { ...argument, texture: true } : argument;
+}
+
 /** A convolution as its weight gradient sees it. */
 export interface WeightContraction {
   readonly images: number;
@@ -281,7 +287,7 @@ const leastLinesPerPart = 8;
 export function contractWeight(x: Tensor, dy: Tensor, shape: WeightContraction): Tensor {
   const { device } = x;
   const { images, input, channels, output, columns, kernel, stride } = shape;
-  const tiles = weightTiles(device, (kernel[1] * channels) / 4, columns / 4);
+  const tiles = weightTiles(device, (kernel[1] * channels) / 4, columns / 4, [x, dy]);
   const size = 2 ** Math.round(Math.log2(images * output[0]));
   const key = `weight gradient ${kernel.join("x")}x${channels}x${columns}, ${size} lines of ${output[1]} from ${input[1]}, stride ${stride.join()}${shape.apart ? `, apart ${shape.apart}` : ""} ${x.dtype} ${dy.dtype}`;
   const tile = device.tuner.choose(key, tiles, () => weightTrial(device, shape, [x.dtype, dy.dtype]));
@@ -343,8 +349,8 @@ function runWeightContraction(tile: Tile, x: Tensor, dy: Tensor, shape: WeightCo
       tile.kernel,
       tile.constants,
       {
-        x: x.window(call.start * xImage, call.count * xImage),
-        dy: dy.window(call.start * dyImage, call.count * dyImage),
+        x: shown(tile, "x", x.window(call.start * xImage, call.count * xImage)),
+        dy: shown(tile, "dy", dy.window(call.start * dyImage, call.count * dyImage)),
         out: shape.apart ? parts.window(firstPart * weightSize, call.parts * weightSize) : parts.window(),
       },
       {

@@ -1,4 +1,6 @@
 import type { Device } from "../../device/device.ts";
+import type { DataType } from "../../elements.ts";
+import { texelBytes } from "../../kernel/storage.ts";
 import type { Constants } from "../../kernel/template.ts";
 
 /** A way to run a contraction: which kernel, with which constants, and what one workgroup of it makes. */
@@ -8,20 +10,43 @@ export interface Tile {
   readonly constants: Constants;
   readonly rows: number;
   readonly columns4: number;
+  /** Operands that its kernel reads from textures. */
+  readonly textures?: readonly string[];
   /** The subgroup matrices it is built of, whose bits are their own. */
   readonly unit?: string;
+}
+
+/** What decides whether an operand is read from a texture. */
+export interface Operand {
+  readonly dtype: DataType;
+  readonly sizeBytes: number;
 }
 
 /**
  * Ways to run a contraction of `rows` by `columns4` vec4 columns on this adapter, the default first. All add the products
  * of an output in the same order, so that the choice changes the time and not one bit of the result.
  */
-export function contractionTiles(device: Device, rows: number, columns4: number): Tile[] {
+export function contractionTiles(device: Device, rows: number, columns4: number, weight?: Operand): Tile[] {
   const lanes = device.subgroupSize;
-  const tiles = lanes > 0 ? broadcastTiles(lanes, rows, columns4) : [];
+  const broadcast = lanes > 0 ? broadcastTiles(lanes, rows, columns4) : [];
+  // The weight is copied into a texture for every call, which pays where many rows read it.
+  const shown =
+    weight && rows >= rowsWorthCopying && fitsTexture(device, weight) ? broadcast.map(byTexture("weight")) : [];
+  const tiles = [...shown, ...broadcast];
   // A subgroup makes as many rows as it has lanes; where there are few, most of them would be for nothing.
   const few = rows <= fewRows || lanes === 0 ? registerTiles(rows) : [];
   return [...few, ...tiles, ...sharedTiles(device, rows, columns4)];
+}
+
+const rowsWorthCopying = 64;
+
+/** Whether kernels had better read an operand from a texture, and it fits one. */
+function fitsTexture(device: Device, { dtype, sizeBytes }: Operand): boolean {
+  return dtype === "f32" && sizeBytes <= texelBytes * device.texels;
+}
+
+function byTexture(...textures: readonly string[]) {
+  return (tile: Tile): Tile => ({ ...tile, name: `${tile.name}, ${textures.join(" and ")} by texture`, textures });
 }
 
 /** Rows, one for every picture of a small batch say, that are made without broadcasts. */
@@ -92,8 +117,13 @@ function sharedTiles(device: Device, rows: number, columns4: number): Tile[] {
     }));
 }
 
-/** The same for the gradient of a weight of `rows4` by `columns4` vec4s. */
-export function weightTiles(device: Device, rows4: number, columns4: number): Tile[] {
+/** The same for the gradient of a weight of `rows4` by `columns4` vec4s, from `x` and `dy`. */
+export function weightTiles(
+  device: Device,
+  rows4: number,
+  columns4: number,
+  operands: readonly Operand[] = [],
+): Tile[] {
   const lanes = device.subgroupSize;
   const shapes = lanes === 0 ? registerWeightShapes : broadcastWeightShapes(lanes, rows4);
   const different = shapes.filter(
@@ -102,7 +132,7 @@ export function weightTiles(device: Device, rows4: number, columns4: number): Ti
       (shape.columns === 1 || columns4 > shape.lanes) &&
       shapes.findIndex((other) => JSON.stringify(other) === JSON.stringify(shape)) === i,
   );
-  return different.map(({ lanes: wide, rowLanes, groups, columns, positions }) => ({
+  const tiles = different.map(({ lanes: wide, rowLanes, groups, columns, positions }) => ({
     name: `${lanes === 0 ? "registers" : "broadcast"} ${4 * rowLanes * groups}x${4 * columns * wide} by ${positions}`,
     kernel: "conv/weight_gradient",
     constants: {
@@ -116,6 +146,8 @@ export function weightTiles(device: Device, rows4: number, columns4: number): Ti
     rows: rowLanes * groups,
     columns4: columns * wide,
   }));
+  const shown = operands.length > 0 && operands.every((operand) => fitsTexture(device, operand));
+  return [...(shown ? tiles.map(byTexture("x", "dy")) : []), ...tiles];
 }
 
 const registerWeightShapes = [2, 1].map((groups) => ({ lanes: 16, rowLanes: 1, groups, columns: 1, positions: 4 }));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { withHalfStorage } from "../../../engine/kernel/storage.ts";
+import { withHalfStorage, withTextures } from "../../../engine/kernel/storage.ts";
 import { TemplateError } from "../../../engine/kernel/template.ts";
 
 const kernel = (type: string, body: string) =>
@@ -46,5 +46,28 @@ describe("f16 storage of a kernel written for f32", () => {
     expect(() => withHalfStorage(kernel("u32", "y[i] = x[i];"), ["x"], "file.wgsl")).toThrow(TemplateError);
     expect(() => withHalfStorage(kernel("u32", "y[i] = x[i];"), ["x"], "file.wgsl")).toThrow('"x" holds u32');
     expect(() => withHalfStorage(kernel("f32", ""), ["z"], "file.wgsl")).toThrow('"z" holds no array');
+  });
+});
+
+describe("storage variables read from textures", () => {
+  test("declares a texture and fetches texels where elements were read", () => {
+    const wgsl = withTextures(
+      "@group(0) @binding(0) var<storage, read> x: array<vec4f>;\n@group(0) @binding(1) var<storage, read> of_x: array<u32>;\nlet a = x[of_x[i] + 1u].y;",
+      ["x"],
+    );
+    expect(wgsl).toContain("@group(0) @binding(0) var x: texture_2d<u32>;");
+    expect(wgsl).toContain("let a = texel_x(of_x[i] + 1u).y;");
+    expect(wgsl).toContain("bitcast<vec4f>(textureLoad(x, vec2u(index % 1024u, index / 1024u), 0))");
+  });
+
+  test("refuses what is written, single numbers and unknown variables", () => {
+    for (const [type, name] of [
+      ["storage, read_write> x: array<vec4f>", "x"],
+      ["storage, read> x: array<f32>", "x"],
+      ["storage, read> x: array<vec4f>", "z"],
+    ] as const)
+      expect(() => withTextures(`var<${type};`, [name], "file.wgsl")).toThrow(
+        new TemplateError(`file.wgsl: "${name}" is not of vec4f that are only read`),
+      );
   });
 });

@@ -3,7 +3,8 @@ import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync
 import { homedir, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
-import { Cache, cacheFolder, deviceKey } from "../../../engine/tune/cache.ts";
+import { Cache, deviceKey } from "../../../engine/tune/cache.ts";
+import { cacheFolder } from "../../../engine/tune/cache-folder.ts";
 import { plainDevice, sharedDevice } from "../device.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "acutance-cache-"));
