@@ -54,6 +54,7 @@ export function reportText(report: AdapterReport, cache: string): string {
       name in byteLimits ? formatBytes(value) : String(value),
     ]),
     ["subgroups", subgroups ? sizeRange(subgroups.minimum, subgroups.maximum) : "no"],
+    ...(report.software ? [["vectors", vectorText(report.wideVectors)] as [string, string]] : []),
     ["f16 in shaders", yesNo(report.features.includes("shader-f16"))],
     ["timestamps", yesNo(report.features.includes("timestamp-query"))],
     ["other features", report.features.filter((name) => !shownApart.has(name)).join(", ") || "none"],
@@ -82,6 +83,12 @@ const byteLimits = {
   maxComputeWorkgroupStorageSize: true,
 };
 const shownApart = new Set(["subgroups", "shader-f16", "timestamp-query"]);
+
+function vectorText(wide: boolean): string {
+  const set = process.env["LP_NATIVE_VECTOR_WIDTH"];
+  if (wide) return "512 bits, as the processor has them (LP_NATIVE_VECTOR_WIDTH=256 takes the driver's own)";
+  return set ? `LP_NATIVE_VECTOR_WIDTH=${set}` : "the driver's own";
+}
 
 function yesNo(value: boolean): string {
   return value ? "yes" : "no";

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { GpuError, NoAdapterError } from "./errors.ts";
 import { type FindGpuOptions, findGpu, type ProviderName } from "./provider.ts";
+import { vectorsWidened } from "./vectors.ts";
 
 /** What one adapter is and what it can do, and how the first kernel on it went. */
 export interface AdapterReport {
@@ -20,6 +21,8 @@ export interface AdapterReport {
   /** Counts and bytes, by WebGPU's names. */
   readonly limits: Readonly<Record<ReportedLimit, number>>;
   readonly subgroups: { readonly minimum: number; readonly maximum: number } | null;
+  /** True when Mesa's software driver was set to vectors of 512 bits, as the processor has them. */
+  readonly wideVectors: boolean;
   /** Kernel compilation, and from the first submit to the bytes back on the host. */
   readonly compileMs: number;
   readonly firstDispatchMs: number;
@@ -57,6 +60,7 @@ export async function probe(options: FindGpuOptions = {}): Promise<AdapterReport
       provider,
       providerVersion: providerVersion(provider),
       ...describe(adapter, provider),
+      wideVectors: vectorsWidened(),
       ...timing,
     };
   } finally {

@@ -104,6 +104,7 @@ test("the key of a device tells adapters, drivers and allowed features apart", a
   expect(deviceKey(plain)).toEqual({
     ...sharedKey,
     features: deviceKey(plain)["features"]!,
+    subgroupSize: String(plain.subgroupSize),
     maximumBindingBytes: String(plain.maximumBindingBytes),
   });
   expect(deviceKey(plain)["features"]).not.toContain("shader-f16");
