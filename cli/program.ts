@@ -26,7 +26,7 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
     load: () => import("./experiment.ts"),
   },
   export: {
-    summary: "write a trained model in half the size",
+    summary: "write a model in half the size, or as ONNX for other programs",
     load: () => import("./export.ts"),
   },
   evaluate: {
@@ -76,6 +76,10 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
   bench: {
     summary: "measure the engine on this adapter",
     load: () => import("./bench.ts"),
+  },
+  onnx: {
+    summary: "run a model in the format of ONNX on the engine",
+    load: () => import("./onnx.ts"),
   },
   kernel: {
     summary: "run, check and time a WGSL kernel of your own; show the engine's kernels",

@@ -21,6 +21,7 @@ export { BatchNorm, Convolution, type ConvolutionOptions, Linear } from "./nn/la
 export { drawn, type Layer, loadTensors, type NamedTensor, parameter, storable, type WeightKind } from "./nn/named.ts";
 export { type NumberCount, type NumberFault, NumericError } from "./number-error.ts";
 export { type MissingOperator, OnnxError, UnsupportedError } from "./onnx/errors.ts";
+export { exportOnnx, type TracedWork } from "./onnx/export.ts";
 export { importOnnx } from "./onnx/import.ts";
 export type { OnnxArray, OnnxInput, OnnxModel } from "./onnx/model.ts";
 export { adaptiveAveragePool2d } from "./ops/adaptive-pool.ts";

@@ -5,8 +5,24 @@ import { OnnxError, UnsupportedError } from "./errors.ts";
 import type { Attribute, Graph, Node } from "./graph.ts";
 import { Value } from "./value.ts";
 
-/** What an operator does: values for its outputs, undefined for one that is not asked for. */
-export type Operator = (call: Call) => Value | readonly (Value | undefined)[];
+/** Values for the outputs of an operator, undefined for one that is not asked for. */
+export type Made = Value | readonly (Value | undefined)[];
+
+/** What an operator does who must know numbers that it made: it is gone on with when they are on the host. */
+export class Continuation {
+  /** Values that are still asked for then. */
+  readonly held: readonly Value[];
+  readonly read: readonly Value[];
+  readonly go: () => Made;
+
+  constructor(held: readonly Value[], read: readonly Value[], go: () => Made) {
+    this.held = held;
+    this.read = read;
+    this.go = go;
+  }
+}
+
+export type Operator = (call: Call) => Made | Continuation;
 
 /** Operators by their names in the specification. */
 export type Operators = Readonly<Record<string, Operator>>;

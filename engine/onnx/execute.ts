@@ -1,6 +1,6 @@
 import { ShapeError } from "../arguments.ts";
 import type { Device } from "../device/device.ts";
-import { Call } from "./call.ts";
+import { Call, Continuation, type Made } from "./call.ts";
 import { OnnxError, UnsupportedError } from "./errors.ts";
 import type { Graph, Node } from "./graph.ts";
 import { operators } from "./operators/index.ts";
@@ -97,12 +97,15 @@ export class Executor {
     const call = new Call(node, inputs, this.#device, this.#opset);
     for (;;) {
       try {
-        return this.#device.labels.within({ layer: node.name }, () =>
-          this.#scoped(() => {
-            const made = operator(call);
-            return made instanceof Value ? [made] : made;
-          }),
-        );
+        const made = this.#device.labels.within({ layer: node.name }, () => this.#scoped(() => operator(call)));
+        if (!(made instanceof Continuation)) return made;
+        try {
+          for (const value of made.read) await value.fetch();
+          const go = () => this.#scoped(made.go);
+          return this.#device.labels.within({ layer: node.name }, go) as readonly (Value | undefined)[];
+        } finally {
+          for (const value of made.held) value.dispose();
+        }
       } catch (error) {
         if (!(error instanceof NotRead)) throw located(node, error);
         if (!inputs.includes(error.value))
@@ -113,13 +116,14 @@ export class Executor {
   }
 
   /** Runs work in a scope that the values it returns outlive. */
-  #scoped(work: () => readonly (Value | undefined)[]): readonly (Value | undefined)[] {
-    let made: readonly (Value | undefined)[] = [];
+  #scoped(work: () => Made | Continuation): readonly (Value | undefined)[] | Continuation {
+    let result: readonly (Value | undefined)[] | Continuation = [];
     this.#device.scope(() => {
-      made = work();
-      for (const value of made) value?.keep();
+      const made = work();
+      result = made instanceof Value ? [made] : made;
+      for (const value of result instanceof Continuation ? result.held : result) value?.keep();
     });
-    return made;
+    return result;
   }
 
   /** The values of the outputs of a graph inside of a node. */
@@ -170,7 +174,7 @@ export class Executor {
     }
     const stacked = (turns[0] ?? []).map((_, k) => {
       const each = turns.map((turn) => turn[k]!);
-      return this.#scoped(() => [stack(each)])[0]!;
+      return (this.#scoped(() => stack(each)) as readonly Value[])[0]!;
     });
     for (const value of turns.flat()) value.dispose();
     return [...carried, ...stacked];

@@ -1,11 +1,11 @@
 import { withoutGradients } from "../autograd.ts";
 import type { Device } from "../device/device.ts";
-import type { Journal } from "../journal.ts";
+import type { Journal, JournalEntry } from "../journal.ts";
 import { Tensor } from "../tensor.ts";
 import { OnnxError } from "./errors.ts";
 import { ExportGraph } from "./export-graph.ts";
 import { exporters } from "./exporters/index.ts";
-import { GraphWriter } from "./write.ts";
+import { GraphWriter, type ModelNotes } from "./write.ts";
 
 /** Work of the engine that is written down as a graph. */
 export interface TracedWork {
@@ -15,10 +15,17 @@ export interface TracedWork {
   readonly run: (inputs: Readonly<Record<string, Tensor>>) => Readonly<Record<string, Tensor>>;
 }
 
+/** A value of a graph that an input of traced work is. */
+export interface InputValue {
+  readonly value: string;
+  /** It is a map as ONNX has it, [N, C, H, W], where the work takes [N, H, W, C]. */
+  readonly asMaps?: boolean;
+}
+
 /**
- * Writes operations of the engine as nodes of ONNX: `run` is called once, and what it calls is written down with the tensors
- * that it reads as constants. Loops and conditions of the host are those of this one call.
- * @param names of values of the graph that the inputs are, where other nodes made them
+ * Writes operations of the engine as nodes of ONNX: `run` is called once, and what it calls is written down, with what it reads
+ * or makes of constants alone as constants. Loops and conditions of the host are those of this one call.
+ * @param values of the graph that the inputs are, by their names
  * @returns names of the values of the outputs
  * @throws OnnxError for an operation that has no counterpart in ONNX
  */
@@ -26,12 +33,30 @@ export async function traceInto(
   writer: GraphWriter,
   device: Device,
   work: TracedWork,
-  names: Readonly<Record<string, string>>,
+  values: Readonly<Record<string, InputValue>>,
 ): Promise<Record<string, string>> {
+  const { entries, inputs, outputs, constants } = await traced(device, work);
+  const graph = new ExportGraph(writer, constants);
+  for (const [name, tensor] of Object.entries(inputs)) {
+    const { value, asMaps = false } = values[name]!;
+    graph.place(tensor, value, asMaps);
+  }
+  for (const entry of entries) {
+    const exporter = exporters[entry.operation];
+    if (!exporter) throw new OnnxError(`the operation ${entry.operation} cannot be written as ONNX`);
+    exporter(graph, entry);
+  }
+  return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, graph.plain(tensor)]));
+}
+
+type Named = Readonly<Record<string, Tensor>>;
+
+/** Calls the work: what depends on its inputs, in order, and the numbers of the tensors that this asks for. */
+async function traced(device: Device, work: TracedWork) {
   const journal: Journal<Tensor> = [];
-  let constants = new Map<Tensor, Promise<ArrayLike<number>>>();
-  let inputs: Record<string, Tensor> = {};
-  let outputs: Readonly<Record<string, Tensor>> = {};
+  let [inputs, outputs]: [Named, Named] = [{}, {}];
+  let entries: Journal<Tensor> = [];
+  const reads = new Map<Tensor, Promise<ArrayLike<number>>>();
   device.scopes.runAndFree(() => {
     inputs = Object.fromEntries(
       Object.entries(work.inputs).map(([name, shape]) => [name, Tensor.zeros(device, shape)]),
@@ -42,55 +67,53 @@ export async function traceInto(
     } finally {
       device.journal = undefined;
     }
-    constants = constantsOf(journal, new Set(Object.values(inputs)));
+    const variable = new Set(Object.values(inputs));
+    entries = journal.filter((entry) => {
+      const depends = tensorsOf(entry).some((tensor) => variable.has(tensor));
+      if (depends) variable.add(entry.output);
+      return depends;
+    });
+    for (const tensor of [...entries.flatMap(tensorsOf), ...Object.values(outputs)])
+      if (!variable.has(tensor) && !reads.has(tensor)) reads.set(tensor, tensor.read());
   });
-  const read = new Map<Tensor, ArrayLike<number>>();
-  for (const [tensor, numbers] of constants) read.set(tensor, await numbers);
-  const graph = new ExportGraph(writer, read);
-  for (const [name, tensor] of Object.entries(inputs)) graph.set(tensor, names[name] ?? name);
-  for (const entry of journal) {
-    const exporter = exporters[entry.operation];
-    if (!exporter) throw new OnnxError(`the operation ${entry.operation} cannot be written as ONNX`);
-    exporter(graph, entry);
-  }
-  return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, graph.plain(tensor)]));
+  const constants = new Map<Tensor, ArrayLike<number>>();
+  for (const [tensor, numbers] of reads) constants.set(tensor, await numbers);
+  return { entries, inputs, outputs, constants };
 }
 
-/** Starts to read every tensor that operations ask for and that none of them made. */
-function constantsOf(journal: Journal<Tensor>, given: ReadonlySet<Tensor>): Map<Tensor, Promise<ArrayLike<number>>> {
-  const made = new Set(journal.map(({ output }) => output));
-  const constants = new Map<Tensor, Promise<ArrayLike<number>>>();
-  for (const { inputs, details } of journal) {
-    const further = [details, ...Object.values(details)].flatMap((each) =>
-      typeof each === "object" && each !== null ? Object.values(each).filter((value) => value instanceof Tensor) : [],
-    );
-    for (const tensor of [...inputs, ...further]) {
-      if (made.has(tensor) || given.has(tensor) || constants.has(tensor)) continue;
-      constants.set(tensor, tensor.dtype === "u32" ? tensor.readIndices() : tensor.read());
-    }
-  }
-  return constants;
+/** The tensors that an operation was called with, in its inputs or in what it was told beside. */
+function tensorsOf({ inputs, details }: JournalEntry<Tensor>): Tensor[] {
+  const further = [details, ...Object.values(details)].flatMap((each) =>
+    typeof each === "object" && each !== null ? Object.values(each) : [],
+  );
+  return [...inputs, ...further.filter((value) => value instanceof Tensor)];
 }
 
-/** A model in a file of its own: {@link traceInto} with the inputs and outputs of the graph those of the work. */
+/**
+ * Work of the engine as a model of ONNX (operator set 18): its inputs and outputs are those of the graph, shapes as `inputs` has
+ * them, and what it reads otherwise are constants. Loops and conditions of the host are those of one call.
+ * @throws OnnxError for an operation that has no counterpart in ONNX
+ */
 export async function exportOnnx(
   device: Device,
   work: TracedWork,
-  notes: Parameters<GraphWriter["bytes"]>[0],
+  notes: ModelNotes = { producer: "acutance", version: "" },
 ): Promise<Uint8Array<ArrayBuffer>> {
   const writer = new GraphWriter();
-  const names: Record<string, string> = {};
-  for (const [name, shape] of Object.entries(work.inputs)) names[name] = writer.input(name, "float32", shape);
-  let shapes: Record<string, readonly number[]> = {};
+  const values: Record<string, InputValue> = {};
+  for (const [name, shape] of Object.entries(work.inputs))
+    values[name] = { value: writer.input(name, "float32", shape) };
+  const shapes = new Map<string, readonly number[]>();
   const run: TracedWork["run"] = (inputs) => {
     const outputs = work.run(inputs);
-    shapes = Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, tensor.shape]));
+    for (const [name, { shape }] of Object.entries(outputs)) shapes.set(name, shape);
     return outputs;
   };
-  const made = await traceInto(writer, device, { ...work, run }, names);
+  const made = await traceInto(writer, device, { ...work, run }, values);
   for (const [name, value] of Object.entries(made)) {
-    const own = writer.node("Identity", [value], {}, name);
-    writer.output(own, "float32", shapes[name]!);
+    const [own] = writer.nodes("Identity", [value], [name]);
+    if (own !== name) throw new OnnxError(`"${name}" names an input and an output; give them different names`);
+    writer.output(name, "float32", shapes.get(name)!);
   }
   return writer.bytes(notes);
 }

@@ -78,6 +78,11 @@ export class OnnxModel {
         constants.set(name, results[i]);
       });
     }
+    const used = new Set([...nodes.flatMap(namesUsed), ...graph.outputs.map(({ name }) => name)]);
+    for (const name of fixed) {
+      if (used.has(name)) device.owned("parameters", () => constants.get(name)?.settle());
+      else constants.end(name);
+    }
     return new OnnxModel(device, graph, executor, constants, nodes);
   }
 

@@ -3,6 +3,9 @@ import { reshape, transpose } from "../ops/shape.ts";
 import { type Shape, sizeOf, Tensor } from "../tensor.ts";
 import { asTyped, type ElementType, isFloat, type Numbers, type TypedArray } from "./elements.ts";
 
+/** Elements of a constant that are kept on the host beside the device: scales, axes and the like are asked for there. */
+const mostOnBoth = 1024;
+
 /** Thrown where an operator needs numbers on the host that are on the device: they are read, and it is asked again. */
 export class NotRead {
   readonly value: Value;
@@ -27,7 +30,7 @@ export class Value {
   #tensor: Tensor | undefined;
   #channelsLast: Tensor | undefined;
   /** What the numbers are told from when somebody asks. */
-  #source: { readonly tensor: Tensor; readonly told: (indices: Uint32Array) => Numbers } | undefined;
+  #source: { readonly tensor: Tensor; readonly told: (numbers: ArrayLike<number>) => Numbers } | undefined;
 
   private constructor(device: Device, type: ElementType, shape: Shape) {
     this.device = device;
@@ -56,8 +59,8 @@ export class Value {
     return value;
   }
 
-  /** Whole numbers that the host tells from indices on the device, when somebody asks for them. */
-  static later(type: ElementType, shape: Shape, tensor: Tensor, told: (indices: Uint32Array) => Numbers): Value {
+  /** Whole numbers that the host tells from numbers on the device, when somebody asks for them. */
+  static later(type: ElementType, shape: Shape, tensor: Tensor, told: (numbers: ArrayLike<number>) => Numbers): Value {
     const value = new Value(tensor.device, type, shape);
     value.#source = { tensor, told };
     return value;
@@ -119,7 +122,7 @@ export class Value {
     if (this.#numbers) return this.#numbers;
     if (this.#source) {
       const { tensor, told } = this.#source;
-      this.#numbers = told(await tensor.readIndices());
+      this.#numbers = told(await (tensor.dtype === "u32" ? tensor.readIndices() : tensor.read()));
       return this.#numbers;
     }
     const tensor = this.#plain();
@@ -163,6 +166,13 @@ export class Value {
   channelsLast(): Tensor {
     this.#channelsLast ??= this.#made(() => toChannelsLast(this.tensor()));
     return this.#channelsLast;
+  }
+
+  /** Brings floats to the device once and for all; where they are many, those on the host are let go. */
+  settle(): void {
+    if (!this.isFloat || this.size === 0) return;
+    this.tensor();
+    if (this.size > mostOnBoth) this.#numbers = undefined;
   }
 
   /** Another value of the same elements, with an end of its own. */

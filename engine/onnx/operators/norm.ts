@@ -1,7 +1,7 @@
 import { add, divide, multiply, subtract } from "../../ops/arithmetic.ts";
 import type { Pair } from "../../ops/contraction/contract.ts";
 import { pad } from "../../ops/join.ts";
-import { layerNorm } from "../../ops/layer-norm.ts";
+import { groupNorm, instanceNorm, layerNorm, rmsNorm } from "../../ops/layer-norm.ts";
 import { batchNorm } from "../../ops/norm.ts";
 import { averagePool2d } from "../../ops/pool.ts";
 import { mean } from "../../ops/reduce.ts";
@@ -44,28 +44,24 @@ const batchNormalization: Operator = (call) => {
   return [lying(x, y), mixed(runningMean, center), mixed(runningVariance, variance)];
 };
 
-/** Rows normalised to mean 0 and variance 1. */
-function normalised(call: Call, rows: Tensor, epsilon: number): Tensor {
-  const columns = rows.shape.at(-1)!;
-  return layerNorm(rows, call.constant(Array(columns).fill(1)), Tensor.zeros(call.device, [columns]), epsilon);
-}
-
 /** Each group of channels of each image by its own mean and variance, then scale and shift by channel. */
 function groupNormalised(call: Call, groups: number): Value {
   const x = call.value(0);
-  const [images, channels] = x.shape as [number, number];
-  const rows = reshape(x.tensor(), [images * groups, x.size / (images * groups)]);
-  const y = reshape(normalised(call, rows, call.number("epsilon", 1e-5)), x.shape);
-  const factors = [1, 2].map((i) => {
-    const given = call.tensor(i);
-    // Operator set 18 has a number for each group, 21 for each channel.
-    const each =
-      given.size === channels
-        ? given
-        : multiply(reshape(given, [groups, 1]), call.constant(Array(channels / groups).fill(1)));
-    return reshape(each, [channels, ...x.shape.slice(2).map(() => 1)]);
-  }) as [Tensor, Tensor];
-  return Value.of(x.type, add(multiply(y, factors[0]), factors[1]));
+  const channels = x.shape[1]!;
+  const [factors, shifts] = [1, 2].map((i) => perChannel(call, call.tensor(i), channels)) as [Tensor, Tensor];
+  const epsilon = call.number("epsilon", 1e-5);
+  const y =
+    groups === channels
+      ? instanceNorm(x.channelsLast(), factors, shifts, epsilon)
+      : groupNorm(x.channelsLast(), groups, factors, shifts, epsilon);
+  return Value.channelsLast(x.type, y);
+}
+
+/** Operator set 18 has a number for each group, 21 for each channel. */
+function perChannel(call: Call, given: Tensor, channels: number): Tensor {
+  if (given.size === channels) return given;
+  const repeats = call.constant(Array(channels / given.size).fill(1));
+  return reshape(multiply(reshape(given, [given.size, 1]), repeats), [channels]);
 }
 
 const layerNormalization: Operator = (call) => {
@@ -123,11 +119,23 @@ const meanVariance: Operator = (call) => {
   return Value.of(x.type, divide(centred, plus(deviation, call, 1e-9)));
 };
 
+/** x / √(mean of x² + ε) over the axes from one on. */
+const rootMeanSquare: Operator = (call) => {
+  const x = call.value(0);
+  const columns = sizeOf(x.shape.slice(call.axis(call.number("axis", -1), x.rank)));
+  if (call.value(1).size !== columns) throw call.unsupported("a scale of another shape than the normalised axes");
+  const rows = reshape(x.tensor(), [x.size / columns, columns]);
+  const y = rmsNorm(rows, reshape(call.tensor(1), [columns]), call.number("epsilon", 1e-5));
+  return Value.of(x.type, reshape(y, x.shape));
+};
+
 export const normOperators: Operators = {
   BatchNormalization: batchNormalization,
   InstanceNormalization: (call) => groupNormalised(call, call.value(0).shape[1]!),
   GroupNormalization: (call) => groupNormalised(call, call.number("num_groups", 1)),
   LayerNormalization: layerNormalization,
+  RMSNormalization: rootMeanSquare,
+  SimplifiedLayerNormalization: rootMeanSquare,
   LRN: localResponse,
   MeanVarianceNormalization: meanVariance,
 };

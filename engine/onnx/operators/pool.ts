@@ -2,7 +2,7 @@ import { divide } from "../../ops/arithmetic.ts";
 import type { Pair } from "../../ops/contraction/contract.ts";
 import { gatherRows } from "../../ops/gather.ts";
 import { concat, permute } from "../../ops/join.ts";
-import { averagePool2d, globalAveragePool, maxPool2d } from "../../ops/pool.ts";
+import { averagePool2d, globalAveragePool, maxPool2d, type PoolOptions } from "../../ops/pool.ts";
 import { mean, sum } from "../../ops/reduce.ts";
 import { reshape } from "../../ops/shape.ts";
 import { topK } from "../../ops/top-k.ts";
@@ -55,17 +55,15 @@ function mapped(x: Value, windows: Windows, y: Tensor): Value {
   return Value.channelsLast(x.type, reshape(y, [x.shape[0]!, ...windows.outputs, x.shape[1]!]));
 }
 
-/** True when the engine's pools take such windows as they are: margins of the same width on both sides, at most half a kernel. */
-function isPlain({ inputs, kernel, strides, dilations, before, after, outputs }: Windows): boolean {
-  return inputs.every(
-    (extent, axis) =>
-      dilations[axis] === 1 &&
-      before[axis]! <= kernel[axis]! / 2 &&
-      before[axis] === after[axis] &&
-      Math.floor((extent + 2 * before[axis]! - kernel[axis]!) / strides[axis]!) + 1 === outputs[axis],
-  );
+/** The options of a pool of the engine for such windows. */
+function optionsOf(call: Call, windows: Windows): PoolOptions {
+  const { kernel, strides, dilations, before, after } = asPicture(windows);
+  const padding = [0, 1].map((axis) => [before[axis]!, after[axis]!]) as unknown as [Pair, Pair];
+  const ceilMode = call.flag("ceil_mode");
+  return { kernel: kernel as Pair, stride: strides as Pair, dilation: dilations as Pair, padding, ceilMode };
 }
 
+/** Extents up to which the engine has maxima of windows. */
 const mostTaps = 16;
 
 const maxPool: Operator = (call) => {
@@ -73,13 +71,8 @@ const maxPool: Operator = (call) => {
   const windows = windowsOf(call, x.shape.slice(2), call.list("kernel_shape")!);
   if (!x.isFloat) return maxOnHost(call, x, windows);
   const fits = [...windows.kernel, ...windows.strides].every((extent) => extent <= mostTaps);
-  if (!call.wants(1) && windows.inputs.length <= 2 && fits && isPlain(windows)) {
-    const { kernel, strides, before } = asPicture(windows);
-    return mapOf(
-      x,
-      maxPool2d(pictureOf(call, x), { kernel: kernel as Pair, stride: strides as Pair, padding: before as Pair }),
-    );
-  }
+  if (!call.wants(1) && windows.inputs.length <= 2 && fits)
+    return mapOf(x, maxPool2d(pictureOf(call, x), optionsOf(call, windows)));
   const taps = tapsOf(windows);
   const rows = unfolded(call, x, windows, taps, Number.NEGATIVE_INFINITY);
   if (!call.wants(1)) return mapped(x, windows, maximum(rows));
@@ -131,11 +124,8 @@ const averagePool: Operator = (call) => {
   const x = call.value(0);
   const windows = windowsOf(call, x.shape.slice(2), call.list("kernel_shape")!);
   const countPadding = call.flag("count_include_pad");
-  if (windows.inputs.length <= 2 && isPlain(windows)) {
-    const { kernel, strides, before } = asPicture(windows);
-    const options = { kernel: kernel as Pair, stride: strides as Pair, padding: before as Pair, countPadding };
-    return mapOf(x, averagePool2d(pictureOf(call, x), options));
-  }
+  if (windows.inputs.length <= 2)
+    return mapOf(x, averagePool2d(pictureOf(call, x), { ...optionsOf(call, windows), countPadding }));
   const taps = tapsOf(windows);
   const length = sizeOf(windows.kernel);
   const counts = countsOf(windows, taps, countPadding);

@@ -11,8 +11,11 @@ import { type TensorProto, tensorMessage } from "../../../engine/onnx/schema.ts"
 import type { Value } from "../../../engine/onnx/value.ts";
 import { bfloatToNumber } from "../../../engine/weights/half.ts";
 
-/** Where Debian's libonnx-testdata keeps the node tests of ONNX. */
-export const nodeTests = "/usr/share/libonnx-testdata/data/node";
+/** Where Debian's libonnx-testdata keeps the tests of ONNX. */
+const testData = "/usr/share/libonnx-testdata/data";
+
+/** Its folders: a test for each operator, and what PyTorch made of modules and functions. */
+export type Suite = "node" | "pytorch-converted" | "pytorch-operator";
 
 /**
  * How a test went: by `one` operation of the engine, `composed` of several, without any (`host`: integers, truth values and
@@ -33,12 +36,12 @@ export interface Result {
 }
 
 /** Names of the tests that are installed, in order. */
-export function testNames(match = ""): string[] {
-  return existsSync(nodeTests)
-    ? readdirSync(nodeTests)
-        .filter((name) => name.includes(match))
-        .sort()
-    : [];
+export function testNames(match = "", suite: Suite = "node"): string[] {
+  const folder = join(testData, suite);
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => name.includes(match))
+    .sort();
 }
 
 function readTensor(path: string): HostArray {
@@ -54,8 +57,8 @@ function arrays(folder: string, kind: "input" | "output"): HostArray[] {
 }
 
 /** Runs one test, all its data sets. */
-export async function runTest(device: Device, test: string): Promise<Result> {
-  const folder = join(nodeTests, test);
+export async function runTest(device: Device, test: string, suite: Suite = "node"): Promise<Result> {
+  const folder = join(testData, suite, test);
   let operators: string[] = [];
   const operations = countOperations(device);
   try {
@@ -126,9 +129,9 @@ async function compare(found: Value, wanted: HostArray): Promise<void> {
 }
 
 /** Runs all tests whose names have `match` in them. */
-export async function runTests(device: Device, match = ""): Promise<Result[]> {
+export async function runTests(device: Device, match = "", suite: Suite = "node"): Promise<Result[]> {
   const results: Result[] = [];
-  for (const test of testNames(match)) results.push(await runTest(device, test));
+  for (const test of testNames(match, suite)) results.push(await runTest(device, test, suite));
   return results;
 }
 

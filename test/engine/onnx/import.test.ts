@@ -2,11 +2,22 @@ import { describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { importOnnx } from "../../../engine/index.ts";
+import {
+  conv2d,
+  exportOnnx,
+  importOnnx,
+  linear,
+  maxPool2d,
+  mean,
+  relu,
+  reshape,
+  softmax,
+  Tensor,
+  topK,
+} from "../../../engine/index.ts";
 import { encode } from "../../../engine/onnx/protobuf.ts";
 import { modelMessage } from "../../../engine/onnx/schema.ts";
 import { GraphWriter } from "../../../engine/onnx/write.ts";
-import { Tensor } from "../../../engine/tensor.ts";
 import { sharedDevice } from "../device.ts";
 
 const notes = { producer: "test", version: "1" };
@@ -127,6 +138,31 @@ describe("importOnnx", () => {
     const before = device.memoryUse.usedBytes;
     await run();
     expect(device.memoryUse.usedBytes).toBe(before);
+  });
+
+  test("runs what exportOnnx wrote, to the numbers of the operations themselves", async () => {
+    const device = await sharedDevice();
+    using weight = Tensor.from(device, numbers(3 * 3 * 3 * 8, 0.2), [3, 3, 3, 8]);
+    using rows = Tensor.from(device, numbers(8 * 5), [8, 5]);
+    const work = (x: Tensor) => {
+      const map = maxPool2d(relu(conv2d(x, weight, { padding: 1 })), { kernel: 2 });
+      const places = reshape(map, [1, 9, 8]);
+      return softmax(linear(reshape(mean(places, 1), [1, 8]), rows));
+    };
+    const bytes = await exportOnnx(device, { inputs: { x: [1, 6, 6, 3] }, run: ({ x }) => ({ y: work(x!) }) });
+    using model = await importOnnx(bytes, device);
+    using x = Tensor.from(device, numbers(108), [1, 6, 6, 3]);
+    using wanted = device.scope(() => work(x));
+    const { y } = await model.run({ x });
+    const [found, own] = await Promise.all([y!.read(), wanted.read()]);
+    own.forEach((value, i) => {
+      expect(Math.abs((found[i] as number) - value)).toBeLessThan(1e-6);
+    });
+    y!.dispose();
+    const twice = exportOnnx(device, { inputs: { x: [2] }, run: ({ x }) => ({ x: relu(x!) }) });
+    await expect(twice).rejects.toThrow('"x" names an input and an output');
+    const unknown = exportOnnx(device, { inputs: { x: [2, 4] }, run: ({ x }) => ({ y: topK(x!, 1).values }) });
+    await expect(unknown).rejects.toThrow("the operation topK cannot be written as ONNX");
   });
 
   test("takes tensors of the engine, and gives some", async () => {
