@@ -128,7 +128,8 @@ export async function machineCodes(
   flags: TargetFlags,
 ): Promise<MachineCode[][]> {
   const sources = points.map((point) => sourceOf(task, point));
-  const outcomes = await withOptionNames(flags, () => inspectKernels(sources, inspectOptions(flags)));
+  const options = { ...inspectOptions(flags), figuresOnly: true };
+  const outcomes = await withOptionNames(flags, () => inspectKernels(sources, options));
   return outcomes.map((row) =>
     row.flatMap((outcome) => ("inspection" in outcome ? [machineCodeOf(outcome.inspection)] : [])),
   );

@@ -11,6 +11,9 @@ export { type Metric, type NeighbourOptions, type Neighbours, nearestNeighbours 
 export { type KnownLabels, type PropagateOptions, type Propagation, propagate } from "./graph/propagate.ts";
 export { type Convergence, type Solution, SolveError, type SolveOptions, solve } from "./graph/solve.ts";
 export { type SparseMatrix, symmetricGraph } from "./graph/sparse.ts";
+export { InspectError } from "./inspect/errors.ts";
+export { type Inspection, type InspectOptions, type InspectOutcome, inspectKernels } from "./inspect/inspect.ts";
+export type { InspectSource } from "./inspect/spirv.ts";
 export { Plan } from "./kernel/plan.ts";
 export { largestFit } from "./memory/largest-fit.ts";
 export type { OwnerUse } from "./memory/ledger.ts";

@@ -7,13 +7,15 @@ import { type Occupancy, occupancyOf } from "./occupancy.ts";
 import { type Answer, inProcesses } from "./processes.ts";
 import { type InspectSource, type Spirv, toSpirv } from "./spirv.ts";
 import { type Target, targetNamed } from "./targets.ts";
-import type { Executable } from "./vulkan.ts";
+import type { CompileRequest, Executable } from "./vulkan.ts";
 
 export interface InspectOptions {
   /** GPUs to compile for, by the names of `targets`; the adapter at hand unless given, where its driver tells. */
   readonly gpus?: readonly string[];
   /** Lanes of a wave; the driver's choice unless given. */
   readonly wave?: number;
+  /** Leaves out the assembly, what is read from it, and most of the time. */
+  readonly figuresOnly?: boolean;
 }
 
 /** What a driver makes of a kernel for one GPU. What the driver does not tell is null. */
@@ -71,7 +73,7 @@ const atHand = "adapter";
  */
 export async function inspectKernels(
   sources: readonly InspectSource[],
-  { gpus, wave }: InspectOptions = {},
+  { gpus, wave, figuresOnly }: InspectOptions = {},
 ): Promise<InspectOutcome[][]> {
   const targets = gpus?.map(targetNamed);
   for (const target of targets ?? []) {
@@ -87,9 +89,8 @@ export async function inspectKernels(
     (targets ?? [undefined]).map(
       (target) => () =>
         compiled(
-          valid.map(({ module }) => module),
+          valid.map(({ module }) => ({ kernel: module, wave, figuresOnly })),
           target,
-          wave,
         ),
     ),
     (work) => work(),
@@ -106,11 +107,11 @@ export async function inspectKernels(
   );
 }
 
-async function compiled(modules: readonly Spirv[], target: Target | undefined, wave?: number) {
-  if (modules.length === 0) return [];
-  const answers = await inProcesses<{ kernel: Spirv; wave?: number }, Executable>({
+async function compiled(requests: readonly CompileRequest[], target: Target | undefined) {
+  if (requests.length === 0) return [];
+  const answers = await inProcesses<CompileRequest, Executable>({
     script: new URL("vulkan-process.ts", import.meta.url),
-    requests: modules.map((kernel) => ({ kernel, ...(wave !== undefined && { wave }) })),
+    requests,
     ...(target && { environment: nullDevice(target.name) }),
   });
   for (const answer of answers) {

@@ -4,9 +4,9 @@ import type { Constants } from "../kernel/template.ts";
 import { InspectError } from "./errors.ts";
 import { type Answer, inProcesses } from "./processes.ts";
 
-/** A kernel after the template step. */
 export interface InspectSource {
-  readonly kernel: ExpandedKernel;
+  /** A kernel after the template step, or plain WGSL. */
+  readonly kernel: ExpandedKernel | string;
   /** Values of its overrides; others do no harm. */
   readonly constants?: Constants;
   /** Entry point, where there are several. */
@@ -49,7 +49,8 @@ export interface Spirv {
  */
 export async function toSpirv(sources: readonly InspectSource[]): Promise<Answer<Spirv>[]> {
   await expectAssembler();
-  const requests = sources.map(({ kernel, constants = {}, entry }, i): SpirvRequest => {
+  const requests = sources.map(({ kernel: given, constants = {}, entry }, i): SpirvRequest => {
+    const kernel = typeof given === "string" ? { file: "kernel.wgsl", wgsl: given, lines: [] } : given;
     return { kernel, constants, ...(entry !== undefined && { entry }), marker: markerOf(i) };
   });
   const texts = new Map<string, string>();

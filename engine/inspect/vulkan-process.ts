@@ -2,14 +2,13 @@
 // stdin, answers by answerRequests().
 import { InspectError, InspectUsageError } from "./errors.ts";
 import { answerRequests } from "./processes.ts";
-import type { Spirv } from "./spirv.ts";
-import { type Executable, VulkanCompiler } from "./vulkan.ts";
+import { type CompileRequest, type Executable, VulkanCompiler } from "./vulkan.ts";
 
 let compiler: Promise<VulkanCompiler> | undefined;
-await answerRequests<{ readonly kernel: Spirv; readonly wave?: number }, Executable>(
-  async ({ kernel, wave }) => {
+await answerRequests<CompileRequest, Executable>(
+  async ({ kernel, wave, figuresOnly }) => {
     compiler ??= VulkanCompiler.open();
-    return (await compiler).compile(kernel, wave);
+    return (await compiler).compile(kernel, wave, figuresOnly);
   },
   (error) => (error instanceof InspectUsageError ? "usage" : error instanceof InspectError ? "machine" : undefined),
 );

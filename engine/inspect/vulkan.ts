@@ -16,6 +16,12 @@ export interface Executable {
   readonly assembly: string;
 }
 
+export interface CompileRequest {
+  readonly kernel: Spirv;
+  readonly wave?: number;
+  readonly figuresOnly?: boolean;
+}
+
 const extension = "VK_KHR_pipeline_executable_properties";
 const type = {
   application: 0,
@@ -41,7 +47,8 @@ const type = {
   representation: 1000269005,
   requiredWave: 1000225001,
 } as const;
-const captureFlags = 0x40 | 0x80;
+const captureStatistics = 0x40;
+const captureTexts = 0x80;
 const computeStage = 0x20;
 const libraries: Readonly<Record<string, string>> = { win32: "vulkan-1.dll", darwin: "libvulkan.1.dylib" };
 
@@ -137,8 +144,11 @@ export class VulkanCompiler {
     );
   }
 
-  /** @param wave lanes of a wave; the driver's choice unless given */
-  compile(kernel: Spirv, wave?: number): Executable {
+  /**
+   * @param wave lanes of a wave; the driver's choice unless given
+   * @param figuresOnly leaves the assembly out, which takes most of the time
+   */
+  compile(kernel: Spirv, wave?: number, figuresOnly = false): Executable {
     const m = this.#memory;
     if (wave !== undefined && (wave < this.waves[0] || wave > this.waves[1]))
       throw new InspectUsageError(
@@ -153,13 +163,13 @@ export class VulkanCompiler {
     );
     const required = wave === undefined ? null : m.struct(type.requiredWave, null, wave);
     const info = m.struct(
-      ...[type.pipeline, null, captureFlags],
+      ...[type.pipeline, null, figuresOnly ? captureStatistics : captureStatistics | captureTexts],
       // The stage, a struct within the struct, starts at a multiple of 8 bytes.
       ...[0, type.stage, 0, required, 0, computeStage, module, kernel.entryPoint, null],
       ...[this.#layout(kernel), 0n, 0xffffffff],
     );
     const pipeline = this.#made("vkCreateComputePipelines", this.#device, 0n, 1n, info, null);
-    return this.#told(pipeline);
+    return this.#told(pipeline, figuresOnly);
   }
 
   #layout({ bindings }: Spirv): bigint {
@@ -180,7 +190,7 @@ export class VulkanCompiler {
     return this.#made("vkCreatePipelineLayout", this.#device, info, null);
   }
 
-  #told(pipeline: bigint): Executable {
+  #told(pipeline: bigint, figuresOnly: boolean): Executable {
     const m = this.#memory;
     const infoOf = m.struct(type.pipelineInfo, null, pipeline);
     const [properties] = this.#listed(
@@ -198,6 +208,13 @@ export class VulkanCompiler {
         statisticAt(list, at),
       ]),
     );
+    const assembly = figuresOnly ? "" : this.#assembly(asked);
+    return { device: this.device, wave: numberAt(properties[0], 532), statistics, assembly };
+  }
+
+  /** Of a pipeline that was made to keep its texts: drivers may not survive the question about another. */
+  #assembly(asked: readonly Argument[]): string {
+    const m = this.#memory;
     const name = "vkGetPipelineExecutableInternalRepresentationsKHR";
     const found = this.#listed(name, asked, 552, type.representation);
     const texts = found.map(([list, at]) => {
@@ -209,8 +226,7 @@ export class VulkanCompiler {
     if (list) this.#call(name, ...asked, m.struct(found.length), list);
     const wanted = found.findIndex(([memory, at]) => textAt(memory, at + 16) === "Assembly");
     const text = texts.at(wanted);
-    const assembly = text ? textAt(text, 0, text.byteLength) : "";
-    return { device: this.device, wave: numberAt(properties[0], 532), statistics, assembly };
+    return text ? textAt(text, 0, text.byteLength) : "";
   }
 
   /** The elements of a list that Vulkan counts first and fills then, as buffer and place. */

@@ -24,7 +24,18 @@ function own(wgsl: string, constants: Constants = {}, entry?: string): InspectSo
 }
 
 const tile = { SCATTER: false, ACTIVATION: "none", BIAS: false, NORM: false };
-const shared = { ...tile, THREADS_X: 8, THREADS_Y: 8, ROWS: 8, COLUMNS: 2, DEPTH: 4, X_LOADS: 4, WEIGHT_LOADS: 4 };
+const shared = {
+  ...tile,
+  THREADS: 64,
+  COPIES: 4,
+  THREADS_X: 8,
+  THREADS_Y: 8,
+  ROWS: 8,
+  COLUMNS: 2,
+  DEPTH: 4,
+  X_LOADS: 4,
+  WEIGHT_LOADS: 4,
+};
 const ten: readonly InspectSource[] = [
   engineKernel("elementwise/binary", { OP: "add", WORKGROUP: 64 }),
   engineKernel("elementwise/binary", { OP: "divide", WORKGROUP: 256 }, ["a", "b", "y"]),
@@ -95,7 +106,8 @@ function expectAgreement({ statistics, code, gpu }: Inspection): void {
   expect([gpu, "Branches", counts.branch]).toEqual(driver("Branches"));
   // What aligns the start of a loop is put in behind the count.
   const late = counts.all - statistics["Instructions"]!;
-  expect(late).toBeWithin(0, 4);
+  expect(late).toBeGreaterThanOrEqual(0);
+  expect(late).toBeLessThan(4);
   expect(counts.other).toBe(0);
 }
 
@@ -114,6 +126,18 @@ describe("agreement with the driver", () => {
       }
     });
   }
+
+  withRadv("figures alone are those beside the assembly, of plain WGSL too", async () => {
+    const sources = [...ten.slice(2, 4), { kernel: reduction() }];
+    const alone = await inspectKernels(sources, { gpus: ["navi31"], figuresOnly: true });
+    const whole = await inspectedOn(sources, ["navi31"]);
+    for (const [i, [outcome]] of alone.entries()) {
+      const { code, hottestLoop, assembly, estimates, ...figures } = (outcome as { inspection: Inspection }).inspection;
+      expect([code, hottestLoop, assembly]).toEqual([null, null, ""]);
+      expect(estimates.inverseThroughput).toBe(whole[i]![0]!.estimates.inverseThroughput);
+      expect(whole[i]![0]!).toMatchObject(figures);
+    }
+  });
 
   withRadv("RADV_DEBUG=shaderstats prints what is told", async () => {
     const text = await shaderStatistics(ten, "navi31");
@@ -201,14 +225,15 @@ describe("what is seen in a kernel", () => {
   withRadv("of a product: products in the hottest loop, none elsewhere; of a copy none", async () => {
     const [product, copy] = await inspectedOn([ten[2]!, ten[0]!], ["navi31", "gfx1200"], 32);
     for (const { hottestLoop, code, spilledVectorRegisters } of product!) {
-      // 8 rows, 2 vec4 columns and 4 numbers of the depth a turn.
-      expect(hottestLoop!.multiplyAdds).toBe(8 * 8 * 4);
+      // 8 rows, 2 vec4 columns and 16 numbers of the depth a turn.
+      expect(hottestLoop!.multiplyAdds).toBe(8 * 8 * 16);
       expect(code!.multiplyAdds).toBe(hottestLoop!.multiplyAdds);
       expect(hottestLoop!.multiplyAddShare).toBeGreaterThan(0.9);
       expect(hottestLoop!.counts.dualIssue).toBeGreaterThan(100);
-      // Eight vec4s of x and eight of the weight for 256 products.
-      expect(hottestLoop!.workgroupBytesPerMultiplyAdd).toBe((16 * 16) / 256);
-      expect(hottestLoop!.depth).toBe(3);
+      // Eight vec4s of x and eight of the weight are read for 256 products, and eight written for all.
+      expect(hottestLoop!.workgroupBytesPerMultiplyAdd).toBe((4 * 16 * 16 + 8 * 16) / 1024);
+      expect(hottestLoop!.globalBytesPerMultiplyAdd).toBe((8 * 16) / 1024);
+      expect(hottestLoop!.depth).toBe(0);
       expect(spilledVectorRegisters).toBe(0);
     }
     for (const { hottestLoop, code } of copy!) {
