@@ -19,6 +19,7 @@ import { Plans, type TraceOptions } from "./plans.ts";
 import { looksLikeSoftware } from "./probe.ts";
 import { dawnToggles } from "./provider.ts";
 import { rehearse } from "./rehearsal.ts";
+import type { SubgroupRange } from "./subgroups.ts";
 import { vectorsWidened } from "./vectors.ts";
 
 const traceChecks: Checks<TraceOptions> = { yielding: flag };
@@ -44,6 +45,8 @@ export class Device {
   readonly subgroupSize: number;
   /** Texels that kernels fetch faster than the elements of a buffer, as many as a texture can have; else 0. */
   readonly texels: number;
+  /** Invocations that a subgroup of the adapter has at least and at most, known without the feature too. */
+  readonly subgroups: SubgroupRange;
   /** Subgroup matrices that contractions run on, the best first; empty unless the device was opened with them. */
   readonly matrixUnits: readonly MatrixUnit[];
   /** Convolutions may use Winograd's method. */
@@ -61,7 +64,7 @@ export class Device {
   constructor(
     gpu: GPUDevice,
     info: DeviceInfo,
-    subgroupSize: number,
+    subgroups: SubgroupRange,
     options: OpenOptions = {},
     matrixUnits: readonly MatrixUnit[] = [],
   ) {
@@ -69,7 +72,8 @@ export class Device {
     this.info = info;
     this.matrixUnits = matrixUnits;
     this.features = new Set([...gpu.features].filter((feature) => !options.withoutFeatures?.includes(feature)));
-    this.subgroupSize = this.features.has("subgroups") ? subgroupSize : 0;
+    this.subgroups = subgroups;
+    this.subgroupSize = this.features.has("subgroups") && subgroups.min === subgroups.max ? subgroups.min : 0;
     const alignment = gpu.limits.minStorageBufferOffsetAlignment;
     this.offsetAlignment = alignment;
     this.mostWorkgroups = gpu.limits.maxComputeWorkgroupsPerDimension;

@@ -24,8 +24,9 @@ import {
 } from "./matrix-units.ts";
 import type { OpenOptions } from "./options.ts";
 import { findGpu } from "./provider.ts";
+import { sizeControl } from "./subgroups.ts";
 
-const wantedFeatures = ["subgroups", "shader-f16", "timestamp-query"] as const;
+const wantedFeatures = ["subgroups", sizeControl, "shader-f16", "timestamp-query"] as const;
 const wantedLimits = [
   "maxBufferSize",
   "maxStorageBufferBindingSize",
@@ -119,7 +120,7 @@ async function openAdapter(
     isFallbackAdapter?: boolean;
   };
   const info = { provider, vendor, architecture, description, isFallbackAdapter };
-  return new Device(device, info, subgroupMinSize === subgroupMaxSize ? subgroupMinSize : 0, options, units);
+  return new Device(device, info, { min: subgroupMinSize, max: subgroupMaxSize }, options, units);
 }
 
 /** What Dawn says of every adapter with generous limits when it looks for one; it concerns nobody. */

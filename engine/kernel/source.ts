@@ -1,5 +1,6 @@
 import { overPart } from "./cut.ts";
 import { resolved, withHalfStorage, withTextures } from "./storage.ts";
+import { inSubgroupsOf } from "./subgroup.ts";
 import { type Constants, expand, TemplateError } from "./template.ts";
 import { enginePart, kernelText } from "./text.ts";
 
@@ -35,6 +36,7 @@ export interface KernelSource {
  * Reads `shaders/<name>.wgsl`, specialises it and reflects its interface:
  * group 0 holds the storage buffers, group 1 at most one uniform, `var<uniform> params: Params`, of 4-byte scalars, which
  * the specialised source has behind the storage buffers.
+ * @param constants those of the file; SUBGROUP is taken here, as {@link inSubgroupsOf} has it
  * @param halves storage variables whose elements lie in memory as f16
  * @param cut for a part of a grid, as {@link overPart} makes it
  * @param textures storage variables that are read from textures
@@ -42,13 +44,14 @@ export interface KernelSource {
  */
 export function specialise(
   name: string,
-  constants: Constants,
+  { SUBGROUP, ...constants }: Constants,
   halves: readonly string[] = [],
   cut = false,
   textures: readonly string[] = [],
 ): KernelSource {
   const file = `${name}.wgsl`;
-  const text = withHalfStorage(expand(kernelText(name), constants, file, enginePart), halves, file);
+  const whole = withHalfStorage(expand(kernelText(name), constants, file, enginePart), halves, file);
+  const text = SUBGROUP === undefined ? whole : inSubgroupsOf(Number(SUBGROUP), whole);
   const shown = withTextures(text, textures, file);
   const bindings = [
     ...text.matchAll(

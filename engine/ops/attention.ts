@@ -199,7 +199,7 @@ function runForward(way: AttentionWay, tensors: readonly Tensor[], layout: Layou
   for (const { count, windowOf } of runs(tensors, batch)) {
     const [q, k, v, y, logSums] = tensors.map(windowOf);
     device.kernels.run(
-      "attention/forward",
+      way.shared ? "attention/shared_forward" : "attention/forward",
       way.constants,
       { q: q!, k: k!, v: v!, y: y!, log_sums: logSums! },
       {
@@ -212,7 +212,7 @@ function runForward(way: AttentionWay, tensors: readonly Tensor[], layout: Layou
         k_offset: offsets[1],
         v_offset: offsets[2],
         sums_stride: sumsStride(device, layout),
-        width,
+        ...(way.shared ? { eight: 8 } : { width }),
         scale,
       },
       [Math.ceil(queries / way.rows), heads, count],
@@ -273,8 +273,13 @@ function runGradient(way: AttentionWay, side: Side, tensors: readonly Tensor[], 
   for (const { count, windowOf } of runs(tensors, batch)) {
     const names = ["a", "b", "c", "d", "log_sums", "delta", "da", ...(side === "key" && !fused ? ["db"] : [])];
     device.kernels.run(
-      "attention/gradient",
-      { ...way.constants, OWN: side === "query" ? "queries" : "keys", FUSED: fused },
+      way.shared ? "attention/shared_gradient" : "attention/gradient",
+      {
+        ...way.constants,
+        OWN: side === "query" ? "queries" : "keys",
+        FUSED: fused,
+        ...(way.shared && { SIDES: side === "query" ? 1 : 2 }),
+      },
       Object.fromEntries(names.map((name, i) => [name, windowOf(tensors[i]!)])),
       {
         own,
@@ -288,7 +293,7 @@ function runGradient(way: AttentionWay, side: Side, tensors: readonly Tensor[], 
         d_stride: d.stride,
         d_offset: d.offset,
         sums_stride: sumsStride(device, layout),
-        width,
+        ...(way.shared ? { eight: 8 } : { width }),
         scale,
       },
       [Math.ceil(own / way.rows), heads, count],

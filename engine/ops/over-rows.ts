@@ -1,4 +1,5 @@
 import type { Device } from "../device/device.ts";
+import { isWide } from "../device/subgroups.ts";
 import type { Parameter } from "../kernel/argument.ts";
 import { canCut, flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import type { Constants } from "../kernel/template.ts";
@@ -7,16 +8,14 @@ import { apart, putBack } from "./rows-apart.ts";
 
 /** Longest row that an invocation makes alone. The order of sums depends on it, hence it is that of every adapter. */
 const alone = 256;
-/** Lanes of the widest subgroups that processors have. */
-const narrow = 16;
 
 /**
- * Invocations that make a row of so many elements. Where subgroups are narrow or not known, barriers are taken to be dear and
- * the fewest do it. 8 and 64 give the same bits.
+ * Invocations that make a row of so many elements. Where subgroups are narrow, barriers are taken to be dear and the fewest do
+ * it. 8 and 64 give the same bits.
  */
 function lanesOf(device: Device, columns: number): 1 | 8 | 64 {
   if (columns <= alone) return 1;
-  return device.subgroupSize > narrow ? 64 : 8;
+  return isWide(device) ? 64 : 8;
 }
 
 /** Tensors of a call by the names of the kernel's variables. */

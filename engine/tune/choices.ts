@@ -11,8 +11,11 @@ const tunedKernels = [
   "conv/shared_tile",
   "conv/matrix_tile",
   "conv/weight_gradient",
+  "conv/shared_weight_gradient",
   "attention/forward",
   "attention/gradient",
+  "attention/shared_forward",
+  "attention/shared_gradient",
 ];
 
 export interface ChoiceOptions {

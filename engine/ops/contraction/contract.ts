@@ -6,7 +6,8 @@ import type { Trial } from "../../tune/tuner.ts";
 import { coveredPlaces } from "../covered.ts";
 import { sumParts } from "../reduce.ts";
 import { matrixTiles, matrixUnitFor } from "./matrix-tiles.ts";
-import { contractionTiles, type Tile, weightTiles } from "./tiles.ts";
+import type { Tile } from "./tile.ts";
+import { contractionTiles, weightTiles } from "./tiles.ts";
 
 /** Two numbers, for height and width. */
 export type Pair = readonly [number, number];
@@ -310,7 +311,8 @@ function weightTrial(device: Device, shape: WeightContraction, types: readonly [
   };
 }
 
-function runWeightContraction(tile: Tile, x: Tensor, dy: Tensor, shape: WeightContraction): Tensor {
+/** Makes the gradient of a weight in a given way. Exported for tests. */
+export function runWeightContraction(tile: Tile, x: Tensor, dy: Tensor, shape: WeightContraction): Tensor {
   const { device } = x;
   const columns4 = shape.columns / 4;
   const channels4 = shape.channels / 4;

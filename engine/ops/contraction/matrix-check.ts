@@ -5,7 +5,8 @@ import { type DataType, sizeOf, Tensor } from "../../tensor.ts";
 import { cast } from "../cast.ts";
 import { type Contraction, type Epilogue, runContraction } from "./contract.ts";
 import { matrixTiles } from "./matrix-tiles.ts";
-import { contractionTiles, type Tile } from "./tiles.ts";
+import type { Tile } from "./tile.ts";
+import { contractionTiles } from "./tiles.ts";
 
 const product: Contraction = {
   images: 150,

@@ -1,7 +1,7 @@
 import type { Device } from "../../device/device.ts";
 import { type MatrixUnit, unitName } from "../../device/matrix-units.ts";
 import type { DataType } from "../../tensor.ts";
-import type { Tile } from "./tiles.ts";
+import type { Tile } from "./tile.ts";
 
 /**
  * The unit that a contraction of these extents and types runs on, on a device that was opened with subgroup matrices;

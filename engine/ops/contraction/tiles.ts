@@ -1,20 +1,9 @@
 import type { Device } from "../../device/device.ts";
+import { isWide } from "../../device/subgroups.ts";
 import type { DataType } from "../../elements.ts";
 import { texelBytes } from "../../kernel/storage.ts";
-import type { Constants } from "../../kernel/template.ts";
-
-/** A way to run a contraction: which kernel, with which constants, and what one workgroup of it makes. */
-export interface Tile {
-  readonly name: string;
-  readonly kernel: string;
-  readonly constants: Constants;
-  readonly rows: number;
-  readonly columns4: number;
-  /** Operands that its kernel reads from textures. */
-  readonly textures?: readonly string[];
-  /** The subgroup matrices it is built of, whose bits are their own. */
-  readonly unit?: string;
-}
+import { sharedFits, sharedTile, type Tile } from "./tile.ts";
+import { wideTiles, wideWeightTiles } from "./wide-tiles.ts";
 
 /** What decides whether an operand is read from a texture. */
 export interface Operand {
@@ -27,6 +16,7 @@ export interface Operand {
  * of an output in the same order, so that the choice changes the time and not one bit of the result.
  */
 export function contractionTiles(device: Device, rows: number, columns4: number, weight?: Operand): Tile[] {
+  if (isWide(device)) return wideTiles(device, rows, columns4);
   const lanes = device.subgroupSize;
   const broadcast = lanes > 0 ? broadcastTiles(lanes, rows, columns4) : [];
   // The weight is copied into a texture for every call, which pays where many rows read it.
@@ -73,7 +63,7 @@ function broadcastTiles(lanes: number, rows: number, columns4: number): Tile[] {
   }));
 }
 
-/** Every invocation loads what it needs; for adapters without subgroups of a known size. */
+/** Every invocation loads what it needs; for adapters without subgroups. */
 function registerTiles(rows: number): Tile[] {
   const most = Math.min(8, rows);
   return [most, ...[4].filter((count) => count < most)].map((groups) => ({
@@ -91,30 +81,13 @@ const sharedShapes = [
   { x: 8, y: 8, rows: 4, columns: 1, depth: 4 },
 ];
 
-/** Tiles of x and of the weight are brought into workgroup memory: what most GPUs are fastest with. */
+/** Tiles of x and of the weight are brought into workgroup memory: what GPUs are fastest with. */
 function sharedTiles(device: Device, rows: number, columns4: number): Tile[] {
-  const { maxComputeWorkgroupStorageSize: memory, maxComputeInvocationsPerWorkgroup: invocations } = device.gpu.limits;
-  return sharedShapes
-    .map((shape) => ({ ...shape, tileRows: shape.y * shape.rows, tileColumns: shape.x * shape.columns }))
-    .filter(({ x, y, depth, tileRows, tileColumns }) => {
-      const bytes = 16 * depth * (tileRows + 4 * tileColumns);
-      return bytes <= memory && x * y <= invocations && tileRows < 2 * rows + 32 && tileColumns < 2 * columns4 + 8;
-    })
-    .map(({ x, y, rows: perThread, columns, depth, tileRows, tileColumns }) => ({
-      name: `workgroup ${tileRows}x${4 * tileColumns}`,
-      kernel: "conv/shared_tile",
-      constants: {
-        THREADS_X: x,
-        THREADS_Y: y,
-        ROWS: perThread,
-        COLUMNS: columns,
-        DEPTH: depth,
-        X_LOADS: (tileRows * depth) / (x * y),
-        WEIGHT_LOADS: (4 * depth * tileColumns) / (x * y),
-      },
-      rows: tileRows,
-      columns4: tileColumns,
-    }));
+  return sharedShapes.flatMap((shape) => {
+    const tile = sharedTile(shape, false);
+    const large = tile.rows >= 2 * rows + 32 || tile.columns4 >= 2 * columns4 + 8;
+    return large || !sharedFits(device, shape, tile.rows + 4 * tile.columns4) ? [] : [tile];
+  });
 }
 
 /** The same for the gradient of a weight of `rows4` by `columns4` vec4s, from `x` and `dy`. */
@@ -124,6 +97,7 @@ export function weightTiles(
   columns4: number,
   operands: readonly Operand[] = [],
 ): Tile[] {
+  if (isWide(device)) return wideWeightTiles(device, rows4, columns4);
   const lanes = device.subgroupSize;
   const shapes = lanes === 0 ? registerWeightShapes : broadcastWeightShapes(lanes, rows4);
   const different = shapes.filter(
@@ -163,6 +137,5 @@ function broadcastWeightShapes(lanes: number, rows4: number) {
     { lanes, rowLanes, groups: 1, columns: 1, positions: 2 },
     { lanes, rowLanes: Math.min(lanes, 4), groups: 1, columns: 1, positions: 4 },
   ];
-  // An invocation of a wide subgroup has registers of its own, not all of a core's.
   return lanes > 8 ? shapes.reverse() : shapes;
 }

@@ -136,7 +136,17 @@ describe("a profile", () => {
   });
 
   test("knows the workgroup memory of a tile", () => {
-    const tile = { THREADS_X: 16, THREADS_Y: 16, ROWS: 8, COLUMNS: 2, DEPTH: 4, X_LOADS: 2, WEIGHT_LOADS: 2 };
+    const tile = {
+      THREADS: 256,
+      THREADS_X: 16,
+      THREADS_Y: 16,
+      ROWS: 8,
+      COLUMNS: 2,
+      DEPTH: 4,
+      COPIES: 1,
+      X_LOADS: 2,
+      WEIGHT_LOADS: 2,
+    };
     const epilogue = { BIAS: false, NORM: false, ACTIVATION: "none", SCATTER: false };
     // 128 rows of 4 vec4s, and 16 channels of 32 vec4 columns
     expect(workgroupBytes(specialise("conv/shared_tile", { ...tile, ...epilogue }))).toBe(16 * (128 * 4 + 16 * 32));

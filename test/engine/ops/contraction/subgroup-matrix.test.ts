@@ -151,7 +151,7 @@ describe("the check before subgroup matrices are used", () => {
     const open = async (units: readonly MatrixUnit[] = [broken]) => {
       const adapter = (await (await findGpu()).gpu.requestAdapter())!;
       const requiredFeatures: GPUFeatureName[] = half ? ["shader-f16"] : [];
-      return new Device(await adapter.requestDevice({ requiredFeatures }), plain.info, 0, {}, units);
+      return new Device(await adapter.requestDevice({ requiredFeatures }), plain.info, plain.subgroups, {}, units);
     };
     using opened = await openChecked(open, (note) => told.push(note));
     expect(opened.matrixUnits).toEqual([]);
