@@ -1,17 +1,19 @@
-// `bun run kernels:record`: runs the tests in which kernels run and keeps what they ran in variants.json. It takes some ten
-// minutes; to be done when kernels got other constants.
+// `bun run kernels:record`: runs the tests in which kernels run and keeps what they ran in variants.json, some ten minutes. With
+// paths of tests it runs those, adds what they run, and drops what cannot be made of the sources any more: after a kernel got
+// other constants, `bun run kernels:record test/engine/ops/softmax` say.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Variant } from "./variants.ts";
+import { canBeMade, recorded, type Variant } from "./variants.ts";
 
 const here = new URL("./", import.meta.url);
-const tests = [
+const chosen = process.argv.slice(2);
+const all = [
   ...["test/engine/ops", "test/engine/graph", "test/engine/optim", "test/engine/numbers", "test/engine/half-tensors"],
   ...["test/engine/random", "test/engine/elements", "test/models/backbones", "test/models/classic"],
-  ...["test/models/metrics", "test/models/networks", "test/models/views"],
+  ...["test/models/metrics", "test/models/networks", "test/models/views", "test/models/data/degraded"],
 ];
 /** Kernels that the tuner and `doctor` run past the dispatcher. */
 const bare: readonly Variant[] = [
@@ -37,12 +39,27 @@ const path = join(folder, "seen.jsonl");
 writeFileSync(path, "");
 const { status } = spawnSync(
   process.execPath,
-  ["test", "--preload", fileURLToPath(new URL("record-variants.ts", here)), ...tests, "--timeout", "120000"],
+  [
+    "test",
+    "--preload",
+    fileURLToPath(new URL("record-variants.ts", here)),
+    ...(chosen.length > 0 ? chosen : all),
+    "--timeout",
+    "120000",
+  ],
   { env: { ...process.env, ACUTANCE_VARIANTS: path }, stdio: ["ignore", "ignore", "inherit"] },
 );
 if (status !== 0) throw new Error(`the tests ended with code ${status}`);
 const seen = readFileSync(path, "utf8").trim().split("\n");
 rmSync(folder, { recursive: true });
-const lines = [...new Set([...seen, ...bare.map((variant) => JSON.stringify(variant))])].sort();
+const kept =
+  chosen.length > 0
+    ? recorded()
+        .filter(canBeMade)
+        .map((variant) => JSON.stringify(variant))
+    : [];
+const lines = [
+  ...new Set([...kept, ...seen.filter(Boolean), ...bare.map((variant) => JSON.stringify(variant))]),
+].sort();
 writeFileSync(new URL("variants.json", here), `[\n${lines.join(",\n")}\n]\n`);
 console.log(`${lines.length} variants`);

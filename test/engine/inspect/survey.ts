@@ -17,6 +17,30 @@ export interface Worst {
 /** By kernel, then GPU; `variants` are those that run there. */
 export type Survey = Readonly<Record<string, Readonly<Record<string, Worst & { readonly variants: number }>>>>;
 
+/** Waves that every kernel should keep on a SIMD. */
+export const wantedWaves = 4;
+
+/** Why a kernel keeps fewer waves somewhere in some variant. */
+export const reasons: Readonly<Record<string, string>> = {
+  "attention/shared_forward": "rows of 128 numbers have twice the sums; GCN has half of RDNA's registers",
+  "attention/shared_gradient":
+    "the sums of two gradients; in subgroups of 32, which RDNA is offered too, it keeps four",
+  "conv/depthwise": "a kernel 4x4 with stride 5 reaches over 19 columns, all held",
+  "conv/depthwise_weight_gradient": "a kernel 4x4 with stride 5 reaches over 19 columns, all held",
+  "conv/shared_tile":
+    "the two larger tiles have 32 and 64 sums for each invocation; of the tiles offered two keep four waves everywhere",
+  "conv/shared_weight_gradient":
+    "the largest tile has 64 sums for each invocation; the others keep four waves everywhere",
+  "conv/tile": "eight rows of f16 are read to registers before they are numbers; the form of four rows keeps more",
+  "graph/merge": "lists of 68 places, of 64 neighbours, are held in registers; 10 neighbours take 16",
+  "graph/rank": "lists of 64 places are held in registers; 10 neighbours take 16",
+};
+
+/** Whether a kernel is as it should be. */
+export function isGood({ spilledVector, waves }: Pick<Worst, "spilledVector" | "waves">): boolean {
+  return spilledVector === 0 && waves >= wantedWaves;
+}
+
 /** What `bun run kernels:survey` wrote. */
 export function knownSurvey(): Survey {
   return JSON.parse(readFileSync(new URL("survey.json", import.meta.url), "utf8")) as Survey;
@@ -40,7 +64,7 @@ export async function findings(
     const own = variants.filter((variant) => variant.wave === wave);
     const able = gpus.filter((gpu) => wave === undefined || targetNamed(gpu).waves.includes(wave));
     if (own.length === 0 || able.length === 0) continue;
-    const rows = await inspectKernels(own.map(sourceOf), { gpus: able, ...(wave && { wave }) });
+    const rows = await inspectKernels(own.map(sourceOf), { gpus: able, figuresOnly: true, ...(wave && { wave }) });
     for (const [i, row] of rows.entries()) {
       for (const outcome of row) {
         if ("failure" in outcome) refused(`${JSON.stringify(own[i])} on ${outcome.gpu}: ${outcome.failure}`);

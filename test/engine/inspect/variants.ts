@@ -27,17 +27,21 @@ export function recorded(): Variant[] {
 export const leftOut: Readonly<Record<string, string>> = {
   "conv/matrix_tile":
     "subgroup matrices: Dawn makes SPIR-V of them on an adapter that has some, and the loops that stand for them are for tests",
+  "conv/weight_gradient": "for processors; GPUs run conv/shared_weight_gradient",
+  "attention/forward": "for processors; GPUs with 17 KB of workgroup memory run attention/shared_forward",
+  "attention/gradient": "for processors; GPUs with 17 KB of workgroup memory run attention/shared_gradient",
 };
 
 /**
- * Every kernel in every variant that a GPU runs: those of subgroups of 32 and 64 lanes in place of the software adapters' 4 and 8,
- * and of contractions and attention every tile that they have for GPUs.
+ * Every kernel in every variant that a GPU runs: of contractions and attention every tile that they have for GPUs, in place of
+ * those of software adapters.
  */
 export function gpuVariants(): Variant[] {
   const found = new Map<string, Variant>();
   for (const variant of recorded()) {
-    if (Object.hasOwn(leftOut, variant.kernel)) continue;
-    for (const one of expansions[variant.kernel]?.(variant) ?? [variant]) found.set(JSON.stringify(one), one);
+    const expand = expansions[variant.kernel];
+    if (Object.hasOwn(leftOut, variant.kernel) && !expand) continue;
+    for (const one of expand?.(variant) ?? [variant]) found.set(JSON.stringify(one), one);
   }
   return [...found.values()].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
 }
@@ -46,23 +50,34 @@ export function nameOf({ kernel, constants, halves, wave }: Variant): string {
   return `${kernel} ${JSON.stringify(constants)} ${halves.join(",")} ${wave ?? ""}`;
 }
 
-export function sourceOf({ kernel, constants, halves }: Variant): InspectSource {
+export function sourceOf({ kernel, constants: { SUBGROUP: _, ...constants }, halves }: Variant): InspectSource {
+  // The adapter at hand has no such subgroups; the driver is told which wave.
   const { wgsl } = specialise(kernel, constants, halves);
   return { kernel: { file: `${kernel}.wgsl`, wgsl, lines: [] } };
 }
 
-/** The limits of usual GPUs, and subgroups of so many lanes: all that tiles are chosen by. */
-const gpuOf = (lanes: number) =>
-  ({
-    subgroupSize: lanes,
-    gpu: { limits: { maxComputeWorkgroupStorageSize: 32768, maxComputeInvocationsPerWorkgroup: 1024 } },
-  }) as Device;
+/** Whether the sources as they are have the constants of a variant. */
+export function canBeMade(variant: Variant): boolean {
+  try {
+    sourceOf(variant);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
-/** Subgroups of unknown size, and the sizes of GPUs. */
-const sizes = [undefined, 32, 64] as const;
+/** A GPU with subgroups of several sizes, one of which can be asked for: all that tiles are chosen by. */
+export const surveyedGpu = {
+  subgroups: { min: 32, max: 64 },
+  subgroupSize: 0,
+  features: new Set(["subgroups", "subgroup-size-control"]),
+  isSoftware: false,
+  gpu: { limits: { maxComputeWorkgroupStorageSize: 32768, maxComputeInvocationsPerWorkgroup: 1024 } },
+} as unknown as Device;
+
 const extents = [1, 2, 4, 8, 16, 64, 1000] as const;
-/** Vec4s of a row of one head, of transformers in use. */
-const widths = [1, 4, 8, 16, 20, 32] as const;
+/** Vec4s of a row of one head: 64 numbers, as transformers in use have, and the widest. */
+const widths = [16, 32] as const;
 
 interface Way {
   readonly kernel: string;
@@ -70,39 +85,52 @@ interface Way {
   readonly wave?: 32 | 64;
 }
 
-/** Ways of all sizes of subgroups, each once. */
-function ways(of: (device: Device) => readonly { kernel: string; constants: Constants }[]): Way[] {
-  const found = sizes.flatMap((lanes) =>
-    of(gpuOf(lanes ?? 0)).map(({ kernel, constants }): Way => {
-      const named = constants["BROADCAST"] === true || constants["SOURCE"] === "subgroup";
-      return { kernel, constants, ...(named && lanes && { wave: lanes }) };
-    }),
-  );
+/** Ways, each once. */
+function ways(of: readonly { kernel: string; constants: Constants }[]): Way[] {
+  const found = of.map(({ kernel, constants }): Way => {
+    const wave = constants["SUBGROUP"] as Way["wave"];
+    return { kernel, constants, ...(wave && { wave }) };
+  });
   return [...new Map(found.map((way) => [JSON.stringify(way), way])).values()];
 }
 
-const pairs = (of: (a: number, b: number) => readonly { kernel: string; constants: Constants }[]) =>
+const pairs = <T>(of: (a: number, b: number) => readonly T[]) =>
   extents.flatMap((a) => extents.flatMap((b) => of(a, b)));
-const contractions = ways((device) => pairs((rows, columns4) => contractionTiles(device, rows, columns4)));
-const weightGradients = ways((device) => pairs((rows4, columns4) => weightTiles(device, rows4, columns4)));
-const attentions = (kernel: string) =>
-  ways((device) =>
-    widths.flatMap((width) => attentionWays(device, width).map(({ constants }) => ({ kernel, constants }))),
-  );
+const contractions = ways(pairs((rows, columns4) => contractionTiles(surveyedGpu, rows, columns4)));
+const weightGradients = ways(pairs((rows4, columns4) => weightTiles(surveyedGpu, rows4, columns4)));
+const attentions = ways(
+  widths.flatMap((width) => attentionWays(surveyedGpu, width).map(({ constants }) => ({ kernel: "", constants }))),
+);
 
-/** A variant with the constants of each way in place of its own of the same names. */
-function along(list: readonly Way[]) {
+/** Constants of contractions that are no tile's. */
+const epilogue = ["BIAS", "NORM", "ACTIVATION", "SCATTER"];
+
+/** A variant in each of the ways: of its own constants it keeps those named. */
+function along(list: readonly Way[], kept: readonly string[]) {
   return ({ constants, halves }: Variant): Variant[] => {
-    const own = new Set(list.flatMap((way) => Object.keys(way.constants)));
-    const rest = Object.fromEntries(Object.entries(constants).filter(([name]) => !own.has(name)));
+    const rest = Object.fromEntries(kept.map((name) => [name, constants[name]!]));
     return list.map((way) => ({ ...way, constants: { ...way.constants, ...rest }, halves }));
   };
 }
 
+/** What stands for other kernels on GPUs is made from their variants. */
+const none = () => [];
+
 const expansions: Readonly<Record<string, (variant: Variant) => Variant[]>> = {
-  "conv/tile": along(contractions),
-  "conv/shared_tile": along(contractions),
-  "conv/weight_gradient": along(weightGradients),
-  "attention/forward": along(attentions("attention/forward")),
-  "attention/gradient": along(attentions("attention/gradient")),
+  "conv/shared_weight_gradient": none,
+  "attention/shared_forward": none,
+  "attention/shared_gradient": none,
+  "conv/tile": along(contractions, epilogue),
+  "conv/shared_tile": along(contractions, epilogue),
+  "conv/weight_gradient": along(weightGradients, []),
+  "attention/forward": (variant) =>
+    along(attentions, [])(variant).map((way) => ({ ...way, kernel: "attention/shared_forward" })),
+  "attention/gradient": (variant) => {
+    const sides = variant.constants["OWN"] === "keys" ? 2 : 1;
+    return along(attentions, ["OWN", "FUSED"])(variant).map(({ constants, ...way }) => ({
+      ...way,
+      kernel: "attention/shared_gradient",
+      constants: { ...constants, SIDES: sides },
+    }));
+  },
 };
