@@ -53,8 +53,7 @@ function broadcastTiles(lanes: number, rows: number, columns4: number): Tile[] {
   const fits = shapes.filter(
     (shape) => shape.rows % lanes === 0 && shape.rows < rows + lanes && (shape.columns === 1 || columns4 > lanes),
   );
-  // A subgroup wider than all tiles makes one row per lane.
-  return (fits.length > 0 ? fits : [{ rows: lanes, columns: 1 }]).map((shape) => ({
+  return fits.map((shape) => ({
     name: `broadcast ${shape.rows}x${4 * shape.columns * lanes}`,
     kernel: "conv/tile",
     constants: { BROADCAST: true, LANES: lanes, ROW_LANES: lanes, GROUPS: shape.rows / lanes, COLUMNS: shape.columns },
