@@ -30,6 +30,7 @@ export type { OnnxArray, OnnxInput, OnnxModel } from "./onnx/model.ts";
 export { adaptiveAveragePool2d } from "./ops/adaptive-pool.ts";
 export { add, atLeast, divide, multiply, subtract } from "./ops/arithmetic.ts";
 export { type AttentionOptions, attention, selfAttention } from "./ops/attention.ts";
+export type { Axes, ReduceOptions } from "./ops/axes.ts";
 export { type BilinearPoolOptions, bilinearPool } from "./ops/bilinear.ts";
 export { cast } from "./ops/cast.ts";
 export { batchedMatmul } from "./ops/contraction/batched.ts";
@@ -50,6 +51,7 @@ export {
   type StochasticDepthOptions,
   stochasticDepth,
 } from "./ops/dropout.ts";
+export { amax, amin } from "./ops/extremes.ts";
 export { gatherRows } from "./ops/gather.ts";
 export { concat, pad, permute, slice } from "./ops/join.ts";
 export { groupNorm, instanceNorm, layerNorm, rmsNorm } from "./ops/layer-norm.ts";
@@ -81,6 +83,7 @@ export {
   maxPool2d,
   type PoolOptions,
 } from "./ops/pool.ts";
+export { product } from "./ops/product.ts";
 export { mean, sum } from "./ops/reduce.ts";
 export { reshape, transpose } from "./ops/shape.ts";
 export { logSoftmax, softmax } from "./ops/softmax.ts";
@@ -104,6 +107,7 @@ export {
   square,
   tanh,
 } from "./ops/unary.ts";
+export { standardDeviation, type VarianceOptions, variance } from "./ops/variance.ts";
 export { accumulateGradients, type MicroBatch, microBatches } from "./optim/accumulate.ts";
 export { type AverageOptions, WeightAverage } from "./optim/average.ts";
 export type { GradientReport, GradientState, LossScaleOptions } from "./optim/gradient-state.ts";

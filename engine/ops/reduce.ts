@@ -1,54 +1,90 @@
-import { axisOf } from "../arguments.ts";
 import { record } from "../autograd.ts";
+import type { Device } from "../device/device.ts";
 import { canCut, flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
-import { type Shape, sizeOf, Tensor } from "../tensor.ts";
-import { addInto } from "./add-into.ts";
-import { expectOperands } from "./operands.ts";
+import { type DataType, type Shape, sizeOf, Tensor } from "../tensor.ts";
+import { type Axes, type ReduceOptions, reduced } from "./axes.ts";
 import { overElements } from "./over-elements.ts";
-import { apart, putBack } from "./rows-apart.ts";
+import { apart, columnsApart, putBack } from "./rows-apart.ts";
 
 /** Elements that one invocation adds up; longer axes are cut into parts, which keeps rounding small as well. */
 export const partLength = 256;
 
-/** Sum of x, seen as [outer, axis, inner], over its middle axis → f32 [outer, 1, inner]. Not recorded. */
-export function sumAxis(x: Tensor, outer: number, axis: number, inner: number): Tensor {
-  if (!canSum(x, outer, axis, inner)) return sumApart(x, outer, axis, inner);
-  const y = partSums(x, outer, axis, inner);
+/** What elements become together; formulas stand in shaders/reduce/axis.wgsl. */
+export type Reduction = "sum" | "product" | "maximum" | "minimum";
+
+/**
+ * x, seen as [outer, axis, inner], reduced over its middle axis → [outer, 1, inner]: f32, maxima and minima of the type of x. Not
+ * recorded.
+ */
+export function reduceAxis(op: Reduction, x: Tensor, outer: number, axis: number, inner: number): Tensor {
+  if (!canReduce(x, outer, axis, inner)) return reduceApart(op, x, outer, axis, inner);
+  const y = reduceParts(op, x, outer, axis, inner);
   const parts = y.shape[1]!;
   if (parts === 1) return y;
-  const total = sumAxis(y, outer, parts, inner);
+  const total = reduceAxis(op, y, outer, parts, inner);
   y.dispose();
   return total;
 }
 
-/** Windows of x and of its parts can be cut; else its rows are taken out one by one. */
-function canSum({ device }: Tensor, outer: number, axis: number, inner: number): boolean {
-  if (outer === 1) return canCut(device, axis, [inner]);
+/** Sum of x, seen as [outer, axis, inner], over its middle axis → f32 [outer, 1, inner]. Not recorded. */
+export function sumAxis(x: Tensor, outer: number, axis: number, inner: number): Tensor {
+  return reduceAxis("sum", x, outer, axis, inner);
+}
+
+/** Windows of x and of its parts can be cut, and parts of one row fit a window; else rows are taken out one by one. */
+function canReduce({ device }: Tensor, outer: number, axis: number, inner: number): boolean {
+  if (outer === 1) {
+    if (!canCut(device, axis, [inner])) return false;
+    const parts = rowRanges(device, axis, [inner]).reduce(
+      (total, { count }) => total + Math.ceil(count / partLength),
+      0,
+    );
+    return inner <= columnStep(device) || parts * inner * 4 + 12 <= device.maximumBindingBytes;
+  }
   return canCut(device, outer, [axis * inner, Math.ceil(axis / partLength) * inner]);
 }
 
-/** {@link sumAxis} over rows that lie where no window can begin, or are longer than one. */
-function sumApart(x: Tensor, outer: number, axis: number, inner: number): Tensor {
+/** Columns of any type of which whole multiples end where a window can begin. */
+function columnStep({ offsetAlignment }: Device): number {
+  return offsetAlignment / 2;
+}
+
+/** {@link reduceAxis} over rows that lie where no window can begin, or are longer than one. */
+function reduceApart(op: Reduction, x: Tensor, outer: number, axis: number, inner: number): Tensor {
   const { device } = x;
+  const y = Tensor.empty(device, [outer, 1, inner], typeOf(op, x));
   if (outer === 1) {
-    let total = Tensor.zeros(device, [1, 1, inner]);
-    for (let a = 0; a < axis; a++) {
-      using row = apart(x, a * inner, [1, 1, inner]);
-      total = addInto(total, row);
+    // So many columns that all their rows fit a window, which begin where a window can, and what is left.
+    const step = columnStep(device);
+    const fitting = Math.min(inner, Math.floor((device.maximumBindingBytes - 12) / 4 / axis));
+    const run = Math.max(1, Math.floor(fitting / step)) * step;
+    for (let first = 0; first < inner; first += run) {
+      const count = Math.min(run, inner - first);
+      using columns = columnsApart(x, axis, inner, first, count);
+      using total = reduceAxis(op, columns, 1, axis, count);
+      putBack(total, y, first);
     }
-    return total;
+    return y;
   }
-  const y = Tensor.empty(device, [outer, 1, inner]);
   for (let o = 0; o < outer; o++) {
     using row = apart(x, o * axis * inner, [1, axis, inner]);
-    using total = sumAxis(row, 1, axis, inner);
+    using total = reduceAxis(op, row, 1, axis, inner);
     putBack(total, y, o * inner);
   }
   return y;
 }
 
+function typeOf(op: Reduction, x: Tensor): DataType {
+  return op === "maximum" || op === "minimum" ? x.dtype : "f32";
+}
+
 /** One round of {@link sumAxis}: the sums over parts of the middle axis → f32 [outer, parts, inner]. Not recorded. */
 export function partSums(x: Tensor, outer: number, axis: number, inner: number): Tensor {
+  return reduceParts("sum", x, outer, axis, inner);
+}
+
+/** One round of {@link reduceAxis}: parts of the middle axis → [outer, parts, inner]. Not recorded. */
+function reduceParts(op: Reduction, x: Tensor, outer: number, axis: number, inner: number): Tensor {
   const { device } = x;
   const vector = inner % 4 === 0;
   const width = vector ? inner / 4 : inner;
@@ -59,7 +95,7 @@ export function partSums(x: Tensor, outer: number, axis: number, inner: number):
     ? rowRanges(device, axis, [inner])
     : rowRanges(device, outer, [axis * inner, partsOf(axis) * inner]);
   const allParts = alongAxis ? ranges.reduce((sum, range) => sum + partsOf(range.count), 0) : partsOf(axis);
-  const y = Tensor.empty(device, [outer, allParts, inner]);
+  const y = Tensor.empty(device, [outer, allParts, inner], typeOf(op, x));
   let firstPart = 0;
   for (const { start, count } of ranges) {
     const [rows, length] = alongAxis ? [1, count] : [count, axis];
@@ -67,7 +103,7 @@ export function partSums(x: Tensor, outer: number, axis: number, inner: number):
     const rowSize = alongAxis ? inner : axis * inner;
     device.kernels.run(
       "reduce/axis",
-      { VECTOR: vector, WORKGROUP: flatWorkgroup },
+      { OP: op, VECTOR: vector, WORKGROUP: flatWorkgroup },
       {
         x: x.window(start * rowSize, count * rowSize),
         y: alongAxis ? y.window() : y.window(start * allParts * inner, count * allParts * inner),
@@ -151,27 +187,30 @@ function expandApart(x: Tensor, y: Tensor, outer: number, axis: number, inner: n
   }
 }
 
-function reduction(name: string, x: Tensor, axis: number | undefined, factorOf: (length: number) => number): Tensor {
-  expectOperands(name, { x });
-  const at = axis === undefined ? undefined : axisOf(name, x.shape, axis);
-  const outer = at === undefined ? 1 : sizeOf(x.shape.slice(0, at));
-  const length = at === undefined ? x.size : x.shape[at]!;
-  const inner = at === undefined ? 1 : sizeOf(x.shape.slice(at + 1));
-  const rest = at === undefined ? [] : x.shape.filter((_, i) => i !== at);
-  const factor = factorOf(length);
-  const total = sumAxis(x, outer, length, inner);
+function reduction(
+  name: string,
+  given: Tensor,
+  axes: Axes | undefined,
+  options: ReduceOptions,
+  factorOf: (length: number) => number,
+): Tensor {
+  const { x, outer, axis, inner, shape, details } = reduced(name, given, axes, options);
+  const factor = factorOf(axis);
+  const total = sumAxis(x, outer, axis, inner);
   const scaled = factor === 1 ? total : expand(total, total, 1, 1, total.size, factor);
-  const y = scaled.alias(rest.length > 0 ? rest : [1]);
   // dx[…, a, …] = factor · dy for every a
-  return record([name, { axis: at }], [x], y, (dy) => [expand(dy, x, outer, length, inner, factor)]);
+  return record([name, details], [x], scaled.alias(shape), (dy) => [expand(dy, x, outer, axis, inner, factor)]);
 }
 
-/** Sum over one axis (negative counts from the last), which disappears, or over all elements → [1]. Always f32. */
-export function sum(x: Tensor, axis?: number): Tensor {
-  return reduction("sum", x, axis, () => 1);
+/**
+ * Sum over one axis or several (negative ones count from the last), which disappear, or over all elements → [1]. Always f32.
+ * @throws ShapeError when x holds indices, it has no such axis, or one is named twice
+ */
+export function sum(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
+  return reduction("sum", x, axes, options, () => 1);
 }
 
-/** Mean over one axis (negative counts from the last), which disappears, or over all elements → [1]. Always f32. */
-export function mean(x: Tensor, axis?: number): Tensor {
-  return reduction("mean", x, axis, (length) => 1 / length);
+/** Mean over one axis or several, or over all elements, as {@link sum}. */
+export function mean(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
+  return reduction("mean", x, axes, options, (length) => 1 / length);
 }

@@ -21,6 +21,16 @@ export function apart(x: Tensor, first: number, shape: Shape): Tensor {
   return y;
 }
 
+/** Columns `first …` of all rows of x in a tensor of their own [rows, count]. Not recorded. */
+export function columnsApart(x: Tensor, rows: number, columns: number, first: number, count: number): Tensor {
+  const y = Tensor.like(x, [rows, count]);
+  for (let row = 0; row < rows; row++) {
+    const [from, bytes] = placeOf(x, row * columns + first, count);
+    x.device.stream.copy(x.allocation, from, y.allocation, row * bytes, bytes);
+  }
+  return y;
+}
+
 /** Puts what {@link apart} took back in its place. */
 export function putBack(row: Tensor, x: Tensor, first: number): void {
   const [byte, bytes] = placeOf(x, first, row.size);

@@ -1,10 +1,13 @@
-// y[outer, first_part + part, inner] = Σ x[outer, a, inner] over the elements a of the part, in order: by runs, then the runs,
-// so that few additions lie between an element and the sum and rounding stays small.
+// y[outer, first_part + part, inner] = what the elements x[outer, a, inner] of the part become together:
+//   sum        Σ, by runs of elements, then of the runs, so that few additions lie between an element and the sum
+//   product    Π, in order
+//   maximum    the largest, NaN where there is one
+//   minimum    the smallest, NaN where there is one
 // x: [outer, axis, inner], y: [outer, all_parts, inner]; part p covers a = p·part_length … below (p + 1)·part_length.
 //
-// One invocation makes one element of y.   VECTOR: true when an element is a vec4 (inner counts vec4s), false for scalars.
-// WORKGROUP: invocations of a workgroup.
-//#use number/element
+// One invocation makes one element of y.   OP: one of the names above.   VECTOR: true when an element is a vec4 (inner counts
+// vec4s), false for scalars.   WORKGROUP: invocations of a workgroup.
+//#use number/element_nan
 
 const RUN = 16u;
 
@@ -32,14 +35,32 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let inner = index - line * params.inner;
   let outer = line / params.parts;
   let part = line - outer * params.parts;
-  let end = min((part + 1u) * params.part_length, params.axis);
-  var sum = Element();
-  for (var first = part * params.part_length; first < end; first += RUN) {
-    var run = Element();
-    for (var a = first; a < min(first + RUN, end); a++) {
-      run += x[(outer * params.axis + a) * params.inner + inner];
+  let first = part * params.part_length;
+  let end = min(first + params.part_length, params.axis);
+  let start = outer * params.axis * params.inner + inner;
+  //#if OP == sum
+  var result = Element();
+  for (var run = first; run < end; run += RUN) {
+    var sum = Element();
+    for (var a = run; a < min(run + RUN, end); a++) {
+      sum += x[start + a * params.inner];
     }
-    sum += run;
+    result += sum;
   }
-  y[(outer * params.all_parts + params.first_part + part) * params.inner + inner] = sum;
+  //#else
+  var result = x[start + first * params.inner];
+  for (var a = first + 1u; a < end; a++) {
+    let v = x[start + a * params.inner];
+    //#if OP == product
+    result *= v;
+    //#end
+    //#if OP == maximum
+    result = select(result, v, (v > result) | is_nan_element(v));
+    //#end
+    //#if OP == minimum
+    result = select(result, v, (v < result) | is_nan_element(v));
+    //#end
+  }
+  //#end
+  y[(outer * params.all_parts + params.first_part + part) * params.inner + inner] = result;
 }

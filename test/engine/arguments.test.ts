@@ -50,7 +50,8 @@ const counted: [string, string, (value: unknown) => unknown][] = [
   ["dropout", "offset", (offset) => js.dropout(rows(), 0.5, { seed: 1, offset })],
   ["topK", "k", (k) => js.topK(rows(), k)],
   ["nearestNeighbours", "k", (k) => js.nearestNeighbours(rows(), { k })],
-  ["sum", "axis", (axis) => js.sum(rows(), [axis])],
+  // −1 is the last axis.
+  ["sum", "axis", (axis) => js.sum(rows(), axis === -1 ? [[axis]] : [axis])],
   ["reshape", "shape", (extent) => js.reshape(rows(), [extent, 24])],
   ["Convolution", "kernel", (kernel) => new js.Convolution(device, undefined, { in: 4, out: 4 }, { kernel })],
   [

@@ -106,6 +106,8 @@ export const operations: Readonly<Record<string, Operation>> = {
   adaptiveAveragePool2d: plain((x) => engine.adaptiveAveragePool2d(x!, { height: 2, width: 3 }), ...of(map)),
   add: plain(engine.add, ...of([2, 4], [2, 4])),
   affinity: plain(neighbours("euclidean"), indices(3, 2), { shape: [3, 2] }),
+  amax: plain((x) => engine.amax(x!), ...of([4])),
+  amin: plain((x) => engine.amin(x!), ...of([4])),
   argmax: plain((x) => engine.argmax(x!), ...of([2, 4])),
   argmin: plain((x) => engine.argmin(x!), ...of([2, 4])),
   attention: plain((q, k, v) => engine.attention(q!, k!, v!), ...of([1, 2, 1, 4], [1, 3, 1, 4], [1, 3, 1, 4])),
@@ -191,6 +193,7 @@ export const operations: Readonly<Record<string, Operation>> = {
   permute: plain((x) => engine.permute(x!, [1, 0]), moved(2, 4)),
   pointwisePerSample: plain((x, weight) => engine.pointwisePerSample(x!, weight!), ...of(map, [1, 4, 3])),
   pow: plain((x) => engine.pow(x!, 2), ...of([4])),
+  product: plain((x) => engine.product(x!), ...of([4])),
   propagate: {
     waits: true,
     operands: [...matrix, { shape: [1, 2] }],
@@ -219,6 +222,7 @@ export const operations: Readonly<Record<string, Operation>> = {
       disposed(engine.solve(sparse([rowStart!, columns!, values!]), y!, { gamma: 0.5 }) as never),
   },
   stack: plain((a, b) => engine.stack([a!, b!]), ...of(map, map)),
+  standardDeviation: plain((x) => engine.standardDeviation(x!), ...of([4])),
   stochasticDepth: plain((x) => engine.stochasticDepth(x!, 0.5, { seed: 1 }), ...of([2, 4])),
   storable: plain((x) => engine.storable([named("x", x!)]), ...of([4])),
   subtract: plain(engine.subtract, ...of([2, 4], [4])),
@@ -226,5 +230,6 @@ export const operations: Readonly<Record<string, Operation>> = {
   symmetricGraph: plain(engine.symmetricGraph, indices(3, 2), { shape: [3, 2] }),
   topK: plain((x) => engine.topK(x!, 2), ...of([2, 4])),
   transpose: plain(engine.transpose, moved(2, 4)),
+  variance: plain((x) => engine.variance(x!), ...of([4])),
   weightedMean: plain((rows, weights) => engine.weightedMean(rows!, weights!), ...of([4], [4])),
 };

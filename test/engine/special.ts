@@ -90,8 +90,11 @@ export const runners: Readonly<Record<string, Runner>> = {
   pow: ([x], { exponent }) => engine.pow(x!, exponent),
   clamp: ([x], { low, high }) => engine.clamp(x!, numberOf(low), numberOf(high)),
   cast: ([x]) => engine.cast(x!, "f32"),
-  sum: ([x], { axis }) => engine.sum(x!, axis ?? undefined),
-  mean: ([x], { axis }) => engine.mean(x!, axis ?? undefined),
+  ...Object.fromEntries(
+    (["sum", "mean", "amax", "amin", "product", "variance", "standardDeviation"] as const).map(
+      (name): [string, Runner] => [name, ([x], { axis, options }) => exported[name]!(x, axis ?? undefined, options)],
+    ),
+  ),
   reshape: ([x], { shape }) => engine.reshape(x!, shape),
   permute: ([x], { axes }) => engine.permute(x!, axes),
   slice: ([x], { starts, ends }) => engine.slice(x!, starts, ends),
@@ -204,7 +207,7 @@ const manyWays = new Set([
     "expectationL1",
   ],
   ...["attention", "selfAttention", "matmul", "linear", "batchedMatmul", "linearPerSample", "pointwisePerSample"],
-  ...["bilinearPool", "conv2d", "convNorm", "resize", "resizeBicubic", "pow"],
+  ...["bilinearPool", "conv2d", "convNorm", "resize", "resizeBicubic", "pow", "variance", "standardDeviation"],
 ]);
 
 /** Whether `found` may stand where PyTorch has `expected`. */

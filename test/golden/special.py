@@ -140,6 +140,30 @@ add("cast", {}, x, lambda x: x * 1, each=True)
 for axis in (None, 0, 1):
     add("sum", {"axis": axis}, x, lambda x: x.sum().reshape(1) if axis is None else x.sum(axis))
     add("mean", {"axis": axis}, x, lambda x: x.mean().reshape(1) if axis is None else x.mean(axis))
+add("sum", {"axis": [0, 1], "options": {"keepDims": True}}, x, lambda x: x.sum((0, 1), True))
+
+
+class Others(torch.autograd.Function):
+    """The product with each slope as the product of all others, whatever they are."""
+
+    @staticmethod
+    def forward(context, x):
+        context.save_for_backward(x)
+        return x.prod(1)
+
+    @staticmethod
+    def backward(context, dy):
+        (x,) = context.saved_tensors
+        columns = range(x.shape[1])
+        return torch.stack([x[:, [j for j in columns if j != i]].prod(1) * dy for i in columns], 1)
+
+
+for name, f in {"amax": torch.amax, "amin": torch.amin}.items():
+    for axis in (0, [0, 1]):
+        add(name, {"axis": axis}, x, lambda x: f(x, axis).reshape([1] if axis != 0 else [5]))
+add("product", {"axis": 1}, x, lambda x: x.prod(1), also=[Others.apply])
+add("variance", {"axis": 1}, x, lambda x: x.var(1))
+add("standardDeviation", {"axis": 0}, x, lambda x: x.std(0))
 
 # Moved elements.
 add("reshape", {"shape": [5, 3]}, x, lambda x: x.reshape(5, 3), each=True)

@@ -1,7 +1,7 @@
 import type { JournalEntry } from "../../journal.ts";
 import type { Tensor } from "../../tensor.ts";
 import type { ExportGraph } from "../export-graph.ts";
-import { detail, type Exporter, type Exporters, told } from "./exporter.ts";
+import { detail, type Exporter, type Exporters } from "./exporter.ts";
 
 function nodeOf(make: (graph: ExportGraph, x: string, entry: JournalEntry<Tensor>) => string): Exporter {
   return (graph, entry) => graph.set(entry.output, make(graph, graph.plain(entry.inputs[0]!), entry));
@@ -20,14 +20,14 @@ const linear: Exporter = (graph, { inputs, output }) => {
   graph.set(output, node);
 };
 
-/** A reduction over one axis, which goes, or over all, which leave [1]. */
+/** A reduction over some axes, which go or stay with the extent 1. */
 function reduction(operator: string): Exporter {
-  return nodeOf((graph, x, { output, ...entry }) => {
-    const axis = told<number>(entry, "axis");
+  return nodeOf((graph, x, entry) => {
+    const axes = detail<readonly number[]>(entry, "axes");
     const { writer } = graph;
-    const inputs = axis === undefined ? [x] : [x, writer.integers([axis], "axes")];
-    const reduced = writer.node(operator, inputs, { keepdims: 0 });
-    return reshaped(graph, reduced, output.shape);
+    const inputs = [x, writer.integers(axes, "axes")];
+    const reduced = writer.node(operator, inputs, { keepdims: 0, noop_with_empty_axes: 1 });
+    return reshaped(graph, reduced, entry.output.shape);
   });
 }
 
