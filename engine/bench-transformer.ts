@@ -3,7 +3,7 @@ import { type Benchmark, withTensors } from "./bench.ts";
 import { selfAttention } from "./ops/attention.ts";
 import { batchedMatmul } from "./ops/contraction/batched.ts";
 import { linear } from "./ops/contraction/matmul.ts";
-import { layerNorm } from "./ops/layer-norm.ts";
+import { groupNorm, layerNorm } from "./ops/layer-norm.ts";
 import { batchNorm } from "./ops/norm.ts";
 import { sizeOf, type Tensor } from "./tensor.ts";
 import type { Cost } from "./tune/binding-roof.ts";
@@ -101,6 +101,9 @@ function normBenchmarks(): Benchmark[] {
   return [
     ...bothWays(`layer norm ${tokens.join("x")}`, [tokens, [192], [192]], tokens, ...costs(tokens), (x, scale, shift) =>
       layerNorm(x!, scale!, shift!),
+    ),
+    ...bothWays(`group norm of 8 groups ${map.join("x")}`, [map, [64], [64]], map, ...costs(map), (x, scale, shift) =>
+      groupNorm(x!, 8, scale!, shift!),
     ),
     ...bothWays(
       `batch norm in training ${map.join("x")}`,
