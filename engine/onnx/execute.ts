@@ -19,7 +19,9 @@ export class Values {
     return this.#own.get(name) ?? this.#outer?.get(name);
   }
 
+  /** Names a value; one that had the name before ends. */
   set(name: string, value: Value): void {
+    this.#own.get(name)?.dispose();
     this.#own.set(name, value);
   }
 

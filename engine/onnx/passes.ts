@@ -10,15 +10,22 @@ class Rewriting {
   readonly uses = new Map<string, number>();
   /** The node that asks for a name; the last one where there are several. */
   readonly #user = new Map<string, Node>();
+  readonly #maker = new Map<string, Node>();
+  /** Initialisers, and what constant nodes hold. */
+  readonly #constants: Map<string, HostArray>;
   readonly gone = new Set<Node>();
 
   constructor(graph: Graph) {
     this.graph = graph;
+    this.#constants = new Map(graph.constants);
     for (const node of graph.nodes) {
       for (const name of namesUsed(node)) {
         this.uses.set(name, (this.uses.get(name) ?? 0) + 1);
         this.#user.set(name, node);
       }
+      for (const name of node.outputs) this.#maker.set(name, node);
+      const value = node.operator === "Constant" ? node.attributes.get("value") : undefined;
+      if (typeof value === "object" && "numbers" in value) this.#constants.set(node.outputs[0]!, value);
     }
     for (const { name } of graph.outputs) this.uses.set(name, (this.uses.get(name) ?? 0) + 1);
   }
@@ -32,14 +39,26 @@ class Rewriting {
   }
 
   constant(name: string | undefined): HostArray | undefined {
-    return name === undefined ? undefined : this.graph.constants.get(name);
+    return name === undefined ? undefined : this.#constants.get(name);
+  }
+
+  /** The one number of a constant. */
+  scalar(name: string | undefined): number | undefined {
+    const array = this.constant(name);
+    return array?.numbers.length === 1 ? array.numbers[0] : undefined;
+  }
+
+  /** The node that makes a name which nothing else asks for, where it is of this operator. */
+  maker(name: string | undefined, operator: string): Node | undefined {
+    const node = name === undefined || this.uses.get(name) !== 1 ? undefined : this.#maker.get(name);
+    return node?.operator === operator && !this.gone.has(node) ? node : undefined;
   }
 }
 
 /**
  * The nodes of a graph, those put together that the engine makes at once: a convolution with the batch normalisation, the
- * addition and the activation behind it, a product with its bias. What is done to constants alone is put in front as nodes of
- * its own, which are done once.
+ * addition and the activation behind it, a product with its bias, GELU by its formula. What is done to constants alone is put in
+ * front as nodes of its own, which are done once.
  */
 export function fusedNodes(graph: Graph): Node[] {
   const rewriting = new Rewriting(graph);
@@ -68,6 +87,7 @@ function rewritten(rewriting: Rewriting, node: Node): Made | undefined {
   }
   if (node.operator === "MatMul") return fusedProduct(rewriting, node);
   if (node.operator === "Gemm") return turnedProduct(rewriting, node);
+  if (node.operator === "Erf") return fusedGelu(rewriting, node);
   return undefined;
 }
 
@@ -137,6 +157,35 @@ function activationBehind(rewriting: Rewriting, node: Node): { kind: string; nod
   if (!clip) return undefined;
   const end = (i: number, name: string) => rewriting.constant(clip.inputs[i])?.numbers[0] ?? clip.attributes.get(name);
   return end(1, "min") === 0 && end(2, "max") === 6 ? { kind: "Relu6", node: clip } : undefined;
+}
+
+/** The other operand of a node of two where one is the name. */
+function otherOf(node: Node | undefined, name: string): string | undefined {
+  return node?.inputs.find((input) => input !== name);
+}
+
+/** x/2 · (1 + erf(x / √2)) in the orders in which it is written: x halved in front, or the product behind. */
+function fusedGelu(rewriting: Rewriting, node: Node): Made | undefined {
+  const near = (number: number | undefined, wanted: number) => Math.abs((number ?? 0) - wanted) < 1e-4;
+  const [argument] = node.inputs;
+  const quotient = rewriting.maker(argument, "Div");
+  const scaled = quotient ?? rewriting.maker(argument, "Mul");
+  const factor = rewriting.scalar(scaled?.inputs[1]);
+  const sum = rewriting.follower(node, "Add");
+  const product = sum && rewriting.follower(sum, "Mul");
+  const fits =
+    near(factor, quotient ? Math.SQRT2 : Math.SQRT1_2) && near(rewriting.scalar(otherOf(sum, node.outputs[0]!)), 1);
+  if (!scaled || !sum || !product || !fits) return undefined;
+  const x = scaled.inputs[0]!;
+  const beside = otherOf(product, sum.outputs[0]!);
+  const before = rewriting.maker(beside, "Mul");
+  const behind = beside === x ? rewriting.follower(product, "Mul") : undefined;
+  const halved = before?.inputs.includes(x) ? before : behind;
+  const half = rewriting.scalar(otherOf(halved, halved === behind ? product.outputs[0]! : x));
+  if (!halved || !near(half, 0.5)) return undefined;
+  const last = halved === behind ? halved : product;
+  for (const part of [scaled, sum, product, halved]) rewriting.gone.add(part);
+  return { nodes: [{ ...node, operator: "Gelu", inputs: [x], outputs: last.outputs }], last };
 }
 
 /** A product whose right side is a matrix of constants, with the constant list that is added behind it as input 2. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import {
   conv2d,
   exportOnnx,
+  gelu,
   importOnnx,
   linear,
   maxPool2d,
@@ -124,6 +125,34 @@ describe("importOnnx", () => {
       device.labels.record = original;
     }
     expect(recorded.filter((operation) => operation === "transpose").length).toBe(2);
+  });
+
+  test("sees GELU in its formula, in both orders, and leaves what others ask for", async () => {
+    const device = await sharedDevice();
+    const written = (isHalvedFirst: boolean, isAsked = false) => {
+      const writer = new GraphWriter();
+      const x = writer.input("x", "float32", [7]);
+      const scalar = (value: number) => writer.constant("number", "float32", [], [value]);
+      const erf = writer.node("Erf", [writer.node("Div", [x, scalar(Math.SQRT2)])], {}, "erf");
+      const sum = writer.node("Add", [erf, scalar(1)]);
+      const start = isHalvedFirst ? writer.node("Mul", [x, scalar(0.5)]) : x;
+      const product = writer.node("Mul", [start, sum]);
+      writer.nodes(isHalvedFirst ? "Identity" : "Mul", isHalvedFirst ? [product] : [product, scalar(0.5)], ["y"]);
+      writer.output("y", "float32", [7]);
+      if (isAsked) writer.output(erf, "float32", [7]);
+      return writer.bytes(notes);
+    };
+    using gelus = Tensor.from(device, numbers(7, 2), [7]);
+    const wanted = await gelu(gelus).read();
+    for (const bytes of [written(true), written(false), written(true, true)]) {
+      using model = await importOnnx(bytes, device);
+      const outputs = await model.run({ x: numbers(7, 2) });
+      const found = await outputs["y"]!.read();
+      wanted.forEach((value, i) => {
+        expect(Math.abs((found[i] as number) - value)).toBeLessThan(1e-6);
+      });
+      for (const output of Object.values(outputs)) output.dispose();
+    }
   });
 
   test("leaves no tensors behind", async () => {
