@@ -128,6 +128,19 @@ export {
   type Warmup,
   withWarmup,
 } from "./optim/schedule.ts";
+export {
+  type CheckOperationOptions,
+  checkOperation,
+  type GoldenValues,
+  type OperationFinding,
+  type OperationReport,
+} from "./own/check.ts";
+export {
+  defineOperation,
+  type OperationDefinition,
+  type OwnCall,
+  type OwnOperation,
+} from "./own/define.ts";
 export type { Phase } from "./profile/labels.ts";
 export type { KernelProfile, Mark, Profile } from "./profile/profile.ts";
 export { type Profiled, type ProfileOptions, Profiler, profile } from "./profile/profiler.ts";

@@ -16,6 +16,19 @@ export function kernelText(name: string): string {
   return text;
 }
 
+/**
+ * Takes in the text of a kernel that is none of the engine's own files.
+ * @returns the name to call it by: the one asked for, with a number behind it where another text has it already
+ */
+export function addKernelText(name: string, text: string): string {
+  for (let count = 1; ; count++) {
+    const free = count === 1 ? name : `${name} ${count}`;
+    const taken = texts.get(free) ?? (isFile(resolve(shaders, `${free}.wgsl`)) ? kernelText(free) : undefined);
+    if (taken === undefined) texts.set(free, text);
+    if (taken === undefined || taken === text) return free;
+  }
+}
+
 /** A kernel's text with those of all parts that it may use, where it uses them first: for a search that needs no lines. */
 export function wholeText(name: string): string {
   const text = kernelText(name);
