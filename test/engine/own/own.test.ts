@@ -121,7 +121,9 @@ describe("an operation of one's own", () => {
     const gate = swish();
     const x = Tensor.from(device, [1, 2, 3, 4], [2, 2]);
     x.requiresGradient = true;
-    const found = await profile(device, () => device.scope(() => backward(sum(gate({ x: matmul(x, x), gate: x })))));
+    const { profile: found } = await profile(device, () =>
+      device.scope(() => backward(sum(gate({ x: matmul(x, x), gate: x })))),
+    );
     const kernel = found.kernels.find(({ kernel, phase }) => kernel === "swish gate" && phase === "forward")!;
     expect(kernel.flops).toBe(20);
     expect(found.kernels.some(({ kernel, phase }) => kernel === "swish gate" && phase === "backward")).toBe(true);
