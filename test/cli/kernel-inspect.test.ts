@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { profileSchema } from "../../engine/profile/profile.ts";
 import { missing } from "../engine/inspect/radv.ts";
 import { chromiumPath, launch, openWatched } from "../models/report/chromium.ts";
@@ -234,6 +234,34 @@ describe("beside other figures", () => {
       ["128", "8"],
       ["64", "10"],
     ]);
+  });
+
+  withRadv(
+    "profile --inspect of a program: registers and assembly by entry point and overrides, the hottest loop found",
+    () => {
+      const heat = fileURLToPath(new URL("../engine/profile/program/heat.mjs", import.meta.url));
+      const flags = ["--no-roofs", "--json", "heat.json", "--inspect", "--gpu", "navi31"];
+      const { status, stderr } = acutance("profile", ...flags, "--", process.execPath, heat, "10", "64");
+      expect([status, stderr.includes("not inspected")]).toEqual([0, false]);
+      const profile = profileSchema.parse(JSON.parse(readFileSync(join(folder, "heat.json"), "utf8")));
+      const codeOf = (name: string) => profile.kernels.find(({ kernel }) => kernel === name)!.machineCode![0]!;
+      for (const name of ["heat step", "sumRows"]) {
+        const code = codeOf(name);
+        expect(code).toMatchObject({ gpu: "navi31", spilledVectorRegisters: 0 });
+        expect(profile.assemblies![code.assembly!]).toContain("s_endpgm");
+      }
+      expect(codeOf("sumRows").hotLines!.length).toBeGreaterThan(3);
+      expect(codeOf("heat step").assembly).not.toBe(codeOf("sumRows").assembly);
+    },
+  );
+
+  withRadv("a captured dispatch is inspected with its overrides", () => {
+    const heat = fileURLToPath(new URL("../engine/profile/program/heat.mjs", import.meta.url));
+    const flags = ["--no-roofs", "--capture", "heat step", "--capture-file", "step.zip"];
+    expect(acutance("profile", ...flags, "--", process.execPath, heat, "10", "64").status).toBe(0);
+    const { status, stdout } = inspect("step.zip", "--gpu", "navi31");
+    expect(status).toBe(0);
+    expect(stdout).toContain("vector registers");
   });
 
   test("targets without --inspect are refused", () => {

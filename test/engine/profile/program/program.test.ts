@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type KernelProfile, type Profile, profileSchema } from "../../../../engine/profile/profile.ts";
+import { assemble } from "../../../../engine/profile/program/assemble.ts";
+import { runProgram } from "../../../../engine/profile/program/run.ts";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const main = fileURLToPath(new URL("../../../../cli/main.ts", import.meta.url));
@@ -143,6 +145,37 @@ describe("a program's profile", () => {
     const missing = watched([], "no-such-program");
     expect(missing.status).toBe(1);
     expect(missing.stderr).toContain("no-such-program: there is no such program");
+  }, 60_000);
+
+  test("has render passes with their draws, beside timestamps of the program's own too", () => {
+    const expected = plain(bun, "triangle.mjs");
+    expect(expected.status).toBe(0);
+    const { status, stdout, profile } = watched([], bun, "triangle.mjs");
+    expect(status).toBe(0);
+    expect(stdout.slice(0, expected.stdout.length)).toBe(expected.stdout);
+    const found = profile();
+    const drawn = row(found, "triangle");
+    expect(drawn).toMatchObject({ op: "drawing", variant: "2 draws", calls: 2, coldCalls: 1 });
+    expect(drawn.milliseconds.least).toBeGreaterThan(0);
+    expect(found.memory.owners).toContainEqual({ owner: "canvas", atPeakBytes: 4 * 64 * 64 });
+  }, 60_000);
+
+  test("is taken by the host's clock where there are no timestamps, each submit's time shared by its dispatches", async () => {
+    const run = await runProgram([bun, join(here, "heat.mjs"), "10", "32"], { timestamps: false, outputTo: 2 });
+    try {
+      expect(run.code).toBe(0);
+      const [thread] = run.threads;
+      const around = { command: "", roofs: null, eventLimit: 100, microsecondsPerDispatch: null };
+      const how = { split: true, failed: false, coldCache: false };
+      const found = profileSchema.parse(assemble(thread!, thread!.devices[0]!, { ...around, ...how }));
+      expect(found.clock).toEqual({ source: "wall", stepNanoseconds: 0 });
+      expect(found.marks).toContain("wall-clock");
+      const step = row(found, "heat step");
+      expect(step.calls).toBe(10);
+      expect(step.milliseconds.most / step.milliseconds.least).toBeCloseTo(1, 3);
+    } finally {
+      run.dispose();
+    }
   }, 60_000);
 
   test("leaves features, limits, errors and results as they are", () => {
