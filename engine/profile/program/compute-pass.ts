@@ -16,7 +16,7 @@ type Native = Record<string, (...args: readonly unknown[]) => unknown>;
 
 /** A dispatch of a pass that is timed as a whole. */
 interface Part {
-  readonly pipeline: PipelineInfo | undefined;
+  readonly isCold: boolean;
   readonly row: ProgramRow;
 }
 
@@ -34,8 +34,8 @@ export class ComputePass {
   #isEnded = false;
   #pipeline: GPUComputePipeline | undefined;
   readonly #groups = new Map<number, SetGroup>();
-  /** Calls of methods that set something else. */
-  readonly #others: (readonly [string, readonly unknown[]])[] = [];
+  /** Calls of methods that set something else, the last of each place. */
+  readonly #others = new Map<string, readonly [string, readonly unknown[]]>();
   readonly #debug: string[] = [];
   readonly #parts: Part[] = [];
   readonly #startMs: number;
@@ -94,13 +94,14 @@ export class ComputePass {
       for (const [index, { group, offsets }] of this.#groups)
         this.#open.setBindGroup(index, group as GPUBindGroup | null, [...offsets]);
       const open = this.#open as unknown as Native;
-      for (const [name, args] of this.#others) open[name]!(...args);
+      for (const [name, args] of this.#others.values()) open[name]!(...args);
     });
   }
 
   setPipeline(args: readonly unknown[], call: Call): unknown {
+    const result = call(args, this.#open);
     this.#pipeline = args[0] as GPUComputePipeline;
-    return call(args, this.#open);
+    return result;
   }
 
   setBindGroup(args: readonly unknown[], call: Call): unknown {
@@ -116,7 +117,8 @@ export class ComputePass {
     const result = call(args, this.#open);
     // Data may be changed behind our back.
     const kept = args.map((value) => (ArrayBuffer.isView(value) ? structuredClone(value) : value));
-    this.#others.push([name, kept]);
+    const [place] = args;
+    this.#others.set(typeof place === "number" ? `${name} ${place}` : name, [name, kept]);
     return result;
   }
 
@@ -138,11 +140,12 @@ export class ComputePass {
     const capture = split && pipeline && captureOf(device, pipeline, row, () => this.#bound(), indirect ? args : []);
     if (capture) this.#next((encoder) => capture.copyBefore(encoder));
     const result = call(args, this.#open);
+    const isCold = pipeline !== undefined && !pipeline.used;
     if (split) {
       this.#isUsed = true;
-      const taker = this.state.add(device.work(row, pipeline !== undefined && !pipeline.used));
+      const taker = this.state.add(device.work(row, isCold));
       this.#take?.(taker);
-    } else this.#parts.push({ pipeline, row });
+    } else this.#parts.push({ isCold, row });
     if (pipeline) pipeline.used = true;
     if (!capture) return result;
     this.#next((encoder) => capture.copyAfter(encoder));
@@ -197,8 +200,8 @@ export class ComputePass {
     const row: ProgramRow = same
       ? { ...first!.row, works: this.#parts.length }
       : { ...first!.row, kind: "pass", pipelines, grid: [0, 0, 0], bound: [], works: this.#parts.length };
-    const cold = false;
-    const taker = this.state.add(device.work(row, cold, this.#startMs));
+    const isCold = this.#parts.some((part) => part.isCold);
+    const taker = this.state.add(device.work(row, isCold, this.#startMs));
     (this.#endBetween ?? this.#take)?.(taker);
   }
 }
