@@ -6,7 +6,7 @@ import { KernelRunError, KernelUsageError } from "./errors.ts";
 import {
   type FixedUniform,
   type KernelInterface,
-  readCapturedInterface,
+  readForeignInterface,
   readInterface,
   type StorageSlot,
 } from "./interface.ts";
@@ -18,8 +18,15 @@ export interface ExpandedKernel {
   readonly file: string;
   readonly wgsl: string;
   readonly lines: readonly ExpandedLine[];
-  /** The dispatch that it was captured from. */
-  readonly capture?: CapturedDispatch;
+  /** Of a kernel of a program's: what its interface is read by. */
+  readonly foreign?: ForeignKernel;
+}
+
+/** A kernel as a program dispatches it: one entry point of its module, with everything bound. */
+export interface ForeignKernel {
+  readonly entryPoint: string;
+  /** Bytes of what is bound by "group binding", where they matter. */
+  readonly bytes?: Readonly<Record<string, number>>;
 }
 
 /** A kernel that compiles, with what its source says of its interface. */
@@ -40,19 +47,23 @@ export function expandKernel(
 
 /** A kernel as a program had it: there is no template step. */
 export function capturedKernel(capture: CapturedDispatch, file: string): ExpandedKernel {
-  const { wgsl } = capture;
+  const { wgsl, record } = capture;
   const lines = wgsl.split("\n").map((text, i) => ({ text, file, line: i + 1, written: text, values: [] }));
-  return { file, wgsl, lines, capture };
+  const bytes = Object.fromEntries(
+    record.buffers.map(({ group, binding, bytes: size }) => [`${group} ${binding}`, size] as const),
+  );
+  return { file, wgsl, lines, foreign: { entryPoint: record.entryPoint, bytes } };
 }
 
-function interfaceOf({ wgsl, file, capture }: ExpandedKernel): KernelInterface {
-  if (!capture) return readInterface(wgsl, file);
-  const used = namesUsedBy(wgsl, capture.record.entryPoint);
-  return readCapturedInterface(
+function interfaceOf({ wgsl, file, foreign }: ExpandedKernel): KernelInterface {
+  if (!foreign) return readInterface(wgsl, file);
+  const { entryPoint, bytes } = foreign;
+  const used = namesUsedBy(wgsl, entryPoint);
+  return readForeignInterface(
     wgsl,
     file,
     (name) => used.has(name),
-    (group, binding) => capture.bytesOf(group, binding)?.before.length,
+    (group, binding) => (bytes ? bytes[`${group} ${binding}`] : 0),
   );
 }
 

@@ -129,7 +129,7 @@ export function readInterface(wgsl: string, file: string): KernelInterface {
  * @param bytesAt bytes of what was bound; undefined where nothing was
  * @throws KernelRunError when something that it uses was not bound
  */
-export function readCapturedInterface(
+export function readForeignInterface(
   wgsl: string,
   file: string,
   used: (name: string) => boolean,

@@ -1,7 +1,7 @@
 const anchors = 3;
 const pauseMs = 5;
 
-/** A timestamp of the adapter, and the host's times before its submit and after its end, ms. */
+/** A timestamp of the adapter, 0 where it told none, and the host's times before its submit and after its end, ms. */
 export interface Anchor {
   readonly stamp: bigint;
   readonly before: number;
@@ -57,6 +57,8 @@ export class AdapterClock {
   /** How far the clocks have drifted apart since the first look, ms, beyond what is uncertain. */
   async driftMs(): Promise<number> {
     const { stamp, before, after } = await this.#anchor();
+    // Of a device that is gone nothing is told.
+    if (stamp === 0n) return 0;
     const there = this.hostMs(stamp);
     const [low, high] = [before - this.uncertaintyMs, after + this.uncertaintyMs];
     return there < low ? there - low : there > high ? there - high : 0;

@@ -17,7 +17,10 @@ export async function withMachineCode(
   const entries = [...users].filter(([, { source, entryPoint }]) => source !== "" && entryPoint !== "");
   const outcomes = await inspectKernels(
     entries.map(([, { kernel, source, entryPoint, constants }]) => ({
-      kernel: { file: `${kernel}.wgsl`, wgsl: profile.sources[source]!, lines: [] },
+      kernel: {
+        ...{ file: `${kernel}.wgsl`, wgsl: profile.sources[source]!, lines: [] },
+        ...(entryPoint !== undefined && { foreign: { entryPoint } }),
+      },
       ...(entryPoint !== undefined && { entry: entryPoint, constants }),
     })),
     options,

@@ -103,6 +103,19 @@ describe("a captured dispatch", () => {
     expect(acutance("kernel", "run", file, ...quick).status).toBe(0);
   }, 60_000);
 
+  test("is one of the engine's own as well", () => {
+    const file = join(folder, "own.zip");
+    const flags = ["--no-roofs", "--capture", "conv/tile #2", "--capture-file", file];
+    const own = acutance("profile", ...flags, "--", "bench", "--match", "matmul 512", "--runs", "2", "--no-tune");
+    expect([own.status, own.stderr]).toEqual([0, expect.stringContaining("captured conv/tile")]);
+    const { record } = readCapture(file);
+    expect(record).toMatchObject({ kernel: "conv/tile", entryPoint: "main", constants: {} });
+    const run = acutance("kernel", "run", file, ...quick);
+    const [result] = JSON.parse(run.stdout).results;
+    expect(result.run.check).toMatchObject({ operation: "the capture", elements: 512 * 512, wrong: 0 });
+    expect(run.status).toBe(0);
+  }, 60_000);
+
   test("that did not happen is told", () => {
     const { status, stderr } = captured("no such kernel #2", "heat.mjs", "10", "32");
     expect(status).toBe(1);
