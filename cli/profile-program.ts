@@ -113,18 +113,19 @@ interface AdapterFigures {
 const none: AdapterFigures = { roofs: null, microsecondsPerDispatch: null };
 
 /** Roofs and cost of passes of the adapter at hand, where it is the program's. */
-async function adapterFigures({
-  vendor,
-  architecture,
-  description,
-  timestamps,
-}: DeviceRecord): Promise<AdapterFigures> {
+async function adapterFigures(program: DeviceRecord): Promise<AdapterFigures> {
+  const { vendor, architecture, description, subgroupSize, timestamps } = program;
+  // Mesa's software driver gets no wider vectors here than the program had: a subgroup is one of 32 bits each.
+  if (subgroupSize > 0) process.env["LP_NATIVE_VECTOR_WIDTH"] ??= String(32 * subgroupSize);
   using device = await openCommandDevice();
   const { info } = device;
-  const isSame = info.vendor === vendor && info.architecture === architecture && info.description === description;
+  const sizes = new Set([device.subgroupSize, subgroupSize].filter((size) => size > 0));
+  const named = info.vendor === vendor && info.architecture === architecture && info.description === description;
+  const isSame = named && sizes.size < 2;
   if (!isSame) {
     const here = info.description || info.vendor;
-    console.error(`note: no roofs: the program ran on ${description || vendor}, and here is ${here}`);
+    const apart = named ? `, in subgroups of ${subgroupSize}, here of ${device.subgroupSize}` : `, and here is ${here}`;
+    console.error(`note: no roofs: the program ran on ${description || vendor}${apart}`);
     return none;
   }
   const roofs = await commandRoofs(device);

@@ -59,8 +59,8 @@ export async function findOutOfBounds(
   const { storage } = kernel.interface;
   const most = device.gpu.limits.maxStorageBuffersPerShaderStage;
   if (storage.length >= most) return { outside: [], unchecked: `the kernel uses all ${most} storage buffers` };
-  const { uniform, fixed } = kernel.interface;
-  const taken = [...storage, ...(uniform ? [uniform] : []), ...fixed].filter(({ group }) => group === 0);
+  const { uniform, fixed, handles } = kernel.interface;
+  const taken = [...storage, ...(uniform ? [uniform] : []), ...fixed, ...handles].filter(({ group }) => group === 0);
   const binding = Math.max(-1, ...taken.map((slot) => slot.binding)) + 1;
   const hits = new Hits(device, subscripts.length);
   try {

@@ -25,7 +25,24 @@ const captureSchema = z.strictObject({
   grid: z.tuple([count, count, count]),
   /** The layout: what is bound where, the bytes that the shader sees, and the files that hold them before and after. */
   buffers: z.array(
-    z.strictObject({ group: count, binding: count, bytes: count, before: z.string(), after: z.string() }),
+    z.strictObject({
+      ...{ group: count, binding: count, bytes: count, before: z.string(), after: z.string() },
+      /** Of a texture, whose bytes are rows of so many bytes. */
+      texture: z
+        .strictObject({
+          ...{ format: z.string(), dimension: z.string(), viewDimension: z.string() },
+          ...{ width: count, height: count, layers: count, bytesPerRow: count },
+        })
+        .optional(),
+    }),
+  ),
+  /** As createSampler() was told. */
+  samplers: z.array(
+    z.strictObject({
+      group: count,
+      binding: count,
+      descriptor: z.record(z.string(), z.union([z.string(), z.number()])),
+    }),
   ),
 });
 export type CaptureRecord = z.infer<typeof captureSchema>;

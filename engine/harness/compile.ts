@@ -132,12 +132,14 @@ export async function compileKernel(
   const overrides = overrideValues(kernel.interface, constants);
   gpu.pushErrorScope("validation");
   try {
-    const layouts = layoutsOf(gpu, kernel.interface);
+    const own = expanded.foreign ? undefined : layoutsOf(gpu, kernel.interface);
     const pipeline = await gpu.createComputePipelineAsync({
       label: kernel.file,
-      layout: gpu.createPipelineLayout({ bindGroupLayouts: layouts }),
+      // What textures and samplers of a program's kernel must be like the compiler knows best.
+      layout: own ? gpu.createPipelineLayout({ bindGroupLayouts: own }) : "auto",
       compute: { module, entryPoint: point.name, constants: overrides },
     });
+    const layouts = own ?? groupsOf(kernel.interface).map((group) => pipeline.getBindGroupLayout(group));
     const workgroup = point.workgroup.map((extent) => extentOf(extent, kernel.interface, overrides));
     const known = workgroup.every((extent) => extent !== undefined);
     const padded = [workgroup[0] ?? 1, workgroup[1] ?? 1, workgroup[2] ?? 1];
@@ -192,6 +194,12 @@ function extentOf(text: string, { overrides }: KernelInterface, values: Record<s
   const literal = overrides.has(text) ? (values[text] ?? overrides.get(text) ?? "") : text;
   const digits = /^(\d+)[ui]?$/.exec(String(literal))?.[1];
   return digits === undefined ? undefined : Number(digits);
+}
+
+/** Numbers of the groups up to the last that has a binding. */
+function groupsOf({ storage, fixed, handles }: KernelInterface): number[] {
+  const last = [...storage, ...fixed, ...handles].reduce((most, { group }) => Math.max(most, group), -1);
+  return Array.from({ length: last + 1 }, (_, group) => group);
 }
 
 /** Bind group layouts of the kernel, groups without bindings included. */

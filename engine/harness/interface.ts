@@ -48,6 +48,8 @@ export interface KernelInterface {
   readonly uniform: UniformSlot | undefined;
   /** Of a captured dispatch: its uniforms, which are not filled by fields. */
   readonly fixed: readonly FixedUniform[];
+  /** Of a captured dispatch: its textures and samplers. */
+  readonly handles: readonly Pick<FixedUniform, "name" | "group" | "binding">[];
   /** Names of pipeline-overridable constants with the text of their default. */
   readonly overrides: ReadonlyMap<string, string | undefined>;
   readonly entryPoints: readonly { readonly name: string; readonly workgroup: readonly string[] }[];
@@ -85,7 +87,7 @@ interface WrittenVariable {
 
 function variablesIn(text: string, file: string): WrittenVariable[] {
   const variable =
-    /((?:@\w+\s*\([^)]*\)\s*)+)var\s*<\s*(storage|uniform)\s*(?:,\s*(\w+)\s*)?>\s*(\w+)\s*:\s*([^;=]+);/g;
+    /((?:@\w+\s*\([^)]*\)\s*)+)var\s*(?:<\s*(storage|uniform)\s*(?:,\s*(\w+)\s*)?>)?\s*(\w+)\s*:\s*([^;=]+);/g;
   return [...text.matchAll(variable)].map(([, attributes, space, access, name, written]) => {
     const place = (attribute: string) => {
       const digits = new RegExp(`@${attribute}\\s*\\(\\s*(\\d+)[ui]?\\s*,?\\s*\\)`).exec(attributes!)?.[1];
@@ -96,7 +98,7 @@ function variablesIn(text: string, file: string): WrittenVariable[] {
     };
     const type = written!.replace(/\s+/g, " ").trim();
     const at = { name: name!, group: place("group"), binding: place("binding") };
-    return { ...at, space: space!, writable: access === "read_write", type };
+    return { ...at, space: space ?? "", writable: access === "read_write", type };
   });
 }
 
@@ -120,7 +122,14 @@ export function readInterface(wgsl: string, file: string): KernelInterface {
   if (uniforms.length > 1) {
     throw new KernelRunError(`${file}: ${uniforms.map(({ name }) => name).join(", ")} are uniforms; one can be filled`);
   }
-  return { storage, uniform: uniforms[0], fixed: [], overrides: overridesIn(text), entryPoints: entryPoints(text) };
+  return {
+    storage,
+    uniform: uniforms[0],
+    fixed: [],
+    handles: [],
+    overrides: overridesIn(text),
+    entryPoints: entryPoints(text),
+  };
 }
 
 /**
@@ -145,7 +154,10 @@ export function readForeignInterface(
       if (sizeBytes === undefined) throw new KernelRunError(`${file}: the capture has no bytes of the uniform ${name}`);
       return { name, group, binding, sizeBytes };
     });
-  return { storage, uniform: undefined, fixed, overrides: overridesIn(text), entryPoints: entryPoints(text) };
+  const handles = variables
+    .filter(({ space }) => space === "")
+    .map(({ name, group, binding }) => ({ name, group, binding }));
+  return { storage, uniform: undefined, fixed, handles, overrides: overridesIn(text), entryPoints: entryPoints(text) };
 }
 
 function overridesIn(text: string): Map<string, string | undefined> {

@@ -10,6 +10,7 @@ import { type CompiledKernel, capturedKernel, compileKernel, expandKernel } from
 import type { Description } from "./description.ts";
 import { KernelRunError, KernelUsageError } from "./errors.ts";
 import { evaluate } from "./expression.ts";
+import { type BoundHandle, madeHandles } from "./handles.ts";
 import type { FixedUniform, KernelInterface, Scalar } from "./interface.ts";
 import { type MeasureOptions, measure, type Recording } from "./measure.ts";
 import { mapOperands, referenceOf } from "./reference.ts";
@@ -117,8 +118,10 @@ export async function runKernel(
       buffer: uniformBuffer(device, capture!.bytesOf(slot.group, slot.binding)!.before),
     })),
   ];
+  const handles = capture && madeHandles(device, kernel.interface, capture);
   try {
-    const dispatchOf = (one: CompiledKernel, bound: readonly Bound[]) => dispatcher(device, one, bound, uniforms, grid);
+    const dispatchOf = (one: CompiledKernel, bound: readonly Bound[]) =>
+      dispatcher(device, one, bound, [...uniforms, ...(handles?.bound ?? [])], grid);
     const bounds =
       options.bounds === false
         ? null
@@ -162,6 +165,7 @@ export async function runKernel(
   } finally {
     for (const { buffer } of loaded) buffer.destroy();
     for (const { buffer } of uniforms) buffer.destroy();
+    handles?.destroy();
   }
 }
 
@@ -204,17 +208,20 @@ async function dispatcher(
   device: Device,
   { kernel, pipeline, layouts }: CompiledKernel,
   bound: readonly Bound[],
-  uniforms: readonly BoundUniform[],
+  others: readonly (BoundUniform | BoundHandle)[],
   grid: readonly [number, number, number],
 ): Promise<Dispatcher> {
   const { storage } = kernel.interface;
-  const resources = storage.map(({ group, binding }, i) => ({
-    group,
-    binding,
-    resource: { buffer: bound[i]!.buffer, size: bound[i]!.sizeBytes },
-  }));
-  for (const { group, binding, buffer, sizeBytes } of uniforms)
-    resources.push({ group, binding, resource: { buffer, size: sizeBytes } });
+  const resources = [
+    ...storage.map(({ group, binding }, i) => ({
+      ...{ group, binding },
+      resource: { buffer: bound[i]!.buffer, size: bound[i]!.sizeBytes },
+    })),
+    ...others.map((one) => ({
+      ...{ group: one.group, binding: one.binding },
+      resource: "resource" in one ? one.resource : { buffer: one.buffer, size: one.sizeBytes },
+    })),
+  ];
   const groups = await accepted(device, () =>
     layouts.map((layout, group) =>
       device.gpu.createBindGroup({

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { BoundAt, PipelineInfo, ProgramDevice } from "./device.ts";
 import { quietly } from "./methods.ts";
 import type { CaptureRequest, ProgramRow } from "./protocol.ts";
+import { bytesOfTexture, copyTexture, type KeptTexture, textureOf } from "./texture-copy.ts";
 
 const mapModeRead = 1;
 const stagingUsage = 1 | 8;
@@ -32,9 +33,12 @@ export function captureOf(
   return undefined;
 }
 
-/** A buffer of a capture with what it held. */
+/** A buffer or texture of a capture with what it held. */
 interface Kept {
   readonly at: BoundAt;
+  readonly bytes: number;
+  readonly copy: (encoder: GPUCommandEncoder, to: GPUBuffer) => void;
+  readonly texture: KeptTexture | undefined;
   readonly before: GPUBuffer;
   readonly after: GPUBuffer;
 }
@@ -52,6 +56,13 @@ export interface RawCapture {
     readonly bytes: number;
     readonly before: string;
     readonly after: string;
+    /** Where it is a texture. */
+    readonly texture?: KeptTexture;
+  }[];
+  readonly samplers: readonly {
+    readonly group: number;
+    readonly binding: number;
+    readonly descriptor: GPUSamplerDescriptor;
   }[];
   /** Kinds of what is bound and cannot be kept. */
   readonly others: readonly string[];
@@ -64,6 +75,7 @@ export class Capture {
   readonly #pipeline: PipelineInfo;
   readonly #row: ProgramRow;
   readonly #kept: readonly Kept[];
+  readonly #samplers: RawCapture["samplers"];
   readonly #others: readonly string[];
   readonly #arguments: { readonly from: GPUBuffer; readonly offset: number; readonly to: GPUBuffer } | undefined;
 
@@ -79,12 +91,29 @@ export class Capture {
     this.#request = request;
     this.#pipeline = pipeline;
     this.#row = row;
-    this.#others = bound.flatMap(({ buffer, kind }) => (buffer ? [] : [kind]));
-    this.#kept = bound
-      .filter(({ buffer }) => buffer !== undefined)
-      .map((at) => ({ at, before: this.#staging(at.bytes), after: this.#staging(at.bytes) }));
+    this.#kept = bound.flatMap((at) => this.#keep(at) ?? []);
+    this.#samplers = bound.flatMap(({ group, binding, sampler }) =>
+      sampler ? [{ group, binding, descriptor: sampler }] : [],
+    );
+    const places = [...this.#kept.map(({ at }) => at), ...this.#samplers];
+    const isKept = ({ group, binding }: BoundAt) =>
+      places.some((place) => place.group === group && place.binding === binding);
+    this.#others = bound.filter((at) => !isKept(at)).map(({ kind }) => kind);
     const [from, offset = 0] = indirect as [GPUBuffer?, number?];
     this.#arguments = from && { from, offset, to: this.#staging(12) };
+  }
+
+  #keep(at: BoundAt): Kept | undefined {
+    const found = at.buffer ? undefined : textureOf(at);
+    if (!at.buffer && !found) return undefined;
+    const bytes = found ? bytesOfTexture(found) : at.bytes;
+    const copy = (encoder: GPUCommandEncoder, to: GPUBuffer) =>
+      found ? copyTexture(encoder, found, to) : copyBuffer(encoder, at, to);
+    const { info: _, ...texture } = found ?? { info: undefined };
+    return {
+      ...{ at, bytes, copy, before: this.#staging(bytes), after: this.#staging(bytes) },
+      texture: found && (texture as KeptTexture),
+    };
   }
 
   #staging(bytes: number): GPUBuffer {
@@ -93,7 +122,7 @@ export class Capture {
   }
 
   copyBefore(encoder: GPUCommandEncoder): void {
-    for (const { at, before } of this.#kept) copy(encoder, at, before);
+    for (const { copy, before } of this.#kept) copy(encoder, before);
     if (this.#arguments) {
       const { from, offset, to } = this.#arguments;
       encoder.copyBufferToBuffer(from, offset, to, 0, 12);
@@ -101,7 +130,7 @@ export class Capture {
   }
 
   copyAfter(encoder: GPUCommandEncoder): void {
-    for (const { at, after } of this.#kept) copy(encoder, at, after);
+    for (const { copy, after } of this.#kept) copy(encoder, after);
   }
 
   /** Writes the capture once the adapter has it. */
@@ -117,11 +146,11 @@ export class Capture {
     const { config, recorder } = this.#device.shared;
     const stem = `capture-${process.pid}-${config.captures.indexOf(this.#request)}`;
     const buffers: RawCapture["buffers"][number][] = [];
-    for (const [i, { at, before, after }] of this.#kept.entries()) {
+    for (const [i, { at, bytes, texture, before, after }] of this.#kept.entries()) {
       const files = { before: `${stem}-${i}-before.bin`, after: `${stem}-${i}-after.bin` };
-      writeFileSync(join(config.folder, files.before), (await contents(before)).subarray(0, at.bytes));
-      writeFileSync(join(config.folder, files.after), (await contents(after)).subarray(0, at.bytes));
-      buffers.push({ group: at.group, binding: at.binding, bytes: at.bytes, ...files });
+      writeFileSync(join(config.folder, files.before), (await contents(before)).subarray(0, bytes));
+      writeFileSync(join(config.folder, files.after), (await contents(after)).subarray(0, bytes));
+      buffers.push({ group: at.group, binding: at.binding, bytes, ...files, ...(texture && { texture }) });
     }
     const told = this.#arguments && (await contents(this.#arguments.to));
     const [x = 1, y = 1, z = 1] = told ? new Uint32Array(told.buffer) : this.#row.grid;
@@ -131,6 +160,7 @@ export class Capture {
       scope: this.#row.scope,
       grid: [x, y, z],
       buffers,
+      samplers: this.#samplers,
       others: this.#others,
     };
     writeFileSync(join(config.folder, `${stem}.json`), JSON.stringify(raw));
@@ -139,7 +169,7 @@ export class Capture {
   }
 }
 
-function copy(encoder: GPUCommandEncoder, { buffer, offset, bytes }: BoundAt, to: GPUBuffer): void {
+function copyBuffer(encoder: GPUCommandEncoder, { buffer, offset, bytes }: BoundAt, to: GPUBuffer): void {
   const size = Math.min(Math.ceil(bytes / 4) * 4, buffer!.size - offset) & ~3;
   if (size > 0) encoder.copyBufferToBuffer(buffer!, offset, to, 0, size);
 }

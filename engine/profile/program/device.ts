@@ -23,10 +23,20 @@ export interface BoundEntry {
   readonly binding: number;
   readonly kind: string;
   readonly buffer: GPUBuffer | undefined;
+  /** A view of a texture. */
+  readonly view?: ViewInfo | undefined;
+  /** Descriptor of a sampler. */
+  readonly sampler?: GPUSamplerDescriptor | undefined;
   readonly offset: number;
   readonly bytes: number;
   /** Whether a dynamic offset is added. */
   readonly dynamic: boolean;
+}
+
+/** A view and the texture behind it. */
+export interface ViewInfo {
+  readonly texture: GPUTexture;
+  readonly view: GPUTextureViewDescriptor;
 }
 
 /** What a group of a pass binds. */
@@ -41,6 +51,8 @@ export interface Shared {
   readonly memory: ProgramMemory;
   readonly pipelines: WeakMap<object, PipelineInfo>;
   readonly groups: WeakMap<object, readonly BoundEntry[]>;
+  readonly views: WeakMap<object, ViewInfo>;
+  readonly samplers: WeakMap<object, GPUSamplerDescriptor>;
   /** What must end before the program does. */
   readonly pending: Set<Promise<void>>;
 }

@@ -25,6 +25,8 @@ export class Instrument {
       memory: new ProgramMemory(),
       pipelines: new WeakMap(),
       groups: new WeakMap(),
+      views: new WeakMap(),
+      samplers: new WeakMap(),
       pending: new Set(),
     };
   }
@@ -176,7 +178,8 @@ export class Instrument {
     return {
       ...resourceMethods(this.#shared, {
         buffer: (buffer) => this.#watchBuffer(buffer),
-        texture: (texture) => this.#wrap("GPUTexture", texture, { destroy: this.#destroy }),
+        texture: (texture) =>
+          this.#wrap("GPUTexture", texture, { destroy: this.#destroy, createView: this.#createView }),
       }),
       createCommandEncoder: (self, args, call) => {
         const encoder = call(args) as GPUCommandEncoder;
@@ -198,6 +201,15 @@ export class Instrument {
   readonly #destroy: Wrapper = (self, args, call) => {
     this.#shared.memory.remove(self);
     return call(args);
+  };
+
+  readonly #createView: Wrapper = (self, args, call) => {
+    const view = call(args) as object;
+    this.#shared.views.set(view, {
+      texture: self as GPUTexture,
+      view: { ...(args[0] as GPUTextureViewDescriptor | undefined) },
+    });
+    return view;
   };
 
   #watchBuffer(buffer: GPUBuffer): void {

@@ -74,7 +74,8 @@ export function textureBytes({ size, format, sampleCount = 1 }: GPUTextureDescri
   return width * height * layers * sampleCount * texelBytes(format);
 }
 
-function texelBytes(format: string): number {
+/** Bytes of a texel of a format without blocks; a guess for others. */
+export function texelBytes(format: string): number {
   const [, channels, bits] = /^([rgba]+)(\d+)/.exec(format) ?? [];
   if (channels && bits)
     return (format.includes("10a2") || format.includes("11b10") ? 32 : channels.length * Number(bits)) / 8;

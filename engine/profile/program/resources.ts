@@ -4,9 +4,9 @@ import { bufferOwner, textureBytes } from "./memory.ts";
 import { quietly, type Wrapper } from "./methods.ts";
 
 const timestamps = "timestamp-query";
-/** Bits of usages whose buffers a capture must be able to copy: uniform, storage, indirect; and that of copying. */
-const kept = 0x40 | 0x80 | 0x100;
-const copySource = 4;
+/** Bits of usages that a capture must be able to copy, and that of copying: of buffers uniform, storage, indirect; of textures bindings. */
+const keptBuffers = { bits: 0x40 | 0x80 | 0x100, copySource: 4 };
+const keptTextures = { bits: 4 | 8, copySource: 1 };
 
 type Stage = "compute" | "render";
 type Call = (args: readonly unknown[]) => unknown;
@@ -70,8 +70,13 @@ function pipelineMethods(shared: Shared, { modules }: Seen): Record<string, Wrap
   };
 }
 
-function groupMethods({ groups }: Shared, { dynamic }: Seen): Record<string, Wrapper> {
+function groupMethods({ groups, views, samplers }: Shared, { dynamic }: Seen): Record<string, Wrapper> {
   return {
+    createSampler: (_, args, call) => {
+      const sampler = call(args) as object;
+      samplers.set(sampler, { ...(args[0] as GPUSamplerDescriptor | undefined) });
+      return sampler;
+    },
     createBindGroupLayout: (_, args, call) => {
       const layout = call(args) as object;
       const entries = [...(args[0] as GPUBindGroupLayoutDescriptor).entries];
@@ -83,7 +88,11 @@ function groupMethods({ groups }: Shared, { dynamic }: Seen): Record<string, Wra
       const group = call(args) as object;
       const { entries, layout } = args[0] as GPUBindGroupDescriptor;
       const moving = dynamic.get(layout);
-      const bound = [...entries].map((entry) => boundEntry(entry, moving?.has(entry.binding) ?? false));
+      const bound = [...entries].map((entry) => {
+        const { resource } = entry as { resource: object };
+        const found = boundEntry(entry, moving?.has(entry.binding) ?? false);
+        return { ...found, view: views.get(resource), sampler: samplers.get(resource) };
+      });
       groups.set(
         group,
         bound.sort((a, b) => a.binding - b.binding),
@@ -97,14 +106,14 @@ function memoryMethods({ memory, config }: Shared, made: Made): Record<string, W
   return {
     createBuffer: (_, args, call) => {
       const [descriptor] = args as [GPUBufferDescriptor];
-      const buffer = config.captures.length > 0 ? copyable(descriptor, call) : (call(args) as GPUBuffer);
+      const buffer = (config.captures.length > 0 ? copyable(descriptor, keptBuffers, call) : call(args)) as GPUBuffer;
       memory.add(buffer, bufferOwner(descriptor.label, descriptor.usage), Number(descriptor.size));
       made.buffer(buffer);
       return buffer;
     },
     createTexture: (_, args, call) => {
-      const texture = call(args) as object;
       const descriptor = args[0] as GPUTextureDescriptor;
+      const texture = (config.captures.length > 0 ? copyable(descriptor, keptTextures, call) : call(args)) as object;
       memory.add(texture, descriptor.label || "textures", textureBytes(descriptor));
       made.texture(texture);
       return texture;
@@ -119,13 +128,17 @@ function memoryMethods({ memory, config }: Shared, made: Made): Record<string, W
   };
 }
 
-/** A buffer that a capture can copy, which does not show it. */
-function copyable(descriptor: GPUBufferDescriptor, call: Call): GPUBuffer {
+/** A buffer or texture that a capture can copy, which does not show it. */
+function copyable<Descriptor extends { usage: number }>(
+  descriptor: Descriptor,
+  { bits, copySource }: typeof keptBuffers,
+  call: Call,
+): unknown {
   const { usage } = descriptor;
-  if ((usage & kept) === 0 || (usage & copySource) !== 0) return call([descriptor]) as GPUBuffer;
-  const buffer = call([{ ...descriptor, usage: usage | copySource }]) as GPUBuffer;
-  Object.defineProperty(buffer, "usage", { value: usage, configurable: true });
-  return buffer;
+  if ((usage & bits) === 0 || (usage & copySource) !== 0) return call([descriptor]);
+  const made = call([{ ...descriptor, usage: usage | copySource }]) as object;
+  Object.defineProperty(made, "usage", { value: usage, configurable: true });
+  return made;
 }
 
 function boundEntry({ binding, resource }: GPUBindGroupEntry, dynamic: boolean): BoundEntry {

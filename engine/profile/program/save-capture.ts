@@ -30,6 +30,7 @@ export function saveCapture(
     scope,
     grid,
     buffers,
+    samplers,
     others,
   } = JSON.parse(readFileSync(join(folder, raw), "utf8")) as RawCapture;
   const pipeline = thread.pipelines.get(id)!;
@@ -38,7 +39,7 @@ export function saveCapture(
     throw new Error(`no source of "${pipeline.label || pipeline.entryPoint}" was seen: it cannot be captured`);
   if (others.length > 0)
     throw new Error(
-      `"${pipeline.label || pipeline.entryPoint}" binds ${others.join(", ")}: buffers alone can be captured`,
+      `"${pipeline.label || pipeline.entryPoint}" binds ${others.join(", ")}, which cannot be captured: buffers, samplers and textures of one level can`,
     );
   const entryPoint = pipeline.entryPoint || (readShader(module.wgsl).only ?? "main");
   const name = (group: number, binding: number, when: string) => `buffers/${group}-${binding}.${when}.bin`;
@@ -54,8 +55,9 @@ export function saveCapture(
     entryPoint,
     constants: { ...pipeline.constants },
     grid: [...grid],
-    buffers: buffers.map(({ group, binding, bytes }) => ({
-      ...{ group, binding, bytes },
+    samplers: samplers.map((sampler) => ({ ...sampler, descriptor: { ...sampler.descriptor } })),
+    buffers: buffers.map(({ group, binding, bytes, texture }) => ({
+      ...{ group, binding, bytes, ...(texture && { texture }) },
       before: name(group, binding, "before"),
       after: name(group, binding, "after"),
     })),

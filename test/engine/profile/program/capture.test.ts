@@ -116,6 +116,26 @@ describe("a captured dispatch", () => {
     expect(run.status).toBe(0);
   }, 60_000);
 
+  test("keeps textures and samplers", () => {
+    const { file, status, stderr } = captured("mix up", "textures.mjs");
+    expect([status, stderr]).toEqual([0, expect.stringContaining("captured mix up")]);
+    const { record, bytesOf } = readCapture(file);
+    expect(record.samplers).toEqual([
+      { group: 0, binding: 0, descriptor: { magFilter: "linear", minFilter: "linear" } },
+    ]);
+    expect(record.buffers.map(({ texture }) => texture?.format)).toEqual([
+      "rgba8unorm",
+      "rg32uint",
+      "rgba8unorm",
+      undefined,
+    ]);
+    expect([...new Uint32Array(bytesOf(0, 2)!.before.buffer, 256, 4)]).toEqual([32, 33, 34, 35]);
+    const run = acutance("kernel", "run", file, ...quick);
+    const [result] = JSON.parse(run.stdout).results;
+    expect(result.run.check).toMatchObject({ operands: { out: "sums" }, wrong: 0, elements: 256 });
+    expect(run.status).toBe(0);
+  }, 60_000);
+
   test("that did not happen is told", () => {
     const { status, stderr } = captured("no such kernel #2", "heat.mjs", "10", "32");
     expect(status).toBe(1);
