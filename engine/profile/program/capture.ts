@@ -135,11 +135,13 @@ export class Capture {
 
   /** Writes the capture once the adapter has it. */
   write(): void {
-    this.#device.shared.pending.add(
-      this.#write().catch((error: unknown) => {
+    const { pending } = this.#device.shared;
+    const writing: Promise<void> = this.#write()
+      .catch((error: unknown) => {
         console.error(`note: "${this.#request.name}" could not be captured: ${(error as Error).message}`);
-      }),
-    );
+      })
+      .finally(() => pending.delete(writing));
+    pending.add(writing);
   }
 
   async #write(): Promise<void> {

@@ -189,9 +189,10 @@ export class Instrument {
       },
       destroy: (self, args, call) => {
         const device = this.#devices.get(self);
-        if (!device?.stamps?.pending) return call(args);
-        // What has run is read first; the program has nothing more to ask of the device.
-        const reading = device.read().finally(() => call(args));
+        const { pending } = this.#shared;
+        if (!device || (!device.stamps?.pending && pending.size === 0)) return call(args);
+        // What has run is read and kept first; the program has nothing more to ask of the device.
+        const reading = Promise.all([...pending, device.read()]).finally(() => call(args));
         this.#await(reading);
         return undefined;
       },
