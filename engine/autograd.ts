@@ -48,6 +48,11 @@ export function record(
   return output;
 }
 
+/** Names the output of an operation without a gradient, for profiles and the number check; returns it. */
+export function recordFlat(operation: string, inputs: readonly Tensor[], output: Tensor): Tensor {
+  return withoutGradients(() => record(operation, inputs, output, () => []));
+}
+
 /**
  * Reverse-mode differentiation of a scalar. Adds the gradient of `loss` to `.gradient` of every tensor that was marked
  * `requiresGradient` and took part in it. Those gradients belong to their tensors and outlive scopes.

@@ -1,197 +1,95 @@
-import { record } from "../autograd.ts";
-import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
-import { type Shape, ShapeError, sizeOf, Tensor } from "../tensor.ts";
-import { expectOperands } from "./operands.ts";
-import { overElements } from "./over-elements.ts";
-import { sumAxis } from "./reduce.ts";
-import { scaled } from "./unary.ts";
+import { recordFlat } from "../autograd.ts";
+import type { Tensor } from "../tensor.ts";
+import { type CombinationName, combine, isTensor, type Operand, recorded } from "./broadcast.ts";
+import { pow as powerOfTensor } from "./unary.ts";
 
-type Binary = "add" | "subtract" | "multiply" | "divide" | "at_least";
-
-/** Axes that a kernel can tell apart. */
-const largestRank = 6;
-
-/** Neighbouring axes of the result that both operands treat alike, taken as one. */
-interface Axis {
-  extent: number;
-  /** The operand is repeated along it. */
-  readonly repeatsA: boolean;
-  readonly repeatsB: boolean;
-}
+const product = (a: Operand, b: Operand) => combine("multiply", "multiply", { a, b });
+const quotient = (a: Operand, b: Operand) => combine("divide", "divide", { a, b });
+const sloped = (op: CombinationName, dy: Tensor, a: Operand, b: Operand) => combine(op, op, { a, b, c: dy });
 
 /**
- * The shape of both operands after NumPy's broadcasting: aligned at the last axis, extents equal or one of them 1.
- * @throws ShapeError when they do not go together
+ * y = a + b. Extents are equal or 1, aligned at the last axis as in NumPy; one of the operands may be a number.
+ * @throws ShapeError when the shapes cannot be broadcast, alternate over more than 10 axes, or hold indices
+ * @throws RangeError for a number that is NaN
  */
-export function broadcastShape(operation: string, a: Shape, b: Shape): Shape {
-  const rank = Math.max(a.length, b.length);
-  return Array.from({ length: rank }, (_, i) => {
-    const [x, y] = [a[i - rank + a.length] ?? 1, b[i - rank + b.length] ?? 1];
-    if (x !== y && x !== 1 && y !== 1) {
-      throw new ShapeError(`${operation}: shapes [${a}] and [${b}] cannot be broadcast: ${x} against ${y}`);
-    }
-    return Math.max(x, y);
-  });
-}
-
-function axesOf(operation: string, a: Shape, b: Shape, shape: Shape): Axis[] {
-  const axes: Axis[] = [];
-  shape.forEach((extent, i) => {
-    if (extent === 1) return;
-    const repeatsA = (a[i - shape.length + a.length] ?? 1) === 1;
-    const repeatsB = (b[i - shape.length + b.length] ?? 1) === 1;
-    const last = axes.at(-1);
-    if (last && last.repeatsA === repeatsA && last.repeatsB === repeatsB) last.extent *= extent;
-    else axes.push({ extent, repeatsA, repeatsB });
-  });
-  if (axes.length > largestRank) {
-    throw new ShapeError(
-      `${operation}: [${a}] with [${b}] alternates over ${axes.length} axes, at most ${largestRank}`,
-    );
-  }
-  return axes.length > 0 ? axes : [{ extent: 1, repeatsA: false, repeatsB: false }];
-}
-
-function sameShape(a: Shape, b: Shape): boolean {
-  return a.length === b.length && a.every((extent, i) => extent === b[i]);
-}
-
-/** Not recorded. */
-function combine(op: Binary, a: Tensor, b: Tensor, operation: string = op): Tensor {
-  expectOperands(operation, { a, b });
-  if (!sameShape(a.shape, b.shape)) return combineRepeated(op, a, b, operation);
-  const y = Tensor.like(a);
-  overElements("elementwise/binary", { OP: op }, { a, b, y }, {}, {}, 1);
-  return y;
-}
-
-/** {@link combine} where an operand is repeated along some axes. */
-function combineRepeated(op: Binary, a: Tensor, b: Tensor, operation: string): Tensor {
-  const { device } = a;
-  const shape = broadcastShape(operation, a.shape, b.shape);
-  const axes = axesOf(operation, a.shape, b.shape, shape);
-  const y = Tensor.like(a, shape);
-  const [first, last] = [axes[0]!, axes.at(-1)!];
-  const vector = axes.length > 1 && last.extent % 4 === 0;
-  const width = vector ? 4 : 1;
-  const rowA = first.repeatsA ? 0 : a.size / first.extent;
-  const rowB = first.repeatsB ? 0 : b.size / first.extent;
-  const rowY = y.size / first.extent;
-  for (const { start, count } of rowRanges(
-    device,
-    first.extent,
-    [rowA, rowB, rowY].filter((row) => row > 0),
-  )) {
-    const windowOf = (tensor: Tensor, row: number) =>
-      row === 0 ? tensor.window() : tensor.window(start * row, count * row);
-    const parameters: Record<string, number> = { count: (count * rowY) / width };
-    let [strideA, strideB] = [1, 1];
-    axes.toReversed().forEach(({ extent, repeatsA, repeatsB }, d) => {
-      const steps = d === 0 ? extent / width : extent;
-      parameters[`extent${d}`] = steps;
-      parameters[`a_stride${d}`] = repeatsA ? 0 : strideA;
-      parameters[`b_stride${d}`] = repeatsB ? 0 : strideB;
-      if (!repeatsA) strideA *= steps;
-      if (!repeatsB) strideB *= steps;
-    });
-    device.kernels.run(
-      "elementwise/broadcast",
-      {
-        OP: op,
-        RANK: axes.length,
-        VECTOR: vector,
-        A_SPLAT: vector && last.repeatsA,
-        B_SPLAT: vector && last.repeatsB,
-        WORKGROUP: flatWorkgroup,
-      },
-      { a: windowOf(a, rowA), b: windowOf(b, rowB), y: windowOf(y, rowY) },
-      parameters,
-      flatGrid(device, (count * rowY) / width),
-      { flops: count * rowY },
-    );
-  }
-  return y;
-}
-
-/**
- * Sum of x over the axes along which a tensor of `shape` was repeated to the shape of x; x where there are none. Otherwise
- * `x` itself is disposed of.
- */
-function sumTo(x: Tensor, shape: Shape): Tensor {
-  if (sameShape(x.shape, shape)) return x;
-  const extents = [...x.shape];
-  const leading = extents.length - shape.length;
-  let total = x;
-  const repeated = (axis: number) => extents[axis] !== 1 && (axis < leading || shape[axis - leading] === 1);
-  for (let axis = 0; axis < extents.length; axis++) {
-    if (!repeated(axis)) continue;
-    let end = axis + 1;
-    while (end < extents.length && repeated(end)) end++;
-    const summed = sumAxis(
-      total,
-      sizeOf(extents.slice(0, axis)),
-      sizeOf(extents.slice(axis, end)),
-      sizeOf(extents.slice(end)),
-    );
-    total.dispose();
-    total = summed;
-    extents.fill(1, axis, end);
-  }
-  const y = total.alias(shape);
-  total.dispose();
-  return y;
-}
-
-function negated(x: Tensor): Tensor {
-  const y = scaled(x, -1);
-  x.dispose();
-  return y;
-}
-
-/**
- * y = a + b. Extents are equal or 1, aligned at the last axis as in NumPy.
- * @throws ShapeError when the shapes cannot be broadcast, alternate over more than 6 axes, or hold indices
- */
-export function add(a: Tensor, b: Tensor): Tensor {
+export function add(a: Operand, b: Operand): Tensor {
   // da = dy    db = dy    each summed over the axes along which it was repeated, here and below
-  return record("add", [a, b], combine("add", a, b), (dy) => [
-    a.tracked ? sumTo(dy.alias(), a.shape) : undefined,
-    b.tracked ? sumTo(dy.alias(), b.shape) : undefined,
+  return recorded("add", combine("add", "add", { a, b }), [
+    [a, (dy) => dy.alias()],
+    [b, (dy) => dy.alias()],
   ]);
 }
 
-/** y = a − b; shapes and errors as in {@link add}. */
-export function subtract(a: Tensor, b: Tensor): Tensor {
+/** y = a − b; operands and errors as in {@link add}. */
+export function subtract(a: Operand, b: Operand): Tensor {
   // da = dy    db = −dy
-  return record("subtract", [a, b], combine("subtract", a, b), (dy) => [
-    a.tracked ? sumTo(dy.alias(), a.shape) : undefined,
-    b.tracked ? negated(sumTo(dy.alias(), b.shape)) : undefined,
+  return recorded("subtract", combine("subtract", "subtract", { a, b }), [
+    [a, (dy) => dy.alias()],
+    [b, (dy) => dy.alias(), true],
   ]);
 }
 
-/** y = a · b element by element; shapes and errors as in {@link add}. */
-export function multiply(a: Tensor, b: Tensor): Tensor {
+/** y = a · b element by element; operands and errors as in {@link add}. */
+export function multiply(a: Operand, b: Operand): Tensor {
   // da = dy · b    db = dy · a
-  return record("multiply", [a, b], combine("multiply", a, b), (dy) => [
-    a.tracked ? sumTo(combine("multiply", dy, b), a.shape) : undefined,
-    b.tracked ? sumTo(combine("multiply", dy, a), b.shape) : undefined,
+  return recorded("multiply", product(a, b), [
+    [a, (dy) => product(dy, b)],
+    [b, (dy) => product(dy, a)],
   ]);
 }
 
-/** y = a / b element by element; shapes and errors as in {@link add}. */
-export function divide(a: Tensor, b: Tensor): Tensor {
-  const y = combine("divide", a, b);
+/** y = a / b element by element; operands and errors as in {@link add}. */
+export function divide(a: Operand, b: Operand): Tensor {
+  const y = quotient(a, b);
   // da = dy / b    db = −dy · y / b
-  return record("divide", [a, b], y, (dy) => [
-    a.tracked ? sumTo(combine("divide", dy, b), a.shape) : undefined,
-    b.tracked ? negated(sumTo(combine("divide", combine("multiply", dy, y), b), b.shape)) : undefined,
+  return recorded("divide", y, [
+    [a, (dy) => quotient(dy, b)],
+    [b, (dy) => quotient(product(dy, y), b), true],
   ]);
 }
 
 /**
- * y = 1 where a ≥ b, else 0, and 0 where either is NaN; shapes and errors as in {@link add}. Has no gradient: it is flat wherever it
- * is smooth.
+ * What is left of a / b rounded towards 0: y = a − b · trunc(a/b), without rounding, with the sign of a. NaN for b = 0 and
+ * a = ±∞; operands and errors as in {@link add}. JavaScript's and C's `%`.
  */
-export function atLeast(a: Tensor, b: Tensor): Tensor {
-  return combine("at_least", a, b, "atLeast");
+export function fmod(a: Operand, b: Operand): Tensor {
+  // da = dy    db = −dy · trunc(a/b)
+  return recorded("fmod", combine("fmod", "fmod", { a, b }), [
+    [a, (dy) => dy.alias()],
+    [b, (dy) => sloped("fmod_divisor", dy, a, b)],
+  ]);
+}
+
+/**
+ * What is left of a / b rounded down: y = a − b · ⌊a/b⌋, with the sign of b, as Python's `%`. NaN for b = 0 and a = ±∞;
+ * operands and errors as in {@link add}.
+ */
+export function remainder(a: Operand, b: Operand): Tensor {
+  // da = dy    db = −dy · ⌊a/b⌋
+  return recorded("remainder", combine("remainder", "remainder", { a, b }), [
+    [a, (dy) => dy.alias()],
+    [b, (dy) => sloped("remainder_divisor", dy, a, b)],
+  ]);
+}
+
+/**
+ * y = a^b element by element. Special values are those of IEEE 754: a negative a has whole powers only, a⁰ and 1^b are 1 also
+ * for NaN. A number as b is taken by multiplication where it is whole and from −64 to 64; operands and errors as in {@link add}.
+ * @throws RangeError when b is a number and not finite
+ */
+export function pow(a: Operand, b: Operand): Tensor {
+  if (isTensor(a) && !isTensor(b)) return powerOfTensor(a, b);
+  // da = dy · b · a^(b−1), 0 for b = 0    db = dy · a^b · ln a, 0 for a = 0 ≤ b
+  return recorded("powerOf", combine("pow", "pow", { a, b }), [
+    [a, (dy) => sloped("pow_base", dy, a, b)],
+    [b, (dy) => sloped("pow_exponent", dy, a, b)],
+  ]);
+}
+
+/**
+ * y = 1 where a ≥ b, else 0, and 0 where either is NaN; operands as in `equal`. Has no gradient: it is flat wherever it is
+ * smooth.
+ */
+export function atLeast(a: Operand, b: Operand): Tensor {
+  return recordFlat("atLeast", [a, b].filter(isTensor), combine("at_least", "atLeast", { a, b }));
 }

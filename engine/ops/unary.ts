@@ -1,12 +1,14 @@
 import { type Checks, expectArgument, expectOptions, finite, number, oneOf, positive } from "../arguments.ts";
-import { record } from "../autograd.ts";
+import { record, recordFlat } from "../autograd.ts";
 import type { Constants } from "../kernel/template.ts";
 import { Tensor } from "../tensor.ts";
 import { expectOperands } from "./operands.ts";
 import { overElements } from "./over-elements.ts";
 
-/** One function of one number: its formula and its derivative stand in `shaders/elementwise/unary.wgsl` under its name. */
+/** One function of one number: its formula and its derivative stand in `shaders/elementwise` under its name. */
 interface Unary {
+  /** The kernel; "unary" unless given. */
+  readonly kernel?: "activation" | "angle" | "arc" | "hyperbolic";
   /** Floating-point operations of f(x) and of dy · f′, by the convention above `CallCost`. */
   readonly flops: readonly [forward: number, gradient: number];
   /** What f′ is made from there: x unless given, or y = f(x). */
@@ -32,6 +34,31 @@ const functions = {
   abs: { flops: [0, 1] },
   clamp: { flops: [2, 0] },
   signed_sqrt: { flops: [3, 4] },
+  floor: { flops: [0, 0] },
+  ceil: { flops: [0, 0] },
+  round_even: { flops: [0, 0] },
+  sign: { flops: [0, 0] },
+  reciprocal: { flops: [1, 2], derivativeOf: "y" },
+  leaky_relu: { flops: [1, 1] },
+  hard_sigmoid: { flops: [4, 1] },
+  erf: { flops: [1, 4], kernel: "activation" },
+  exp_minus_one: { flops: [2, 2], kernel: "activation" },
+  log_plus_one: { flops: [2, 2], kernel: "activation" },
+  elu: { flops: [5, 4], kernel: "activation" },
+  softplus: { flops: [5, 5], kernel: "activation" },
+  softsign: { flops: [2, 3], kernel: "activation" },
+  mish: { flops: [5, 13], kernel: "activation" },
+  sin: { flops: [1, 2], kernel: "angle" },
+  cos: { flops: [1, 2], kernel: "angle" },
+  tan: { flops: [1, 4], kernel: "angle" },
+  asin: { flops: [1, 4], kernel: "arc" },
+  acos: { flops: [1, 4], kernel: "arc" },
+  atan: { flops: [1, 3], kernel: "arc" },
+  sinh: { flops: [1, 2], kernel: "hyperbolic" },
+  cosh: { flops: [1, 2], kernel: "hyperbolic" },
+  asinh: { flops: [1, 4], kernel: "hyperbolic" },
+  acosh: { flops: [1, 4], kernel: "hyperbolic" },
+  atanh: { flops: [1, 3], kernel: "hyperbolic" },
 } as const satisfies Record<string, Unary>;
 
 type Name = keyof typeof functions;
@@ -39,25 +66,23 @@ type Name = keyof typeof functions;
 /** The numbers of a call besides its elements: fields of the kernel's `Params` for this function. */
 type Parameters = Readonly<Record<string, number>>;
 
+function kernelOf({ kernel }: Unary): string {
+  return `elementwise/${kernel ?? "unary"}`;
+}
+
 /** y = f(x), not recorded. */
 function valuesOf(name: Name, x: Tensor, parameters: Parameters = {}): Tensor {
   const y = Tensor.like(x);
-  overElements(
-    "elementwise/unary",
-    constants(name, false, parameters),
-    { x, y },
-    parameters,
-    {},
-    functions[name].flops[0],
-  );
+  const { flops } = functions[name];
+  overElements(kernelOf(functions[name]), constants(name, false, parameters), { x, y }, parameters, {}, flops[0]);
   return y;
 }
 
 /** dy · f′(x), not recorded; `x` may be f(x) where the table says so. */
 function slopesOf(name: Name, x: Tensor, dy: Tensor, parameters: Parameters = {}): Tensor {
   const y = Tensor.like(x);
-  const flops = functions[name].flops[1];
-  overElements("elementwise/unary", constants(name, true, parameters), { x, y, dy }, parameters, {}, flops);
+  const { flops } = functions[name];
+  overElements(kernelOf(functions[name]), constants(name, true, parameters), { x, y, dy }, parameters, {}, flops[1]);
   return y;
 }
 
@@ -208,4 +233,185 @@ export function clamp(x: Tensor, low: number, high: number): Tensor {
 export function signedSqrt(x: Tensor, epsilon = 1e-8): Tensor {
   expectArgument("signedSqrt", "epsilon", epsilon, positive);
   return unary("signed_sqrt", x, { epsilon });
+}
+
+/** y = −x. */
+export function negate(x: Tensor): Tensor {
+  expectOperands("negate", { x });
+  // dx = −dy
+  return record("negate", [x], scaled(x, -1), (dy) => [scaled(dy, -1)]);
+}
+
+/** y = 1/x; ±∞ at 0. */
+export function reciprocal(x: Tensor): Tensor {
+  return unary("reciprocal", x);
+}
+
+/** A function that is flat wherever it is smooth, hence without a gradient. */
+function flat(name: Name, x: Tensor, operation: string = name): Tensor {
+  expectOperands(operation, { x });
+  return recordFlat(operation, [x], valuesOf(name, x));
+}
+
+/** The largest whole number of at most x. No gradient. Throws ShapeError when x holds indices. */
+export function floor(x: Tensor): Tensor {
+  return flat("floor", x);
+}
+
+/** The smallest whole number of at least x. No gradient. Throws ShapeError when x holds indices. */
+export function ceil(x: Tensor): Tensor {
+  return flat("ceil", x);
+}
+
+/** The whole number nearest to x, of two the even one. No gradient. Throws ShapeError when x holds indices. */
+export function round(x: Tensor): Tensor {
+  return flat("round_even", x, "round");
+}
+
+/** −1 below 0, 1 above, 0 at 0 and, as in PyTorch, for NaN. No gradient. Throws ShapeError when x holds indices. */
+export function sign(x: Tensor): Tensor {
+  return flat("sign", x);
+}
+
+/**
+ * y = x above 0, else slope · x (Maas et al. 2013).
+ * @throws ShapeError when x holds indices
+ * @throws RangeError when the slope is not finite
+ */
+export function leakyRelu(x: Tensor, slope = 0.01): Tensor {
+  expectArgument("leakyRelu", "the slope", slope, finite);
+  return unary("leaky_relu", x, { alpha: slope }, "leakyRelu");
+}
+
+interface HardSigmoidOptions {
+  /** Slope of the line; 1/6 unless given. */
+  readonly alpha?: number;
+  /** Its value at 0; 1/2 unless given. */
+  readonly beta?: number;
+}
+
+const hardSigmoidChecks: Checks<HardSigmoidOptions> = { alpha: finite, beta: finite };
+
+/**
+ * y = min(max(alpha · x + beta, 0), 1) (Howard et al. 2019, MobileNetV3); slope 0 where it is 0 or 1.
+ * @throws ShapeError when x holds indices
+ */
+export function hardSigmoid(x: Tensor, options: HardSigmoidOptions = {}): Tensor {
+  expectOptions("hardSigmoid", options, hardSigmoidChecks);
+  return unary("hard_sigmoid", x, { alpha: options.alpha ?? 1 / 6, beta: options.beta ?? 0.5 }, "hardSigmoid");
+}
+
+/**
+ * Exponential linear unit, y = x above 0, else alpha · (e^x − 1) (Clevert et al. 2016).
+ * @throws ShapeError when x holds indices
+ * @throws RangeError when alpha is not finite
+ */
+export function elu(x: Tensor, alpha = 1): Tensor {
+  expectArgument("elu", "alpha", alpha, finite);
+  return unary("elu", x, { alpha, rate: 1, factor: 1 });
+}
+
+/**
+ * y = x above 0, else alpha · (e^(x/alpha) − 1), whose slope at 0 is 1 (Barron 2017).
+ * @throws ShapeError when x holds indices
+ * @throws RangeError when alpha is not above 0
+ */
+export function celu(x: Tensor, alpha = 1): Tensor {
+  expectArgument("celu", "alpha", alpha, positive);
+  return unary("elu", x, { alpha, rate: 1 / alpha, factor: 1 }, "celu");
+}
+
+/** y = 1.0507 · (x above 0, else 1.6733 · (e^x − 1)), which keeps mean 0 and variance 1 (Klambauer et al. 2017). */
+export function selu(x: Tensor): Tensor {
+  return unary("elu", x, { alpha: 1.6732632423543772, rate: 1, factor: 1.0507009873554805 }, "selu");
+}
+
+/**
+ * y = ln(1 + e^(beta · x)) / beta.
+ * @throws ShapeError when x holds indices
+ * @throws RangeError when beta is not above 0
+ */
+export function softplus(x: Tensor, beta = 1): Tensor {
+  expectArgument("softplus", "beta", beta, positive);
+  return unary("softplus", x, { beta });
+}
+
+/** y = x / (1 + |x|), in −1…1. */
+export function softsign(x: Tensor): Tensor {
+  return unary("softsign", x);
+}
+
+/** y = x · tanh(ln(1 + e^x)) (Misra 2019). */
+export function mish(x: Tensor): Tensor {
+  return unary("mish", x);
+}
+
+/** The error function, y = 2/√π · ∫₀ˣ e^(−t²) dt, in −1…1. */
+export function erf(x: Tensor): Tensor {
+  return unary("erf", x);
+}
+
+/** y = e^x − 1, exact near 0. */
+export function expm1(x: Tensor): Tensor {
+  return unary("exp_minus_one", x, undefined, "expm1");
+}
+
+/** y = ln(1 + x), exact near 0; −∞ at −1, NaN below. */
+export function log1p(x: Tensor): Tensor {
+  return unary("log_plus_one", x, undefined, "log1p");
+}
+
+/** Sine of x in radians; exact to 1e-7 however large x is. */
+export function sin(x: Tensor): Tensor {
+  return unary("sin", x);
+}
+
+/** Cosine of x in radians; exact to 1e-7 however large x is. */
+export function cos(x: Tensor): Tensor {
+  return unary("cos", x);
+}
+
+/** Tangent of x in radians. */
+export function tan(x: Tensor): Tensor {
+  return unary("tan", x);
+}
+
+/** The angle in −π/2…π/2 whose sine is x; NaN beyond −1…1. */
+export function asin(x: Tensor): Tensor {
+  return unary("asin", x);
+}
+
+/** The angle in 0…π whose cosine is x; NaN beyond −1…1. */
+export function acos(x: Tensor): Tensor {
+  return unary("acos", x);
+}
+
+/** The angle in −π/2…π/2 whose tangent is x. */
+export function atan(x: Tensor): Tensor {
+  return unary("atan", x);
+}
+
+/** y = (e^x − e^−x) / 2. */
+export function sinh(x: Tensor): Tensor {
+  return unary("sinh", x);
+}
+
+/** y = (e^x + e^−x) / 2. */
+export function cosh(x: Tensor): Tensor {
+  return unary("cosh", x);
+}
+
+/** y = ln(x + √(x² + 1)), where sinh y = x. */
+export function asinh(x: Tensor): Tensor {
+  return unary("asinh", x);
+}
+
+/** y = ln(x + √(x² − 1)), where cosh y = x ≥ 1; NaN below. */
+export function acosh(x: Tensor): Tensor {
+  return unary("acosh", x);
+}
+
+/** y = ½ · ln((1 + x)/(1 − x)), where tanh y = x; ±∞ at ±1, NaN beyond. */
+export function atanh(x: Tensor): Tensor {
+  return unary("atanh", x);
 }

@@ -19,6 +19,10 @@
 //   scale       factor · x                                         (that of dy)
 //   abs         |x|                                                sign(x)
 //   clamp       min(max(x, low), high)                             1 for low ≤ x ≤ high, else 0
+//   floor ceil round_even sign    rounded down, up, to nearest with halves to even; −1, 0 or 1, 0 for NaN      (none)
+//   reciprocal  1/x                                                −y²
+//   leaky_relu  x above 0, else alpha · x                          1 above 0, else alpha
+//   hard_sigmoid min(max(alpha · x + beta, 0), 1)                  alpha between, 0 where it is 0 or 1 and for NaN
 //   signed_sqrt sign(x) · √(|x| + epsilon)                         1 / (2 √(|x| + epsilon)), 0 at x = 0
 //
 // One invocation makes one vec4. OP: one of the names above.   GRADIENT: see above.   WHOLE, of pow: the exponent is a whole
@@ -41,6 +45,13 @@ struct Params {
   //#if OP == signed_sqrt
   epsilon: f32,
   //#end
+  //#if OP == leaky_relu
+  alpha: f32,
+  //#end
+  //#if OP == hard_sigmoid
+  alpha: f32,
+  beta: f32,
+  //#end
 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
@@ -50,10 +61,8 @@ struct Params {
 //#end
 @group(1) @binding(0) var<uniform> params: Params;
 
-// The result, or v where that is NaN.
-fn kept(result: vec4f, v: vec4f) -> vec4f {
-  return select(result, v, is_nan4(v));
-}
+//#use number/kept
+//#use number/error_function
 
 // 1/(1 + e^−v). The argument is held where e^−v is finite.
 fn logistic(v: vec4f) -> vec4f {
@@ -66,25 +75,6 @@ fn hyperbolic_tangent(v: vec4f) -> vec4f {
   let series = v * (1.0 + s * (-0.33333333 + s * (0.13333333 + s * (-0.053968254 + s * 0.021869489))));
   let far = sign(v) * (1.0 - 2.0 / (exp(2.0 * min(abs(v), vec4f(10.0))) + 1.0));
   return select(far, series, abs(v) < vec4f(0.3));
-}
-
-// Φ(v), the normal distribution: erfc by the Chebyshev fit of Press et al., Numerical Recipes, "erfcc", of relative error
-// 1.2e-7 in exact arithmetic and below 1e-6 in f32.
-fn normal_distribution(v: vec4f) -> vec4f {
-  let z = min(abs(v) * 0.70710678, vec4f(9.0));
-  let t = 1.0 / (1.0 + 0.5 * z);
-  var p = vec4f(0.17087277);
-  p = p * t - 0.82215223;
-  p = p * t + 1.48851587;
-  p = p * t - 1.13520398;
-  p = p * t + 0.27886807;
-  p = p * t - 0.18628806;
-  p = p * t + 0.09678418;
-  p = p * t + 0.37409196;
-  p = p * t + 1.00002368;
-  p = p * t - 1.26551223;
-  let half_tail = 0.5 * t * exp(p - z * z);
-  return select(half_tail, 1.0 - half_tail, v > vec4f());
 }
 
 //#if OP == pow
@@ -280,6 +270,41 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   y[i] = select(0.5 * dy[i] / root, vec4f(), v == vec4f());
   //#else
   y[i] = sign(v) * root;
+  //#end
+  //#end
+  //#if OP == floor
+  y[i] = kept(floor(v), v);
+  //#end
+  //#if OP == ceil
+  y[i] = kept(ceil(v), v);
+  //#end
+  //#if OP == round_even
+  y[i] = kept(round(v), v);
+  //#end
+  //#if OP == sign
+  y[i] = select(sign(v), vec4f(), is_nan4(v));
+  //#end
+  //#if OP == reciprocal
+  //#if GRADIENT
+  y[i] = -dy[i] * (v * v);
+  //#else
+  y[i] = 1.0 / v;
+  //#end
+  //#end
+  //#if OP == leaky_relu
+  //#if GRADIENT
+  y[i] = dy[i] * select(vec4f(params.alpha), vec4f(1.0), (v > vec4f()) & !is_nan4(v));
+  //#else
+  y[i] = kept(v * select(vec4f(params.alpha), vec4f(1.0), v > vec4f()), v);
+  //#end
+  //#end
+  //#if OP == hard_sigmoid
+  let line = params.alpha * v + params.beta;
+  //#if GRADIENT
+  let inside = (line > vec4f()) & (line < vec4f(1.0)) & !is_nan4(line);
+  y[i] = select(vec4f(), dy[i] * params.alpha, inside);
+  //#else
+  y[i] = kept(clamp(line, vec4f(), vec4f(1.0)), v);
   //#end
   //#end
 }

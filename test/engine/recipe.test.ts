@@ -30,21 +30,21 @@ function insert(path: string, before: RegExp, text: string): void {
   writeFileSync(file, source.slice(0, places[0]!.index) + text + source.slice(places[0]!.index));
 }
 
-/** y = ln(1 + e^x) and σ(x) in float64. */
-const softplus = (x: number) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+/** y = ln σ(x) and σ(x) in float64. */
+const logSigmoid = (x: number) => Math.min(x, 0) - Math.log1p(Math.exp(-Math.abs(x)));
 const logistic = (x: number) => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)));
 
-/** What `add("softplus", {}, [given], F.softplus)` writes, by the formula. */
+/** What `add("logSigmoid", {}, [given], F.logsigmoid)` writes, by the formula. */
 function golden(given: FormulaInput) {
   const x = [...formula(given)];
   const dy = formula({ shape: [...given.shape], seed: 99 });
-  const gradients = [x.map((v, i) => dy[i]! * logistic(v))];
+  const gradients = [x.map((v, i) => dy[i]! * logistic(-v))];
   return {
-    operation: "softplus",
+    operation: "logSigmoid",
     options: {},
     inputs: [given],
     shape: given.shape,
-    output: x.map(softplus),
+    output: x.map(logSigmoid),
     gradients,
   };
 }
@@ -63,12 +63,12 @@ function special() {
   });
   const cases = [
     place("NaN", "n", () => "n"),
-    place("∞", "+", (i) => dy[i]!.toPrecision(6)),
-    place("largest", "3.40282e+38", (i) => dy[i]!.toPrecision(6)),
-    place("−∞", "0", (i) => (dy[i]! < 0 ? "-0" : "0")),
+    place("−∞", "-", (i) => dy[i]!.toPrecision(6)),
+    place("largest", "0", (i) => (dy[i]! < 0 ? "-0" : "0")),
+    place("∞", "0", (i) => (dy[i]! < 0 ? "-0" : "0")),
   ];
   const ordinary = [output, gradients[0]!].map((numbers) => numbers.map((x) => x.toPrecision(6)).join(" "));
-  return { operation: "softplus", options: {}, inputs: [given], ordinary, cases };
+  return { operation: "logSigmoid", options: {}, inputs: [given], ordinary, cases };
 }
 
 function addRows(path: string, rows: readonly object[]): void {
@@ -94,7 +94,7 @@ test.skipIf(process.versions["bun"] === undefined)(
     insert("engine/ops/unary.ts", /$(?![\s\S])/g, operation!);
     insert("engine/index.ts", /^\} from "\.\/ops\/unary\.ts";/gm, line!);
     // The two lines of Python stand for values of PyTorch, which not every machine has: these are those of the formula.
-    expect(py!.join("")).toMatch(/^add\("softplus", .*\)\n"softplus": .*,\n$/);
+    expect(py!.join("")).toMatch(/^add\("logSigmoid", .*\)\n"logSigmoid": .*,\n$/);
     const shapes = [[1], [7], [3, 5], [2, 3, 4, 5], [1301]];
     addRows(
       "test/golden/extended.json",
@@ -107,13 +107,13 @@ test.skipIf(process.versions["bun"] === undefined)(
       process.execPath,
       [
         ...["test", ...files.map((file) => join(copy, "test/engine", file)), "--timeout", "120000"],
-        ...["-t", "softplus|every operation that the engine exports|every export that takes tensors"],
+        ...["-t", "logSigmoid|every operation that the engine exports|every export that takes tensors"],
       ],
       { cwd: copy, encoding: "utf8", env: { ...process.env, NO_COLOR: "1" } },
     );
     expect(stderr.match(/^\(fail\).*$/gm) ?? []).toEqual([]);
     expect(status).toBe(0);
-    const passed = stderr.match(/^\(pass\) .*softplus.*$/gm) ?? [];
+    const passed = stderr.match(/^\(pass\) .*logSigmoid.*$/gm) ?? [];
     // Values on two devices, differences, special values on two devices and as f16, operands taken and refused.
     expect(passed.length).toBe(2 * shapes.length + 1 + 3 + 2);
   },

@@ -13,6 +13,18 @@ function same(operator: string, attributes?: Attributes): Exporter {
   };
 }
 
+/** An operator of ONNX on two operands, of which one may be a number that stands in the details. */
+function ofTwo(operator: string): Exporter {
+  return (graph, entry) => {
+    const { values, asMaps } = graph.aligned(entry.inputs);
+    const number = (name: string) => {
+      const given = told<number>(entry, name);
+      return given === undefined ? [] : [scalar(graph, given)];
+    };
+    graph.place(entry.output, graph.writer.node(operator, [...number("a"), ...values, ...number("b")]), asMaps);
+  };
+}
+
 /** A function of the one operand, by several nodes. */
 function formula(make: (graph: ExportGraph, x: string, entry: JournalEntry<Tensor>) => string): Exporter {
   return (graph, entry) => {
@@ -67,10 +79,11 @@ const normalise: Exporter = (graph, entry) => {
 };
 
 export const elementwiseExporters: Exporters = {
-  add: same("Add"),
-  subtract: same("Sub"),
-  multiply: same("Mul"),
-  divide: same("Div"),
+  add: ofTwo("Add"),
+  subtract: ofTwo("Sub"),
+  multiply: ofTwo("Mul"),
+  divide: ofTwo("Div"),
+  powerOf: ofTwo("Pow"),
   relu: same("Relu"),
   relu6: formula((graph, x) => clip(graph, x, 0, 6)),
   sigmoid: same("Sigmoid"),
