@@ -18,7 +18,8 @@ export function gatherRows(table: Tensor, indices: Tensor): Tensor {
   return record("gatherRows", [table], rowsOf(table, indices), (dy) => [scatterAdd(dy, indices, table.shape)]);
 }
 
-function rowsOf(table: Tensor, indices: Tensor): Tensor {
+/** Rows of a table [V, D] by their numbers → [indices…, D]; zeros for a number of V or above. Not recorded. */
+export function rowsOf(table: Tensor, indices: Tensor): Tensor {
   const { device } = table;
   const [tableRows, columns] = table.shape as readonly [number, number];
   const y = Tensor.like(table, [...indices.shape, columns]);
@@ -48,7 +49,7 @@ function rowsOf(table: Tensor, indices: Tensor): Tensor {
 }
 
 /** Sum of the rows of dy […, D] that have the same index, [V, D]. Equal bits however the invocations run. Not recorded. */
-function scatterAdd(dy: Tensor, indices: Tensor, shape: Shape): Tensor {
+export function scatterAdd(dy: Tensor, indices: Tensor, shape: Shape): Tensor {
   const { device } = dy;
   const [tableRows, columns] = shape as readonly [number, number];
   const { starts, places } = invert(indices, tableRows);
@@ -84,7 +85,7 @@ function scatterAdd(dy: Tensor, indices: Tensor, shape: Shape): Tensor {
 }
 
 /** For each row v < rows, where in the list of indices it stands: places[starts[v]] … places[starts[v + 1] − 1], ascending. */
-function invert(indices: Tensor, rows: number): { starts: Tensor; places: Tensor } {
+export function invert(indices: Tensor, rows: number): { starts: Tensor; places: Tensor } {
   const { device, size } = indices;
   const counts = Tensor.zeros(device, [rows], "u32");
   const length = Math.ceil(Math.sqrt(rows));
