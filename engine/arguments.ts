@@ -105,6 +105,15 @@ export function sides(least: number): Check {
   };
 }
 
+/** Pixels around a picture: one number, [height, width], or [[top, bottom], [left, right]]. */
+export const margins: Check = {
+  allowed: "a whole number of at least 0, [height, width] of them, or [[top, bottom], [left, right]]",
+  fits: (value) =>
+    sides(0).fits(value) ||
+    (Array.isArray(value) && value.length === 2 && value.every((each) => Array.isArray(each) && sides(0).fits(each))),
+  error: ShapeError,
+};
+
 /** So many pixels or elements, at least 1. */
 export const extent = whole(1, mostPixels);
 

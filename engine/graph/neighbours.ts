@@ -205,7 +205,7 @@ function products(rows: number, channels: number, columns: number, filled: reado
     filled,
     taps: one,
     stride: one,
-    step: 1,
+    step: one,
     offset: none,
     kernelStart: none,
     kernelStep: one,

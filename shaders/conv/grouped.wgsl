@@ -1,5 +1,5 @@
 // Convolution in groups:
-//   y[n, i, j, o] = bias[o] + Σ_kh Σ_kw Σ_c x[n, i·stride_h + kh − pad_h, j·stride_w + kw − pad_w, g·group_channels + c] · weight[kh, kw, c, o]
+//   y[n, i, j, o] = bias[o] + Σ_kh Σ_kw Σ_c x[n, i·stride_h + kh·dilation_h − pad_h, j·stride_w + kw·dilation_w − pad_w, g·group_channels + c] · weight[kh, kw, c, o]
 // with g = o / group_columns and zeros outside the picture.
 // x [images, in_height, in_width, channels], weight [kernel_height, kernel_width, group_channels, columns], y likewise.
 //
@@ -33,9 +33,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   var sum = 0.0;
   //#end
   for (var kh = 0u; kh < params.kernel_height; kh++) {
-    let h = u32(i32(i * params.stride_h + kh) - params.pad_h);
+    let h = u32(i32(i * params.stride_h + kh * params.dilation_h) - params.pad_h);
     for (var kw = 0u; kw < params.kernel_width; kw++) {
-      let w = u32(i32(j * params.stride_w + kw) - params.pad_w);
+      let w = u32(i32(j * params.stride_w + kw * params.dilation_w) - params.pad_w);
       if (h < params.in_height && w < params.in_width) {
         let at = ((image * params.in_height + h) * params.in_width + w) * params.channels + channel0;
         let row = (kh * params.kernel_width + kw) * params.group_channels;

@@ -1,6 +1,6 @@
 // Input gradient of a convolution in groups:
 //   dx[n, h, w, c] = Σ_kh Σ_kw Σ_o dy[n, i, j, o] · weight[kh, kw, c − g·group_channels, o]
-// over the taps for which i = (h + pad_h − kh) / stride_h and j = (w + pad_w − kw) / stride_w are whole and inside dy, and
+// over the taps for which i = (h + pad_h − kh·dilation_h) / stride_h and j = (w + pad_w − kw·dilation_w) / stride_w are whole and inside dy, and
 // over the columns o of the group g = c / group_channels. Layouts as in conv/grouped.wgsl.
 //
 // One invocation makes one element of dx. WORKGROUP: invocations of a workgroup.
@@ -28,10 +28,10 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let column0 = g * params.group_columns;
   var sum = 0.0;
   for (var kh = 0u; kh < params.kernel_height; kh++) {
-    let up = i32(h) + params.pad_h - i32(kh);
+    let up = i32(h) + params.pad_h - i32(kh * params.dilation_h);
     let i = u32(up) / params.stride_h;
     for (var kw = 0u; kw < params.kernel_width; kw++) {
-      let left = i32(w) + params.pad_w - i32(kw);
+      let left = i32(w) + params.pad_w - i32(kw * params.dilation_w);
       let j = u32(left) / params.stride_w;
       let whole = up >= 0 && left >= 0 && i * params.stride_h == u32(up) && j * params.stride_w == u32(left);
       if (whole && i < params.out_height && j < params.out_width) {

@@ -13,6 +13,8 @@ struct Params {
   stride_w: u32,
   pad_h: i32,
   pad_w: i32,
+  dilation_h: u32,
+  dilation_w: u32,
   group_channels: u32,
   group_columns: u32,
 }

@@ -1,5 +1,5 @@
 // Weight gradient of a convolution in groups, one sum per image:
-//   dweight[n, kh, kw, c, o] = Σ_i Σ_j x[n, i·stride_h + kh − pad_h, j·stride_w + kw − pad_w, g·group_channels + c] · dy[n, i, j, o]
+//   dweight[n, kh, kw, c, o] = Σ_i Σ_j x[n, i·stride_h + kh·dilation_h − pad_h, j·stride_w + kw·dilation_w − pad_w, g·group_channels + c] · dy[n, i, j, o]
 // with g = o / group_columns. Layouts as in conv/grouped.wgsl.
 //
 // One invocation makes one element of dweight. WORKGROUP: invocations of a workgroup.
@@ -26,10 +26,10 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let channel = (o / params.group_columns) * params.group_channels + row - tap * params.group_channels;
   var sum = 0.0;
   for (var i = 0u; i < params.out_height; i++) {
-    let h = u32(i32(i * params.stride_h + kh) - params.pad_h);
+    let h = u32(i32(i * params.stride_h + kh * params.dilation_h) - params.pad_h);
     if (h < params.in_height) {
       for (var j = 0u; j < params.out_width; j++) {
-        let w = u32(i32(j * params.stride_w + kw) - params.pad_w);
+        let w = u32(i32(j * params.stride_w + kw * params.dilation_w) - params.pad_w);
         if (w < params.in_width) {
           sum = fma(
             x[((image * params.in_height + h) * params.in_width + w) * params.channels + channel],

@@ -77,9 +77,9 @@ var<workgroup> weight_tile: array<Component, DEPTH * WEIGHT_STRIDE>;
 var<workgroup> sum_tile: array<Sum, BLOCKS * M * BLOCK_WIDTH>;
 
 //#if EMULATED
-/// The bound of a loop, as compilers cannot know it (a step is 1 or -1): some unroll such loops and then compile for minutes.
+/// The bound of a loop, as compilers cannot know it (there is a row): some unroll such loops and then compile for minutes.
 fn unknown(bound: u32) -> u32 {
-  return bound * u32(params.step * params.step);
+  return bound * min(params.rows, 1u);
 }
 
 /// sum + left · right at one element of a matrix M x N.
@@ -138,8 +138,8 @@ fn main(
   for (var th = 0u; th < params.taps_h; th++) {
     for (var tw = 0u; tw < params.taps_w; tw++) {
       //#for i in 0..X_LOADS
-      let ih_{{i}} = u32(h_{{i}} + i32(th) * params.step);
-      let iw_{{i}} = u32(w_{{i}} + i32(tw) * params.step);
+      let ih_{{i}} = u32(h_{{i}} + i32(th) * params.step_h);
+      let iw_{{i}} = u32(w_{{i}} + i32(tw) * params.step_w);
       let inside_{{i}} = place_{{i}} < TILE_ROWS * DEPTH4 && ih_{{i}} < params.in_height && iw_{{i}} < params.in_width;
       let base_{{i}} = ((image_{{i}} * params.in_height + ih_{{i}}) * params.in_width + iw_{{i}}) * params.pixel4;
       //#end

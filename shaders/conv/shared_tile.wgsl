@@ -80,8 +80,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   //#end
     if (c0 == 0u) {
       //#for i in 0..X_LOADS
-      let ih_{{i}} = u32(h_{{i}} + i32(th) * params.step);
-      let iw_{{i}} = u32(w_{{i}} + i32(tw) * params.step);
+      let ih_{{i}} = u32(h_{{i}} + i32(th) * params.step_h);
+      let iw_{{i}} = u32(w_{{i}} + i32(tw) * params.step_w);
       inside_{{i}} = ih_{{i}} < params.in_height && iw_{{i}} < params.in_width;
       at_{{i}} = depth + group.z * params.x_entry + ((image_{{i}} * params.in_height + ih_{{i}}) * params.in_width + iw_{{i}}) * params.pixel4;
       //#end

@@ -1,6 +1,6 @@
 // Contraction over taps and channels, the one kernel behind matmul, convolution and its input gradient:
 //
-//   out[row, :] = Σ_th Σ_tw Σ_c  x[image, i·stride_h + th·step + offset_h, j·stride_w + tw·step + offset_w, c]
+//   out[row, :] = Σ_th Σ_tw Σ_c  x[image, i·stride_h + th·step_h + offset_h, j·stride_w + tw·step_w + offset_w, c]
 //                                · weight[kh0 + th·kernel_step_h, kw0 + tw·kernel_step_w, c, :]
 //
 // with row = (image·grid_height + i)·grid_width + j, and zeros for positions of x outside the picture.
@@ -73,8 +73,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   for (var th = 0u; th < params.taps_h; th++) {
     for (var tw = 0u; tw < params.taps_w; tw++) {
       //#for g in 0..GROUPS
-      let ih_{{g}} = u32(h_{{g}} + i32(th) * params.step);
-      let iw_{{g}} = u32(w_{{g}} + i32(tw) * params.step);
+      let ih_{{g}} = u32(h_{{g}} + i32(th) * params.step_h);
+      let iw_{{g}} = u32(w_{{g}} + i32(tw) * params.step_w);
       let inside_{{g}} = ih_{{g}} < params.in_height && iw_{{g}} < params.in_width;
       let base_{{g}} = group.z * params.x_entry + select(0u, ((image_{{g}} * params.in_height + ih_{{g}}) * params.in_width + iw_{{g}}) * params.pixel4, inside_{{g}});
       //#end

@@ -1,6 +1,6 @@
 // Gradient of a contraction (conv/tile.wgsl) with respect to its weight, for one part of the images:
 //
-//   out[first_part + part, kh, kw, c, o] = Σ_image Σ_i Σ_j  x[image, i·stride_h + kh − pad_h, j·stride_w + kw − pad_w, c] · dy[image, i, j, o]
+//   out[first_part + part, kh, kw, c, o] = Σ_image Σ_i Σ_j  x[image, i·stride_h + kh·dilation_h − pad_h, j·stride_w + kw·dilation_w − pad_w, c] · dy[image, i, j, o]
 //
 // over the lines (image, i) of this part; the parts are summed afterwards in a fixed order (reduce/axis.wgsl).
 // Layouts: x [images, in_height, in_width, C], dy [images, out_height, out_width, O], C and O multiples of 4.
@@ -31,6 +31,8 @@ struct Params {
   stride_w: u32,
   pad_h: i32,
   pad_w: i32,
+  dilation_h: u32,
+  dilation_w: u32,
   lines_per_part: u32,
   first_part: u32,
 }
@@ -77,7 +79,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   for (var line = first_line; line < last_line; line++) {
     let image = line / params.out_height;
     let i = line - image * params.out_height;
-    let h = u32(i32(i * params.stride_h + kh) - params.pad_h);
+    let h = u32(i32(i * params.stride_h + kh * params.dilation_h) - params.pad_h);
     if (h >= params.in_height) {
       continue;
     }
@@ -87,7 +89,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       //#for p in 0..POSITIONS
       let j_{{p}} = min(j0 + {{p}}u, params.out_width - 1u);
       //#for g in 0..GROUPS
-      let w_{{g}}_{{p}} = u32(i32(j_{{p}} * params.stride_w + kw_{{g}}) - params.pad_w);
+      let w_{{g}}_{{p}} = u32(i32(j_{{p}} * params.stride_w + kw_{{g}} * params.dilation_w) - params.pad_w);
       let inside_{{g}}_{{p}} = w_{{g}}_{{p}} < params.in_width && j0 + {{p}}u < params.out_width;
       let at_{{g}}_{{p}} = select(0u, (x_line + w_{{g}}_{{p}}) * channels4, inside_{{g}}_{{p}}) + channel_{{g}};
       let x_{{g}}_{{p}} = select(vec4f(), x[at_{{g}}_{{p}}], inside_{{g}}_{{p}});

@@ -1,4 +1,5 @@
 import type { JournalEntry } from "../../journal.ts";
+import { type ConvOptions, marginsOf } from "../../ops/contraction/conv.ts";
 import type { ConvNormOptions } from "../../ops/contraction/conv-norm.ts";
 import type { BatchNormOptions, BatchNormState } from "../../ops/norm.ts";
 import type { Resampling } from "../../ops/pictures/resample.ts";
@@ -24,11 +25,11 @@ function convolution(
   bias: Tensor | undefined,
 ): string {
   const [x] = entry.inputs as [Tensor];
-  const [height, width] = pair(told<number | Pair>(entry, "padding") ?? 0);
+  const [[top, bottom], [left, right]] = marginsOf(told<ConvOptions["padding"]>(entry, "padding") ?? 0);
   const attributes = {
     kernel_shape: weight.shape.slice(0, 2),
     strides: pair(told<number | Pair>(entry, "stride") ?? 1),
-    pads: [height, width, height, width],
+    pads: [top, left, bottom, right],
     dilations: pair(told<number | Pair>(entry, "dilation") ?? 1),
     group: told<number>(entry, "groups") ?? 1,
   };

@@ -31,8 +31,8 @@ export interface Contraction {
   readonly filled?: Pair;
   readonly taps: Pair;
   readonly stride: Pair;
-  /** Distance in x between taps, 1 or −1. */
-  readonly step: number;
+  /** Distance in x between taps, which may be negative. */
+  readonly step: Pair;
   readonly offset: Pair;
   /** First tap in the weight, and the distance to the next one. */
   readonly kernelStart: Pair;
@@ -51,7 +51,7 @@ export function matrixProduct(
     [1, 1],
     [0, 0],
   ];
-  const still = { grid: one, input: one, taps: one, stride: one, step: 1, offset: none };
+  const still = { grid: one, input: one, taps: one, stride: one, step: one, offset: none };
   return { ...rest, ...still, images: rows, kernelStart: none, kernelStep: one, kernelWidth: 1 };
 }
 
@@ -82,8 +82,9 @@ function contractionBytes(
 function pixelsUnderTaps({ input, grid, channels, pixel = channels, taps, stride, step, offset }: Contraction): number {
   if (pixel !== channels) return input[0] * input[1];
   const along = (axis: 0 | 1) => {
-    const first = offset[axis] + Math.min(0, (taps[axis] - 1) * step);
-    return coveredPlaces(input[axis], { count: grid[axis], stride: stride[axis], taps: taps[axis], first });
+    const reach = (taps[axis] - 1) * step[axis];
+    const first = offset[axis] + Math.min(0, reach);
+    return coveredPlaces(input[axis], { count: grid[axis], stride: stride[axis], taps: Math.abs(reach) + 1, first });
   };
   return along(0) * along(1);
 }
@@ -219,7 +220,8 @@ export function runContraction(
         taps_w: shape.taps[1],
         stride_h: shape.stride[0],
         stride_w: shape.stride[1],
-        step: shape.step,
+        step_h: shape.step[0],
+        step_w: shape.step[1],
         offset_h: shape.offset[0],
         offset_w: shape.offset[1],
         kernel_h0: shape.kernelStart[0],
@@ -263,7 +265,10 @@ export interface WeightContraction {
   readonly filled?: Pair;
   readonly kernel: Pair;
   readonly stride: Pair;
+  /** Zeros in front of the picture, above and on the left. */
   readonly padding: Pair;
+  /** Distance in x between taps; 1 unless given. */
+  readonly dilation?: Pair;
   /** Each image has a weight of its own, hence a gradient, of this type: nothing is summed over images. */
   readonly apart?: DataType;
 }
@@ -290,7 +295,7 @@ export function contractWeight(x: Tensor, dy: Tensor, shape: WeightContraction):
   const { images, input, channels, output, columns, kernel, stride } = shape;
   const tiles = weightTiles(device, (kernel[1] * channels) / 4, columns / 4, [x, dy]);
   const size = 2 ** Math.round(Math.log2(images * output[0]));
-  const key = `weight gradient ${kernel.join("x")}x${channels}x${columns}, ${size} lines of ${output[1]} from ${input[1]}, stride ${stride.join()}${shape.apart ? `, apart ${shape.apart}` : ""} ${x.dtype} ${dy.dtype}`;
+  const key = `weight gradient ${kernel.join("x")}x${channels}x${columns}, ${size} lines of ${output[1]} from ${input[1]}, stride ${stride.join()}${(shape.dilation ?? [1]).some((step) => step > 1) ? `, dilated ${shape.dilation}` : ""}${shape.apart ? `, apart ${shape.apart}` : ""} ${x.dtype} ${dy.dtype}`;
   const tile = device.tuner.choose(key, tiles, () => weightTrial(device, shape, [x.dtype, dy.dtype]));
   return runWeightContraction(tile, x, dy, shape);
 }
@@ -325,12 +330,12 @@ export function runWeightContraction(tile: Tile, x: Tensor, dy: Tensor, shape: W
 
   const xImage = shape.input[0] * shape.input[1] * shape.channels;
   const dyImage = shape.output[0] * shape.output[1] * shape.columns;
-  const { input, output, kernel, stride, padding } = shape;
+  const { input, output, kernel, stride, padding, dilation = [1, 1] } = shape;
   const [high, wide] = ([0, 1] as const).map((axis) =>
     coveredPlaces(input[axis], {
       count: output[axis],
       stride: stride[axis],
-      taps: kernel[axis],
+      taps: (kernel[axis] - 1) * dilation[axis] + 1,
       first: -padding[axis],
     }),
   ) as [number, number];
@@ -369,6 +374,8 @@ export function runWeightContraction(tile: Tile, x: Tensor, dy: Tensor, shape: W
         stride_w: shape.stride[1],
         pad_h: shape.padding[0],
         pad_w: shape.padding[1],
+        dilation_h: dilation[0],
+        dilation_w: dilation[1],
         lines_per_part: call.linesPerPart,
         first_part: shape.apart ? 0 : firstPart,
       },

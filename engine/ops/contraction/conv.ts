@@ -1,6 +1,6 @@
-import { type Checks, expectOptions, sides, whole } from "../../arguments.ts";
+import { type Checks, expectOptions, margins, sides, whole } from "../../arguments.ts";
 import { record } from "../../autograd.ts";
-import { flatGrid, flatWorkgroup, rowRanges } from "../../kernel/grid.ts";
+import { flatGrid, flatWorkgroup, greatestCommonDivisor, rowRanges } from "../../kernel/grid.ts";
 import { type Shape, ShapeError, Tensor } from "../../tensor.ts";
 import { expectOperands, operand } from "../operands.ts";
 import { transpose, upToFour, withColumns, withRowsAndColumns } from "../shape.ts";
@@ -12,15 +12,17 @@ import { tileSize, winograd } from "./winograd.ts";
 export interface ConvOptions {
   /** One number for both axes, or [height, width]. */
   readonly stride?: number | Pair;
-  /** Zeros around the picture; one number for both axes, or [height, width]. */
-  readonly padding?: number | Pair;
+  /** Zeros around the picture; one number for both axes, [height, width], or [[top, bottom], [left, right]]. */
+  readonly padding?: number | Pair | readonly [Pair, Pair];
+  /** Distance between the taps of the kernel, 1 unless given; one number for both axes, or [height, width]. */
+  readonly dilation?: number | Pair;
   /** Channels and columns are split into so many groups that do not see each other. */
   readonly groups?: number;
   /** One number per output channel. */
   readonly bias?: Tensor;
 }
 
-interface ConvShape {
+export interface ConvShape {
   readonly images: number;
   readonly input: Pair;
   readonly channels: number;
@@ -28,12 +30,20 @@ interface ConvShape {
   readonly columns: number;
   readonly kernel: Pair;
   readonly stride: Pair;
+  /** Above and on the left. */
   readonly padding: Pair;
+  readonly dilation: Pair;
   readonly groups: number;
 }
 
 /** What the options of a convolution may be. */
-export const convChecks: Checks<ConvOptions> = { stride: sides(1), padding: sides(0), groups: whole(1), bias: operand };
+export const convChecks: Checks<ConvOptions> = {
+  stride: sides(1),
+  padding: margins,
+  dilation: sides(1),
+  groups: whole(1),
+  bias: operand,
+};
 
 function expectConvOperands(x: Tensor, weight: Tensor, options: ConvOptions): void {
   expectOptions("conv2d", options, convChecks);
@@ -46,9 +56,15 @@ export function pair(value: number | Pair): Pair {
   return typeof value === "number" ? [value, value] : value;
 }
 
+/** Zeros in front of and behind each axis. */
+export function marginsOf(padding: NonNullable<ConvOptions["padding"]>): readonly [Pair, Pair] {
+  const [height, width] = typeof padding === "number" ? [padding, padding] : padding;
+  return [pair(height), pair(width)];
+}
+
 /**
  * 2-D convolution (cross-correlation, as networks use the word).
- * x: [N, H, W, C], weight: [KH, KW, C / groups, O] → [N, (H + 2·padding − KH) / stride + 1, …, O].
+ * x: [N, H, W, C], weight: [KH, KW, C / groups, O] → [N, (H + 2·padding − dilation·(KH − 1) − 1) / stride + 1, …, O].
  * @throws ShapeError when the extents do not fit or nothing is left of the picture
  */
 export function conv2d(x: Tensor, weight: Tensor, options: ConvOptions = {}): Tensor {
@@ -84,13 +100,13 @@ export function conv2dInputGradient(dy: Tensor, weight: Tensor, x: Shape, option
 }
 
 /** The kernels for a convolution: by tiles, by channels, or element by element where groups are narrow. */
-function waysOf({ groups, channels, columns, kernel, stride }: ConvShape) {
+export function waysOf({ groups, channels, columns, kernel, stride, dilation }: ConvShape) {
   if (groups === 1) return dense;
-  const separate = groups === channels && groups === columns;
+  const separate = groups === channels && groups === columns && dilation.every((step) => step === 1);
   return separate && Math.max(kernel[1], stride[1]) <= widestDepthwise ? depthwise : grouped;
 }
 
-function convShape(x: Shape, weight: Shape, options: ConvOptions): ConvShape {
+export function convShape(x: Shape, weight: Shape, options: ConvOptions): ConvShape {
   if (x.length !== 4 || weight.length !== 4) {
     throw new ShapeError(
       `conv2d takes x [N, H, W, C] and weight [KH, KW, C / groups, O]; found [${x}] and [${weight}]`,
@@ -100,22 +116,24 @@ function convShape(x: Shape, weight: Shape, options: ConvOptions): ConvShape {
   const [kh, kw, inner, columns] = weight as [number, number, number, number];
   const groups = options.groups ?? 1;
   const stride = pair(options.stride ?? 1);
-  const padding = pair(options.padding ?? 0);
+  const dilation = pair(options.dilation ?? 1);
+  const [[top, bottom], [left, right]] = marginsOf(options.padding ?? 0);
   if (inner * groups !== channels || columns % groups !== 0) {
     throw new ShapeError(`conv2d: weight [${weight}] with ${groups} group(s) does not fit ${channels} channels`);
   }
   const { bias } = options;
   if (bias && bias.size !== columns) throw new ShapeError(`conv2d: bias [${bias.shape}] for ${columns} channels`);
   const output: Pair = [
-    Math.floor((height + 2 * padding[0] - kh) / stride[0]) + 1,
-    Math.floor((width + 2 * padding[1] - kw) / stride[1]) + 1,
+    Math.floor((height + top + bottom - dilation[0] * (kh - 1) - 1) / stride[0]) + 1,
+    Math.floor((width + left + right - dilation[1] * (kw - 1) - 1) / stride[1]) + 1,
   ];
   if (output[0] < 1 || output[1] < 1) {
     throw new ShapeError(
-      `conv2d: a ${kh}x${kw} kernel does not fit a ${height}x${width} picture with padding ${padding}`,
+      `conv2d: a ${kh}x${kw} kernel${dilation.some((step) => step > 1) ? ` dilated by ${dilation}` : ""} does not fit a ${height}x${width} picture with padding ${[top, bottom, left, right]}`,
     );
   }
-  return { images, input: [height, width], channels, output, columns, kernel: [kh, kw], stride, padding, groups };
+  const whole = { images, input: [height, width], channels, output, columns, kernel: [kh, kw], stride } as const;
+  return { ...whole, padding: [top, left], dilation, groups };
 }
 
 /** With so many channels or fewer, what a tap costs beside its products is worth saving. */
@@ -150,6 +168,27 @@ function withMargins(x: Tensor, before: number, width: number, channels: number)
   return y;
 }
 
+function undilated({ dilation }: ConvShape): boolean {
+  return dilation.every((step) => step === 1);
+}
+
+/** The taps that places of one remainder meet in an input gradient, along one axis. */
+function tapsAt({ stride, dilation, padding, kernel }: ConvShape, axis: 0 | 1, remainder: number) {
+  const shared = greatestCommonDivisor(stride[axis], dilation[axis]);
+  const kernelStep = stride[axis] / shared;
+  const at = remainder + padding[axis];
+  let start = 0;
+  while (start < kernelStep && (at - start * dilation[axis]) % stride[axis] !== 0) start++;
+  const meets = start < kernelStep && start < kernel[axis];
+  return {
+    start: meets ? start : 0,
+    taps: meets ? Math.ceil((kernel[axis] - start) / kernelStep) : 0,
+    kernelStep,
+    step: -dilation[axis] / shared,
+    offset: meets ? (at - start * dilation[axis]) / stride[axis] : 0,
+  };
+}
+
 const dense = {
   forward(x: Tensor, weight: Tensor, s: ConvShape, bias?: Tensor, then: Omit<Epilogue, "bias"> = {}): Tensor {
     const [channels, columns] = [upToFour(s.channels), upToFour(s.columns)];
@@ -157,15 +196,16 @@ const dense = {
     const kernels = withRowsAndColumns(weight, channels, columns);
     const epilogue = { ...then, bias: bias && withColumns(bias, columns) };
     const offset: Pair = [-s.padding[0], -s.padding[1]];
-    const size = tileSize(x.device, { ...s, channels, columns });
+    const size = undilated(s) ? tileSize(x.device, { ...s, channels, columns }) : undefined;
     // Pixels of a line that the kernel meets, with the zeros around it.
     const width = (s.output[1] - 1) * s.stride[1] + s.kernel[1];
-    const shape = { images: s.images, grid: s.output, columns, step: 1, stride: s.stride };
+    const shape = { images: s.images, grid: s.output, columns, step: s.dilation, stride: s.stride };
     const steps = { kernelStart: [0, 0] as Pair, kernelStep: [1, 1] as Pair };
     if (size) winograd(size, withColumns(x, channels), kernels, out, { ...s, channels, columns, offset }, epilogue);
     else if (
       channels <= fewChannels &&
       s.kernel[1] > 1 &&
+      s.dilation[1] === 1 &&
       s.input[0] * width * channels * 4 < x.device.maximumBindingBytes
     ) {
       // A line of the kernel over all its channels is one tap: enough work in the innermost loop.
@@ -184,8 +224,9 @@ const dense = {
   },
 
   /**
-   * Rows h of dx with the same remainder a = h mod stride meet the same taps kh = kh0 + stride·t, kh0 = (a + pad) mod
-   * stride, at rows i + (a + pad − kh0)/stride − t of dy, where h = stride·i + a. Each remainder is one contraction.
+   * Rows h of dx with the same remainder a = h mod stride meet the same taps kh = kh0 + stride/g·t, g = gcd(stride, dilation), with
+   * dilation·kh0 = a + pad modulo stride, at rows i + (a + pad − dilation·kh0)/stride − dilation/g·t of dy, where h = stride·i + a.
+   * Each remainder is one contraction; it has no tap where there is no such kh0.
    */
   inputGradient(dy: Tensor, weight: Tensor, s: ConvShape): Tensor {
     const [channels, columns] = [upToFour(s.channels), upToFour(s.columns)];
@@ -193,7 +234,7 @@ const dense = {
     const kernels = withRowsAndColumns(weight, channels, columns);
     const filled = withColumns(dy, columns);
     const reversed = { images: s.images, input: s.output, channels: columns, output: s.input, columns: channels };
-    const size = tileSize(dy.device, { ...s, ...reversed });
+    const size = undilated(s) ? tileSize(dy.device, { ...s, ...reversed }) : undefined;
     if (size) {
       // dx = dy, padded by 2 − padding, ⋆ the weight back to front
       const offset: Pair = [s.padding[0] - 2, s.padding[1] - 2];
@@ -204,7 +245,7 @@ const dense = {
     const simple = s.stride[0] === 1 && s.stride[1] === 1;
     for (let a = 0; a < Math.min(s.stride[0], s.input[0]); a++) {
       for (let b = 0; b < Math.min(s.stride[1], s.input[1]); b++) {
-        const start: Pair = [(a + s.padding[0]) % s.stride[0], (b + s.padding[1]) % s.stride[1]];
+        const [along, across] = [tapsAt(s, 0, a), tapsAt(s, 1, b)];
         contract(filled, turned, dx, {
           images: s.images,
           grid: [Math.ceil((s.input[0] - a) / s.stride[0]), Math.ceil((s.input[1] - b) / s.stride[1])],
@@ -212,15 +253,12 @@ const dense = {
           channels: columns,
           columns: channels,
           filled: [s.columns, s.channels],
-          taps: [
-            Math.max(0, Math.ceil((s.kernel[0] - start[0]) / s.stride[0])),
-            Math.max(0, Math.ceil((s.kernel[1] - start[1]) / s.stride[1])),
-          ],
+          taps: [along.taps, across.taps],
           stride: [1, 1],
-          step: -1,
-          offset: [(a + s.padding[0] - start[0]) / s.stride[0], (b + s.padding[1] - start[1]) / s.stride[1]],
-          kernelStart: start,
-          kernelStep: s.stride,
+          step: [along.step, across.step],
+          offset: [along.offset, across.offset],
+          kernelStart: [along.start, across.start],
+          kernelStep: [along.kernelStep, across.kernelStep],
           kernelWidth: s.kernel[1],
           ...(simple ? {} : { scatter: { output: s.input, stride: s.stride, start: [a, b] as Pair } }),
         });
@@ -253,6 +291,8 @@ function groupedParameters(s: ConvShape, images: number) {
     stride_w: s.stride[1],
     pad_h: s.padding[0],
     pad_w: s.padding[1],
+    dilation_h: s.dilation[0],
+    dilation_w: s.dilation[1],
     group_channels: s.channels / s.groups,
     group_columns: s.columns / s.groups,
   };

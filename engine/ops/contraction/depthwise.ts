@@ -43,12 +43,14 @@ function inputGradient(dy: Tensor, weight: Tensor, s: WeightContraction): Tensor
  * Pairs of a position of one input picture and a tap that meets a step of the stride there, on outputs beyond the picture
  * too: what an input gradient multiplies for each pair of channels.
  */
-export function metTaps({ input, kernel, stride, padding }: Omit<WeightContraction, "images" | "columns">): number {
+export function metTaps(shape: Omit<WeightContraction, "images" | "columns">): number {
+  const { input, kernel, stride, padding, dilation = [1, 1] } = shape;
   const along = (axis: 0 | 1) => {
     let met = 0;
     for (let at = 0; at < input[axis]; at++) {
-      const first = (at + padding[axis]) % stride[axis];
-      met += Math.max(0, Math.ceil((kernel[axis] - first) / stride[axis]));
+      for (let tap = 0; tap < kernel[axis]; tap++) {
+        if ((at + padding[axis] - tap * dilation[axis]) % stride[axis] === 0) met++;
+      }
     }
     return met;
   };
