@@ -150,6 +150,21 @@ export function dropout(x: Tensor, rate: number, options: DropoutOptions): Tenso
   return record("dropout", [x], drop(x, rate, words), (dy) => [drop(dy, rate, words)]);
 }
 
+/**
+ * {@link dropout} of whole channels: each sample of each channel is dropped with probability `rate`, the others are divided by 1 − rate
+ * (Tompson et al. 2015). x: [N, …, C] of at least two axes; channel c of sample n takes the word of element n · C + c.
+ */
+export function dropout2d(x: Tensor, rate: number, options: DropoutOptions): Tensor {
+  checked("dropout2d", x, rate, options, dropoutChecks);
+  if (x.rank < 2) throw new ShapeError(`dropout2d takes samples [N, …, C], found [${x.shape}]`);
+  if (options.training === false || rate === 0) return kept("dropout2d", x);
+  const [samples, channels] = [x.shape[0]!, x.shape.at(-1)!];
+  const inner = Array<number>(x.rank - 2).fill(1);
+  const ones = Tensor.constant(x.device, new Float32Array(samples * channels).fill(1), [samples, ...inner, channels]);
+  // dx = dy · keep / (1 − rate)
+  return multiply(x, drop(ones, rate, { stream: "dropout", ...options }));
+}
+
 /** x under a second handle. */
 function kept(operation: string, x: Tensor): Tensor {
   // dx = dy

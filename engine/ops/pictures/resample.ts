@@ -16,7 +16,9 @@ export interface Resampling {
 export interface Filter {
   /** Tables are kept under this name and the extents. */
   readonly name: string;
-  readonly map: (inputs: number, outputs: number) => Resampling;
+  readonly map: (inputs: number, outputs: number, axis: 1 | 2) => Resampling;
+  /** Whether an axis that keeps its extent changes all the same; false unless given. */
+  readonly moves?: boolean;
 }
 
 /**
@@ -176,11 +178,11 @@ export function resample(
   // Lines are long runs of vec4s, so heights go first; but a picture that no binding holds is only cut between lines.
   const fits = inHeight * inWidth * channels * 4 <= x.device.maximumBindingBytes;
   const passes = (fits ? [vertical, horizontal] : [horizontal, vertical]).filter(
-    (pass) => pass.inputs !== pass.outputs,
+    (pass) => filter.moves || pass.inputs !== pass.outputs,
   );
   const through = (map: Tensor, order: readonly AxisStep[], backward: boolean) =>
     map.device.scope(() => order.reduce((half, step) => resampleAxis(half, step, filter, backward), map.alias()));
-  const maps = passes.map((step) => ({ ...step, map: () => filter.map(step.inputs, step.outputs) }));
+  const maps = passes.map((step) => ({ ...step, map: () => filter.map(step.inputs, step.outputs, step.axis) }));
   // y = R_w R_h x    dx = R_hᵀ R_wᵀ dy
   return record([operation, { maps }], [x], through(x, passes, false), (dy) => [
     through(dy, passes.toReversed(), true),
@@ -246,8 +248,8 @@ function resampleInBands(x: Tensor, y: Tensor, table: Table, image: number, leng
 /** One axis of x: [N, H, W, C] through a filter, or through the transposed map. Not recorded. */
 function resampleAxis(x: Tensor, { axis, inputs, outputs }: AxisStep, filter: Filter, backward: boolean): Tensor {
   const { device } = x;
-  const table = cachedTable(device, `${filter.name}-${inputs}-${outputs}-${backward}`, () => {
-    const map = filter.map(inputs, outputs);
+  const table = cachedTable(device, `${filter.name}-${axis}-${inputs}-${outputs}-${backward}`, () => {
+    const map = filter.map(inputs, outputs, axis);
     return backward ? transposed(map) : map;
   });
   const shape = x.shape.with(axis, table.outputs);
