@@ -1,6 +1,7 @@
 import { cpus } from "node:os";
 import type { Command } from "commander";
 import { type Benchmark, type BenchResult, benchmarks, measureUntil } from "../engine/bench.ts";
+import { operationBenchmarks } from "../engine/bench-operations.ts";
 import { pictureBenchmarks } from "../engine/bench-pictures.ts";
 import { transformerBenchmarks } from "../engine/bench-transformer.ts";
 import type { Device } from "../engine/device/device.ts";
@@ -75,6 +76,7 @@ async function run(flags: BenchFlags): Promise<void> {
     [
       ...benchmarks,
       ...transformerBenchmarks,
+      ...operationBenchmarks,
       ...pictureBenchmarks,
       ...measureBenchmarks,
       ...distortionBenchmarks,

@@ -28,14 +28,37 @@ export { exportOnnx, type TracedWork } from "./onnx/export.ts";
 export { importOnnx } from "./onnx/import.ts";
 export type { OnnxArray, OnnxInput, OnnxModel } from "./onnx/model.ts";
 export { adaptiveAveragePool2d } from "./ops/adaptive-pool.ts";
-export { add, atLeast, divide, multiply, subtract } from "./ops/arithmetic.ts";
+export { add, atLeast, divide, fmod, multiply, pow, remainder, subtract } from "./ops/arithmetic.ts";
 export { type AttentionOptions, attention, selfAttention } from "./ops/attention.ts";
 export type { Axes, ReduceOptions } from "./ops/axes.ts";
 export { type BilinearPoolOptions, bilinearPool } from "./ops/bilinear.ts";
+export type { Operand } from "./ops/broadcast.ts";
 export { cast } from "./ops/cast.ts";
+export {
+  equal,
+  greater,
+  greaterOrEqual,
+  isInfinite,
+  isNan,
+  less,
+  lessOrEqual,
+  logicalAnd,
+  logicalNot,
+  logicalOr,
+  logicalXor,
+  notEqual,
+  where,
+} from "./ops/compare.ts";
 export { batchedMatmul } from "./ops/contraction/batched.ts";
 export { type ConvOptions, conv2d } from "./ops/contraction/conv.ts";
 export { type ConvNormOptions, convNorm } from "./ops/contraction/conv-norm.ts";
+export {
+  type Conv1dOptions,
+  type ConvTransposeOptions,
+  conv1d,
+  convTranspose2d,
+} from "./ops/contraction/conv-transpose.ts";
+export { einsum } from "./ops/contraction/einsum.ts";
 export { linear, matmul } from "./ops/contraction/matmul.ts";
 export { linearPerSample, pointwisePerSample } from "./ops/contraction/per-sample.ts";
 export { type CumulativeSumOptions, cumulativeSum } from "./ops/cumulative-sum.ts";
@@ -46,6 +69,7 @@ export {
   cutoutWindows,
   type DropoutOptions,
   dropout,
+  dropout2d,
   type RandomWords,
   randomWords,
   type StochasticDepthOptions,
@@ -53,7 +77,8 @@ export {
 } from "./ops/dropout.ts";
 export { amax, amin } from "./ops/extremes.ts";
 export { gatherRows } from "./ops/gather.ts";
-export { concat, pad, permute, slice } from "./ops/join.ts";
+export { gather, gatherElements, gatherNd } from "./ops/gather-axis.ts";
+export { concat, permute } from "./ops/join.ts";
 export { groupNorm, instanceNorm, layerNorm, rmsNorm } from "./ops/layer-norm.ts";
 export {
   earthMoversDistance,
@@ -77,6 +102,12 @@ export {
   unpackRgb,
 } from "./ops/pictures/image.ts";
 export {
+  type Coordinates,
+  type InterpolateOptions,
+  interpolate,
+  type NearestRounding,
+} from "./ops/pictures/interpolate.ts";
+export {
   type AveragePoolOptions,
   averagePool2d,
   globalAveragePool,
@@ -84,27 +115,68 @@ export {
   type PoolOptions,
 } from "./ops/pool.ts";
 export { product } from "./ops/product.ts";
+export {
+  broadcastTo,
+  type DepthOptions,
+  depthToSpace,
+  flip,
+  type PadMode,
+  pad,
+  repeat,
+  slice,
+  spaceToDepth,
+  tile,
+} from "./ops/rearrange.ts";
 export { mean, sum } from "./ops/reduce.ts";
+export { type ScatterReduction, scatterElements, scatterNd } from "./ops/scatter.ts";
 export { reshape, transpose } from "./ops/shape.ts";
 export { logSoftmax, softmax } from "./ops/softmax.ts";
+export { oneHot, type SparseCrossEntropyOptions, sparseCrossEntropy } from "./ops/sparse-loss.ts";
 export { type ArgmaxOptions, argmax, argmin, type TopKOptions, topK } from "./ops/top-k.ts";
 export {
   abs,
+  acos,
+  acosh,
+  asin,
+  asinh,
+  atan,
+  atanh,
+  ceil,
+  celu,
   clamp,
+  cos,
+  cosh,
+  elu,
+  erf,
   exp,
+  expm1,
+  floor,
   gelu,
+  hardSigmoid,
   hardswish,
+  leakyRelu,
   log,
+  log1p,
+  mish,
+  negate,
   normalCdf,
-  pow,
+  reciprocal,
   relu,
   relu6,
+  round,
   scale,
+  selu,
   sigmoid,
+  sign,
   signedSqrt,
   silu,
+  sin,
+  sinh,
+  softplus,
+  softsign,
   sqrt,
   square,
+  tan,
   tanh,
 } from "./ops/unary.ts";
 export { standardDeviation, type VarianceOptions, variance } from "./ops/variance.ts";

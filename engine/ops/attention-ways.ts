@@ -24,9 +24,10 @@ const mostShared = 16;
 /**
  * Ways to run shaders/attention/forward.wgsl and gradient.wgsl, or what stands for them, on heads of `width` vec4s, the default
  * first. All add in the same order and give the same bits.
+ * @param simple every query sees every key, and each head has keys of its own
  */
-export function attentionWays(device: Device, width: number): AttentionWay[] {
-  if (isWide(device)) return wideWays(device, width);
+export function attentionWays(device: Device, width: number, simple = true): AttentionWay[] {
+  if (isWide(device)) return wideWays(device, width, simple);
   const { subgroupSize: lanes } = device;
   if (lanes > 0) return [2, 1].map((rows) => broadcastWay(lanes, width, rows));
   return [plainWay("storage", 0, width), ...(width <= mostShared ? workgroupWay(device, width) : [])];
@@ -35,9 +36,12 @@ export function attentionWays(device: Device, width: number): AttentionWay[] {
 /** Bytes of workgroup memory that shared_forward.wgsl takes; its gradient takes less. */
 const sharedBytes = 16 * (16 * 33 + 2 * 256) + 4 * 2 * 32;
 
+/** Widest row of one head, in vec4s, that shared_forward.wgsl makes. */
+const widestShared = 32;
+
 /** Exported for tests. */
-export function wideWays(device: Device, width: number): AttentionWay[] {
-  if (sharedBytes > device.gpu.limits.maxComputeWorkgroupStorageSize) {
+export function wideWays(device: Device, width: number, simple = true): AttentionWay[] {
+  if (!simple || width > widestShared || sharedBytes > device.gpu.limits.maxComputeWorkgroupStorageSize) {
     return [plainWay("storage", 0, width, widest, "WIDTH")];
   }
   const [chunks, groups] = [Math.ceil(width / 8), Math.ceil(width / 16)];

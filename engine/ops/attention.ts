@@ -1,20 +1,32 @@
-import { type Checks, expectOptions, finite } from "../arguments.ts";
+import { type Checks, expectOptions, finite, flag } from "../arguments.ts";
 import { record } from "../autograd.ts";
 import type { Device } from "../device/device.ts";
+import type { KernelArgument } from "../kernel/argument.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
+import { attentionByParts } from "./attention-by-parts.ts";
 import { type AttentionWay, attentionWays } from "./attention-ways.ts";
-import { expectOperands } from "./operands.ts";
+import { where } from "./compare.ts";
+import { slice } from "./join.ts";
+import { expectOperands, moved, operand } from "./operands.ts";
+import { broadcastTo } from "./rearrange.ts";
+import { reshape, upToFour, withColumns } from "./shape.ts";
 
 export interface AttentionOptions {
   /** Factor of q·k before the softmax; 1/√D unless given. */
   readonly scale?: number;
+  /** Added to the scores before the softmax; −∞ hides a key. Its shape is broadcast to [B, heads, T, S]. */
+  readonly bias?: Tensor;
+  /** Which keys a query sees: where it is not 0, of any type. Its shape is broadcast to [B, heads, T, S]. */
+  readonly mask?: Tensor;
+  /** Query i sees the keys up to i alone; false unless given. */
+  readonly causal?: boolean;
 }
 
-const checks: Checks<AttentionOptions> = { scale: finite };
+const checks: Checks<AttentionOptions> = { scale: finite, bias: operand, mask: operand, causal: flag };
 
 /** Longest row of one head that the kernels keep in registers. */
-const mostDimensions = 128;
+const mostDimensions = 256;
 
 /** Where the operands lie, as shaders/attention/forward.wgsl has it: strides and offsets in vec4s. */
 interface Layout {
@@ -22,12 +34,17 @@ interface Layout {
   readonly queries: number;
   readonly keys: number;
   readonly heads: number;
+  /** Heads of q that look at the same head of k and v. */
+  readonly share: number;
   /** vec4s in the row of one head. */
   readonly width: number;
   readonly qStride: number;
   readonly keyStride: number;
   readonly offsets: readonly [q: number, k: number, v: number];
   readonly scale: number;
+  readonly causal: boolean;
+  /** [B or 1, heads or 1, T or 1, S] */
+  readonly bias: Tensor | undefined;
 }
 
 /** Where the rows of one operand lie, in vec4s. */
@@ -39,8 +56,10 @@ interface OperandRows {
 type Triple = readonly [q: Tensor, k: Tensor, v: Tensor];
 
 /**
- * y = softmax(scale · q · kᵀ) · v for each head (Vaswani et al. 2017, equation 1), tile by tile: memory grows with T,
- * not with T². q: [B, T, heads, D], k and v: [B, S, heads, D] → [B, T, heads, D]; D a multiple of 4 up to 128.
+ * y = softmax(scale · q · kᵀ + bias) · v for each head (Vaswani et al. 2017, equation 1), tile by tile: memory grows with T,
+ * not with T². q: [B, T, heads, D], k and v: [B, S, key heads, D] → [B, T, heads, D]; D up to 256. Of fewer key heads each
+ * serves `heads / key heads` neighbouring heads of q (Ainslie et al. 2023). A query that sees no key has zeros. A bias that asks for a
+ * gradient is added to scores that are kept, which takes memory for all of them.
  * @throws ShapeError when the extents do not fit
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
@@ -48,40 +67,70 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   expectOperands("attention", { q, k, v });
   const fits =
     [q, k, v].every((x) => x.rank === 4) &&
-    k.shape.every((extent, axis) => extent === v.shape[axis] && (axis === 1 || extent === q.shape[axis]));
+    k.shape.every(
+      (extent, axis) => extent === v.shape[axis] && (axis === 1 || axis === 2 || extent === q.shape[axis]),
+    ) &&
+    q.shape[2]! % k.shape[2]! === 0;
   if (!fits) {
     throw new ShapeError(
-      `attention takes q [B, T, heads, D], k and v [B, S, heads, D]; found [${q.shape}], [${k.shape}], [${v.shape}]`,
+      `attention takes q [B, T, heads, D], k and v [B, S, key heads, D], the key heads a divisor of the heads; found [${q.shape}], [${k.shape}], [${v.shape}]`,
     );
   }
   const [batch, queries, heads, dimensions] = q.shape as [number, number, number, number];
+  const [, keys, keyHeads] = k.shape as [number, number, number, number];
   const width = rowWidth(dimensions);
-  const stride = heads * width;
   const scale = options.scale ?? 1 / Math.sqrt(dimensions);
-  const keys = k.shape[1]!;
+  const { causal = false } = options;
+  const bias = biasOf("attention", options, [batch, heads, queries, keys]);
+  if (bias?.tracked) return attentionByParts(q, k, v, { scale, causal, bias });
   const layout: Layout = {
-    batch,
-    queries,
-    keys,
-    heads,
-    width,
-    qStride: stride,
-    keyStride: stride,
+    ...{ batch, queries, keys, heads, width, scale, causal, bias },
+    share: heads / keyHeads,
+    qStride: heads * width,
+    keyStride: keyHeads * width,
     offsets: [0, 0, 0],
-    scale,
   };
-  const { y, logSums } = forward([q, k, v], layout);
+  const [wideQ, wideK, wideV] = [filled(q), filled(k), filled(v)];
+  const { y, logSums } = forward([wideQ, wideK, wideV], layout);
   // dS = P ∘ (dY·Vᵀ − rowsum(dY ∘ Y))    dQ = scale · dS·K    dK = scale · dSᵀ·Q    dV = Pᵀ·dY
-  return record(["attention", { scale }], [q, k, v], y, (dy) => {
-    const gradients: Triple = [Tensor.like(q), Tensor.like(k), Tensor.like(v)];
-    backward([q, k, v], y, dy, logSums, gradients, layout);
-    return gradients;
+  return record(["attention", { scale, ...options }], [q, k, v], cut(y, dimensions), (dy) => {
+    const gradients: Triple = [Tensor.like(wideQ), Tensor.like(wideK), Tensor.like(wideV)];
+    backward([wideQ, wideK, wideV], y, filled(dy), logSums, gradients, layout);
+    return gradients.map((gradient) => cut(gradient, dimensions));
   });
+}
+
+/** Rows of a head filled with zeros to whole vec4s. Not recorded. */
+function filled(x: Tensor): Tensor {
+  const dimensions = x.shape.at(-1)!;
+  return dimensions % 4 === 0 ? x : withColumns(x, upToFour(dimensions));
+}
+
+/** The first numbers of each row. Not recorded. */
+function cut(x: Tensor, dimensions: number): Tensor {
+  return x.shape.at(-1) === dimensions ? x : withColumns(x, dimensions);
+}
+
+/** Mask and bias as one bias with an axis for each of [B, heads, T, S], of which all but the last may be 1. */
+function biasOf(
+  operation: string,
+  { bias, mask }: AttentionOptions,
+  whole: readonly [number, number, number, number],
+): Tensor | undefined {
+  expectOperands(operation, { ...(bias && { bias }), ...(mask && { mask }) }, { mask: moved });
+  const given = mask ? where(mask, bias ?? 0, Number.NEGATIVE_INFINITY) : bias;
+  if (!given) return undefined;
+  const shape = [...Array<number>(Math.max(0, 4 - given.rank)).fill(1), ...given.shape];
+  if (given.rank > 4 || shape.some((extent, axis) => extent !== 1 && extent !== whole[axis])) {
+    throw new ShapeError(`${operation}: bias or mask [${given.shape}] does not go with scores [${whole}]`);
+  }
+  if (given.rank === 4 && shape[3] === whole[3]) return given;
+  return broadcastTo(given, shape.with(3, whole[3]));
 }
 
 /**
  * {@link attention} of q, k and v that lie beside each other, as one linear layer makes them, without copies.
- * qkv: [B, T, 3, heads, D] → [B, T, heads, D]; D a multiple of 4 up to 128.
+ * qkv: [B, T, 3, heads, D] → [B, T, heads, D]; D up to 256.
  * @throws ShapeError when the extents do not fit
  */
 export function selfAttention(qkv: Tensor, options: AttentionOptions = {}): Tensor {
@@ -94,33 +143,34 @@ export function selfAttention(qkv: Tensor, options: AttentionOptions = {}): Tens
   const width = rowWidth(dimensions);
   const span = heads * width;
   const scale = options.scale ?? 1 / Math.sqrt(dimensions);
+  const { causal = false } = options;
+  const bias = biasOf("selfAttention", options, [batch, heads, tokens, tokens]);
+  if (bias?.tracked) {
+    const part = (i: number) => reshape(slice(qkv, [0, 0, i, 0, 0], [batch, tokens, i + 1, heads, dimensions]), apart);
+    const apart = [batch, tokens, heads, dimensions];
+    return attentionByParts(part(0), part(1), part(2), { scale, causal, bias });
+  }
   const layout: Layout = {
-    batch,
-    queries: tokens,
-    keys: tokens,
-    heads,
-    width,
+    ...{ batch, queries: tokens, keys: tokens, heads, width, scale, causal, bias },
+    share: 1,
     qStride: 3 * span,
     keyStride: 3 * span,
     offsets: [0, span, 2 * span],
-    scale,
   };
-  const { y, logSums } = forward([qkv, qkv, qkv], layout);
+  const wide = filled(qkv);
+  const { y, logSums } = forward([wide, wide, wide], layout);
   // As for attention; the three gradients lie like their operands.
-  return record(["selfAttention", { scale }], [qkv], y, (dy) => {
-    const dqkv = Tensor.like(qkv);
-    backward([qkv, qkv, qkv], y, dy, logSums, [dqkv, dqkv, dqkv], layout);
-    return [dqkv];
+  return record(["selfAttention", { scale, ...options }], [qkv], cut(y, dimensions), (dy) => {
+    const dqkv = Tensor.like(wide);
+    backward([wide, wide, wide], y, filled(dy), logSums, [dqkv, dqkv, dqkv], layout);
+    return [cut(dqkv, dimensions)];
   });
 }
 
 function rowWidth(dimensions: number): number {
-  if (dimensions % 4 !== 0 || dimensions > mostDimensions) {
-    throw new ShapeError(
-      `attention: a head has ${dimensions} dimensions; a multiple of 4 up to ${mostDimensions} fits`,
-    );
-  }
-  return dimensions / 4;
+  if (dimensions > mostDimensions)
+    throw new ShapeError(`attention: a head has ${dimensions} dimensions; up to ${mostDimensions} fit`);
+  return upToFour(dimensions) / 4;
 }
 
 /** Numbers kept for each entry of the batch, heads · queries of them, filled up so that any entry can start a window. */
@@ -148,8 +198,29 @@ function product({ queries, keys, heads, width }: Layout, batch: number): number
 }
 
 /** What the time of a kernel depends on. */
-function describe(what: string, { batch, queries, keys, heads, width }: Layout, { dtype }: Tensor): string {
-  return `attention ${what} ${batch}x${heads} of ${queries}x${keys}x${4 * width} ${dtype}`;
+function describe(what: string, layout: Layout, { dtype }: Tensor): string {
+  const { batch, queries, keys, heads, share, width, causal, bias } = layout;
+  const more = `${share > 1 ? `, ${share} a key head` : ""}${causal ? ", causal" : ""}${bias ? `, biased ${bias.dtype}` : ""}`;
+  return `attention ${what} ${batch}x${heads} of ${queries}x${keys}x${4 * width} ${dtype}${more}`;
+}
+
+/** Constants and numbers of what is added to the scores, and its window for entries of the batch. */
+function biasing({ bias, causal, batch, heads, queries, keys }: Layout) {
+  const [entries = 1, some = 1, rows = 1] = bias?.shape ?? [];
+  const strides = {
+    bias_batch: entries === 1 ? 0 : some * rows * keys,
+    bias_head: some === 1 ? 0 : rows * keys,
+    bias_query: rows === 1 ? 0 : keys,
+  };
+  if (some !== 1 && some !== heads) throw new ShapeError(`attention: a bias of ${some} heads for ${heads}`);
+  if (rows !== 1 && rows !== queries) throw new ShapeError(`attention: a bias of ${rows} queries for ${queries}`);
+  return {
+    constants: { BIAS: bias !== undefined, CAUSAL: causal, HIDES: causal || bias !== undefined },
+    parameters: bias ? strides : {},
+    windows: (windowOf: (tensor: Tensor) => KernelArgument): Record<string, KernelArgument> =>
+      bias ? { bias: entries === 1 && batch > 1 ? bias.window() : windowOf(bias) } : {},
+    cut: bias && entries > 1 ? [bias] : [],
+  };
 }
 
 /** Arithmetic of one run of a trial, at most about. */
@@ -159,7 +230,11 @@ const trialFlops = 2e8;
 function trialLayout(layout: Layout): Layout {
   const { batch, queries, keys, heads, width } = layout;
   const flops = 32 * queries * keys * heads * width;
-  return { ...layout, batch: Math.min(batch, Math.max(1, Math.ceil(trialFlops / flops))) };
+  const entries = Math.min(batch, Math.max(1, Math.ceil(trialFlops / flops)));
+  const { bias } = layout;
+  const own =
+    bias && Tensor.zeros(bias.device, bias.shape.with(0, Math.min(entries, bias.shape[0]!)), bias.dtype).keep();
+  return { ...layout, batch: entries, bias: own };
 }
 
 /** Zeros of the shapes and types of `models`, in a batch of another size; the same tensor for the same model. */
@@ -174,8 +249,9 @@ function trialTensors(models: readonly Tensor[], batch: number): Tensor[] {
   });
 }
 
-function dispose(tensors: readonly Tensor[]): void {
+function disposeTrial(tensors: readonly Tensor[], { bias }: Layout): void {
   for (const tensor of new Set(tensors)) tensor.dispose();
+  bias?.dispose();
 }
 
 function forward([q, k, v]: Triple, layout: Layout) {
@@ -184,10 +260,10 @@ function forward([q, k, v]: Triple, layout: Layout) {
   const y = Tensor.like(q, [batch, queries, heads, 4 * width]);
   const logSums = Tensor.empty(device, [batch, sumsStride(device, layout)]);
   const operands = [q, k, v, y, logSums];
-  const way = device.tuner.choose(describe("forward", layout, q), attentionWays(device, width), () => {
+  const way = device.tuner.choose(describe("forward", layout, q), waysOf(device, layout), () => {
     const small = trialLayout(layout);
     const own = trialTensors(operands, small.batch);
-    return { run: (tried) => runForward(tried, own, small), dispose: () => dispose(own) };
+    return { run: (tried) => runForward(tried, own, small), dispose: () => disposeTrial(own, small) };
   });
   runForward(way, operands, layout);
   return { y, logSums };
@@ -195,14 +271,17 @@ function forward([q, k, v]: Triple, layout: Layout) {
 
 function runForward(way: AttentionWay, tensors: readonly Tensor[], layout: Layout): void {
   const { device } = tensors[0]!;
-  const { batch, queries, keys, heads, width, qStride, keyStride, offsets, scale } = layout;
-  for (const { count, windowOf } of runs(tensors, batch)) {
+  const { batch, queries, keys, heads, share, width, qStride, keyStride, offsets, scale } = layout;
+  const { constants, parameters, windows, cut: biased } = biasing(layout);
+  for (const { count, windowOf } of runs([...tensors, ...biased], batch)) {
     const [q, k, v, y, logSums] = tensors.map(windowOf);
     device.kernels.run(
       way.shared ? "attention/shared_forward" : "attention/forward",
-      way.constants,
-      { q: q!, k: k!, v: v!, y: y!, log_sums: logSums! },
+      { ...way.constants, ...(!way.shared && constants) },
+      { q: q!, k: k!, v: v!, y: y!, log_sums: logSums!, ...windows(windowOf) },
       {
+        ...parameters,
+        share,
         queries,
         keys,
         heads,
@@ -241,23 +320,28 @@ function backward([q, k, v]: Triple, y: Tensor, dy: Tensor, logSums: Tensor, [dq
   gradient("key", [k, v, q, dy, logSums, delta, dk, dv], layout);
 }
 
+/** Ways of a layout: the tiles of workgroup memory have no bias, no order of keys and no shared heads. */
+function waysOf(device: Device, { width, bias, causal, share }: Layout): AttentionWay[] {
+  return attentionWays(device, width, bias === undefined && !causal && share === 1);
+}
+
 type Side = "query" | "key";
 
 /** One pass of shaders/attention/gradient.wgsl over a, b, c, d, log_sums, delta, da and, for keys, db. */
 function gradient(side: Side, tensors: readonly Tensor[], layout: Layout): void {
   const [a] = tensors as [Tensor];
   const { device } = a;
-  const way = device.tuner.choose(describe(`${side} gradient`, layout, a), attentionWays(device, layout.width), () => {
+  const way = device.tuner.choose(describe(`${side} gradient`, layout, a), waysOf(device, layout), () => {
     const small = trialLayout(layout);
     const own = trialTensors(tensors, small.batch);
-    return { run: (tried) => runGradient(tried, side, own, small), dispose: () => dispose(own) };
+    return { run: (tried) => runGradient(tried, side, own, small), dispose: () => disposeTrial(own, small) };
   });
   runGradient(way, side, tensors, layout);
 }
 
 function runGradient(way: AttentionWay, side: Side, tensors: readonly Tensor[], layout: Layout): void {
   const { device } = tensors[0]!;
-  const { batch, queries, keys, heads, width, qStride, keyStride, offsets, scale } = layout;
+  const { batch, queries, keys, heads, share, width, qStride, keyStride, offsets, scale } = layout;
   const places = {
     q: { stride: qStride, offset: offsets[0] },
     k: { stride: keyStride, offset: offsets[1] },
@@ -270,18 +354,22 @@ function runGradient(way: AttentionWay, side: Side, tensors: readonly Tensor[], 
   }[side];
   const [a, b, c, d] = order.map((name) => places[name]) as [OperandRows, OperandRows, OperandRows, OperandRows];
   const fused = tensors[6] === tensors[7];
-  for (const { count, windowOf } of runs(tensors, batch)) {
+  const { constants, parameters, windows, cut: biased } = biasing(layout);
+  for (const { count, windowOf } of runs([...tensors, ...biased], batch)) {
     const names = ["a", "b", "c", "d", "log_sums", "delta", "da", ...(side === "key" && !fused ? ["db"] : [])];
     device.kernels.run(
       way.shared ? "attention/shared_gradient" : "attention/gradient",
       {
         ...way.constants,
+        ...(!way.shared && constants),
         OWN: side === "query" ? "queries" : "keys",
         FUSED: fused,
         ...(way.shared && { SIDES: side === "query" ? 1 : 2 }),
       },
-      Object.fromEntries(names.map((name, i) => [name, windowOf(tensors[i]!)])),
+      { ...Object.fromEntries(names.map((name, i) => [name, windowOf(tensors[i]!)])), ...windows(windowOf) },
       {
+        ...parameters,
+        share,
         own,
         walked,
         a_stride: a.stride,
@@ -296,7 +384,7 @@ function runGradient(way: AttentionWay, side: Side, tensors: readonly Tensor[], 
         ...(way.shared ? { eight: 8 } : { width }),
         scale,
       },
-      [Math.ceil(own / way.rows), heads, count],
+      [Math.ceil(own / way.rows), side === "query" ? heads : heads / share, count],
       { flops: products * product(layout, count), variant: way.name },
     );
   }

@@ -1,12 +1,13 @@
 // dq_i = scale · Σ_j ds_ij k_j    dk_j = scale · Σ_i ds_ij q_i    dv_j = Σ_i p_ij dy_i
-// ds_ij = p_ij (dy_i·v_j − delta_i)    p_ij = e^(scale · q_i·k_j − log_sums_i)
+// ds_ij = p_ij (dy_i·v_j − delta_i)    p_ij = e^(scale · q_i·k_j + bias_ij − log_sums_i)
 //
 // p is computed again, not stored. With OWN == queries an invocation makes dq of ROWS queries and walks the keys, with
 // OWN == keys it makes dk and dv of ROWS keys and walks the queries, in order. Both are, for rows (a, b) of its own
 // and the rows (c, d) that it walks,
 //   da = scale · Σ p (b·d − delta) c    db = Σ p d    p = e^(scale · a·c − log_sum)
 // with (a, b; c, d) = (q, dy; k, v) or (k, v; q, dy). Workgroup (block of own rows; head; batch entry).
-// SOURCE, LANES, ROWS, TILE, GROUPS, ROW_LANES, BOUND: as in forward.wgsl.
+// With OWN == keys a head of the keys walks the queries of all `share` heads that look at it, one after the other.
+// SOURCE, LANES, ROWS, TILE, GROUPS, ROW_LANES, BOUND, BIAS, CAUSAL, HIDES: as in forward.wgsl.
 // FUSED: with keys, da and db are parts of one tensor, da.
 // Layouts, in vec4s: row t of head h of a starts at (batch · own + t) · a_stride + a_offset + h · GROUPS · ROW_LANES, b
 // alike, c and d with walked; da lies like a and db like b. log_sums, delta [batch, sums_stride], of which
@@ -30,6 +31,12 @@ struct Params {
   d_offset: u32,
   sums_stride: u32,
   width: u32, // GROUPS · ROW_LANES
+  share: u32,
+  //#if BIAS
+  bias_batch: u32,
+  bias_head: u32,
+  bias_query: u32,
+  //#end
   scale: f32,
 }
 
@@ -45,11 +52,15 @@ struct Params {
 @group(0) @binding(7) var<storage, read_write> db: array<vec4f>;
 //#end
 //#end
+//#if BIAS
+@group(0) @binding(8) var<storage, read> bias: array<f32>;
+//#end
 @group(1) @binding(0) var<uniform> params: Params;
 
 const LANES = {{LANES}}u;
 const ROW_LANES = {{ROW_LANES}}u;
 const WIDTH = {{GROUPS}}u * ROW_LANES;
+const LOWEST = -3e38;
 
 //#if SOURCE == workgroup
 var<workgroup> c_tile: array<vec4f, {{TILE}}u * WIDTH>;
@@ -62,8 +73,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let batch = group.z;
   //#if OWN == queries
   let first_number = batch * params.sums_stride + head * params.own;
-  //#else
-  let first_number = batch * params.sums_stride + head * params.walked;
   //#end
   //#for r in 0..ROWS
   let own_{{r}} = (group.x * {{ROWS}}u + {{r}}u) * LANES + lane;
@@ -91,14 +100,30 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   //#end
   let first_row = batch * params.walked;
 
-  for (var j = 0u; j < params.walked; j++) {
+  //#if OWN == queries
+  let walked_head = head / params.share;
+  //#else
+  for (var shared_by = 0u; shared_by < params.share; shared_by++) {
+  let walked_head = head * params.share + shared_by;
+  let first_number = batch * params.sums_stride + walked_head * params.walked;
+  //#end
+  var start = 0u;
+  var end = params.walked;
+  //#if CAUSAL
+  //#if OWN == queries
+  end = min(end, (group.x + 1u) * {{ROWS}}u * LANES);
+  //#else
+  start = group.x * {{ROWS}}u * LANES;
+  //#end
+  //#end
+  for (var j = start; j < end; j++) {
     //#if SOURCE == workgroup
     if (j % {{TILE}}u == 0u) {
       workgroupBarrier();
       for (var i = lane; i < {{TILE}}u * WIDTH; i += LANES) {
         let tile_row = i / WIDTH;
         let row = first_row + min(j + tile_row, params.walked - 1u);
-        let at = head * WIDTH + i - tile_row * WIDTH;
+        let at = walked_head * WIDTH + i - tile_row * WIDTH;
         c_tile[i] = c[row * params.c_stride + params.c_offset + at];
         d_tile[i] = d[row * params.d_stride + params.d_offset + at];
       }
@@ -106,8 +131,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
     let at = (j % {{TILE}}u) * WIDTH;
     //#else
-    let c_at = (first_row + j) * params.c_stride + params.c_offset + head * WIDTH;
-    let d_at = (first_row + j) * params.d_stride + params.d_offset + head * WIDTH;
+    let c_at = (first_row + j) * params.c_stride + params.c_offset + walked_head * WIDTH;
+    let d_at = (first_row + j) * params.d_stride + params.d_offset + walked_head * WIDTH;
     //#if SOURCE == storage
     var c_held: array<vec4f, WIDTH>;
     var d_held: array<vec4f, WIDTH>;
@@ -159,12 +184,38 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let shift = delta[first_number + j];
     //#end
     //#for r in 0..ROWS
+    //#if HIDES
+    var seen_{{r}} = dot(score_{{r}}, vec4f(1));
+    //#if BIAS
+    //#if OWN == queries
+    seen_{{r}} += bias[batch * params.bias_batch + head * params.bias_head + row_{{r}} * params.bias_query + j];
+    //#else
+    seen_{{r}} += bias[batch * params.bias_batch + walked_head * params.bias_head + j * params.bias_query + row_{{r}}];
+    //#end
+    //#end
+    //#if CAUSAL
+    //#if OWN == queries
+    seen_{{r}} = select(LOWEST, seen_{{r}}, j <= row_{{r}});
+    //#else
+    seen_{{r}} = select(LOWEST, seen_{{r}}, row_{{r}} <= j);
+    //#end
+    //#end
+    let hidden_{{r}} = seen_{{r}} <= LOWEST && !is_nan(seen_{{r}});
+    //#if OWN == queries
+    let p_{{r}} = select(exponential(seen_{{r}} - log_sum_{{r}}), 0.0, hidden_{{r}});
+    let ds_{{r}} = select(p_{{r}} * (dot(slope_{{r}}, vec4f(1)) - shift_{{r}}), 0.0, hidden_{{r}});
+    //#else
+    let p_{{r}} = select(exponential(seen_{{r}} - log_sum), 0.0, hidden_{{r}});
+    let ds_{{r}} = select(p_{{r}} * (dot(slope_{{r}}, vec4f(1)) - shift), 0.0, hidden_{{r}});
+    //#end
+    //#else
     //#if OWN == queries
     let p_{{r}} = exponential(dot(score_{{r}}, vec4f(1)) - log_sum_{{r}});
     let ds_{{r}} = p_{{r}} * (dot(slope_{{r}}, vec4f(1)) - shift_{{r}});
     //#else
     let p_{{r}} = exponential(dot(score_{{r}}, vec4f(1)) - log_sum);
     let ds_{{r}} = p_{{r}} * (dot(slope_{{r}}, vec4f(1)) - shift);
+    //#end
     //#end
     //#end
     //#for g in 0..GROUPS
@@ -200,6 +251,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     //#end
     //#end
   }
+  //#if OWN == keys
+  }
+  //#end
 
   //#for r in 0..ROWS
   if (own_{{r}} < params.own) {

@@ -25,6 +25,8 @@ struct Params {
   stride_w: u32,
   pad_h: i32,
   pad_w: i32,
+  dilation_h: u32,
+  dilation_w: u32,
   lines_per_part: u32,
   first_part: u32,
 }
@@ -86,7 +88,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     if (j0 == 0u) {
       // The next line that has one of x under it.
       while (line < last_line) {
-        let h = u32(i32(i * params.stride_h + kh) - params.pad_h);
+        let h = u32(i32(i * params.stride_h + kh * params.dilation_h) - params.pad_h);
         x_line = (image * params.in_height + h) * params.in_width;
         if (h < params.in_height) {
           break;
@@ -102,7 +104,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     // Asked for before the products of the slice before are added, used after. What lies outside is not used.
     //#for n in 0..X_LOADS
     let j_{{n}} = j0 + lane / TILE_ROWS4 + {{n}}u * (THREADS / TILE_ROWS4);
-    let w_{{n}} = u32(i32(j_{{n}} * params.stride_w + kw) - params.pad_w);
+    let w_{{n}} = u32(i32(j_{{n}} * params.stride_w + kw * params.dilation_w) - params.pad_w);
     let next_x_{{n}} = x[(x_line + w_{{n}}) * channels4 + channel];
     //#end
     //#for n in 0..DY_LOADS

@@ -8,6 +8,8 @@ interface Operand {
   readonly type?: engine.DataType;
   /** Every type is taken. */
   readonly any?: boolean;
+  /** A number may stand for it. */
+  readonly number?: boolean;
   readonly optional?: boolean;
 }
 
@@ -43,6 +45,8 @@ export class DispatchCounter {
 
 const of = (...shapes: readonly (readonly number[])[]): Operand[] => shapes.map((shape) => ({ shape }));
 const moved = (...shape: readonly number[]): Operand => ({ shape, any: true });
+const orNumber = (...shapes: readonly (readonly number[])[]): Operand[] =>
+  shapes.map((shape) => ({ shape, number: true }));
 const indices = (...shape: readonly number[]): Operand => ({ shape, type: "u32" });
 
 function plain(work: (...tensors: engine.Tensor[]) => unknown, ...operands: readonly Operand[]): Operation {
@@ -104,14 +108,59 @@ export const operations: Readonly<Record<string, Operation>> = {
     },
   },
   adaptiveAveragePool2d: plain((x) => engine.adaptiveAveragePool2d(x!, { height: 2, width: 3 }), ...of(map)),
-  add: plain(engine.add, ...of([2, 4], [2, 4])),
+  add: plain(engine.add, ...orNumber([2, 4], [2, 4])),
   affinity: plain(neighbours("euclidean"), indices(3, 2), { shape: [3, 2] }),
   amax: plain((x) => engine.amax(x!), ...of([4])),
   amin: plain((x) => engine.amin(x!), ...of([4])),
   argmax: plain((x) => engine.argmax(x!), ...of([2, 4])),
   argmin: plain((x) => engine.argmin(x!), ...of([2, 4])),
   attention: plain((q, k, v) => engine.attention(q!, k!, v!), ...of([1, 2, 1, 4], [1, 3, 1, 4], [1, 3, 1, 4])),
-  atLeast: plain(engine.atLeast, ...of([2, 4], [4])),
+  atLeast: plain(engine.atLeast, ...orNumber([2, 4], [4])),
+  divide: plain(engine.divide, ...orNumber([2, 4], [4])),
+  equal: plain(engine.equal, ...orNumber([2, 4], [4])),
+  fmod: plain(engine.fmod, ...orNumber([2, 4], [4])),
+  greater: plain(engine.greater, ...orNumber([2, 4], [4])),
+  greaterOrEqual: plain(engine.greaterOrEqual, ...orNumber([2, 4], [4])),
+  less: plain(engine.less, ...orNumber([2, 4], [4])),
+  lessOrEqual: plain(engine.lessOrEqual, ...orNumber([2, 4], [4])),
+  logicalAnd: plain(engine.logicalAnd, ...orNumber([2, 4], [4])),
+  logicalOr: plain(engine.logicalOr, ...orNumber([2, 4], [4])),
+  logicalXor: plain(engine.logicalXor, ...orNumber([2, 4], [4])),
+  multiply: plain(engine.multiply, ...orNumber([2, 4], [4])),
+  notEqual: plain(engine.notEqual, ...orNumber([2, 4], [4])),
+  remainder: plain(engine.remainder, ...orNumber([2, 4], [4])),
+  subtract: plain(engine.subtract, ...orNumber([2, 4], [4])),
+  broadcastTo: plain((x) => engine.broadcastTo(x!, [3, 4]), moved(4)),
+  conv1d: plain((x, weight) => engine.conv1d(x!, weight!), ...of([1, 5, 4], [3, 4, 8])),
+  convTranspose2d: plain((x, weight) => engine.convTranspose2d(x!, weight!), ...of(map, [3, 3, 8, 4])),
+  depthToSpace: plain((x) => engine.depthToSpace(x!, 2), moved(...map)),
+  dropout2d: plain((x) => engine.dropout2d(x!, 0.5, { seed: 1 }), ...of(map)),
+  flip: plain((x) => engine.flip(x!), moved(4)),
+  gather: plain((x, list) => engine.gather(x!, list!, 1), moved(2, 4), indices(3)),
+  gatherElements: plain((x, list) => engine.gatherElements(x!, list!), moved(2, 4), indices(3, 4)),
+  gatherNd: plain((x, list) => engine.gatherNd(x!, list!), moved(2, 4), indices(3, 1)),
+  interpolate: plain((x) => engine.interpolate(x!, { height: 2, width: 3, filter: "nearest" }), ...of(map)),
+  oneHot: plain((list) => engine.oneHot(list!, 3), indices(4)),
+  repeat: plain((x) => engine.repeat(x!, 2, 0), moved(4)),
+  scatterElements: plain(
+    (x, list, updates) => engine.scatterElements(x!, list!, updates!, 0, "add"),
+    { shape: [2, 4] },
+    indices(3, 4),
+    { shape: [3, 4] },
+  ),
+  scatterNd: plain(
+    (x, list, updates) => engine.scatterNd(x!, list!, updates!, "add"),
+    { shape: [2, 4] },
+    indices(3, 1),
+    { shape: [3, 4] },
+  ),
+  spaceToDepth: plain((x) => engine.spaceToDepth(x!, 2), moved(...map)),
+  sparseCrossEntropy: plain((x, labels) => engine.sparseCrossEntropy(x!, labels!), { shape: [3, 4] }, indices(3)),
+  tile: plain((x) => engine.tile(x!, [2]), moved(4)),
+  einsum: plain((a, b) => engine.einsum("ij,jk->ik", a!, b!), ...of([2, 3], [3, 4])),
+  isInfinite: plain(engine.isInfinite, ...of([4])),
+  isNan: plain(engine.isNan, ...of([4])),
+  logicalNot: plain(engine.logicalNot, moved(4)),
   averagePool2d: plain((x) => engine.averagePool2d(x!, { kernel: 2 }), ...of(map)),
   backward: plain(
     (weight, seed) => {
@@ -132,7 +181,7 @@ export const operations: Readonly<Record<string, Operation>> = {
   ),
   batchedMatmul: plain(engine.batchedMatmul, ...of([2, 3, 4], [2, 4, 5])),
   bilinearPool: plain((x, y) => engine.bilinearPool(x!, y!), ...of(map, map)),
-  cast: plain((x) => engine.cast(x!, "f32"), ...of([4])),
+  cast: plain((x) => engine.cast(x!, "f32"), moved(4)),
   centerCrop: plain((x) => engine.centerCrop(x!, 2, 2), ...of(map)),
   clamp: plain((x) => engine.clamp(x!, 0, 1), ...of([4])),
   concat: plain((a, b) => engine.concat([a!, b!]), ...of([4], [4])),
@@ -151,7 +200,6 @@ export const operations: Readonly<Record<string, Operation>> = {
   cropAndFlip: plain((x) => engine.cropAndFlip(x!, [{ top: 0, left: 0 }], 2, 2), ...of(map)),
   cumulativeSum: plain((x) => engine.cumulativeSum(x!), ...of([2, 4])),
   cutout: plain((x) => engine.cutout(x!, [{ top: 0, left: 0, height: 1, width: 1 }]), ...of(map)),
-  divide: plain(engine.divide, ...of([2, 4], [4])),
   dropout: plain((x) => engine.dropout(x!, 0.5, { seed: 1 }), ...of([4])),
   earthMoversDistance: plain(engine.earthMoversDistance, ...of([2, 4], [2, 4])),
   expectationL1: plain(engine.expectationL1, ...of([2, 4], [2], [4])),
@@ -182,7 +230,6 @@ export const operations: Readonly<Record<string, Operation>> = {
   matmul: plain(engine.matmul, ...of([2, 4], [4, 3])),
   maxPool2d: plain((x) => engine.maxPool2d(x!, { kernel: 2 }), ...of(map)),
   mean: plain((x) => engine.mean(x!), ...of([4])),
-  multiply: plain(engine.multiply, ...of([2, 4], [4])),
   nearestNeighbours: plain((x) => engine.nearestNeighbours(x!, { k: 2 }), ...of([6, 4])),
   normalise: plain((x) => engine.normalise(x!, [0, 0, 0, 0], [1, 1, 1, 1]), ...of(map)),
   pad: plain((x) => engine.pad(x!, [1], [1]), moved(4)),
@@ -225,11 +272,11 @@ export const operations: Readonly<Record<string, Operation>> = {
   standardDeviation: plain((x) => engine.standardDeviation(x!), ...of([4])),
   stochasticDepth: plain((x) => engine.stochasticDepth(x!, 0.5, { seed: 1 }), ...of([2, 4])),
   storable: plain((x) => engine.storable([named("x", x!)]), ...of([4])),
-  subtract: plain(engine.subtract, ...of([2, 4], [4])),
   sum: plain((x) => engine.sum(x!), ...of([4])),
   symmetricGraph: plain(engine.symmetricGraph, indices(3, 2), { shape: [3, 2] }),
   topK: plain((x) => engine.topK(x!, 2), ...of([2, 4])),
   transpose: plain(engine.transpose, moved(2, 4)),
   variance: plain((x) => engine.variance(x!), ...of([4])),
+  where: plain(engine.where, moved(2, 4), ...orNumber([4], [2, 1])),
   weightedMean: plain((rows, weights) => engine.weightedMean(rows!, weights!), ...of([4], [4])),
 };

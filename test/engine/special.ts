@@ -67,6 +67,9 @@ const ofTensors =
 const state = ([, , scale, shift, runningMean, runningVariance]: Tensor[]) =>
   ({ scale, shift, runningMean, runningVariance }) as engine.BatchNormState;
 
+const indicesOf = ({ device }: Tensor, { indices, shape }: { indices: number[]; shape: number[] }) =>
+  Tensor.from(device, Uint32Array.from(indices), shape);
+
 /** How a case is run with the engine, by the name under which the operation is exported. */
 export const runners: Readonly<Record<string, Runner>> = {
   ...Object.fromEntries(elementFunctions.map(([name, run]) => [name, ([x]: Tensor[]) => run(x!)])),
@@ -74,6 +77,8 @@ export const runners: Readonly<Record<string, Runner>> = {
     (
       [
         ...["add", "subtract", "multiply", "divide", "atLeast", "transpose", "argmax", "argmin"],
+        ...["fmod", "remainder", "where", "equal", "notEqual", "less", "lessOrEqual", "greater", "greaterOrEqual"],
+        ...["logicalAnd", "logicalOr", "logicalXor", "logicalNot", "isNan", "isInfinite"],
         ...["l2Normalise", "layerNorm", "cosineSimilarity", "softCrossEntropy", "klDivergence", "earthMoversDistance"],
         ...["weightedMean", "matmul", "linear", "batchedMatmul", "linearPerSample", "pointwisePerSample", "attention"],
         ...["selfAttention", "globalAveragePool", "flipHorizontal", "bilinearPool"],
@@ -88,6 +93,24 @@ export const runners: Readonly<Record<string, Runner>> = {
   resizeBicubic: withOptions("resizeBicubic"),
   scale: ([x], { factor }) => engine.scale(x!, factor),
   pow: ([x], { exponent }) => engine.pow(x!, exponent),
+  interpolate: withOptions("interpolate"),
+  flip: ([x], { axes }) => engine.flip(x!, axes),
+  tile: ([x], { times }) => engine.tile(x!, times),
+  repeat: ([x], { times, axis }) => engine.repeat(x!, times, axis),
+  broadcastTo: ([x], { shape }) => engine.broadcastTo(x!, shape),
+  depthToSpace: ([x], { block }) => engine.depthToSpace(x!, block),
+  spaceToDepth: ([x], { block }) => engine.spaceToDepth(x!, block),
+  gather: ([x], { axis, ...list }) => engine.gather(x!, indicesOf(x!, list), axis),
+  gatherElements: ([x], { axis, ...list }) => engine.gatherElements(x!, indicesOf(x!, list), axis),
+  gatherNd: ([x], list) => engine.gatherNd(x!, indicesOf(x!, list)),
+  scatterElements: ([x, updates], { axis, reduce, ...list }) =>
+    engine.scatterElements(x!, indicesOf(x!, list), updates!, axis, reduce),
+  scatterNd: ([x, updates], { reduce, ...list }) => engine.scatterNd(x!, indicesOf(x!, list), updates!, reduce),
+  sparseCrossEntropy: ([x], list) => engine.sparseCrossEntropy(x!, indicesOf(x!, list)),
+  conv1d: ([x, weight, bias], options) => engine.conv1d(x!, weight!, { ...options, bias }),
+  convTranspose2d: ([x, weight, bias], options) => engine.convTranspose2d(x!, weight!, { ...options, bias }),
+  einsum: (inputs, { equation }) => engine.einsum(equation, ...inputs),
+  powerOf: ([x, y]) => engine.pow(x!, y!),
   clamp: ([x], { low, high }) => engine.clamp(x!, numberOf(low), numberOf(high)),
   cast: ([x]) => engine.cast(x!, "f32"),
   ...Object.fromEntries(
@@ -207,7 +230,20 @@ const manyWays = new Set([
     "expectationL1",
   ],
   ...["attention", "selfAttention", "matmul", "linear", "batchedMatmul", "linearPerSample", "pointwisePerSample"],
-  ...["bilinearPool", "conv2d", "convNorm", "resize", "resizeBicubic", "pow", "variance", "standardDeviation"],
+  ...[
+    "bilinearPool",
+    "conv2d",
+    "convNorm",
+    "resize",
+    "resizeBicubic",
+    "pow",
+    "variance",
+    "standardDeviation",
+    "powerOf",
+    "interpolate",
+    "einsum",
+  ],
+  ...["conv1d", "convTranspose2d", "sparseCrossEntropy"],
 ]);
 
 /** Whether `found` may stand where PyTorch has `expected`. */

@@ -8,7 +8,7 @@ the smallest normal one, for the largest number those in float64, and for the bo
 around the picture and its gradient, by which a kernel may multiply or not.
 
 Where PyTorch gives NaN only because it multiplies ∞ by 0 on its way, and the function has a limit, that limit is meant:
-gelu, silu and hardswish at ±∞ (`limit` below). Run: python3 special.py
+gelu, silu, hardswish and mish at ±∞ (`limit` below), softsign (`Softsign`). Run: python3 special.py
 """
 
 import json
@@ -109,6 +109,20 @@ def limit(f):
     return lambda x: Limit.apply(x, f)
 
 
+class Softsign(torch.autograd.Function):
+    """x / (1 + |x|) with its limits ±1 at ±∞, and the slope 1 / (1 + |x|)² in one step."""
+
+    @staticmethod
+    def forward(context, x):
+        context.save_for_backward(x)
+        return torch.where(x.isinf(), x.sign(), F.softsign(x))
+
+    @staticmethod
+    def backward(context, dy):
+        (x,) = context.saved_tensors
+        return dy / (1 + x.abs()) ** 2
+
+
 def nhwc(run):
     return lambda x, *rest: run(x.permute(0, 3, 1, 2), *rest).permute(0, 2, 3, 1)
 
@@ -121,6 +135,18 @@ for name, f in {"relu": torch.relu, "relu6": F.relu6, "sigmoid": torch.sigmoid, 
                 "abs": torch.abs, "silu": limit(F.silu), "hardswish": limit(lambda x: x * torch.clamp(x + 3, 0, 6) / 6),
                 "signedSqrt": lambda x: torch.sign(x) * torch.sqrt(torch.abs(x) + 1e-8) + torch.where(x.isnan(), x, torch.zeros_like(x))}.items():
     add(name, {}, x, f, each=True)
+inside = [{"shape": [3, 5], "seed": 1, "scale": 0.9}]
+for name, f in {"erf": torch.erf, "expm1": torch.expm1, "sin": torch.sin, "cos": torch.cos, "atan": torch.atan, "sinh": torch.sinh,
+                "cosh": torch.cosh, "asinh": torch.asinh, "negate": torch.neg, "leakyRelu": F.leaky_relu, "hardSigmoid": F.hardsigmoid, "elu": F.elu, "celu": F.celu,
+                "selu": F.selu, "softplus": F.softplus, "softsign": Softsign.apply, "mish": limit(F.mish)}.items():
+    add(name, {}, x, f, each=True)
+for name, f in {"tan": torch.tan, "asin": torch.asin, "acos": torch.acos, "atanh": torch.atanh, "log1p": torch.log1p}.items():
+    add(name, {}, inside, f, each=True)
+for name, f in {"acosh": torch.acosh, "reciprocal": torch.reciprocal}.items():
+    add(name, {}, positive, f, each=True)
+for name, f in {"floor": torch.floor, "ceil": torch.ceil, "round": torch.round, "sign": torch.sign, "isNan": lambda x: x.isnan().float(),
+                "isInfinite": lambda x: x.isinf().float(), "logicalNot": lambda x: (x == 0).float()}.items():
+    add(name, {}, [{**x[0], "gradient": False}], f, each=True)
 add("gelu", {"approximate": "none"}, x, limit(F.gelu), each=True)
 add("gelu", {"approximate": "tanh"}, x, limit(lambda x: 0.5 * x * (1 + torch.tanh((2 / torch.pi) ** 0.5 * (x + 0.044715 * x**3)))), each=True)
 add("log", {}, positive, torch.log, each=True)
@@ -136,6 +162,15 @@ for name, f in {"add": torch.add, "subtract": torch.subtract, "multiply": torch.
     add(name, {}, row, f)
 add("atLeast", {}, [{**p, "gradient": False} for p in pair], lambda x, y: (x >= y).float(), each=True)
 add("atLeast", {}, [{**p, "gradient": False} for p in row], lambda x, y: (x >= y).float())
+for name, f in {"equal": torch.eq, "notEqual": torch.ne, "less": torch.lt, "lessOrEqual": torch.le, "greater": torch.gt, "greaterOrEqual": torch.ge,
+                "logicalAnd": torch.logical_and, "logicalOr": torch.logical_or, "logicalXor": torch.logical_xor}.items():
+    add(name, {}, [{**p, "gradient": False} for p in pair], lambda x, y: f(x, y).float(), each=True)
+for name, f in {"fmod": torch.fmod, "remainder": torch.remainder}.items():
+    add(name, {}, pair, f, each=True)
+    add(name, {}, row, f)
+add("powerOf", {}, [{"shape": [3, 5], "seed": 1, "shift": 1.5}, {"shape": [3, 5], "seed": 2, "shift": 0.5}], torch.pow, each=True)
+add("where", {}, [{"shape": [3, 5], "seed": 6, "gradient": False}, {"shape": [3, 5], "seed": 1}, {"shape": [3, 5], "seed": 2}],
+    lambda c, a, b: torch.where(c != 0, a, b), each=True)
 add("cast", {}, x, lambda x: x * 1, each=True)
 for axis in (None, 0, 1):
     add("sum", {"axis": axis}, x, lambda x: x.sum().reshape(1) if axis is None else x.sum(axis))
@@ -173,6 +208,27 @@ add("slice", {"starts": [0, 0], "ends": [2, 4]}, x, lambda x: x[0:2, 0:4], each=
 add("pad", {"before": [1, 0], "after": [0, 2], "value": 0.5}, x, lambda x: F.pad(x, (0, 2, 1, 0), value=0.5), each=True)
 add("concat", {"axis": 1}, [x[0], {"shape": [3, 4], "seed": 2}], lambda *x: torch.cat(x, 1), each=True)
 add("gatherRows", {"indices": [2, 0, 0]}, x, lambda t: t[torch.tensor([2, 0, 0])])
+add("flip", {"axes": [1]}, x, lambda x: x.flip(1), each=True)
+add("tile", {"times": [2, 1]}, x, lambda x: x.tile(2, 1))
+add("repeat", {"times": 2, "axis": 1}, x, lambda x: x.repeat_interleave(2, 1))
+add("broadcastTo", {"shape": [2, 3, 5]}, x, lambda x: x.expand(2, 3, 5))
+add("depthToSpace", {"block": 2}, [{"shape": [1, 1, 2, 8], "seed": 1}],
+    lambda x: x.reshape(1, 1, 2, 2, 2, 2).permute(0, 1, 3, 2, 4, 5).reshape(1, 2, 4, 2), each=True)
+add("spaceToDepth", {"block": 2}, [{"shape": [1, 2, 4, 2], "seed": 1}],
+    lambda x: x.reshape(1, 1, 2, 2, 2, 2).permute(0, 1, 3, 2, 4, 5).reshape(1, 1, 2, 8), each=True)
+places = torch.tensor([2, 0, 2])
+add("gather", {"axis": 1, "indices": [2, 0, 2], "shape": [3]}, x, lambda x: x[:, places])
+add("gatherElements", {"axis": 1, "indices": [2, 0, 2, 1, 4, 4], "shape": [3, 2]}, x, lambda x: torch.gather(x, 1, torch.tensor([[2, 0], [2, 1], [4, 4]])))
+add("gatherNd", {"indices": [2, 0, 2], "shape": [3, 1]}, x, lambda x: x[places])
+given = [x[0], {"shape": [3, 2], "seed": 2}]
+for reduce in ("none", "add"):
+    apart = torch.tensor([[2, 0], [4, 1], [3, 4]])
+    options = {"indices": [2, 0, 4, 1, 3, 4], "shape": [3, 2], "axis": 1, "reduce": reduce}
+    add("scatterElements", options, given, lambda x, u: x.scatter(1, apart, u) if reduce == "none" else x.scatter_add(1, apart, u))
+    add("scatterNd", {"indices": [2, 0], "shape": [2, 1], "reduce": reduce}, [x[0], {"shape": [2, 5], "seed": 2}],
+        lambda x, u: x.index_put((torch.tensor([2, 0]),), u, accumulate=reduce == "add"))
+labels = torch.tensor([2, 0, 4])
+add("sparseCrossEntropy", {"indices": [2, 0, 4], "shape": [3]}, x, lambda x: F.cross_entropy(x, labels).reshape(1))
 add("cumulativeSum", {}, x, lambda x: torch.cumsum(x, -1))
 for k in (1, 3, 5):
     add("topK", {"k": k}, x, lambda x: torch.topk(x, k).values)
@@ -219,6 +275,7 @@ add("weightedMean", {}, [{"shape": [5], "seed": 3}, {"shape": [5], "seed": 5, "s
 # Products.
 matrices = [{"shape": [3, 5], "seed": 1}, {"shape": [5, 4], "seed": 2}]
 add("matmul", {}, matrices, torch.matmul)
+add("einsum", {"equation": "ij,jk->ki"}, matrices, lambda x, y: torch.einsum("ij,jk->ki", x, y))
 add("linear", {}, [{"shape": [3, 5], "seed": 1}, {"shape": [5, 6], "seed": 2}, {"shape": [6], "seed": 3}], lambda x, w, b: x @ w + b)
 add("batchedMatmul", {}, [{"shape": [2, 3, 4], "seed": 1}, {"shape": [2, 4, 5], "seed": 2}], torch.matmul)
 add("linearPerSample", {}, [{"shape": [2, 3], "seed": 1}, {"shape": [2, 3, 4], "seed": 2}, {"shape": [2, 4], "seed": 3}],
@@ -324,6 +381,48 @@ for mode, operation in (("bilinear", "resize"), ("bicubic", "resizeBicubic")):
             options = {"height": height, "width": width, "antialias": antialias}
             resized = nhwc(lambda x: F.interpolate(x, size=(height, width), mode=mode, align_corners=False, antialias=antialias))
             add(operation, options, [{"shape": [1, 4, 5, 2], "seed": 1}], resized)
+
+def mapped(mode):
+    """Both axes through the map of F.interpolate, heights first; what has no weight is not looked at."""
+
+    def matrix(inputs, outputs):
+        options = {} if mode == "nearest-exact" else {"align_corners": False}
+        eye = torch.eye(inputs).reshape(inputs, 1, inputs, 1).expand(-1, -1, -1, 4)
+        return F.interpolate(eye, size=(outputs, 4), mode=mode, **options)[:, 0, :, 0].T
+
+    def along(x, weights, axis):
+        rows = []
+        for line in weights:
+            parts = [w * x.select(axis, k) for k, w in enumerate(line) if w.abs() > 1e-7]
+            rows.append(sum(parts[1:], parts[0]))
+        return torch.stack(rows, axis)
+
+    return lambda x: along(along(x, matrix(4, 6), 1), matrix(5, 7), 2)
+
+
+for filter, mode in (("nearest", "nearest-exact"), ("linear", "bilinear"), ("cubic", "bicubic")):
+    options = {"height": 6, "width": 7, "filter": filter, "rounding": "round_prefer_ceil"}
+    cubic = nhwc(lambda x: F.interpolate(x, size=(6, 7), mode="bicubic", align_corners=False))
+    add("interpolate", options, [{"shape": [1, 4, 5, 2], "seed": 1}], cubic if filter == "cubic" else mapped(mode))
+add("conv1d", {"padding": 1}, [{"shape": [1, 5, 4], "seed": 1}, {"shape": [3, 4, 4], "seed": 2}, {"shape": [4], "seed": 3}],
+    lambda x, k, b: convolved(F.pad(x, (0, 0, 1, 1))[:, None], k[None], b, 1, 0, 1)[:, 0],
+    also=[lambda x, k, b: convolved(F.pad(x, (0, 0, 3, 3))[:, None], k[None], b, 1, 0, 1)[:, 0, 2:-2]])
+
+
+def laid(x, k, b, stride):
+    """Transposed convolution: each pixel lays its kernel onto the output."""
+    n, h, w, c = x.shape
+    y = torch.zeros(n, (h - 1) * stride + k.shape[0], (w - 1) * stride + k.shape[1], k.shape[2])
+    for i in range(h):
+        for j in range(w):
+            tile = torch.einsum("nc,hwoc->nhwo", x[:, i, j], k)
+            y = y + F.pad(tile, (0, 0, j * stride, y.shape[2] - j * stride - k.shape[1], i * stride, y.shape[1] - i * stride - k.shape[0]))
+    return y + b
+
+
+for stride in (1, 2):
+    add("convTranspose2d", {"stride": stride}, [{"shape": [1, 3, 2, 4], "seed": 1}, {"shape": [3, 3, 4, 4], "seed": 2}, {"shape": [4], "seed": 3}],
+        lambda x, k, b: laid(x, k, b, stride), also=[lambda x, k, b: F.conv_transpose2d(F.pad(x.permute(0, 3, 1, 2), (3, 3, 3, 3)), k.permute(3, 2, 0, 1), b, stride, 3 * stride).permute(0, 2, 3, 1)])
 
 path = pathlib.Path(__file__).with_name("special.json")
 path.write_text("[\n" + ",\n".join(json.dumps(g, separators=(",", ":"), ensure_ascii=False) for g in groups) + "\n]\n")

@@ -1,7 +1,8 @@
 import type { JournalEntry } from "../../journal.ts";
 import type { Tensor } from "../../tensor.ts";
+import { OnnxError } from "../errors.ts";
 import type { ExportGraph } from "../export-graph.ts";
-import { detail, type Exporter, type Exporters } from "./exporter.ts";
+import { detail, type Exporter, type Exporters, told } from "./exporter.ts";
 
 function nodeOf(make: (graph: ExportGraph, x: string, entry: JournalEntry<Tensor>) => string): Exporter {
   return (graph, entry) => graph.set(entry.output, make(graph, graph.plain(entry.inputs[0]!), entry));
@@ -42,13 +43,23 @@ function attended({ writer }: ExportGraph, [q, k, v]: readonly string[], scale: 
   return writer.node("Transpose", [mixed], { perm: [0, 2, 1, 3] });
 }
 
+/** @throws OnnxError for attention that hides or shares keys */
+function expectPlain(entry: JournalEntry<Tensor>): void {
+  const [q, k] = entry.inputs;
+  const hides = ["bias", "mask", "causal"].find((option) => told(entry, option));
+  if (hides || (k && k.shape[2] !== q!.shape[2]))
+    throw new OnnxError(`${entry.operation} with ${hides ?? "fewer key heads"} cannot be written as ONNX yet`);
+}
+
 const attention: Exporter = (graph, entry) => {
+  expectPlain(entry);
   const operands = entry.inputs.slice(0, 3).map((tensor) => graph.plain(tensor));
   graph.set(entry.output, attended(graph, operands, detail(entry, "scale")));
 };
 
 /** q, k and v beside each other, [B, T, 3, heads, D]. */
 const selfAttention: Exporter = nodeOf((graph, x, entry) => {
+  expectPlain(entry);
   const { writer } = graph;
   const [batch, tokens, , heads, dimensions] = entry.inputs[0]!.shape as readonly number[];
   const parts = writer.nodes("Split", [x, writer.integers([1, 1, 1], "split")], ["q", "k", "v"], { axis: 2 });

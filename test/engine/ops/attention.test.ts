@@ -1,12 +1,20 @@
 import { describe, expect, test } from "bun:test";
 import { attention, selfAttention } from "../../../engine/ops/attention.ts";
+import { greater } from "../../../engine/ops/compare.ts";
 import { Tensor } from "../../../engine/tensor.ts";
-import { checkDifferences, checkGolden, type GoldenCase, goldenCases, type Run } from "../check.ts";
+import { checkDifferences, checkGolden, formula, type GoldenCase, goldenCases, type Run } from "../check.ts";
 import { plainDevice, sharedDevice } from "../device.ts";
 
 const cases = goldenCases("attention");
+/** A mask by the formula, as the script has it. */
+const seen = ({ device }: Tensor, { mask, ...options }: { mask?: number[]; causal?: boolean; scale?: number }) => ({
+  ...options,
+  ...(mask && { mask: greater(Tensor.from(device, formula({ shape: mask, seed: 77 }), mask), -0.5) }),
+});
 const run = ({ operation, options }: GoldenCase): Run =>
-  operation === "attention" ? ([q, k, v]) => attention(q!, k!, v!, options) : ([qkv]) => selfAttention(qkv!, options);
+  operation === "attention"
+    ? ([q, k, v, bias]) => attention(q!, k!, v!, { ...seen(q!, options), ...(bias && { bias }) })
+    : ([qkv]) => selfAttention(qkv!, seen(qkv!, options));
 const title = ({ operation, inputs, options }: GoldenCase) =>
   `${operation} ${inputs.map(({ shape }) => `[${shape}]`).join(" ")} ${JSON.stringify(options)}`;
 
@@ -54,10 +62,10 @@ test("says what it does not take", async () => {
   device.scope(() => {
     const zeros = (...shape: number[]) => Tensor.zeros(device, shape);
     const q = zeros(1, 2, 2, 8);
-    expect(() => attention(q, zeros(1, 3, 1, 8), zeros(1, 3, 1, 8))).toThrow("found [1,2,2,8], [1,3,1,8]");
+    expect(() => attention(q, zeros(1, 3, 3, 8), zeros(1, 3, 3, 8))).toThrow("found [1,2,2,8], [1,3,3,8]");
     expect(() => attention(q, zeros(1, 3, 2, 8), zeros(1, 4, 2, 8))).toThrow("[1,4,2,8]");
-    expect(() => attention(zeros(1, 2, 1, 6), zeros(1, 2, 1, 6), zeros(1, 2, 1, 6))).toThrow("6 dimensions");
-    expect(() => attention(zeros(1, 1, 1, 132), zeros(1, 1, 1, 132), zeros(1, 1, 1, 132))).toThrow("132 dimensions");
+    expect(() => attention(zeros(1, 1, 1, 257), zeros(1, 1, 1, 257), zeros(1, 1, 1, 257))).toThrow("257 dimensions");
+    expect(() => attention(q, q, q, { mask: zeros(3, 2) })).toThrow("[3,2] does not go with scores [1,2,2,2]");
     expect(() => selfAttention(zeros(1, 2, 2, 2, 8))).toThrow("[1,2,2,2,8]");
   });
 });

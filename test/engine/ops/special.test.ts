@@ -13,7 +13,7 @@ const groups = specialGroups();
 const { NaN: nan, POSITIVE_INFINITY: infinity } = Number;
 
 /** Exports of engine/ops that a table of numbers does not describe: what they take or give is no tensor of floats, or random. */
-const elsewhere = ["cutoutWindows", "randomWords", "unpackRgb", "dropout", "stochasticDepth"];
+const elsewhere = ["cutoutWindows", "randomWords", "unpackRgb", "dropout", "dropout2d", "stochasticDepth", "oneHot"];
 
 test("every operation that the engine exports has its special values", () => {
   const index = readFileSync(new URL("../../../engine/index.ts", import.meta.url), "utf8");
