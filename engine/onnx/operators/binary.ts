@@ -1,5 +1,7 @@
-import { add, divide, multiply, subtract } from "../../ops/arithmetic.ts";
+import { add, divide, fmod, multiply, pow, remainder, subtract } from "../../ops/arithmetic.ts";
+import { greaterOrEqual, isNan, lessOrEqual, logicalOr, where } from "../../ops/compare.ts";
 import { reshape } from "../../ops/shape.ts";
+import { scale } from "../../ops/unary.ts";
 import { type Shape, sizeOf, type Tensor } from "../../tensor.ts";
 import type { Call, Operator, Operators } from "../call.ts";
 import { type ElementType, isFloat, numbersFor, wrapped } from "../elements.ts";
@@ -91,10 +93,72 @@ function variadic(onTensors: OnTensors, onNumbers: OnNumbers): Operator {
   };
 }
 
+/** The larger or smaller of each pair, NaN where one is. */
+function extreme(holds: OnTensors): OnTensors {
+  return (a, b) => where(logicalOr(holds(a, b), isNan(a)), a, b);
+}
+export const larger = extreme(greaterOrEqual);
+export const smaller = extreme(lessOrEqual);
+
+/** The remainder of ⌊a/b⌋, or with `fmod` of a/b cut to a whole number. */
+const modulo: Operator = (call) => {
+  const cuts = call.flag("fmod");
+  const onNumbers = (a: number, b: number) => (cuts ? a % b : a - b * Math.floor(a / b));
+  return binary(cuts ? fmod : remainder, onNumbers)(call);
+};
+
+/** Floats to any power on the device; whole numbers to whole powers on the host, in the type of the base. */
+const power: Operator = (call) => {
+  const [a, b] = [call.value(0), call.value(1)];
+  if (a.isFloat && b.isFloat) return binary(pow, Math.pow)(call);
+  if (!a.isFloat && !b.isFloat) return onHost(call, a.type, (x, y) => x! ** y!, a, b);
+  if (a.isFloat) return combined(call, [a, call.host(a.type, b.shape, Float64Array.from(b.numbers()))], pow, Math.pow);
+  const base = call.host(b.type, a.shape, Float64Array.from(a.numbers()));
+  const result = combined(call, [base, b], pow, Math.pow);
+  return Value.later(a.type, result.shape, result.tensor(), (numbers) =>
+    Float64Array.from(numbers, (number) => wrapped(a.type, number)),
+  );
+};
+
+/** Bits moved left or right by so many places. */
+const bitShift: Operator = (call) => {
+  const { type } = call.value(0);
+  const left = call.text("direction", "LEFT") === "LEFT";
+  const bits = BigInt({ uint8: 8, uint16: 16, uint32: 32, uint64: 64 }[type as string] ?? 64);
+  const moved = (a: number, b: number) => {
+    const [from, by] = [BigInt(a), BigInt(b)];
+    return Number(left ? BigInt.asUintN(Number(bits), from << by) : from >> by);
+  };
+  return onHost(call, type, (a, b) => moved(a!, b!), call.value(0), call.value(1));
+};
+
+/** An operator on the bits of whole numbers. */
+function bitwise(onBits: (a: bigint, b: bigint) => bigint): Operator {
+  return (call) => {
+    const onNumbers = (a: number, b: number) => Number(onBits(BigInt(a), BigInt(b)));
+    return onHost(call, call.value(0).type, (a, b) => onNumbers(a!, b!), call.value(0), call.value(1));
+  };
+}
+
+const mean: Operator = (call) => {
+  const total = variadic(add, (a, b) => a + b)(call) as Value;
+  const { tensors, channelsLast } = aligned([total]);
+  return lying(total.type, scale(tensors[0]!, 1 / call.inputs.length), channelsLast);
+};
+
 export const binaryOperators: Operators = {
   Add: binary(add, (a, b) => a + b),
   Sub: binary(subtract, (a, b) => a - b),
   Mul: binary(multiply, (a, b) => a * b),
   Div: binary(divide, (a, b) => Math.trunc(a / b)),
+  Mod: modulo,
+  Pow: power,
+  BitShift: bitShift,
+  BitwiseAnd: bitwise((a, b) => a & b),
+  BitwiseOr: bitwise((a, b) => a | b),
+  BitwiseXor: bitwise((a, b) => a ^ b),
   Sum: variadic(add, (a, b) => a + b),
+  Mean: mean,
+  Max: variadic(larger, Math.max),
+  Min: variadic(smaller, Math.min),
 };

@@ -1,7 +1,8 @@
 import { add } from "../../ops/arithmetic.ts";
 import type { Pair } from "../../ops/contraction/contract.ts";
-import { conv2d, conv2dInputGradient, conv2dThen } from "../../ops/contraction/conv.ts";
+import { conv2d, conv2dThen } from "../../ops/contraction/conv.ts";
 import { convNorm } from "../../ops/contraction/conv-norm.ts";
+import { convTranspose2d } from "../../ops/contraction/conv-transpose.ts";
 import { pad, permute, slice } from "../../ops/join.ts";
 import { reshape } from "../../ops/shape.ts";
 import { relu, relu6 } from "../../ops/unary.ts";
@@ -50,17 +51,14 @@ const convolution: Operator = (call) => {
   const places = x.shape.slice(2);
   const kernel = weight.shape.slice(0, 2).slice(-places.length);
   const windows = asPicture(windowsOf(call, places, kernel));
-  if (windows.dilations.some((each) => each !== 1)) throw call.unsupported("a dilated kernel");
-  const even = windows.before.every((count, axis) => count === windows.after[axis]);
-  const margins = (counts: readonly number[]) => [0, ...counts, 0];
-  const input = even ? picture : pad(picture, margins(windows.before), margins(windows.after));
   const options = {
     stride: windows.strides as Pair,
-    padding: even ? (windows.before as Pair) : 0,
+    padding: [0, 1].map((axis) => [windows.before[axis]!, windows.after[axis]!]) as unknown as [Pair, Pair],
+    dilation: windows.dilations as Pair,
     groups: call.number("group", 1),
     bias: call.has(2) ? call.tensor(2) : undefined,
   };
-  return mapOf(x, ended(call, input, weight, options));
+  return mapOf(x, ended(call, picture, weight, options));
 };
 
 /** A convolution with what was found behind it. */
@@ -94,7 +92,6 @@ const transposedConvolution: Operator = (call) => {
   const places = x.shape.slice(2);
   const kernel = weight.shape.slice(0, 2).slice(-places.length);
   const { strides, dilations, before, after } = asPicture(windowsOf(call, places, kernel));
-  if (dilations.some((each) => each !== 1)) throw call.unsupported("a dilated kernel");
   const one = places.length === 1;
   const list = (name: string) =>
     call.list(name) && [...(one ? [name === "output_shape" ? 1 : 0] : []), ...call.list(name)!];
@@ -105,7 +102,7 @@ const transposedConvolution: Operator = (call) => {
     (axis) =>
       (picture.shape[axis + 1]! - 1) * strides[axis]! + span(weight.shape[axis]!, dilations[axis]!) + extra[axis]!,
   );
-  const margins = [0, 1].map((axis) => {
+  const margins = [0, 1].map((axis): [number, number] => {
     const target =
       wanted?.[axis] ?? (automatic.startsWith("SAME") ? picture.shape[axis + 1]! * strides[axis]! : undefined);
     if (target === undefined) return [before[axis]!, after[axis]!];
@@ -114,13 +111,20 @@ const transposedConvolution: Operator = (call) => {
     const small = Math.trunc(total / 2);
     return automatic === "SAME_UPPER" ? [small, total - small] : [total - small, small];
   });
-  const groups = call.number("group", 1);
-  const channels = weight.shape[2]! * groups;
-  const shape = [picture.shape[0]!, ...full, channels];
-  let y = conv2dInputGradient(picture, weight, shape, { stride: strides as Pair, groups });
-  y = cut(y, margins as [number, number][]);
-  if (call.has(2)) y = add(y, call.tensor(2));
-  return mapOf(x, y);
+  const options = {
+    stride: strides as Pair,
+    dilation: dilations as Pair,
+    groups: call.number("group", 1),
+    outputPadding: extra as unknown as Pair,
+  };
+  const bias = call.has(2) ? call.tensor(2) : undefined;
+  if (margins.flat().every((count) => count >= 0))
+    return mapOf(
+      x,
+      convTranspose2d(picture, weight, { ...options, padding: margins as unknown as [Pair, Pair], bias }),
+    );
+  const y = cut(convTranspose2d(picture, weight, options), margins);
+  return mapOf(x, bias ? add(y, bias) : y);
 };
 
 /** Takes so many lines and columns off both ends, or puts zeros there where the count is negative. */

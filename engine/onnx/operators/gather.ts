@@ -5,6 +5,7 @@ import type { Call, Operator, Operators } from "../call.ts";
 import { numbersFor, wrapped } from "../elements.ts";
 import { eachPlace, placesOf, stridesOf, taken, takenOf } from "../places.ts";
 import { Value } from "../value.ts";
+import { larger, smaller } from "./binary.ts";
 
 /** An index that may count from the end. */
 function within(call: Call, index: number, extent: number): number {
@@ -125,17 +126,12 @@ function scatteredRound(
   });
   if (reduction === "none") return takenOf([x, updates], x.shape, places);
   const neutral = reduction === "add" ? 0 : 1;
-  if (reduction !== "add" && reduction !== "mul") {
-    // What no update meets is compared with itself.
-    return extremum(call, reduction, x, takenOf([x, updates], x.shape, places));
-  }
+  // What no update meets is compared with itself.
+  if (reduction === "max") return larger(x, takenOf([x, updates], x.shape, places));
+  if (reduction === "min") return smaller(x, takenOf([x, updates], x.shape, places));
   const beside = Uint32Array.from({ length: x.size }, (_, i) => from.get(i) ?? updates.size);
   const full = takenOf([reshape(updates, [updates.size]), call.constant([neutral])], x.shape, beside);
   return reduction === "add" ? add(x, full) : multiply(x, full);
-}
-
-function extremum(call: Call, reduction: string, _x: Tensor, _y: Tensor): Tensor {
-  throw call.unsupported(`reduction "${reduction}"`);
 }
 
 const scatterElements: Operator = (call) => {

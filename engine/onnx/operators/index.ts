@@ -1,5 +1,6 @@
 import type { Operators } from "../call.ts";
 import { binaryOperators } from "./binary.ts";
+import { boxOperators } from "./boxes.ts";
 import { constantOperators } from "./constants.ts";
 import { convOperators } from "./conv.ts";
 import { gatherOperators } from "./gather.ts";
@@ -10,14 +11,18 @@ import { normOperators } from "./norm.ts";
 import { orderOperators } from "./order.ts";
 import { partOperators } from "./parts.ts";
 import { poolOperators } from "./pool.ts";
+import { quantiseOperators } from "./quantise.ts";
 import { reduceOperators } from "./reduce.ts";
 import { resizeOperators } from "./resize.ts";
+import { sampleOperators } from "./sample.ts";
 import { shapeOperators } from "./shape.ts";
+import { signalOperators } from "./signal.ts";
 import { unaryOperators } from "./unary.ts";
 
 /** Every operator that a graph may have, by its name in the specification; `If` and `Loop` are the executor's. */
 export const operators: Operators = {
   ...binaryOperators,
+  ...boxOperators,
   ...constantOperators,
   ...convOperators,
   ...gatherOperators,
@@ -28,8 +33,11 @@ export const operators: Operators = {
   ...orderOperators,
   ...partOperators,
   ...poolOperators,
+  ...quantiseOperators,
   ...reduceOperators,
   ...resizeOperators,
+  ...sampleOperators,
   ...shapeOperators,
+  ...signalOperators,
   ...unaryOperators,
 };

@@ -1,46 +1,66 @@
-import { atLeast, subtract } from "../../ops/arithmetic.ts";
+import { add, subtract } from "../../ops/arithmetic.ts";
 import { cast as castTensor } from "../../ops/cast.ts";
+import * as compare from "../../ops/compare.ts";
 import { abs, scale } from "../../ops/unary.ts";
-import type { Tensor } from "../../tensor.ts";
+import { sizeOf, type Tensor } from "../../tensor.ts";
 import type { Call, Operator, Operators } from "../call.ts";
 import { type ElementType, isFloat, type Numbers, numbersFor, wrapped } from "../elements.ts";
 import type { Value } from "../value.ts";
-import { aligned, lying, onHost } from "./binary.ts";
-import { over, plus } from "./unary.ts";
+import { aligned, broadcast, lying, onHost } from "./binary.ts";
 
-/** 1 − x of truth values. */
-function not(x: Tensor, call: Call): Tensor {
-  return plus(scale(x, -1), call, 1);
-}
+type OnTensors = (a: Tensor, b: Tensor) => Tensor;
+type OnNumbers = (a: number, b: number) => boolean | number;
 
-type OnTensors = (a: Tensor, b: Tensor, call: Call) => Tensor;
-
-/** A comparison: of floats on the device, of anything else on the host. */
-function comparison(onTensors: OnTensors, onNumbers: (a: number, b: number) => boolean): Operator {
+/** A comparison, of floats on the device and of anything else on the host; of truth values where they are. */
+function truth(onTensors: OnTensors, onNumbers: OnNumbers, isLogical = false): Operator {
   return (call) => {
     const [a, b] = [call.value(0), call.value(1)];
-    if (!a.isFloat || a.size === 0 || b.size === 0)
+    const isHosts = isLogical ? a.onHost && b.onHost : !a.isFloat;
+    if (isHosts || a.size === 0 || b.size === 0)
       return onHost(call, "bool", (x, y) => (onNumbers(x!, y!) ? 1 : 0), a, b);
     const { tensors, channelsLast } = aligned([a, b]);
-    return lying("bool", onTensors(tensors[0]!, tensors[1]!, call), channelsLast);
+    return lying("bool", onTensors(tensors[0]!, tensors[1]!), channelsLast);
   };
 }
 
-/** An operator on truth values: on the device where both are the results of comparisons there. */
-function logical(onNumbers: (a: number, b: number) => number): Operator {
-  return (call) => onHost(call, "bool", (a, b) => onNumbers(a!, b!), call.value(0), call.value(1));
+/** What is asked of each element. */
+function asked(onTensor: (x: Tensor, call: Call) => Tensor, onNumber: (x: number) => boolean): Operator {
+  return (call) => {
+    const x = call.value(0);
+    if (x.movesOnHost) return onHost(call, "bool", (number) => (onNumber(number!) ? 1 : 0), x);
+    const { tensors, channelsLast } = aligned([x]);
+    return lying("bool", onTensor(tensors[0]!, call), channelsLast);
+  };
 }
 
-const negation: Operator = (call) => {
-  const x = call.value(0);
-  if (x.onHost) return onHost(call, "bool", (each) => (each ? 0 : 1), x);
-  return over(x, (tensor) => not(tensor, call));
+/** ∞ and −∞, or one of them. */
+function infinite(x: Tensor, call: Call): Tensor {
+  if (!call.flag("detect_negative", true)) return compare.equal(x, Number.POSITIVE_INFINITY);
+  if (!call.flag("detect_positive", true)) return compare.equal(x, Number.NEGATIVE_INFINITY);
+  return compare.isInfinite(x);
+}
+
+/** a where the condition holds, else b. */
+const where: Operator = (call) => {
+  const [condition, a, b] = [call.value(0), call.value(1), call.value(2)];
+  const shape = broadcast(call, condition.shape, a.shape, b.shape);
+  if (!a.isFloat || sizeOf(shape) === 0) return onHost(call, a.type, (c, x, y) => (c ? x! : y!), condition, a, b);
+  const { tensors, channelsLast } = aligned([condition, a, b]);
+  return lying(a.type, compare.where(tensors[0]!, tensors[1]!, tensors[2]!), channelsLast);
 };
 
-/** Rounds to 8 significant bits, as bfloat16 has them (Dekker 1971): c = (2^16 + 1) · x, y = c − (c − x). */
-function roundedToBfloat(x: Tensor): Tensor {
-  const wide = scale(x, 2 ** 16 + 1);
-  return subtract(wide, subtract(wide, x));
+/** Rounds to 24 − `less` significant bits (Dekker 1971): c = (2^less + 1) · x, y = c − (c − x). What overflows stays as it is. */
+function shortened(x: Tensor, less: number): Tensor {
+  const wide = scale(x, 2 ** less + 1);
+  return compare.where(compare.isInfinite(wide), x, subtract(wide, subtract(wide, x)));
+}
+
+/** float16 where the adapter does not have it: 11 bits, below 2^−14 whole multiples of 2^−24, beyond 65504 infinity. */
+function roundedToHalf(x: Tensor): Tensor {
+  // Neighbours of 0.75 are 2^−24 apart.
+  const small = subtract(add(x, 0.75), 0.75);
+  const near = compare.where(compare.less(abs(x), 2 ** -14), small, shortened(x, 13));
+  return compare.where(compare.greater(abs(near), 65504), scale(x, Number.POSITIVE_INFINITY), near);
 }
 
 /** Floats are f32 whatever their type; a narrower type is rounded to. */
@@ -48,11 +68,11 @@ function rounded(call: Call, x: Value, type: ElementType): Value {
   const half = type === "float16" && x.type !== "float16" && x.type !== "bfloat16";
   const brain = type === "bfloat16" && x.type !== "bfloat16";
   if (!half && !brain) return x.share(type);
-  if (half && !call.device.features.has("shader-f16"))
-    throw call.unsupported("float16 without the adapter's shader-f16");
   const { tensors, channelsLast } = aligned([x]);
-  const y = half ? castTensor(castTensor(tensors[0]!, "f16"), "f32") : roundedToBfloat(tensors[0]!);
-  return lying(type, y, channelsLast);
+  const [tensor] = tensors as [Tensor];
+  if (brain) return lying(type, shortened(tensor, 16), channelsLast);
+  const hasHalf = call.device.features.has("shader-f16");
+  return lying(type, hasHalf ? castTensor(castTensor(tensor, "f16"), "f32") : roundedToHalf(tensor), channelsLast);
 }
 
 /** Whole numbers from floats and back, and from one width to another. */
@@ -72,27 +92,18 @@ function cast(call: Call, type: ElementType): Value {
 }
 
 export const logicOperators: Operators = {
-  Equal: comparison(
-    (a, b, call) => not(atLeast(abs(subtract(a, b)), call.constant([1e-45])), call),
-    (a, b) => a === b,
-  ),
-  Greater: comparison(
-    (a, b, call) => not(atLeast(b, a), call),
-    (a, b) => a > b,
-  ),
-  GreaterOrEqual: comparison(atLeast, (a, b) => a >= b),
-  Less: comparison(
-    (a, b, call) => not(atLeast(a, b), call),
-    (a, b) => a < b,
-  ),
-  LessOrEqual: comparison(
-    (a, b) => atLeast(b, a),
-    (a, b) => a <= b,
-  ),
-  And: logical((a, b) => a & b),
-  Or: logical((a, b) => a | b),
-  Xor: logical((a, b) => a ^ b),
-  Not: negation,
+  Equal: truth(compare.equal, (a, b) => a === b),
+  Greater: truth(compare.greater, (a, b) => a > b),
+  GreaterOrEqual: truth(compare.greaterOrEqual, (a, b) => a >= b),
+  Less: truth(compare.less, (a, b) => a < b),
+  LessOrEqual: truth(compare.lessOrEqual, (a, b) => a <= b),
+  And: truth(compare.logicalAnd, (a, b) => a && b, true),
+  Or: truth(compare.logicalOr, (a, b) => a || b, true),
+  Xor: truth(compare.logicalXor, (a, b) => a !== b, true),
+  Not: asked(compare.logicalNot, (x) => x === 0),
+  IsNaN: asked(compare.isNan, Number.isNaN),
+  IsInf: asked(infinite, (x) => Math.abs(x) === Number.POSITIVE_INFINITY),
+  Where: where,
   Cast: (call) => cast(call, call.type("to", "float32")),
   CastLike: (call) => cast(call, call.value(1).type),
 };

@@ -1,5 +1,6 @@
 import { add } from "../../ops/arithmetic.ts";
 import { batchedMatmul } from "../../ops/contraction/batched.ts";
+import { einsum } from "../../ops/contraction/einsum.ts";
 import { linear } from "../../ops/contraction/matmul.ts";
 import { reshape, transpose } from "../../ops/shape.ts";
 import { scale } from "../../ops/unary.ts";
@@ -53,4 +54,19 @@ const gemm: Operator = (call) => {
   return Value.of(a.type, c ? add(scaled, c) : scaled);
 };
 
-export const matmulOperators: Operators = { MatMul: matmul, Gemm: gemm };
+/** True when no axis is left: nothing stands behind the arrow or, without one, every letter stands more than once. */
+function leavesNone(equation: string): boolean {
+  if (equation.includes("->")) return equation.endsWith("->");
+  const letters = [...equation.replaceAll(",", "")];
+  return letters.every((letter) => letters.indexOf(letter) !== letters.lastIndexOf(letter));
+}
+
+/** Sums of products by the letters of axes. */
+const sums: Operator = (call) => {
+  const tensors = call.inputs.map((input) => input.tensor());
+  const equation = call.text("equation", "").replaceAll(" ", "");
+  const y = einsum(equation, ...tensors);
+  return Value.of(call.value(0).type, y, leavesNone(equation) ? [] : y.shape);
+};
+
+export const matmulOperators: Operators = { MatMul: matmul, Gemm: gemm, Einsum: sums };

@@ -1,17 +1,16 @@
-import { add, divide, multiply, subtract } from "../../ops/arithmetic.ts";
+import { add, divide, multiply, pow, subtract } from "../../ops/arithmetic.ts";
 import type { Pair } from "../../ops/contraction/contract.ts";
 import { pad } from "../../ops/join.ts";
 import { groupNorm, instanceNorm, layerNorm, rmsNorm } from "../../ops/layer-norm.ts";
 import { batchNorm } from "../../ops/norm.ts";
 import { averagePool2d } from "../../ops/pool.ts";
-import { mean } from "../../ops/reduce.ts";
+import { mean, sum } from "../../ops/reduce.ts";
 import { reshape } from "../../ops/shape.ts";
-import { pow, scale, sqrt, square } from "../../ops/unary.ts";
+import { abs, scale, sqrt, square } from "../../ops/unary.ts";
 import { sizeOf, Tensor } from "../../tensor.ts";
 import type { Call, Operator, Operators } from "../call.ts";
 import { Value } from "../value.ts";
 import { reduced } from "./reduce.ts";
-import { plus } from "./unary.ts";
 
 /** Rows with the channels last: of a map, or of what has no places. */
 function rowsOf(x: Value): Tensor {
@@ -81,7 +80,7 @@ const layerNormalization: Operator = (call) => {
     const center = mean(rows, 1);
     const variance = mean(square(subtract(rows, reshape(center, [rows.shape[0]!, 1]))), 1);
     outputs.push(Value.of(x.type, reshape(center, shape)));
-    outputs.push(Value.of(x.type, reshape(pow(sqrt(plus(variance, call, epsilon)), -1), shape)));
+    outputs.push(Value.of(x.type, reshape(pow(sqrt(add(variance, epsilon)), -1), shape)));
   }
   return outputs;
 };
@@ -97,7 +96,7 @@ const localResponse: Operator = (call) => {
   const wide = pad(lines, [0, 0, before, 0], [0, 0, size - 1 - before, 0]);
   const means = averagePool2d(wide, { kernel: [1, size] as Pair, stride: 1 });
   const divisor = pow(
-    plus(scale(reshape(means, rows.shape), call.number("alpha", 1e-4)), call, call.number("bias", 1)),
+    add(scale(reshape(means, rows.shape), call.number("alpha", 1e-4)), call.number("bias", 1)),
     call.number("beta", 0.75),
   );
   return Value.channelsLast(x.type, divide(rows, divisor));
@@ -116,7 +115,7 @@ const meanVariance: Operator = (call) => {
     ).tensor();
   const centred = subtract(x.tensor(), means(x));
   const deviation = sqrt(means(Value.of(x.type, square(centred))));
-  return Value.of(x.type, divide(centred, plus(deviation, call, 1e-9)));
+  return Value.of(x.type, divide(centred, add(deviation, 1e-9)));
 };
 
 /** x / √(mean of x² + ε) over the axes from one on. */
@@ -129,6 +128,15 @@ const rootMeanSquare: Operator = (call) => {
   return Value.of(x.type, reshape(y, x.shape));
 };
 
+/** x divided by the length of its rows along an axis: Σ |x| or √(Σ x²). */
+const lengthOne: Operator = (call) => {
+  const x = call.value(0);
+  const axis = call.axis(call.number("axis", -1), x.rank);
+  const isEuclidean = call.number("p", 2) === 2;
+  const along = (rows: Tensor) => (isEuclidean ? sqrt(sum(square(rows), 1)) : sum(abs(rows), 1));
+  return Value.of(x.type, divide(x.tensor(), reduced(x, [axis], true, along).tensor()));
+};
+
 export const normOperators: Operators = {
   BatchNormalization: batchNormalization,
   InstanceNormalization: (call) => groupNormalised(call, call.value(0).shape[1]!),
@@ -136,6 +144,7 @@ export const normOperators: Operators = {
   LayerNormalization: layerNormalization,
   RMSNormalization: rootMeanSquare,
   SimplifiedLayerNormalization: rootMeanSquare,
+  LpNormalization: lengthOne,
   LRN: localResponse,
   MeanVarianceNormalization: meanVariance,
 };
