@@ -28,7 +28,7 @@ export { exportOnnx, type TracedWork } from "./onnx/export.ts";
 export { importOnnx } from "./onnx/import.ts";
 export type { OnnxArray, OnnxInput, OnnxModel } from "./onnx/model.ts";
 export { adaptiveAveragePool2d } from "./ops/adaptive-pool.ts";
-export { add, atLeast, divide, fmod, multiply, pow, remainder, subtract } from "./ops/arithmetic.ts";
+export { add, atLeast, divide, fmod, maximum, minimum, multiply, pow, remainder, subtract } from "./ops/arithmetic.ts";
 export { type AttentionOptions, attention, selfAttention } from "./ops/attention.ts";
 export type { Axes, ReduceOptions } from "./ops/axes.ts";
 export { type BilinearPoolOptions, bilinearPool } from "./ops/bilinear.ts";

@@ -49,6 +49,27 @@ export function divide(a: Operand, b: Operand): Tensor {
 }
 
 /**
+ * The larger of a and b element by element, NaN where one is. Equal ones share the gradient. f32 or f16, or both u32, or one of
+ * them a number; shapes and errors as in {@link add}.
+ */
+export function maximum(a: Operand, b: Operand): Tensor {
+  // da = dy where a > b, dy/2 where a = b, else 0; db the other way round
+  return recorded("maximum", combine("maximum", "maximum", { a, b }), [
+    [a, (dy) => sloped("maximum_slope", dy, a, b)],
+    [b, (dy) => sloped("maximum_slope", dy, b, a)],
+  ]);
+}
+
+/** The smaller of a and b element by element, as {@link maximum}. */
+export function minimum(a: Operand, b: Operand): Tensor {
+  // da = dy where a < b, dy/2 where a = b, else 0; db the other way round
+  return recorded("minimum", combine("minimum", "minimum", { a, b }), [
+    [a, (dy) => sloped("minimum_slope", dy, a, b)],
+    [b, (dy) => sloped("minimum_slope", dy, b, a)],
+  ]);
+}
+
+/**
  * What is left of a / b rounded towards 0: y = a − b · trunc(a/b), without rounding, with the sign of a. NaN for b = 0 and
  * a = ±∞; operands and errors as in {@link add}. JavaScript's and C's `%`.
  */

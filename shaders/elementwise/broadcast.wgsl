@@ -1,5 +1,7 @@
 // y[i] = f(a[i], b[i]) or f(a[i], b[i], c[i]) where operands are repeated along axes on which they have extent 1, or are one number:
 //   copy       a            add a + b   subtract    a − b        multiply    a · b        divide    a / b
+//   maximum, minimum                 the larger, the smaller of a and b, NaN where one is
+//   maximum_slope, minimum_slope     c where y is a, c/2 where a = b, else 0; c with NaN
 //   equal, not_equal, less, less_or_equal, greater, at_least (a ≥ b)    1 where it is so, else 0; with NaN only not_equal is so
 //   and, or, xor                     1 where it is so of a ≠ 0 and b ≠ 0, else 0; NaN ≠ 0
 //   where                            a where c ≠ 0, else b
@@ -48,6 +50,18 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   y[index] = left / right;
   //#end
   let no_number = is_nan(left) | is_nan(right);
+  //#if OP == maximum
+  y[index] = select(select(right, left, left > right), left, is_nan(left));
+  //#end
+  //#if OP == minimum
+  y[index] = select(select(right, left, left < right), left, is_nan(left));
+  //#end
+  //#if OP == maximum_slope
+  y[index] = select(select(select(third, 0.5 * third, left == right), Result(), left < right), third, no_number);
+  //#end
+  //#if OP == minimum_slope
+  y[index] = select(select(select(third, 0.5 * third, left == right), Result(), left > right), third, no_number);
+  //#end
   //#if OP == equal
   y[index] = one_where((left == right) & !no_number);
   //#end

@@ -128,6 +128,8 @@ export const operations: Readonly<Record<string, Operation>> = {
   logicalXor: plain(engine.logicalXor, ...orNumber([2, 4], [4])),
   multiply: plain(engine.multiply, ...orNumber([2, 4], [4])),
   notEqual: plain(engine.notEqual, ...orNumber([2, 4], [4])),
+  maximum: plain(engine.maximum, ...orNumber([2, 4], [4])),
+  minimum: plain(engine.minimum, ...orNumber([2, 4], [4])),
   remainder: plain(engine.remainder, ...orNumber([2, 4], [4])),
   subtract: plain(engine.subtract, ...orNumber([2, 4], [4])),
   broadcastTo: plain((x) => engine.broadcastTo(x!, [3, 4]), moved(4)),

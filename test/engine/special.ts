@@ -77,7 +77,19 @@ export const runners: Readonly<Record<string, Runner>> = {
     (
       [
         ...["add", "subtract", "multiply", "divide", "atLeast", "transpose", "argmax", "argmin"],
-        ...["fmod", "remainder", "where", "equal", "notEqual", "less", "lessOrEqual", "greater", "greaterOrEqual"],
+        ...[
+          "fmod",
+          "maximum",
+          "minimum",
+          "remainder",
+          "where",
+          "equal",
+          "notEqual",
+          "less",
+          "lessOrEqual",
+          "greater",
+          "greaterOrEqual",
+        ],
         ...["logicalAnd", "logicalOr", "logicalXor", "logicalNot", "isNan", "isInfinite"],
         ...["l2Normalise", "layerNorm", "cosineSimilarity", "softCrossEntropy", "klDivergence", "earthMoversDistance"],
         ...["weightedMean", "matmul", "linear", "batchedMatmul", "linearPerSample", "pointwisePerSample", "attention"],

@@ -52,12 +52,14 @@ add("round", {}, [{"shape": [9], "seed": 1, "scale": 0.0, "shift": 2.5, "gradien
 add("erf", {}, [{"shape": [101], "seed": 1, "scale": 5.0}], torch.erf)
 
 smooth = {"add": torch.add, "subtract": torch.subtract, "multiply": torch.multiply, "divide": torch.divide, "pow": torch.pow,
-          "fmod": torch.fmod, "remainder": torch.remainder}
+          "fmod": torch.fmod, "remainder": torch.remainder, "maximum": torch.maximum, "minimum": torch.minimum}
 truths = {"equal": torch.eq, "notEqual": torch.ne, "less": torch.lt, "lessOrEqual": torch.le, "greater": torch.gt, "greaterOrEqual": torch.ge,
           "logicalAnd": torch.logical_and, "logicalOr": torch.logical_or, "logicalXor": torch.logical_xor}
 shapes = [((3, 1), (1, 5)), ((7,), (1,)), ((2, 3, 8), (3, 1)), ((2, 1, 3, 1, 2, 1), (1, 3, 1, 2, 1, 4)), ((30, 1, 12), (1, 5, 12)),
           ((3, 4), (3, 4)), ((1,), (2, 1, 3)), ((2, 1, 2, 1, 2, 1, 2), (1, 3, 1, 2, 1, 3, 1))]
 for a, b in shapes:
+    for name in ("maximum", "minimum") if a[0] != 30 else ():
+        add("combine", {"op": name}, [{"shape": list(a), "seed": 1, "scale": 2.0}, {"shape": list(b), "seed": 2}], smooth[name])
     for name in ("pow", "fmod", "remainder")[: 1 if a[0] == 30 else 3]:
         add("combine", {"op": name}, [{"shape": list(a), "seed": 1, "scale": 2.0, "shift": 2.5}, {"shape": list(b), "seed": 2, "scale": 0.4, "shift": 1.3}], smooth[name])
     for name, f in truths.items() if len(a) in (2, 6) else ():

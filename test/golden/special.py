@@ -165,7 +165,7 @@ add("atLeast", {}, [{**p, "gradient": False} for p in row], lambda x, y: (x >= y
 for name, f in {"equal": torch.eq, "notEqual": torch.ne, "less": torch.lt, "lessOrEqual": torch.le, "greater": torch.gt, "greaterOrEqual": torch.ge,
                 "logicalAnd": torch.logical_and, "logicalOr": torch.logical_or, "logicalXor": torch.logical_xor}.items():
     add(name, {}, [{**p, "gradient": False} for p in pair], lambda x, y: f(x, y).float(), each=True)
-for name, f in {"fmod": torch.fmod, "remainder": torch.remainder}.items():
+for name, f in {"fmod": torch.fmod, "remainder": torch.remainder, "maximum": torch.maximum, "minimum": torch.minimum}.items():
     add(name, {}, pair, f, each=True)
     add(name, {}, row, f)
 add("powerOf", {}, [{"shape": [3, 5], "seed": 1, "shift": 1.5}, {"shape": [3, 5], "seed": 2, "shift": 0.5}], torch.pow, each=True)

@@ -114,6 +114,34 @@ describe("indices", () => {
   });
 });
 
+test("equal ones share the gradient of a maximum, and NaN takes all of it, as in PyTorch", async () => {
+  const device = await sharedDevice();
+  const reads = device.scope(() => {
+    const [a, b] = [
+      [1, 2, 3, Number.NaN, 5],
+      [2, 2, 1, 4, Number.NaN],
+    ].map((numbers) => Tensor.from(device, numbers, [5])) as [Tensor, Tensor];
+    a.requiresGradient = true;
+    b.requiresGradient = true;
+    const y = arithmetic.maximum(a, b);
+    backward(sum(y));
+    return { y: y.read(), da: a.gradient!.read(), db: b.gradient!.read() };
+  });
+  expect([...(await reads.y)]).toEqual([2, 2, 3, Number.NaN, Number.NaN]);
+  expect([...(await reads.da)]).toEqual([0, 0.5, 1, 1, 1]);
+  expect([...(await reads.db)]).toEqual([1, 0.5, 0, 1, 1]);
+});
+
+test("words have a maximum and a minimum as whole numbers", async () => {
+  const words = Uint32Array.of(0, 7, 0xffffffff);
+  const larger = await read((device) => arithmetic.maximum(Tensor.from(device, words, [3]), 9));
+  const smaller = await read((device) => arithmetic.minimum(9, Tensor.from(device, words, [3])));
+  expect([larger, smaller]).toEqual([
+    { type: "u32", numbers: [9, 9, 0xffffffff] },
+    { type: "u32", numbers: [0, 7, 9] },
+  ]);
+});
+
 test("powers, remainders and comparisons of special numbers are those of IEEE 754", async () => {
   const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
   const special = [0, -0, 1, -1, 2, -2, 0.5, -0.5, 3, -3, inf, -inf, nan, Math.fround(1e30), 2 ** 24 + 2, -7.5];
