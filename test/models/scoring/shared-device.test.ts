@@ -102,7 +102,8 @@ describe("a shared device", () => {
     const source = devices();
     let refusals = 1;
     const device = new SharedDevice(async () => {
-      await sleep(5);
+      // Long enough for both to have read the model on a busy machine.
+      await sleep(500);
       if (refusals-- > 0) throw new Error("no adapter today");
       return source.open();
     });
