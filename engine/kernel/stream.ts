@@ -10,8 +10,8 @@ import { encodeShowing, Textures } from "./textures.ts";
 export const bufferUsage = { mapRead: 1, copySource: 4, copyDestination: 8, uniform: 64, storage: 128 } as const;
 const mapModeRead = 1;
 
-/** Bytes that one dispatch may use for its parameters. */
-export const parameterBytes = 128;
+/** Bytes that one dispatch may use for its parameters: a multiple of every alignment of uniform buffers that WebGPU allows. */
+export const parameterBytes = 256;
 
 /** After so many dispatches the recorded work is handed over, so that the adapter starts while the host goes on. */
 const dispatchesPerSubmit = 48;
@@ -35,7 +35,6 @@ export class Stream {
   /** Parameters of recorded dispatches, a slot for each. */
   readonly parameters: GPUBuffer;
   readonly #device: GPUDevice;
-  readonly #slotBytes: number;
   readonly #arenaData: ArrayBuffer;
   readonly #arenas = new Map<PlanRecorder, PlanArena>();
   readonly #doomed: GPUBuffer[] = [];
@@ -67,8 +66,7 @@ export class Stream {
     this.#device = device;
     this.queue = new DirectQueue(device.queue);
     this.textures = new Textures(device);
-    this.#slotBytes = Math.max(device.limits.minUniformBufferOffsetAlignment, parameterBytes);
-    this.#arenaData = new ArrayBuffer(this.#slotBytes * dispatchesPerSubmit);
+    this.#arenaData = new ArrayBuffer(parameterBytes * dispatchesPerSubmit);
     this.parameters = device.createBuffer({
       label: "parameters",
       size: this.#arenaData.byteLength,
@@ -93,7 +91,7 @@ export class Stream {
       this.#pass = observer.pass(this.#commands(), call, cold);
     }
     this.#pass ??= this.#commands().beginComputePass();
-    const offset = this.#slots++ * this.#slotBytes;
+    const offset = this.#slots++ * parameterBytes;
     write(new DataView(this.#arenaData, offset, parameterBytes));
     this.#pass.setPipeline(pipeline);
     this.#pass.setBindGroup(0, group, [offset]);
@@ -187,7 +185,7 @@ export class Stream {
         pass ??= encoder.beginComputePass();
         if (pipeline !== command.pipeline) pass.setPipeline(command.pipeline);
         pipeline = command.pipeline;
-        pass.setBindGroup(0, arena.groups[slot]!, [slot++ * this.#slotBytes]);
+        pass.setBindGroup(0, arena.groups[slot]!, [slot++ * parameterBytes]);
         pass.dispatchWorkgroups(command.grid[0], command.grid[1], command.grid[2]);
         if (slot % dispatchesPerReplaySubmit === 0 || observer?.alone) close();
         continue;
@@ -220,9 +218,9 @@ export class Stream {
   #arenaOf(plan: PlanRecorder): PlanArena {
     let arena = this.#arenas.get(plan);
     if (!arena) {
-      const data = new ArrayBuffer(Math.max(1, plan.parameters.length) * this.#slotBytes);
+      const data = new ArrayBuffer(Math.max(1, plan.parameters.length) * parameterBytes);
       plan.parameters.forEach((parameters, slot) => {
-        new Uint8Array(data).set(parameters, slot * this.#slotBytes);
+        new Uint8Array(data).set(parameters, slot * parameterBytes);
       });
       const buffer = this.#device.createBuffer({
         label: "parameters of a plan",
@@ -235,11 +233,11 @@ export class Stream {
       this.#arenas.set(plan, arena);
     }
     const { varying } = plan;
-    for (const { slot, write } of varying) write(new DataView(arena.data, slot * this.#slotBytes, parameterBytes));
+    for (const { slot, write } of varying) write(new DataView(arena.data, slot * parameterBytes, parameterBytes));
     // One upload from the first to the last of them: they are the update's, side by side.
     if (varying.length > 0) {
-      const first = varying[0]!.slot * this.#slotBytes;
-      const size = (varying.at(-1)!.slot + 1) * this.#slotBytes - first;
+      const first = varying[0]!.slot * parameterBytes;
+      const size = (varying.at(-1)!.slot + 1) * parameterBytes - first;
       this.queue.write(arena.buffer, first, arena.data, first, size);
     }
     return arena;
@@ -250,7 +248,7 @@ export class Stream {
     this.#endPass();
     if (this.#encoder) {
       if (this.#slots > 0) {
-        this.queue.write(this.parameters, 0, this.#arenaData, 0, this.#slots * this.#slotBytes);
+        this.queue.write(this.parameters, 0, this.#arenaData, 0, this.#slots * parameterBytes);
       }
       this.observer?.close(this.#encoder);
       this.queue.submit(this.#encoder.finish());

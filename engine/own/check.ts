@@ -75,7 +75,7 @@ const names = {
   device: true,
 };
 
-/** Two bindings of at most so many bytes: what does not fit must be refused, not be wrong. */
+/** Bytes of the bindings of a small device: what does not fit must be refused, not be wrong. */
 const smallBindingBytes = 4096;
 
 /**

@@ -114,7 +114,12 @@ export function defineOperation<Input extends string, Options extends object = R
     const first = inputs[names[0]!];
     const out = Tensor.like(first, outShape);
     const total = flops?.(shapes, options);
-    forward(inputs, out, (call) => runOwn(name, kernels, out, call, total), options);
+    try {
+      forward(inputs, out, (call) => runOwn(name, kernels, out, call, total), options);
+    } catch (error) {
+      out.dispose();
+      throw error;
+    }
     const given = names.map((input) => inputs[input]);
     if (!gradient) return record(name, given, out, () => refuseGradient(name));
     return record(name, given, out, (dy) => {

@@ -8,7 +8,7 @@ import { type BindingRoof, bindingRoof, memoryGBps } from "../tune/binding-roof.
 import type { Roofs } from "../tune/roofs.ts";
 import type { Tuning } from "../tune/tuner.ts";
 import type { CallEvent, Collector } from "./collector.ts";
-import { busyMsOf, callFigures, durationOf, gpuSpan, memoryLine, rates } from "./figures.ts";
+import { busyMsOf, callFigures, gpuSpan, listedEvents, memoryLine, rates } from "./figures.ts";
 import type { KernelProfile, Mark, Profile } from "./profile.ts";
 import { runtimeOf, systemOf } from "./program/surroundings.ts";
 import { conditionMarks, conditionsOf, withTaints } from "./tainted.ts";
@@ -48,8 +48,6 @@ export function aggregate(device: Device, collector: Collector, around: Surround
     collector.stretches,
     groups.map(({ calls }) => calls),
   );
-  const index = new Map(groups.flatMap(({ calls }, i) => calls.map((call) => [call, i] as const)));
-  const listed = events.slice(0, eventLimit);
   return {
     format: "acutance-profile",
     version: 1,
@@ -71,16 +69,7 @@ export function aggregate(device: Device, collector: Collector, around: Surround
     },
     overhead: { hostMs: collector.ownMs, microsecondsPerDispatch: around.microsecondsPerDispatch },
     kernels,
-    events: listed.map((event) => ({
-      kernel: index.get(event)!,
-      startMs: Math.max(0, event.beginMs),
-      durationMs: durationOf(event),
-      recordedMs: event.recordedMs,
-      submit: event.submit,
-      cold: event.cold,
-      ...(event.taint && { taint: event.taint }),
-    })),
-    eventsLeftOut: events.length - listed.length,
+    ...listedEvents(events, groups, eventLimit),
     memory: {
       peakBytes: memory.peakBytes,
       owners: memory.owners

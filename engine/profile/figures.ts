@@ -90,3 +90,22 @@ export function memoryLine(events: readonly TimedEvent[]): { ms: number; bytes: 
     changes.slice(i * stretch, (i + 1) * stretch).reduce((a, b) => (b.bytes > a.bytes ? b : a)),
   );
 }
+
+/** The first events as a profile lists them, each with the place of its group, and the number of the others. */
+export function listedEvents<Event extends TimedEvent>(
+  events: readonly Event[],
+  groups: readonly { readonly calls: readonly Event[] }[],
+  limit: number,
+) {
+  const place = new Map(groups.flatMap(({ calls }, i) => calls.map((call) => [call, i] as const)));
+  const listed = events.slice(0, limit).map((event) => ({
+    kernel: place.get(event)!,
+    startMs: Math.max(0, event.beginMs),
+    durationMs: durationOf(event),
+    recordedMs: event.recordedMs,
+    submit: event.submit,
+    cold: event.cold,
+    ...(event.taint && { taint: event.taint }),
+  }));
+  return { events: listed, eventsLeftOut: events.length - listed.length };
+}

@@ -11,25 +11,7 @@
 // ROWS4, COLUMNS: 1..4.   POSITIONS: of a slice.   X_LOADS: POSITIONS·THREADS_Y·ROWS4 / THREADS, whole.
 // DY_LOADS: POSITIONS·THREADS_X·COLUMNS / THREADS, whole.
 // Workgroup memory: 16 · POSITIONS · (THREADS_Y·ROWS4 + THREADS_X·COLUMNS) bytes.
-struct Params {
-  images: u32,
-  in_height: u32,
-  in_width: u32,
-  channels4: u32,
-  out_height: u32,
-  out_width: u32,
-  columns4: u32,
-  kernel_height: u32,
-  kernel_width: u32,
-  stride_h: u32,
-  stride_w: u32,
-  pad_h: i32,
-  pad_w: i32,
-  dilation_h: u32,
-  dilation_w: u32,
-  lines_per_part: u32,
-  first_part: u32,
-}
+//#use conv/weight_gradient_params
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> dy: array<vec4f>;

@@ -1,5 +1,5 @@
 import { looksLikeSoftware } from "../../device/probe.ts";
-import { busyMsOf, durationOf, gpuSpan, memoryLine } from "../figures.ts";
+import { busyMsOf, gpuSpan, listedEvents, memoryLine } from "../figures.ts";
 import type { KernelProfile, Mark, Profile } from "../profile.ts";
 import { conditionMarks, conditionsOf, withTaints } from "../tainted.ts";
 import type { DeviceRecord } from "./protocol.ts";
@@ -31,8 +31,6 @@ export function assemble(thread: ThreadRecords, device: DeviceRecord, around: Pr
     thread.stretches,
     groups.map(({ calls }) => calls),
   );
-  const index = new Map(groups.flatMap(({ calls }, i) => calls.map((call) => [call, i] as const)));
-  const listed = events.slice(0, eventLimit);
   const { state, start } = thread;
   const counts = state?.devices.find(({ id }) => id === device.id);
   const ownMs = state?.ownMs ?? 0;
@@ -74,16 +72,7 @@ export function assemble(thread: ThreadRecords, device: DeviceRecord, around: Pr
       .sort((a, b) => b.milliseconds - a.milliseconds),
     overhead: { hostMs: ownMs, microsecondsPerDispatch: around.microsecondsPerDispatch },
     kernels,
-    events: listed.map((event) => ({
-      kernel: index.get(event)!,
-      startMs: Math.max(0, event.beginMs),
-      durationMs: durationOf(event),
-      recordedMs: event.recordedMs,
-      submit: event.submit,
-      cold: event.cold,
-      ...(event.taint && { taint: event.taint }),
-    })),
-    eventsLeftOut: events.length - listed.length,
+    ...listedEvents(events, groups, eventLimit),
     memory: {
       peakBytes: state?.peakBytes ?? 0,
       owners: (state?.owners ?? []).map(([owner, atPeakBytes]) => ({ owner, atPeakBytes })),
