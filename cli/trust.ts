@@ -168,7 +168,7 @@ async function typicalityIn(scorer: Scorer, folders: readonly string[]): Promise
   for (const folder of folders) paths.push(...(await loadFolder(folder)).rows.map(({ path }) => path));
   expectPhotographs(paths.length);
   const features: Float32Array[] = [];
-  for await (const { result } of scoredPictures(scorer, paths)) features.push(Float32Array.from(result.feature!));
+  for await (const { result } of scoredPictures(scorer, paths)) features.push(result.feature!);
   return fitTypicality(features);
 }
 

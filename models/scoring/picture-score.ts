@@ -13,8 +13,17 @@ export interface PictureScore extends Score, Trusted {
    * each class, which cut the range into equal widths. Absent where the network gives a score alone.
    */
   readonly histogram?: readonly number[];
-  /** Pooled feature of the network, the mean over what it was shown; with the option `features`. */
-  readonly feature?: readonly number[];
+  /**
+   * Pooled feature of the network, which its head, its typicality and likenesses of pictures read: as many numbers as the model's
+   * `Scorer.featureLength`, as they come from the network, not of unit length; the mean over what it was shown, such as tiles. With the option
+   * `features`; it comes in the same read-back as the score and does not change it.
+   */
+  readonly feature?: Float32Array;
+  /**
+   * How sharp the sharpest tenth of the picture is at its own size, 0 to 1: 1 − the perceptual blur of Crete et al. 2007 (see `sharpnessOf`). With the
+   * option `sharpness`.
+   */
+  readonly sharpness?: number;
   /**
    * What most likely lowers the score, the most probable first; of a good picture, and of one that shows nothing of the kind, none. With the
    * option `reasons`; absent for pictures of less than 48 pixels.

@@ -132,6 +132,11 @@ export class Scorer {
     return this.#pending.size;
   }
 
+  /** Numbers in the pooled feature of a picture. */
+  get featureLength(): number {
+    return this.#supply.network.model.featureLength;
+  }
+
   /** Whether results say what most likely lowers a score. */
   get tellsReasons(): boolean {
     return this.#reasons !== undefined;
@@ -156,7 +161,8 @@ export class Scorer {
     const { range } = this.card;
     const head = headOf(this.card.options);
     const { trust } = this.companions;
-    const { kept, answered } = await this.#see(picture, scored(this.#reasons !== undefined), options);
+    const wanted = { reasons: this.tellsReasons, sharpness: this.#settings.sharpness === true };
+    const { kept, answered } = await this.#see(picture, scored(wanted), options);
     const answer = meanOf(answered.map((one) => one.answer));
     const feature = featureOf(answered);
     const { look, shown, ...size } = kept;
@@ -171,7 +177,7 @@ export class Scorer {
       ...(trust && trusted(trust, { score: score.score, feature }, range)),
       range,
       ...(head.shareBelow && { histogram: [...answer] }),
-      ...(this.#settings.features && feature && { feature: [...feature] }),
+      ...(this.#settings.features && feature && { feature }),
       ...(shown && { reasons: this.#reasonsFor(shown, score.score) }),
       ...size,
       model: this.name,

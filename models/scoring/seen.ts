@@ -5,6 +5,7 @@ import { shownForStatistics } from "../reasons/statistics/index.ts";
 import { evaluationViews, type Showing, type View } from "../views/crops.ts";
 import type { Answered } from "./network.ts";
 import { type Look, lookOf } from "./same-scores.ts";
+import { sharpnessOf } from "./sharpness.ts";
 
 /** Takes from a picture what goes through the network, and says what is kept of it meanwhile. */
 export type Cut<Kept> = (
@@ -22,18 +23,20 @@ export interface KeptOfPicture {
   readonly width: number;
   readonly height: number;
   readonly look: Look;
+  readonly sharpness?: number;
   /** What reasons are told by, where they are asked for. */
   readonly shown?: Picture | undefined;
 }
 
 /** What makes the score of a picture; its pixels are let go, but for a small copy where reasons are asked for. */
 export const scored =
-  (withReasons: boolean): Cut<KeptOfPicture> =>
+  ({ reasons, sharpness }: { readonly reasons: boolean; readonly sharpness: boolean }): Cut<KeptOfPicture> =>
   async (options, picture) => ({
     views: await evaluationViews(options, picture),
     kept: {
       ...{ width: picture.width, height: picture.height, look: lookOf(picture) },
-      ...(withReasons && { shown: await shownForStatistics(picture) }),
+      ...(sharpness && { sharpness: sharpnessOf(picture) }),
+      ...(reasons && { shown: await shownForStatistics(picture) }),
     },
   });
 

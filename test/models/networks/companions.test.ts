@@ -125,6 +125,7 @@ describe("companions of a network", () => {
     const pictures = await noisePictures(5);
     const results = async (model: string, options: { features?: boolean; tiles?: number } = {}) => {
       await using scorer = await openScorer({ model, device, name: "one", ...options });
+      expect(scorer.featureLength).toBe(featureLength);
       return Promise.all(pictures.map(async (picture) => lasting(await scorer.score(picture))));
     };
     for (const tiles of [undefined, 4]) {
@@ -138,9 +139,10 @@ describe("companions of a network", () => {
       expect(scoresOf(beside)).toEqual(scoresOf(without));
       expect(asked.map(({ feature: _, ...rest }) => rest)).toEqual(without as never);
       expect(new Set(asked.map(({ feature }) => feature!.join())).size).toBe(5);
-      expect(asked.every(({ feature }) => feature!.length === featureLength && feature!.every(Number.isFinite))).toBe(
-        true,
-      );
+      for (const { feature } of asked) {
+        expect(feature).toBeInstanceOf(Float32Array);
+        expect([feature!.length, feature!.every(Number.isFinite)]).toEqual([featureLength, true]);
+      }
       expect(without.concat(beside).some((result) => "feature" in result)).toBe(false);
     }
   });

@@ -135,8 +135,7 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     const features: Float32Array[] = [];
     {
       await using scorer = await openScorer({ model, device, features: true });
-      for (const picture of await noisePictures(60))
-        features.push(Float32Array.from((await scorer.score(picture)).feature!));
+      for (const picture of await noisePictures(60)) features.push((await scorer.score(picture)).feature!);
     }
     const { facts, tensors } = fitTypicality(features);
     const interval = { level: 0.9, pictures: 20, at: [0, 100], below: [13, 13], above: [12, 12] };

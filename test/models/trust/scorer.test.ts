@@ -27,8 +27,7 @@ beforeAll(async () => {
   network.dispose();
   const plain = await smallModel(folder, "plain");
   await using scorer = await openScorer({ model: plain, device, features: true });
-  for (const picture of await noisePictures(60))
-    features.push(Float32Array.from((await scorer.score(picture)).feature!));
+  for (const picture of await noisePictures(60)) features.push((await scorer.score(picture)).feature!);
   const { facts, tensors } = fitTypicality(features);
   const write = async (name: string, from: string, companions: Companions) => {
     models[name] = join(folder, `${name}.safetensors`);
