@@ -16,7 +16,11 @@ import { table } from "./terminal.ts";
 export type TrustedScore = Score & Trusted & Pick<PictureScore, "reasons">;
 
 /** A picture with its score, or why it has none. */
-export type ScoreRow = { readonly path: string } & (TrustedScore | { readonly error: string });
+export type ScoreRow = {
+  readonly path: string;
+  /** What became of its sidecar. */
+  readonly sidecar?: string;
+} & (TrustedScore | { readonly error: string });
 
 /** Names of the numbers of a score: those of every model, which has them or not, and those of one that tells classes. */
 export function scoreColumns(options?: Pick<ModelOptions, "head">): (keyof Score)[] {
@@ -81,6 +85,8 @@ export interface ScoreOutputOptions {
   readonly sort: boolean;
   /** What results call the model. */
   readonly model: string;
+  /** Whether rows say what became of sidecars. */
+  readonly tellsSidecars?: boolean;
 }
 
 /**
@@ -168,7 +174,8 @@ export class ScoreOutput {
     const [low, high] = range.map(endWords);
     const [score, ...others] = scoreColumns(options);
     const reasons = tellsReasons ? ["reasons"] : [];
-    const columns = ["path", score!, "low", "high", ...trustColumns(trust), ...others, ...reasons, "error"];
+    const sidecar = this.#options.tellsSidecars ? ["sidecar"] : [];
+    const columns = ["path", score!, "low", "high", ...trustColumns(trust), ...others, ...reasons, ...sidecar, "error"];
     return stringify(
       rows.map(({ path, ...row }) => {
         const cells = "error" in row ? {} : { ...trustCells(row), reasons: reasonNames(row) };
@@ -200,6 +207,7 @@ function scoreTable(rows: readonly ScoreRow[], scale: ScoreScale): string {
   const [low, high] = range.map(endWords);
   const ends = `${high ? `${low}-${high}` : `from ${low}`}${lowerIsBetter ? ", lower is better" : ""}`;
   const withErrors = rows.some((row) => "error" in row);
+  const withSidecars = rows.some((row) => row.sidecar);
   const headings = columns.map((name) => (name === "score" ? `score (${ends})` : tableColumns[name][0]));
   const cells = rows.map((row) => {
     const score: Partial<TrustedScore> = "error" in row ? {} : row;
@@ -210,6 +218,7 @@ function scoreTable(rows: readonly ScoreRow[], scale: ScoreScale): string {
       ...others,
       ...(typicality ? [typicalityWords(score)] : []),
       ...(tellsReasons ? [reasonWords(score.reasons)] : []),
+      ...(withSidecars ? [printable(row.sidecar ?? "")] : []),
       ...(withErrors ? ["error" in row ? printable(row.error) : ""] : []),
     ];
   });
@@ -218,6 +227,7 @@ function scoreTable(rows: readonly ScoreRow[], scale: ScoreScale): string {
     ...headings.slice(1),
     ...(typicality ? ["kind"] : []),
     ...(tellsReasons ? ["lowered by"] : []),
+    ...(withSidecars ? ["sidecar"] : []),
     ...(withErrors ? ["error"] : []),
   ];
   return `${table(["picture", ...heads], cells)}\n`;

@@ -12,8 +12,9 @@ import { reasonsOptions } from "./reasons-option.ts";
 import { rowOf, type ScoreForm, ScoreOutput } from "./score-output.ts";
 import { askedPictures } from "./score-pictures.ts";
 import { progress } from "./terminal.ts";
+import { addXmpOptions, type XmpFlags, XmpRatings } from "./xmp-option.ts";
 
-interface ScoreFlags extends TuningFlags, DecodingOptions, ClassicFlags {
+interface ScoreFlags extends TuningFlags, DecodingOptions, ClassicFlags, XmpFlags {
   readonly model: string;
   readonly json?: boolean;
   readonly csv?: boolean;
@@ -41,8 +42,14 @@ export function register(program: Command): void {
     .option(...checkNumbersOption)
     .option(...memoryOption)
     .addHelpText("after", notes)
-    .action((words: string[], flags: ScoreFlags) => run(words, flags, formOf(flags, score), classicOf(flags, score)));
-  addTuningOptions(addDecodingOptions(addClassicOptions(score)));
+    .action((words: string[], flags: ScoreFlags) =>
+      run(words, flags, {
+        form: formOf(flags, score),
+        classic: classicOf(flags, score),
+        xmp: XmpRatings.of(flags, score),
+      }),
+    );
+  addTuningOptions(addDecodingOptions(addClassicOptions(addXmpOptions(score))));
 }
 
 const notes = `
@@ -65,7 +72,13 @@ function formOf({ json, csv, out }: ScoreFlags, command: Command): ScoreForm {
   return asked ?? (named as ScoreForm | undefined) ?? (out === undefined ? "table" : "csv");
 }
 
-async function run(words: string[], flags: ScoreFlags, form: ScoreForm, classic?: ChosenClassic): Promise<void> {
+interface Asked {
+  readonly form: ScoreForm;
+  readonly classic: ChosenClassic | undefined;
+  readonly xmp: XmpRatings | undefined;
+}
+
+async function run(words: string[], flags: ScoreFlags, { form, classic, xmp }: Asked): Promise<void> {
   const out = flags.out === undefined ? standardOutput : outputFile(flags.out, "--out");
   const asked = await askedPictures(words, (text) => console.error(`note: ${text}`));
   if (asked.length === 0) throw new Error("there is no picture to score");
@@ -74,6 +87,7 @@ async function run(words: string[], flags: ScoreFlags, form: ScoreForm, classic?
     out,
     sort: flags.sort === true,
     model: classic?.method ?? modelWords(flags.model),
+    ...(xmp && { tellsSidecars: true }),
   });
   const bar = progress("scoring", asked.length);
   const finish = (interrupted: boolean) => {
@@ -92,10 +106,13 @@ async function run(words: string[], flags: ScoreFlags, form: ScoreForm, classic?
     console.error(`${failed} of ${asked.length} pictures could not be scored`);
     process.exitCode = 1;
   }
+  if (xmp) console.error(xmp.summary);
+  if (xmp && xmp.failed > 0) process.exitCode = 1;
 
   async function scoreAll(): Promise<void> {
     await using scorer = await opened(flags, classic);
     output.scale = scorer.scale;
+    xmp?.expectScale(scorer.scale);
     const places: number[] = [];
     asked.forEach(({ path, leftOut }, place) => {
       if (leftOut === undefined) places.push(place);
@@ -107,13 +124,21 @@ async function run(words: string[], flags: ScoreFlags, form: ScoreForm, classic?
     const sources = places.map((place) => (asked[place]!.piped ? process.stdin : asked[place]!.path));
     const onResult = (result: ScoredPicture | ClassicScored) => {
       const place = places[result.index]!;
-      output.set(place, rowOf(asked[place]!.path, result));
-      bar.advance();
+      const { path, piped } = asked[place]!;
+      const row = rowOf(path, result);
+      const set = (sidecar?: string) => {
+        output.set(place, { ...row, ...(sidecar && { sidecar }) });
+        bar.advance();
+      };
+      if (!xmp || piped || "error" in row) return set();
+      const model = classic?.method ?? modelWords(flags.model);
+      xmp.begin(path, { ...row, model }, scorer.scale, set);
     };
     try {
       for await (const _ of scorer.scoreMany(sources, onResult));
     } finally {
       // Before anything waits for a device that may be gone.
+      await xmp?.done();
       finish(false);
     }
   }

@@ -6,10 +6,10 @@ import {
   SidecarNames,
   type SidecarNaming,
   sidecarNamings,
-  starBands,
   type WrittenRating,
   writeRating,
 } from "../models/sidecars/index.ts";
+import { starBands } from "../models/sidecars/stars.ts";
 
 /** Options of ratings in sidecars. */
 export interface XmpFlags {
@@ -81,13 +81,6 @@ export interface XmpScale {
   readonly lowerIsBetter?: boolean;
 }
 
-/** What a row says of a sidecar. */
-export interface SidecarTold {
-  /** In the words of a column. */
-  readonly sidecar: string;
-  readonly failed: boolean;
-}
-
 /** The sidecars of a run. */
 export class XmpRatings {
   readonly #naming: SidecarNaming;
@@ -95,6 +88,8 @@ export class XmpRatings {
   readonly #names = new SidecarNames();
   // Each waits for the disk more than for the processor.
   readonly #limit = new Limit(8);
+  readonly #writing = new Set<Promise<void>>();
+  #failure: { readonly error: unknown } | undefined;
   readonly #counts = { created: 0, updated: 0, unchanged: 0, kept: 0, failed: 0 };
 
   private constructor(naming: SidecarNaming, flags: XmpFlags) {
@@ -117,35 +112,47 @@ export class XmpRatings {
     }
   }
 
-  /** Writes the sidecar of a picture; what goes wrong is told. */
-  async write(
+  /** Begins to write the sidecar of a picture. @param told gets what became of it, or what went wrong */
+  begin(picture: string, scored: Omit<RatedScore, "range">, scale: XmpScale, told: (words: string) => void): void {
+    const work = this.#limit
+      .run(() => this.#write(picture, scored, scale))
+      .then(told)
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => this.#writing.delete(work));
+    this.#writing.add(work);
+  }
+
+  /** Waits for all that was begun. @throws what those threw who were told */
+  async done(): Promise<void> {
+    await Promise.all(this.#writing);
+    if (this.#failure) throw this.#failure.error;
+  }
+
+  async #write(
     picture: string,
     scored: Omit<RatedScore, "range">,
     { range, lowerIsBetter }: XmpScale,
-  ): Promise<SidecarTold> {
+  ): Promise<string> {
     const { xmpBands, xmpLabels, xmpOverwrite, xmpDryRun } = this.#flags;
+    const options = {
+      naming: this.#naming,
+      ...(xmpBands && { bands: xmpBands }),
+      ...(xmpLabels && { labels: xmpLabels }),
+      ...(lowerIsBetter && { lowerIsBetter }),
+      overwrite: xmpOverwrite === true,
+      dryRun: xmpDryRun === true,
+      names: this.#names,
+    };
     try {
-      const written = await this.#limit.run(() =>
-        writeRating(
-          picture,
-          { ...scored, range },
-          {
-            naming: this.#naming,
-            ...(xmpBands && { bands: xmpBands }),
-            ...(xmpLabels && { labels: xmpLabels }),
-            ...(lowerIsBetter && { lowerIsBetter }),
-            overwrite: xmpOverwrite === true,
-            dryRun: xmpDryRun === true,
-            names: this.#names,
-          },
-        ),
-      );
+      const written = await writeRating(picture, { ...scored, range }, options);
       this.#counts[written.change]++;
       if (written.keptRating !== undefined) this.#counts.kept++;
-      return { sidecar: this.#words(written), failed: false };
+      return this.#words(written);
     } catch (error) {
       this.#counts.failed++;
-      return { sidecar: `error: ${(error as Error).message}`, failed: true };
+      return `error: ${(error as Error).message}`;
     }
   }
 

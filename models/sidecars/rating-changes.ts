@@ -1,4 +1,4 @@
-import { type Change, ownNamespace, valueIn } from "./update-sidecar.ts";
+import { type Change, sidecarNamespace, valueIn } from "./update-sidecar.ts";
 import { namespaces, type XmpDocument } from "./xmp-document.ts";
 
 /** What is written for a picture. */
@@ -38,7 +38,7 @@ export function ratingChanges(
   { rating, label, score, interval, range, model }: RatingValues,
   { overwrite, embedded }: { readonly overwrite: boolean; readonly embedded: string | undefined },
 ): RatingChanges {
-  const own = (name: string, value: string | undefined): Change => ({ namespace: ownNamespace, name, value });
+  const own = (name: string, value: string | undefined): Change => ({ namespace: sidecarNamespace, name, value });
   const finite = (value: number | undefined) =>
     value !== undefined && Number.isFinite(value) ? String(Number(value.toPrecision(5))) : undefined;
   const keptRating = overwrite ? undefined : personsRating(document, embedded);
@@ -70,13 +70,13 @@ const isNone = (rating: string | undefined) => !rating || Number(rating) === 0;
 
 /** Whether the rating inside of the picture does not count. */
 export function hasRating(document: XmpDocument): boolean {
-  return !isNone(valueIn(document, namespaces.xmp, "Rating")) || Boolean(valueIn(document, ownNamespace, "Rating"));
+  return !isNone(valueIn(document, namespaces.xmp, "Rating")) || Boolean(valueIn(document, sidecarNamespace, "Rating"));
 }
 
 /** The rating of a person, empty for one that was removed; undefined where there is none. */
 function personsRating(document: XmpDocument, embedded: string | undefined): string | undefined {
   const there = valueIn(document, namespaces.xmp, "Rating");
-  const written = valueIn(document, ownNamespace, "Rating");
+  const written = valueIn(document, sidecarNamespace, "Rating");
   if (!isNone(there)) return Number(there) === Number(written ?? Number.NaN) ? undefined : there;
   if (written) return "";
   const others = othersRatings.map(([namespace, name]) => valueIn(document, namespace, name));
@@ -85,7 +85,7 @@ function personsRating(document: XmpDocument, embedded: string | undefined): str
 
 function personsLabel(document: XmpDocument): string | undefined {
   const there = valueIn(document, namespaces.xmp, "Label");
-  const written = valueIn(document, ownNamespace, "Label");
+  const written = valueIn(document, sidecarNamespace, "Label");
   if (there === written || (!there && !written)) return undefined;
   return there ?? "";
 }

@@ -1,3 +1,5 @@
+import { expectNames } from "../../engine/arguments.ts";
+
 /** How a score becomes stars. */
 export interface StarOptions {
   /** Ends of the scale, the lower first. */
@@ -7,6 +9,8 @@ export interface StarOptions {
   /** Four scores, ascending: a picture has one star and one more for each that it reaches. @default the fifths of the range */
   readonly bands?: readonly number[] | undefined;
 }
+
+const names = { range: true, lowerIsBetter: true, bands: true } satisfies Record<keyof StarOptions, true>;
 
 /** Stars of XMP that a score gives. */
 export type Stars = 1 | 2 | 3 | 4 | 5;
@@ -27,6 +31,7 @@ export function starBands({ range: [low, high], bands }: StarOptions): readonly 
 
 /** Stars of a score: 1 to 5, more are better. A score that is a band's has reached it. @throws RangeError as {@link starBands} does */
 export function starsOf(score: number, options: StarOptions): Stars {
+  expectNames("starsOf", options, names);
   const reached = starBands(options).filter((band) => (options.lowerIsBetter ? score <= band : score >= band));
   return (1 + reached.length) as Stars;
 }

@@ -13,14 +13,14 @@ import {
 import { escaped } from "./xmp-encoding.ts";
 
 /** Namespace of what only Acutance writes. */
-export const ownNamespace = "urn:x-acutance:1.0/";
+export const sidecarNamespace = "urn:x-acutance:1.0/";
 
 /** Prefixes that are asked for; another is taken where one means something else. */
 const prefixes: Readonly<Record<string, string>> = {
   [namespaces.rdf]: "rdf",
   [namespaces.xmp]: "xmp",
   [namespaces.photoshop]: "photoshop",
-  [ownNamespace]: "acutance",
+  [sidecarNamespace]: "acutance",
 };
 
 /** A property to be set, or, without a value, to be removed. */
@@ -54,7 +54,16 @@ export function withProperties(document: XmpDocument, changes: readonly Change[]
     else if (change.value !== undefined) missing.push({ ...change, value: change.value });
   }
   if (missing.length > 0) splices.push(added(document, missing));
-  return spliced(document.text, splices);
+  const done = spliced(document.text, splices);
+  expectValues(done, changes);
+  return done;
+}
+
+/** Reads what is about to be written: a form that was not thought of must cost nobody a sidecar. */
+function expectValues(text: string, changes: readonly Change[]): void {
+  const document = readXmp(text);
+  const wrong = changes.find(({ namespace, name, value }) => valueIn(document, namespace, name) !== value?.trim());
+  if (wrong) throw new SidecarError("not-xmp", `its form is not understood: its ${wrong.name} would come out wrong`);
 }
 
 function spliced(text: string, splices: readonly Splice[]): string {
@@ -140,9 +149,9 @@ function prefixFor(scope: ReadonlyMap<string, string>, namespace: string): { pre
 /** An XMP file without properties. */
 export const emptySidecar =
   `<?xml version="1.0" encoding="UTF-8"?>\n<x:xmpmeta xmlns:x="${namespaces.meta}" x:xmptk="Acutance">\n` +
-  ` <rdf:RDF xmlns:rdf="${namespaces.rdf}">\n  <rdf:Description rdf:about=""/>\n </rdf:RDF>\n</x:xmpmeta>\n`;
+  ` <rdf:RDF xmlns:rdf="${namespaces.rdf}">\n  <rdf:Description\n    rdf:about=""/>\n </rdf:RDF>\n</x:xmpmeta>\n`;
 
 /** As {@link withProperties}, from a text. @throws SidecarError as that and {@link readXmp} do */
-export function withPropertiesIn(text: string, changes: readonly Change[]): string {
+export function updateSidecar(text: string, changes: readonly Change[]): string {
   return withProperties(readXmp(text), changes);
 }

@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import sharp from "sharp";
+import { expectNames } from "../../engine/arguments.ts";
 import { fileSentence } from "../../engine/weights/files.ts";
 import { onDisk, printable } from "../data/files/file-name.ts";
 import { hasRating, type RatingChanges, type RatingValues, ratingChanges } from "./rating-changes.ts";
@@ -31,6 +32,16 @@ export interface WriteRatingOptions {
   readonly names?: SidecarNames;
 }
 
+const optionNames = {
+  naming: true,
+  bands: true,
+  lowerIsBetter: true,
+  labels: true,
+  overwrite: true,
+  dryRun: true,
+  names: true,
+} satisfies Record<keyof WriteRatingOptions, true>;
+
 /** What became of a sidecar. */
 export interface WrittenRating {
   readonly sidecar: string;
@@ -46,7 +57,7 @@ export interface WrittenRating {
 }
 
 /** How often a sidecar that others write to is read again. */
-const attempts = 5;
+const attempts = 8;
 
 /**
  * Writes the stars of a score as `xmp:Rating` into the sidecar of a picture, with score, interval and model in a namespace of Acutance's;
@@ -60,6 +71,7 @@ export async function writeRating(
   scored: RatedScore,
   options: WriteRatingOptions = {},
 ): Promise<WrittenRating> {
+  expectNames("writeRating", options, optionNames);
   const { naming = "darktable", labels, overwrite = false, dryRun = false, names = new SidecarNames() } = options;
   if (labels && labels.length !== 5) throw new RangeError(`\`labels\` must be five, got ${labels.length}`);
   const { range, model, score, interval } = scored;

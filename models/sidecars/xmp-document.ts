@@ -150,7 +150,7 @@ function elementProperty(text: string, element: XmlElement): Property {
   const blanks = /[ \t\r\n]*$/.exec(text.slice(0, element.start))![0].length;
   return {
     value: element.text.trim(),
-    content: tag.isEmpty ? undefined : { start: tag.end, end: text.lastIndexOf("</", element.end) },
+    content: tag.isEmpty ? undefined : { start: tag.end, end: text.lastIndexOf("</", element.end - 1) },
     whole: { start: element.start - blanks, end: element.end },
     ...(!isPlain && { isComplex: true }),
   };

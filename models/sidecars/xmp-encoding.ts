@@ -61,7 +61,6 @@ export function escaped(value: string): string {
     '"': "&quot;",
     "'": "&apos;",
   };
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   return value.toWellFormed().replace(/[&<>"']|[^\x20-\x7e]/gu, (character) => {
     const point = character.codePointAt(0)!;
     const illegal = (point < 0x20 && ![9, 10, 13].includes(point)) || point === 0xfffe || point === 0xffff;

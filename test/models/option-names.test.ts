@@ -45,6 +45,8 @@ const withOptions: Record<string, readonly [string, string, (options: object) =>
   prefetch: ["ahed", "ahead", (options) => js.prefetch([], () => 0, options).next()],
   resumeCpl: ["signl", "signal", (options) => js.resumeCpl(device, { ...hooks, ...options })],
   resumeTraining: ["signl", "signal", (options) => js.resumeTraining({}, device, { ...hooks, ...options })],
+  starsOf: ["band", "bands", (options) => js.starsOf(1, { range: [0, 1], ...options })],
+  writeRating: ["namming", "naming", (options) => js.writeRating("a.png", {}, options)],
   scan: ["concurency", "concurrency", (options) => js.scan(dataset, options)],
   split: ["prts", "parts", (options) => js.split([], options)],
   "trainCpl: data": ["validatoin", "validation", (data) => js.trainCpl(device, data, {}, hooks)],
@@ -80,6 +82,7 @@ const withoutOptions = [
   ...["rmse", "slope", "srcc", "wasserstein", "isPipeline", "isSound", "observedRange", "officialSplit", "parseRatio"],
   ...["problemLines", "problemText", "rankedSets", "ratedRows", "ratioShares", "readSplit", "unratedRows"],
   ...["withoutCopiesOf", "writeSplit", "isLoopback", "LabelFileError", "withoutCopies"],
+  ...["SidecarError", "SidecarNames", "updateSidecar"],
 ];
 
 describe("a misspelt option is refused", () => {
