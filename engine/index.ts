@@ -19,9 +19,9 @@ export { largestFit } from "./memory/largest-fit.ts";
 export type { OwnerUse } from "./memory/ledger.ts";
 export type { MemoryUse } from "./memory/pool.ts";
 export { type MemoryReport, memorySummary, memoryTable } from "./memory/report.ts";
-export { LayerNorm } from "./nn/layer-norm.ts";
 export { BatchNorm, Convolution, type ConvolutionOptions, Linear } from "./nn/layers.ts";
 export { drawn, type Layer, loadTensors, type NamedTensor, parameter, storable, type WeightKind } from "./nn/named.ts";
+export { GroupNorm, InstanceNorm, LayerNorm, RmsNorm } from "./nn/norms.ts";
 export { type NumberCount, type NumberFault, NumericError } from "./number-error.ts";
 export { type MissingOperator, OnnxError, UnsupportedError } from "./onnx/errors.ts";
 export { exportOnnx, type TracedWork } from "./onnx/export.ts";
@@ -75,7 +75,7 @@ export {
   type StochasticDepthOptions,
   stochasticDepth,
 } from "./ops/dropout.ts";
-export { amax, amin } from "./ops/extremes.ts";
+export { amax, amin, logSumExp } from "./ops/extremes.ts";
 export { gatherRows } from "./ops/gather.ts";
 export { gather, gatherElements, gatherNd } from "./ops/gather-axis.ts";
 export { concat, permute } from "./ops/join.ts";

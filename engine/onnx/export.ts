@@ -68,17 +68,37 @@ async function traced(device: Device, work: TracedWork) {
       device.journal = undefined;
     }
     const variable = new Set(Object.values(inputs));
-    entries = journal.filter((entry) => {
+    const dependent = journal.filter((entry) => {
       const depends = tensorsOf(entry).some((tensor) => variable.has(tensor));
       if (depends) variable.add(entry.output);
       return depends;
     });
+    entries = neededFor(Object.values(outputs), dependent);
     for (const tensor of [...entries.flatMap(tensorsOf), ...Object.values(outputs)])
       if (!variable.has(tensor) && !reads.has(tensor)) reads.set(tensor, tensor.read());
   });
   const constants = new Map<Tensor, ArrayLike<number>>();
   for (const [tensor, numbers] of reads) constants.set(tensor, await numbers);
   return { entries, inputs, outputs, constants };
+}
+
+/**
+ * The operations that make the outputs. Those that an operation is made of are told before it: of several that tell of one tensor, the
+ * last that has a counterpart is taken.
+ */
+function neededFor(outputs: readonly Tensor[], journal: Journal<Tensor>): Journal<Tensor> {
+  const wanted = new Set(outputs);
+  const needed: Journal<Tensor> = [];
+  for (let i = journal.length - 1; i >= 0; i--) {
+    const entry = journal[i]!;
+    if (!wanted.has(entry.output)) continue;
+    const earlier = journal.slice(0, i).some(({ output }) => output === entry.output);
+    if (earlier && !exporters[entry.operation]) continue;
+    wanted.delete(entry.output);
+    for (const tensor of tensorsOf(entry)) wanted.add(tensor);
+    needed.unshift(entry);
+  }
+  return needed;
 }
 
 /** The tensors that an operation was called with, in its inputs or in what it was told beside. */

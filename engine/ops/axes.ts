@@ -40,15 +40,24 @@ export function axesOf(operation: string, shape: Shape, axes: Axes | undefined):
   return list;
 }
 
-/** @throws ShapeError when x holds indices, it has no such axis, or one is named twice */
-export function reduced(operation: string, x: Tensor, axes: Axes | undefined, options: ReduceOptions): Reduced {
+/**
+ * The shape of what a reduction leaves.
+ * @throws ShapeError when x holds indices, it has no such axis, or one is named twice
+ */
+export function reducedShape(operation: string, x: Tensor, axes: Axes | undefined, options: ReduceOptions): Shape {
   expectOperands(operation, { x });
   expectOptions(operation, options, checks);
   const chosen = axesOf(operation, x.shape, axes);
   const kept = options.keepDims
     ? x.shape.map((extent, axis) => (chosen.includes(axis) ? 1 : extent))
     : x.shape.filter((_, axis) => !chosen.includes(axis));
-  const shape = kept.length > 0 ? kept : [1];
+  return kept.length > 0 ? kept : [1];
+}
+
+/** @throws ShapeError when x holds indices, it has no such axis, or one is named twice */
+export function reduced(operation: string, x: Tensor, axes: Axes | undefined, options: ReduceOptions): Reduced {
+  const shape = reducedShape(operation, x, axes, options);
+  const chosen = axesOf(operation, x.shape, axes);
   // Neighbouring axes that are all reduced or all kept, taken as one.
   const runs: { extent: number; reduce: boolean }[] = [];
   x.shape.forEach((extent, axis) => {

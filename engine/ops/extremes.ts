@@ -1,8 +1,10 @@
-import { record } from "../autograd.ts";
+import { record, withoutGradients } from "../autograd.ts";
 import type { Tensor } from "../tensor.ts";
-import { atLeast, divide, multiply } from "./arithmetic.ts";
-import { type Axes, type ReduceOptions, reduced } from "./axes.ts";
-import { reduceAxis, sumAxis } from "./reduce.ts";
+import { add, atLeast, divide, multiply, subtract } from "./arithmetic.ts";
+import { type Axes, axesOf, type ReduceOptions, reduced, reducedShape } from "./axes.ts";
+import { isInfinite, where } from "./compare.ts";
+import { reduceAxis, sum, sumAxis } from "./reduce.ts";
+import { exp, log } from "./unary.ts";
 
 function extreme(operation: "amax" | "amin", given: Tensor, axes: Axes | undefined, options: ReduceOptions): Tensor {
   const largest = operation === "amax";
@@ -35,4 +37,31 @@ export function amax(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tenso
 /** Smallest element over one axis or several, or over all elements, as {@link amax}. */
 export function amin(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
   return extreme("amin", x, axes, options);
+}
+
+/**
+ * ln Σ e^x over one axis or several (negative ones count from the last), which disappear, or over all elements → [1]. Safe for
+ * numbers of any size: ∞ where one is, −∞ where all are, NaN where there is one. Of the type of x.
+ * @throws ShapeError when x holds indices, it has no such axis, or one is named twice
+ */
+export function logSumExp(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
+  const shape = reducedShape("logSumExp", x, axes, options);
+  const chosen = axesOf("logSumExp", x.shape, axes);
+  const kept = withoutGradients(() =>
+    x.device.scope(() => {
+      const most = amax(x, chosen, { keepDims: true });
+      // ∞ − ∞ is NaN: where the largest is infinite nothing is subtracted.
+      const base = where(isInfinite(most), 0, most);
+      return add(log(sum(exp(subtract(x, base)), chosen, { keepDims: true })), base);
+    }),
+  );
+  const y = kept.alias(shape);
+  kept.dispose();
+  // dx = dy · e^{x − y}
+  return record(["logSumExp", { axes: chosen }], [x], y, (dy) =>
+    x.device.scope(() => {
+      const every = x.shape.map((extent, axis) => (chosen.includes(axis) ? 1 : extent));
+      return [multiply(exp(subtract(x, y.alias(every))), dy.alias(every))];
+    }),
+  );
 }

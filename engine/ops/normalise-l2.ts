@@ -1,6 +1,7 @@
 import { expectArgument, positive } from "../arguments.ts";
 import { record } from "../autograd.ts";
 import { Tensor } from "../tensor.ts";
+import { lastAxis } from "./along-axis.ts";
 import { multiply } from "./arithmetic.ts";
 import { expectOperands, expectSameShape } from "./operands.ts";
 import { overRows } from "./over-rows.ts";
@@ -17,18 +18,18 @@ function normalised(gradient: boolean, epsilon: number, tensors: Readonly<Record
 }
 
 /**
- * Rows of length 1: y = x / max(‖x‖, ε) over the last axis. x: […, C].
- * @throws ShapeError when x is not f32
+ * Rows of length 1: y = x / max(‖x‖, ε) over an axis, the last unless given (negative counts from the last). x: any shape.
+ * @throws ShapeError when x is not f32 or has no such axis
  * @throws RangeError when epsilon is not above 0
  */
-export function l2Normalise(x: Tensor, epsilon = 1e-12): Tensor {
+export function l2Normalise(x: Tensor, epsilon = 1e-12, axis = -1): Tensor {
   expectOperands("l2Normalise", { x });
   expectArgument("l2Normalise", "epsilon", epsilon, positive);
-  const y = normalised(false, epsilon, { x, y: Tensor.like(x) });
+  const { rows, back } = lastAxis("l2Normalise", x, axis);
+  const y = normalised(false, epsilon, { x: rows, y: Tensor.like(rows) });
   // dx = (dy − y · (y · dy)) / ‖x‖ where ‖x‖ > ε, else dy / ε
-  return record(["l2Normalise", { epsilon }], [x], y, (dy) => [
-    normalised(true, epsilon, { x, dy, dx: Tensor.like(x) }),
-  ]);
+  const gradient = (dy: Tensor) => [normalised(true, epsilon, { x: rows, dy, dx: Tensor.like(rows) })];
+  return back(record(["l2Normalise", { epsilon }], [rows], y, gradient));
 }
 
 /**

@@ -1,8 +1,9 @@
 import { axisOf, expectArgument, oneOf, ShapeError } from "../arguments.ts";
-import { isRecording } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { Tensor } from "../tensor.ts";
-import { invert, rowsOf } from "./gather.ts";
+import { add, divide, maximum, multiply } from "./arithmetic.ts";
+import { equal, logicalAnd, where } from "./compare.ts";
+import { invert, rowsOf, scatterAdd } from "./gather.ts";
 import { elementPlaces, recordPlaces, tuplePlaces } from "./gather-axis.ts";
 import { expectOperands, expectSameShape, indices as indexType, moved, movedElement } from "./operands.ts";
 
@@ -74,22 +75,62 @@ function recorded(
   [rows, columns]: readonly [number, number],
   reduce: ScatterReduction,
 ): Tensor {
-  if (reduce !== "none" && reduce !== "add" && isRecording() && (x.tracked || updates.tracked)) {
-    throw new ShapeError(
-      `${operation}: reduce "${reduce}" has no gradient; give tensors that need none, or run it in withoutGradients`,
-    );
-  }
   if (x.dtype !== updates.dtype)
     throw new ShapeError(`${operation}: updates of ${updates.dtype} for a tensor of ${x.dtype}; cast one of them`);
   const y = scattered(x, updates, places, rows, reduce);
   // add: dx = dy, dupdates[i] = dy[place i].   none: the same without what was replaced.
   return recordPlaces(operation, [x, updates], y, places, (dy) => {
+    const grouped = { x, updates, y, places, rows, columns };
+    if (reduce === "multiply") return productGradient(grouped, dy);
+    if (reduce === "max" || reduce === "min") return extremeGradient(grouped, dy);
     const from = updates.tracked && reduce === "none" ? winnersOf(places, rows) : places;
     return [
       x.tracked ? (reduce === "add" ? dy.alias() : scattered(dy, undefined, places, rows, "clear")) : undefined,
       updates.tracked ? rowsOf(dy.alias([rows, columns]), from).alias(updates.shape) : undefined,
     ];
   });
+}
+
+/** What an update of rows was made of, and what it gave. */
+interface Grouped {
+  readonly x: Tensor;
+  readonly updates: Tensor;
+  readonly y: Tensor;
+  readonly places: Tensor;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** What lies at the places of the updates: of the shape of these, 0 outside. */
+function shownTo({ updates, places, rows, columns }: Grouped, t: Tensor): Tensor {
+  return rowsOf(t.alias([rows, columns]), places).alias(updates.shape);
+}
+
+/** What comes together at each element of x. */
+function gathered({ x, places, rows, columns }: Grouped, t: Tensor): Tensor {
+  return scatterAdd(t.alias([places.size, columns]), places, [rows, columns]).alias(x.shape);
+}
+
+// dx = dy / count where x is the extreme, dupdates likewise; count: how many are, x and updates together
+function extremeGradient(grouped: Grouped, dy: Tensor): Tensor[] {
+  const { x, updates, y } = grouped;
+  const own = equal(x, y);
+  const met = equal(updates, shownTo(grouped, y));
+  const share = divide(dy, maximum(add(own, gathered(grouped, met)), 1));
+  return [multiply(own, share), multiply(met, shownTo(grouped, share))];
+}
+
+// dx = dy · Π updates    dupdates[i] = dy · x · Π updates but i: a quotient where nothing is 0; where one update alone is, the product
+// without it; where several are, 0
+function productGradient(grouped: Grouped, dy: Tensor): Tensor[] {
+  const { x, updates, y, places, rows } = grouped;
+  const ones = where(equal(x, x), 1, 1);
+  const dx = multiply(dy, scattered(ones, updates, places, rows, "multiply"));
+  const zero = equal(updates, 0);
+  const alone = logicalAnd(zero, equal(shownTo(grouped, gathered(grouped, zero)), 1));
+  const others = scattered(x, where(alone, 1, updates), places, rows, "multiply");
+  const quotient = divide(shownTo(grouped, multiply(dy, y)), where(zero, 1, updates));
+  return [dx, where(alone, shownTo(grouped, multiply(dy, others)), quotient)];
 }
 
 function expectScatter(operation: string, x: Tensor, indices: Tensor, updates: Tensor, reduce: ScatterReduction): void {
@@ -103,8 +144,8 @@ function expectScatter(operation: string, x: Tensor, indices: Tensor, updates: T
  * along axis 0. x: any type (f32 or f16 where it adds), indices: u32 of as many axes, no longer except along the axis; updates: the shape
  * of the indices and the type of x → the shape of x. Of several updates of one element the last stays, or all are taken in order: the
  * bits are the same every time. Indices as in `gather`; one outside writes nothing.
- * @param reduce what an update does: `none` replaces, others combine. Only `none` and `add` have a gradient
- * @throws ShapeError when the axis, the shapes or types do not fit, or a gradient is asked of another reduction
+ * @param reduce what an update does: `none` replaces, others combine. Equal extremes share the gradient, that of x among them
+ * @throws ShapeError when the axis, the shapes or types do not fit
  */
 export function scatterElements(
   x: Tensor,
@@ -123,7 +164,7 @@ export function scatterElements(
  * x with parts replaced or added to by tuples of indices, as ONNX's ScatterND: y[indices[i…, 0], indices[i…, 1], …] = updates[i…]. x: any
  * type (f32 or f16 where it adds), indices: u32 […, K], updates: […, the axes of x behind K] of the type of x → the shape of x. Order,
  * indices and gradients as in {@link scatterElements}.
- * @throws ShapeError when the shapes or types do not fit, or a gradient is asked of another reduction than `none` and `add`
+ * @throws ShapeError when the shapes or types do not fit
  */
 export function scatterNd(x: Tensor, indices: Tensor, updates: Tensor, reduce: ScatterReduction = "none"): Tensor {
   expectScatter("scatterNd", x, indices, updates, reduce);

@@ -1,8 +1,8 @@
 import { expectNames } from "../../engine/arguments.ts";
 import type { Device } from "../../engine/device/device.ts";
-import { LayerNorm } from "../../engine/nn/layer-norm.ts";
 import { Linear } from "../../engine/nn/layers.ts";
 import { drawn, join, type Layer, type NamedTensor } from "../../engine/nn/named.ts";
+import { LayerNorm } from "../../engine/nn/norms.ts";
 import { add } from "../../engine/ops/arithmetic.ts";
 import { selfAttention } from "../../engine/ops/attention.ts";
 import { conv2d } from "../../engine/ops/contraction/conv.ts";

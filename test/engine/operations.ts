@@ -81,6 +81,9 @@ export const operations: Readonly<Record<string, Operation>> = {
     operands: of([2, 4]),
     call: ([x], device) => new engine.LayerNorm(device, 4).forward(x!),
   },
+  RmsNorm: { operands: of([2, 4]), call: ([x], device) => new engine.RmsNorm(device, 4).forward(x!) },
+  GroupNorm: { operands: of([2, 3, 4]), call: ([x], device) => new engine.GroupNorm(device, 2, 4).forward(x!) },
+  InstanceNorm: { operands: of([2, 3, 4]), call: ([x], device) => new engine.InstanceNorm(device, 4).forward(x!) },
   BatchNorm: { operands: of([2, 4]), call: ([x], device) => new engine.BatchNorm(device, 4).forward(x!, true) },
   Convolution: {
     operands: of(map),
@@ -111,6 +114,7 @@ export const operations: Readonly<Record<string, Operation>> = {
   add: plain(engine.add, ...orNumber([2, 4], [2, 4])),
   affinity: plain(neighbours("euclidean"), indices(3, 2), { shape: [3, 2] }),
   amax: plain((x) => engine.amax(x!), ...of([4])),
+  logSumExp: plain((x) => engine.logSumExp(x!), ...of([4])),
   amin: plain((x) => engine.amin(x!), ...of([4])),
   argmax: plain((x) => engine.argmax(x!), ...of([2, 4])),
   argmin: plain((x) => engine.argmin(x!), ...of([2, 4])),

@@ -67,6 +67,8 @@ for shape in [(5,), (4, 8), (2, 3, 7), (140, 5), (2, 300)]:
     add("l2Normalise", {"epsilon": 1e-12}, [{"shape": list(shape), "seed": 1}], lambda x: F.normalize(x, dim=-1))
     if len(shape) > 1:
         add("cosineSimilarity", {}, [{"shape": list(shape), "seed": 1}, {"shape": list(shape), "seed": 4}], lambda a, b: F.cosine_similarity(a, b, dim=-1))
+for axis in (0, 1, -2):
+    add("l2Normalise", {"epsilon": 1e-12, "axis": axis}, [{"shape": [3, 5, 4], "seed": 1}], lambda x: F.normalize(x, dim=axis))
 add("l2Normalise", {"epsilon": 2.0}, [{"shape": [4, 9], "seed": 1}], lambda x: F.normalize(x, dim=-1, eps=2.0))
 
 for rows, columns, indices in [(1, 3, [0, 0]), (5, 4, [4, 1, 1, 0, 1, 4, 1]), (7, 3, [6]), (40, 5, [(i * i * 7 + 3) % 40 for i in range(90)]), (60, 12, [59, 0, 30, 59])]:

@@ -1,4 +1,5 @@
 """Golden values for gathering and scattering by indices and for losses with labels by number.  Run: python3 indexing.py"""
+import numpy as np
 import torch
 import torch.nn.functional as F
 from golden import case, save
@@ -31,9 +32,8 @@ for shape, axis, indices in elements:
     add("gatherElements", options, [{"shape": list(shape), "seed": 1}], lambda x: torch.gather(x, axis, index))
     both = [{"shape": list(shape), "seed": 1}, {"shape": list(indices), "seed": 2}]
     add("scatterElements", {**options, "reduce": "add"}, both, lambda x, u: x.scatter_add(axis, index, u))
-    fixed = [{**b, "gradient": False} for b in both]
     for reduce, name in (("multiply", "prod"), ("max", "amax"), ("min", "amin")):
-        add("scatterElements", {**options, "reduce": reduce}, fixed, lambda x, u: x.scatter_reduce(axis, index, u, name))
+        add("scatterElements", {**options, "reduce": reduce}, both, lambda x, u: x.scatter_reduce(axis, index, u, name))
 
 # Without repeated indices every order gives the same; the tests look at which of several stays.
 for shape, axis, indices in [((6,), 0, [4, 1, 5]), ((4, 5), 0, [2, 0, 3, 1, 0, 1, 3, 2, 0, 3]), ((3, 5), 1, [4, 0, 1, 2, 3, 0])]:
@@ -52,6 +52,11 @@ for shape, indices in [((5,), [[3], [0]]), ((4, 6), [[2, 5], [0, 0], [3, 1]]), (
     both = [{"shape": list(shape), "seed": 1}, {"shape": [len(indices), *rest], "seed": 2}]
     add("scatterNd", {**options, "reduce": "none"}, both, lambda x, u: x.index_put(index, u))
     add("scatterNd", {**options, "reduce": "add"}, both, lambda x, u: x.index_put(index, u, accumulate=True))
+    sizes = np.array(shape[:depth])
+    places = torch.tensor(np.ravel_multi_index(np.array(indices).T, sizes)).reshape(-1, 1).expand(-1, int(np.prod(rest)) if rest else 1)
+    for reduce, name in (("multiply", "prod"), ("max", "amax")):
+        add("scatterNd", {**options, "reduce": reduce}, both,
+            lambda x, u: x.reshape(int(np.prod(sizes)), -1).scatter_reduce(0, places, u.reshape(len(indices), -1), name).reshape(shape))
 index = torch.tensor([[2, 0], [1, 3]])
 add("gatherNd", {"indices": [2, 0, 1, 3], "shape": [2, 2, 1], "batchAxes": 1}, [{"shape": [2, 4, 3], "seed": 1}],
     lambda x: torch.stack([x[b][index[b]] for b in range(2)]))

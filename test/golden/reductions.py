@@ -17,6 +17,7 @@ operations = {
     "mean": lambda x, axes, keep: x.mean(axes, keep),
     "amax": lambda x, axes, keep: x.amax(axes, keep),
     "amin": lambda x, axes, keep: x.amin(axes, keep),
+    "logSumExp": lambda x, axes, keep: x.logsumexp(axes, keep),
     "product": product,
     "variance": lambda x, axes, keep: x.var(axes, correction=1, keepdim=keep),
     "standardDeviation": lambda x, axes, keep: x.std(axes, correction=0, keepdim=keep),

@@ -98,7 +98,7 @@ const concat: Exporter = (graph, entry) => {
   graph.set(entry.output, graph.writer.node("Concat", values, { axis: detail<number>(entry, "axis") }));
 };
 
-const product: Exporter = (graph, { inputs, output }) =>
+const matrixProduct: Exporter = (graph, { inputs, output }) =>
   graph.set(
     output,
     graph.writer.node(
@@ -109,7 +109,7 @@ const product: Exporter = (graph, { inputs, output }) =>
 
 export const arrayExporters: Exporters = {
   linear,
-  batchedMatmul: product,
+  batchedMatmul: matrixProduct,
   attention,
   selfAttention,
   layerNorm,
@@ -119,6 +119,10 @@ export const arrayExporters: Exporters = {
   concat,
   sum: reduction("ReduceSum"),
   mean: reduction("ReduceMean"),
+  amax: reduction("ReduceMax"),
+  amin: reduction("ReduceMin"),
+  product: reduction("ReduceProd"),
+  logSumExp: reduction("ReduceLogSumExp"),
   reshape: nodeOf((graph, x, { output }) => reshaped(graph, x, output.shape)),
   permute: nodeOf(({ writer }, x, entry) =>
     writer.node("Transpose", [x], { perm: detail<readonly number[]>(entry, "axes") }),

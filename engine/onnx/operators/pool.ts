@@ -1,5 +1,6 @@
 import { divide } from "../../ops/arithmetic.ts";
 import type { Pair } from "../../ops/contraction/contract.ts";
+import { amax } from "../../ops/extremes.ts";
 import { gatherRows } from "../../ops/gather.ts";
 import { concat, permute } from "../../ops/join.ts";
 import { averagePool2d, globalAveragePool, maxPool2d, type PoolOptions } from "../../ops/pool.ts";
@@ -12,7 +13,7 @@ import { numbersFor } from "../elements.ts";
 import { eachPlace, nowhere, stridesOf, takenTensor } from "../places.ts";
 import { Value } from "../value.ts";
 import { mapOf, pictureOf } from "./conv.ts";
-import { maximum, reduced } from "./reduce.ts";
+import { reduced } from "./reduce.ts";
 import { asPicture, type Windows, windowsOf } from "./windows.ts";
 
 /** For every output and tap in order, the place in the map, or {@link nowhere}. */
@@ -75,7 +76,7 @@ const maxPool: Operator = (call) => {
     return mapOf(x, maxPool2d(pictureOf(call, x), optionsOf(call, windows)));
   const taps = tapsOf(windows);
   const rows = unfolded(call, x, windows, taps, Number.NEGATIVE_INFINITY);
-  if (!call.wants(1)) return mapped(x, windows, maximum(rows));
+  if (!call.wants(1)) return mapped(x, windows, amax(rows, 1));
   const [count, length, channels] = rows.shape as [number, number, number];
   const { values, indices } = topK(reshape(permute(rows, [0, 2, 1]), [count * channels, length]), 1);
   // Which tap it was; where that lies is told on the host when somebody asks.
@@ -158,7 +159,7 @@ const globalAverage: Operator = (call) => {
 
 const globalMaximum: Operator = (call) => {
   const x = call.value(0);
-  return reduced(x, x.shape.map((_, axis) => axis).slice(2), true, maximum);
+  return reduced(x, x.shape.map((_, axis) => axis).slice(2), true, (rows) => amax(rows, 1));
 };
 
 /** Elements go to the places that a pool took them from; zeros elsewhere. */

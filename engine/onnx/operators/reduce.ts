@@ -1,9 +1,9 @@
-import { add, multiply, subtract } from "../../ops/arithmetic.ts";
-import { permute, slice } from "../../ops/join.ts";
+import { amax, amin, logSumExp } from "../../ops/extremes.ts";
+import { permute } from "../../ops/join.ts";
+import { product } from "../../ops/product.ts";
 import { mean, sum } from "../../ops/reduce.ts";
 import { reshape } from "../../ops/shape.ts";
-import { topK } from "../../ops/top-k.ts";
-import { abs, exp, log, scale, sqrt, square } from "../../ops/unary.ts";
+import { abs, log, sqrt, square } from "../../ops/unary.ts";
 import { type Shape, sizeOf, type Tensor } from "../../tensor.ts";
 import type { Call, Operator, Operators } from "../call.ts";
 import { numbersFor, wrapped } from "../elements.ts";
@@ -79,53 +79,6 @@ function reduction(
   };
 }
 
-/** The middle axis last: [outer, length, inner] → [outer · inner, length]. */
-function asRows(x: Tensor): Tensor {
-  const [outer, length, inner] = x.shape as [number, number, number];
-  return reshape(inner === 1 ? x : permute(x, [0, 2, 1]), [outer * inner, length]);
-}
-
-export function maximum(x: Tensor): Tensor {
-  return topK(asRows(x), 1).values;
-}
-
-export function minimum(x: Tensor): Tensor {
-  return scale(maximum(scale(x, -1)), -1);
-}
-
-/** Halves are multiplied with each other until one place is left. */
-function product(x: Tensor): Tensor {
-  let y = asRows(x);
-  while (y.shape[1]! > 1) {
-    const [rows, length] = y.shape as [number, number];
-    const half = Math.floor(length / 2);
-    const pairs = multiply(slice(y, [0, 0], [rows, half]), slice(y, [0, half], [rows, 2 * half]));
-    if (length % 2 === 0) y = pairs;
-    else if (half === 1) y = multiply(pairs, slice(y, [0, 2], [rows, 3]));
-    else {
-      const rest = slice(y, [0, 2 * half], [rows, length]);
-      y = pairs;
-      const first = multiply(slice(y, [0, 0], [rows, 1]), rest);
-      y = half > 1 ? joinedRows(first, slice(y, [0, 1], [rows, half])) : first;
-    }
-  }
-  return y;
-}
-
-import { concat } from "../../ops/join.ts";
-
-function joinedRows(a: Tensor, b: Tensor): Tensor {
-  return concat([a, b], 1);
-}
-
-/** ln Σ eˣ, the maximum taken out first. */
-function logSumExp(x: Tensor): Tensor {
-  const rows = asRows(x);
-  const most = topK(rows, 1).values;
-  const rest = sum(exp(subtract(rows, most)), 1);
-  return add(log(rest), reshape(most, rest.shape));
-}
-
 const middle = (work: (x: Tensor) => Tensor) => (x: Tensor) => sum(work(x), 1);
 
 export const reduceOperators: Operators = {
@@ -139,9 +92,13 @@ export const reduceOperators: Operators = {
     0,
     (a, b) => a + b,
   ),
-  ReduceMax: reduction(maximum, Number.NEGATIVE_INFINITY, Math.max),
-  ReduceMin: reduction(minimum, Number.POSITIVE_INFINITY, Math.min),
-  ReduceProd: reduction(product, 1, (a, b) => a * b),
+  ReduceMax: reduction((x) => amax(x, 1), Number.NEGATIVE_INFINITY, Math.max),
+  ReduceMin: reduction((x) => amin(x, 1), Number.POSITIVE_INFINITY, Math.min),
+  ReduceProd: reduction(
+    (x) => product(x, 1),
+    1,
+    (a, b) => a * b,
+  ),
   ReduceL1: reduction(middle(abs), 0, (a, b) => a + Math.abs(b)),
   ReduceL2: reduction(
     (x) => sqrt(sum(square(x), 1)),
@@ -153,6 +110,10 @@ export const reduceOperators: Operators = {
     0,
     (a, b) => a + b,
   ),
-  ReduceLogSumExp: reduction(logSumExp, 0, (a, b) => a + b),
+  ReduceLogSumExp: reduction(
+    (x) => logSumExp(x, 1),
+    0,
+    (a, b) => a + b,
+  ),
   ReduceSumSquare: reduction(middle(square), 0, (a, b) => a + b * b),
 };

@@ -3,16 +3,21 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
+  amax,
+  amin,
   conv2d,
   exportOnnx,
   gelu,
   importOnnx,
   linear,
+  logSumExp,
   maxPool2d,
   mean,
+  product,
   relu,
   reshape,
   softmax,
+  standardDeviation,
   Tensor,
   topK,
 } from "../../../engine/index.ts";
@@ -192,6 +197,30 @@ describe("importOnnx", () => {
     await expect(twice).rejects.toThrow('"x" names an input and an output');
     const unknown = exportOnnx(device, { inputs: { x: [2, 4] }, run: ({ x }) => ({ y: topK(x!, 1).values }) });
     await expect(unknown).rejects.toThrow("the operation topK cannot be written as ONNX");
+  });
+
+  test("runs the reductions that exportOnnx wrote", async () => {
+    const device = await sharedDevice();
+    const work = (x: Tensor) => ({
+      most: amax(x, [0, 2]),
+      least: amin(x, 1, { keepDims: true }),
+      all: product(x, -1),
+      soft: logSumExp(x, [1, -1]),
+      // Made of others, which have counterparts.
+      spread: standardDeviation(x, 1),
+    });
+    const bytes = await exportOnnx(device, { inputs: { x: [2, 3, 4] }, run: ({ x }) => work(x!) });
+    using model = await importOnnx(bytes, device);
+    using x = Tensor.from(device, numbers(24), [2, 3, 4]);
+    const wanted = device.scope(() => work(x));
+    const found = await model.run({ x });
+    for (const [name, tensor] of Object.entries(wanted)) {
+      const [value, own] = [found[name]!, await tensor.read()];
+      expect([name, value.shape]).toEqual([name, [...tensor.shape]]);
+      for (const [i, number] of (await value.read()).entries()) expect(Number(number)).toBeCloseTo(own[i]!, 5);
+      tensor.dispose();
+      value.dispose();
+    }
   });
 
   test("takes tensors of the engine, and gives some", async () => {

@@ -38,7 +38,7 @@ function runner({ operation, options }: GoldenCase): Run {
     case "layerNorm":
       return ([x, scale, shift]) => layerNorm(x!, scale!, shift!, options.epsilon);
     case "l2Normalise":
-      return ([x]) => l2Normalise(x!, options.epsilon);
+      return ([x]) => l2Normalise(x!, options.epsilon, options.axis);
     case "cosineSimilarity":
       return ([a, b]) => cosineSimilarity(a!, b!);
     case "gatherRows":

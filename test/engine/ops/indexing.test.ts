@@ -74,6 +74,44 @@ async function read(work: (device: Awaited<ReturnType<typeof sharedDevice>>) => 
   return [...(await reads.numbers)];
 }
 
+test("updates that combine share the slope of equal extremes, and products know it where something is 0, as in PyTorch", async () => {
+  const device = await sharedDevice();
+  async function slopes(x: number[], updates: number[], places: number[], reduce: ScatterReduction) {
+    const reads = device.scope(() => {
+      const [a, b] = [Tensor.from(device, x, [x.length]), Tensor.from(device, updates, [updates.length])];
+      a.requiresGradient = b.requiresGradient = true;
+      backward(sum(scatterElements(a, indicesOf(a, places, [places.length]), b, 0, reduce)));
+      return { a: a.gradient!.read(), b: b.gradient!.read() };
+    });
+    return [[...(await reads.a)], [...(await reads.b)]];
+  }
+  const third = Math.fround(1 / 3);
+  const [x, updates, places] = [
+    [1, 5, 0, 2],
+    [5, 5, 3, 0, 0, 7],
+    [1, 1, 0, 2, 2, 3],
+  ];
+  const equal = [third, third, 1, third, third, 1];
+  expect(await slopes(x, updates, places, "max")).toEqual([[0, third, third, 0], equal]);
+  expect(await slopes(x, updates, places, "min")).toEqual([
+    [1, third, third, 1],
+    [third, third, 0, third, third, 0],
+  ]);
+  expect(await slopes(x, updates, places, "multiply")).toEqual([
+    [3, 25, 0, 7],
+    [25, 25, 1, 0, 0, 2],
+  ]);
+  expect(await slopes([2, 3, 0, 0], [0, 5, 3, 4, 0, 7], [0, 0, 1, 2, 2, 3], "multiply")).toEqual([
+    [0, 3, 0, 7],
+    [10, 0, 3, 0, 0, 0],
+  ]);
+  // Outside nothing is written, and there is no slope; NaN is no extreme.
+  expect(await slopes([1, 2], [3, Number.NaN], [7, 1], "max")).toEqual([
+    [1, 0],
+    [0, 0],
+  ]);
+});
+
 test("indices count from the end below 0, and those outside give zeros, write nothing and get no gradient", async () => {
   const device = await sharedDevice();
   const reads = device.scope(() => {
@@ -169,8 +207,6 @@ test("wrong operands are refused with the value", async () => {
   const device = await sharedDevice();
   const zeros = (...shape: number[]) => Tensor.zeros(device, shape);
   const list = (...shape: number[]) => Tensor.zeros(device, shape, "u32");
-  const tracked = zeros(3);
-  tracked.requiresGradient = true;
   const wrong: [() => unknown, string][] = [
     [() => gather(zeros(2, 3), list(2), 2), "[2,3] has no axis 2"],
     [() => gather(zeros(2, 3), zeros(2)), "found f32 [2] as indices"],
@@ -180,7 +216,6 @@ test("wrong operands are refused with the value", async () => {
     [() => gatherNd(zeros(2, 3), list(3, 1), 1), "do not name parts of [2,3]"],
     [() => scatterElements(zeros(3), list(2), zeros(3)), "[2] and [3] differ"],
     [() => scatterElements(zeros(3), list(2), zeros(2), 0, "sum" as ScatterReduction), 'got "sum"'],
-    [() => scatterElements(tracked, list(2), zeros(2), 0, "max"), 'reduce "max" has no gradient'],
     [() => scatterNd(zeros(3, 2), list(2, 1), zeros(2)), "must be of shape [2,2]"],
     [() => scatterNd(zeros(3), list(2, 1), list(2)), "updates of u32 for a tensor of f32"],
     [() => oneHot(list(2), 0), "got 0"],

@@ -4,10 +4,10 @@ import * as engine from "../../../engine/index.ts";
 import { checkDifferences, checkGolden, type GoldenCase, goldenCases, type Run } from "../check.ts";
 import { plainDevice, sharedDevice } from "../device.ts";
 
-const { amax, amin, product, sum, Tensor, standardDeviation, variance } = engine;
+const { amax, amin, logSumExp, product, sum, Tensor, standardDeviation, variance } = engine;
 
 const cases = goldenCases("reductions");
-const reductions = { sum, mean: engine.mean, amax, amin, product, variance, standardDeviation };
+const reductions = { sum, mean: engine.mean, amax, amin, logSumExp, product, variance, standardDeviation };
 
 function run({ operation, options: { axes, options } }: GoldenCase): Run {
   return ([x]) => reductions[operation as "sum"](x!, axes ?? undefined, options);
@@ -61,6 +61,23 @@ test("equal extremes share the gradient, as in PyTorch", async () => {
   expect(await pass(rows, (x) => amax(x, 1))).toEqual({ y: [5, 1], dx: [0, 0.5, 0.5, 0, 0.25, 0.25, 0.25, 0.25] });
   expect((await pass(rows, (x) => amin(x))).dx).toEqual([0, 0, 0, 0.2, 0.2, 0.2, 0.2, 0.2].map(Math.fround));
   expect((await pass(rows, (x) => amax(x, []))).dx).toEqual(Array(8).fill(1));
+});
+
+test("the logarithm of a sum of exponentials takes numbers of any size, as PyTorch's", async () => {
+  const { POSITIVE_INFINITY: infinity, NaN: none } = Number;
+  const rows = [
+    [1, infinity],
+    [-infinity, -infinity],
+    [-infinity, 2],
+    [none, 1],
+    [infinity, -infinity],
+    [-3e38, 3e38],
+  ];
+  const { y, dx } = await pass(rows, (x) => logSumExp(x, 1));
+  expect(y).toEqual([infinity, -infinity, 2, none, infinity, Math.fround(3e38)]);
+  expect(dx).toEqual([0, none, none, none, 0, 1, none, none, none, 0, 0, 1]);
+  const large = await pass([[1000, 1000, 1001]], (x) => logSumExp(x));
+  expect(large.y[0]).toBeCloseTo(1001.5514447, 3);
 });
 
 test("a product knows its slope where elements are 0", async () => {
