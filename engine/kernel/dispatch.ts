@@ -11,23 +11,33 @@ import type { Constants } from "./template.ts";
 interface Pipeline {
   readonly source: KernelSource;
   readonly pipeline: GPUComputePipeline;
-  readonly layout: GPUBindGroupLayout;
-  readonly id: number;
+  readonly layout: Layout;
   /** Its first call is yet to come. */
   cold: boolean;
   /** Why the adapter refused it. */
   failure?: GpuError;
 }
 
-/** Bind groups kept; when there are more, all are dropped and made again as needed. */
-const bindGroupLimit = 8192;
+/** A layout of bind groups, with its number. */
+interface Layout {
+  readonly gpu: GPUBindGroupLayout;
+  readonly id: number;
+}
+
+/**
+ * Bind groups in a generation, of which two are kept. Software drivers map memory for each, and a process has a limit of mappings
+ * (65,530 on Linux), beyond which they crash.
+ */
+const generation = 2048;
 
 /** Turns kernel files into pipelines and calls of them into recorded dispatches. Pipelines and bind groups are cached. */
 export class Dispatcher {
   readonly #device: Device;
   readonly #pipelines = new Map<string, Pipeline>();
-  readonly #groups = new Map<string, GPUBindGroup>();
-  readonly #layouts = new Map<string, GPUBindGroupLayout>();
+  /** Bind groups used of late, and those that were before. */
+  #groups = new Map<string, GPUBindGroup>();
+  #olderGroups = new Map<string, GPUBindGroup>();
+  readonly #layouts = new Map<string, Layout>();
   readonly #bufferIds = new WeakMap<GPUBuffer, number>();
   #nextBuffer = 0;
 
@@ -37,7 +47,7 @@ export class Dispatcher {
 
   /** What is kept for further calls. */
   get cached(): { readonly pipelines: number; readonly bindGroups: number } {
-    return { pipelines: this.#pipelines.size, bindGroups: this.#groups.size };
+    return { pipelines: this.#pipelines.size, bindGroups: this.#groups.size + this.#olderGroups.size };
   }
 
   /**
@@ -170,10 +180,10 @@ export class Dispatcher {
     const module = gpu.createShaderModule({ label: name, code: source.wgsl });
     const pipeline = gpu.createComputePipeline({
       label: name,
-      layout: gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      layout: gpu.createPipelineLayout({ bindGroupLayouts: [layout.gpu] }),
       compute: { module, entryPoint: "main" },
     });
-    const compiled: Pipeline = { source, pipeline, layout, id: this.#pipelines.size, cold: true };
+    const compiled: Pipeline = { source, pipeline, layout, cold: true };
     gpu.popErrorScope().then(
       (error) => {
         if (!error) return;
@@ -189,15 +199,16 @@ export class Dispatcher {
   /** Makes the bind groups anew: some may be of buffers that the device refused. */
   forgetGroups(): void {
     this.#groups.clear();
+    this.#olderGroups.clear();
   }
 
-  #layout(source: KernelSource): GPUBindGroupLayout {
+  #layout(source: KernelSource): Layout {
     const key = source.bindings
       .map((slot) => `${slot.binding}${slot.texture ? "t" : slot.writable ? "w" : "r"}`)
       .join();
     let layout = this.#layouts.get(key);
     if (!layout) {
-      layout = this.#device.gpu.createBindGroupLayout({
+      const gpu = this.#device.gpu.createBindGroupLayout({
         entries: [
           ...source.bindings.map(({ binding, writable, texture }) => ({
             binding,
@@ -209,31 +220,33 @@ export class Dispatcher {
           { binding: source.parameterBinding, visibility: 4, buffer: { type: "uniform", hasDynamicOffset: true } },
         ],
       });
+      layout = { gpu, id: this.#layouts.size };
       this.#layouts.set(key, layout);
     }
     return layout;
   }
 
   #group(kernel: Pipeline, args: readonly KernelArgument[]): GPUBindGroup {
-    let key = `${kernel.id}`;
+    let key = `${kernel.layout.id}`;
     args.forEach(({ texture, allocation, offsetBytes, sizeBytes }, i) => {
       key += texture
         ? `|${this.#device.stream.textures.at(i, sizeBytes).name}`
         : `|${this.#bufferId(allocation.buffer)}:${offsetBytes}:${sizeBytes}`;
     });
-    let group = this.#groups.get(key);
-    if (!group) {
-      if (this.#groups.size >= bindGroupLimit) this.#groups.clear();
-      group = this.#bind(kernel, args, this.#device.stream.parameters);
-      this.#groups.set(key, group);
+    const known = this.#groups.get(key);
+    if (known) return known;
+    const group = this.#olderGroups.get(key) ?? this.#bind(kernel, args, this.#device.stream.parameters);
+    if (this.#groups.size >= generation) {
+      this.#olderGroups = this.#groups;
+      this.#groups = new Map();
     }
+    this.#groups.set(key, group);
     return group;
   }
 
   #bind({ source, layout }: Pipeline, args: readonly KernelArgument[], parameters: GPUBuffer): GPUBindGroup {
     return this.#device.gpu.createBindGroup({
-      label: source.file,
-      layout,
+      layout: layout.gpu,
       entries: [
         ...args.map(({ texture, allocation, offsetBytes, sizeBytes }, i) => ({
           binding: source.bindings[i]!.binding,

@@ -3,7 +3,7 @@ import { backward } from "../../../engine/autograd.ts";
 import type { Device } from "../../../engine/device/device.ts";
 import { openDevice } from "../../../engine/device/open.ts";
 import { sum } from "../../../engine/ops/reduce.ts";
-import { relu, scale } from "../../../engine/ops/unary.ts";
+import { relu, scale, sigmoid } from "../../../engine/ops/unary.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { sharedDevice } from "../device.ts";
 import { SmallNet } from "./net.ts";
@@ -36,6 +36,29 @@ test("a thousand training steps end with the buffers of the tenth", async () => 
   expect(losses.at(-1)!).toBeLessThan(losses[0]! / 2);
   net.dispose();
   expect(device.memoryUse.usedBuffers).toBe(0);
+});
+
+test("bind groups are kept for what was used of late, and made once for kernels of one layout", async () => {
+  using device = await openDevice();
+  const kept = device.scope(() => {
+    const many = Array.from({ length: 2500 }, () => Tensor.empty(device, [1]));
+    const [x] = many;
+    for (const y of many) {
+      using _ = relu(y);
+      using __ = relu(x!);
+    }
+    const before = device.kernels.cached.bindGroups;
+    // The same buffers under another kernel of the same layout, and again.
+    for (let i = 0; i < 3; i++) {
+      using _ = relu(x!);
+      using __ = sigmoid(x!);
+    }
+    return { before, after: device.kernels.cached.bindGroups };
+  });
+  await device.finish();
+  expect(kept.before).toBeGreaterThan(2000);
+  expect(kept.before).toBeLessThanOrEqual(4096);
+  expect(kept.after).toBeLessThanOrEqual(kept.before + 2);
 });
 
 describe("what fails leaves nothing", () => {
