@@ -25,11 +25,11 @@ function hasBmpHeader(head: Uint8Array): boolean {
 export const unsupportedExtensions: ReadonlySet<string> = new Set(
   (
     "jxl jp2 j2k jpf jpx jpm j2c jxr wdp hdp psd psb xcf exr hdr pic ppm pgm pbm pnm pam pfm qoi tga ico cur dds pcx bpg " +
-    "flif heics heifs hif avci"
+    "flif avci"
   ).split(" "),
 );
 
-/** Extensions of cameras' raw files. Many are TIFFs of which a decoder sees a small preview alone. */
+/** Extensions of cameras' raw files. Those whose content is known count as pictures: their previews are shown. */
 export const rawExtensions: ReadonlySet<string> = new Set(
   (
     "3fr ari arw bay cap cr2 cr3 crw dcr dcs dng drf eip erf fff gpr iiq k25 kdc mdc mef mos mrw nef nrw orf pef ptx pxn raf " +

@@ -8,8 +8,8 @@ import { nameOfBytes, onDisk, printable } from "./file-name.ts";
 /** File name extensions of pictures, which are taken by their name. */
 export const pictureExtensions: readonly string[] = (
   "jpg jpeg jpe jfif jif pjpeg pjp mpo png apng webp tif tiff gif avif avifs bmp dib " +
-  // Listed although they cannot be decoded, so that they are reported and not passed over.
-  "heic heif"
+  // Those that need a decoder which is asked for are listed without it, so that they are reported and not passed over.
+  "heic heif heics heifs hif"
 ).split(" ");
 
 /** Something in a folder that was not taken and might be a picture, or hold some. */
@@ -200,10 +200,11 @@ class Walk {
       return;
     }
     const container = containerOf(head);
-    const isTiff = /^(II|MM)/.test(String.fromCharCode(...head.subarray(0, 2)));
-    if (container === "decodable" && !(isRaw && isTiff)) this.#pictures.push(path);
+    if (container === "decodable") this.#pictures.push(path);
     else if (container || isRaw || unsupportedExtensions.has(extension)) {
-      const named = isRaw ? "It is a camera's raw file." : `By its name it is a .${extension} picture.`;
+      const named = isRaw
+        ? "By its name it is a camera's raw file, of a kind that is not known here."
+        : `By its name it is a .${extension} picture.`;
       const what = !isRaw && typeof container === "object" ? container.unsupported : named;
       const why = `${what} Convert it to JPEG, PNG, WebP or TIFF first.`;
       this.#leftOut.push({ name: path, why });

@@ -7,8 +7,10 @@ import { reasonOf } from "../files/folder.ts";
 import { decodeBmp } from "./bmp.ts";
 import { closed, firstPicture, lookForMissing, scansOf, unsupportedTiff } from "./damage/index.ts";
 import { Gate } from "./exclusive.ts";
+import { heicPipeline } from "./heic.ts";
 import { kindOf, type PictureFormat } from "./kind.ts";
 import { PictureError, type PictureReason, pixelWords, wordsOf } from "./picture-error.ts";
+import { rawPreview, rawTiff } from "./raw/preview.ts";
 import { readingOf, readSamples, refuseSamples } from "./reading.ts";
 import { toSrgb } from "./samples.ts";
 import { coloursByProfile } from "./told-colours.ts";
@@ -68,12 +70,15 @@ const DEFAULT_MAX_PIXELS = 0x3fff * 0x3fff;
 const mostSide = 0xffff;
 /** Cameras and encoders make about ten; each is a pass over the whole picture. */
 const mostScans = 100;
+const jpegXlAdvice =
+  "Convert it first, such as with `djxl a.jxl a.png`, or run Acutance with a sharp that is built upon a libvips with libjxl.";
 const NOT_PHOTOGRAPHS = new Set(["svg", "pdf", "magick", "openslide"]);
 
 /**
  * Decodes a picture file to upright 8-bit sRGB as browsers show it: EXIF orientation applied, colours converted that an ICC
  * profile, code points (cICP, nclx) or gAMA with cHRM tell, grey and CMYK turned into RGB, 16 and 32 bits reduced to 8,
- * transparency flattened on a background, first frame of an animation, first page of a TIFF. High dynamic range (PQ, HLG) and
+ * transparency flattened on a background, first frame of an animation, first page of a TIFF, primary picture of HEIC (with the package
+ * libheif-js), largest JPEG preview of a raw photograph. High dynamic range (PQ, HLG) and
  * TIFF samples of no certain range (signed, floating-point) are refused.
  * @param source a path, the bytes of a file, or a pipeline of sharp, whose result is taken, with the colours that sharp makes
  * of it, and which stays as it was
@@ -90,10 +95,13 @@ export async function decode(source: string | Uint8Array | Sharp, options: Decod
   }
   const bytes = typeof source === "string" ? await readBytes(source) : source;
   if (bytes.length === 0) throw new PictureError(path, "empty", "The file has no bytes.");
-  const format = formatOf(bytes, path);
-  if (format === "bmp") {
-    const maxPixels = options.maxPixels ?? DEFAULT_MAX_PIXELS;
-    return attempt({ open: () => bmpPipeline(bytes, path, maxPixels) }, path, options);
+  const { format, what } = formatOf(bytes, path);
+  if (format === "raw") return decode(rawPreview(bytes, path, what!), { ...options, name: path });
+  const { maxPixels = DEFAULT_MAX_PIXELS } = options;
+  if (format === "bmp") return attempt({ open: () => bmpPipeline(bytes, path, maxPixels) }, path, options);
+  if (format === "heic") {
+    const image = await heicPipeline(bytes, path, maxPixels);
+    return attempt({ open: () => image.clone() }, path, options);
   }
   refuseSamples(bytes, path);
   if (format === "jpeg") refuseScans(bytes, path);
@@ -133,7 +141,7 @@ function isOwn(error: unknown): boolean {
 }
 
 /** @throws PictureError for a file that is, by its content, none that can be decoded here */
-function formatOf(bytes: Uint8Array, path: string): PictureFormat {
+function formatOf(bytes: Uint8Array, path: string): { readonly format: PictureFormat; readonly what?: string } {
   const kind = kindOf(bytes);
   if (!kind) {
     const start = Buffer.from(bytes.subarray(0, 8))
@@ -141,10 +149,15 @@ function formatOf(bytes: Uint8Array, path: string): PictureFormat {
       .replaceAll(/..(?=.)/g, "$& ");
     throw new PictureError(path, "not-a-picture", `It begins with ${start}, as no known picture does.`);
   }
-  if ("refusal" in kind) throw new PictureError(path, kind.refusal.reason, kind.refusal.detail);
+  if ("refusal" in kind) {
+    const advice = /JPEG XL/.test(kind.refusal.detail) ? { advice: jpegXlAdvice } : {};
+    throw new PictureError(path, kind.refusal.reason, kind.refusal.detail, advice);
+  }
+  const raw = kind.format === "tiff" && rawTiff(bytes);
+  if (raw) return { format: "raw", what: raw };
   const unsupported = kind.format === "tiff" && unsupportedTiff(bytes);
   if (unsupported) throw new PictureError(path, "unsupported", unsupported);
-  return kind.format;
+  return kind;
 }
 
 function openedFile(bytes: Uint8Array, failOn: SharpOptions["failOn"] & string, { maxPixels }: DecodeOptions): Opened {

@@ -1,11 +1,16 @@
+import sharp from "sharp";
 import type { PictureReason } from "./picture-error.ts";
 
 /** Formats that can be decoded here. */
-export type PictureFormat = "jpeg" | "png" | "webp" | "gif" | "tiff" | "avif" | "bmp";
+export type PictureFormat = "jpeg" | "png" | "webp" | "gif" | "tiff" | "avif" | "bmp" | "heic" | "raw" | "jxl";
 
 /** What a file is, by its content: a format, what it is instead, or nothing that is known. */
 export type Kind =
-  | { readonly format: PictureFormat }
+  | {
+      readonly format: PictureFormat;
+      /** What kind of raw photograph it is. */
+      readonly what?: string;
+    }
   | {
       readonly refusal: {
         readonly reason: PictureReason;
@@ -28,16 +33,8 @@ const formats: readonly Signature[] = [
   ["BM", "bmp"],
 ];
 
-/** Pictures, or something like them, in formats that cannot be decoded here. */
-const unsupported: readonly Signature[] = [
-  ["\xff\x0a", "a JPEG XL picture"],
-  ["\0\0\0\x0cJXL ", "a JPEG XL picture"],
-  ["\0\0\0\x0cjP  ", "a JPEG 2000 picture"],
-  ["\xff\x4f\xff\x51", "a JPEG 2000 picture"],
-  ["8BPS", "a Photoshop document (PSD)"],
-  ["\0\0\x01\0", "a Windows icon (ICO)"],
-  ["\0\0\x02\0", "a Windows cursor (CUR)"],
-  ["gimp xcf", "a GIMP document (XCF)"],
+/** Cameras' raw files, of which the preview is shown. */
+const raws: readonly Signature[] = [
   ["II\x2a\0\x10\0\0\0CR", "a raw photograph (Canon CR2)"],
   ["FUJIFILMCCD-RAW", "a raw photograph (Fujifilm RAF)"],
   ["IIRO", "a raw photograph (Olympus ORF)"],
@@ -47,6 +44,21 @@ const unsupported: readonly Signature[] = [
   ["HEAPCCDR", "a raw photograph (Canon CRW)", 6],
   ["FOVb", "a raw photograph (Sigma X3F)"],
   ["\0MRM", "a raw photograph (Minolta MRW)"],
+];
+
+const jpegXl: readonly Signature[] = [
+  ["\xff\x0a", "a JPEG XL picture"],
+  ["\0\0\0\x0cJXL ", "a JPEG XL picture"],
+];
+
+/** Pictures, or something like them, in formats that cannot be decoded here. */
+const unsupported: readonly Signature[] = [
+  ["\0\0\0\x0cjP  ", "a JPEG 2000 picture"],
+  ["\xff\x4f\xff\x51", "a JPEG 2000 picture"],
+  ["8BPS", "a Photoshop document (PSD)"],
+  ["\0\0\x01\0", "a Windows icon (ICO)"],
+  ["\0\0\x02\0", "a Windows cursor (CUR)"],
+  ["gimp xcf", "a GIMP document (XCF)"],
   ["\x76\x2f\x31\x01", "an OpenEXR picture"],
   ["#?RADIANCE", "a Radiance HDR picture"],
   ["#?RGBE", "a Radiance HDR picture"],
@@ -102,17 +114,21 @@ const noPictures: readonly Signature[] = [
 ];
 
 /** What the brands of an ISO base media file stand for; the first that a file names decides. */
-const brands: readonly (readonly [RegExp, string])[] = [
-  [/^(heic|heix|heim|heis|hevc|hevx|hevm|hevs)$/, "a HEIC picture (HEVC)"],
-  [/^crx $/, "a raw photograph (Canon CR3)"],
-  [/^(mif1|msf1|mif2|miaf)$/, "a HEIF picture without AV1"],
-  [/^jp2 $|^jpx $|^jpm $/, "a JPEG 2000 picture"],
+const brands: readonly (readonly [RegExp, Kind])[] = [
+  [/^crx $/, { format: "raw", what: "a raw photograph (Canon CR3)" }],
+  [/^(heic|heix|heim|heis|hevc|hevx|hevm|hevs|mif1|msf1|mif2|miaf)$/, { format: "heic" }],
+  [/^jp2 $|^jpx $|^jpm $/, picture("a JPEG 2000 picture")],
 ];
 
 /** Tells by the first bytes what a file is. */
 export function kindOf(bytes: Uint8Array): Kind {
   const start = String.fromCharCode(...bytes.subarray(0, 1024));
   const found = (list: readonly Signature[]) => list.find(([text, , at = 0]) => start.startsWith(text, at))?.[1];
+  const raw = found(raws);
+  if (raw) return { format: "raw", what: raw };
+  const isJpegXl = found(jpegXl);
+  // Not every build of the decoder has it.
+  if (isJpegXl) return sharp.format.jxl?.input?.buffer ? { format: "jxl" } : picture(isJpegXl);
   const undecodable = found(unsupported);
   if (undecodable) return picture(undecodable);
   const document = found(documents);
@@ -139,8 +155,8 @@ function mediaKind(start: string): Kind {
   const length = start.charCodeAt(2) * 256 + start.charCodeAt(3);
   const named = [start.slice(8, 12), ...(start.slice(16, length).match(/[\s\S]{4}/g) ?? [])];
   if (named.some((brand) => /^avi[fs]$/.test(brand))) return { format: "avif" };
-  const what = brands.find(([pattern]) => named.some((brand) => pattern.test(brand)))?.[1];
-  return what ? picture(what) : refusal("not-a-picture", "a video or a sound (MP4 or QuickTime)");
+  const kind = brands.find(([pattern]) => named.some((brand) => pattern.test(brand)))?.[1];
+  return kind ?? refusal("not-a-picture", "a video or a sound (MP4 or QuickTime)");
 }
 
 /** What a text file is by its beginning, which is what a server sends in place of a picture. */

@@ -18,7 +18,8 @@ const ADVICE = {
   "not-a-file": "Name a picture file, or pass the folder where a folder is expected.",
   unreadable: "Check the permissions of the file and that its disk is present.",
   empty: "Copy or download the file again.",
-  "not-a-picture": "Check that the file is what its name says; JPEG, PNG, WebP, TIFF, GIF, AVIF and BMP can be read.",
+  "not-a-picture":
+    "Check that the file is what its name says; JPEG, PNG, WebP, TIFF, GIF, AVIF, BMP, HEIC and raw photographs can be read.",
   truncated: "Copy or download the file again; its end is missing.",
   damaged: {
     library: "Copy or download the file again, or decode what there is with strictness `error` or `truncated`.",

@@ -97,7 +97,8 @@ export function coloursByProfile(bytes: Uint8Array, path: string): ColourSpace |
   return typeof told === "object" ? told : undefined;
 }
 
-function expectOrdinaryRange(path: string, transfer: number | undefined, where: string): void {
+/** @throws PictureError "unsupported" for a transfer of high dynamic range */
+export function expectOrdinaryRange(path: string, transfer: number | undefined, where: string): void {
   const name = hdrName(transfer);
   if (name)
     throw unsupported(

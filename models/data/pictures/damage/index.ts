@@ -11,14 +11,19 @@ export type { Finding } from "./finding.ts";
 export { closed, firstPicture, scansOf } from "./jpeg.ts";
 export { unsupportedTiff } from "./tiff.ts";
 
-const looks: Readonly<Record<Exclude<PictureFormat, "bmp">, (bytes: Uint8Array) => Finding | Promise<Finding>>> = {
-  jpeg: lookAtJpeg,
-  png: lookAtPng,
-  gif: lookAtGif,
-  webp: lookAtWebp,
-  tiff: lookAtTiff,
-  avif: lookAtAvif,
-};
+/** Formats that are not decoded by the library whose remarks are looked into. */
+type OtherFormat = "bmp" | "heic" | "raw";
+
+const looks: Readonly<Record<Exclude<PictureFormat, OtherFormat>, (bytes: Uint8Array) => Finding | Promise<Finding>>> =
+  {
+    jpeg: lookAtJpeg,
+    png: lookAtPng,
+    gif: lookAtGif,
+    webp: lookAtWebp,
+    tiff: lookAtTiff,
+    avif: lookAtAvif,
+    jxl: () => ({ whole: false, reason: "damaged", detail: "The decoder cannot read it." }),
+  };
 
 /**
  * Looks through the bytes of a picture that a decoder remarked on, or would not decode: are all its pixels there? Decoders

@@ -55,10 +55,6 @@ function cleaned(tags: TiffDirectory): Uint8Array {
 export function unsupportedTiff(bytes: Uint8Array): string | undefined {
   try {
     const tags = new TiffDirectory(bytes);
-    if (tags.has(50706)) return "It is a raw photograph (DNG).";
-    // A small copy with the photograph behind it, as Nikon's NEF and Sony's ARW have it.
-    if (tags.number(254, 0) === 1 && tags.has(330))
-      return "It is a raw photograph, whose first picture is a small copy.";
     const compression = tags.number(259, 1);
     if (known.has(compression)) return undefined;
     const name = compressions[compression];

@@ -14,6 +14,19 @@ export function readHeif(bytes: Uint8Array): Cicp | undefined {
   });
 }
 
+/** What the colour boxes of the primary picture tell: an ICC profile, code points, or both. */
+export function heifColours(bytes: Uint8Array): { readonly profile?: Uint8Array; readonly cicp?: Cicp } {
+  const found = withinBoxes(() => {
+    const child = metaBoxes(bytes);
+    const item = primaryItem(child("pitm"));
+    if (item === undefined) return {};
+    const cicp = nclxOf(item, child("iprp"));
+    const profile = colourBoxes(item, child("iprp")).find((box) => ["prof", "rICC"].includes(typeOf(box)));
+    return { ...(profile && { profile: profile.subarray(4) }), ...(cicp && { cicp }) };
+  });
+  return found ?? {};
+}
+
 /** Whether the alpha of an AVIF's primary picture is multiplied into its colours: a reference of the type `prem`. */
 export function isMultipliedHeif(bytes: Uint8Array): boolean {
   const found = withinBoxes(() => {
@@ -51,7 +64,7 @@ interface Box {
 }
 
 /** Boxes that stand one behind the other, up to the first that does not fit. */
-function boxes(bytes: Uint8Array): Box[] {
+export function boxes(bytes: Uint8Array): Box[] {
   const view = viewOf(bytes);
   const found: Box[] = [];
   for (let at = 0; at + 8 <= bytes.length; ) {
@@ -76,19 +89,24 @@ function primaryItem(pitm: Uint8Array | undefined): number | undefined {
 }
 
 function nclxOf(item: number, iprp: Uint8Array | undefined): Cicp | undefined {
-  if (!iprp) return undefined;
+  const content = colourBoxes(item, iprp).find((box) => typeOf(box) === "nclx");
+  if (!content) return undefined;
+  const view = viewOf(content);
+  return { primaries: view.getUint16(4), transfer: view.getUint16(6) };
+}
+
+const typeOf = (content: Uint8Array) => String.fromCharCode(...content.subarray(0, 4));
+
+/** Contents of the colour boxes among an item's properties. */
+function colourBoxes(item: number, iprp: Uint8Array | undefined): Uint8Array[] {
+  if (!iprp) return [];
   const children = boxes(iprp);
   const properties = boxes(children.find(({ type }) => type === "ipco")?.content ?? new Uint8Array());
-  for (const { type, content } of children) {
-    if (type !== "ipma") continue;
-    for (const index of propertiesOf(item, content)) {
-      const property = properties[index - 1];
-      if (property?.type !== "colr" || String.fromCharCode(...property.content.subarray(0, 4)) !== "nclx") continue;
-      const view = viewOf(property.content);
-      return { primaries: view.getUint16(4), transfer: view.getUint16(6) };
-    }
-  }
-  return undefined;
+  const indices = children.flatMap(({ type, content }) => (type === "ipma" ? propertiesOf(item, content) : []));
+  return indices.flatMap((index) => {
+    const property = properties[index - 1];
+    return property?.type === "colr" ? [property.content] : [];
+  });
 }
 
 /** Places, from 1, of an item's properties. */

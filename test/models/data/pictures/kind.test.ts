@@ -33,11 +33,10 @@ const refusals: Readonly<Record<string, readonly [reason: string, ...files: Buff
     latin('<svg xmlns="http://www.w3.org/2000/svg"/>'),
     latin(`<?xml version="1.0"?><!-- ${"drawn ".repeat(300)} --><svg/>`),
   ],
-  "a HEIC picture (HEVC)": ["unsupported", ftyp("heic", "mif1"), ftyp("mif1", "heic")],
-  "a raw photograph (Canon CR3)": ["unsupported", ftyp("crx ", "isom")],
-  "a raw photograph (Canon CR2)": ["unsupported", latin("II*\0\x10\0\0\0CR\x02\0")],
-  "a raw photograph (Fujifilm RAF)": ["unsupported", latin("FUJIFILMCCD-RAW 0201")],
-  "a raw photograph (Panasonic RW2)": ["unsupported", latin("IIU\0\x18\0\0\0")],
+  "a raw photograph (Canon CR3) without a JPEG preview": ["unsupported", ftyp("crx ", "isom")],
+  "a raw photograph (Canon CR2) without a JPEG preview": ["unsupported", latin("II*\0\x10\0\0\0CR\x02\0")],
+  "a raw photograph (Fujifilm RAF) without a JPEG preview": ["unsupported", latin("FUJIFILMCCD-RAW 0201")],
+  "a raw photograph (Panasonic RW2) without a JPEG preview": ["unsupported", latin("IIU\0\x18\0\0\0")],
   "a JPEG XL picture": ["unsupported", latin("\xff\x0a\xfa\x1f"), latin("\0\0\0\x0cJXL \r\n\x87\n")],
   "a JPEG 2000 picture": ["unsupported", latin("\0\0\0\x0cjP  \r\n\x87\n"), latin("\xff\x4f\xff\x51\0")],
   "a Photoshop document (PSD)": ["unsupported", latin("8BPS\0\x01")],
@@ -55,6 +54,11 @@ for (const [what, [reason, ...files]] of Object.entries(refusals)) {
     }
   });
 }
+
+test("a JPEG XL picture comes with what to do", async () => {
+  const check = await checkPicture(latin("\xff\x0a\xfa\x1f"));
+  expect(check.ok || check.error.advice).toContain("djxl");
+});
 
 test("what begins like nothing that is known is told by its bytes", async () => {
   const check = await checkPicture(Uint8Array.of(1, 2, 3, 0xab));
@@ -91,4 +95,5 @@ test("every format that can be decoded is known", async () => {
   expect(kindOf(latin("II+\0\x08\0\0\0"))).toEqual({ format: "tiff" });
   expect(kindOf(latin("MM\0*\0\0\0\x08"))).toEqual({ format: "tiff" });
   expect(kindOf(ftyp("mif1", "miaf", "avif"))).toEqual({ format: "avif" });
+  for (const file of [ftyp("heic", "mif1"), ftyp("mif1", "heic")]) expect(kindOf(file)).toEqual({ format: "heic" });
 });

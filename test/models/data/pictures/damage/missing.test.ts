@@ -195,7 +195,10 @@ describe("TIFF", () => {
 test("a DNG's small copy is not taken for the photograph", async () => {
   const { file } = await tiff([{ tag: 50_706, type: 7, count: 4, value: 0x04_01 }]);
   const check = await checkPicture(file);
-  expect(check.ok || check.error).toMatchObject({ reason: "unsupported", detail: "It is a raw photograph (DNG)." });
+  expect(check.ok || check.error).toMatchObject({
+    reason: "unsupported",
+    detail: "It is a raw photograph (DNG) without a JPEG preview.",
+  });
 });
 
 test("what a picture is called does not change why it is refused", async () => {
