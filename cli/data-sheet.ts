@@ -1,10 +1,10 @@
 import { type Command, Option } from "commander";
 import sharp from "sharp";
 import { writeFileAtomically } from "../engine/weights/atomic.ts";
-import { reduced } from "../models/data/degraded/degrade.ts";
 import { type DistortionName, distortionNames, type LevelSet, levelSets } from "../models/data/degraded/distortions.ts";
 import { distortionSheet, type Tile } from "../models/data/degraded/sheet.ts";
 import { decode } from "../models/data/index.ts";
+import { reduced } from "../models/data/pictures/resample.ts";
 import { demoScenes } from "../models/demo.ts";
 import { wholeNumber } from "./data-options.ts";
 import { memoryOption, openCommandDevice } from "./device.ts";

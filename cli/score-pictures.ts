@@ -3,7 +3,8 @@ import { realpath, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { glob, isDynamicPattern } from "tinyglobby";
 import { onDisk, printable } from "../models/data/files/file-name.ts";
-import { entriesOf, type Listing, listFolder, passedOverWords, reasonOf } from "../models/data/files/folder.ts";
+import { entriesOf, type Listing, listFolder, passedOverWords } from "../models/data/files/folder.ts";
+import { reasonOf } from "../models/data/files/reason-of.ts";
 
 /** A picture to be scored, or what was left out and why. */
 export interface Asked {

@@ -1,5 +1,4 @@
 import { type Command, Option } from "commander";
-import { reduced } from "../models/data/degraded/degrade.ts";
 import {
   amountsOf,
   type DistortionName,
@@ -7,6 +6,7 @@ import {
   usualDistortions,
 } from "../models/data/degraded/distortions.ts";
 import { decode, loadFolder, type MosRange } from "../models/data/index.ts";
+import { reduced } from "../models/data/pictures/resample.ts";
 import { demoScenes } from "../models/demo.ts";
 import { openScorer } from "../models/scoring/scorer.ts";
 import { type NamedPicture, type Sensitivity, sensitivity } from "../models/scoring/sensitivity.ts";

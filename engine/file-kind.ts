@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { stat } from "./host/files.ts";
 
 /**
  * What a path leads to where that is no file, as "a folder": reading it may never end, and opening it may wait for ever. Undefined

@@ -1,4 +1,5 @@
 import { type Checks, callback, expectArgument, expectOptions, flag, number } from "../arguments.ts";
+import { environmentVariable } from "../host/environment.ts";
 import type { Journal } from "../journal.ts";
 import { Dispatcher } from "../kernel/dispatch.ts";
 import type { Plan } from "../kernel/plan.ts";
@@ -10,15 +11,15 @@ import { ScopeStack } from "../memory/scope.ts";
 import { NumberCheck } from "../numbers.ts";
 import type { Labels } from "../profile/labels.ts";
 import { Tuner } from "../tune/tuner.ts";
+import { dawnToggles } from "./dawn-toggles.ts";
 import { DeviceMemory } from "./device-memory.ts";
 import { GpuError } from "./errors.ts";
 import { Lifetime } from "./lifetime.ts";
 import type { MatrixUnit } from "./matrix-units.ts";
 import type { DeviceInfo, OpenOptions } from "./options.ts";
 import { Plans, type TraceOptions } from "./plans.ts";
-import { looksLikeSoftware } from "./probe.ts";
-import { dawnToggles } from "./provider.ts";
 import { rehearse } from "./rehearsal.ts";
+import { looksLikeSoftware } from "./software.ts";
 import type { SubgroupRange } from "./subgroups.ts";
 import { vectorsWidened } from "./vectors.ts";
 
@@ -86,7 +87,7 @@ export class Device {
     const wide = vectorsWidened() && this.isSoftware && this.subgroupSize === 16;
     this.texels = wide ? texelsPerLine * gpu.limits.maxTextureDimension2D : 0;
     this.stream = new Stream(gpu);
-    if (info.provider === "webgpu") this.toggles = dawnToggles(options, process.env["ACUTANCE_DAWN_TOGGLES"]);
+    if (info.provider === "webgpu") this.toggles = dawnToggles(options, environmentVariable("ACUTANCE_DAWN_TOGGLES"));
     this.#lifetime = new Lifetime(gpu, {
       forget: () => this.kernels.forgetGroups(),
       flush: () => this.stream.flush(),
@@ -100,8 +101,9 @@ export class Device {
     });
     this.#plans = new Plans(this.#memory, this.stream, this.scopes, () => this.check());
     this.kernels = new Dispatcher(this);
-    this.winograd = options.winograd ?? process.env["ACUTANCE_WINOGRAD"] !== "0";
-    if (options.checkNumbers ?? process.env["ACUTANCE_CHECK_NUMBERS"] === "1") this.numbers = new NumberCheck(this);
+    this.winograd = options.winograd ?? environmentVariable("ACUTANCE_WINOGRAD") !== "0";
+    if (options.checkNumbers ?? environmentVariable("ACUTANCE_CHECK_NUMBERS") === "1")
+      this.numbers = new NumberCheck(this);
     this.tuner = new Tuner(this);
     gpu.addEventListener("uncapturederror", (event) => {
       event.preventDefault?.();

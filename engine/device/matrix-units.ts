@@ -1,3 +1,5 @@
+import { environmentVariable } from "../host/environment.ts";
+
 /** Types that subgroup matrices may have here. */
 export type MatrixComponent = "f16" | "f32";
 
@@ -41,7 +43,7 @@ export const matrixFeature = "chromium-experimental-subgroup-matrix";
  */
 export function wantedMatrices(
   given: boolean | SubgroupMatrixOptions | undefined,
-  environment = process.env["ACUTANCE_SUBGROUP_MATRICES"],
+  environment = environmentVariable("ACUTANCE_SUBGROUP_MATRICES"),
 ): SubgroupMatrixOptions | undefined {
   if (given !== undefined) return typeof given === "object" ? given : given ? {} : undefined;
   if (!environment || environment === "0") return undefined;

@@ -12,7 +12,6 @@ import {
   whole,
 } from "../arguments.ts";
 import { openChecked } from "../ops/contraction/matrix-check.ts";
-import { collectOutput } from "./collect-output.ts";
 import { Device } from "./device.ts";
 import { NoAdapterError } from "./errors.ts";
 import {
@@ -23,7 +22,8 @@ import {
   wantedMatrices,
 } from "./matrix-units.ts";
 import type { OpenOptions } from "./options.ts";
-import { findGpu } from "./provider.ts";
+import { findGpu, withoutAdapter } from "./provider.ts";
+import { quietly } from "./quietly.ts";
 import { sizeControl } from "./subgroups.ts";
 
 const wantedFeatures = ["subgroups", sizeControl, "shader-f16", "timestamp-query"] as const;
@@ -94,7 +94,7 @@ async function openAdapter(
   const adapter = await quietly(() =>
     gpu.requestAdapter({ powerPreference: options.powerPreference ?? "high-performance" }),
   );
-  if (!adapter) throw new NoAdapterError(`${provider} found no WebGPU adapter`);
+  if (!adapter) throw new NoAdapterError(`${provider} found no WebGPU adapter`, withoutAdapter);
   const requiredFeatures: string[] = wantedFeatures.filter(
     (feature) => adapter.features.has(feature) && !options.withoutFeatures?.includes(feature),
   );
@@ -121,25 +121,4 @@ async function openAdapter(
   };
   const info = { provider, vendor, architecture, description, isFallbackAdapter };
   return new Device(device, info, { min: subgroupMinSize, max: subgroupMaxSize }, options, units);
-}
-
-/** What Dawn says of every adapter with generous limits when it looks for one; it concerns nobody. */
-const noise = /^Warning: maxDynamic\w+ artificially reduced.*\n/gm;
-
-/** The end of the collecting last asked for. A redirection must end before the next begins: each gives back what it found. */
-let collecting: Promise<unknown> = Promise.resolve();
-
-/** Dawn writes its warnings straight to the process's standard error; they are collected, and all but {@link noise} printed afterwards. */
-function quietly<T>(work: () => Promise<T>): Promise<T> {
-  const result = collecting.then(async () => {
-    const collected = await collectOutput(2);
-    try {
-      return await work();
-    } finally {
-      const worth = collected().replace(noise, "");
-      if (worth) process.stderr.write(worth);
-    }
-  });
-  collecting = result.catch(() => {});
-  return result;
 }

@@ -1,5 +1,5 @@
+import type { FindGpuOptions } from "./dawn-toggles.ts";
 import type { SubgroupMatrixOptions } from "./matrix-units.ts";
-import type { FindGpuOptions } from "./provider.ts";
 
 /** Where the device comes from and what of it is used; of the GPU objects the first of `findGpu` is taken. */
 export interface OpenOptions extends FindGpuOptions {

@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import type { FindGpuOptions, ProviderName } from "./dawn-toggles.ts";
 import { GpuError, NoAdapterError } from "./errors.ts";
-import { type FindGpuOptions, findGpu, type ProviderName } from "./provider.ts";
+import { findGpu } from "./provider.ts";
+import { looksLikeSoftware } from "./software.ts";
 import { vectorsWidened } from "./vectors.ts";
 
 /** What one adapter is and what it can do, and how the first kernel on it went. */
@@ -116,11 +118,6 @@ function describe(adapter: GPUAdapter, provider: ProviderName) {
     limits,
     subgroups: hasSubgroups ? { minimum: info.subgroupMinSize ?? 0, maximum: info.subgroupMaxSize ?? 0 } : null,
   };
-}
-
-/** Exported for tests: Deno's adapters do not say that they are fallbacks. */
-export function looksLikeSoftware(names: string): boolean {
-  return /llvmpipe|lavapipe|swiftshader|software|microsoft basic render|\bwarp\b/i.test(names);
 }
 
 // WebGPU's flag values; the runtimes disagree on whether GPUBufferUsage and GPUMapMode are globals.

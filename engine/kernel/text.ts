@@ -1,16 +1,13 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
-import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { isShaderFile, readShader, shaderFiles, shaderPath } from "./files.ts";
 import { type PartText, partsOf, TemplateError } from "./template.ts";
 
-const shaders = fileURLToPath(new URL("../../shaders/", import.meta.url));
 const texts = new Map<string, string>();
 
 /** Text of `shaders/<name>.wgsl` as it lies on disk. */
 export function kernelText(name: string): string {
   let text = texts.get(name);
   if (text === undefined) {
-    text = readFileSync(resolve(shaders, `${name}.wgsl`), "utf8");
+    text = readShader(name);
     texts.set(name, text);
   }
   return text;
@@ -23,7 +20,7 @@ export function kernelText(name: string): string {
 export function addKernelText(name: string, text: string): string {
   for (let count = 1; ; count++) {
     const free = count === 1 ? name : `${name} ${count}`;
-    const taken = texts.get(free) ?? (isFile(resolve(shaders, `${free}.wgsl`)) ? kernelText(free) : undefined);
+    const taken = texts.get(free) ?? (isShaderFile(free) ? kernelText(free) : undefined);
     if (taken === undefined) texts.set(free, text);
     if (taken === undefined || taken === text) return free;
   }
@@ -44,10 +41,7 @@ export function wholeText(name: string): string {
 
 /** Names of all files below `shaders/`, sorted: kernels have an entry point, parts have none. */
 export function shaderNames(): { readonly kernels: string[]; readonly parts: string[] } {
-  const names = readdirSync(shaders, { recursive: true, encoding: "utf8" })
-    .filter((path) => path.endsWith(".wgsl"))
-    .map((path) => path.replaceAll("\\", "/").replace(/\.wgsl$/, ""))
-    .sort();
+  const names = shaderFiles().sort();
   const kernels = new Set(names.filter((name) => hasEntryPoint(kernelText(name))));
   return { kernels: [...kernels], parts: names.filter((name) => !kernels.has(name)) };
 }
@@ -58,7 +52,7 @@ function hasEntryPoint(text: string): boolean {
 
 /** Parts among the engine's own files: `random/philox` is `shaders/random/philox.wgsl`. */
 export const enginePart: PartText = (name) => {
-  if (!isFile(resolve(shaders, `${name}.wgsl`)))
+  if (!isShaderFile(name))
     throw new TemplateError(`there is no part "${name}"; the engine has ${shaderNames().parts.join(", ")}`);
   return expectPart(name, kernelText(name));
 };
@@ -66,23 +60,20 @@ export const enginePart: PartText = (name) => {
 /** Parts in a folder, `near/part` being `near/part.wgsl` there, and the engine's where it has none of that name. */
 export function partIn(folder: string): PartText {
   return (name) => {
-    const path = resolve(folder, `${name}.wgsl`);
-    if (isFile(path)) return expectPart(name, utf8(path, name));
+    if (isShaderFile(name, folder)) return expectPart(name, readPart(name, folder));
     try {
       return enginePart(name);
     } catch (error) {
-      throw error instanceof TemplateError ? new TemplateError(`${error.message}, and there is no ${path}`) : error;
+      throw error instanceof TemplateError
+        ? new TemplateError(`${error.message}, and there is no ${shaderPath(name, folder)}`)
+        : error;
     }
   };
 }
 
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
-}
-
-function utf8(path: string, name: string): string {
+function readPart(name: string, folder: string): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path));
+    return readShader(name, folder);
   } catch (error) {
     throw new TemplateError(`the part "${name}" cannot be read: ${(error as Error).message}`);
   }

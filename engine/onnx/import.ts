@@ -1,13 +1,11 @@
-import { readFileSync } from "node:fs";
-import { dirname, isAbsolute, join, normalize } from "node:path";
 import type { Device } from "../device/device.ts";
 import { readBytes } from "../weights/files.ts";
-import type { ExternalBytes } from "./elements.ts";
 import { OnnxError, UnsupportedError } from "./errors.ts";
+import { externalBytes } from "./external.ts";
 import { type Graph, graphOf } from "./graph.ts";
 import { OnnxModel } from "./model.ts";
 import { decode } from "./protobuf.ts";
-import { type ModelProto, modelMessage, type TensorProto } from "./schema.ts";
+import { type ModelProto, modelMessage } from "./schema.ts";
 
 /** Operator sets whose operators are known; older ones are read where operators did not change. */
 const oldest = 1;
@@ -41,35 +39,8 @@ export async function readOnnx(
   if (opset < oldest)
     throw new UnsupportedError(`${whose} is made for operator set ${opset}; ${oldest} or newer is needed`);
   return {
-    graph: graphOf(proto.graph, externalBytes(typeof model === "string" ? dirname(model) : undefined)),
+    graph: graphOf(proto.graph, externalBytes(typeof model === "string" ? model : undefined)),
     opset,
     proto,
-  };
-}
-
-/** Reads the parts of files of external data, each file once. */
-function externalBytes(folder: string | undefined): ExternalBytes {
-  const files = new Map<string, Uint8Array>();
-  return ({ name, externalData }: TensorProto) => {
-    const of = (key: string) => externalData.find((entry) => entry.key === key)?.value;
-    const location = of("location") ?? "";
-    if (folder === undefined)
-      throw new OnnxError(
-        `tensor "${name}" lies in another file, "${location}": give the path of the model, not its bytes`,
-      );
-    const inside = normalize(location);
-    if (location === "" || isAbsolute(inside) || inside.startsWith(".."))
-      throw new OnnxError(`tensor "${name}" lies in "${location}", which is not beside the model`);
-    let file = files.get(inside);
-    if (!file) {
-      try {
-        file = readFileSync(join(folder, inside));
-      } catch (error) {
-        throw new OnnxError(`tensor "${name}" lies in "${inside}", which cannot be read: ${(error as Error).message}`);
-      }
-      files.set(inside, file);
-    }
-    const start = Number(of("offset") ?? 0);
-    return file.subarray(start, start + Number(of("length") ?? file.length - start));
   };
 }

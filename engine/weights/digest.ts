@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createSha256 } from "../host/sha256.ts";
 import { SafetensorsError, type SafetensorsFile, type TensorToStore } from "./safetensors.ts";
 import { faultOf, type TensorInfo } from "./stored.ts";
 
@@ -42,7 +42,7 @@ export async function checkDigest(file: SafetensorsFile): Promise<boolean> {
 
 /** SHA-256 over the texts and over names, dtypes, shapes and bytes of tensors, which are given in one order. */
 class Digest {
-  readonly #hash = createHash("sha256");
+  readonly #hash = createSha256();
 
   constructor(texts: Texts) {
     const sorted = [...texts].sort(([a], [b]) => (a < b ? -1 : 1));
@@ -56,7 +56,7 @@ class Digest {
   }
 
   end(): string {
-    return this.#hash.digest("hex");
+    return this.#hash.hex();
   }
 }
 

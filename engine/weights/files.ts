@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { type ParseError, parse, printParseErrorCode } from "jsonc-parser";
 import type { z } from "zod";
+import { readFile } from "../host/files.ts";
 
 /** A file that cannot be read or written, or is not what it should be: names it, says what is wrong and what to do. */
 export class FileError extends Error {

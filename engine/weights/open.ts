@@ -13,7 +13,10 @@ export async function openWeights(path: string): Promise<WeightsFile> {
   // A safetensors header is JSON after its length in 8 bytes, of which the first may have any value.
   if (start[8] === 0x7b) return await openSafetensors(path);
   if (start[0] === 0x80 || (start[0] === 0x50 && start[1] === 0x4b)) return await openPytorch(path);
-  const found = start.length === 0 ? "it is empty" : `it begins with the bytes ${Buffer.from(start).toString("hex")}`;
+  const found =
+    start.length === 0
+      ? "it is empty"
+      : `it begins with the bytes ${[...start].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
   throw new WeightsError(`${path} is neither a safetensors file nor a PyTorch archive: ${found}`);
 }
 

@@ -1,5 +1,5 @@
-import { type FileHandle, open } from "node:fs/promises";
 import { insteadOfFile } from "../file-kind.ts";
+import { type FileHandle, open } from "../host/files.ts";
 import { onFile } from "./files.ts";
 import { bfloatToNumber, halfToNumber } from "./half.ts";
 

@@ -2,8 +2,8 @@ import { expectNames } from "../../engine/arguments.ts";
 import type { Device } from "../../engine/device/device.ts";
 import { unpackRgb } from "../../engine/ops/pictures/image.ts";
 import { ShapeError } from "../../engine/tensor.ts";
-import { reduced } from "../data/degraded/degrade.ts";
 import { DatasetError, type Decoding, decode, type Picture, PictureError, prefetch } from "../data/index.ts";
+import { reduced } from "../data/pictures/resample.ts";
 import {
   type FullReference,
   type FullReferenceMeasure,

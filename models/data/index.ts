@@ -38,7 +38,7 @@ export {
   type Summary,
 } from "./inspect/inspect.ts";
 export { libraryWords, type OptionWords } from "./option-words.ts";
-export { type Loaded, PictureStore, TensorStore, upload } from "./picture-store.ts";
+export { type Loaded, PictureStore, TensorStore } from "./picture-store.ts";
 export {
   checkPicture,
   type DecodeOptions,
@@ -59,3 +59,4 @@ export { type KnownSetOptions, knownSets, loadKnownSet, type SetDescription } fr
 export { officialSplit, parseRatio, type SplitOptions, type Splittable, split } from "./split.ts";
 export { readSplit, type SplitFile, writeSplit } from "./split-file.ts";
 export type { ColumnChoice, Columns } from "./tables/columns.ts";
+export { upload } from "./upload.ts";

@@ -1,9 +1,9 @@
 import { expectNames } from "../../engine/arguments.ts";
 import type { Device } from "../../engine/device/device.ts";
-import { resize, unpackRgb } from "../../engine/ops/pictures/image.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { type Decoding, decode, decodingNames, type Picture } from "./pictures/decode.ts";
 import { type PrefetchOptions, prefetch } from "./prefetch.ts";
+import { upload } from "./upload.ts";
 
 /** A picture on the device, or why it could not be brought there. */
 export type Loaded<Row> =
@@ -121,13 +121,4 @@ export class PictureStore extends TensorStore<{ readonly path: string }, Picture
     super(device, source, inUse, cacheBytes);
     expectNames("PictureStore", decoding, decodingNames);
   }
-}
-
-/** A decoded picture on the device, resized to side x side with antialias. */
-export function upload(device: Device, picture: Picture, side: number): Tensor {
-  const resized = () => {
-    const whole = unpackRgb(device, picture.pixels, picture.height, picture.width);
-    return resize(whole, { height: side, width: side, filter: "bilinear", antialias: true });
-  };
-  return device.labels.within({ phase: "input" }, () => device.owned("pictures", () => device.scope(resized))).keep();
 }

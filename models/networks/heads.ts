@@ -3,12 +3,13 @@ import { mean } from "../../engine/ops/reduce.ts";
 import { reshape } from "../../engine/ops/shape.ts";
 import { softmax } from "../../engine/ops/softmax.ts";
 import { Tensor } from "../../engine/tensor.ts";
-import { type MosRange, PictureError } from "../data/index.ts";
+import { PictureError } from "../data/pictures/picture-error.ts";
+import type { MosRange } from "../data/range.ts";
 import { classShapes } from "../labels/label-shapes.ts";
 import { classCentres, classOf, convert, scoreSet, shareOf } from "../labels/labels.ts";
 import type { LabelOptions } from "../labels/options.ts";
 import { classScoreOf, ensembleScoreOf, type Score, scoreOf, shareScoreOf } from "../labels/score.ts";
-import { cumulativeClassShare, cumulativeShare } from "../metrics/index.ts";
+import { cumulativeClassShare, cumulativeShare } from "../metrics/distributions.ts";
 
 /**
  * What the last layer of a network gives of a picture, and what becomes of it. An answer is what is read of a view; that of

@@ -1,7 +1,7 @@
 import type { Device } from "../../engine/device/device.ts";
 import { Random } from "../../engine/random.ts";
-import { reduced } from "../data/degraded/degrade.ts";
 import type { Picture } from "../data/index.ts";
+import { reduced } from "../data/pictures/resample.ts";
 import { cutPart } from "../views/crops.ts";
 import { degradations, encodedAgain } from "./degradations.ts";
 import { classes, type ReasonClass } from "./head.ts";

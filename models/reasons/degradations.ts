@@ -10,20 +10,7 @@ import {
   toBytes,
 } from "../data/degraded/distortions.ts";
 import type { Picture } from "../data/index.ts";
-
-/** What may lower the score of a picture. */
-export const reasons = [
-  "blur",
-  "motion-blur",
-  "noise",
-  "compression",
-  "dark",
-  "overexposed",
-  "low-contrast",
-  "pixelation",
-] as const;
-
-export type Reason = (typeof reasons)[number];
+import type { Reason } from "./names.ts";
 
 /** From a level 1 … 5, which may lie between two, to what is done to a picture. */
 type Degradation = (picture: Picture, level: number, at: { device: Device; random: Random }) => Promise<Picture>;

@@ -1,4 +1,3 @@
-import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { checkDigest, withDigest } from "../../engine/weights/digest.ts";
 import { checked, FileError, jsonOf } from "../../engine/weights/files.ts";
@@ -13,9 +12,6 @@ import { classes, type ReasonHead } from "./head.ts";
 import { statisticNames } from "./statistics/index.ts";
 
 const format = "acutance-reasons-1";
-
-/** The head that comes with Acutance. */
-export const defaultReasons = fileURLToPath(new URL("../weights/reasons.safetensors", import.meta.url));
 
 const share = z.number().min(0).max(1);
 

@@ -1,5 +1,4 @@
-import type { Reason } from "./degradations.ts";
-import { reasons } from "./degradations.ts";
+import { type Reason, reasons } from "./names.ts";
 
 /** What a picture may be told to be, in the order of a head's answer. */
 export const classes = ["none", ...reasons] as const;

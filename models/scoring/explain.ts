@@ -1,8 +1,9 @@
-import sharp from "sharp";
 import { any, type Checks, expectOptions, extent } from "../../engine/arguments.ts";
-import type { MosRange, Picture } from "../data/index.ts";
+import type { Picture } from "../data/pictures/decode.ts";
+import type { MosRange } from "../data/range.ts";
 import type { Head } from "../networks/heads.ts";
 import { cutCrops, type Grid, gridPlaces, type View } from "../views/crops.ts";
+import { mapOver } from "./explain-drawing.ts";
 
 /** Local quality of a picture on a grid of tiles. */
 export interface QualityMap {
@@ -68,7 +69,11 @@ export function explanationOf(
   const scores = Array.from({ length: rows }, (_, row) => all.slice(row * columns, (row + 1) * columns));
   const draw = async (options: DrawOptions = {}) => {
     expectOptions("draw", options, checks);
-    return drawn(picture, scores, options);
+    const { between } = options;
+    const all = scores.flat();
+    const [low, high] = between ?? [Math.min(...all), Math.max(...all)];
+    const cells = all.flatMap((score) => colourAt(high > low ? (score - low) / (high - low) : 0.5));
+    return mapOver(picture, { columns, rows, cells: Uint8Array.from(cells) }, options);
   };
   return { rows, columns, scores, tile: crop, range, width, height, draw };
 }
@@ -89,24 +94,4 @@ function colourAt(share: number): number[] {
     const [low, high] = [colours[below]![channel]!, colours[below + 1]![channel]!];
     return Math.round(low + (place - below) * (high - low));
   });
-}
-
-async function drawn(picture: Picture, scores: readonly (readonly number[])[], options: DrawOptions): Promise<Buffer> {
-  const { longerSide = 1024, opacity = 0.55 } = options;
-  const all = scores.flat();
-  const [low, high] = options.between ?? [Math.min(...all), Math.max(...all)];
-  const [rows, columns] = [scores.length, scores[0]!.length];
-  const cells = Uint8Array.from(all.flatMap((score) => colourAt(high > low ? (score - low) / (high - low) : 0.5)));
-  const shrink = Math.min(1, longerSide / Math.max(picture.width, picture.height));
-  const [width, height] = [picture.width, picture.height].map((side) => Math.max(1, Math.round(side * shrink)));
-  const map = await sharp(cells, { raw: { width: columns, height: rows, channels: 3 } })
-    .resize(width, height, { fit: "fill", kernel: "linear" })
-    .ensureAlpha(Math.min(1, Math.max(0, opacity)))
-    .png()
-    .toBuffer();
-  return sharp(picture.pixels, { raw: { width: picture.width, height: picture.height, channels: 3 } })
-    .resize(width, height, { fit: "fill" })
-    .composite([{ input: map }])
-    .png()
-    .toBuffer();
 }

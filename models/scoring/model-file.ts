@@ -1,8 +1,8 @@
-import { open, readdir, stat } from "node:fs/promises";
 import { insteadOfFile } from "../../engine/file-kind.ts";
+import { open, readdir, stat } from "../../engine/host/files.ts";
 import { SafetensorsError } from "../../engine/weights/safetensors.ts";
 import { printable } from "../data/files/file-name.ts";
-import { reasonOf } from "../data/files/folder.ts";
+import { reasonOf } from "../data/files/reason-of.ts";
 import { kindOf } from "../data/pictures/kind.ts";
 import { PictureError } from "../data/pictures/picture-error.ts";
 import { defaultModelName, isShipped } from "./shipped-models.ts";

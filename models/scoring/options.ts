@@ -1,16 +1,13 @@
-import { basename, extname } from "node:path";
-import { fileURLToPath } from "node:url";
-import sharp from "sharp";
-import { expectArgument, expectNames, flag, oneOf, shown } from "../../engine/arguments.ts";
+import { expectArgument, expectNames, flag, oneOf } from "../../engine/arguments.ts";
 import type { SharedDevice } from "../../engine/device/shared.ts";
 import type { DeviceSource } from "../../engine/device/source.ts";
-import type { DecodeOptions } from "../data/index.ts";
+import { expectColour } from "../data/pictures/background.ts";
+import type { DecodeOptions } from "../data/pictures/decode.ts";
 import type { DecoderPool } from "../data/pictures/decoding/pool.ts";
 import { evaluationBatch } from "../networks/forward.ts";
-import { defaultReasons } from "../reasons/head-file.ts";
 import type { AdapterOptions } from "./device.ts";
 import type { BatchReport } from "./network.ts";
-import { defaultModel, modelPath } from "./shipped-models.ts";
+import { defaultModel, modelName, modelPath, reasonsPath } from "./shipped-models.ts";
 
 /** How `openScorer` opens a scorer. */
 export interface ScorerOptions extends Pick<DecodeOptions, "background" | "maxPixels" | "strictness"> {
@@ -98,15 +95,15 @@ export type Settings = Omit<ScorerOptions, "model" | "device" | "adapter" | "rea
 export function settingsOf(options: ScorerOptions): Settings {
   expectNames("openScorer", options, names);
   const { model = defaultModel } = options;
-  const path = model instanceof URL ? fileURLToPath(model) : modelPath(model);
+  const path = modelPath(model);
   const { reasons, ...others } = options;
   if (reasons !== undefined && !(typeof reasons === "string" || reasons instanceof URL))
     expectArgument("openScorer", "reasons", reasons, flag);
   const settings: Settings = {
     ...others,
     path,
-    ...(reasons && { reasonsPath: reasonsFile(reasons) }),
-    name: options.name ?? basename(path, extname(path)),
+    ...(reasons && { reasonsPath: reasonsPath(reasons) }),
+    name: options.name ?? modelName(path),
     batch: atLeastOne("batch", options.batch ?? evaluationBatch),
     decoders: atLeastOne("decoders", options.decoders ?? 4),
     maxBytes: atLeastOne("maxBytes", options.maxBytes ?? 2 ** 28),
@@ -127,23 +124,7 @@ export function settingsOf(options: ScorerOptions): Settings {
   return settings;
 }
 
-function reasonsFile(reasons: true | string | URL): string {
-  if (reasons === true) return defaultReasons;
-  return reasons instanceof URL ? fileURLToPath(reasons) : reasons;
-}
-
 const strictnesses = oneOf("warning", "error", "truncated");
-
-/** @throws RangeError when it is none: what a picture throws is the picture's own */
-function expectColour(background: string): void {
-  const pixel = sharp({ create: { width: 1, height: 1, channels: 3, background: "white" } });
-  try {
-    pixel.flatten({ background });
-  } catch (cause) {
-    const text = `background must be a colour such as "white" or "#ffffff", got ${shown(background)}`;
-    throw new RangeError(text, { cause });
-  }
-}
 
 /** @throws RangeError when a value is no whole number of at least 1 */
 export function atLeastOne(name: string, value: number): number {

@@ -1,9 +1,8 @@
 import { GpuError, OutOfMemoryError } from "../../engine/device/errors.ts";
 import { ShapeError, type Tensor } from "../../engine/tensor.ts";
-import { type Picture, PictureError } from "../data/index.ts";
-import { DecoderEndedError } from "../data/pictures/decoding/child.ts";
-import { DecoderBusyError, DecodersClosedError } from "../data/pictures/decoding/pool.ts";
-import { wordsOf } from "../data/pictures/picture-error.ts";
+import type { Picture } from "../data/pictures/decode.ts";
+import { DecoderBusyError, DecoderEndedError, DecodersClosedError } from "../data/pictures/decoding/errors.ts";
+import { PictureError, wordsOf } from "../data/pictures/picture-error.ts";
 import { uploadView, type View } from "../views/crops.ts";
 import type { Network } from "./network.ts";
 

@@ -1,7 +1,8 @@
-import { Readable } from "node:stream";
-import { fileURLToPath } from "node:url";
+import type { Readable } from "node:stream";
 import type { Sharp } from "sharp";
-import { isPipeline, PictureError } from "../data/index.ts";
+import { filePath } from "../../engine/host/files.ts";
+import { isPipeline } from "../data/pictures/decode.ts";
+import { PictureError } from "../data/pictures/picture-error.ts";
 import { whenAborted } from "../data/prefetch.ts";
 
 /**
@@ -45,7 +46,7 @@ export async function openPicture(source: PictureSource, options: OpenPictureOpt
   if (typeof source === "string") return { name, content: pathOf(source, name) };
   if (source instanceof Uint8Array) return { name, content: source };
   if (source instanceof URL) {
-    if (source.protocol === "file:") return { name, content: fileURLToPath(source) };
+    if (source.protocol === "file:") return { name, content: filePath(source) };
     throw new TypeError(`${source} is not a file: URL; fetch it and pass the Response`);
   }
   if (source instanceof ArrayBuffer) return { name, content: new Uint8Array(source) };
@@ -97,7 +98,7 @@ function readerOf(stream: ByteStream): Reader {
   const iterator = stream[Symbol.asyncIterator]();
   const cancel = () => {
     // An iterator hears of its end when the read in hand is done, which may be never; a stream of node at once.
-    if (stream instanceof Readable) stream.destroy();
+    (stream as Partial<Readable>).destroy?.();
     Promise.resolve(iterator.return?.()).catch(() => {});
   };
   return { next: () => iterator.next(), cancel };
@@ -113,7 +114,7 @@ function pathOf(text: string, name: string): string {
     });
   }
   try {
-    return fileURLToPath(text);
+    return filePath(text);
   } catch (cause) {
     throw new PictureError(name, "not-a-file", `No file of this machine has this URL: ${messageOf(cause)}`, { cause });
   }

@@ -1,9 +1,10 @@
 import { expectNames } from "../../engine/arguments.ts";
 import type { Device } from "../../engine/device/device.ts";
 import { DeviceLostError, GpuError } from "../../engine/device/errors.ts";
-import { decode, type Picture, PictureError, prefetch } from "../data/index.ts";
-import { DecoderBusyError } from "../data/pictures/decoding/pool.ts";
-import { Limit, whenAborted } from "../data/prefetch.ts";
+import { decode, type Picture } from "../data/pictures/decode.ts";
+import { DecoderBusyError } from "../data/pictures/decoding/errors.ts";
+import { PictureError } from "../data/pictures/picture-error.ts";
+import { Limit, prefetch, whenAborted } from "../data/prefetch.ts";
 import type { Companions } from "../networks/companions.ts";
 import { checked, headOf, meanOf } from "../networks/heads.ts";
 import type { ModelCard } from "../networks/model.ts";

@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { GpuError } from "../../engine/device/errors.ts";
 import { PictureError, type PictureReason } from "../data/index.ts";
-import { DecoderBusyError } from "../data/pictures/decoding/pool.ts";
+import { DecoderBusyError } from "../data/pictures/decoding/errors.ts";
 import { ScorerClosedError } from "../scoring/scorer.ts";
 
 /** A problem document (RFC 9457), media type `application/problem+json`. */

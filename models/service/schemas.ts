@@ -1,6 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { headNames } from "../networks/heads.ts";
-import { reasons } from "../reasons/degradations.ts";
+import { reasons } from "../reasons/names.ts";
 import { typicalityWords } from "../trust/typicality.ts";
 import { problemSchema } from "./problem.ts";
 

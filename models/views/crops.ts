@@ -1,9 +1,10 @@
-import sharp from "sharp";
 import type { Device } from "../../engine/device/device.ts";
 import { centerCrop, unpackRgb } from "../../engine/ops/pictures/image.ts";
 import { Random } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import { type Picture, upload } from "../data/index.ts";
+import type { Picture } from "../data/pictures/decode.ts";
+import { stretched } from "../data/pictures/resample.ts";
+import { upload } from "../data/upload.ts";
 import type { ModelOptions } from "../networks/options.ts";
 
 /** What the network is shown of a picture, on the host: no more of it is kept than is shown. */
@@ -112,7 +113,7 @@ export async function coveringTiles(picture: Picture, crop: number, most: number
   const { width, height } = covered;
   if (Math.min(picture.width, picture.height) < crop) return [{ picture, side: crop }];
   const whole =
-    width === picture.width && height === picture.height ? picture : await reduced(picture, { width, height });
+    width === picture.width && height === picture.height ? picture : await stretched(picture, { width, height });
   return cutCrops(whole, crop, (size) => gridPlaces(size, crop, covered));
 }
 
@@ -128,14 +129,6 @@ export function coveredSize({ width, height }: Size, crop: number, most: number)
   const reducedLength = (length: number) => Math.min(length, Math.max(crop, Math.floor(share * length + 1e-9)));
   const size = { width: reducedLength(width), height: reducedLength(height) };
   return { ...size, rows: along(size.height), columns: along(size.width) };
-}
-
-async function reduced({ width, height, pixels }: Picture, size: Size): Promise<Picture> {
-  const data = await sharp(pixels, { raw: { width, height, channels: 3 }, limitInputPixels: false })
-    .resize({ ...size, fit: "fill", kernel: "linear" })
-    .raw()
-    .toBuffer();
-  return { ...size, pixels: data };
 }
 
 /** A view on the device, [1, crop, crop, 3] in [0, 1], in no scope. */

@@ -92,7 +92,7 @@ test.skipIf(process.versions["bun"] === undefined)(
     insert("shaders/elementwise/unary.wgsl", /^\}\s*$(?![\s\S])/gm, kernel!);
     insert("engine/ops/unary.ts", /^\} as const satisfies/gm, row!);
     insert("engine/ops/unary.ts", /$(?![\s\S])/g, operation!);
-    insert("engine/index.ts", /^\} from "\.\/ops\/unary\.ts";/gm, line!);
+    insert("engine/portable.ts", /^\} from "\.\/ops\/unary\.ts";/gm, line!);
     // The two lines of Python stand for values of PyTorch, which not every machine has: these are those of the formula.
     expect(py!.join("")).toMatch(/^add\("logSigmoid", .*\)\n"logSigmoid": .*,\n$/);
     const shapes = [[1], [7], [3, 5], [2, 3, 4, 5], [1301]];

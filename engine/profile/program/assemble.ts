@@ -1,4 +1,4 @@
-import { looksLikeSoftware } from "../../device/probe.ts";
+import { looksLikeSoftware } from "../../device/software.ts";
 import { busyMsOf, gpuSpan, listedEvents, memoryLine } from "../figures.ts";
 import type { KernelProfile, Mark, Profile } from "../profile.ts";
 import { conditionMarks, conditionsOf, withTaints } from "../tainted.ts";

@@ -10,6 +10,7 @@ import { writeFileAtomically } from "../../../engine/weights/atomic.ts";
 import { loadFolder } from "../dataset.ts";
 import { decode, type Picture } from "../pictures/decode.ts";
 import { PictureError } from "../pictures/picture-error.ts";
+import { reduced } from "../pictures/resample.ts";
 import { prefetch } from "../prefetch.ts";
 import { DatasetError, type Problem } from "../problems.ts";
 import { degradedTable, madeAs, readCopies, writeCopies, writeSetTable } from "./degraded-table.ts";
@@ -195,17 +196,6 @@ function checked(options: DegradeOptions): Settings {
   if (!(toned >= 0 && toned <= 1)) throw new RangeError(`toned is a share from 0 to 1, got ${toned}.`);
   const different = { kinds: [...new Set(kinds)], levels: [...new Set(levels)].sort() };
   return { ...different, layout, stretch, perPicture, ranked, toned, seed, longerSide, format };
-}
-
-/** The picture with its longer side reduced to so many pixels where it has more; 0 keeps its size. */
-export function reduced(picture: Picture, longerSide: number): Promise<Picture> | Picture {
-  const { width, height, pixels } = picture;
-  if (longerSide === 0 || Math.max(width, height) <= longerSide) return picture;
-  return sharp(pixels, { raw: { width, height, channels: 3 } })
-    .resize({ width: longerSide, height: longerSide, fit: "inside" })
-    .raw()
-    .toBuffer({ resolveWithObject: true })
-    .then(({ data, info }) => ({ width: info.width, height: info.height, pixels: data }));
 }
 
 async function degrade(

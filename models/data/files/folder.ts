@@ -4,6 +4,7 @@ import { Limit } from "../prefetch.ts";
 import { DatasetError } from "../problems.ts";
 import { containerOf, headBytes, rawExtensions, unsupportedExtensions } from "./container.ts";
 import { nameOfBytes, onDisk, printable } from "./file-name.ts";
+import { reasonOf } from "./reason-of.ts";
 
 /** File name extensions of pictures, which are taken by their name. */
 export const pictureExtensions: readonly string[] = (
@@ -77,23 +78,6 @@ export function passedOverWords({ passedOver, hidden }: Pick<Listing, "passedOve
     ...(hidden.length > 0 ? [`${hidden.length} hidden ${some(hidden)}`] : []),
   ];
   return parts.length > 0 ? `passed over ${parts.join(" and ")}` : undefined;
-}
-
-/** What the system said, without the call and the path. */
-export function reasonOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return (
-    {
-      ENOENT: "there is nothing of this name",
-      EISDIR: "it is a folder",
-      ENOTDIR: "a part of the path is a file",
-      EACCES: "permission denied",
-      EPERM: "permission denied",
-      ELOOP: "the link leads to itself",
-      ENAMETOOLONG: "the path is too long",
-      EIO: "the disk fails to read it",
-    }[code ?? ""] ?? message
-  );
 }
 
 type Kind = "file" | "folder" | "link" | "other";

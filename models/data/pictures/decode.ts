@@ -3,7 +3,7 @@ import sharp, { type Metadata, type Sharp, type SharpOptions } from "sharp";
 import { expectNames } from "../../../engine/arguments.ts";
 import { insteadOfFile } from "../../../engine/file-kind.ts";
 import { onDisk } from "../files/file-name.ts";
-import { reasonOf } from "../files/folder.ts";
+import { reasonOf } from "../files/reason-of.ts";
 import { decodeBmp } from "./bmp.ts";
 import { closed, firstPicture, lookForMissing, scansOf, unsupportedTiff } from "./damage/index.ts";
 import { Gate } from "./exclusive.ts";

@@ -1,5 +1,5 @@
-import { reduced } from "../../data/degraded/degrade.ts";
-import type { Picture } from "../../data/index.ts";
+import type { Picture } from "../../data/pictures/decode.ts";
+import { reduced } from "../../data/pictures/resample.ts";
 import { blockNames, blockStatistics } from "./blocks.ts";
 import { detailNames, detailStatistics } from "./detail.ts";
 import { gridNames, gridStatistics } from "./grid.ts";

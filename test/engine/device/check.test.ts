@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { checkAdapter, loaderArguments, readAnswer } from "../../../engine/device/check.ts";
-import { adapterName, looksLikeSoftware, reportedLimits } from "../../../engine/device/probe.ts";
+import { adapterName, reportedLimits } from "../../../engine/device/probe.ts";
+import { looksLikeSoftware } from "../../../engine/device/software.ts";
 
 test("a working adapter is reported with its limits", async () => {
   const check = await checkAdapter();

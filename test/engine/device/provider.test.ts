@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { dawnOptions, findGpu, loadFailure } from "../../../engine/device/provider.ts";
+import { dawnOptions } from "../../../engine/device/dawn-toggles.ts";
+import { findGpu, loadFailure } from "../../../engine/device/provider.ts";
 import { collectGarbage } from "../garbage.ts";
 
 test("timestamps are exact and workgroup memory is not cleared unless the caller asks for it", () => {

@@ -6,10 +6,11 @@ import { Random } from "../../../engine/random.ts";
 import { calibrated } from "../../../models/reasons/calibrate.ts";
 import { calibrationError } from "../../../models/reasons/figures.ts";
 import { classes, probabilitiesOf, type ReasonHead, softened, toldReasons } from "../../../models/reasons/head.ts";
-import { defaultReasons, openReasons, saveReasons } from "../../../models/reasons/head-file.ts";
+import { openReasons, saveReasons } from "../../../models/reasons/head-file.ts";
 import { HeadLearner } from "../../../models/reasons/head-learner.ts";
 import { statisticNames } from "../../../models/reasons/statistics/index.ts";
 import { trainHead } from "../../../models/reasons/train-head.ts";
+import { defaultReasons } from "../../../models/scoring/shipped-models.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { golden } from "../classic/pictures.ts";
 

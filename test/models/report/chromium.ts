@@ -18,10 +18,15 @@ if (process.env["ACUTANCE_NEEDS_CHROMIUM"] === "1" && chromiumPath === undefined
   throw new Error("pages are to be tested and there is no Chromium: install it, or name it by CHROMIUM");
 }
 
-export function launch(): Promise<Browser> {
+/** @param args more switches of the command line */
+export function launch(args: readonly string[] = []): Promise<Browser> {
   // The sandbox of Chromium refuses to run as root, as CI does.
-  return chromium.launch({ executablePath: chromiumPath, args: process.getuid?.() === 0 ? ["--no-sandbox"] : [] });
+  const own = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
+  return chromium.launch({ executablePath: chromiumPath, args: [...own, ...args] });
 }
+
+/** Switches with which Chromium has WebGPU on its own software adapter. */
+export const softwareWebgpu = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
 
 /** What a page did that it should not. */
 export interface Watched {

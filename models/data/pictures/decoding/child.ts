@@ -4,20 +4,9 @@ import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runArguments } from "../../../../engine/device/check.ts";
 import type { DecodeOptions, Picture } from "../decode.ts";
+import { DecoderEndedError } from "./errors.ts";
 import { FrameReader, frameHead } from "./frames.ts";
 import { type Answer, errorOf, type Question } from "./messages.ts";
-
-/** A decoding process was ended, by whom it says. */
-export class DecoderEndedError extends Error {
-  override name = "DecoderEndedError";
-  /** `start`: it ended before it was ready, so that no picture is to blame. */
-  readonly why: "memory" | "stopped" | "crash" | "start";
-
-  constructor(why: DecoderEndedError["why"], message: string) {
-    super(message);
-    this.why = why;
-  }
-}
 
 export interface ChildOptions {
   /** It leaves the processor to others. */

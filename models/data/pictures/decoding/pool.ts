@@ -4,7 +4,8 @@ import { FairQueue } from "../../fair-queue.ts";
 import { whenAborted } from "../../prefetch.ts";
 import type { DecodeOptions, Picture } from "../decode.ts";
 import { PictureError } from "../picture-error.ts";
-import { DecoderChild, DecoderEndedError } from "./child.ts";
+import { DecoderChild } from "./child.ts";
+import { DecoderBusyError, DecoderEndedError, DecodersClosedError } from "./errors.ts";
 
 /** How a {@link DecoderPool} decodes. */
 export interface DecoderPoolOptions {
@@ -27,16 +28,6 @@ const names = {
   seconds: true,
   memoryBytes: true,
 } satisfies Record<keyof DecoderPoolOptions, true>;
-
-/** All processes for pictures that take long are busy for longer than a picture may wait. */
-export class DecoderBusyError extends Error {
-  override name = "DecoderBusyError";
-}
-
-/** The pool was used after it was ended. */
-export class DecodersClosedError extends Error {
-  override name = "DecodersClosedError";
-}
 
 export interface DecodeRequest {
   readonly signal?: AbortSignal;
