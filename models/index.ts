@@ -33,7 +33,8 @@ export type { HeadName } from "./networks/heads.ts";
 export { type ModelCard, openModel, QualityNetwork, saveModel } from "./networks/model.ts";
 export { OptionError } from "./options.ts";
 export type { AdapterOptions } from "./scoring/device.ts";
-export type { DrawOptions, QualityMap } from "./scoring/explain.ts";
+export type { QualityMap } from "./scoring/explain.ts";
+export type { DrawOptions } from "./scoring/explain-drawing.ts";
 export {
   type LabelCounts,
   LabelFileError,

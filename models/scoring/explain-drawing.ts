@@ -1,6 +1,15 @@
 import sharp from "sharp";
 import type { Picture } from "../data/pictures/decode.ts";
-import type { DrawOptions } from "./explain.ts";
+import type { MosRange } from "../data/range.ts";
+
+export interface DrawOptions {
+  /** The drawing is made smaller until its longer side has at most so many pixels. @default 1024 */
+  readonly longerSide?: number;
+  /** How much the colours cover the picture, 0..1. @default 0.55 */
+  readonly opacity?: number;
+  /** Scores of the lowest and the highest colour. @default the least and the greatest of the map */
+  readonly between?: MosRange;
+}
 
 /** One colour for each tile, R, G, B by rows. */
 export interface Cells {

@@ -3,7 +3,7 @@ import type { Picture } from "../data/pictures/decode.ts";
 import type { MosRange } from "../data/range.ts";
 import type { Head } from "../networks/heads.ts";
 import { cutCrops, type Grid, gridPlaces, type View } from "../views/crops.ts";
-import { mapOver } from "./explain-drawing.ts";
+import { type DrawOptions, mapOver } from "./explain-drawing.ts";
 
 /** Local quality of a picture on a grid of tiles. */
 export interface QualityMap {
@@ -20,15 +20,6 @@ export interface QualityMap {
   readonly height: number;
   /** The map drawn over the picture as a PNG file. */
   draw(options?: DrawOptions): Promise<Buffer>;
-}
-
-export interface DrawOptions {
-  /** The drawing is made smaller until its longer side has at most so many pixels. @default 1024 */
-  readonly longerSide?: number;
-  /** How much the colours cover the picture, 0..1. @default 0.55 */
-  readonly opacity?: number;
-  /** Scores of the lowest and the highest colour. @default the least and the greatest of the map */
-  readonly between?: MosRange;
 }
 
 const checks: Checks<DrawOptions> = { longerSide: extent, opacity: any, between: any };
