@@ -39,9 +39,10 @@ function withGradients(operation: (inputs: readonly Tensor[]) => Tensor, shapes:
   };
 }
 
+// Rows of two widths alone: each has kernels of its own, which take long to compile.
 const attentions = [
   { batch: 2, queries: 45, keys: 45, heads: 2, dimensions: 72 },
-  { batch: 1, queries: 7, keys: 100, heads: 1, dimensions: 4 },
+  { batch: 1, queries: 7, keys: 100, heads: 1, dimensions: 20 },
   { batch: 1, queries: 70, keys: 3, heads: 3, dimensions: 20 },
 ];
 
@@ -59,9 +60,9 @@ const cases: readonly (readonly [string, (device: Device) => readonly Tensor[]])
     withGradients(
       ([q, k, v]) => attention(q!, k!, v!, { scale: 300 }),
       [
-        [1, 40, 1, 4],
-        [1, 90, 1, 4],
-        [1, 90, 1, 4],
+        [1, 40, 1, 20],
+        [1, 90, 1, 20],
+        [1, 90, 1, 20],
       ],
     ),
   ],
@@ -117,6 +118,7 @@ describe("a device with wide subgroups gives the bits of this adapter", () => {
         expect(words.length).toBeGreaterThan(0);
         expect([name, i, words]).toEqual([name, i, expected[i]!]);
       }
-    });
+      // Software drivers compile what is made for GPUs for a minute where other work is beside.
+    }, 400_000);
   }
 });
