@@ -7,20 +7,13 @@ import type { ModelOptions } from "../models/networks/options.ts";
 import type { PictureScore } from "../models/scoring/scorer.ts";
 import type { Trust, Trusted } from "../models/trust/companion.ts";
 import { percent } from "../models/trust/interval.ts";
+import type { ReferenceFacts } from "../models/trust/reference.ts";
 import { inFlags } from "./option-words.ts";
 import { type Output, standardOutput } from "./output.ts";
 import { runningOptions } from "./running.ts";
+import { detailColumns, percentileColumns, withPercentiles } from "./score-facts.ts";
+import type { RowFacts, ScoreRow, TrustedScore } from "./score-row.ts";
 import { table } from "./terminal.ts";
-
-/** A score with how far it can be trusted and what most likely lowers it, where the model or a head says so. */
-export type TrustedScore = Score & Trusted & Pick<PictureScore, "reasons">;
-
-/** A picture with its score, or why it has none. */
-export type ScoreRow = {
-  readonly path: string;
-  /** What became of its sidecar. */
-  readonly sidecar?: string;
-} & (TrustedScore | { readonly error: string });
 
 /** Names of the numbers of a score: those of every model, which has them or not, and those of one that tells classes. */
 export function scoreColumns(options?: Pick<ModelOptions, "head">): (keyof Score)[] {
@@ -74,12 +67,17 @@ export interface ScoreScale {
   readonly tellsReasons?: boolean;
   /** What the model says of how far they can be trusted. */
   readonly trust?: Trust | undefined;
+  /** Scores of known pictures, by which places are told. */
+  readonly reference?: ReferenceFacts | undefined;
 }
 
 export type ScoreForm = "table" | "json" | "csv";
 
+/** Forms of rows that are written one at a time for ever: JSON or text, a line for each. */
+export type StreamForm = "csv" | "jsonl" | "lines";
+
 export interface ScoreOutputOptions {
-  readonly form: ScoreForm;
+  readonly form: ScoreForm | StreamForm;
   readonly out: Output;
   /** Best first, which is known at the end alone. */
   readonly sort: boolean;
@@ -87,6 +85,12 @@ export interface ScoreOutputOptions {
   readonly model: string;
   /** Whether rows say what became of sidecars. */
   readonly tellsSidecars?: boolean;
+  /** Whether places among the pictures are shown. */
+  readonly percentiles?: boolean;
+  /** Whether size, sides and sharpness are shown. */
+  readonly details?: boolean;
+  /** Picks the rows to be written, once all are there. */
+  readonly select?: ((rows: readonly ScoreRow[], lowerIsBetter: boolean) => ScoreRow[]) | undefined;
 }
 
 /**
@@ -100,6 +104,8 @@ export class ScoreOutput {
   #next = 0;
   #hasHeader = false;
   #finished = false;
+  /** Rows that the last writing of all has. */
+  #written = 0;
   #scale: ScoreScale | undefined;
 
   constructor(options: ScoreOutputOptions) {
@@ -109,6 +115,11 @@ export class ScoreOutput {
   /** Nothing is written before it is known. */
   set scale(scale: ScoreScale) {
     this.#scale = scale;
+  }
+
+  /** Rows that were chosen, once all are written. */
+  get written(): number {
+    return this.#written;
   }
 
   get rows(): readonly ScoreRow[] {
@@ -121,6 +132,14 @@ export class ScoreOutput {
     const ready: ScoreRow[] = [];
     for (let next = this.#rows[this.#next]; next; next = this.#rows[++this.#next]) ready.push(next);
     this.#append(ready);
+  }
+
+  /** Writes a row that follows those written so far, and does not keep it. */
+  append(row: ScoreRow): void {
+    const { form, out } = this.#options;
+    if (form === "csv") this.#append([row]);
+    else if (form === "jsonl") out.append(`${JSON.stringify(shownRow(row, this.#facts))}\n`);
+    else out.append(`${rowLine(row, this.#scale!)}\n`);
   }
 
   /** Writes what is not written yet of the rows that are there; without any, nothing. Calling it again does nothing. */
@@ -137,7 +156,9 @@ export class ScoreOutput {
     const { sort, form, out } = this.#options;
     const sign = this.#scale?.lowerIsBetter ? -1 : 1;
     const rank = (row: ScoreRow) => ("error" in row ? Number.NEGATIVE_INFINITY : sign * row.score);
-    const ordered = sort ? rows.toSorted((a, b) => rank(b) - rank(a)) : rows;
+    const chosen = this.#chosen(rows);
+    const ordered = sort ? chosen.toSorted((a, b) => rank(b) - rank(a)) : chosen;
+    this.#written = ordered.length;
     const text = this.#text(ordered, interrupted);
     try {
       out.replace(text);
@@ -148,8 +169,23 @@ export class ScoreOutput {
     }
   }
 
+  /** Rows with their places, those alone that are asked for. */
+  #chosen(rows: readonly ScoreRow[]): readonly ScoreRow[] {
+    const { select, percentiles } = this.#options;
+    if (!select && !percentiles) return rows;
+    const placed = withPercentiles(rows, this.#scale!);
+    return select ? select(placed, this.#scale!.lowerIsBetter === true) : placed;
+  }
+
   get #streams(): boolean {
-    return this.#options.form === "csv" && !this.#options.sort;
+    const { form, sort, percentiles, select } = this.#options;
+    return form === "csv" && !sort && !percentiles && !select;
+  }
+
+  /** Columns beside those of the score. */
+  get #facts(): (keyof RowFacts)[] {
+    const { percentiles, details } = this.#options;
+    return [...(percentiles ? percentileColumns(this.#scale!.reference) : []), ...(details ? detailColumns : [])];
   }
 
   #append(rows: readonly ScoreRow[]): void {
@@ -161,10 +197,10 @@ export class ScoreOutput {
   #text(rows: readonly ScoreRow[], interrupted: boolean): string {
     const { form, model } = this.#options;
     if (form === "csv") return this.#csv(rows, true);
-    if (form === "table") return scoreTable(rows, this.#scale!);
+    if (form === "table") return scoreTable(rows, this.#scale!, this.#facts);
     const { range, lowerIsBetter } = this.#scale!;
     const direction = lowerIsBetter ? "lower is better" : "higher is better";
-    const pictures = rows.map(({ path, ...row }) => ({ path: asText(path), ...row }));
+    const pictures = rows.map((row) => shownRow(row, this.#facts));
     const ending = interrupted ? { interrupted } : {};
     return `${JSON.stringify({ model, range, direction, ...ending, pictures }, null, 2)}\n`;
   }
@@ -174,8 +210,10 @@ export class ScoreOutput {
     const [low, high] = range.map(endWords);
     const [score, ...others] = scoreColumns(options);
     const reasons = tellsReasons ? ["reasons"] : [];
+    const trusted = trustColumns(trust);
     const sidecar = this.#options.tellsSidecars ? ["sidecar"] : [];
-    const columns = ["path", score!, "low", "high", ...trustColumns(trust), ...others, ...reasons, ...sidecar, "error"];
+    const beside = [...this.#facts, ...reasons, ...sidecar];
+    const columns = ["path", score!, "low", "high", ...trusted, ...others, ...beside, "error"];
     return stringify(
       rows.map(({ path, ...row }) => {
         const cells = "error" in row ? {} : { ...trustCells(row), reasons: reasonNames(row) };
@@ -185,6 +223,32 @@ export class ScoreOutput {
     );
   }
 }
+
+const allFacts: readonly string[] = [...detailColumns, "percentile", "referencePercentile"];
+
+/** A row as JSON has it, with those facts alone. */
+export function shownRow({ path, ...row }: ScoreRow, facts: readonly string[]): object {
+  const entries = Object.entries(row).filter(([name]) => !allFacts.includes(name) || facts.includes(name));
+  return { path: asText(path), ...Object.fromEntries(entries) };
+}
+
+/** A row as a line of text. */
+function rowLine(row: ScoreRow, { range }: ScoreScale): string {
+  if ("error" in row) return `-  ${printable(row.path)}  ${printable(row.error)}`;
+  const aside = [typicalityWords(row), reasonWords(row.reasons)].filter(Boolean).join("; ");
+  const ends = Number.isFinite(range[1]) ? range : ([0, 100] as const);
+  return `${scoreWords(row, ends)}  ${printable(row.path)}${aside && `  ${aside}`}`;
+}
+
+/** How a table has facts: heading and digits. */
+const factColumns: Readonly<Record<keyof RowFacts, readonly [heading: string, digits: number]>> = {
+  percentile: ["percentile", 0],
+  referencePercentile: ["in the reference", 0],
+  size: ["bytes", 0],
+  width: ["width", 0],
+  height: ["height", 0],
+  sharpness: ["sharpness", 2],
+};
 
 /** How a table has the numbers of a score: heading and digits. */
 const tableColumns: Readonly<Record<keyof Score, readonly [heading: string, digits: number]>> = {
@@ -199,7 +263,7 @@ const tableColumns: Readonly<Record<keyof Score, readonly [heading: string, digi
 /** An end of a scale, which may have none. */
 const endWords = (end: number) => (Number.isFinite(end) ? String(end) : "");
 
-function scoreTable(rows: readonly ScoreRow[], scale: ScoreScale): string {
+function scoreTable(rows: readonly ScoreRow[], scale: ScoreScale, facts: readonly (keyof RowFacts)[]): string {
   const { range, options, lowerIsBetter, trust, tellsReasons = false } = scale;
   const { interval, typicality } = trust?.facts ?? {};
   // The interval says what people can use; what the predicted distribution says stands in JSON and CSV.
@@ -217,6 +281,7 @@ function scoreTable(rows: readonly ScoreRow[], scale: ScoreScale): string {
       interval && !("error" in row) ? scoreWords(row, range) : first!,
       ...others,
       ...(typicality ? [typicalityWords(score)] : []),
+      ...facts.map((name) => score[name]?.toFixed(factColumns[name][1]) ?? ""),
       ...(tellsReasons ? [reasonWords(score.reasons)] : []),
       ...(withSidecars ? [printable(row.sidecar ?? "")] : []),
       ...(withErrors ? ["error" in row ? printable(row.error) : ""] : []),
@@ -226,6 +291,7 @@ function scoreTable(rows: readonly ScoreRow[], scale: ScoreScale): string {
     `${headings[0]}${interval ? `, ${percent(interval.level)} interval` : ""}`,
     ...headings.slice(1),
     ...(typicality ? ["kind"] : []),
+    ...facts.map((name) => factColumns[name][0]),
     ...(tellsReasons ? ["lowered by"] : []),
     ...(withSidecars ? ["sidecar"] : []),
     ...(withErrors ? ["error"] : []),
@@ -259,9 +325,9 @@ function reasonWords(reasons: PictureScore["reasons"] = []): string {
 }
 
 /** A result of the scorer as a row; the error leaves out the path, which the row has. */
-export function rowOf(path: string, result: TrustedScore | { readonly error: Error }): ScoreRow {
+export function rowOf(path: string, result: TrustedScore | { readonly error: Error }, facts: RowFacts = {}): ScoreRow {
   if ("error" in result) return { path, error: errorWords(result.error) };
-  return { path, ...scoreIn(result), ...(result.reasons && { reasons: result.reasons }) };
+  return { path, ...scoreIn(result), ...facts, ...(result.reasons && { reasons: result.reasons }) };
 }
 
 /** Why a picture has no score, without its path. */

@@ -1,29 +1,31 @@
-import type { Command } from "commander";
-import type { ClassicScored } from "../models/classic/index.ts";
-import type { PictureSource } from "../models/scoring/picture-source.ts";
-import { openScorer, type ScoredPicture } from "../models/scoring/scorer.ts";
-import { addClassicOptions, type ChosenClassic, type ClassicFlags, classicOf, openClassic } from "./classic-options.ts";
-import { addDecodingOptions, type DecodingOptions, decodingOf, tilesOption } from "./data-options.ts";
-import { addTuningOptions, checkNumbersOption, deviceSource, memoryOption, type TuningFlags } from "./device.ts";
+import { type Command, Option } from "commander";
+import { printable } from "../models/data/files/file-name.ts";
+import { addClassicOptions, type ChosenClassic, classicOf } from "./classic-options.ts";
+import { addDecodingOptions, tilesOption } from "./data-options.ts";
+import { addTuningOptions, checkNumbersOption, memoryOption } from "./device.ts";
 import { beforeEnd } from "./interrupt.ts";
 import { modelOption, modelWords } from "./model-option.ts";
-import { outputFile, standardOutput } from "./output.ts";
+import { type Output, outputFile, standardOutput } from "./output.ts";
 import { reasonsOptions } from "./reasons-option.ts";
-import { rowOf, type ScoreForm, ScoreOutput } from "./score-output.ts";
+import { addGateOptions, belowGate, Gate, type GateFlags } from "./score-gate.ts";
+import { type ScoreForm, ScoreOutput, type ScoreScale } from "./score-output.ts";
 import { askedPictures } from "./score-pictures.ts";
+import type { ScoreRow } from "./score-row.ts";
+import { addSelectionOptions, type SelectionFlags, selectionOf } from "./score-select.ts";
+import { openRowSource, type SourceFlags } from "./score-source.ts";
+import { watchedFolders, watchFolders } from "./score-watch.ts";
 import { progress } from "./terminal.ts";
+import { UsageError } from "./usage-error.ts";
 import { addXmpOptions, type XmpFlags, XmpRatings } from "./xmp-option.ts";
 
-interface ScoreFlags extends TuningFlags, DecodingOptions, ClassicFlags, XmpFlags {
-  readonly model: string;
+interface ScoreFlags extends SourceFlags, SelectionFlags, GateFlags, XmpFlags {
   readonly json?: boolean;
   readonly csv?: boolean;
   readonly out?: string;
   readonly sort?: boolean;
-  readonly tiles?: number;
-  readonly checkNumbers?: boolean;
-  readonly reasons: boolean | string;
-  readonly memory?: number;
+  readonly percentiles?: boolean;
+  readonly details?: boolean;
+  readonly watch?: boolean;
 }
 
 export function register(program: Command): void {
@@ -32,10 +34,24 @@ export function register(program: Command): void {
     .description("score pictures; higher is better, but for some formulas")
     .argument("<pictures...>", "files, folders (searched with their subfolders) or globs; - for standard input")
     .addOption(modelOption())
-    .option("--json", "print one JSON document")
+    .option("--json", "print one JSON document; with --watch a line for each picture")
     .option("--csv", "print CSV")
     .option("--out <file>", "write the JSON or CSV to a file instead")
     .option("--sort", "best first, instead of the order given")
+    .option(
+      "--percentiles",
+      "also the place of each picture among all of the run, and among those that the model carries",
+    )
+    .option("--details", "also bytes, width, height and sharpness")
+    .addOption(
+      new Option(
+        "--store <file>",
+        "keep scores in a file of SQLite and score only what is new or changed, see below",
+      ).conflicts(["method"]),
+    )
+    .addOption(
+      new Option("--watch", "go on with pictures as they come to the folders, until Ctrl-C").conflicts(atTheEnd),
+    )
     .option(...tilesOption)
     .option(...reasonsOptions.file)
     .option(...reasonsOptions.none)
@@ -49,8 +65,11 @@ export function register(program: Command): void {
         xmp: XmpRatings.of(flags, score),
       }),
     );
-  addTuningOptions(addDecodingOptions(addClassicOptions(addXmpOptions(score))));
+  addTuningOptions(addDecodingOptions(addClassicOptions(addXmpOptions(addGateOptions(addSelectionOptions(score))))));
 }
+
+/** What is known when all pictures are there alone. */
+const atTheEnd = ["sort", "percentiles", "best", "worst", "junit", "failBelow"];
 
 const notes = `
 Pictures that cannot be read become rows with an error, and so does what a folder holds that might be a picture and is left
@@ -58,7 +77,13 @@ out, such as a folder without permission; the exit code is then 1. Files of any 
 picture does; others, and those whose names begin with a dot, are passed over and counted.
 
 CSV is written a row at a time, in place of an older file from the first row on; JSON, a table and what is sorted at the end. Ctrl-C,
-SIGTERM and a closed terminal write what is scored by then; the exit code is 130, 143 or 129.`;
+SIGTERM and a closed terminal write what is scored by then; the exit code is 130, 143 or 129. A picture below --fail-below makes it 3.
+
+--store FILE: a file is taken from the store when its size and time of change are as they were, or else when its content is (SHA-256), so that moved and
+copied files are not scored again. Results of another model, other --tiles, --reasons, --strictness or --max-pixels are kept apart. What is
+scored is in the store at once, whatever ends the run; several runs may use one store. SQL reads its view "pictures".
+
+--watch takes folders. A file is scored once its size and time have rested for a second; one that changes is scored again.`;
 
 /** The form that the flags ask for; the name of the file decides where they do not. */
 function formOf({ json, csv, out }: ScoreFlags, command: Command): ScoreForm {
@@ -72,22 +97,33 @@ function formOf({ json, csv, out }: ScoreFlags, command: Command): ScoreForm {
   return asked ?? (named as ScoreForm | undefined) ?? (out === undefined ? "table" : "csv");
 }
 
-interface Asked {
+interface Chosen {
   readonly form: ScoreForm;
   readonly classic: ChosenClassic | undefined;
   readonly xmp: XmpRatings | undefined;
 }
 
-async function run(words: string[], flags: ScoreFlags, { form, classic, xmp }: Asked): Promise<void> {
+async function run(words: string[], flags: ScoreFlags, { form, classic, xmp }: Chosen): Promise<void> {
   const out = flags.out === undefined ? standardOutput : outputFile(flags.out, "--out");
+  const select = selectionOf(flags);
+  if (flags.watch) {
+    await watch(words, flags, { form, out, select, classic, xmp });
+    return;
+  }
+  const gate = new Gate(flags);
   const asked = await askedPictures(words, (text) => console.error(`note: ${text}`));
   if (asked.length === 0) throw new Error("there is no picture to score");
+  const { sort = false, percentiles = false, details = false } = flags;
+  const model = classic?.method ?? modelWords(flags.model);
   const output = new ScoreOutput({
     form,
     out,
-    sort: flags.sort === true,
-    model: classic?.method ?? modelWords(flags.model),
-    ...(xmp && { tellsSidecars: true }),
+    sort,
+    model,
+    percentiles,
+    details,
+    select,
+    tellsSidecars: xmp !== undefined,
   });
   const bar = progress("scoring", asked.length);
   const finish = (interrupted: boolean) => {
@@ -99,67 +135,78 @@ async function run(words: string[], flags: ScoreFlags, { form, classic, xmp }: A
       );
     }
   };
-  using _ = beforeEnd(finish);
-  await scoreAll().finally(() => bar.stop());
+  let below = 0;
+  {
+    using _ = beforeEnd(finish);
+    await scoreAll().finally(() => bar.stop());
+    below = gate.judge(output.rows);
+  }
   const failed = output.rows.filter((row) => "error" in row).length;
   if (failed > 0) {
+    if (select)
+      for (const row of output.rows)
+        if ("error" in row) console.error(`left out: ${printable(row.path)}: ${row.error}`);
     console.error(`${failed} of ${asked.length} pictures could not be scored`);
     process.exitCode = 1;
   }
   if (xmp) console.error(xmp.summary);
   if (xmp && xmp.failed > 0) process.exitCode = 1;
+  if (below > 0) process.exitCode = belowGate;
 
   async function scoreAll(): Promise<void> {
-    await using scorer = await opened(flags, classic);
-    output.scale = scorer.scale;
-    xmp?.expectScale(scorer.scale);
-    const places: number[] = [];
-    asked.forEach(({ path, leftOut }, place) => {
-      if (leftOut === undefined) places.push(place);
-      else {
-        output.set(place, { path, error: leftOut });
-        bar.advance();
-      }
-    });
-    const sources = places.map((place) => (asked[place]!.piped ? process.stdin : asked[place]!.path));
-    const onResult = (result: ScoredPicture | ClassicScored) => {
-      const place = places[result.index]!;
-      const { path, piped } = asked[place]!;
-      const row = rowOf(path, result);
-      const set = (sidecar?: string) => {
-        output.set(place, { ...row, ...(sidecar && { sidecar }) });
-        bar.advance();
-      };
-      if (!xmp || piped || "error" in row) return set();
-      const model = classic?.method ?? modelWords(flags.model);
-      xmp.begin(path, { ...row, model }, scorer.scale, set);
-    };
+    await using source = await openRowSource(flags, classic, details || select !== undefined);
+    expectGate(flags, source.scale);
+    output.scale = source.scale;
+    xmp?.expectScale(source.scale);
     try {
-      for await (const _ of scorer.scoreMany(sources, onResult));
+      await source.score(asked, (row, place) => {
+        const set = (sidecar?: string) => {
+          output.set(place, { ...row, ...(sidecar && { sidecar }) });
+          bar.advance();
+        };
+        if (!xmp || asked[place]!.piped || "error" in row) set();
+        else xmp.begin(row.path, { ...row, model }, source.scale, set);
+      });
     } finally {
       // Before anything waits for a device that may be gone.
       await xmp?.done();
       finish(false);
     }
+    if (flags.store !== undefined) console.error(`${source.stored} of ${asked.length} pictures were in the store`);
+    if (select) console.error(`${output.written} of ${asked.length} pictures are chosen`);
   }
 }
 
-/** What scores pictures: a model, or a formula. */
-async function opened(flags: ScoreFlags, classic: ChosenClassic | undefined) {
-  const device = deviceSource(flags);
-  if (classic) return openClassic({ ...flags, ...classic }, device);
-  const scorer = await openScorer({
-    model: flags.model,
-    device,
-    ...decodingOf(flags),
-    onNote: (note) => console.error(`note: ${note}`),
-    ...(flags.tiles !== undefined && { tiles: flags.tiles }),
-    reasons: flags.reasons,
-  });
-  return {
-    scale: { ...scorer.card, trust: scorer.companions.trust, tellsReasons: scorer.tellsReasons },
-    scoreMany: (sources: Iterable<PictureSource>, onResult: (result: ScoredPicture) => void) =>
-      scorer.scoreMany(sources, { onResult }),
-    [Symbol.asyncDispose]: () => scorer.close(),
+/** @throws UsageError where no score is too low */
+function expectGate({ failBelow }: ScoreFlags, { lowerIsBetter, range }: ScoreScale): void {
+  if (failBelow === undefined) return;
+  if (lowerIsBetter)
+    throw new UsageError("--fail-below is for scores of which higher is better, and of this method lower is");
+  const [low, high] = range;
+  if (failBelow <= low || failBelow > high)
+    throw new UsageError(
+      `--fail-below ${failBelow} is not within the range of scores, ${low} to ${high}: it would fail ${failBelow <= low ? "none" : "all"}`,
+    );
+}
+
+interface Watch extends Chosen {
+  readonly out: Output;
+  readonly select: ReturnType<typeof selectionOf>;
+}
+
+async function watch(words: string[], flags: ScoreFlags, { form, out, select, classic, xmp }: Watch): Promise<void> {
+  if (flags.query?.names.has("percentile"))
+    throw new UsageError("--query with percentile and --watch: a place among the pictures is known when all are there");
+  const folders = await watchedFolders(words);
+  const { details = false } = flags;
+  const gate = new Gate(flags);
+  await using source = await openRowSource(flags, classic, details || select !== undefined);
+  const model = classic?.method ?? modelWords(flags.model);
+  xmp?.expectScale(source.scale);
+  const onRow = (row: ScoreRow) => {
+    gate.judge([row]);
+    const told = (words: string) => console.error(`note: ${printable(row.path)}: sidecar ${words}`);
+    if (xmp && !("error" in row)) xmp.begin(row.path, { ...row, model }, source.scale, told);
   };
+  await watchFolders(folders, source, { form, out, model, details, select, onRow });
 }

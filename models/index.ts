@@ -54,6 +54,7 @@ export {
   type ScorerOptions,
 } from "./scoring/scorer.ts";
 export * from "./sidecars/index.ts";
+export * from "./store/index.ts";
 export { runRecord, writeRun } from "./training/finish.ts";
 export type { Method } from "./training/method.ts";
 export type { RunRecord } from "./training/run-record.ts";

@@ -32,6 +32,7 @@ export {
 export { type MeanInterval, meanInterval } from "./interval.ts";
 export { mae, plcc, rmse, slope } from "./linear.ts";
 export { MetricError, median, type Scores } from "./pairs.ts";
+export { percentile, percentiles } from "./percentile.ts";
 export { averageRanks, krcc, srcc } from "./rank.ts";
 export {
   binnedErrors,

@@ -11,16 +11,19 @@ import {
 import { faultOf, toFloat32 } from "../../engine/weights/stored.ts";
 import { type TrustFacts, trustKind } from "../trust/companion.ts";
 import type { Companion, CompanionKind, NetworkSizes } from "../trust/companion-kind.ts";
+import { type ReferenceFacts, referenceKind } from "../trust/reference.ts";
 
 /** The companions of a network by the names of their sections in its file; one that is not there is absent. */
 export interface Companions {
   readonly trust?: Companion<TrustFacts>;
+  readonly reference?: Companion<ReferenceFacts>;
 }
 
 type FactsOf<Kind> = Kind extends Companion<infer Facts> ? Facts : never;
 
 const kinds: { readonly [Name in keyof Companions]-?: CompanionKind<FactsOf<Required<Companions>[Name]>> } = {
   trust: trustKind,
+  reference: referenceKind,
 };
 
 type AnyKind = CompanionKind<object>;

@@ -14,6 +14,7 @@ import { openReasons } from "../reasons/head-file.ts";
 import { isGood, reasonsOf } from "../reasons/reasons-of.ts";
 import { trusted } from "../trust/companion.ts";
 import type { Showing } from "../views/crops.ts";
+import { conditionsOf, type ScorerConditions } from "./conditions.ts";
 import { lenderOf } from "./device.ts";
 import { explanationOf, type QualityMap, tilesOf } from "./explain.ts";
 import { expectModelFile } from "./model-file.ts";
@@ -102,6 +103,11 @@ export class Scorer {
   /** Name of the model in results. */
   get name(): string {
     return this.#settings.name;
+  }
+
+  /** What a result depends on besides the picture: files by their paths, and options. */
+  get conditions(): ScorerConditions {
+    return conditionsOf(this.#settings, this.showing);
   }
 
   /** How pictures are shown to the network: as in the model's test, but for the scorer's own tiles. */
