@@ -83,20 +83,27 @@ function expectPlace(path: string): void {
 function prepare(database: DatabaseSync, path: string): void {
   database.exec(`PRAGMA busy_timeout = ${patienceMs}; PRAGMA foreign_keys = ON`);
   // Read before anything is written: a database of something else stays as it is.
-  const found = versionOf(database);
+  const found = within(database, "BEGIN", () => versionOf(database));
   if (!found.isEmpty) expectVersion(found, path);
   inWriteAheadMode(database);
   // What was written outlives the end of the process at once; in this mode nothing needs to wait for the disk for that.
   database.exec("PRAGMA synchronous = NORMAL");
-  database.exec("BEGIN IMMEDIATE");
-  try {
+  within(database, "BEGIN IMMEDIATE", () => {
     // Another process may have been quicker.
     const now = versionOf(database);
-    if (now.isEmpty) {
-      database.exec(tables);
-      database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${storeVersion}`);
-    } else expectVersion(now, path);
+    if (!now.isEmpty) return expectVersion(now, path);
+    database.exec(tables);
+    database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${storeVersion}`);
+  });
+}
+
+/** What `work` reads is of one time, and what it writes is there as a whole or not at all. */
+export function within<T>(database: DatabaseSync, begin: "BEGIN" | "BEGIN IMMEDIATE", work: () => T): T {
+  database.exec(begin);
+  try {
+    const result = work();
     database.exec("COMMIT");
+    return result;
   } catch (error) {
     if (database.isTransaction) database.exec("ROLLBACK");
     throw error;

@@ -2,7 +2,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { expectNames } from "../../engine/arguments.ts";
 import type { PictureReason } from "../data/pictures/picture-error.ts";
 import type { PictureScore } from "../scoring/picture-score.ts";
-import { explained, openDatabase } from "./database.ts";
+import { explained, openDatabase, within } from "./database.ts";
 import { type FileState, pathKey, pathOfKey, timeTells } from "./files.ts";
 
 /** What a store keeps of a score: all but the time it took and the histogram, which is longer than the rest together. */
@@ -210,17 +210,7 @@ export class Store {
   }
 
   #together<T>(work: () => T): T {
-    return explained(this.path, () => {
-      this.#database.exec("BEGIN IMMEDIATE");
-      try {
-        const result = work();
-        this.#database.exec("COMMIT");
-        return result;
-      } catch (error) {
-        if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-        throw error;
-      }
-    });
+    return explained(this.path, () => within(this.#database, "BEGIN IMMEDIATE", work));
   }
 }
 

@@ -84,6 +84,7 @@ const withoutOptions = [
   ...["rmse", "slope", "srcc", "wasserstein", "isPipeline", "isSound", "observedRange", "officialSplit", "parseRatio"],
   ...["problemLines", "problemText", "rankedSets", "ratedRows", "ratioShares", "readSplit", "unratedRows"],
   ...["withoutCopiesOf", "writeSplit", "isLoopback", "LabelFileError", "withoutCopies"],
+  ...["StoreError", "openStore", "percentile", "percentiles"],
   ...["SidecarError", "SidecarNames", "updateSidecar"],
 ];
 
