@@ -45,6 +45,10 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: "score pictures with a trained model, or by NIQE or BRISQUE",
     load: () => import("./score.ts"),
   },
+  calibrate: {
+    summary: "find the score that separates your bad pictures from your good ones",
+    load: () => import("./calibrate.ts"),
+  },
   parameters: {
     summary: "make the parameters of NIQE and BRISQUE, which score without a model",
     load: () => import("./parameters.ts"),

@@ -7,6 +7,7 @@ import type { Trust, TrustFacts } from "../models/trust/companion.ts";
 import { crossCoverage, type IntervalFigures } from "../models/trust/coverage.ts";
 import { calibrate, type Judged, leastJudged, percent } from "../models/trust/interval.ts";
 import { readPredictions } from "../models/trust/predictions.ts";
+import { leastReference, referenceOf } from "../models/trust/reference.ts";
 import { expectPhotographs, fitTypicality, type TypicalityFacts } from "../models/trust/typicality.ts";
 import {
   addDataOptions,
@@ -76,7 +77,8 @@ export function register(program: Command): void {
 const notes = `
 The interval is conformal: calibrated on rated pictures that the model has not learned from, the MOS of further pictures of the same origin lies
 within it as often as --level says. The coverage that is printed is of pictures that were left out of the calibration in turn. What a
-model has already and is not made anew stays.`;
+model has already and is not made anew stays. The scores of the photographs, else of the rated pictures, become the model's reference (from ${leastReference} on):
+acutance score --percentiles tells the place of a picture among them.`;
 
 function levelOf(text: string): number {
   const value = text.trim() === "" ? Number.NaN : Number(text);
@@ -112,8 +114,20 @@ async function run(flags: TrustFlags): Promise<void> {
     ...(typicality && { typicality: typicality.facts }),
   };
   const trust: Trust = { facts, tensors: typicality?.tensors ?? before?.tensors ?? {} };
-  await writeCompanions(flags.model, flags.out, { ...scorer.companions, trust });
+  const scores = typicality?.scores ?? judged?.map(({ score }) => score) ?? [];
+  const reference = scores.length >= leastReference && {
+    facts: referenceOf(scores, referenceWords(flags)),
+    tensors: {},
+  };
+  await writeCompanions(flags.model, flags.out, { ...scorer.companions, trust, ...(reference && { reference }) });
   report(flags, figures, typicality?.facts);
+}
+
+/** What the scores of a reference are of; paths are nobody's business. */
+function referenceWords({ photographs, predictions, split, part }: TrustFlags): string {
+  if (photographs) return "photographs of the kind that the model is for";
+  if (predictions !== undefined) return "rated pictures, by models that had not learned from them";
+  return split === undefined ? "rated pictures" : `the rated pictures of the part ${part}`;
 }
 
 /** Scores of rated pictures beside their MOS. @throws Error when the split is another model's, or the scale is another */
@@ -162,14 +176,20 @@ async function* scoredPictures(scorer: Scorer, paths: readonly string[]) {
   }
 }
 
-/** What the features of photographs say of further pictures. */
-async function typicalityIn(scorer: Scorer, folders: readonly string[]): Promise<ReturnType<typeof fitTypicality>> {
+/** What the features of photographs say of further pictures, and their scores. */
+async function typicalityIn(
+  scorer: Scorer,
+  folders: readonly string[],
+): Promise<ReturnType<typeof fitTypicality> & { readonly scores: readonly number[] }> {
   const paths: string[] = [];
   for (const folder of folders) paths.push(...(await loadFolder(folder)).rows.map(({ path }) => path));
   expectPhotographs(paths.length);
-  const features: Float32Array[] = [];
-  for await (const { result } of scoredPictures(scorer, paths)) features.push(result.feature!);
-  return fitTypicality(features);
+  const [features, scores] = [[] as Float32Array[], [] as number[]];
+  for await (const { result } of scoredPictures(scorer, paths)) {
+    features.push(result.feature!);
+    scores.push(result.score);
+  }
+  return { ...fitTypicality(features), scores };
 }
 
 function report(

@@ -44,6 +44,7 @@ export {
 } from "./scoring/label-file.ts";
 export type { BatchReport } from "./scoring/network.ts";
 export type { PictureSource } from "./scoring/picture-source.ts";
+export { parseQuery, QueryError, type QueryFields, queryFields } from "./scoring/query.ts";
 export {
   openScorer,
   type PictureScore,
@@ -53,6 +54,7 @@ export {
   ScorerClosedError,
   type ScorerOptions,
 } from "./scoring/scorer.ts";
+export { findThreshold, type Threshold, type ThresholdOptions } from "./scoring/threshold.ts";
 export * from "./sidecars/index.ts";
 export * from "./store/index.ts";
 export { runRecord, writeRun } from "./training/finish.ts";

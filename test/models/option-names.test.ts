@@ -47,6 +47,7 @@ const withOptions: Record<string, readonly [string, string, (options: object) =>
   resumeTraining: ["signl", "signal", (options) => js.resumeTraining({}, device, { ...hooks, ...options })],
   starsOf: ["band", "bands", (options) => js.starsOf(1, { range: [0, 1], ...options })],
   writeRating: ["namming", "naming", (options) => js.writeRating("a.png", {}, options)],
+  findThreshold: ["maxFalseAlarm", "maxFalseAlarms", (options) => js.findThreshold([], [], options)],
   scoreStored: ["onResults", "onResult", (options) => js.scoreStored({}, {}, [], options).next()],
   watchPictures: ["restms", "restMs", (options) => js.watchPictures([], options).next()],
   scan: ["concurency", "concurrency", (options) => js.scan(dataset, options)],
@@ -84,7 +85,7 @@ const withoutOptions = [
   ...["rmse", "slope", "srcc", "wasserstein", "isPipeline", "isSound", "observedRange", "officialSplit", "parseRatio"],
   ...["problemLines", "problemText", "rankedSets", "ratedRows", "ratioShares", "readSplit", "unratedRows"],
   ...["withoutCopiesOf", "writeSplit", "isLoopback", "LabelFileError", "withoutCopies"],
-  ...["StoreError", "openStore", "percentile", "percentiles"],
+  ...["QueryError", "StoreError", "openStore", "parseQuery", "percentile", "percentiles"],
   ...["SidecarError", "SidecarNames", "updateSidecar"],
 ];
 
