@@ -1,7 +1,7 @@
 import { readFile } from "../../../engine/host/files.ts";
 import type * as system from "./decode.ts";
 import type { DecodeOptions, Picture } from "./decode.ts";
-import { kindOf } from "./kind.ts";
+import { kindOf, type PictureFormat } from "./kind.ts";
 import { PictureError, pixelWords, wordsOf } from "./picture-error.ts";
 
 const defaultMaxPixels = 0x3fff * 0x3fff;
@@ -55,8 +55,10 @@ function refused(bytes: Uint8Array, path: string, error: unknown): PictureError 
   const cause = { cause: error };
   if (!kind) return new PictureError(path, "not-a-picture", "It begins as no known picture does.", cause);
   if ("refusal" in kind) return new PictureError(path, kind.refusal.reason, kind.refusal.detail, cause);
-  if (kind.format === "tiff")
-    return new PictureError(path, "unsupported", "It is a TIFF, which this browser does not decode.", {
+  const names: Partial<Record<PictureFormat, string>> = { tiff: "a TIFF", heic: "a HEIC", raw: "a raw photograph" };
+  const name = names[kind.format];
+  if (name !== undefined)
+    return new PictureError(path, "unsupported", `It is ${name}, which this browser does not decode.`, {
       ...cause,
       advice: "Convert it to JPEG, PNG or WebP first.",
     });

@@ -1,4 +1,4 @@
-import sharp from "sharp";
+import { readsJpegXl } from "./jpeg-xl.ts";
 import type { PictureReason } from "./picture-error.ts";
 
 /** Formats that can be decoded here. */
@@ -128,7 +128,7 @@ export function kindOf(bytes: Uint8Array): Kind {
   if (raw) return { format: "raw", what: raw };
   const isJpegXl = found(jpegXl);
   // Not every build of the decoder has it.
-  if (isJpegXl) return sharp.format.jxl?.input?.buffer ? { format: "jxl" } : picture(isJpegXl);
+  if (isJpegXl) return readsJpegXl() ? { format: "jxl" } : picture(isJpegXl);
   const undecodable = found(unsupported);
   if (undecodable) return picture(undecodable);
   const document = found(documents);
