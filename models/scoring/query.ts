@@ -1,5 +1,5 @@
 import jsep from "jsep";
-import { reasons } from "../reasons/degradations.ts";
+import { reasons } from "../reasons/names.ts";
 
 /** A query cannot be read; the message shows the place. */
 export class QueryError extends Error {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { expectNames } from "../../engine/arguments.ts";
-import { reasonOf } from "../data/files/folder.ts";
+import { reasonOf } from "../data/files/reason-of.ts";
 import { PictureError, type PictureReason } from "../data/pictures/picture-error.ts";
 import type { ScoredPicture, Scorer } from "../scoring/scorer.ts";
 import { contentHash, type FileState, fileState, sameState } from "./files.ts";
