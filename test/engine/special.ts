@@ -126,7 +126,7 @@ export const runners: Readonly<Record<string, Runner>> = {
   clamp: ([x], { low, high }) => engine.clamp(x!, numberOf(low), numberOf(high)),
   cast: ([x]) => engine.cast(x!, "f32"),
   ...Object.fromEntries(
-    (["sum", "mean", "amax", "amin", "product", "variance", "standardDeviation"] as const).map(
+    (["sum", "mean", "amax", "amin", "logSumExp", "product", "variance", "standardDeviation"] as const).map(
       (name): [string, Runner] => [name, ([x], { axis, options }) => exported[name]!(x, axis ?? undefined, options)],
     ),
   ),

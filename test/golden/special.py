@@ -196,6 +196,7 @@ class Others(torch.autograd.Function):
 for name, f in {"amax": torch.amax, "amin": torch.amin}.items():
     for axis in (0, [0, 1]):
         add(name, {"axis": axis}, x, lambda x: f(x, axis).reshape([1] if axis != 0 else [5]))
+add("logSumExp", {"axis": 1}, x, lambda x: x.logsumexp(1))
 add("product", {"axis": 1}, x, lambda x: x.prod(1), also=[Others.apply])
 add("variance", {"axis": 1}, x, lambda x: x.var(1))
 add("standardDeviation", {"axis": 0}, x, lambda x: x.std(0))
