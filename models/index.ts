@@ -16,6 +16,7 @@ export {
   type VitOptions,
 } from "./backbones/index.ts";
 export * from "./classic/index.ts";
+export * from "./culling/index.ts";
 export * from "./data/index.ts";
 export { LABEL_MODES, type LabelMode } from "./labels/labels.ts";
 export {

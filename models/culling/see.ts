@@ -1,0 +1,121 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import sharp from "sharp";
+import { expectNames } from "../../engine/arguments.ts";
+import { insteadOfFile } from "../../engine/file-kind.ts";
+import { onDisk } from "../data/files/file-name.ts";
+import { reasonOf } from "../data/files/folder.ts";
+import { type DecodeOptions, decode, type Picture, PictureError, type PictureReason } from "../data/index.ts";
+import type { Scorer } from "../scoring/scorer.ts";
+import { type Capture, captureOf } from "./capture.ts";
+import { lookAt } from "./look.ts";
+import type { CullScore, SeenPicture } from "./picture.ts";
+
+export interface SeeOptions extends Pick<DecodeOptions, "background" | "maxPixels" | "strictness"> {
+  /** Scores the picture. @default no score */
+  readonly scorer?: Pick<Scorer, "score">;
+  /** Name in results and errors. @default the path, or `(bytes)` */
+  readonly name?: string;
+  readonly signal?: AbortSignal;
+  /** Gets the decoded picture, a large one halved, for a small copy of it. */
+  readonly onPicture?: (picture: Picture) => Promise<void>;
+}
+
+const names = {
+  background: true,
+  maxPixels: true,
+  strictness: true,
+  scorer: true,
+  name: true,
+  signal: true,
+  onPicture: true,
+} satisfies Record<keyof SeeOptions, true>;
+
+/** Longest file that is read, bytes. */
+const mostBytes = 2 ** 28;
+
+/** Shorter side down to which large pictures are halved before they are looked at, pixels. */
+const shownSide = 1000;
+
+/**
+ * Sees a picture as culling needs it: of its pixels 2 kB stay. Large ones are looked at in a copy of at least 1000 pixels; a scorer sees the whole.
+ * @param source the path of a file, or its bytes
+ * @throws PictureError as `decode` and `Scorer.score` do; the signal's reason
+ */
+export async function seePicture(source: string | Uint8Array, options: SeeOptions = {}): Promise<SeenPicture> {
+  expectNames("seePicture", options, names);
+  const { scorer, signal } = options;
+  const seen = await lookInto(source, options);
+  if (!scorer) return seen;
+  signal?.throwIfAborted();
+  return { ...seen, scored: await scoreForCulling(scorer, source, { ...options, name: seen.name }) };
+}
+
+/** All of {@link seePicture} but the score. */
+export async function lookInto(source: string | Uint8Array, options: SeeOptions): Promise<SeenPicture> {
+  const { signal, onPicture } = options;
+  const name = options.name ?? (typeof source === "string" ? source : "(bytes)");
+  const bytes = typeof source === "string" ? await bytesOf(source, name) : source;
+  signal?.throwIfAborted();
+  const { background, maxPixels, strictness } = options;
+  const decoding = { background, maxPixels, strictness, name };
+  const [picture, { capture, size }] = await Promise.all([
+    decode(bytes, { ...decoding, shrinkToShorterSide: shownSide }),
+    headerOf(bytes),
+  ]);
+  const [look] = await Promise.all([lookAt(picture, size), onPicture?.(picture)]);
+  const digest = createHash("sha256").update(bytes).digest("hex");
+  return { name, look, capture, digest };
+}
+
+/** The score of a picture as culling uses it. @throws as `Scorer.score` does */
+export async function scoreForCulling(
+  scorer: Pick<Scorer, "score">,
+  source: string | Uint8Array,
+  options: Pick<SeeOptions, "name" | "signal"> = {},
+): Promise<CullScore> {
+  const { name, signal } = options;
+  const asked = { ...(name !== undefined && { name }), ...(signal && { signal }) };
+  const { score, range, interval, reasons, typicality } = await scorer.score(source, asked);
+  return {
+    score,
+    range,
+    ...(interval && { interval }),
+    ...(reasons && { reasons }),
+    ...(typicality && { typicality }),
+  };
+}
+
+/** @throws PictureError when the file cannot be read */
+async function bytesOf(path: string, name: string): Promise<Uint8Array> {
+  const other = await insteadOfFile(onDisk(path));
+  if (other) throw new PictureError(name, "not-a-file", `It is ${other}.`);
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(onDisk(path));
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? "";
+    const reasons: Record<string, PictureReason> = { ENOENT: "missing", ENOTDIR: "missing", EISDIR: "not-a-file" };
+    const words = reasonOf(cause);
+    const detail = `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
+    throw new PictureError(name, reasons[code] ?? "unreadable", detail, { cause });
+  }
+  if (bytes.length > mostBytes) throw new PictureError(name, "too-many-bytes", `It has ${bytes.length} bytes.`);
+  return bytes;
+}
+
+interface Header {
+  readonly capture: Capture;
+  /** Pixels, upright. */
+  readonly size?: { readonly width: number; readonly height: number };
+}
+
+async function headerOf(bytes: Uint8Array): Promise<Header> {
+  try {
+    const { exif, autoOrient } = await sharp(bytes, { failOn: "none", limitInputPixels: false }).metadata();
+    return { capture: captureOf(exif), size: autoOrient };
+  } catch {
+    // A format that sharp does not read has no EXIF that could be read, either; what is broken the decoder says.
+    return { capture: {} };
+  }
+}
