@@ -1,4 +1,5 @@
-import { relative } from "node:path";
+import { existsSync } from "node:fs";
+import { dirname, relative, resolve } from "node:path";
 import { readChoices } from "../models/culling/files/choices.ts";
 import { placeFiles } from "../models/culling/files/place.ts";
 import { type Choice, planPlaces } from "../models/culling/files/plan.ts";
@@ -26,7 +27,11 @@ export function placeOf(flags: PlaceFlags): { mode: PlaceMode; folder: string } 
 /** @throws OutputError when files could not be put there */
 export function tryPlace(flags: PlaceFlags): void {
   const place = placeOf(flags);
-  if (place && flags.yes) outputFolder(place.folder, `--${place.mode}`);
+  if (!place || !flags.yes) return;
+  // A folder that is made now would not be known to be undone.
+  let folder = resolve(place.folder);
+  while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder);
+  outputFolder(folder, `--${place.mode}`);
 }
 
 /** Steps that a dry run shows at most. */
