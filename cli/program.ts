@@ -48,6 +48,7 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
   calibrate: {
     summary: "find the score that separates your bad pictures from your good ones",
     load: () => import("./calibrate.ts"),
+  },
   cull: {
     summary: "group bursts and near-duplicates and keep the best of each",
     load: () => import("./cull.ts"),
