@@ -4,7 +4,7 @@ import sharp from "sharp";
 import { expectNames } from "../../engine/arguments.ts";
 import { insteadOfFile } from "../../engine/file-kind.ts";
 import { onDisk } from "../data/files/file-name.ts";
-import { reasonOf } from "../data/files/folder.ts";
+import { reasonOf } from "../data/files/reason-of.ts";
 import { type DecodeOptions, decode, type Picture, PictureError, type PictureReason } from "../data/index.ts";
 import type { Scorer } from "../scoring/scorer.ts";
 import { type Capture, captureOf } from "./capture.ts";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { parse } from "csv-parse/sync";
 import { z } from "zod";
 import { nameOfBytes, onDisk, printable } from "../../data/files/file-name.ts";
-import { reasonOf } from "../../data/files/folder.ts";
+import { reasonOf } from "../../data/files/reason-of.ts";
 import type { Choice } from "./plan.ts";
 import { isThere } from "./step.ts";
 

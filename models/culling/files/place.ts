@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, lstatSync, mkdirSync, openSync, symlinkSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { onDisk, printable } from "../../data/files/file-name.ts";
-import { reasonOf } from "../../data/files/folder.ts";
+import { reasonOf } from "../../data/files/reason-of.ts";
 import { copyFile, isThere, isUnchanged, moveFile, type PlaceMode, type Step, undoHeader } from "./step.ts";
 
 export interface Placed {

@@ -1,7 +1,7 @@
 import { lstatSync, type Stats } from "node:fs";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { onDisk } from "../../data/files/file-name.ts";
-import { reasonOf } from "../../data/files/folder.ts";
+import { reasonOf } from "../../data/files/reason-of.ts";
 import { companionsOf } from "./companions.ts";
 import { isThere, type Step } from "./step.ts";
 

@@ -1,7 +1,7 @@
 import { lstatSync, readFileSync, readlinkSync, rmdirSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { nameOfBytes, onDisk, printable } from "../../data/files/file-name.ts";
-import { reasonOf } from "../../data/files/folder.ts";
+import { reasonOf } from "../../data/files/reason-of.ts";
 import { isThere, isUnchanged, moveFile, type PlaceMode, type Step, undoHeader } from "./step.ts";
 
 const headerForm = z.object({
