@@ -1,5 +1,5 @@
+import { createRequire } from "node:module";
 import type { EChartsOption } from "echarts";
-import * as echarts from "echarts";
 
 export type Point = readonly [x: number, y: number];
 
@@ -56,10 +56,29 @@ export function seriesColor(index: number): string {
   return `var(--chart-${index % light.length})`;
 }
 
+/** A package that is not installed, since it may be left out, and what needs it. */
+export class MissingPackageError extends Error {
+  override name = "MissingPackageError";
+}
+
+/** The package that draws, which may be left out where nobody wants reports: 70 MB. @throws MissingPackageError */
+function loadEcharts(): typeof import("echarts") {
+  try {
+    return createRequire(import.meta.url)("echarts");
+  } catch (cause) {
+    throw new MissingPackageError(
+      "the package `echarts`, which draws charts, is not installed: `npm install echarts`",
+      {
+        cause,
+      },
+    );
+  }
+}
+
 /** Draws one chart in the colours of all. For charts of this folder. */
 export function draw(options: ChartOptions, chart: EChartsOption): string {
   const { width = defaultWidth, height = 360, description } = options;
-  const instance = echarts.init(null, null, { renderer: "svg", ssr: true, width, height });
+  const instance = loadEcharts().init(null, null, { renderer: "svg", ssr: true, width, height });
   try {
     const { data: names = [] } = (chart.legend ?? {}) as { data?: string[] };
     instance.setOption({

@@ -69,6 +69,7 @@ function installed(): string {
 }
 
 const sample = `import { openScorer, PictureError, type PictureScore } from "acutance";
+import { openScorer as openInPage, relu } from "acutance/browser";
 import { type Device, openDevice, SharedDevice } from "acutance/engine";
 import { openService } from "acutance/service";
 
@@ -81,7 +82,8 @@ using device: Device = await openDevice();
 const limit: number = device.gpu.limits.maxBufferSize;
 // @ts-expect-error a score is a number, also seen from here
 const wrong: string = score;
-console.log(range[0], answer.status, limit, wrong);
+const inPage = async (file: File): Promise<number> => (await (await openInPage({ model: "fast" })).score(file)).score;
+console.log(range[0], answer.status, limit, wrong, inPage, relu);
 `;
 
 function typed(resolution: string, module: string): string {
