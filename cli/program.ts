@@ -37,6 +37,10 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: "give a model intervals for its scores, and a measure of how typical a picture is",
     load: () => import("./trust.ts"),
   },
+  adapt: {
+    summary: "adapt a model to ratings of your own, where that makes it better",
+    load: () => import("./adapt.ts"),
+  },
   report: {
     summary: "write the page of a training run or an experiment again, from its record",
     load: () => import("./report.ts"),

@@ -1,3 +1,4 @@
+export * from "./adapt/index.ts";
 export {
   Backbone,
   type BackboneName,

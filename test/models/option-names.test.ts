@@ -21,6 +21,7 @@ const withOptions: Record<string, readonly [string, string, (options: object) =>
   createBackbone: ["clases", "classes", (options) => js.createBackbone("resnet18", device, undefined, options)],
   PictureError: ["advise", "advice", (options) => new js.PictureError("a.png", "missing", "", options)],
   PictureStore: ["maxPixel", "maxPixels", (options) => new js.PictureStore(device, 8, 1, 1024, options)],
+  adapt: ["rang", "range", (options) => js.adapt([], options)],
   bootstrapInterval: ["repeat", "repeats", (options) => js.bootstrapInterval([1, 2], [1, 2], js.srcc, options)],
   checkPicture: ["maxPixel", "maxPixels", (options) => js.checkPicture("a.png", options)],
   cplOptions: ["levles", "levels", (options) => js.cplOptions(options)],
@@ -86,7 +87,7 @@ const withoutOptions = [
   ...["problemLines", "problemText", "rankedSets", "ratedRows", "ratioShares", "readSplit", "unratedRows"],
   ...["withoutCopiesOf", "writeSplit", "isLoopback", "LabelFileError", "withoutCopies"],
   ...["QueryError", "StoreError", "openStore", "parseQuery", "percentile", "percentiles"],
-  ...["SidecarError", "SidecarNames", "updateSidecar"],
+  ...["AdaptError", "SidecarError", "SidecarNames", "updateSidecar"],
 ];
 
 describe("a misspelt option is refused", () => {
