@@ -16,7 +16,7 @@ export interface Sample {
 export type Weights = Float64Array;
 
 /** What the squares of the weights of z and of 1 count, beside those of the free ones: a change of scale is nearly free. */
-const [scaleCost, shiftCost] = [1e-3, 1e-6];
+const [scaleCost, shiftCost] = [1e-4, 1e-7];
 const rounds = 4;
 /** Steps of Gauss and Newton for the two of a change of scale. */
 const scaleRounds = 12;
