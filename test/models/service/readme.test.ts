@@ -208,7 +208,7 @@ describe("deployment", () => {
       expect(Number(seconds)).toBeGreaterThan(longest);
     }
     const [cache] = words("ENV")[0]!.split("=");
-    expect(await readFile(join(root, "engine/tune/cache.ts"), "utf8")).toContain(cache!);
+    expect(await readFile(join(root, "engine/tune/cache-folder.ts"), "utf8")).toContain(cache!);
   });
 
   test("the screenshot is there and small", async () => {
