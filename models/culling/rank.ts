@@ -1,4 +1,4 @@
-import { expectOptions, whole } from "../../engine/arguments.ts";
+import { expectNames, expectOptions, whole } from "../../engine/arguments.ts";
 import { standingsOf } from "./compare.ts";
 import { type GroupOptions, groupSimilar } from "./group.ts";
 import type { SeenPicture } from "./picture.ts";
@@ -65,6 +65,8 @@ export interface CullOptions extends GroupOptions {
   readonly keep?: number;
 }
 
+const cullNames = { keep: true, burstGapSeconds: true, similarity: true } satisfies Record<keyof CullOptions, true>;
+
 /** What becomes of a picture. */
 export interface CullDecision extends BurstRank {
   /** Number of its group, from 1 on. */
@@ -80,6 +82,7 @@ export interface CullDecision extends BurstRank {
  * @throws TypeError or RangeError for an option that means nothing
  */
 export function cullPictures(pictures: readonly SeenPicture[], options: CullOptions = {}): CullDecision[] {
+  expectNames("cullPictures", options, cullNames);
   const { keep = 1, ...grouping } = options;
   expectOptions("cullPictures", { keep }, { keep: whole(1) });
   return groupSimilar(pictures, grouping).flatMap((members, group) =>

@@ -51,6 +51,9 @@ const withOptions: Record<string, readonly [string, string, (options: object) =>
   findThreshold: ["maxFalseAlarm", "maxFalseAlarms", (options) => js.findThreshold([], [], options)],
   scoreStored: ["onResults", "onResult", (options) => js.scoreStored({}, {}, [], options).next()],
   watchPictures: ["restms", "restMs", (options) => js.watchPictures([], options).next()],
+  cullPictures: ["kep", "keep", (options) => js.cullPictures([], options)],
+  groupSimilar: ["similarty", "similarity", (options) => js.groupSimilar([], options)],
+  seePicture: ["scorr", "scorer", (options) => js.seePicture("a.png", options)],
   scan: ["concurency", "concurrency", (options) => js.scan(dataset, options)],
   split: ["prts", "parts", (options) => js.split([], options)],
   "trainCpl: data": ["validatoin", "validation", (data) => js.trainCpl(device, data, {}, hooks)],
@@ -87,6 +90,7 @@ const withoutOptions = [
   ...["problemLines", "problemText", "rankedSets", "ratedRows", "ratioShares", "readSplit", "unratedRows"],
   ...["withoutCopiesOf", "writeSplit", "isLoopback", "LabelFileError", "withoutCopies"],
   ...["QueryError", "StoreError", "openStore", "parseQuery", "percentile", "percentiles"],
+  ...["hashDistance", "rankBurst"],
   ...["AdaptError", "SidecarError", "SidecarNames", "updateSidecar"],
 ];
 
