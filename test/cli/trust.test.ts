@@ -42,7 +42,7 @@ test("a model learns intervals and what is typical; score tells both, evaluate c
   expect(table).toMatch(/photos\/20\.png +\d+ \(\d+ to \d+\)/);
   const csv = acutance("score", "photos/20.png", "--model", "half.safetensors", "--csv").stdout.split("\n");
   expect(csv[0]).toBe(
-    "path,score,low,high,intervalLow,intervalHigh,typicality,typicalityShare,standardDeviation,confidence,error",
+    "path,score,low,high,intervalLow,intervalHigh,typicality,typicalityShare,standardDeviation,confidence,reasons,error",
   );
   const [picture] = JSON.parse(
     acutance("score", "photos/20.png", "--model", "half.safetensors", "--json").stdout,
@@ -50,6 +50,15 @@ test("a model learns intervals and what is typical; score tells both, evaluate c
   expect(picture.interval.level).toBe(0.9);
   expect(picture.interval.low <= picture.score && picture.score <= picture.interval.high).toBe(true);
   expect(picture.typicality.word).toBe("typical");
+  // The scores of the photographs are the reference, in which each has its place.
+  const placed = acutance("score", "photos", "--model", "both.safetensors", "--percentiles", "--json").stdout;
+  const places = (JSON.parse(placed).pictures as { percentile: number; referencePercentile: number }[]).toSorted(
+    (a, b) => a.percentile - b.percentile,
+  );
+  expect(places).toHaveLength(52);
+  for (const { percentile, referencePercentile } of places) {
+    expect(Math.abs(percentile - referencePercentile)).toBeLessThan(3);
+  }
   const evaluated = acutance("evaluate", "--model", "half.safetensors", ...data);
   expect(evaluated.stdout).toMatch(/90 % intervals hold the MOS of [\d.]+ % of 52 pictures/);
   expect(acutance("score", "photos/20.png", ...model).stdout).not.toContain("interval");
