@@ -1,11 +1,12 @@
 // `bun test/bench/store.ts [rows]`: how long a store of many pictures takes to write, to look through again and to read, and its size on the disk. The files
 // are a few bytes each; nothing is scored.
+import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Scorer } from "../../models/index.ts";
 import { defaultModel } from "../../models/scoring/shipped-models.ts";
-import { contentHash, fileState } from "../../models/store/files.ts";
+import { fileState } from "../../models/store/files.ts";
 import { openStore, scoreStored } from "../../models/store/index.ts";
 
 const rows = Number(process.argv[2] ?? 100_000);
@@ -34,8 +35,7 @@ try {
     const took = (performance.now() - start) / 1000;
     console.log(`${label}: ${took.toFixed(1)} s, ${((1e6 * took) / rows).toFixed(0)} µs a row`);
   };
-  const hashes: Uint8Array[] = [];
-  for (const path of paths) hashes.push(await contentHash(path));
+  const hashes = paths.map((_, i) => new Uint8Array(createHash("sha256").update(String(i)).digest()));
   await seconds("write, a transaction each", () => {
     for (const [i, path] of paths.entries()) {
       const interval = { low: 40.123456789, high: 60.987654321, level: 0.9 };
