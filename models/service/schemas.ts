@@ -55,6 +55,14 @@ export const scoreSchema = z
         description:
           "What most likely lowers the score, the most probable first; empty for a good picture and where nothing of the kind shows; absent where the service tells none, and for pictures of less than 48 pixels",
       }),
+    percentile: z.number().min(0).max(100).optional().openapi({
+      description:
+        "Place among the scores of the request, where `percentiles=1` asks for it: 100 · (b + t / 2) / n, b of the n scores being lower and t equal, itself among them",
+    }),
+    referencePercentile: z.number().min(0).max(100).optional().openapi({
+      description:
+        "Place among the scores of the reference that the model carries, where it carries one; asked for alike",
+    }),
     width: z.int(),
     height: z.int(),
     model: z.string(),
@@ -185,7 +193,15 @@ export const routes = {
     description:
       "One picture as the body, or several as files of a form, or by their URLs. Of several, one that cannot be scored becomes a row with a problem; a single one is answered with the problem itself.",
     security,
-    request: { query: z.object(modelQuery), body: { required: true, content: { ...rawBody, ...form, ...names } } },
+    request: {
+      query: z.object({
+        ...modelQuery,
+        percentiles: z.enum(["0", "1"]).default("0").openapi({
+          description: "1: with the place of each score among those of the request, and in the model's reference",
+        }),
+      }),
+      body: { required: true, content: { ...rawBody, ...form, ...names } },
+    },
     responses: {
       200: {
         description: "The scores, in the order of the pictures",

@@ -13,6 +13,7 @@ import { type FetchingOptions, fetchingNames } from "./fetch-picture.ts";
 import { Metrics } from "./metrics.ts";
 import { type Limits, type LimitsInput, type LogEntry, limitsOf, limitsSchema } from "./options.ts";
 import { servicePage } from "./page.ts";
+import { withPercentiles } from "./percentiles.ts";
 import { Problem, problemOf } from "./problem.ts";
 import { routes, urlsSchema } from "./schemas.ts";
 import { type Account, mutable, Work } from "./work.ts";
@@ -239,9 +240,11 @@ export class Service {
       return context.body(page.html, 200, page.headers);
     });
     app.openapi(routes.score, async (context) => {
-      const { model } = context.req.valid("query");
-      const answer = await this.#work.score(context.req.raw, this.#scorer(model), account(context, routes.score.path));
-      return context.json(answer, 200);
+      const { model, percentiles } = context.req.valid("query");
+      const scorer = this.#scorer(model);
+      const answer = await this.#work.score(context.req.raw, scorer, account(context, routes.score.path));
+      const { reference } = scorer.companions;
+      return context.json(percentiles === "1" ? withPercentiles(answer, reference?.facts) : answer, 200);
     });
     app.openapi(routes.stream, async (context) => {
       const { model } = context.req.valid("query");
