@@ -3,16 +3,16 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { partsOf } from "../models/culling/files/companions.ts";
 import { groupDefaults } from "../models/culling/group.ts";
 import { type CullDecision, cullPictures, type SeenPicture } from "../models/culling/index.ts";
-import { scoresOf, seeMany } from "../models/culling/see-many.ts";
+import { seeMany } from "../models/culling/see-many.ts";
 import { rawExtensions } from "../models/data/files/container.ts";
 import { onDisk, printable } from "../models/data/files/file-name.ts";
 import { contactSheet } from "../models/report/cull/contact-sheet.ts";
 import { Thumbnails } from "../models/report/cull/thumbnails.ts";
-import { openScorer } from "../models/scoring/scorer.ts";
 import { applyChoices, type PlaceFlags, placeChoices, placeOf, tryPlace, undo } from "./cull-files.ts";
 import { type CullRow, capturedWords, cullCsv, cullJson, cullSummary, cullTable } from "./cull-output.ts";
+import { type CullScoreFlags, openCullScores } from "./cull-scores.ts";
 import { addDecodingOptions, type DecodingOptions, decodingOf, share, wholeNumber } from "./data-options.ts";
-import { addTuningOptions, checkNumbersOption, deviceSource, memoryOption, type TuningFlags } from "./device.ts";
+import { addTuningOptions, checkNumbersOption, memoryOption } from "./device.ts";
 import { beforeEnd } from "./interrupt.ts";
 import { modelOption, modelWords } from "./model-option.ts";
 import { type Output, outputFile, standardOutput } from "./output.ts";
@@ -22,8 +22,7 @@ import { type Asked, askedPictures } from "./score-pictures.ts";
 import { progress } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
 
-interface CullFlags extends TuningFlags, DecodingOptions, PlaceFlags {
-  readonly model: string;
+interface CullFlags extends CullScoreFlags, DecodingOptions, PlaceFlags {
   readonly score: boolean;
   readonly keep: number;
   readonly burstGap: number;
@@ -35,7 +34,6 @@ interface CullFlags extends TuningFlags, DecodingOptions, PlaceFlags {
   readonly choices?: string;
   readonly undo?: string;
   readonly checkNumbers?: boolean;
-  readonly reasons: boolean | string;
   readonly memory?: number;
 }
 
@@ -61,6 +59,7 @@ export function register(program: Command): void {
     )
     .addOption(modelOption())
     .option("--no-score", "compare sharpness and exposure alone, without a model: many times faster")
+    .option("--store <file>", "take scores from a store and keep them there, as acutance score does")
     .option("--json", "print one JSON document")
     .option("--csv", "print CSV")
     .option("--out <file>", "write the JSON or CSV to a file instead")
@@ -117,6 +116,8 @@ async function run(words: string[], flags: CullFlags): Promise<void> {
     }
     return undo(flags.undo);
   }
+  if (flags.store !== undefined && !flags.score)
+    throw new UsageError("--store keeps scores, and --no-score makes none");
   if (flags.yes && !placeOf(flags)) throw new UsageError("--yes: name what to do with --move, --link or --copy");
   tryPlace(flags);
   const roots = words.filter((word) => statSync(onDisk(word), { throwIfNoEntry: false })?.isDirectory());
@@ -198,32 +199,21 @@ async function cullAsked(
         bar.advance();
       }
     });
-    await using scorer = flags.score ? await opened(flags) : undefined;
-    await seeMany(
-      places.map((place) => asked[place]!.path),
-      {
-        ...decodingOf(flags),
-        ...(scorer && { score: scoresOf(scorer), ahead: scorer.ahead }),
-        ...(thumbnails && { onPicture: (picture, index) => thumbnails.add(places[index]!, picture) }),
-        onResult: ({ index, ...result }) => {
-          const place = places[index]!;
-          if ("error" in result) errors.set(place, errorWords(result.error));
-          else seen[place] = result;
-          bar.advance();
-        },
+    await using scores = flags.score ? await openCullScores(flags, decodingOf(flags)) : undefined;
+    const paths = places.map((place) => asked[place]!.path);
+    await seeMany(paths, {
+      ...decodingOf(flags),
+      ...scores?.of(paths),
+      ...(thumbnails && { onPicture: (picture, index) => thumbnails.add(places[index]!, picture) }),
+      onResult: ({ index, ...result }) => {
+        const place = places[index]!;
+        if ("error" in result) errors.set(place, errorWords(result.error));
+        else seen[place] = result;
+        bar.advance();
       },
-    );
+    });
+    if (scores?.stored) console.error(`${scores.stored} scores are from the store`);
   }
-}
-
-function opened(flags: CullFlags) {
-  return openScorer({
-    model: flags.model,
-    device: deviceSource(flags),
-    ...decodingOf(flags),
-    reasons: flags.reasons,
-    onNote: (note) => console.error(`note: ${note}`),
-  });
 }
 
 /** Decisions by group, then what could not be seen. */

@@ -90,6 +90,14 @@ describe("what it prints", () => {
     }
   });
 
+  test("a second run takes scores from the store", () => {
+    const words = ["photos", "--model", model, "--no-reasons", "--csv", "--store", "scores.db"];
+    const [first, second] = [cull(...words), cull(...words)];
+    expect(first.stderr).not.toContain("from the store");
+    expect(second.stderr).toContain("15 scores are from the store");
+    expect(second.stdout).toBe(first.stdout);
+  });
+
   test("Ctrl-C writes what is known", async () => {
     mkdirSync(at("many"));
     for (let i = 0; i < 3000; i++) symlinkSync("../photos/IMG_00000.jpg", at(`many/${i}.jpg`));
@@ -142,6 +150,7 @@ test.each([
   [["photos", "--move", "a", "--copy", "b"], "--move <folder>' cannot be used with option '--copy <folder>'"],
   [["--choices", "choices.csv"], "--choices: name where the pictures go"],
   [["--undo", "x", "photos"], "--undo puts files back and does nothing else"],
+  [["photos", "--no-score", "--store", "scores.db"], "--store keeps scores, and --no-score makes none"],
   [["photos", "--burst-gap", "soon"], "expected a time such as 3s"],
   [["photos", "--keep", "0"], "expected a whole number of at least 1"],
   [["photos", "--similarity", "3"], "expected a number from 0 to 1"],
