@@ -212,7 +212,7 @@ async function cullAsked(
         bar.advance();
       },
     });
-    if (scores?.stored) console.error(`${scores.stored} scores are from the store`);
+    if (scores?.stored) console.error(`scores from the store: ${scores.stored}`);
   }
 }
 
