@@ -76,9 +76,9 @@ class StoredScores implements CullScores {
     const walk = async () => {
       const results = scoreStored(this.#store, this.#scorer, paths, { signal: this.#stop.signal });
       for await (const result of results) {
-        if (result.stored) this.stored++;
         if ("error" in result) waiting.get(result.path)!.reject(result.error);
         else {
+          if (result.stored) this.stored++;
           const { score, range, interval, reasons, typicality } = result;
           const trust = { ...(interval && { interval }), ...(typicality && { typicality }) };
           waiting.get(result.path)!.resolve({ score, range, ...trust, ...(reasons && { reasons }) });
