@@ -20,7 +20,7 @@ interface ServeFlags extends TuningFlags, Pick<DecodingOptions, "strictness"> {
   readonly tiles?: number;
   readonly batch?: number;
   readonly latency: number;
-  readonly reasons: boolean | string;
+  readonly reasons?: boolean | string;
   readonly allowUrls?: boolean;
   readonly corsOrigin?: string[];
   readonly stallSeconds: number;
@@ -86,7 +86,7 @@ async function run(flags: ServeFlags & Record<string, unknown>): Promise<void> {
   const { tiles, batch, latency, reasons } = flags;
   await using service = await openService({
     models: flags.model.map((model) => ({
-      ...{ model, device, latencyMs: latency, reasons },
+      ...{ model, device, latencyMs: latency, reasons: reasons ?? true },
       ...(flags.strictness && { strictness: flags.strictness }),
       ...(tiles !== undefined && { tiles }),
       ...(batch !== undefined && { batch }),

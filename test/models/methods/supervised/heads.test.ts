@@ -161,6 +161,7 @@ describe.each(["score", "classes"] as const)("a network with the head %s", (head
     expect(Object.keys(csv[0]!)).toEqual([
       ...["path", "score", "low", "high", "standardDeviation", "confidence"],
       ...others,
+      "reasons",
       "error",
     ]);
     expect(csv[0]!["standardDeviation"] === "").toBe(head === "score");
