@@ -4,6 +4,7 @@ import sharp from "sharp";
 import { demoScenes } from "../../../models/demo.ts";
 import { openScorer } from "../../../models/scoring/scorer.ts";
 import { defaultModel, isShipped, modelPath } from "../../../models/scoring/shipped-models.ts";
+import { referencePercentile } from "../../../models/trust/reference.ts";
 import { sharedDevice } from "../../engine/device.ts";
 
 test("the word fast stands for the smaller model, and for nothing else", () => {
@@ -33,5 +34,10 @@ test("the fast model is smaller than the default, on its scale, and gives less f
     expect(worse.score).toBeLessThan(better.score - 5);
     expect(better.interval).toBeDefined();
     expect(better.typicality).toBeDefined();
+    const [place, lower] = [better, worse].map(({ score }) =>
+      referencePercentile(score, fast.companions.reference!.facts),
+    );
+    expect(lower!).toBeLessThan(place!);
   }
+  expect(whole.companions.reference!.facts.pictures).toBe(400);
 });
