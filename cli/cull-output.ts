@@ -91,6 +91,6 @@ export function cullSummary(rows: readonly CullRow[]): string {
   const count = (of: (decision: CullDecision) => boolean) => decisions.filter(of).length;
   const alone = count(({ groupSize }) => groupSize === 1);
   const [kept, rejected] = ["keep", "reject"].map((word) => count(({ decision }) => decision === word));
-  const pictures = `${decisions.length} ${decisions.length === 1 ? "picture" : "pictures"}`;
-  return `${pictures}: ${groups} groups of 2 or more, ${alone} alone; ${kept} kept, ${rejected} rejected`;
+  const counted = (number: number, word: string) => `${number} ${word}${number === 1 ? "" : "s"}`;
+  return `${counted(decisions.length, "picture")}: ${counted(groups, "group")} of 2 or more, ${alone} alone; ${kept} kept, ${rejected} rejected`;
 }

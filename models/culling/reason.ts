@@ -91,7 +91,7 @@ const behindWords: Readonly<Record<Aspect, (behind: Member, ahead: Member) => st
   "lower-score": ({ picture }, ahead) => {
     const [own, other] = [picture, ahead.picture].map(({ scored }) => scored!.score.toFixed(0));
     const [first] = picture.scored?.reasons ?? [];
-    return `score ${own}, ${other} of ${shortName(ahead.picture.name)}${first ? `; lowered by ${first.reason.replace("-", " ")}` : ""}`;
+    return `score ${own} against ${other} of ${shortName(ahead.picture.name)}${first ? `; lowered by ${first.reason.replace("-", " ")}` : ""}`;
   },
 };
 

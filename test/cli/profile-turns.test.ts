@@ -22,14 +22,14 @@ function profile(...words: string[]) {
 }
 
 test("ab runs two in turns and tells the ratios", () => {
-  const sides = ["64", "512"].map((side) => ["--", process.execPath, heat, "10", side]);
-  const flags = ["--rounds", "3", "--json", json];
+  const sides = ["64", "1024"].map((side) => ["--", process.execPath, heat, "10", side]);
+  const flags = ["--rounds", "5", "--json", json];
   const { status, stdout, stderr } = profile("ab", ...flags, "--fail-slower", "5%", ...sides.flat());
-  // 64 times as much of everything.
+  // 256 times as much of everything.
   expect([status, stderr]).toEqual([1, expect.stringContaining("B is slower by more than 5.0 %")]);
   expect(stdout).toMatch(/^heat step · steps · spreading .* B slower/m);
   const found = JSON.parse(readFileSync(json, "utf8"));
-  expect(found).toMatchObject({ rounds: 3, onlyA: [], onlyB: [] });
+  expect(found).toMatchObject({ rounds: 5, onlyA: [], onlyB: [] });
   expect(found.busy.ratio).toBeGreaterThan(2);
   expect(found.busy.low).toBeGreaterThan(1);
 }, 120_000);

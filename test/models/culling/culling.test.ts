@@ -147,7 +147,7 @@ describe("a made library of 60", () => {
     const ranked = rankBurst(scored);
     expect(ranked.map(({ name, words }) => [name, words])).toEqual([
       ["1.jpg", "best of 2: highest score"],
-      ["0.jpg", "score 40, 70 of 1.jpg"],
+      ["0.jpg", "score 40 against 70 of 1.jpg"],
     ]);
   });
 });
