@@ -11,7 +11,8 @@ const root = new URL("../../../", import.meta.url).pathname;
 const printed: Readonly<Record<string, readonly RegExp[]>> = {
   "models/scoring/README.md": [/^[ab]\.jpg is taken\n$/, /^55 \{.*value: 0\.97.*\} 0[\d.]* (true|false)\n$/s],
   "models/store/README.md": [
-    /^a\.jpg [\d.]+ scored\nb\.jpg [\d.]+ scored\n.*a\.jpg [\d.]+ 64\n.*b\.jpg [\d.]+ 64\n$/,
+    // In the order in which they are scored.
+    /^(?:[ab]\.jpg [\d.]+ scored\n){2}.*a\.jpg [\d.]+ 64\n.*b\.jpg [\d.]+ 64\n$/,
     /^new or changed: \[ "inbox\/a\.jpg" \] gone: \[\]\n$/,
   ],
 };
