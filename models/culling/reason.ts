@@ -3,17 +3,12 @@ import { commonScale } from "./compare.ts";
 import type { SeenPicture } from "./picture.ts";
 
 /** What most sets a picture behind another one of its group. */
-export type CullReason =
-  | "softer"
-  | "motion-blur"
-  | "overexposed"
-  | "underexposed"
-  | "noisier"
-  | "compressed"
-  | "smaller"
-  | "lower-score"
-  | "same-file"
-  | "no-better";
+export type CullReason = (typeof cullReasons)[number];
+
+export const cullReasons = [
+  ...(["softer", "motion-blur", "overexposed", "underexposed", "noisier", "compressed"] as const),
+  ...(["smaller", "lower-score", "same-file", "no-better"] as const),
+] as const;
 
 /** What each respect weighs in the order of a group; fitted on made bursts, see README.md. */
 export const weights: Readonly<Record<keyof Standing, number>> = {

@@ -6,6 +6,8 @@ import { insteadOfFile } from "../../engine/file-kind.ts";
 import { onDisk } from "../data/files/file-name.ts";
 import { reasonOf } from "../data/files/reason-of.ts";
 import { type DecodeOptions, decode, type Picture, PictureError, type PictureReason } from "../data/index.ts";
+import type { DecoderPool } from "../data/pictures/decoding/pool.ts";
+import { pictureFailure } from "../scoring/picture-failure.ts";
 import type { Scorer } from "../scoring/scorer.ts";
 import { type Capture, captureOf } from "./capture.ts";
 import { lookAt } from "./look.ts";
@@ -17,6 +19,10 @@ export interface SeeOptions extends Pick<DecodeOptions, "background" | "maxPixel
   /** Name in results and errors. @default the path, or `(bytes)` */
   readonly name?: string;
   readonly signal?: AbortSignal;
+  /** Decodes in processes of its own. @default this process decodes */
+  readonly decoderPool?: DecoderPool;
+  /** Who asks the pool, by any name. */
+  readonly client?: string;
   /** Gets the decoded picture, a large one halved, for a small copy of it. */
   readonly onPicture?: (picture: Picture) => Promise<void>;
 }
@@ -28,6 +34,8 @@ const names = {
   scorer: true,
   name: true,
   signal: true,
+  decoderPool: true,
+  client: true,
   onPicture: true,
 } satisfies Record<keyof SeeOptions, true>;
 
@@ -57,15 +65,28 @@ export async function lookInto(source: string | Uint8Array, options: SeeOptions)
   const name = options.name ?? (typeof source === "string" ? source : "(bytes)");
   const bytes = typeof source === "string" ? await bytesOf(source, name) : source;
   signal?.throwIfAborted();
-  const { background, maxPixels, strictness } = options;
-  const decoding = { background, maxPixels, strictness, name };
-  const [picture, { capture, size }] = await Promise.all([
-    decode(bytes, { ...decoding, shrinkToShorterSide: shownSide }),
-    headerOf(bytes),
-  ]);
-  const [look] = await Promise.all([lookAt(picture, size), onPicture?.(picture)]);
+  const { capture, size } = await headerOf(bytes);
+  const look = await decoded(bytes, name, options, async (picture) => {
+    const [look] = await Promise.all([lookAt(picture, size), onPicture?.(picture)]);
+    return look;
+  });
   const digest = createHash("sha256").update(bytes).digest("hex");
   return { name, look, capture, digest };
+}
+
+/** Decodes a picture, a large one halved, and hands it over. */
+async function decoded<T>(
+  bytes: Uint8Array,
+  name: string,
+  { background, maxPixels, strictness, decoderPool, signal, client }: SeeOptions,
+  use: (picture: Picture) => Promise<T>,
+): Promise<T> {
+  const options = { name, background, maxPixels, strictness, shrinkToShorterSide: shownSide };
+  if (!decoderPool) return use(await decode(bytes, options));
+  const asked = { ...(signal && { signal }), ...(client !== undefined && { client }) };
+  return decoderPool.decode(bytes, options, use, asked).catch((error) => {
+    throw signal?.aborted ? error : pictureFailure(name, error);
+  });
 }
 
 /** The score of a picture as culling uses it. @throws as `Scorer.score` does */

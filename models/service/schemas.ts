@@ -1,4 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import { cullReasons } from "../culling/reason.ts";
 import { headNames } from "../networks/heads.ts";
 import { reasons } from "../reasons/names.ts";
 import { typicalityWords } from "../trust/typicality.ts";
@@ -90,6 +91,32 @@ export const answerSchema = z
     pictures: z.array(z.union([scoreSchema, failureSchema])),
   })
   .openapi("Answer");
+
+/** A picture in the order of its burst. */
+export const rankedSchema = scoreSchema
+  .extend({
+    rank: z.int().min(1).openapi({ description: "1 for the best" }),
+    points: z.number().max(0).openapi({
+      description: "0 for one that is behind in nothing, and below; comparable within the request alone",
+    }),
+    sharpness: z.number().min(0).max(1).openapi({
+      description: "Sharpness of its tiles over that of the sharpest picture",
+    }),
+    reason: z.enum(cullReasons).optional().openapi({
+      description: "What most sets it behind the first; absent of the first",
+    }),
+    words: z.string().openapi({ description: "Why it has this place", example: "softer than a.jpg" }),
+  })
+  .openapi("RankedPicture");
+
+export const rankingSchema = z
+  .object({
+    model: z.string(),
+    range: rangeSchema,
+    direction: z.literal("higher is better"),
+    pictures: z.array(z.union([rankedSchema, failureSchema])),
+  })
+  .openapi("Ranking");
 
 export const modelSchema = z
   .object({
@@ -207,6 +234,19 @@ export const routes = {
         description: "The scores, in the order of the pictures",
         content: { "application/json": { schema: answerSchema } },
       },
+      ...refusals,
+    },
+  }),
+  rank: createRoute({
+    method: "post",
+    path: "/v1/rank",
+    summary: "Order the pictures of a burst, the best first, with reasons",
+    description:
+      "Several pictures of one moment as files of a form, or by their URLs. They are compared with each other: sharpness of their sharpest tiles, clipping, darkness, noise, compression, size and score. Those that cannot be scored come last, with a problem each.",
+    security,
+    request: { query: z.object(modelQuery), body: { required: true, content: { ...rawBody, ...form, ...names } } },
+    responses: {
+      200: { description: "The order", content: { "application/json": { schema: rankingSchema } } },
       ...refusals,
     },
   }),

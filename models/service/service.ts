@@ -112,7 +112,7 @@ export class Service {
     });
     const onFailure = (entry: Account, error: unknown) => this.#logFailure(entry, error);
     const fetching = urls === true ? {} : urls || undefined;
-    this.#work = new Work({ limits, metrics: this.#metrics, fetching, onFailure });
+    this.#work = new Work({ limits, metrics: this.#metrics, decoderPool: this.#decoderPool, fetching, onFailure });
     this.#app = this.#routed();
   }
 
@@ -245,6 +245,11 @@ export class Service {
       const answer = await this.#work.score(context.req.raw, scorer, account(context, routes.score.path));
       const { reference } = scorer.companions;
       return context.json(percentiles === "1" ? withPercentiles(answer, reference?.facts) : answer, 200);
+    });
+    app.openapi(routes.rank, async (context) => {
+      const { model } = context.req.valid("query");
+      const scorer = this.#scorer(model);
+      return context.json(await this.#work.rank(context.req.raw, scorer, account(context, routes.rank.path)), 200);
     });
     app.openapi(routes.stream, async (context) => {
       const { model } = context.req.valid("query");

@@ -1,16 +1,20 @@
 import type { z } from "@hono/zod-openapi";
+import type { SeenPicture } from "../culling/picture.ts";
+import { rankBurst } from "../culling/rank.ts";
+import { lookInto, type SeeOptions } from "../culling/see.ts";
 import { type MosRange, prefetch } from "../data/index.ts";
+import type { DecoderPool } from "../data/pictures/decoding/pool.ts";
 import { Limit } from "../data/prefetch.ts";
 import type { QualityMap } from "../scoring/explain.ts";
-import type { Scorer } from "../scoring/scorer.ts";
+import type { PictureScore, Scorer } from "../scoring/scorer.ts";
 import { Admission, type Place } from "./admission.ts";
 import { deadline } from "./deadline.ts";
 import { type FetchingOptions, fetchPicture } from "./fetch-picture.ts";
 import { linesOf } from "./lines.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Limits } from "./options.ts";
-import { type Problem, problemOf } from "./problem.ts";
-import type { answerSchema } from "./schemas.ts";
+import { Problem, problemOf } from "./problem.ts";
+import type { answerSchema, rankingSchema } from "./schemas.ts";
 import { type BodyKind, kindOf, type SentPicture, sentPictures } from "./sent-pictures.ts";
 
 /** What a request is found to be as it is answered, for log and metrics. */
@@ -33,10 +37,13 @@ export interface Account {
 }
 
 export type Answer = z.infer<typeof answerSchema>;
+export type Ranking = z.infer<typeof rankingSchema>;
 
 /** What is said of a picture, and why it has no score where it has none. */
 interface ScoredRow {
   readonly line: Answer["pictures"][number];
+  /** What is compared of it, where that is asked for. */
+  readonly seen?: SeenPicture;
   readonly problem?: Problem;
   /** The problem is that of the request: it is about this picture alone, or its body ends here. */
   readonly isOfRequest?: boolean;
@@ -45,6 +52,8 @@ interface ScoredRow {
 export interface WorkOptions {
   readonly limits: Limits;
   readonly metrics: Metrics;
+  /** Decodes what is compared; this process does unless given. */
+  readonly decoderPool: DecoderPool | undefined;
   /** How pictures are fetched that are named by their URL; none are unless given. */
   readonly fetching?: FetchingOptions | undefined;
   /** Told of errors that are the service's own. */
@@ -62,6 +71,8 @@ interface Job extends Disposable {
   /** Aborts when the client is gone or the request is answered. */
   readonly signal: AbortSignal;
   readonly pictures: AsyncGenerator<SentPicture, void, undefined>;
+  /** Pictures are compared with each other, not only scored. */
+  readonly compares?: boolean;
 }
 
 /** From the body of a request to what is answered, within the limits. */
@@ -87,6 +98,33 @@ export class Work {
       pictures.push(line);
     }
     const { name, card } = scorer;
+    return { model: name, range: mutable(card.range), direction: "higher is better", pictures };
+  }
+
+  /**
+   * The order of the pictures of one burst, the best first, and why; those that are bad come last.
+   * @throws Problem when the request is refused, when no picture can be scored, or when the device fails
+   */
+  async rank(request: Request, scorer: Scorer, account: Account): Promise<Ranking> {
+    using job = this.#begin(request, scorer, account, this.#accepted);
+    const rows: ScoredRow[] = [];
+    for await (const row of this.#rows({ ...job, compares: true }, job.pictures)) {
+      const { problem, isOfRequest } = row;
+      if (problem && (isOfRequest || problem.status >= 500)) throw problem;
+      rows.push(row);
+    }
+    const compared = rows.filter((row) => row.seen !== undefined);
+    if (compared.length === 0) {
+      throw new Problem(422, "no-picture", "None of the pictures can be scored.", {
+        advice: "Send each alone to /v1/score, which says why.",
+      });
+    }
+    const ranked = rankBurst(compared.map(({ seen }) => seen!)).map(({ index, name: _, ...place }) => {
+      return { ...(compared[index]!.line as Answered), ...place };
+    });
+    const failed = rows.flatMap(({ line }) => ("error" in line ? [line] : []));
+    const { name, card } = scorer;
+    const pictures = [...ranked, ...failed];
     return { model: name, range: mutable(card.range), direction: "higher is better", pictures };
   }
 
@@ -193,10 +231,12 @@ export class Work {
       using time = deadline(wanted, limits.scoreSeconds);
       const { client } = account;
       const asked = { signal: time.signal, name, ...(client !== undefined && { client }) };
-      const { range, histogram, reasons, feature: _, ...rest } = await scorer.score(bytes, asked);
+      const result = await scorer.score(bytes, asked);
+      const seen = job.compares ? await this.#seen(bytes, result, asked) : undefined;
+      const { range, histogram, reasons, feature: _, ...rest } = result;
       metrics.picture("scored");
       const lists = { ...(histogram && { histogram: [...histogram] }), ...(reasons && { reasons: [...reasons] }) };
-      return { line: { index, name, ...rest, range: mutable(range), ...lists } };
+      return { line: { index, name, ...rest, range: mutable(range), ...lists }, ...(seen && { seen }) };
     } catch (error) {
       const problem = problemOf(error);
       account.failed++;
@@ -208,6 +248,14 @@ export class Work {
     }
   }
 
+  /** What of a picture is compared. What the scorer took is not refused here. */
+  async #seen(bytes: Uint8Array, scored: PictureScore, asked: LookOptions): Promise<SeenPicture> {
+    const { limits, decoderPool } = this.#options;
+    const { maxPixels } = limits;
+    const options = { ...asked, maxPixels, strictness: "truncated" as const, ...(decoderPool && { decoderPool }) };
+    return { ...(await lookInto(bytes, options)), scored };
+  }
+
   #fetch(url: URL, hold: (bytes: number) => void, signal: AbortSignal): Promise<Uint8Array> {
     const { limits, fetching } = this.#options;
     return this.#fetches.run(() => {
@@ -217,6 +265,11 @@ export class Work {
     });
   }
 }
+
+/** The row of a picture that has a score. */
+type Answered = Exclude<Answer["pictures"][number], { readonly error: unknown }>;
+
+type LookOptions = Pick<SeeOptions, "name" | "signal" | "client">;
 
 /** What ends the pictures of a request too early. */
 interface Ending {

@@ -52,7 +52,16 @@ describe("what it says of itself", () => {
     const result = await new Validator().validate(document);
     expect(result).toMatchObject({ valid: true });
     expect(Object.keys(document.paths).sort()).toEqual(
-      ["/health", "/metrics", "/ready", "/v1/explain", "/v1/models", "/v1/score", "/v1/score/stream"].sort(),
+      [
+        "/health",
+        "/metrics",
+        "/ready",
+        "/v1/explain",
+        "/v1/models",
+        "/v1/rank",
+        "/v1/score",
+        "/v1/score/stream",
+      ].sort(),
     );
     const { responses } = document.paths["/v1/score"]!.post!;
     expect(Object.keys(responses)).toEqual([
