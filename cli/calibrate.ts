@@ -116,7 +116,7 @@ function warningsOf({ good, bad, auc, separates, crossValidated }: Threshold): s
     const turned =
       auc.high < 0.5 ? "; bad pictures have higher scores than good ones: are the folders the wrong way round?" : "";
     warnings.push(
-      `the scores do not separate these pictures (AUC ${auc.value.toFixed(2)}, ${range(auc)}): do not use this threshold${turned}`,
+      `${auc.value > 0.5 ? "it may be chance that the scores separate these pictures" : "the scores do not separate these pictures"} (AUC ${auc.value.toFixed(2)}, ${range(auc)}): do not use this threshold${turned}`,
     );
   } else if (auc.value < leastArea) {
     warnings.push(

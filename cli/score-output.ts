@@ -122,6 +122,11 @@ export class ScoreOutput {
     return this.#written;
   }
 
+  /** Rows that are chosen of those that are there. */
+  get chosen(): readonly ScoreRow[] {
+    return this.#chosen(this.rows);
+  }
+
   get rows(): readonly ScoreRow[] {
     return this.#rows.filter((row) => row !== undefined);
   }

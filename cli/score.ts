@@ -164,9 +164,11 @@ async function run(words: string[], flags: ScoreFlags, { form, classic, xmp }: C
           output.set(place, { ...row, ...(sidecar && { sidecar }) });
           bar.advance();
         };
-        if (!xmp || asked[place]!.piped || "error" in row) set();
+        // What is chosen is known when all are there.
+        if (!xmp || select || asked[place]!.piped || "error" in row) set();
         else xmp.begin(row.path, { ...row, model }, source.scale, set);
       });
+      if (xmp && select) rateChosen(xmp, source.scale);
     } finally {
       // Before anything waits for a device that may be gone.
       await xmp?.done();
@@ -174,6 +176,18 @@ async function run(words: string[], flags: ScoreFlags, { form, classic, xmp }: C
     }
     if (flags.store !== undefined) console.error(`${source.stored} of ${asked.length} pictures were in the store`);
     if (select) console.error(`${output.written} of ${asked.length} pictures are chosen`);
+  }
+
+  /** Begins the sidecars of the pictures that are chosen. */
+  function rateChosen(xmp: XmpRatings, scale: ScoreScale): void {
+    const places = new Map(asked.map(({ path, piped }, place) => [path, piped ? undefined : place]));
+    const { rows } = output;
+    const chosen = new Set(output.chosen.map(({ path }) => path));
+    for (const row of rows) {
+      const place = places.get(row.path);
+      if (place === undefined || "error" in row || !chosen.has(row.path)) continue;
+      xmp.begin(row.path, { ...row, model }, scale, (sidecar) => output.set(place, { ...row, sidecar }));
+    }
   }
 }
 
@@ -206,7 +220,8 @@ async function watch(words: string[], flags: ScoreFlags, { form, out, select, cl
   const onRow = (row: ScoreRow) => {
     gate.judge([row]);
     const told = (words: string) => console.error(`note: ${printable(row.path)}: sidecar ${words}`);
-    if (xmp && !("error" in row)) xmp.begin(row.path, { ...row, model }, source.scale, told);
+    const isChosen = !select || select([row], source.scale.lowerIsBetter === true).length > 0;
+    if (xmp && isChosen && !("error" in row)) xmp.begin(row.path, { ...row, model }, source.scale, told);
   };
   await watchFolders(folders, source, { form, out, model, details, select, onRow });
 }

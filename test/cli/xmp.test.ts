@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { knownScores } from "../models/scoring/fixtures.ts";
@@ -39,6 +39,17 @@ test("rows say what became of sidecars; a broken one stays, and the exit code is
   expect(readFileSync(join(folder, "small/2.png.xmp"), "utf8")).toBe("<broken");
   const written = /xmp:Rating="(\d)"/.exec(readFileSync(join(folder, "small/0.png.xmp"), "utf8"))![1];
   expect(rows[0]).toContain(`created: ${written} star`);
+});
+
+test("pictures that are not chosen get no sidecar", () => {
+  mkdirSync(join(folder, "chosen"));
+  for (const i of [0, 1, 2]) copyFileSync(join(folder, `small/${i}.png`), join(folder, `chosen/${i}.png`));
+  const { stdout, stderr } = score("chosen", "--xmp", "--best", "1");
+  const [, row, ...others] = stdout.trim().split("\n");
+  expect([row, others]).toEqual([expect.stringContaining("created: "), []]);
+  expect(stderr).toContain("sidecars: 1 created, 0 updated");
+  const sidecars = readdirSync(join(folder, "chosen")).filter((name) => name.endsWith(".xmp"));
+  expect(sidecars).toEqual([`${row!.split(",")[0]!.split("/").at(-1)!}.xmp`]);
 });
 
 test.each([
