@@ -28,7 +28,7 @@ interface Layout {
  * Bind groups in a generation, of which two are kept. Software drivers map memory for each, and a process has a limit of mappings
  * (65,530 on Linux), beyond which they crash.
  */
-const generation = 2048;
+const generation = 1024;
 
 /** Turns kernel files into pipelines and calls of them into recorded dispatches. Pipelines and bind groups are cached. */
 export class Dispatcher {
