@@ -78,7 +78,6 @@ function drawBars(bins) {
   if (hadFocus >= 0) bars[Math.min(hadFocus, bars.length - 1)]?.focus();
   setText(byId("histogram-low"), edgeText(bins[0]?.from ?? 0));
   setText(byId("histogram-high"), edgeText(bins[bins.length - 1]?.to ?? 0));
-  byId("show-all").hidden = !state.between;
 }
 
 /** @param {number} value */

@@ -4,7 +4,8 @@ import { distribution } from "./charts.js";
 import { byId, element, setText } from "./dom.js";
 import { focusOn } from "./grid.js";
 import { boundsOf, drawHeat, scoreAt } from "./heat.js";
-import { choose, intervalText, onChange, percent, scoreText, scoreWords, shown, state } from "./state.js";
+import { percentileOf, placed, shown } from "./shown.js";
+import { choiceWords, choose, intervalText, onChange, percent, scoreText, scoreWords, state } from "./state.js";
 import { newView, viewer } from "./viewer.js";
 
 /** @typedef {import("./state.js").Picture} Picture */
@@ -15,7 +16,7 @@ const opacity = /** @type {HTMLInputElement} */ (byId("heat-opacity"));
 /** @type {WeakMap<import("./state.js").Score, import("./api.js").QualityMap>} */
 const maps = new WeakMap();
 
-/** @type {{ picture: Picture, canvas: HTMLCanvasElement, image: HTMLImageElement, leave: AbortController, stage: string } | undefined} */
+/** @type {{ picture: Picture, canvas: HTMLCanvasElement, image: HTMLImageElement, leave: AbortController, stage: string, at: number } | undefined} */
 let open;
 
 export function startDetail() {
@@ -29,6 +30,7 @@ export function startDetail() {
   heatSwitch.addEventListener("change", () => void showHeat());
   opacity.addEventListener("input", applyOpacity);
   onChange(() => {
+    showChoice();
     if (!open || open.stage === open.picture.stage) return;
     open.stage = open.picture.stage;
     fillFacts(open.picture);
@@ -41,7 +43,8 @@ export function startDetail() {
   });
   dialog.addEventListener("close", () => {
     open?.leave.abort();
-    if (open) focusOn(open.picture);
+    const next = open && neighbour(open, 0);
+    if (next) focusOn(next);
     open = undefined;
     byId("detail-view").replaceChildren();
   });
@@ -51,14 +54,12 @@ export function startDetail() {
 export function openDetail(picture) {
   open?.leave.abort();
   const { frame, canvas, image } = viewer(picture, newView());
-  open = { picture, canvas, image, leave: new AbortController(), stage: picture.stage };
+  open = { picture, canvas, image, leave: new AbortController(), stage: picture.stage, at: shown().indexOf(picture) };
   byId("detail-view").replaceChildren(frame);
   setText(byId("detail-name"), picture.name);
   frame.addEventListener("pointermove", showValue);
   frame.addEventListener("pointerleave", () => setText(byId("heat-here"), ""));
-  const all = shown();
-  const at = all.indexOf(picture);
-  setText(byId("detail-place"), `${at + 1} of ${all.length}`);
+  setText(byId("detail-place"), `${open.at + 1} of ${shown().length}`);
   fillFacts(picture);
   showChoice();
   if (!dialog.open) dialog.showModal();
@@ -67,18 +68,34 @@ export function openDetail(picture) {
 
 /** @param {number} by */
 function step(by) {
-  const all = shown();
-  const next = open && all[all.indexOf(open.picture) + by];
+  const next = open && neighbour(open, by);
   if (next) openDetail(next);
+}
+
+/** The picture so many places away; where the open one is no longer shown, its place counts. @param {{ picture: Picture, at: number }} from @param {number} by */
+function neighbour({ picture, at }, by) {
+  const all = shown();
+  const now = all.indexOf(picture);
+  return now < 0 ? all[Math.min(by < 0 ? at - 1 : at, all.length - 1)] : all[now + by];
+}
+
+/** The picture that is looked at closely. */
+export function openPicture() {
+  return open?.picture;
 }
 
 function showChoice() {
   const chosen = open !== undefined && state.chosen.includes(open.picture);
   byId("detail-choose").setAttribute("aria-pressed", String(chosen));
+  const choice = open?.picture.choice;
+  for (const decision of ["keep", "reject"])
+    byId(`detail-${decision}`).setAttribute("aria-pressed", String(choice?.decision === decision));
+  setText(byId("detail-decision"), choiceWords(choice));
 }
 
 /** @param {Picture} picture */
-function fillFacts({ file, score, problem, stage }) {
+function fillFacts(picture) {
+  const { file, score, problem, stage } = picture;
   const facts = byId("detail-facts");
   if (!score) {
     const words = problem
@@ -95,6 +112,7 @@ function fillFacts({ file, score, problem, stage }) {
   ];
   const [low, high] = score.range;
   const { standardDeviation: spread, confidence, class: best, interval, typicality } = score;
+  const percentile = percentileOf(picture);
   facts.replaceChildren(
     element("p", { class: "big" }, scoreWords(score), element("small", {}, ` of ${low} to ${high}, higher is better`)),
     ...distribution(score),
@@ -104,6 +122,9 @@ function fillFacts({ file, score, problem, stage }) {
       ...(interval
         ? row(`${percent(interval.level)} interval`, `${intervalText(interval)}: where people's opinion lies`)
         : []),
+      ...(percentile === undefined
+        ? []
+        : row("Percentile", `${Math.round(percentile)} among the ${placed()} pictures scored on this page`)),
       ...(typicality ? row("Kind", kindText(typicality)) : []),
       ...(spread === undefined ? [] : row("Spread", `± ${scoreText(spread)} (standard deviation)`)),
       ...(confidence === undefined ? [] : row("Confidence", percent(confidence))),

@@ -1,6 +1,7 @@
 // Results as files.
 import { element } from "./dom.js";
-import { shown, state } from "./state.js";
+import { shown } from "./shown.js";
+import { state } from "./state.js";
 
 /** A field of CSV (RFC 4180). @param {unknown} value */
 function field(value) {

@@ -1,12 +1,13 @@
 // The pictures as cards in their order; one tab stop, arrows from card to card.
 import { byId, element, setText } from "./dom.js";
+import { percentileOf, shown } from "./shown.js";
 import {
+  choiceWords,
   choose,
   percent,
   reasonWords,
   scoreText,
   scoreWords,
-  shown,
   state,
   sureness,
   typicalityWords,
@@ -14,7 +15,7 @@ import {
 import { showThumbnail } from "./thumbnails.js";
 
 /** @typedef {import("./state.js").Picture} Picture */
-/** @typedef {{ root: HTMLElement, score: Element, aside: Element, reasons: Element, name: Element, strip: Element, shows?: unknown }} Card */
+/** @typedef {{ root: HTMLElement, score: Element, aside: Element, place: Element, decision: HTMLElement, reasons: Element, name: Element, strip: Element, shows?: unknown }} Card */
 
 /** @type {Map<Picture, Card>} */
 const cards = new Map();
@@ -70,6 +71,11 @@ function move(picture, key) {
   return true;
 }
 
+/** The picture of the card that has the focus. */
+export function focusedPicture() {
+  return pictureOf(document.activeElement);
+}
+
 /** @param {Element | null} node */
 function pictureOf(node) {
   for (const [picture, { root }] of cards) if (root === node) return picture;
@@ -82,6 +88,7 @@ export function updateGrid() {
   const wanted = new Set(all);
   const kept = new Set(state.pictures);
   const focused = pictureOf(document.activeElement);
+  const focusedAt = focused ? [...list.children].indexOf(/** @type {Element} */ (document.activeElement)) : -1;
   for (const [picture, card] of cards) {
     if (!wanted.has(picture)) card.root.remove();
     if (!kept.has(picture)) cards.delete(picture);
@@ -92,7 +99,8 @@ export function updateGrid() {
     if (list.children[i] !== card.root) list.insertBefore(card.root, list.children[i] ?? null);
   });
   // A card that is moved loses the focus.
-  if (focused && wanted.has(focused) && document.activeElement !== cards.get(focused)?.root) focusOn(focused);
+  const next = focused && wanted.has(focused) ? focused : all[Math.min(focusedAt, all.length - 1)];
+  if (next && document.activeElement !== cards.get(next)?.root) focusOn(next);
   if (!list.querySelector("[tabindex='0']")) list.firstElementChild?.setAttribute("tabindex", "0");
 }
 
@@ -100,6 +108,7 @@ export function updateGrid() {
 function newCard(picture) {
   const score = element("strong", { class: "score" });
   const aside = element("span", { class: "aside" });
+  const place = element("span", { class: "place", title: "percentile among the pictures of this page" });
   const strip = element(
     "span",
     { class: "strip" },
@@ -109,17 +118,18 @@ function newCard(picture) {
   const reasons = element("span", { class: "reasons" });
   const name = element("span", { class: "name", title: picture.name }, picture.name);
   const frame = element("span", { class: "frame" });
+  const decision = element("span", { class: "decision", hidden: true });
   const pick = element("span", { class: "pick", title: "choose for comparison" });
   const text = element(
     "span",
     { class: "text" },
-    element("span", { class: "line" }, score, aside),
+    element("span", { class: "line" }, score, aside, place),
     strip,
     reasons,
     name,
   );
-  const root = element("div", { role: "option", class: "card", tabindex: "-1" }, frame, pick, text);
-  const card = { root, score, aside, reasons, name, strip };
+  const root = element("div", { role: "option", class: "card", tabindex: "-1" }, frame, decision, pick, text);
+  const card = { root, score, aside, place, decision, reasons, name, strip };
   cards.set(picture, card);
   showThumbnail(picture, frame);
   return card;
@@ -127,14 +137,21 @@ function newCard(picture) {
 
 /** @param {Card} card @param {Picture} picture */
 function fillCard(card, picture) {
-  const { root, score: figure, aside, reasons, strip } = card;
+  const { root, score: figure, aside, place, decision, reasons, strip } = card;
   root.setAttribute("aria-selected", String(state.chosen.includes(picture)));
   const { stage, score, problem } = picture;
+  const words = spoken(picture);
+  if (root.ariaLabel !== words) root.ariaLabel = words;
+  setText(place, placeText(picture));
+  const { choice } = picture;
+  root.dataset["decision"] = choice?.decision ?? "none";
+  decision.hidden = !choice;
+  const sign = choice?.decision === "keep" ? "✓ kept" : "✕ rejected";
+  setText(decision, choice?.stars ? "★".repeat(choice.stars) : sign);
   const shows = score ?? problem ?? stage;
   if (card.shows === shows) return;
   card.shows = shows;
   root.dataset["stage"] = stage;
-  root.setAttribute("aria-label", spoken(picture));
   setText(figure, score ? scoreWords(score) : stage === "failed" ? "No score" : "");
   setText(aside, asideOf(picture));
   aside.setAttribute("title", problem?.advice ?? "");
@@ -148,8 +165,16 @@ function asideOf({ stage, score, problem }) {
   return problem ? problem.detail : stage === "sent" ? "Being scored" : "Waiting";
 }
 
+/** @param {Picture} picture */
+function placeText(picture) {
+  const percentile = percentileOf(picture);
+  return percentile === undefined ? "" : `percentile ${Math.round(percentile)}`;
+}
+
 /** A picture in words. @param {Picture} picture */
-function spoken({ name, stage, score, problem }) {
+function spoken(picture) {
+  const { stage, score, problem, choice } = picture;
+  const name = choice ? `${picture.name}, ${choiceWords(choice)}` : picture.name;
   if (!score)
     return `${name}: ${problem ? `no score. ${problem.detail}` : stage === "sent" ? "being scored" : "waiting"}`;
   const { standardDeviation: spread, confidence, class: best } = score;
@@ -159,6 +184,7 @@ function spoken({ name, stage, score, problem }) {
     ...(spread === undefined ? [] : [`spread ${scoreText(spread)}`]),
     ...(confidence === undefined ? [] : [`confidence ${percent(confidence)}`]),
     ...(best === undefined ? [] : [`class ${best}`]),
+    ...[placeText(picture)].filter(Boolean),
     ...(score.reasons?.length ? [`most likely lowered by ${reasonWords(score)}`] : []),
   ];
   return `${name}: ${words.join(", ")}`;

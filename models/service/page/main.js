@@ -1,10 +1,12 @@
 import { models, ServiceError } from "./api.js";
 import { updateSummary } from "./charts.js";
 import { openCompare, startCompare } from "./compare.js";
+import { startCulling } from "./culling.js";
 import { openDetail, startDetail } from "./detail.js";
 import { byId, element, setText } from "./dom.js";
 import { csvText, download, jsonText } from "./download.js";
 import { filesOfDrop, filesOfInput } from "./files.js";
+import { clearFilters, startFilters } from "./filters.js";
 import { startGrid, updateGrid } from "./grid.js";
 import { pause, scoreAgain, scoreWaiting } from "./queue.js";
 import { addPictures, changed, forgetPictures, onChange, state } from "./state.js";
@@ -55,12 +57,6 @@ function startTools() {
     state.order = /** @type {typeof state.order} */ (order.value);
     changed();
   });
-  byId("show-all").addEventListener("click", () => {
-    state.between = undefined;
-    changed();
-    // The button goes away.
-    order.focus();
-  });
   byId("open-compare").addEventListener("click", openCompare);
   byId("csv").addEventListener("click", () => download("scores.csv", "text/csv", csvText()));
   byId("json").addEventListener("click", () => download("scores.json", "application/json", jsonText()));
@@ -70,6 +66,7 @@ function startTools() {
     pause();
     state.paused = false;
     forgetPictures();
+    clearFilters();
     setText(byId("left-out"), "");
     byId("choose-files").focus();
   });
@@ -123,7 +120,7 @@ function updateProgress() {
   const done = scored + failed;
   const busy = done < pictures.length;
   document.body.classList.toggle("has-pictures", pictures.length > 0);
-  for (const id of ["tools", "grid"]) byId(id).hidden = pictures.length === 0;
+  for (const id of ["filters", "tools", "grid"]) byId(id).hidden = pictures.length === 0;
   const bar = /** @type {HTMLProgressElement} */ (byId("progress"));
   bar.max = Math.max(1, pictures.length);
   bar.value = done;
@@ -146,8 +143,10 @@ onChange(updateSummary);
 onChange(updateGrid);
 startTaking();
 startTools();
+startFilters();
 startGrid(openDetail);
 startDetail();
 startCompare();
+startCulling();
 changed();
 void startModels();

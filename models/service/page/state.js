@@ -2,11 +2,19 @@
 
 /** @typedef {{ score: number, standardDeviation?: number, confidence?: number, class?: number, classProbability?: number, histogram?: number[], reasons?: { reason: string, probability: number }[], interval?: { low: number, high: number, level: number }, typicality?: { share: number, word: string }, range: [number, number], width: number, height: number, model: string, milliseconds: number, index: number, name: string }} Score */
 /** @typedef {{ status: number, code: string, title: string, detail: string, advice?: string }} Problem */
-/** @typedef {{ id: number, file: File, name: string, stage: "waiting" | "sent" | "scored" | "failed", score?: Score, problem?: Problem, url?: string }} Picture */
+/** @typedef {{ id: number, file: File, name: string, stage: "waiting" | "sent" | "scored" | "failed", score?: Score, problem?: Problem, url?: string, choice?: Choice | undefined }} Picture */
+/** What a person decided; `stars` is 0 where none were given. @typedef {{ decision: "keep" | "reject", stars: number }} Choice */
 /** @typedef {{ name: string, range: [number, number], backbone: string, crop: number, tiles: number, ready: boolean }} Model */
 
 /** What the service allows in a request. @type {{ maxBodyBytes: number, maxPictures: number, maxQueue: number }} */
 export const limits = JSON.parse(document.getElementById("limits")?.textContent ?? "{}");
+
+/** @typedef {{ name: string, from?: number, to?: number, end: "" | "best" | "worst", share: number, decision: "" | "keep" | "reject" | "none" }} Filter */
+
+/** Lets all pictures through. @returns {Filter} */
+export function noFilter() {
+  return { name: "", end: "", share: 10, decision: "" };
+}
 
 export const state = {
   /** @type {Picture[]} in the order in which they came */
@@ -15,10 +23,11 @@ export const state = {
   model: undefined,
   /** @type {Picture[]} two at most, the one chosen last at the end */
   chosen: [],
-  /** @type {keyof typeof orders} */
+  /** @type {import("./shown.js").Order} */
   order: "best",
   /** Only scores from here to there are shown. @type {[number, number] | undefined} */
   between: undefined,
+  filter: noFilter(),
   paused: false,
   /** What the service makes one wait for. */
   notice: "",
@@ -72,28 +81,6 @@ export function choose(picture) {
   changed();
 }
 
-const orders = {
-  best: (/** @type {Picture} */ a, /** @type {Picture} */ b) => (b.score?.score ?? 0) - (a.score?.score ?? 0),
-  worst: (/** @type {Picture} */ a, /** @type {Picture} */ b) => (a.score?.score ?? 0) - (b.score?.score ?? 0),
-  sure: (/** @type {Picture} */ a, /** @type {Picture} */ b) => (b.score?.confidence ?? 0) - (a.score?.confidence ?? 0),
-  unsure: (/** @type {Picture} */ a, /** @type {Picture} */ b) =>
-    (a.score?.confidence ?? 0) - (b.score?.confidence ?? 0),
-  name: (/** @type {Picture} */ a, /** @type {Picture} */ b) => names.compare(a.name, b.name),
-  added: () => 0,
-};
-const names = new Intl.Collator(undefined, { numeric: true });
-
-/** What is shown, in its order: by score and confidence those that have none come last. @returns {Picture[]} */
-export function shown() {
-  const { order, between } = state;
-  const compare = orders[order];
-  const byScore = order !== "name" && order !== "added";
-  const last = (/** @type {Picture} */ { stage }) => (stage === "scored" ? 0 : stage === "failed" ? 1 : 2);
-  return state.pictures
-    .filter(({ score }) => !between || (score && score.score >= between[0] && score.score < between[1]))
-    .sort((a, b) => (byScore ? last(a) - last(b) : 0) || compare(a, b) || a.id - b.id);
-}
-
 /** A number on the scale of scores, as many digits as the scale deserves. @param {number} value */
 export function scoreText(value) {
   const [low, high] = state.model?.range ?? [0, 100];
@@ -135,6 +122,13 @@ function surenessOf({ standardDeviation, confidence, class: best, classProbabili
   const spread = standardDeviation === undefined ? [] : [`± ${scoreText(standardDeviation)}`];
   if (best !== undefined) return [...spread, `class ${best}, ${percent(classProbability ?? 0)} sure`];
   return confidence === undefined ? spread : [...spread, `${percent(confidence)} sure`];
+}
+
+/** A decision in words. @param {Choice | undefined} choice */
+export function choiceWords(choice) {
+  if (!choice) return "undecided";
+  const stars = choice.stars ? `, ${choice.stars} ${choice.stars === 1 ? "star" : "stars"}` : "";
+  return (choice.decision === "keep" ? "kept" : "rejected") + stars;
 }
 
 /** What most likely lowers a score, in words; empty where nothing is told. @param {Score} score */
