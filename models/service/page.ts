@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { inlineScript } from "../../engine/profile/page/inline-script.ts";
 import type { Limits } from "./options.ts";
 
@@ -24,6 +26,7 @@ const scripts = [
   "choices",
   "culling",
   "download",
+  "export",
   "main",
 ] as const;
 
@@ -38,7 +41,7 @@ export interface ServicePage {
  * nothing but the service's own routes, which its content policy enforces.
  */
 export function servicePage({ maxBodyBytes, maxPictures, maxQueue }: Limits): ServicePage {
-  const script = inlineScript(scripts.map((name) => pageFile(`${name}.js`)));
+  const script = inlineScript([zipLibrary(), ...scripts.map((name) => pageFile(`${name}.js`))]);
   const style = styles.map((name) => pageFile(`${name}.css`)).join("");
   const policy = [
     "default-src 'none'",
@@ -62,6 +65,13 @@ export function servicePage({ maxBodyBytes, maxPictures, maxQueue }: Limits): Se
     "x-content-type-options": "nosniff",
   };
   return { html, headers };
+}
+
+/** The library that writes zip files, with its licence, and what the page's scripts import of it. */
+function zipLibrary(): string {
+  const folder = dirname(createRequire(import.meta.url).resolve("fflate/package.json"));
+  const file = (path: string) => readFileSync(join(folder, path), "utf8");
+  return `/* fflate\n${file("LICENSE")}*/\n${file("umd/index.js")}\nconst { strToU8, zipSync } = self.fflate;\n`;
 }
 
 function hashOf(text: string): string {

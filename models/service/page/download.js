@@ -9,6 +9,11 @@ function field(value) {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
+/** A line of CSV with its end. @param {readonly unknown[]} row */
+export function csvLine(row) {
+  return `${row.map(field).join(",")}\r\n`;
+}
+
 /** What is shown, in its order, numbers as the service gave them. */
 export function csvText() {
   const all = finished();
@@ -34,7 +39,7 @@ export function csvText() {
     ...[name, ...ofScore.map((key) => score?.[key])],
     ...[...trustOf(score), ...reasonsOf(score), problem?.detail],
   ]);
-  return [heads, ...rows].map((row) => `${row.map(field).join(",")}\r\n`).join("");
+  return [heads, ...rows].map(csvLine).join("");
 }
 
 /** The same as the service's own answer would be. */
@@ -50,9 +55,9 @@ function finished() {
   return shown().filter(({ stage }) => stage === "scored" || stage === "failed");
 }
 
-/** @param {string} name @param {string} type @param {string} text */
-export function download(name, type, text) {
-  const url = URL.createObjectURL(new Blob([text], { type }));
+/** @param {string} name @param {string} type @param {string | Uint8Array<ArrayBuffer>} content */
+export function download(name, type, content) {
+  const url = URL.createObjectURL(new Blob([content], { type }));
   element("a", { href: url, download: name }).click();
   // The browser takes it after this turn.
   setTimeout(() => URL.revokeObjectURL(url), 10_000);

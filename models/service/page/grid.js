@@ -183,8 +183,8 @@ function spoken(picture) {
     ...typicalityWords(score),
     ...(spread === undefined ? [] : [`spread ${scoreText(spread)}`]),
     ...(confidence === undefined ? [] : [`confidence ${percent(confidence)}`]),
-    ...(best === undefined ? [] : [`class ${best}`]),
     ...[placeText(picture)].filter(Boolean),
+    ...(best === undefined ? [] : [`class ${best}`]),
     ...(score.reasons?.length ? [`most likely lowered by ${reasonWords(score)}`] : []),
   ];
   return `${name}: ${words.join(", ")}`;

@@ -1,11 +1,15 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parse } from "csv-parse/sync";
+import { strFromU8, unzipSync } from "fflate";
 import type { Page } from "playwright-core";
 import { type Listening, listen } from "../../../cli/listen.ts";
 import { answerSchema, openService, type Service } from "../../../models/service/index.ts";
+import { sidecarNamespace, valueIn } from "../../../models/sidecars/update-sidecar.ts";
+import { namespaces, readXmp } from "../../../models/sidecars/xmp-document.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { chromiumPath } from "../report/chromium.ts";
 import { smallModel } from "../scoring/fixtures.ts";
@@ -192,6 +196,55 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     await counts("0 kept, 0 rejected, 6 undecided");
     expect(await stored()).toEqual([]);
     expect(await page.locator("#forget").isDisabled()).toBe(true);
+  });
+
+  test("choices are saved as a table that cull reads, and as sidecars that the library reads", async () => {
+    await page.click("#clear");
+    const [one, two, three] = pictures as [(typeof pictures)[0], (typeof pictures)[0], (typeof pictures)[0]];
+    const named = [
+      { ...one, name: "a, b.jpg" },
+      { ...two, name: "a, b.jpg" },
+      { ...three, name: "é <&>.jpg" },
+      { ...pictures[3]!, name: "kept.jpg" },
+      { ...pictures[4]!, name: "not.jpg" },
+    ];
+    await drop(page, named);
+    await done(page, 5);
+    expect(await page.locator("#choices-csv").isDisabled()).toBe(true);
+    await page.selectOption("#order", "added");
+    await page.locator(".card", { hasText: "not.jpg" }).last().waitFor();
+    await page.locator(".card", { hasText: "kept.jpg" }).focus();
+    await press("k", "Home", "2", "ArrowRight", "x", "ArrowRight", "5");
+    await counts("3 kept, 1 rejected, 1 undecided");
+    const saved = async (button: string) => {
+      const [file] = await Promise.all([page.waitForEvent("download"), page.click(button)]);
+      return file.path();
+    };
+    const table = await saved("#choices-csv");
+    const rows = parse(await readFile(table, "utf8"), { columns: true }) as Record<string, string>[];
+    expect(rows.map(({ path, decision, stars }) => [path, decision, stars])).toEqual([
+      ["a, b.jpg", "keep", "2"],
+      ["a, b.jpg", "reject", ""],
+      ["é <&>.jpg", "keep", "5"],
+      ["kept.jpg", "keep", ""],
+    ]);
+    const files = unzipSync(await readFile(await saved("#choices-xmp")));
+    const ratings = Object.entries(files).map(([name, bytes]) => {
+      const document = readXmp(strFromU8(bytes));
+      const value = (namespace: string, key: string) => valueIn(document, namespace, key);
+      expect(Number(value(sidecarNamespace, "Score"))).toBeGreaterThan(0);
+      expect(value(sidecarNamespace, "Model")).toBe("small");
+      return [name, value(namespaces.xmp, "Rating")];
+    });
+    expect(ratings).toEqual([
+      ["a, b.jpg.xmp", "2"],
+      ["2/a, b.jpg.xmp", "-1"],
+      ["é <&>.jpg.xmp", "5"],
+    ]);
+    expect(await page.locator("#export-note").textContent()).toBe(
+      "3 sidecars. 1 kept without stars have none. 1 of pictures with a name that another one has lie in folders of their own.",
+    );
+    if (screenshots) await page.screenshot({ path: join(screenshots, "export.png") });
   });
 
   test("where the browser cannot hash, choices last for the visit and the page says so", async () => {
