@@ -198,7 +198,7 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     expect(await page.locator("#forget").isDisabled()).toBe(true);
   });
 
-  test("choices are saved as a table that cull reads, and as sidecars that the library reads", async () => {
+  test("choices are saved as a table, and as sidecars that the library reads", async () => {
     await page.click("#clear");
     const [one, two, three] = pictures as [(typeof pictures)[0], (typeof pictures)[0], (typeof pictures)[0]];
     const named = [
