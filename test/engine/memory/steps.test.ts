@@ -56,8 +56,8 @@ test("bind groups are kept for what was used of late, and made once for kernels 
     return { before, after: device.kernels.cached.bindGroups };
   });
   await device.finish();
-  expect(kept.before).toBeGreaterThan(2000);
-  expect(kept.before).toBeLessThanOrEqual(4096);
+  expect(kept.before).toBeGreaterThan(1000);
+  expect(kept.before).toBeLessThanOrEqual(2048);
   expect(kept.after).toBeLessThanOrEqual(kept.before + 2);
 });
 
