@@ -69,7 +69,7 @@ describe("a captured dispatch", () => {
     const found = JSON.parse(sweep.stdout).results as { problem?: string }[];
     expect(found[0]!.problem).toBeUndefined();
     expect(found[1]!.problem).toMatch(/wrong result: \d+ of 4096 elements.*the capture has/);
-  }, 60_000);
+  }, 180_000);
 
   test("whose result is another fails, and one that is cut is refused", () => {
     const files = unzipSync(readFileSync(heat.file));
@@ -86,7 +86,7 @@ describe("a captured dispatch", () => {
     expect([cut.status, cut.stderr]).toEqual([2, expect.stringContaining("has 12 bytes, expected 16384")]);
     writeFileSync(other, "no zip");
     expect(acutance("kernel", "run", other).stderr).toContain("is no zip archive");
-  }, 60_000);
+  }, 180_000);
 
   test("of dynamic offsets has what the dispatch saw", () => {
     const { file, status } = captured("twice #2", "corners.mjs");
@@ -101,7 +101,7 @@ describe("a captured dispatch", () => {
     const [before, after] = [bytesOf(0, 0)!.before, bytesOf(0, 0)!.after].map((bytes) => new Uint32Array(bytes.buffer));
     expect([...after!]).toEqual([...before!].map((x, i) => 2 * x + 10 * (i + 1)));
     expect(acutance("kernel", "run", file, ...quick).status).toBe(0);
-  }, 60_000);
+  }, 180_000);
 
   test("is one of the engine's own as well", () => {
     const file = join(folder, "own.zip");
@@ -114,7 +114,7 @@ describe("a captured dispatch", () => {
     const [result] = JSON.parse(run.stdout).results;
     expect(result.run.check).toMatchObject({ operation: "the capture", elements: 512 * 512, wrong: 0 });
     expect(run.status).toBe(0);
-  }, 60_000);
+  }, 180_000);
 
   test("keeps textures and samplers", () => {
     const { file, status, stderr } = captured("mix up", "textures.mjs");
@@ -134,13 +134,13 @@ describe("a captured dispatch", () => {
     const [result] = JSON.parse(run.stdout).results;
     expect(result.run.check).toMatchObject({ operands: { out: "sums" }, wrong: 0, elements: 256 });
     expect(run.status).toBe(0);
-  }, 60_000);
+  }, 180_000);
 
   test("that did not happen is told", () => {
     const { status, stderr } = captured("no such kernel #2", "heat.mjs", "10", "32");
     expect(status).toBe(1);
     expect(stderr).toContain('there was no dispatch 2 of "no such kernel"; pipelines: heat step, sumRows');
-  }, 60_000);
+  }, 180_000);
 });
 
 test("names that an entry point uses are those of the functions it calls too", () => {
