@@ -1,3 +1,4 @@
+import { pageHead } from "../../engine/profile/page/page-head.ts";
 import { escapeHtml } from "../../engine/profile/page/words.ts";
 
 export { escapeHtml };
@@ -48,17 +49,7 @@ export interface Page {
  * @throws TypeError when a figure is not plain SVG
  */
 export function renderPage({ title, summary, sections }: Page): string {
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<meta name="color-scheme" content="light dark">
-<title>${escapeHtml(title)}</title>
-<style>${css}</style>
-</head>
-<body>
+  return `${pageHead({ title, style: css })}
 <main>
 <header>
 <h1>${escapeHtml(title)}</h1>

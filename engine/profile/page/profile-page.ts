@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Profile } from "../profile.ts";
 import { inlineScript } from "./inline-script.ts";
+import { pageHead } from "./page-head.ts";
 import { hostCallTable, machineTable, markList, memoryOwners, roofTable, tiles, tuningLog } from "./profile-parts.ts";
 import { dateAndTime, escapeHtml } from "./words.ts";
 
@@ -35,20 +35,8 @@ const scripts = [
  */
 export function profilePage(profile: Profile, others: readonly Profile[] = []): string {
   const script = inlineScript(scripts.map((name) => pageFile(`${name}.js`)));
-  const hash = createHash("sha256").update(script).digest("base64");
   const { machine } = profile;
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'sha256-${hash}'; style-src 'unsafe-inline'; img-src data:">
-<meta name="color-scheme" content="light dark">
-<link rel="icon" href="data:,">
-<title>${escapeHtml(`Kernel profile: ${profile.command}`)}</title>
-<style>${styles.map((name) => pageFile(`${name}.css`)).join("\n")}</style>
-</head>
-<body>
+  return `${pageHead({ title: `Kernel profile: ${profile.command}`, style: styles.map((name) => pageFile(`${name}.css`)).join("\n"), script })}
 <main>
 <header>
 <h1>Kernel profile</h1>

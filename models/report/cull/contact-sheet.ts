@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { inlineScript } from "../../../engine/profile/page/inline-script.ts";
+import { pageHead } from "../../../engine/profile/page/page-head.ts";
 import { asText } from "../../data/files/file-name.ts";
-import { escapeHtml } from "../page.ts";
 
 /** A picture of the sheet: with what was decided, or why it could not be looked at. */
 export interface SheetPicture {
@@ -38,7 +38,6 @@ export function* contactSheet(
   thumbnail: (index: number) => string | undefined,
 ): Generator<string, void, undefined> {
   const script = inlineScript(scripts.map((name) => asset(`${name}.js`)));
-  const hash = createHash("sha256").update(script).digest("base64");
   const texts = pictures.map((one) => ({
     ...one,
     path: asText(one.path),
@@ -48,18 +47,7 @@ export function* contactSheet(
     .update(texts.map(({ path }) => path).join("\n"))
     .digest("hex")
     .slice(0, 16);
-  yield `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'sha256-${hash}'; style-src 'unsafe-inline'; img-src data:">
-<meta name="color-scheme" content="light dark">
-<link rel="icon" href="data:,">
-<title>Contact sheet: ${escapeHtml(String(pictures.length))} pictures</title>
-<style>${asset("sheet.css")}</style>
-</head>
-<body>
+  yield `${pageHead({ title: `Contact sheet: ${pictures.length} pictures`, style: asset("sheet.css"), script })}
 ${asset("body.html")}
 ${json("sheet", { id, block, pictures: texts })}
 `;
