@@ -77,6 +77,14 @@ const commands: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: "score pictures over HTTP",
     load: () => import("./serve.ts"),
   },
+  enqueue: {
+    summary: "send pictures to a queue, for workers on any number of machines",
+    load: () => import("./enqueue.ts"),
+  },
+  worker: {
+    summary: "score the pictures of a queue",
+    load: () => import("./worker.ts"),
+  },
   data: {
     summary: "list the data sets known by name; inspect one before training; degrade pictures",
     load: () => import("./data.ts"),

@@ -140,7 +140,7 @@ async function pictureIn(
   const abort = () => response.destroy(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
   try {
-    if (statusCode !== 200) throw failed(`Its server answers with status ${statusCode}.`);
+    if (statusCode !== 200) throw failed(`Its server answers with status ${statusCode}.`, { status: statusCode });
     const { "content-type": type = "", "content-encoding": encoding = "identity" } = headers;
     if (!/^(image\/|application\/octet-stream)/i.test(type)) {
       throw new Problem(415, "media-type", `It is ${type || "of no content type"} and no picture.`);

@@ -40,9 +40,12 @@ export async function contentHash(path: string, signal?: AbortSignal): Promise<U
   return new Uint8Array(hash.digest());
 }
 
+/** What is no file of this machine, such as a picture of the web: known by its address as it is. */
+const isAddress = (path: string) => /^(?:https?|s3):\/\//i.test(path);
+
 /** The bytes by which a file is known, from the root on. */
 export function pathKey(path: string): Uint8Array {
-  return new Uint8Array(Buffer.from(onDisk(resolve(path)) as string));
+  return new Uint8Array(Buffer.from(onDisk(isAddress(path) ? path : resolve(path)) as string));
 }
 
 /** The path that such bytes are. */

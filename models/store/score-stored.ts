@@ -48,7 +48,7 @@ export async function* scoreStored(
 ): AsyncGenerator<StorePicture, void, undefined> {
   expectNames("scoreStored", options, names);
   const { signal, onResult = () => {}, features = false } = options;
-  const number = await scorerNumber(store, scorer);
+  const number = store.scorer(await scorerFacts(scorer));
   const walk = new Walk(paths, { store, scorer: number, model: scorer.name, features, told: onResult });
   for (let index = 0; index < paths.length; index++) {
     signal?.throwIfAborted();
@@ -230,8 +230,8 @@ function changing(path: string): PictureError {
   });
 }
 
-/** The store's number of a scorer: of the content of its files, not of where they lie. */
-async function scorerNumber(store: Store, { name, conditions }: Scorer): Promise<number> {
+/** What a store knows a scorer by: the content of its files, not where they lie. */
+export async function scorerFacts({ name, conditions }: Scorer): Promise<Parameters<Store["scorer"]>[0]> {
   const { model, reasons, ...rest } = conditions;
   const digest = async (path: string) => Buffer.from(await contentHash(path)).toString("hex");
   const facts = {
@@ -240,5 +240,5 @@ async function scorerNumber(store: Store, { name, conditions }: Scorer): Promise
     ...rest,
   };
   const text = JSON.stringify(facts);
-  return store.scorer({ key: createHash("sha256").update(text).digest("hex"), model: name, conditions: text });
+  return { key: createHash("sha256").update(text).digest("hex"), model: name, conditions: text };
 }

@@ -20,6 +20,15 @@ export interface KnownFile {
   readonly content: Uint8Array;
 }
 
+/** A file whose content was read. */
+export interface ReadFile {
+  readonly path: string;
+  /** As it was before its content was read. */
+  readonly state: FileState;
+  /** SHA-256. */
+  readonly content: Uint8Array;
+}
+
 /** A picture of a store, as {@link Store.pictures} gives it. */
 export interface StoredPicture {
   readonly path: string;
@@ -42,7 +51,7 @@ export interface StoredScorer {
   readonly pictures: number;
 }
 
-type Row = Readonly<Record<string, unknown>>;
+export type Row = Readonly<Record<string, unknown>>;
 
 const pictureNames = { scorer: true, features: true } as const;
 
@@ -124,22 +133,31 @@ export class Store {
   }
 
   /** Keeps the result of a file's content, all of it or nothing. */
-  put(scorer: number, file: { path: string; state: FileState; content: Uint8Array }, result: StoredResult): void {
-    const [words, feature] = wordsOf(result);
+  put(scorer: number, file: ReadFile, result: StoredResult): void {
+    this.putMany(scorer, [[file, result]]);
+  }
+
+  /** Keeps the results of some files in one transaction, all of them or none. */
+  putMany(scorer: number, results: Iterable<readonly [file: ReadFile, result: StoredResult]>): void {
     this.#together(() => {
-      this.#noteFile(file.path, file.state, file.content);
-      this.#run(
-        `INSERT INTO results (scorer, content, result, reason, error, scored) VALUES (?, ?, ?, ?, ?, ?)
-         ON CONFLICT (scorer, content) DO UPDATE SET result = excluded.result, reason = excluded.reason, error = excluded.error, scored = excluded.scored`,
-        [scorer, file.content, ...words, Date.now()],
-      );
-      if (feature) {
-        this.#run(
-          "INSERT INTO features VALUES (?, ?, ?) ON CONFLICT (scorer, content) DO UPDATE SET feature = excluded.feature",
-          [scorer, file.content, feature],
-        );
-      }
+      for (const [file, result] of results) this.#put(scorer, file, result);
     });
+  }
+
+  #put(scorer: number, file: ReadFile, result: StoredResult): void {
+    const [words, feature] = wordsOf(result);
+    this.#noteFile(file.path, file.state, file.content);
+    this.#run(
+      `INSERT INTO results (scorer, content, result, reason, error, scored) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT (scorer, content) DO UPDATE SET result = excluded.result, reason = excluded.reason, error = excluded.error, scored = excluded.scored`,
+      [scorer, file.content, ...words, Date.now()],
+    );
+    if (feature) {
+      this.#run(
+        "INSERT INTO features VALUES (?, ?, ?) ON CONFLICT (scorer, content) DO UPDATE SET feature = excluded.feature",
+        [scorer, file.content, feature],
+      );
+    }
   }
 
   /**
@@ -215,7 +233,7 @@ export class Store {
 }
 
 /** Columns result, reason and error, and the feature's bytes. */
-function wordsOf(result: StoredResult): [words: (string | null)[], feature: Uint8Array | undefined] {
+export function wordsOf(result: StoredResult): [words: (string | null)[], feature: Uint8Array | undefined] {
   if ("error" in result) return [[null, result.reason, result.error], undefined];
   const { feature, ...rest } = result;
   const { histogram: _, milliseconds: __, ...lasting } = rest as Partial<PictureScore>;
@@ -225,7 +243,8 @@ function wordsOf(result: StoredResult): [words: (string | null)[], feature: Uint
   ];
 }
 
-function resultOf({ result, reason, error, feature }: Row): StoredResult {
+/** What columns result, reason, error and feature say. */
+export function resultOf({ result, reason, error, feature }: Row): StoredResult {
   if (typeof result !== "string") return { reason: reason as PictureReason, error: error as string };
   const score = JSON.parse(result) as StoredScore;
   // The bytes of a row may begin anywhere; numbers of four bytes may not.

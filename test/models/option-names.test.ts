@@ -1,12 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { DecoderPool } from "../../models/data/pictures/decoding/pool.ts";
 import * as models from "../../models/index.ts";
+import * as scale from "../../models/scale/index.ts";
 import * as service from "../../models/service/index.ts";
 import { sharedDevice } from "../engine/device.ts";
 
 /** From JavaScript nothing says that an option is misspelt. */
 // biome-ignore lint/suspicious/noExplicitAny: types would refuse what is tried here
-const js: any = { ...models, ...service, DecoderPool };
+const js: any = { ...models, ...service, ...scale, DecoderPool };
 const device = await sharedDevice();
 const hooks = { folder: "run" };
 const dataset = { rows: [], problems: [], warnings: [] };
@@ -63,6 +64,9 @@ const withOptions: Record<string, readonly [string, string, (options: object) =>
   openService: ["tokn", "token", (options) => js.openService(options)],
   "openService: limits": ["maxQueues", "maxQueue", (limits) => js.openService({ models: [{}], limits })],
   "openService: urls": ["lookups", "lookup", (urls) => js.openService({ models: [{}], urls })],
+  openQueue: ["nam", "name", (options) => js.openQueue("redis://127.0.0.1:1", options)],
+  openWorker: ["queu", "queue", (options) => js.openWorker(options)],
+  pictureNames: ["rot", "root", (options) => js.pictureNames("-", options).next()],
   // Not exported, but the options of the service become its own.
   DecoderPool: ["proceses", "processes", (options) => new js.DecoderPool(options)],
 };
@@ -91,6 +95,7 @@ const withoutOptions = [
   ...["withoutCopiesOf", "writeSplit", "isLoopback", "LabelFileError", "withoutCopies"],
   ...["QueryError", "StoreError", "openStore", "parseQuery", "percentile", "percentiles"],
   ...["hashDistance", "rankBurst"],
+  ...["PictureQueue", "PictureWorker", "QueueError"],
   ...["AdaptError", "SidecarError", "SidecarNames", "updateSidecar"],
 ];
 
@@ -112,7 +117,7 @@ describe("a misspelt option is refused", () => {
   });
 
   test("by every function and class that takes options", () => {
-    const exported = { ...models, ...service } as Readonly<Record<string, unknown>>;
+    const exported = { ...models, ...service, ...scale } as Readonly<Record<string, unknown>>;
     const callable = Object.keys(exported).filter((name) => typeof exported[name] === "function");
     const called = Object.keys(withOptions).map((name) => name.replace(/:.*/, ""));
     const known = new Set([...called.filter((name) => name !== "DecoderPool"), ...withoutOptions]);
