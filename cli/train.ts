@@ -13,6 +13,7 @@ import {
 import { methods } from "../models/methods/index.ts";
 import type { Evaluation } from "../models/metrics/index.ts";
 import { classTable, constantsSentence } from "../models/report/class-table.ts";
+import { outcome } from "../models/report/outcome.ts";
 import { resultName } from "../models/report/report-parts.ts";
 import { type ClassResult, classOfMos } from "../models/training/class-results.ts";
 import { runRecord, writeRun } from "../models/training/finish.ts";
@@ -326,13 +327,13 @@ function rankedWords(found: number, kept: number): string {
 }
 
 /** Writes record and report and prints the results. Returns the record. */
-export async function finish(result: TrainingResult, folder: string, title: string): Promise<RunRecord> {
+export async function finish(result: TrainingResult, folder: string, title: string): Promise<void> {
   const record = runRecord(result, title);
   result.model.dispose();
   const report = await writeRun(folder, record);
   printResults(record);
   console.log(`\nmodels: ${result.files.map((file) => join(folder, file)).join(", ")}\nreport: ${report}`);
-  return record;
+  if (record.parts.test > 0) console.log(`\n${outcome(record)}`);
 }
 
 function printResults(record: RunRecord): void {

@@ -1,15 +1,8 @@
-import { Random } from "../../engine/random.ts";
-import { quantile } from "../metrics/bootstrap.ts";
-import { plcc, rmse, srcc } from "../metrics/index.ts";
-import { membersOf } from "./cross-validation.ts";
+import { type PairedDifference, pairedDifference, plcc, rmse, srcc } from "../metrics/index.ts";
 
 /** A figure of the adapted model and of the one before, on the same pictures. */
-export interface Compared {
-  readonly before: number;
+export interface Compared extends Omit<PairedDifference, "after"> {
   readonly adapted: number;
-  readonly difference: number;
-  /** Ends of the paired 95 % interval of the difference; absent where it cannot be made. */
-  readonly interval?: readonly [number, number];
 }
 
 type Measure = (predicted: Float64Array, truth: Float64Array) => number;
@@ -33,9 +26,7 @@ export function auc(predicted: ArrayLike<number>, isGood: ArrayLike<number>): nu
 
 export const measures = { srcc, plcc, rmse, auc } as const satisfies Record<string, Measure>;
 
-const draws = 1000;
-
-/** A figure of two models with the paired bootstrap of their difference; groups are drawn whole. */
+/** A figure of two models with the paired interval of their difference; groups are drawn whole. */
 export function compare(
   measure: Measure,
   {
@@ -45,22 +36,6 @@ export function compare(
   }: { readonly before: Float64Array; readonly adapted: Float64Array; readonly truth: Float64Array },
   groups: readonly (string | number)[],
 ): Compared {
-  const all = membersOf(groups);
-  const random = new Random(1, "paired bootstrap");
-  const differences: number[] = [];
-  for (let draw = 0; draw < draws; draw++) {
-    const places = all.flatMap(() => all[random.integer(all.length)]!);
-    const of = (values: Float64Array) => Float64Array.from(places, (i) => values[i]!);
-    const drawn = of(truth);
-    const difference = measure(of(adapted), drawn) - measure(of(before), drawn);
-    if (Number.isFinite(difference)) differences.push(difference);
-  }
-  const sorted = Float64Array.from(differences).sort();
-  const [a, b] = [measure(adapted, truth), measure(before, truth)];
-  return {
-    before: b,
-    adapted: a,
-    difference: a - b,
-    ...(sorted.length > draws / 2 && { interval: [quantile(sorted, 0.025), quantile(sorted, 0.975)] as const }),
-  };
+  const { after, ...compared } = pairedDifference(measure, { before, after: adapted, truth }, { groups });
+  return { ...compared, adapted: after };
 }

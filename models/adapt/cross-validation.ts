@@ -1,20 +1,10 @@
 import { Random } from "../../engine/random.ts";
+import { membersOf } from "../metrics/paired.ts";
 import type { AdaptableHead } from "./adaptable-head.ts";
 import { type Sample, type Sums, scaleFit, shareOf, solve, sumsOf, tiltFit, type Weights } from "./tilt-fit.ts";
 
 /** Strengths that are tried, from none to speak of to nothing but a change of scale. */
 export const strengths: readonly number[] = Array.from({ length: 13 }, (_, i) => 10 ** (-5 + i / 2));
-
-/** Places of the pictures of each group. */
-export function membersOf(groups: readonly (string | number)[]): number[][] {
-  const members = new Map<string | number, number[]>();
-  groups.forEach((group, i) => {
-    const own = members.get(group);
-    if (own) own.push(i);
-    else members.set(group, [i]);
-  });
-  return [...members.values()];
-}
 
 /** Parts of pictures by lot; those of one group are in one part. @returns places in each part */
 export function partsOf(groups: readonly (string | number)[], parts: number, name: string): number[][] {

@@ -31,6 +31,7 @@ export {
 } from "./full-reference.ts";
 export { type MeanInterval, meanInterval } from "./interval.ts";
 export { mae, plcc, rmse, slope } from "./linear.ts";
+export { type PairedDifference, type PairedScores, pairedDifference } from "./paired.ts";
 export { MetricError, median, type Scores } from "./pairs.ts";
 export { percentile, percentiles } from "./percentile.ts";
 export { averageRanks, krcc, srcc } from "./rank.ts";

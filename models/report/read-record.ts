@@ -56,6 +56,9 @@ const runSchema = z.looseObject({
   pseudoLabels: z.array(z.looseObject({ name: text, pseudo: number, confidence: number })),
   results: z.array(z.looseObject({ name: text, evaluation: numbers("n", "srcc", "krcc", "plcc", "rmse", "mae") })),
   predictions: z.array(z.looseObject({ name: text, path: text, score: number })),
+  comparison: numbers("difference", "pictures", "groups")
+    .extend({ interval: z.tuple([z.number(), z.number()]).optional() })
+    .optional(),
   notes: z.array(text),
 });
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Device } from "../../engine/device/device.ts";
 import { runtimeName } from "../../engine/device/probe.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
-import { type Evaluation, evaluate } from "../metrics/index.ts";
+import { type Evaluation, evaluate, pairedDifference, srcc } from "../metrics/index.ts";
 import { constantName, type RunRecord } from "./run-record.ts";
 import { ratedByPeople, type TrainingData, type TrainingResult } from "./training.ts";
 
@@ -15,6 +15,7 @@ export function runRecord({ card, data, progress, command, model }: TrainingResu
   const { device } = model;
   const rated = ratedByPeople(data.labelled);
   const constant = constantPredictor(rated, data);
+  const comparison = lastWithFirst(progress, data);
   return {
     title,
     ...(card.run !== undefined && { run: card.run }),
@@ -33,6 +34,7 @@ export function runRecord({ card, data, progress, command, model }: TrainingResu
     },
     ...progress,
     results: [...progress.results, ...(constant ? [{ name: constantName, evaluation: constant }] : [])],
+    ...(comparison && { comparison }),
     peakDeviceBytes: device.memoryUse.peakBytes,
     peakDeviceOwners: device
       .memoryReport()
@@ -77,4 +79,24 @@ function constantPredictor(labelled: TrainingData["labelled"], { test }: Trainin
     test.map(() => mean),
     test.map(({ mos }) => mos),
   );
+}
+
+/** How the scores of the test part after the last phase compare with those after the first; pictures of a group are drawn together. */
+function lastWithFirst(
+  { predictions, results }: TrainingResult["progress"],
+  { test }: TrainingData,
+): RunRecord["comparison"] {
+  if (results.filter(({ part }) => !part).length < 2) return undefined;
+  const groupOf = new Map(test.map(({ name, group }) => [name, group ?? name]));
+  const both = predictions.flatMap(({ name, mos, stageOne, score }) =>
+    mos === undefined || stageOne === undefined ? [] : [{ group: groupOf.get(name) ?? name, mos, stageOne, score }],
+  );
+  if (both.length < 3) return undefined;
+  const groups = both.map(({ group }) => group);
+  const scores = {
+    before: Float64Array.from(both, ({ stageOne }) => stageOne),
+    after: Float64Array.from(both, ({ score }) => score),
+    truth: Float64Array.from(both, ({ mos }) => mos),
+  };
+  return { ...pairedDifference(srcc, scores, { groups }), pictures: both.length, groups: new Set(groups).size };
 }

@@ -1,4 +1,4 @@
-import type { Evaluation, Reliability } from "../metrics/index.ts";
+import type { Evaluation, PairedDifference, Reliability } from "../metrics/index.ts";
 import type { ClassResult } from "./class-results.ts";
 
 /** Over pictures. */
@@ -89,6 +89,8 @@ export interface RunRecord {
   pseudoLabels: { name: string; pseudo: number; confidence: number; mos?: number }[];
   /** Of the test part, or of the part that is named. */
   results: { name: string; part?: "validation"; evaluation: Evaluation }[];
+  /** SRCC on the test part after the last phase less that after the first; absent where there are not both, and in records of earlier versions. */
+  comparison?: PairedDifference & { pictures: number; groups: number };
   /** Of the test part after each epoch, where that was asked for; nothing is chosen by it. Weights as they are, without their moving average. */
   epochTests?: { stage: number; epoch: number; srcc: number; plcc: number }[];
   /** The test part; `stageOne` is the score after stage 1, `score` the final one. */

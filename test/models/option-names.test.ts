@@ -13,6 +13,8 @@ const hooks = { folder: "run" };
 const dataset = { rows: [], problems: [], warnings: [] };
 
 /** By export: option misspelt, option that is meant, and a call with what is given. Further calls have a suffix. */
+const pairs = { before: Float64Array.of(1, 2), after: Float64Array.of(2, 1), truth: Float64Array.of(1, 2) };
+
 const withOptions: Record<string, readonly [string, string, (options: object) => unknown]> = {
   MobileNetV2: ["clases", "classes", (options) => new js.MobileNetV2(device, undefined, options)],
   ResNet: ["stage", "stages", (options) => new js.ResNet(device, undefined, options)],
@@ -24,6 +26,7 @@ const withOptions: Record<string, readonly [string, string, (options: object) =>
   PictureStore: ["maxPixel", "maxPixels", (options) => new js.PictureStore(device, 8, 1, 1024, options)],
   adapt: ["rang", "range", (options) => js.adapt([], options)],
   bootstrapInterval: ["repeat", "repeats", (options) => js.bootstrapInterval([1, 2], [1, 2], js.srcc, options)],
+  pairedDifference: ["repeat", "repeats", (options) => js.pairedDifference(js.srcc, pairs, options)],
   checkPicture: ["maxPixel", "maxPixels", (options) => js.checkPicture("a.png", options)],
   cplOptions: ["levles", "levels", (options) => js.cplOptions(options)],
   decode: ["backgroud", "background", (options) => js.decode("a.png", options)],

@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import sharp from "sharp";
-import { constantName, type RunRecord } from "../../training/run-record.ts";
+import type { RunRecord } from "../../training/run-record.ts";
 import { bars } from "../chart.ts";
 import { classTable, constantsSentence } from "../class-table.ts";
+import { outcome } from "../outcome.ts";
 import { type Block, type Picture, renderPage, type Section } from "../page.ts";
 import { agreement, distribution, training } from "../report-figures.ts";
 import {
@@ -15,7 +16,6 @@ import {
   numberOf,
   paragraph,
   percent,
-  pictureCount,
   resultName,
   sum,
 } from "../report-parts.ts";
@@ -62,31 +62,6 @@ export async function trainingReport(record: RunRecord, options: ReportPictures 
     summary: [dateAndTime(record.date), outcome(record)].filter(Boolean).join(". "),
     sections: sections.filter(({ blocks }) => blocks.length > 0),
   });
-}
-
-/** One sentence: what the models reached, and whether the last phase beats the first. */
-function outcome({ results }: RunRecord): string {
-  const tested = results.filter(({ name, part }) => !part && name !== constantName);
-  const [first, last] = [tested[0], tested.at(-1)];
-  if (!first || !last) return "There are no test results.";
-  const [one, two] = [first.name, last.name];
-  const [before, after] = [first, last].map(({ evaluation }) => numberOf(evaluation.srcc)) as [number, number];
-  const pictures = pictureCount(last.evaluation.n);
-  if (first === last) {
-    const value = Number.isNaN(after) ? "an undefined test SRCC" : `a test SRCC of ${after.toFixed(3)}`;
-    const other = { "stage 1": "stage 2", "stage 2": "stage 1" }[one];
-    return `${capital(one)} reaches ${value} on ${pictures}${other ? `; there is no test of ${other} to compare it with` : ""}.`;
-  }
-  if (Number.isNaN(before - after)) {
-    const undefinedIn = [Number.isNaN(before) && one, Number.isNaN(after) && two].filter(Boolean);
-    return `The stages cannot be compared: the test SRCC of ${undefinedIn.join(" and ")} is undefined.`;
-  }
-  // As many digits as it takes to see the difference that the sentence is about.
-  let digits = 3;
-  while (digits < 6 && before.toFixed(digits) === after.toFixed(digits)) digits++;
-  if (after === before) return `${capital(two)} and ${one} have one test SRCC, ${after.toFixed(3)}, on ${pictures}.`;
-  const verdict = after > before ? "beats" : "does not beat";
-  return `${capital(two)} ${verdict} ${one} in test SRCC: ${after.toFixed(digits)} against ${before.toFixed(digits)}, on ${pictures}${Math.abs(after - before) < 0.03 ? "; so small a difference may be chance" : ""}.`;
 }
 
 function results({ results, range }: RunRecord): Section {

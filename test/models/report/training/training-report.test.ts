@@ -289,15 +289,22 @@ test("thumbnails are small, in order of the score, and lost pictures are left ou
 test("the outcome is said plainly", async () => {
   const record = plausible();
   const [one, two, constant] = record.results.map(({ evaluation }) => evaluation);
-  const summary = async (results: RunRecord["results"]) =>
-    /<p class="summary">(.*?)<\/p>/.exec(await trainingReport({ ...empty, results }))![1];
-  expect(
-    await summary([
-      { name: "stage 1", evaluation: { ...one!, srcc: 0.81234 } },
-      { name: "stage 2", evaluation: { ...two!, srcc: 0.8119 } },
-    ]),
-  ).toBe(
-    "Stage 2 does not beat stage 1 in test SRCC: 0.8119 against 0.8123, on 20 pictures; so small a difference may be chance.",
+  const summary = async (results: RunRecord["results"], comparison?: RunRecord["comparison"]) =>
+    /<p class="summary">(.*?)<\/p>/.exec(
+      await trainingReport({ ...empty, results, ...(comparison && { comparison }) }),
+    )![1];
+  const stages = [
+    { name: "stage 1", evaluation: { ...one!, srcc: 0.81234 } },
+    { name: "stage 2", evaluation: { ...two!, srcc: 0.8119 } },
+  ];
+  const numbers = "Stage 2 does not beat stage 1 in test SRCC: 0.8119 against 0.8123, on 20 pictures";
+  expect(await summary(stages)).toBe(`${numbers}.`);
+  const comparison = { before: 0.81234, after: 0.8119, difference: -0.00044, pictures: 20, groups: 20 };
+  expect(await summary(stages, { ...comparison, interval: [-0.01, 0.0021] })).toBe(
+    `${numbers}; a difference of −0.0004 (95 % −0.0100 to 0.0021, by drawing pictures anew), so small a difference may be chance.`,
+  );
+  expect(await summary(stages, { ...comparison, groups: 5, interval: [-0.01, -0.0001] })).toBe(
+    `${numbers}; a difference of −0.0004 (95 % −0.0100 to −0.0001, by drawing 5 groups anew).`,
   );
   expect(await summary([{ name: "stage 1", evaluation: { ...one!, srcc: 0.8 } }])).toBe(
     "Stage 1 reaches a test SRCC of 0.800 on 20 pictures; there is no test of stage 2 to compare it with.",
