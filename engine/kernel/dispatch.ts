@@ -18,6 +18,16 @@ interface Pipeline {
   failure?: GpuError;
 }
 
+/** What is asked of a kernel once. */
+interface KernelCall {
+  readonly name: string;
+  readonly constants: Constants;
+  readonly bindings: Readonly<Record<string, KernelArgument>>;
+  readonly parameters: Readonly<Record<string, Parameter>>;
+  readonly grid: Grid;
+  readonly cost: CallCost | undefined;
+}
+
 /** A layout of bind groups, with its number. */
 interface Layout {
   readonly gpu: GPUBindGroupLayout;
@@ -78,8 +88,9 @@ export class Dispatcher {
     if (device.stream.silent) return;
     const kernel = this.#pipeline(name, constants, bindings, cut);
     if (kernel.failure) throw kernel.failure;
+    const call: KernelCall = { name, constants, bindings, parameters, grid, cost };
     if (!cut) {
-      this.#record(kernel, name, constants, bindings, parameters, grid, cost);
+      this.#record(kernel, call);
       return;
     }
     const groups = grid[0] * grid[1] * grid[2];
@@ -89,19 +100,11 @@ export class Dispatcher {
       firstGroup.forEach((field, axis) => {
         own[field] = part.first[axis]!;
       });
-      this.#record(kernel, name, constants, bindings, own, part.grid, shareOf(cost, share));
+      this.#record(kernel, { ...call, parameters: own, grid: part.grid, cost: shareOf(cost, share) });
     }
   }
 
-  #record(
-    kernel: Pipeline,
-    name: string,
-    constants: Constants,
-    bindings: Readonly<Record<string, KernelArgument>>,
-    parameters: Readonly<Record<string, Parameter>>,
-    grid: Grid,
-    cost?: CallCost,
-  ): void {
+  #record(kernel: Pipeline, { name, constants, bindings, parameters, grid, cost }: KernelCall): void {
     const device = this.#device;
     const { stream } = device;
     const { observer, recorder } = stream;
