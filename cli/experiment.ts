@@ -5,6 +5,7 @@ import {
   checkRecipe,
   Experiment,
   type ExperimentHooks,
+  ExperimentInterrupted,
   findRecipe,
   isDone,
   type PlannedTraining,
@@ -20,10 +21,12 @@ import {
   variantsOf,
 } from "../models/experiments/index.ts";
 import { markdownTable } from "../models/experiments/tables.ts";
+import { redacted } from "../models/scale/redact.ts";
 import { phaseMemoryBytes } from "../models/training/memory.ts";
 import { addDataOptions, type DataOptions, wholeNumber } from "./data-options.ts";
 import { addTuningOptions, deviceSource, memoryOption, pacedTuning, type TuningFlags } from "./device.ts";
 import { interruptible } from "./interrupt.ts";
+import { queueUrl } from "./queue-option.ts";
 import { formatBytes, formatSeconds, pairs, progress, table } from "./terminal.ts";
 
 interface ExperimentFlags extends Partial<DataOptions>, TuningFlags {
@@ -42,6 +45,8 @@ interface ExperimentFlags extends Partial<DataOptions>, TuningFlags {
   readonly rehearse?: boolean;
   readonly print?: boolean;
   readonly checkpointSeconds: number;
+  readonly queue?: string | boolean;
+  readonly queueName: string;
   readonly memory?: number;
 }
 
@@ -67,6 +72,11 @@ export function register(program: Command): void {
     .option("--rehearse", "with --dry-run: say how much device memory the steps of each training hold at most")
     .option("--print", "print the recipe as it is understood, flags applied, as JSON, and do nothing")
     .option("--checkpoint-seconds <n>", "longest time between two checkpoints", wholeNumber(0), 300)
+    .option(
+      "--queue [url]",
+      "have `acutance worker --experiments` do the trainings, by a queue in Redis (also ACUTANCE_QUEUE)",
+    )
+    .option("--queue-name <word>", "the queue's name, where one Redis has several", "pictures")
     .option(...memoryOption);
   addTuningOptions(experiment);
   experiment.action((recipe: string, flags: ExperimentFlags) => run(recipe, flags));
@@ -85,6 +95,9 @@ Examples:
   acutance experiment cross-data --data koniq10k --folder livec=ChallengeDB_release --folder nnid=NNID
   acutance experiment mine.toml --seeds 1,2,3,4,5 --set stageTwoEpochs=10
 
+With --queue, workers on any number of machines do the trainings, each once; they, this command, the pictures and --store have to be under the same
+paths, on a folder that all share, and workers have the same kind of adapter. A training whose worker ends is gone on with by another.
+
 The same command again goes on where it was stopped; what was trained before, in any experiment, is not trained again.
 Exit code: 0 when all runs finished, 1 when one failed, 130 after Ctrl-C.`;
 
@@ -102,7 +115,8 @@ async function run(word: string, flags: ExperimentFlags): Promise<void> {
     signal: stop.signal,
     checkpointSeconds: flags.checkpointSeconds,
     ...(flags.featureFolder && { featureFolder: flags.featureFolder }),
-    command: `acutance ${process.argv.slice(2).join(" ")}`,
+    command: redacted(`acutance ${process.argv.slice(2).join(" ")}`),
+    ...(flags.queue && { onPlanned: (experiment) => onWorkers(experiment, flags, stop.signal) }),
   };
   try {
     if (flags.dryRun) return await dryRun(recipe, flags, hooks);
@@ -114,6 +128,20 @@ async function run(word: string, flags: ExperimentFlags): Promise<void> {
     if (!stop.signal.aborted) throw error;
     console.error(`${(error as Error).message}\n${(error as { advice?: string }).advice ?? ""}`);
     process.exitCode = 130;
+  }
+}
+
+/** Has workers do the trainings; what is left to do here is to test on further data sets and to write. */
+async function onWorkers(experiment: Experiment, flags: ExperimentFlags, signal: AbortSignal): Promise<void> {
+  const { queue, queueName: name, checkpointSeconds } = flags;
+  const { trainOnWorkers } = await import("../models/scale/experiment-queue.ts");
+  const log = (line: string) => console.error(line);
+  try {
+    const url = queueUrl(typeof queue === "string" ? { queue } : {});
+    await trainOnWorkers(experiment, { queue: url, name, signal, checkpointSeconds, log });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new ExperimentInterrupted("while workers train; they go on", { cause: error });
   }
 }
 

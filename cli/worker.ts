@@ -1,10 +1,12 @@
 import { type Command, Option } from "commander";
 import { SharedDevice } from "../engine/device/shared.ts";
+import type { ExperimentWorker } from "../models/scale/experiment-worker.ts";
 import { QueueError } from "../models/scale/queue-error.ts";
 import { redacted } from "../models/scale/redact.ts";
+import type { PictureWorker, WorkerOptions } from "../models/scale/worker.ts";
 import type { LogEntry } from "../models/service/options.ts";
 import { addDecodingOptions, type DecodingOptions, decodingOf, tilesOption, wholeNumber } from "./data-options.ts";
-import { addTuningOptions, byteCount, deviceSource, memoryOption, type TuningFlags } from "./device.ts";
+import { addTuningOptions, byteCount, deviceSource, memoryOption, pacedTuning, type TuningFlags } from "./device.ts";
 import { openLineLog } from "./log.ts";
 import { modelOption } from "./model-option.ts";
 import { addQueueOptions, installWords, listenAddress, type QueueFlags, queueUrl } from "./queue-option.ts";
@@ -28,6 +30,8 @@ export interface WorkerFlags extends QueueFlags, TuningFlags, DecodingOptions {
   readonly tiles?: number;
   readonly reasons?: boolean | string;
   readonly memory?: number;
+  readonly experiments?: boolean;
+  readonly featureFolder?: string;
 }
 
 export function register(program: Command): void {
@@ -56,6 +60,18 @@ export function register(program: Command): void {
     .option("--held <size>", "bytes of pictures that are held at a time", byteCount, 2 ** 28)
     .option("--most-ends <n>", "how often its worker may end at once before a picture is given up", wholeNumber(1), 3)
     .option("--lock-seconds <n>", "a worker that says nothing for so long is taken for ended", wholeNumber(2), 30)
+    .addOption(
+      new Option("--experiments", "take the trainings of `acutance experiment --queue` instead of pictures").conflicts([
+        "store",
+        "untilEmpty",
+        "root",
+        "allowUrls",
+      ]),
+    )
+    .option(
+      "--feature-folder <folder>",
+      "--experiments: where the output of frozen sections is kept (default: the user's cache)",
+    )
     .option("--until-empty", "end when the queue is empty")
     .addOption(
       new Option("--http <port>", "answer /metrics, /healthz and /readyz, as 9090 or 0.0.0.0:9090").argParser(
@@ -80,7 +96,7 @@ command line can be seen by other users of the machine: ACUTANCE_QUEUE and ACUTA
 
 async function run(flags: WorkerFlags): Promise<void> {
   const store = flags.store ?? process.env["ACUTANCE_STORE"];
-  if (!store)
+  if (!store && !flags.experiments)
     throw new UsageError(
       "where do the scores go? --store scores.db, or --store postgres://user@host/database for workers of several machines",
     );
@@ -92,15 +108,45 @@ async function run(flags: WorkerFlags): Promise<void> {
     log({ level: "info", event: "signal", signal });
     stop.abort(new Error("interrupted before the queue was reached"));
   });
-  const { openWorker } = await import("../models/scale/worker.ts");
-  const { tiles, batch, reasons, latency, name, root, concurrency, untilEmpty } = flags;
-  const worker = await openWorker({
+  const opening = {
     queue: url,
-    store,
-    name,
+    name: flags.name,
     log,
     signal: stop.signal,
     waits: !flags.local,
+    lockSeconds: flags.lockSeconds,
+  };
+  const worker = await (flags.experiments ? openTrainer(opening, flags) : openScoring(opening, store!, flags)).catch(
+    (error: unknown) => {
+      if (flags.local && error instanceof QueueError && /no Redis answers/.test(error.message))
+        throw new QueueError(error.message, installWords, { cause: error });
+      throw clean(error);
+    },
+  );
+  const watched = flags.http && (await watch(worker, flags.http));
+  const { place } = worker.queue;
+  log({
+    level: "info",
+    event: "working",
+    queue: place,
+    name: flags.name,
+    ...(watched && { url: watched.url }),
+    pid: process.pid,
+  });
+  await worker.done;
+  await watched?.[Symbol.asyncDispose]();
+  log({ level: "info", event: "stopped" });
+  await lines.close(1000);
+}
+
+type Opening = Required<Pick<WorkerOptions, "queue" | "name" | "log" | "signal" | "waits" | "lockSeconds">>;
+
+async function openScoring(opening: Opening, store: string, flags: WorkerFlags): Promise<PictureWorker> {
+  const { openWorker } = await import("../models/scale/worker.ts");
+  const { tiles, batch, reasons, latency, root, concurrency, untilEmpty } = flags;
+  return openWorker({
+    ...opening,
+    store,
     ...(root !== undefined && { root }),
     ...(concurrency !== undefined && { concurrency }),
     ...(untilEmpty && { untilEmpty }),
@@ -108,7 +154,6 @@ async function run(flags: WorkerFlags): Promise<void> {
     urlSeconds: flags.urlSeconds,
     heldBytes: flags.held,
     mostEnds: flags.mostEnds,
-    lockSeconds: flags.lockSeconds,
     scorer: {
       model: flags.model,
       device: new SharedDevice(deviceSource(flags)),
@@ -118,24 +163,23 @@ async function run(flags: WorkerFlags): Promise<void> {
       ...(tiles !== undefined && { tiles }),
       ...(batch !== undefined && { batch }),
     },
-  }).catch((error: unknown) => {
-    if (flags.local && error instanceof QueueError && /no Redis answers/.test(error.message))
-      throw new QueueError(error.message, installWords, { cause: error });
-    throw clean(error);
   });
+}
+
+async function openTrainer(opening: Opening, flags: WorkerFlags): Promise<ExperimentWorker> {
+  const { openExperimentWorker } = await import("../models/scale/experiment-worker.ts");
+  const { featureFolder } = flags;
+  return openExperimentWorker({
+    ...opening,
+    device: deviceSource(flags),
+    tune: pacedTuning(),
+    ...(featureFolder !== undefined && { featureFolder }),
+  });
+}
+
+async function watch(worker: PictureWorker | ExperimentWorker, place: NonNullable<WorkerFlags["http"]>) {
   const { serveMetrics } = await import("../models/scale/http.ts");
-  await using watched = flags.http && (await serveMetrics(worker, flags.http));
-  log({
-    level: "info",
-    event: "working",
-    queue: worker.queue.place,
-    name,
-    ...(watched && { url: watched.url }),
-    pid: process.pid,
-  });
-  await worker.done;
-  log({ level: "info", event: "stopped" });
-  await lines.close(1000);
+  return serveMetrics(worker, place);
 }
 
 /** An error without the credentials that a library may have put into its message. */

@@ -55,6 +55,7 @@ export async function runExperiment(
   const folder = join(storeFolder, recipe.name);
   await mkdir(folder, { recursive: true });
   experiment.store.list({ ...recipe, command: hooks.command ?? "", recipe }, experiment.plan.runs.map(storedRun));
+  await hooks.onPlanned?.(experiment);
   outcomes = await experiment.run();
   const record = await currentRecord(experiment, outcomes, hooks);
   await write(record, folder);

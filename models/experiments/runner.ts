@@ -37,6 +37,10 @@ export interface ExperimentHooks extends Omit<PlannedHooks, "label" | "progress"
   /** A bar for each training and each test on a further data set. */
   readonly progress?: (label: string, total: number) => ProgressSink;
   readonly log?: (line: string) => void;
+  /** File of the results. @default `results.sqlite` in the store */
+  readonly database?: string;
+  /** Called when it is planned, before the first run. */
+  readonly onPlanned?: (experiment: Experiment) => Promise<void>;
   /** Called after each run, with all outcomes so far. */
   readonly onRun?: (report: RunReport, outcomes: ReadonlyMap<PlannedRun, RunOutcome>) => Promise<void> | void;
 }
@@ -89,7 +93,7 @@ export class Experiment implements Disposable {
     source: DeviceSource,
     hooks: ExperimentHooks,
   ): Promise<Experiment> {
-    const store = await ExperimentStore.open(storeFolder);
+    const store = await ExperimentStore.open(storeFolder, hooks.database);
     const device = new HeldDevice(source);
     try {
       const at = { adapter: adapterOf(await device.get()), version: packageJson.version };
@@ -105,6 +109,23 @@ export class Experiment implements Disposable {
   [Symbol.dispose](): void {
     this.store[Symbol.dispose]();
     this.device[Symbol.dispose]();
+  }
+
+  /** Every training of the runs, each once, after those that it goes on from. */
+  get trainings(): PlannedTraining[] {
+    const found = new Map<string, PlannedTraining>();
+    const visit = (training: PlannedTraining): void => {
+      if (found.has(training.key)) return;
+      for (const needed of neededBy(training)) visit(needed);
+      found.set(training.key, training);
+    };
+    for (const run of this.plan.runs) for (const training of run.trainings) visit(training);
+    return [...found.values()];
+  }
+
+  /** Has a training fail in this call without being tried, with the reason. */
+  fail(key: string, reason: string): void {
+    this.#failures.set(key, reason);
   }
 
   /** Whether nothing of a run is left to do. */
@@ -165,15 +186,14 @@ export class Experiment implements Disposable {
   /** Trains what is not done, or whose model is needed and was removed to save room. */
   async #ensure(training: PlannedTraining, needsModel: boolean, label: string): Promise<void> {
     if (isDone(this.store, training, needsModel)) return;
-    if (training.from) await this.#ensure(training.from, true, label);
-    if (training.labels) await this.#ensure(training.labels.by, true, label);
+    for (const needed of neededBy(training)) await this.#ensure(needed, true, label);
     await this.#train(training, `${label}, ${training.phase.name}`);
   }
 
   async #train(training: PlannedTraining, label: string): Promise<void> {
     const before = this.#failures.get(training.key);
     if (before) throw new Error(before);
-    const { progress, onRun: _, log: __, ...hooks } = this.#hooks;
+    const { progress, onRun: _, log: __, onPlanned: ___, database: ____, ...hooks } = this.#hooks;
     if (hooks.signal?.aborted) throw new TrainingInterrupted(modelPath(this.store, training), training.method.name);
     try {
       const { testEachEpoch } = this.plan.recipe;
@@ -236,8 +256,13 @@ export class Experiment implements Disposable {
   }
 }
 
+/** The trainings whose models a training starts from or learns the labels of. */
+export function neededBy({ from, labels }: Pick<PlannedTraining, "from" | "labels">): PlannedTraining[] {
+  return [...(from ? [from] : []), ...(labels ? [labels.by] : [])];
+}
+
 /** Why a run failed, with what to do where the error says that. */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { advice } = error as { advice?: string };
   return advice ? `${error.message}; ${advice}` : error.message;

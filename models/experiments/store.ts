@@ -53,29 +53,28 @@ const databaseFile = "results.sqlite";
  */
 export class ExperimentStore implements Disposable {
   readonly folder: string;
+  /** Of the database. */
+  readonly path: string;
   readonly #database: DatabaseSync;
 
-  private constructor(folder: string, database: DatabaseSync) {
+  private constructor(folder: string, path: string, database: DatabaseSync) {
     this.folder = folder;
+    this.path = path;
     this.#database = database;
   }
 
   /**
    * Opens a store, making it where there is none.
+   * @param path of its database: SQLite shares one between processes of one machine alone, and those of others need their own
    * @throws StoreError when its database is damaged, another program's or from a later version
    */
-  static async open(folder: string): Promise<ExperimentStore> {
+  static async open(folder: string, path = join(folder, databaseFile)): Promise<ExperimentStore> {
     await mkdir(join(folder, trainingsFolder), { recursive: true });
-    return new ExperimentStore(folder, await openDatabase(join(folder, databaseFile)));
+    return new ExperimentStore(folder, path, await openDatabase(path));
   }
 
   [Symbol.dispose](): void {
     this.#database.close();
-  }
-
-  /** Of the database. */
-  get path(): string {
-    return join(this.folder, databaseFile);
   }
 
   knownFile(path: string): FileContent | undefined {

@@ -42,7 +42,12 @@ export interface PlannedHooks
   readonly progress?: (label: string, total: number) => ProgressSink;
   /** Names the training on its bar. */
   readonly label: string;
+  /** Called when the results are in the store, before the checkpoint is removed. */
+  readonly onKept?: (what: TrainingFacts) => Promise<void>;
 }
+
+/** What is on record of a training beside its results. */
+export type TrainingFacts = Parameters<ExperimentStore["claim"]>[1];
 
 /**
  * Trains one phase, from the checkpoint of an interrupted training of the same where there is one, and keeps what it found.
@@ -62,7 +67,7 @@ export async function trainPlanned(
   using claim = await soon(claiming, hooks.signal);
   try {
     await mkdir(folder, { recursive: true });
-    const { label, progress, ...passed } = hooks;
+    const { label, progress, onKept, ...passed } = hooks;
     const data = await labelledData(planned, folder, store, device, hooks);
     const bar = progress?.(label, picturesIn({ ...planned, data }, hooks.testEachEpoch));
     const trainingHooks: TrainingHooks = {
@@ -85,6 +90,7 @@ export async function trainPlanned(
     const { model, progress: found } = await run().finally(() => bar?.stop());
     model.dispose();
     store.finish(key, { progress: found, results: partResults(stage, found.results) });
+    await onKept?.(what);
     await rm(join(folder, checkpointFile), { force: true });
   } catch (error) {
     // What is on record is another's now.
