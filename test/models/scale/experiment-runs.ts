@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { glob, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -82,51 +83,44 @@ export async function compareExperiments(folder: string, how: Comparison): Promi
     if ((await ended(alone)) !== 0) throw new Error(complaints);
     const single = (performance.now() - began) / 1000;
     const queue = ["--queue", redis.url];
-    const work = () => {
-      const child = start(["worker", "--experiments", "--no-tune", "--lock-seconds", "3", ...queue]);
-      const training = Promise.withResolvers<void>();
-      child.stdout!.on("data", (text: Buffer) => {
-        if (text.toString().includes('"training"')) training.resolve();
-      });
-      child.once("exit", () => training.resolve());
-      return { child, training: training.promise };
+    const work = () => start(["worker", "--experiments", "--no-tune", "--lock-seconds", "3", ...queue]);
+    /** A worker that has a training with a checkpoint in hand. */
+    const victim = async (): Promise<number> => {
+      for (const path of await Array.fromAsync(glob("workers/trainings/*/training.lock", { cwd: folder }))) {
+        const lock = await readFile(join(folder, path), "utf8").catch(() => "{}");
+        const place = workers.findIndex(({ pid }) => pid === (JSON.parse(lock || "{}") as { pid?: number }).pid);
+        if (place >= 0 && existsSync(join(folder, path, "../checkpoint.safetensors"))) return place;
+      }
+      return -1;
     };
-    const start2 = performance.now();
+    const second = performance.now();
     const workers = Array.from({ length: how.workers }, work);
     const coordinator = experiment("workers", ...queue);
     let killed = 0;
-    for (; killed < how.kills && coordinator.exitCode === null; killed++) {
-      const victim = workers[killed % workers.length]!;
-      await Promise.race([victim.training, once(coordinator, "exit")]);
-      // Some steps into it.
-      await sleep(300);
-      if (coordinator.exitCode !== null) break;
-      victim.child.kill("SIGKILL");
-      workers[killed % workers.length] = work();
+    while (killed < how.kills && coordinator.exitCode === null) {
+      await sleep(20);
+      const place = await victim();
+      if (place < 0) continue;
+      workers[place]!.kill("SIGKILL");
+      workers[place] = work();
+      killed++;
     }
     if ((await ended(coordinator)) !== 0) throw new Error(complaints);
-    const seconds = { single, workers: (performance.now() - start2) / 1000 };
-    for (const { child } of workers) child.kill("SIGTERM");
-    await Promise.all(workers.map(({ child }) => ended(child)));
+    const seconds = { single, workers: (performance.now() - second) / 1000 };
+    for (const child of workers) child.kill("SIGTERM");
+    await Promise.all(workers.map(ended));
     const [one, many] = [tablesOf(join(folder, "single")), tablesOf(join(folder, "workers"))];
     const different = Object.keys(queries).filter((name) => JSON.stringify(one[name]) !== JSON.stringify(many[name]));
     const rows = Object.fromEntries(Object.entries(many).map(([name, all]) => [name, all.length]));
-    const logs = await Promise.all(
-      (await readdir(join(folder, "workers/trainings"))).map(async (name) =>
-        (await import("node:fs/promises")).readFile(join(folder, "workers/trainings", name, "log.txt"), "utf8"),
-      ),
-    );
-    const resumed = logs.join("\n").match(/resum|goes on from/gi)?.length ?? 0;
-    return {
-      different,
-      rows,
-      begun: logs.length,
-      resumed,
+    const paths = await Array.fromAsync(glob("workers/trainings/*/log.txt", { cwd: folder }));
+    const logs = (await Promise.all(paths.map((path) => readFile(join(folder, path), "utf8")))).join("\n");
+    const count = (pattern: RegExp) => logs.match(pattern)?.length ?? 0;
+    const counts = {
+      begun: count(/layers start fresh/g),
+      resumed: count(/taken over/g),
       trainings: many["trainings"]!.length,
-      killed,
-      seconds,
-      complaints,
     };
+    return { different, rows, ...counts, killed, seconds, complaints };
   } finally {
     for (const child of children) child.kill("SIGKILL");
   }
