@@ -58,7 +58,7 @@ export function register(program: Command): void {
     .option("--batch <n>", "the most pictures taken through the network at once", wholeNumber(1))
     .option("--latency <ms>", "how long a picture may wait for others while the adapter is idle", wholeNumber(0), 10)
     .option("--held <size>", "bytes of pictures that are held at a time", byteCount, 2 ** 28)
-    .option("--most-ends <n>", "how often its worker may end at once before a picture is given up", wholeNumber(1), 3)
+    .option("--most-ends <n>", "how often its worker may end at once before a picture is given up", wholeNumber(1), 4)
     .option("--lock-seconds <n>", "a worker that says nothing for so long is taken for ended", wholeNumber(2), 30)
     .addOption(
       new Option("--experiments", "take the trainings of `acutance experiment --queue` instead of pictures").conflicts([

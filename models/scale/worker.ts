@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Worker as BullWorker, Job } from "bullmq";
+import sharp from "sharp";
 import { expectNames } from "../../engine/arguments.ts";
 import { Limit } from "../data/prefetch.ts";
 import { openScorer, type Scorer, type ScorerOptions } from "../scoring/scorer.ts";
@@ -45,7 +46,7 @@ export interface WorkerOptions extends Pick<QueueOptions, "name" | "signal" | "w
   readonly concurrency?: number;
   /** Bytes of pictures that are held at a time. @default 268435456 (256 MiB) */
   readonly heldBytes?: number;
-  /** How often the worker of a picture may end at once before the picture is given up. @default 3 */
+  /** How often the worker of a picture may end at once before the picture is given up: the first time beside others, then alone. @default 4 */
   readonly mostEnds?: number;
   /** A worker that has said nothing for so long is taken for ended, and its jobs go to others, seconds. @default 30 */
   readonly lockSeconds?: number;
@@ -131,6 +132,8 @@ export async function openWorker(options: WorkerOptions): Promise<PictureWorker>
     }),
   );
   const number = await results.scorer(await scorerFacts(scorer));
+  // Kernels are compiled with the first picture, which should be none of the queue's: a worker that is killed meanwhile harms none.
+  await scorer.score(sharp({ create: { width: 64, height: 64, channels: 3, background: "gray" } }).png());
   const worker = new PictureWorker(options, { queue, results, scorer, number });
   ({ metrics } = worker);
   opened.move();
@@ -174,7 +177,7 @@ export class PictureWorker implements AsyncDisposable {
     this.queue = queue;
     this.#results = results;
     this.#log = options.log ?? (() => {});
-    this.#mostEnds = options.mostEnds ?? 3;
+    this.#mostEnds = options.mostEnds ?? 4;
     this.done = this.#ended.promise;
     const {
       concurrency = scorer.ahead,
@@ -284,14 +287,14 @@ export class PictureWorker implements AsyncDisposable {
     const { WaitingError, DelayedError } = this.queue.connection.bull;
     try {
       const isSuspect = job.stalledCounter > 0;
-      const { outcomes, left, ends } = isSuspect
+      const { outcomes, settled, left, ends } = isSuspect
         ? await this.#gate.alone(() => this.#oneByOne(job))
         : await this.#all(job);
       const passing = outcomes.filter((one) => "failure" in one && one.failure.kind === "passing");
       const again = passing.map(({ picture }) => picture);
       const isLast = job.attemptsMade + 1 >= (job.opts.attempts ?? defaultTries);
       const retries = passing.length > 0 && !isLast;
-      const ended = outcomes.filter((one) => !retries || !passing.includes(one));
+      const ended = outcomes.filter((one) => !settled.has(one) && !(retries && passing.includes(one)));
       await this.#settle(ended, (picture) => ends?.[picture] ?? job.attemptsMade + 1);
       if (left.length > 0) {
         await job.updateData({ ...packed(retries ? [...again, ...left] : left), ...(ends && { ends }) });
@@ -331,7 +334,7 @@ export class PictureWorker implements AsyncDisposable {
     const failed = settled.find((one) => one.status === "rejected");
     if (failed) throw failed.reason;
     const outcomes = settled.flatMap((one) => (one.status === "fulfilled" && one.value ? [one.value] : []));
-    return { outcomes, left, ends: job.data.ends };
+    return { outcomes, settled: new Set<Outcome>(), left, ends: job.data.ends };
   }
 
   /**
@@ -344,28 +347,34 @@ export class PictureWorker implements AsyncDisposable {
     // In company, the first time, any of them may have ended the worker.
     if (at !== undefined) ends[at] = (ends[at] ?? 1) + 1;
     const outcomes: Outcome[] = [];
-    let left = unpacked(job.data);
+    const settled = new Set<Outcome>();
+    // That one last: whoever ends its workers keeps no other from being scored.
+    const all = unpacked(job.data);
+    let left = at !== undefined && all.includes(at) ? [...all.filter((one) => one !== at), at] : all;
     for (const picture of [...left]) {
       if (this.#draining) break;
-      if ((ends[picture] ?? 1) >= this.#mostEnds) {
-        const error = `Its worker ended ${ends[picture]} times while it was scored, the last times with this picture alone.`;
-        outcomes.push({ picture, failure: { reason: "worker-ended", error, kind: "picture" } });
-        await this.#results.noteUnread(picture, undefined, error);
-      } else {
-        await job.updateData({ ...packed(left), at: picture, ends });
-        outcomes.push(await this.#one(picture));
+      // Those that are to be tried again stay in the job, which another worker may have to go on with.
+      const again = outcomes.flatMap((one) => (settled.has(one) ? [] : [one.picture]));
+      await job.updateData({ ...packed([...again, ...left]), at: picture, ends });
+      const outcome =
+        (ends[picture] ?? 1) >= this.#mostEnds
+          ? await this.#endedBy(picture, ends[picture]!)
+          : await this.#one(picture);
+      outcomes.push(outcome);
+      if (!("failure" in outcome && outcome.failure.kind === "passing")) {
+        settled.add(outcome);
+        await this.#settle([outcome], (one) => ends[one] ?? job.attemptsMade + 1);
       }
-      await this.#settleSoon(outcomes);
       left = left.filter((each) => each !== picture);
     }
-    return { outcomes, left, ends };
+    return { outcomes, settled, left, ends };
   }
 
-  /** Dead letters of a picture that ended its worker are written at once: the next picture may end it, too. */
-  async #settleSoon(outcomes: readonly Outcome[]): Promise<void> {
-    const last = outcomes.at(-1)!;
-    if ("failure" in last && last.failure.reason === "worker-ended")
-      await this.#bury([{ ...last, tries: this.#mostEnds }]);
+  /** The outcome of a picture that has ended its workers. */
+  async #endedBy(picture: string, times: number): Promise<Outcome> {
+    const error = `Its worker ended ${times} times while it was scored, the last times with this picture alone.`;
+    await this.#results.noteUnread(picture, undefined, error);
+    return { picture, failure: { reason: "worker-ended", error, kind: "picture" } };
   }
 
   async #one(picture: string): Promise<Outcome> {

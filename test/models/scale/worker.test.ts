@@ -218,7 +218,7 @@ describe.skipIf(withoutRedis !== undefined)(`a worker${withoutRedis ? ` (${witho
     await using queue = await openQueue(redis.url, { name: "poison" });
     await copyFile(names()[0]!, at("poison.png"));
     await queue.add([...names().slice(0, 6), at("poison.png"), ...names().slice(6)]);
-    const options = { name: "poison", store: at("poison.db"), untilEmpty: true };
+    const options = { name: "poison", store: at("poison.db"), untilEmpty: true, mostEnds: 3, lockSeconds: 1 };
     const exits: (number | string)[] = [];
     for (let i = 0; i < 4; i++) exits.push(await (await apart(options)).exit);
     expect(exits).toEqual(["SIGKILL", "SIGKILL", "SIGKILL", 0]);
