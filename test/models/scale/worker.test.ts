@@ -60,10 +60,16 @@ async function inProcess(options: Partial<WorkerOptions> & Pick<WorkerOptions, "
 }
 
 /** A worker in a process of its own. */
-async function apart(options: Partial<WorkerOptions> & Pick<WorkerOptions, "name" | "store">) {
+async function apart(
+  options: Partial<WorkerOptions> & Pick<WorkerOptions, "name" | "store">,
+  environment: Record<string, string> = {},
+) {
   const all = { queue: redis.url, lockSeconds: 2, ...options, scorer: { model, ...options.scorer } };
   const script = new URL("worker-process.ts", import.meta.url).pathname;
-  const child = spawn(process.execPath, [script, JSON.stringify(all)], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [script, JSON.stringify(all)], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...environment },
+  });
   children.push(child);
   const log: LogEntry[] = [];
   const working = Promise.withResolvers<void>();
@@ -193,6 +199,36 @@ describe.skipIf(withoutRedis !== undefined)(`a worker${withoutRedis ? ` (${witho
     expect(found).toContainEqual(["mended.png?token=abcdef", expected[2]!]);
     expect(await dead(queue)).toEqual([["gone.png", "url-failed", 1]]);
     expect((await queue.status()).totals).toEqual({ scored: 2, stored: 0, dead: 1 });
+  });
+
+  test("takes pictures from S3, and gives up those that are not there", async () => {
+    const bytes = await readFile(names()[4]!);
+    const asked: string[] = [];
+    // As S3 answers, by https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+    await using server = createServer((request, response) => {
+      asked.push(request.url!);
+      const isSigned = request.headers.authorization?.startsWith("AWS4-HMAC-SHA256 Credential=AKIATEST/");
+      if (!isSigned) return response.writeHead(403).end();
+      if (request.url!.startsWith("/bucket/some/a.png")) return response.writeHead(200).end(bytes);
+      const body = "<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>";
+      return response.writeHead(404, { "content-type": "application/xml" }).end(body);
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as { port: number };
+    await using queue = await openQueue(redis.url, { name: "s3" });
+    await queue.add(["s3://bucket/some/a.png", "s3://bucket/some/none.png"]);
+    const environment = {
+      AWS_ACCESS_KEY_ID: "AKIATEST",
+      AWS_SECRET_ACCESS_KEY: "hunter22hunter22",
+      AWS_REGION: "eu-1",
+      S3_ENDPOINT: `http://127.0.0.1:${port}`,
+    };
+    const { exit, log } = await apart({ name: "s3", store: at("s3.db"), untilEmpty: true }, environment);
+    expect(await exit).toBe(0);
+    expect(asked.length).toBe(2);
+    expect(await rows(at("s3.db"))).toEqual([["a.png", expected[4]!]]);
+    expect(await dead(queue)).toEqual([["none.png", "missing", 1]]);
+    expect(JSON.stringify(log)).not.toContain("hunter22");
   });
 
   test("that is killed in the middle leaves its pictures to others, which score each once", async () => {
