@@ -2,7 +2,7 @@ import type { SeeManyOptions } from "../models/culling/see-many.ts";
 import { scoresOf } from "../models/culling/see-many.ts";
 import type { Decoding } from "../models/data/index.ts";
 import { openScorer, type Scorer } from "../models/scoring/scorer.ts";
-import { openStore, type Store, scoreStored } from "../models/store/index.ts";
+import { type Store, scoreStored } from "../models/store/index.ts";
 import { deviceSource, type TuningFlags } from "./device.ts";
 
 export interface CullScoreFlags extends TuningFlags {
@@ -19,25 +19,22 @@ export interface CullScores extends AsyncDisposable {
   readonly stored: number;
 }
 
-export async function openCullScores(flags: CullScoreFlags, decoding: Decoding): Promise<CullScores> {
-  // Before a device is opened for a run that cannot be.
-  const store = flags.store === undefined ? undefined : await openStore(flags.store);
-  try {
-    const scorer = await openScorer({
-      model: flags.model,
-      device: deviceSource(flags),
-      ...decoding,
-      reasons: flags.reasons ?? true,
-      // All that a store keeps, as `acutance score` does: the two share one.
-      features: store !== undefined,
-      sharpness: store !== undefined,
-      onNote: (note) => console.error(`note: ${note}`),
-    });
-    return store ? new StoredScores(store, scorer) : new OwnScores(scorer);
-  } catch (error) {
-    store?.close();
-    throw error;
-  }
+export async function openCullScores(
+  flags: CullScoreFlags,
+  decoding: Decoding,
+  store: Store | undefined,
+): Promise<CullScores> {
+  const scorer = await openScorer({
+    model: flags.model,
+    device: deviceSource(flags),
+    ...decoding,
+    reasons: flags.reasons ?? true,
+    // All that a store keeps, as `acutance score` does: the two share one.
+    features: store !== undefined,
+    sharpness: store !== undefined,
+    onNote: (note) => console.error(`note: ${note}`),
+  });
+  return store ? new StoredScores(store, scorer) : new OwnScores(scorer);
 }
 
 class OwnScores implements CullScores {
@@ -95,6 +92,5 @@ class StoredScores implements CullScores {
     this.#stop.abort();
     await this.#walk;
     await this.#scorer.close();
-    this.#store.close();
   }
 }

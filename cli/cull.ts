@@ -3,11 +3,15 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { partsOf } from "../models/culling/files/companions.ts";
 import { groupDefaults } from "../models/culling/group.ts";
 import { type CullDecision, cullPictures, type SeenPicture } from "../models/culling/index.ts";
+import type { SeeOptions } from "../models/culling/see.ts";
 import { seeMany } from "../models/culling/see-many.ts";
 import { rawExtensions } from "../models/data/files/container.ts";
 import { onDisk, printable } from "../models/data/files/file-name.ts";
+import type { Picture } from "../models/data/index.ts";
 import { contactSheet } from "../models/report/cull/contact-sheet.ts";
 import { Thumbnails } from "../models/report/cull/thumbnails.ts";
+import { openStore, type Store } from "../models/store/index.ts";
+import { lookStored } from "../models/store/look-stored.ts";
 import { applyChoices, type PlaceFlags, placeChoices, placeOf, tryPlace, undo } from "./cull-files.ts";
 import { type CullRow, capturedWords, cullCsv, cullJson, cullSummary, cullTable } from "./cull-output.ts";
 import { type CullScoreFlags, openCullScores } from "./cull-scores.ts";
@@ -59,7 +63,10 @@ export function register(program: Command): void {
     )
     .addOption(modelOption())
     .option("--no-score", "compare sharpness and exposure alone, without a model: many times faster")
-    .option("--store <file>", "take scores from a store and keep them there, as acutance score does")
+    .option(
+      "--store <file>",
+      "take scores, as acutance score makes them, and what is compared from a store and keep them there: a second run reads no picture",
+    )
     .option("--json", "print one JSON document")
     .option("--csv", "print CSV")
     .option("--out <file>", "write the JSON or CSV to a file instead")
@@ -116,8 +123,6 @@ async function run(words: string[], flags: CullFlags): Promise<void> {
     }
     return undo(flags.undo);
   }
-  if (flags.store !== undefined && !flags.score)
-    throw new UsageError("--store keeps scores, and --no-score makes none");
   if (flags.yes && !placeOf(flags)) throw new UsageError("--yes: name what to do with --move, --link or --copy");
   tryPlace(flags);
   const roots = words.filter((word) => statSync(onDisk(word), { throwIfNoEntry: false })?.isDirectory());
@@ -199,11 +204,25 @@ async function cullAsked(
         bar.advance();
       }
     });
-    await using scores = flags.score ? await openCullScores(flags, decodingOf(flags)) : undefined;
+    // Before a device is opened for a run that cannot be.
+    using store = flags.store === undefined ? undefined : await openStore(flags.store);
+    await using scores = flags.score ? await openCullScores(flags, decodingOf(flags), store) : undefined;
+    let known = 0;
+    const lookIn = async (store: Store, path: string, { onPicture: _, ...options }: SeeOptions, index: number) => {
+      const copies = thumbnails && {
+        kind: thumbnails.kind,
+        make: (picture: Picture) => thumbnails.make(picture),
+        take: (image: Uint8Array) => thumbnails.put(places[index]!, image),
+      };
+      const { seen, stored } = await lookStored(store, path, options, copies);
+      if (stored) known++;
+      return seen;
+    };
     const paths = places.map((place) => asked[place]!.path);
     await seeMany(paths, {
       ...decodingOf(flags),
       ...scores?.of(paths),
+      ...(store && { look: (path, options, index) => lookIn(store, path, options, index) }),
       ...(thumbnails && { onPicture: (picture, index) => thumbnails.add(places[index]!, picture) }),
       onResult: ({ index, ...result }) => {
         const place = places[index]!;
@@ -213,6 +232,7 @@ async function cullAsked(
       },
     });
     if (scores?.stored) console.error(`scores from the store: ${scores.stored}`);
+    if (known) console.error(`looked at before: ${known}`);
   }
 }
 

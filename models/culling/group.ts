@@ -23,6 +23,8 @@ const duplicateLikeness = 0.9;
 const compared = 12;
 /** Groups of one run of shots that a further picture is compared with: the latest. */
 const openGroups = 6;
+/** Groups of near hashes that a further picture is compared with: photographs have a few. */
+const nearGroups = 64;
 
 interface Group {
   readonly members: number[];
@@ -43,6 +45,18 @@ interface Group {
  * @throws TypeError or RangeError for an option that means nothing
  */
 export function groupSimilar(pictures: readonly SeenPicture[], options: GroupOptions = {}): number[][] {
+  const steps = grouping(pictures, options);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/** {@link groupSimilar} in steps of one picture, each of which takes milliseconds, for who has something else to do meanwhile. */
+export function* grouping(
+  pictures: readonly SeenPicture[],
+  options: GroupOptions = {},
+): Generator<void, number[][], undefined> {
   expectOptions("groupSimilar", options, checks);
   const { burstGapSeconds, similarity } = { ...groupDefaults, ...options };
   const index = new HashIndex<Group>(duplicateBits);
@@ -61,6 +75,7 @@ export function groupSimilar(pictures: readonly SeenPicture[], options: GroupOpt
     index.add(look.hash, group);
     if (digest !== undefined) ofDigest.set(digest, group);
     if (run) run.open = [group, ...run.open.filter((other) => other !== group)].slice(0, openGroups);
+    yield;
   }
   return groups.map(({ members }) => members.sort((a, b) => a - b)).sort((a, b) => a[0]! - b[0]!);
 
@@ -82,7 +97,7 @@ export function groupSimilar(pictures: readonly SeenPicture[], options: GroupOpt
 
   function bestOf(outline: Int8Array, open: readonly Group[], near: ReadonlySet<Group>): Group | undefined {
     let best: { group: Group; mean: number } | undefined;
-    for (const group of new Set([...open, ...near])) {
+    for (const group of new Set([...open, ...[...near].slice(-nearGroups)])) {
       const alike = group.outlines.map((other) => likeness(outline, other));
       const mean = alike.reduce((sum, value) => sum + value, 0) / alike.length;
       const belongs = mean >= similarity && (open.includes(group) || Math.max(...alike) >= duplicateLikeness);

@@ -85,7 +85,16 @@ export function cullPictures(pictures: readonly SeenPicture[], options: CullOpti
   expectNames("cullPictures", options, cullNames);
   const { keep = 1, ...grouping } = options;
   expectOptions("cullPictures", { keep }, { keep: whole(1) });
-  return groupSimilar(pictures, grouping).flatMap((members, group) =>
+  return decisionsOf(pictures, groupSimilar(pictures, grouping), keep);
+}
+
+/** What becomes of pictures in such groups, of each of which so many are kept. */
+export function decisionsOf(
+  pictures: readonly SeenPicture[],
+  groups: readonly (readonly number[])[],
+  keep: number,
+): CullDecision[] {
+  return groups.flatMap((members, group) =>
     rankBurst(members.map((index) => pictures[index]!)).map((ranked) => ({
       ...ranked,
       index: members[ranked.index]!,

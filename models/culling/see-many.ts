@@ -8,6 +8,8 @@ import { lookInto, type SeeOptions, scoreForCulling } from "./see.ts";
 export interface SeeManyOptions extends Pick<SeeOptions, "background" | "maxPixels" | "strictness" | "signal"> {
   /** Gives the score of a file; see {@link scoreForCulling}. @default no scores */
   readonly score?: (path: string, signal: AbortSignal) => Promise<CullScore>;
+  /** Looks at a file in the place of {@link lookInto}. */
+  readonly look?: (path: string, options: SeeOptions, index: number) => Promise<SeenPicture>;
   /** Pictures whose scores are waited for at a time, as `Scorer.ahead` says. @default 8 */
   readonly ahead?: number;
   /** Gets each decoded picture, a large one halved, with its place among the paths. */
@@ -24,12 +26,12 @@ const decoding = 3;
  * @throws DeviceLostError; the signal's reason
  */
 export async function seeMany(paths: readonly string[], options: SeeManyOptions): Promise<void> {
-  const { score, ahead = 8, onPicture, onResult, ...others } = options;
+  const { score, look = lookInto, ahead = 8, onPicture, onResult, ...others } = options;
   const decoders = new Limit(decoding);
   const one = async (index: number, signal: AbortSignal) => {
     const path = paths[index]!;
     const seen = await decoders.run(() =>
-      lookInto(path, { ...others, signal, ...(onPicture && { onPicture: (picture) => onPicture(picture, index) }) }),
+      look(path, { ...others, signal, ...(onPicture && { onPicture: (picture) => onPicture(picture, index) }) }, index),
     );
     onResult({ index, ...seen, ...(score && { scored: await score(path, signal) }) });
   };

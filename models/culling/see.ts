@@ -63,7 +63,7 @@ export async function seePicture(source: string | Uint8Array, options: SeeOption
 export async function lookInto(source: string | Uint8Array, options: SeeOptions): Promise<SeenPicture> {
   const { signal, onPicture } = options;
   const name = options.name ?? (typeof source === "string" ? source : "(bytes)");
-  const bytes = typeof source === "string" ? await bytesOf(source, name) : source;
+  const bytes = typeof source === "string" ? await readPicture(source, name) : source;
   signal?.throwIfAborted();
   const { capture, size } = await headerOf(bytes);
   const look = await decoded(bytes, name, options, async (picture) => {
@@ -107,8 +107,8 @@ export async function scoreForCulling(
   };
 }
 
-/** @throws PictureError when the file cannot be read */
-async function bytesOf(path: string, name: string): Promise<Uint8Array> {
+/** The bytes of a file. @throws PictureError when it cannot be read */
+export async function readPicture(path: string, name: string): Promise<Uint8Array> {
   const other = await insteadOfFile(onDisk(path));
   if (other) throw new PictureError(name, "not-a-file", `It is ${other}.`);
   let bytes: Uint8Array;

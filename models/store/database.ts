@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { onDisk, printable } from "../data/files/file-name.ts";
-import { applicationId, storeVersion, tables } from "./schema.ts";
+import { applicationId, laterTables, storeVersion, tables } from "./schema.ts";
 import { StoreError } from "./store-error.ts";
 
 /** How long a process waits for another one that writes, milliseconds: a write takes less than one. */
@@ -91,9 +91,11 @@ function prepare(database: DatabaseSync, path: string): void {
   within(database, "BEGIN IMMEDIATE", () => {
     // Another process may have been quicker.
     const now = versionOf(database);
-    if (!now.isEmpty) return expectVersion(now, path);
-    database.exec(tables);
-    database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${storeVersion}`);
+    if (now.isEmpty) {
+      database.exec(tables);
+      database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${storeVersion}`);
+    } else expectVersion(now, path);
+    database.exec(laterTables);
   });
 }
 

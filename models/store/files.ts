@@ -3,6 +3,7 @@ import { createReadStream, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { nameOfBytes, onDisk } from "../data/files/file-name.ts";
+import type { PictureReason } from "../data/pictures/picture-error.ts";
 
 /** By which it is told that a file is as it was. */
 export interface FileState {
@@ -31,6 +32,13 @@ const clockStepMs = 2000;
 /** Whether a change from now on would be seen by the time of the file. */
 export function timeTells({ changed }: FileState): boolean {
   return Date.now() - changed / 1000 > clockStepMs;
+}
+
+const lasting: readonly PictureReason[] = ["empty", "not-a-picture", "truncated", "damaged", "unsupported", "no-score"];
+
+/** Whether an error is of the content: the same bytes have it again. */
+export function isLasting(reason: PictureReason): boolean {
+  return lasting.includes(reason);
 }
 
 /** SHA-256 of a file. @throws the system's error; the signal's reason */

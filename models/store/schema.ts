@@ -47,3 +47,24 @@ SELECT CAST(files.path AS TEXT) AS path, size, changed, lower(hex(files.content)
   datetime(results.scored / 1000, 'unixepoch') AS scored, scorers.id AS scorer
 FROM files LEFT JOIN results ON results.content = files.content LEFT JOIN scorers ON scorers.id = results.scorer;
 `;
+
+/**
+ * Tables that came later; a store without them gets them, and those who do not know them leave them alone. A look is what culling compares of a
+ * picture, which no scorer has a part in; copies are the small ones of contact sheets.
+ */
+export const laterTables = `
+CREATE TABLE IF NOT EXISTS looks (
+  content BLOB NOT NULL,
+  conditions TEXT NOT NULL,          -- JSON: version of the measures, how pictures are decoded
+  look TEXT,                         -- JSON: hash, outline, sharpness, exposure, capture time …
+  reason TEXT,                       -- of a picture that cannot be looked at: the word for why
+  error TEXT,                        -- and the sentence
+  PRIMARY KEY (content, conditions)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS copies (
+  content BLOB NOT NULL,
+  kind TEXT NOT NULL,                -- format and longer side
+  image BLOB NOT NULL,
+  PRIMARY KEY (content, kind)
+) STRICT;
+`;

@@ -3,7 +3,7 @@ import { expectNames } from "../../engine/arguments.ts";
 import { reasonOf } from "../data/files/reason-of.ts";
 import { PictureError, type PictureReason } from "../data/pictures/picture-error.ts";
 import type { ScoredPicture, Scorer } from "../scoring/scorer.ts";
-import { contentHash, type FileState, fileState, sameState } from "./files.ts";
+import { contentHash, type FileState, fileState, isLasting, sameState } from "./files.ts";
 import type { Store, StoredResult, StoredScore } from "./store.ts";
 
 /** A picture with its score or error, and whether that was in the store. */
@@ -30,9 +30,6 @@ const names = { signal: true, features: true, onResult: true } satisfies Record<
 
 /** A file that changes each time while it is scored is given up after so many times. */
 const mostTries = 3;
-
-/** Errors that are of the content: the same bytes have them again. */
-const lasting: readonly PictureReason[] = ["empty", "not-a-picture", "truncated", "damaged", "unsupported", "no-score"];
 
 /**
  * Scores files, and takes from the store what it has: of a file whose size and time of change are as they were, else of one whose content is known
@@ -155,7 +152,7 @@ class Walk {
       return;
     }
     const { error } = found;
-    if (error instanceof PictureError && lasting.includes(error.reason)) {
+    if (error instanceof PictureError && isLasting(error.reason)) {
       const text = error.detail;
       this.#store.put(this.#options.scorer, { path, state, content }, { reason: error.reason, error: text });
     } else this.#store.noteUnread(path, state, error.message);

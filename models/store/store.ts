@@ -29,6 +29,9 @@ export interface ReadFile {
   readonly content: Uint8Array;
 }
 
+/** What culling compares of a content, as JSON, or why it cannot be looked at. */
+export type StoredLook = { readonly look: string } | { readonly reason: PictureReason; readonly error: string };
+
 /** A picture of a store, as {@link Store.pictures} gives it. */
 export interface StoredPicture {
   readonly path: string;
@@ -158,6 +161,39 @@ export class Store {
         [scorer, file.content, feature],
       );
     }
+  }
+
+  /** What culling compares of a content that was looked at under such conditions. */
+  look(content: Uint8Array, conditions: string): StoredLook | undefined {
+    const text = "SELECT look, reason, error FROM looks WHERE content = ? AND conditions = ?";
+    const row = this.#get(text, [content, conditions]);
+    if (!row) return undefined;
+    return (
+      row["look"] === null ? { reason: row["reason"], error: row["error"] } : { look: row["look"] }
+    ) as StoredLook;
+  }
+
+  /** A small copy of a content. @param kind format and size */
+  copy(content: Uint8Array, kind: string): Uint8Array | undefined {
+    const row = this.#get("SELECT image FROM copies WHERE content = ? AND kind = ?", [content, kind]);
+    return row?.["image"] as Uint8Array | undefined;
+  }
+
+  putCopy(content: Uint8Array, kind: string, image: Uint8Array): void {
+    this.#run("INSERT INTO copies VALUES (?, ?, ?) ON CONFLICT DO NOTHING", [content, kind, image]);
+  }
+
+  /** Keeps what culling compares of a file's content. */
+  putLook(file: { path: string; state: FileState; content: Uint8Array }, conditions: string, found: StoredLook): void {
+    const words = "look" in found ? [found.look, null, null] : [null, found.reason, found.error];
+    this.#together(() => {
+      this.#noteFile(file.path, file.state, file.content);
+      this.#run(
+        `INSERT INTO looks (content, conditions, look, reason, error) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (content, conditions) DO UPDATE SET look = excluded.look, reason = excluded.reason, error = excluded.error`,
+        [file.content, conditions, ...words],
+      );
+    });
   }
 
   /**

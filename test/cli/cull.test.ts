@@ -3,13 +3,17 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   copyFileSync,
+  cpSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -99,6 +103,32 @@ describe("what it prints", () => {
     expect(second.stdout).toBe(first.stdout);
   });
 
+  test("a second run with a store reads no picture, with scores or without, also for the contact sheet", () => {
+    cpSync(at("photos"), at("kept"), { recursive: true, verbatimSymlinks: true });
+    const files = ["kept", "kept/sub"]
+      .flatMap((place) => readdirSync(at(place)).map((name) => at(`${place}/${name}`)))
+      .filter((path) => lstatSync(path).isFile());
+    const past = new Date("2025-01-01T00:00:00.000Z");
+    for (const path of files) utimesSync(path, past, past);
+    const words = (...more: string[]) => ["kept", "--csv", "--store", "kept.db", ...more];
+    const runs = [["--no-score"], ["--model", model, "--no-reasons"], ["--no-score", "--html", "kept.html"]];
+    const first = runs.map((more) => cull(...words(...more)));
+    expect(first[0]!.stderr).toContain("looked at before: 1\n");
+    expect(first[1]!.stderr).toContain("looked at before: 15");
+    const sheet = readFileSync(at("kept.html"), "utf8");
+    // Who reads them finds no picture.
+    for (const path of files) {
+      writeFileSync(path, new Uint8Array(statSync(path).size));
+      utimesSync(path, past, past);
+    }
+    runs.forEach((more, i) => {
+      const again = cull(...words(...more));
+      expect(again.stdout).toBe(first[i]!.stdout);
+      expect(again.stderr).toContain("looked at before: 15");
+    });
+    expect(readFileSync(at("kept.html"), "utf8")).toBe(sheet);
+  });
+
   test("Ctrl-C writes what is known", async () => {
     mkdirSync(at("many"));
     for (let i = 0; i < 3000; i++) symlinkSync("../photos/IMG_00000.jpg", at(`many/${i}.jpg`));
@@ -151,7 +181,6 @@ test.each([
   [["photos", "--move", "a", "--copy", "b"], "--move <folder>' cannot be used with option '--copy <folder>'"],
   [["--choices", "choices.csv"], "--choices: name where the pictures go"],
   [["--undo", "x", "photos"], "--undo puts files back and does nothing else"],
-  [["photos", "--no-score", "--store", "scores.db"], "--store keeps scores, and --no-score makes none"],
   [["photos", "--burst-gap", "soon"], "expected a time such as 3s"],
   [["photos", "--keep", "0"], "expected a whole number of at least 1"],
   [["photos", "--similarity", "3"], "expected a number from 0 to 1"],

@@ -18,11 +18,25 @@ export class Thumbnails implements Disposable {
     this.#side = count <= 500 ? 256 : count <= 2000 ? 200 : count <= 10_000 ? 150 : 96;
   }
 
-  async add(index: number, { pixels, width, height }: Picture): Promise<void> {
-    const bytes = await sharp(pixels, { raw: { width, height, channels: 3 }, limitInputPixels: false })
+  /** What copies are like, to be known again. */
+  get kind(): string {
+    return `WebP ${this.#side}`;
+  }
+
+  async add(index: number, picture: Picture): Promise<void> {
+    this.put(index, await this.make(picture));
+  }
+
+  /** A copy as a WebP file. */
+  make({ pixels, width, height }: Picture): Promise<Uint8Array> {
+    return sharp(pixels, { raw: { width, height, channels: 3 }, limitInputPixels: false })
       .resize(this.#side, this.#side, { fit: "inside", withoutEnlargement: true })
       .webp({ quality: 60, effort: 2 })
       .toBuffer();
+  }
+
+  /** Takes a copy that was made before. */
+  put(index: number, bytes: Uint8Array): void {
     if (!this.#open) return;
     const at = this.#end;
     this.#end += bytes.length;
