@@ -74,7 +74,7 @@ export async function heicPipeline(bytes: Uint8Array, path: string, maxPixels: n
 /** By a profile before code points, as in AVIF. */
 function coloursOf(bytes: Uint8Array, path: string): ColourSpace | undefined {
   const { profile, cicp } = heifColours(bytes);
-  expectOrdinaryRange(path, cicp?.transfer, "colour box");
+  expectOrdinaryRange(path, cicp?.transfer, "colour box or its stream");
   if (profile) return coloursByProfile(profile, path);
   // The transfers of video are shown as that of sRGB.
   const told =

@@ -1,4 +1,5 @@
 import type { Cicp } from "../colours.ts";
+import { Bits } from "./bits.ts";
 
 /** Colours that the sequence header of an AV1 stream tells; undefined where there is no such header or it tells none. */
 export function readSequenceColours(stream: Uint8Array): Cicp | undefined {
@@ -26,38 +27,6 @@ function sequenceHeader(stream: Uint8Array): Uint8Array | undefined {
     at += length;
   }
   return undefined;
-}
-
-/** Bits from the highest of each byte on; zeros behind the end. */
-class Bits {
-  readonly #bytes: Uint8Array;
-  #at = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-  }
-
-  read(count: number): number {
-    let value = 0;
-    for (let i = 0; i < count; i++, this.#at++)
-      value = value * 2 + (((this.#bytes[this.#at >> 3] ?? 0) >> (7 - (this.#at & 7))) & 1);
-    return value;
-  }
-
-  flag(): boolean {
-    return this.read(1) === 1;
-  }
-
-  skip(count: number): void {
-    this.#at += count;
-  }
-
-  /** Variable length code, of which only the length matters here. */
-  skipVariable(): void {
-    let zeros = 0;
-    while (zeros < 32 && !this.flag()) zeros++;
-    if (zeros < 32) this.skip(zeros);
-  }
 }
 
 /** Section 5.5: reads on as far as the colours. */

@@ -1,5 +1,6 @@
 import type { Cicp } from "../colours.ts";
 import { readSequenceColours } from "./av1.ts";
+import { readHevcColours } from "./hevc.ts";
 
 /**
  * Colours of an AVIF's primary picture: by the `nclx` colour box among its properties, else by the stream of AV1 itself.
@@ -14,13 +15,17 @@ export function readHeif(bytes: Uint8Array): Cicp | undefined {
   });
 }
 
-/** What the colour boxes of the primary picture tell: an ICC profile, code points, or both. */
+/**
+ * Colours of a HEIC's primary picture: an ICC profile, code points, or both, by its colour boxes; where those have no code points, by the configuration of
+ * HEVC, of a picture of tiles by that of the first.
+ */
 export function heifColours(bytes: Uint8Array): { readonly profile?: Uint8Array; readonly cicp?: Cicp } {
   const found = withinBoxes(() => {
     const child = metaBoxes(bytes);
     const item = primaryItem(child("pitm"));
     if (item === undefined) return {};
-    const cicp = nclxOf(item, child("iprp"));
+    const configured = configurationOf(item, child) ?? configurationOf(firstTile(item, child("iref")), child);
+    const cicp = nclxOf(item, child("iprp")) ?? (configured && withinBoxes(() => readHevcColours(configured)));
     const profile = colourBoxes(item, child("iprp")).find((box) => ["prof", "rICC"].includes(typeOf(box)));
     return { ...(profile && { profile: profile.subarray(4) }), ...(cicp && { cicp }) };
   });
@@ -97,15 +102,35 @@ function nclxOf(item: number, iprp: Uint8Array | undefined): Cicp | undefined {
 
 const typeOf = (content: Uint8Array) => String.fromCharCode(...content.subarray(0, 4));
 
-/** Contents of the colour boxes among an item's properties. */
-function colourBoxes(item: number, iprp: Uint8Array | undefined): Uint8Array[] {
+const colourBoxes = (item: number, iprp: Uint8Array | undefined) => propertyBoxes("colr", item, iprp);
+
+function configurationOf(
+  item: number | undefined,
+  child: (type: string) => Uint8Array | undefined,
+): Uint8Array | undefined {
+  return item === undefined ? undefined : propertyBoxes("hvcC", item, child("iprp"))[0];
+}
+
+/** The first of the pictures that an item is derived from, such as the tiles of a grid. Source: ISO/IEC 23008-12, section 6.6.2.3. */
+function firstTile(item: number, iref: Uint8Array | undefined): number | undefined {
+  if (!iref) return undefined;
+  const isWide = iref[0] !== 0;
+  const number = (content: Uint8Array, at: number) =>
+    isWide ? viewOf(content).getUint32(at) : viewOf(content).getUint16(at);
+  const derived = boxes(iref.subarray(4)).find(({ type, content }) => type === "dimg" && number(content, 0) === item);
+  const size = isWide ? 4 : 2;
+  return derived && number(derived.content, size + 2);
+}
+
+/** Contents of the boxes of a type among an item's properties. */
+function propertyBoxes(wanted: string, item: number, iprp: Uint8Array | undefined): Uint8Array[] {
   if (!iprp) return [];
   const children = boxes(iprp);
   const properties = boxes(children.find(({ type }) => type === "ipco")?.content ?? new Uint8Array());
   const indices = children.flatMap(({ type, content }) => (type === "ipma" ? propertiesOf(item, content) : []));
   return indices.flatMap((index) => {
     const property = properties[index - 1];
-    return property?.type === "colr" ? [property.content] : [];
+    return property?.type === wanted ? [property.content] : [];
   });
 }
 

@@ -1,4 +1,5 @@
 import { boxes } from "../headers/heif.ts";
+import { isAdobeRgbExif } from "./adobe-rgb.ts";
 import { directoriesOf } from "./directories.ts";
 import { jpegAt, type Preview, type Previews } from "./jpeg-within.ts";
 
@@ -7,7 +8,7 @@ const previewBox = "eaf42b5e1c984b88b9fbb7dc406e4d16";
 
 /**
  * Previews of a CR3, an ISO base media file: a box `PRVW` of Canon's own, and a track whose sample is the JPEG in full size; the orientation
- * stands in a TIFF in the box `CMT1`.
+ * stands in a TIFF in the box `CMT1`, EXIF in `CMT2`.
  * Source: L. Chevalier, "Describing the Canon CR3 format" (github.com/lclevy/canon_cr3); ISO/IEC 14496-12, section 8.
  */
 export function canonPreviews(bytes: Uint8Array): Previews {
@@ -19,7 +20,10 @@ export function canonPreviews(bytes: Uint8Array): Previews {
   const own = boxes(extended(all, previewBox).subarray(8)).find(({ type }) => type === "PRVW")?.content;
   const tracks = movie.filter(({ type }) => type === "trak").map(({ content }) => trackSample(bytes, content));
   const previews = [...tracks, own && jpegIn(own)].filter((preview) => preview !== undefined);
-  return { previews, orientation: orientation ?? 1 };
+  // The directory of EXIF, which stands first in a TIFF of its own.
+  const exif = canon.find(({ type }) => type === "CMT2")?.content;
+  const isAdobeRgb = exif !== undefined && isAdobeRgbExif(exif, directoriesOf(exif)[0]);
+  return { previews, orientation: orientation ?? 1, isAdobeRgb };
 }
 
 /** Content of a box `uuid` behind its name. */

@@ -60,15 +60,24 @@ export function directoriesOf(bytes: Uint8Array): Directory[] {
     const at = waiting.shift()!;
     if (at < 8 || at + 2 > view.byteLength || seen.has(at)) continue;
     seen.add(at);
-    const count = view.getUint16(at, little);
-    const end = at + 2 + 12 * count;
-    if (end > view.byteLength) continue;
-    const directory = new Directory(view, little, entriesAt(view, little, at + 2, count));
+    const directory = directoryAt(bytes, at);
+    if (!directory) continue;
     found.push(directory);
     waiting.push(...directory.numbers(330));
+    const end = at + 2 + 12 * view.getUint16(at, little);
     if (end + 4 <= view.byteLength) waiting.push(view.getUint32(end, little));
   }
   return found;
+}
+
+/** The directory of a TIFF that begins there; undefined where it leads outside of the file. */
+export function directoryAt(bytes: Uint8Array, at: number): Directory | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const little = bytes[0] === 0x49;
+  if (at < 8 || at + 2 > view.byteLength) return undefined;
+  const count = view.getUint16(at, little);
+  if (at + 2 + 12 * count > view.byteLength) return undefined;
+  return new Directory(view, little, entriesAt(view, little, at + 2, count));
 }
 
 function entriesAt(view: DataView, little: boolean, from: number, count: number): Map<number, Entry> {

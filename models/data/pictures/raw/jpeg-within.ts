@@ -13,6 +13,8 @@ export interface Previews {
   readonly previews: readonly Preview[];
   /** Of the photograph, 1 to 8 as EXIF's; 1 where it is not told. */
   readonly orientation: number;
+  /** Whether the photograph says that its colours are those of Adobe RGB. */
+  readonly isAdobeRgb: boolean;
 }
 
 /** Frames of 8 bits that browsers show: baseline, extended and progressive. Raw samples are lossless (0xC3), or of more bits. */

@@ -1,4 +1,5 @@
 import { PictureError } from "../picture-error.ts";
+import { inAdobeRgb, tellsAdobeRgb } from "./adobe-rgb.ts";
 import { canonPreviews } from "./canon-cr3.ts";
 import { type Directory, directoriesOf } from "./directories.ts";
 import { jpegAt, jpegsWithin, oriented, type Preview, type Previews } from "./jpeg-within.ts";
@@ -30,7 +31,8 @@ function isRawSamples(directory: Directory): boolean {
 const packed = new Set([32767, 34713, 65535]);
 
 /**
- * The largest JPEG preview of a raw photograph, which cameras make as they make their JPEGs, with the orientation of the photograph.
+ * The largest JPEG preview of a raw photograph, which cameras make as they make their JPEGs, with the orientation of the photograph, and its colours where
+ * it says by EXIF alone that they are those of Adobe RGB.
  * The raw samples are not developed. Layouts: TIFF's directories (CR2, NEF, NRW, ARW, SR2, SRW, DNG, PEF, …; RW2 with a tag of its own), the
  * header of Fujifilm's RAF, the boxes of Canon's CR3; where those tell of none, such as in Olympus' ORF, JPEGs are looked for in all of the file.
  * @param what names the kind in errors, such as "a raw photograph (DNG)"
@@ -38,7 +40,7 @@ const packed = new Set([32767, 34713, 65535]);
  * Source: Adobe, DNG 1.7; the layouts as ExifTool documents them (exiftool.org/TagNames).
  */
 export function rawPreview(bytes: Uint8Array, path: string, what: string): Uint8Array {
-  const { previews, orientation } = startsWith(bytes, "FUJIFILMCCD-RAW")
+  const { previews, orientation, isAdobeRgb } = startsWith(bytes, "FUJIFILMCCD-RAW")
     ? fujifilmPreviews(bytes)
     : startsWith(bytes, "ftyp", 4)
       ? canonPreviews(bytes)
@@ -51,7 +53,7 @@ export function rawPreview(bytes: Uint8Array, path: string, what: string): Uint8
     const detail = `It is ${what} with no preview but a thumbnail of ${largest.width} x ${largest.height} pixels.`;
     throw new PictureError(path, "unsupported", detail, { advice });
   }
-  return oriented(largest.jpeg, orientation);
+  return inAdobeRgb(oriented(largest.jpeg, orientation), isAdobeRgb);
 }
 
 function startsWith(bytes: Uint8Array, text: string, at = 0): boolean {
@@ -68,7 +70,7 @@ function tiffPreviews(bytes: Uint8Array): Previews {
   // DNG's raw samples may be JPEGs of 8 bits themselves.
   const isDng = directories[0]?.has(50706) ?? false;
   const previews = isLarge || isDng ? told : [...told, ...jpegsWithin(bytes)];
-  return { previews, orientation: directories[0]?.numbers(274, 1)[0] ?? 1 };
+  return { previews, orientation: directories[0]?.numbers(274, 1)[0] ?? 1, isAdobeRgb: tellsAdobeRgb(bytes) };
 }
 
 function previewsOf(bytes: Uint8Array, directory: Directory): Preview[] {
@@ -90,8 +92,8 @@ function previewsOf(bytes: Uint8Array, directory: Directory): Preview[] {
 
 /** Big-endian: where the JPEG is at byte 84, how long at byte 88. It has EXIF of its own. */
 function fujifilmPreviews(bytes: Uint8Array): Previews {
-  if (bytes.length < 92) return { previews: [], orientation: 1 };
+  if (bytes.length < 92) return { previews: [], orientation: 1, isAdobeRgb: false };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const preview = jpegAt(bytes, view.getUint32(84), view.getUint32(88));
-  return { previews: preview ? [preview] : [], orientation: 1 };
+  return { previews: preview ? [preview] : [], orientation: 1, isAdobeRgb: false };
 }

@@ -74,3 +74,64 @@ export const quarters = [
   { x: 24, y: 48, colour: [30, 60, 200] },
   { x: 72, y: 48, colour: [152, 152, 152] },
 ] as const;
+
+/** The file with another property of its primary picture, the item 1, at the end of those it has: properties apply in their order. */
+export function withProperty(file: Uint8Array, type: string, content: readonly number[]): Uint8Array {
+  const bytes = Buffer.from(file);
+  const box = Buffer.concat([Buffer.alloc(4), Buffer.from(type, "latin1"), Buffer.from(content)]);
+  box.writeUInt32BE(box.length, 0);
+  const start = (name: string) => bytes.indexOf(name, 0, "latin1") - 4;
+  const end = (name: string) => start(name) + bytes.readUInt32BE(start(name));
+  const count = boxesIn(bytes.subarray(start("ipco") + 8, end("ipco")));
+  // One entry of the item 1 stands first, with indices of one byte each.
+  const indices = start("ipma") + 18;
+  const behind = indices + 1 + bytes[indices]!;
+  const more = box.length + 1;
+  const whole = Buffer.concat([
+    bytes.subarray(0, end("ipco")),
+    box,
+    bytes.subarray(end("ipco"), behind),
+    // Essential.
+    Buffer.from([0x80 | (count + 1)]),
+    bytes.subarray(behind),
+  ]);
+  const grow = (at: number, by: number) => whole.writeUInt32BE(whole.readUInt32BE(at) + by, at);
+  grow(start("meta"), more);
+  grow(start("iprp"), more);
+  grow(start("ipco"), box.length);
+  grow(start("ipma") + box.length, 1);
+  whole[indices + box.length]!++;
+  // Where the item's data begin: version 0 of the box, one item.
+  grow(start("iloc") + 8 + 4 + 2 + 2 + 2 + 2, more);
+  return whole;
+}
+
+function boxesIn(bytes: Buffer): number {
+  let count = 0;
+  for (let at = 0; at < bytes.length; at += bytes.readUInt32BE(at)) count++;
+  return count;
+}
+
+/** The file with such code points in the stream's own parameters, which say that they are not known. */
+export function withStreamColours(file: Buffer, primaries: number, transfer: number): Buffer {
+  const start = file.indexOf("hvcC", 0, "latin1");
+  const found: Buffer[] = [];
+  for (let bit = 8 * start; bit < 8 * (start + 0x74); bit++) {
+    if (bitsAt(file, bit) !== 0x020202 && bitsAt(file, bit) !== 0x020206) continue;
+    const changed = Buffer.from(file);
+    for (let i = 0; i < 16; i++) {
+      const value = (((primaries << 8) | transfer) >> (15 - i)) & 1;
+      const at = bit + i;
+      changed[at >> 3] = (changed[at >> 3]! & ~(0x80 >> (at & 7))) | (value << (7 - (at & 7)));
+    }
+    found.push(changed);
+  }
+  if (found.length !== 1) throw new Error(`${found.length} places that may be those of the code points`);
+  return found[0]!;
+}
+
+function bitsAt(bytes: Buffer, bit: number): number {
+  let value = 0;
+  for (let i = 0; i < 24; i++) value = (value << 1) | ((bytes[(bit + i) >> 3]! >> (7 - ((bit + i) & 7))) & 1);
+  return value;
+}

@@ -130,6 +130,85 @@ describe("the largest preview of a raw photograph is shown, upright", () => {
     }
   });
 
+  describe("colours of Adobe RGB, told by EXIF alone, are those that are shown", async () => {
+    const [r, g, b] = [100, 150, 90];
+    const plain = await sharp({ create: { width: 640, height: 480, channels: 3, background: { r, g, b } } })
+      .jpeg({ quality: 100 })
+      .toBuffer();
+    const exif = (space: number, index: string, below_: typeof below = below): Tags => ({
+      40961: short(space),
+      40965: below_({ 1: { bytes: Buffer.from(`${index}\0`) } }),
+    });
+    const ownExif = (tags: Tags) => {
+      const body = Buffer.concat([Buffer.from("Exif\0\0"), tiffFile([{ 34665: below(tags) }])]);
+      const head = Buffer.from([0xff, 0xd8, 0xff, 0xe1, 0, 0]);
+      head.writeUInt16BE(body.length + 2, 4);
+      return Buffer.concat([head, body, plain.subarray(2)]);
+    };
+    const nef = (blob: Buffer, tags?: Tags) =>
+      tiffFile([{ ...small, 330: below(jpeg(blob), raw), 34665: tags && below(tags) }]);
+    // Adobe RGB to XYZ and XYZ to sRGB, both under D65 (Lindbloom, RGB/XYZ Matrices).
+    const light = [r, g, b].map((value) => (value / 255) ** 2.19921875) as [number, number, number];
+    const times = (rows: readonly number[][], v: readonly number[]) =>
+      rows.map((row) => row.reduce((sum, value, i) => sum + value * v[i]!, 0));
+    const xyz = times(
+      [
+        [0.5767309, 0.185554, 0.1881852],
+        [0.2973769, 0.6273491, 0.0752741],
+        [0.0270343, 0.0706872, 0.9911085],
+      ],
+      light,
+    );
+    const linear = times(
+      [
+        [3.2404542, -1.5371385, -0.4985314],
+        [-0.969266, 1.8760108, 0.041556],
+        [0.0556434, -0.2040259, 1.0572252],
+      ],
+      xyz,
+    );
+    const adobe = linear.map((x) =>
+      Math.round(255 * (x <= 0.0031308 ? 12.92 * Math.max(0, x) : 1.055 * x ** (1 / 2.4) - 0.055)),
+    );
+
+    const settings = (tags: Tags) => {
+      const file = cr3(1);
+      const box2 = box("CMT2", tiffFile([tags]));
+      const behind = file.indexOf("CMT1", 0, "latin1") - 4;
+      const at = behind + file.readUInt32BE(behind);
+      const grown = Buffer.concat([file.subarray(0, at), box2, file.subarray(at)]);
+      for (const name of ["moov", "uuid"]) {
+        const place = grown.indexOf(name, 0, "latin1") - 4;
+        grown.writeUInt32BE(grown.readUInt32BE(place) + box2.length, place);
+      }
+      return grown;
+    };
+
+    test.each([
+      ["in the EXIF of the photograph", nef(plain, exif(65535, "R03")), adobe],
+      ["in that of the preview", nef(ownExif(exif(65535, "R03"))), adobe],
+      ["by the number that some give it", nef(plain, exif(2, "R98")), adobe],
+      ["not, where it is another space without a number", nef(plain, exif(65535, "R98")), [r, g, b]],
+      ["not, in sRGB", nef(plain, exif(1, "R98")), [r, g, b]],
+      [
+        "not, where the preview has a profile",
+        nef(await sharp(plain).withIccProfile("srgb").jpeg({ quality: 100 }).toBuffer(), exif(65535, "R03")),
+        [r, g, b],
+      ],
+    ] as const)("%s", async (_, bytes, colour) => {
+      const { pixels } = await decode(bytes);
+      for (const [i, value] of colour.entries()) expect(Math.abs(pixels[i]! - value)).toBeLessThanOrEqual(2);
+    });
+
+    test("in a box of a CR3", async () => {
+      const [told, untold] = [settings(exif(65535, "R03")), settings(exif(1, "R98"))];
+      const red = async (bytes: Uint8Array) => (await decode(bytes)).pixels[3 * (10 + 640 * 240) + 1]!;
+      // Red of Adobe RGB lies outside of sRGB: it is cut, and what comes with it is not.
+      expect((await decode(told)).pixels).not.toEqual((await decode(untold)).pixels);
+      expect(await red(untold)).toBeLessThan(3);
+    });
+  });
+
   test("folders list them by what is in them", async () => {
     for (const [name, make] of Object.entries(layouts)) writeFileSync(join(folder, name), await make(1));
     writeFileSync(join(folder, "b.NEF"), "no photograph");
