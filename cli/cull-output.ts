@@ -1,7 +1,7 @@
 import { stringify } from "csv-stringify/sync";
 import type { CullDecision, SeenPicture } from "../models/culling/index.ts";
 import { asText, printable } from "../models/data/files/file-name.ts";
-import { scoreWords } from "./score-output.ts";
+import { scoreWords } from "./score-words.ts";
 import { table } from "./terminal.ts";
 
 /** A picture with what becomes of it, or why it could not be seen. */

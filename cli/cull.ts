@@ -21,8 +21,9 @@ import { beforeEnd } from "./interrupt.ts";
 import { modelOption, modelWords } from "./model-option.ts";
 import { type Output, outputFile, standardOutput } from "./output.ts";
 import { reasonsOptions } from "./reasons-option.ts";
-import { errorWords, type ScoreForm } from "./score-output.ts";
+import type { ScoreForm } from "./score-output.ts";
 import { type Asked, askedPictures } from "./score-pictures.ts";
+import { errorWords } from "./score-words.ts";
 import { progress } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
 

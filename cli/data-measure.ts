@@ -6,7 +6,7 @@ import { addDecodingOptions, type DecodingOptions, decodingOf, optionWords, repo
 import { deviceOptions, memoryOption, openCommandDevice } from "./device.ts";
 import { interruptible } from "./interrupt.ts";
 import { outputFile, standardOutput } from "./output.ts";
-import { errorWords } from "./score-output.ts";
+import { errorWords } from "./score-words.ts";
 import { progress } from "./terminal.ts";
 
 interface MeasureFlags extends DecodingOptions {

@@ -5,7 +5,7 @@ import { type ChosenClassic, directionWords, openClassic } from "./classic-optio
 import type { DecodingOptions } from "./data-options.ts";
 import { deviceSource } from "./device.ts";
 import type { Output } from "./output.ts";
-import { errorWords } from "./score-output.ts";
+import { errorWords } from "./score-words.ts";
 import { progress, table } from "./terminal.ts";
 
 interface EvaluateClassicFlags extends ChosenClassic, DecodingOptions {

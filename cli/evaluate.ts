@@ -24,7 +24,7 @@ import { checkNumbersOption, deviceSource, memoryOption } from "./device.ts";
 import { evaluateClassic } from "./evaluate-classic.ts";
 import { modelOption, modelWords } from "./model-option.ts";
 import { outputFile } from "./output.ts";
-import { scoreColumns, scoreIn, trustCells, trustColumns } from "./score-output.ts";
+import { scoreColumns, scoreIn, trustCells, trustColumns } from "./score-words.ts";
 import { expectOwnSplit, partNames } from "./split-part.ts";
 import { progress } from "./terminal.ts";
 import { printClasses, resultTable } from "./train.ts";

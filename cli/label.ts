@@ -19,7 +19,7 @@ import { addTuningOptions, checkNumbersOption, deviceSource, memoryOption, type 
 import { beforeEnd } from "./interrupt.ts";
 import { modelOption } from "./model-option.ts";
 import { outputFile } from "./output.ts";
-import { errorWords } from "./score-output.ts";
+import { errorWords } from "./score-words.ts";
 import { partNames } from "./split-part.ts";
 import { progress } from "./terminal.ts";
 

@@ -14,8 +14,8 @@ import {
 import { deviceOptions, memoryOption, openCommandDevice } from "./device.ts";
 import { interruptible } from "./interrupt.ts";
 import { outputFile } from "./output.ts";
-import { errorWords } from "./score-output.ts";
 import { askedPictures } from "./score-pictures.ts";
+import { errorWords } from "./score-words.ts";
 import { partNames } from "./split-part.ts";
 import { progress } from "./terminal.ts";
 

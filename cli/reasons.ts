@@ -5,8 +5,8 @@ import { addDecodingOptions, type DecodingOptions, decodingOf, wholeNumber } fro
 import { memoryOption, openCommandDevice } from "./device.ts";
 import { interruptible } from "./interrupt.ts";
 import { outputFile } from "./output.ts";
-import { errorWords } from "./score-output.ts";
 import { askedPictures } from "./score-pictures.ts";
+import { errorWords } from "./score-words.ts";
 import { progress, table } from "./terminal.ts";
 
 interface ReasonsFlags extends DecodingOptions {

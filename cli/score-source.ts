@@ -1,13 +1,19 @@
 import type { ClassicScored } from "../models/classic/index.ts";
 import { openScorer, type ScoredPicture, type Scorer } from "../models/scoring/scorer.ts";
-import { openStore, type Store, scoreStored } from "../models/store/index.ts";
+import {
+  openStore,
+  type Store,
+  type StoredClassicScore,
+  type StorePicture,
+  scoreStored,
+} from "../models/store/index.ts";
 import { type ChosenClassic, type ClassicFlags, openClassic } from "./classic-options.ts";
 import { type DecodingOptions, decodingOf } from "./data-options.ts";
 import { deviceSource, type TuningFlags } from "./device.ts";
 import { factsOf } from "./score-facts.ts";
-import { rowOf, type ScoreScale } from "./score-output.ts";
 import type { Asked } from "./score-pictures.ts";
 import type { RowFacts, ScoreRow } from "./score-row.ts";
+import { rowOf, type ScoreScale } from "./score-words.ts";
 
 export interface SourceFlags extends TuningFlags, DecodingOptions, ClassicFlags {
   readonly model: string;
@@ -36,13 +42,13 @@ export async function openRowSource(
   withFacts: boolean,
 ): Promise<RowSource> {
   const device = deviceSource(flags);
-  if (classic) {
-    const scorer = await openClassic({ ...flags, ...classic }, device);
-    return new Rows(scorer.scale, scorer, { withFacts });
-  }
   // Before a device is opened for a run that cannot be.
   const store = flags.store === undefined ? undefined : await openStore(flags.store);
   try {
+    if (classic) {
+      const scorer = await openClassic({ ...flags, ...classic }, device);
+      return new Rows(scorer.scale, scorer, { withFacts, ...(store && { store }) });
+    }
     const scorer = await openScorer({
       model: flags.model,
       device,
@@ -57,7 +63,7 @@ export async function openRowSource(
     });
     const { trust, reference } = scorer.companions;
     const scale = { ...scorer.card, trust, reference: reference?.facts, tellsReasons: scorer.tellsReasons };
-    return new Rows(scale, scorer, { withFacts, ...(store && { store, storeScorer: scorer }) });
+    return new Rows(scale, scorer, { withFacts, ...(store && { store }) });
   } catch (error) {
     store?.close();
     throw error;
@@ -67,7 +73,6 @@ export async function openRowSource(
 interface RowOptions {
   readonly withFacts: boolean;
   readonly store?: Store;
-  readonly storeScorer?: Scorer;
 }
 
 class Rows implements RowSource {
@@ -83,7 +88,7 @@ class Rows implements RowSource {
   }
 
   async score(pictures: readonly Asked[], take: (row: ScoreRow, place: number) => void): Promise<void> {
-    const { withFacts, store, storeScorer } = this.#options;
+    const { withFacts, store } = this.#options;
     const [direct, kept] = [[] as number[], [] as number[]];
     for (const [place, { path, leftOut, piped }] of pictures.entries()) {
       if (leftOut !== undefined) take({ path, error: leftOut }, place);
@@ -95,14 +100,17 @@ class Rows implements RowSource {
       const facts = withFacts && !piped && !("error" in result) ? factsOf(path, result as RowFacts, size) : {};
       take(rowOf(path, result, facts), place);
     };
-    if (store && storeScorer) {
+    if (store) {
       const paths = kept.map((place) => pictures[place]!.path);
-      const walk = scoreStored(store, storeScorer, paths, {
-        onResult: (result) => {
-          if (result.stored) this.stored++;
-          given(kept[result.index]!, result as never, result.size);
-        },
-      });
+      const onResult = (result: StorePicture | StorePicture<StoredClassicScore>) => {
+        if (result.stored) this.stored++;
+        given(kept[result.index]!, result as never, result.size);
+      };
+      const scorer = this.#scorer;
+      const walk =
+        "card" in scorer
+          ? scoreStored(store, scorer, paths, { onResult })
+          : scoreStored(store, scorer, paths, { onResult });
       for await (const _ of walk);
     }
     if (direct.length === 0) return;

@@ -8,12 +8,13 @@ import { modelOption, modelWords } from "./model-option.ts";
 import { type Output, outputFile, standardOutput } from "./output.ts";
 import { reasonsOptions } from "./reasons-option.ts";
 import { addGateOptions, belowGate, Gate, type GateFlags } from "./score-gate.ts";
-import { type ScoreForm, ScoreOutput, type ScoreScale } from "./score-output.ts";
+import { type ScoreForm, ScoreOutput } from "./score-output.ts";
 import { askedPictures } from "./score-pictures.ts";
 import type { ScoreRow } from "./score-row.ts";
 import { addSelectionOptions, type SelectionFlags, selectionOf } from "./score-select.ts";
 import { openRowSource, type SourceFlags } from "./score-source.ts";
 import { watchedFolders, watchFolders } from "./score-watch.ts";
+import type { ScoreScale } from "./score-words.ts";
 import { progress } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
 import { addXmpOptions, type XmpFlags, XmpRatings } from "./xmp-option.ts";
@@ -44,10 +45,7 @@ export function register(program: Command): void {
     )
     .option("--details", "also bytes, width, height and sharpness")
     .addOption(
-      new Option(
-        "--store <file>",
-        "keep scores in a file of SQLite and score only what is new or changed, see below",
-      ).conflicts(["method"]),
+      new Option("--store <file>", "keep scores in a file of SQLite and score only what is new or changed, see below"),
     )
     .addOption(
       new Option("--watch", "go on with pictures as they come to the folders, until Ctrl-C").conflicts(atTheEnd),
@@ -80,7 +78,7 @@ CSV is written a row at a time, in place of an older file from the first row on;
 SIGTERM and a closed terminal write what is scored by then; the exit code is 130, 143 or 129. A picture below --fail-below makes it 3.
 
 --store FILE: a file is taken from the store when its size and time of change are as they were, or else when its content is (SHA-256), so that moved and
-copied files are not scored again. Results of another model, other --tiles, --reasons, --strictness or --max-pixels are kept apart. What is
+copied files are not scored again. Results of another model, other --tiles, --reasons, --strictness or --max-pixels, and of other parameters of a --method, are kept apart. What is
 scored is in the store at once, whatever ends the run; several runs may use one store. SQL reads its view "pictures".
 
 --watch takes folders. A file is scored once its size and time have rested for a second; one that changes is scored again.`;

@@ -22,7 +22,7 @@ import {
 import { checkNumbersOption, deviceSource, memoryOption } from "./device.ts";
 import { modelOption } from "./model-option.ts";
 import { outputFile } from "./output.ts";
-import { errorWords } from "./score-output.ts";
+import { errorWords } from "./score-words.ts";
 import { expectOwnSplit, partNames } from "./split-part.ts";
 import { progress } from "./terminal.ts";
 import { printCoverage } from "./trust-figures.ts";

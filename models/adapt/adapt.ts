@@ -7,6 +7,7 @@ import { defaultModel, modelPath } from "../scoring/shipped-models.ts";
 import { type Store, scoreStored } from "../store/index.ts";
 import { crossCoverage } from "../trust/coverage.ts";
 import { calibrate, type Judged, leastJudged } from "../trust/interval.ts";
+import { showsCentre } from "../views/crops.ts";
 import { AdaptError } from "./adapt-error.ts";
 import { AdaptableHead } from "./adaptable-head.ts";
 import { writeAdapted } from "./adapted-file.ts";
@@ -97,7 +98,7 @@ export async function adapt(rated: readonly PersonalRating[], options: AdaptOpti
   const { model = defaultModel } = options;
   const path = model instanceof URL ? fileURLToPath(model) : modelPath(model);
   const head = await AdaptableHead.open(path);
-  const looked = await look(rated, path, options);
+  const looked = await look(rated, path, head, options);
   const { kept, features, scores, scorerRange, trust } = looked;
   expectEnough(kept.length, kept, range);
   if (kept.length < fewRatings) {
@@ -187,7 +188,12 @@ interface Looked {
 }
 
 /** Scores and features of all pictures that can be read. */
-async function look(rated: readonly PersonalRating[], model: string, options: AdaptOptions): Promise<Looked> {
+async function look(
+  rated: readonly PersonalRating[],
+  model: string,
+  head: AdaptableHead,
+  options: AdaptOptions,
+): Promise<Looked> {
   const { device, adapter, strictness, maxPixels, store, onNote, onPicture, signal } = options;
   await using scorer = await openScorer({
     model,
@@ -198,6 +204,14 @@ async function look(rated: readonly PersonalRating[], model: string, options: Ad
     ...(maxPixels !== undefined && { maxPixels }),
     ...(onNote && { onNote }),
   });
+  const { testCrops, testTiles } = scorer.showing;
+  // Before the pictures are scored, which may take hours.
+  if (!showsCentre(scorer.showing) && !head.isLinear) {
+    const views = testTiles > 0 ? `at most ${testTiles} tiles` : `${testCrops} crops`;
+    throw new AdaptError(
+      `a score of the model is the mean over ${views} of a picture, which is not that of its mean feature; models that see one view can be adapted, such as the one that comes along`,
+    );
+  }
   const found: { readonly index: number; readonly score: number; readonly feature: Float32Array }[] = [];
   const leftOut: { path: string; why: string }[] = [];
   let done = 0;

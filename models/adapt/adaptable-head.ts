@@ -47,12 +47,19 @@ export class AdaptableHead {
     if (options.network !== "standard")
       throw new AdaptError(`the model's network is ${options.network}; only standard ones can be adapted`);
     if (options.head === "ensemble")
-      throw new AdaptError("the model's head is an ensemble; heads distribution, classes and score can be adapted");
+      throw new AdaptError(
+        "the model's head is an ensemble, whose score is the mean of several heads that answer in their own ways; heads distribution, classes and score can be adapted: adapt the model that the ensemble was made of, or the one that comes along",
+      );
     const tensors = new Map<string, Float32Array>();
     for (const name of file.tensors.keys()) {
       if (name.startsWith("head.")) tensors.set(name, await read(file, name));
     }
     return new AdaptableHead(options, tensors);
+  }
+
+  /** Whether the score of the mean of features is the mean of their scores. */
+  get isLinear(): boolean {
+    return this.members === undefined && !this.#tensors.has("head.embedding.weight");
   }
 
   /** What the last layer reads and gives of a pooled feature. */

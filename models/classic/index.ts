@@ -10,6 +10,7 @@ export {
   readNiqeParameters,
 } from "./parameters.ts";
 export {
+  type ClassicConditions,
   type ClassicMethod,
   type ClassicOptions,
   type ClassicScale,

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { expectArgument, expectNames, oneOf } from "../../engine/arguments.ts";
 import type { Device } from "../../engine/device/device.ts";
 import type { DeviceLease, SharedDevice } from "../../engine/device/shared.ts";
@@ -49,6 +50,14 @@ export interface ClassicScale {
   readonly lowerIsBetter: boolean;
 }
 
+/** What a score of a formula depends on besides the picture. */
+export interface ClassicConditions {
+  readonly method: ClassicMethod;
+  /** SHA-256 of the parameters, hexadecimal, whatever file they came from. */
+  readonly parameters: string;
+  readonly decoding: { readonly strictness: string; readonly maxPixels: number | null };
+}
+
 /** One picture with its score on the scale of the scorer, or why it has none. */
 export type ClassicScored<Source = PictureSource> = { readonly picture: Source; readonly index: number } & (
   | { readonly score: number }
@@ -56,6 +65,7 @@ export type ClassicScored<Source = PictureSource> = { readonly picture: Source; 
 );
 
 interface Formula extends ClassicScale {
+  readonly digest: string;
   readonly of: (picture: Tensor) => Promise<number>;
 }
 
@@ -75,10 +85,19 @@ async function formulaOf({ method, parameters: given, featureRange }: ClassicOpt
     method === "niqe" ? readNiqeParameters(path) : readBrisqueParameters(path, featureRange);
   const parameters = typeof given === "string" ? await read(given) : given;
   expectArgument("openClassicScorer", "method of the parameters", parameters.method, oneOf(method));
-  if (parameters.method === "niqe")
-    return { range: [0, Number.POSITIVE_INFINITY], lowerIsBetter: true, of: (picture) => niqe(picture, parameters) };
+  const digest = digestOf(parameters);
+  if (parameters.method === "niqe") {
+    const range = [0, Number.POSITIVE_INFINITY] as const;
+    return { digest, range, lowerIsBetter: true, of: (picture) => niqe(picture, parameters) };
+  }
   const { range, lowerIsBetter } = parameters;
-  return { range, lowerIsBetter, of: (picture) => brisque(picture, parameters) };
+  return { digest, range, lowerIsBetter, of: (picture) => brisque(picture, parameters) };
+}
+
+/** Of all numbers, and what they are called. */
+function digestOf(parameters: NiqeParameters | BrisqueParameters): string {
+  const plain = (_: string, value: unknown) => (ArrayBuffer.isView(value) ? [...(value as Float64Array)] : value);
+  return createHash("sha256").update(JSON.stringify(parameters, plain)).digest("hex");
 }
 
 /**
@@ -101,6 +120,7 @@ export async function classicScores(
 export class ClassicScorer {
   readonly name: ClassicMethod;
   readonly scale: ClassicScale;
+  readonly conditions: ClassicConditions;
   readonly #score: (picture: Tensor) => Promise<number>;
   readonly #lease: DeviceLease;
   readonly #pictures: SeenPictures;
@@ -109,6 +129,11 @@ export class ClassicScorer {
   constructor({ method, strictness, maxPixels, decoders }: ClassicOptions, formula: Formula, lease: DeviceLease) {
     this.name = method;
     this.scale = { range: formula.range, lowerIsBetter: formula.lowerIsBetter };
+    this.conditions = {
+      method,
+      parameters: formula.digest,
+      decoding: { strictness: strictness ?? "warning", maxPixels: maxPixels ?? null },
+    };
     this.#score = async (picture) => {
       const score = await formula.of(picture);
       if (!Number.isFinite(score)) throw new ShapeError(`it is flat: ${method} has no statistics of it`);

@@ -24,6 +24,7 @@ const scripts = [
   "detail",
   "compare",
   "choices",
+  "groups",
   "culling",
   "download",
   "export",

@@ -1,4 +1,5 @@
-import { createRoute, z } from "@hono/zod-openapi";
+import { z } from "@hono/zod-openapi";
+import { keptLookSchema } from "../culling/kept-look.ts";
 import { cullReasons } from "../culling/reason.ts";
 import { headNames } from "../networks/heads.ts";
 import { reasons } from "../reasons/names.ts";
@@ -8,6 +9,12 @@ import { problemSchema } from "./problem.ts";
 const rangeSchema = z.tuple([z.number(), z.number()]).openapi({
   description: "Ends of the scale of scores, the lowest quality first",
   example: [0, 100],
+});
+
+/** What is compared of a picture: given by the routes that score, taken by the one that groups. */
+const lookSchema = z.strictObject(keptLookSchema.shape).openapi("Look", {
+  description:
+    "What tells bursts and compares their pictures, as `look=1` asks for it: hash, small outline, sharpness, exposure, time of capture. It is for `/v1/group` of the same version",
 });
 
 /** A picture's score: what `Scorer.score` gives, and which picture it is. */
@@ -64,6 +71,7 @@ export const scoreSchema = z
       description:
         "Place among the scores of the reference that the model carries, where it carries one; asked for alike",
     }),
+    look: lookSchema.optional(),
     width: z.int(),
     height: z.int(),
     model: z.string(),
@@ -92,22 +100,23 @@ export const answerSchema = z
   })
   .openapi("Answer");
 
+/** The place of a picture in its burst, and why. */
+const placeShape = {
+  rank: z.int().min(1).openapi({ description: "1 for the best" }),
+  points: z.number().max(0).openapi({
+    description: "0 for one that is behind in nothing, and below; comparable within the burst alone",
+  }),
+  sharpness: z.number().min(0).max(1).openapi({
+    description: "Sharpness of its tiles over that of the sharpest picture",
+  }),
+  reason: z.enum(cullReasons).optional().openapi({
+    description: "What most sets it behind the first; absent of the first",
+  }),
+  words: z.string().openapi({ description: "Why it has this place", example: "softer than a.jpg" }),
+};
+
 /** A picture in the order of its burst. */
-export const rankedSchema = scoreSchema
-  .extend({
-    rank: z.int().min(1).openapi({ description: "1 for the best" }),
-    points: z.number().max(0).openapi({
-      description: "0 for one that is behind in nothing, and below; comparable within the request alone",
-    }),
-    sharpness: z.number().min(0).max(1).openapi({
-      description: "Sharpness of its tiles over that of the sharpest picture",
-    }),
-    reason: z.enum(cullReasons).optional().openapi({
-      description: "What most sets it behind the first; absent of the first",
-    }),
-    words: z.string().openapi({ description: "Why it has this place", example: "softer than a.jpg" }),
-  })
-  .openapi("RankedPicture");
+export const rankedSchema = scoreSchema.extend(placeShape).openapi("RankedPicture");
 
 export const rankingSchema = z
   .object({
@@ -117,6 +126,62 @@ export const rankingSchema = z
     pictures: z.array(z.union([rankedSchema, failureSchema])),
   })
   .openapi("Ranking");
+
+/** Pictures whose looks are sent at once: their hashes are compared with each other. */
+export const mostGrouped = 20_000;
+
+const scoredShape = {
+  score: z.number(),
+  range: rangeSchema,
+  interval: scoreSchema.shape.interval,
+};
+
+export const groupRequestSchema = z
+  .strictObject({
+    pictures: z
+      .array(
+        z.strictObject({
+          name: z.string().max(4096),
+          look: lookSchema,
+          scored: z
+            .object(scoredShape)
+            .optional()
+            .openapi({ description: "Its score; compared where all of a group have one" }),
+        }),
+      )
+      .min(1)
+      .max(mostGrouped),
+    keep: z.int().min(1).default(1).openapi({ description: "Pictures kept of each group" }),
+    burstGapSeconds: z
+      .number()
+      .min(0)
+      .optional()
+      .openapi({ description: "Seconds from one picture of a burst to the next of the same camera, at most" }),
+    similarity: z
+      .number()
+      .min(0)
+      .max(1)
+      .optional()
+      .openapi({ description: "Mean likeness to the pictures of a group from which on one belongs to it" }),
+  })
+  .openapi("GroupRequest");
+
+export const groupingSchema = z
+  .object({
+    pictures: z.array(
+      z
+        .object({
+          index: z.int().min(0).openapi({ description: "Place among the pictures of the request" }),
+          name: z.string(),
+          group: z.int().min(1),
+          groupSize: z.int().min(1),
+          ...placeShape,
+          decision: z.enum(["keep", "reject"]),
+        })
+        .openapi("GroupedPicture"),
+    ),
+  })
+  .openapi("Grouping");
 
 export const modelSchema = z
   .object({
@@ -175,159 +240,3 @@ export const urlSchema = z.object({ url: httpUrl });
 export const urlsSchema = z
   .union([urlSchema, z.object({ urls: z.array(httpUrl).min(1) })])
   .openapi("PictureUrls", { description: "Taken where the service fetches pictures (`--allow-urls`)" });
-
-const modelQuery = {
-  model: z.string().optional().openapi({ description: "Name of the model; the first one unless given" }),
-};
-
-// What nothing here validates by: the bytes of pictures are the decoder's to judge, also where their type says nothing.
-const file = { type: "string" as const, format: "binary" };
-const rawBody = { "image/*": { schema: file }, "application/octet-stream": { schema: file }, "*/*": { schema: file } };
-const files = { anyOf: [file, { type: "array" as const, items: file }] };
-const form = { "multipart/form-data": { schema: { type: "object" as const, additionalProperties: files } } };
-// By reference, or the router would read and check such bodies itself, without limits.
-const names = {
-  "application/json": { schema: { $ref: "#/components/schemas/PictureUrls" } },
-  "application/x-ndjson": { schema: { $ref: "#/components/schemas/PictureUrls" } },
-};
-
-const problem = (description: string) => ({
-  description,
-  content: { "application/problem+json": { schema: problemSchema } },
-});
-const refusals = {
-  400: problem("The body or the form is broken"),
-  401: problem("The bearer token is missing or wrong"),
-  403: problem("A web page of another origin, or a name that is not the service's (where it asks for no token)"),
-  404: problem("There is no such model"),
-  408: problem("The body came too slowly"),
-  413: problem("The body, the number of pictures or a picture is too large"),
-  415: problem("The body is no picture, or of a kind that cannot be decoded"),
-  422: problem("A picture is empty, truncated or damaged, or the request makes no sense"),
-  429: problem("The queue is full; Retry-After says when to come again"),
-  500: problem("The service failed"),
-  503: problem("The device was lost, time ran out, or the service is being shut down"),
-};
-
-const security = [{ bearer: [] }];
-
-/** The routes, as they validate requests and as `/openapi.json` describes them. */
-export const routes = {
-  score: createRoute({
-    method: "post",
-    path: "/v1/score",
-    summary: "Score pictures",
-    description:
-      "One picture as the body, or several as files of a form, or by their URLs. Of several, one that cannot be scored becomes a row with a problem; a single one is answered with the problem itself.",
-    security,
-    request: {
-      query: z.object({
-        ...modelQuery,
-        percentiles: z.enum(["0", "1"]).default("0").openapi({
-          description: "1: with the place of each score among those of the request, and in the model's reference",
-        }),
-      }),
-      body: { required: true, content: { ...rawBody, ...form, ...names } },
-    },
-    responses: {
-      200: {
-        description: "The scores, in the order of the pictures",
-        content: { "application/json": { schema: answerSchema } },
-      },
-      ...refusals,
-    },
-  }),
-  rank: createRoute({
-    method: "post",
-    path: "/v1/rank",
-    summary: "Order the pictures of a burst, the best first, with reasons",
-    description:
-      "Several pictures of one moment as files of a form, or by their URLs. They are compared with each other: sharpness of their sharpest tiles, clipping, darkness, noise, compression, size and score. Those that cannot be scored come last, with a problem each.",
-    security,
-    request: { query: z.object(modelQuery), body: { required: true, content: { ...rawBody, ...form, ...names } } },
-    responses: {
-      200: { description: "The order", content: { "application/json": { schema: rankingSchema } } },
-      ...refusals,
-    },
-  }),
-  stream: createRoute({
-    method: "post",
-    path: "/v1/score/stream",
-    summary: "Score pictures, a line of JSON for each as soon as those before it are scored",
-    description:
-      "The body is read as pictures are scored: the first lines may come before its end. Once they do, what is wrong with the body is a Failure with `ends`, and the last line.",
-    security,
-    request: { query: z.object(modelQuery), body: { required: true, content: { ...rawBody, ...form, ...names } } },
-    responses: {
-      200: {
-        description: "A Score or a Failure a line, in the order of the pictures",
-        content: { "application/x-ndjson": { schema: z.union([scoreSchema, failureSchema]) } },
-      },
-      ...refusals,
-    },
-  }),
-  explain: createRoute({
-    method: "post",
-    path: "/v1/explain",
-    summary: "Score the tiles of a picture: which parts look better than others",
-    security,
-    request: {
-      query: z.object({
-        ...modelQuery,
-        tiles: z.coerce.number().int().min(1).max(64).default(32).openapi({ description: "The most tiles" }),
-        format: z
-          .enum(["json", "png"])
-          .default("json")
-          .openapi({ description: "The map, or the map drawn over the picture" }),
-      }),
-      body: { required: true, content: rawBody },
-    },
-    responses: {
-      200: {
-        description: "The map",
-        content: { "application/json": { schema: mapSchema }, "image/png": { schema: file } },
-      },
-      ...refusals,
-    },
-  }),
-  models: createRoute({
-    method: "get",
-    path: "/v1/models",
-    summary: "The models that pictures can be scored with",
-    security,
-    responses: {
-      200: { description: "The models", content: { "application/json": { schema: modelsSchema } } },
-      401: refusals[401],
-      403: refusals[403],
-    },
-  }),
-  health: createRoute({
-    method: "get",
-    path: "/health",
-    summary: "Whether the process answers",
-    responses: { 200: { description: "It does", content: { "application/json": { schema: healthSchema } } } },
-  }),
-  ready: createRoute({
-    method: "get",
-    path: "/ready",
-    summary: "Whether pictures can be scored now",
-    responses: {
-      200: { description: "They can", content: { "application/json": { schema: readySchema } } },
-      503: {
-        description: "The device is being opened again, or the service is being shut down",
-        content: { "application/json": { schema: readySchema } },
-      },
-    },
-  }),
-  metrics: createRoute({
-    method: "get",
-    path: "/metrics",
-    summary: "Figures for Prometheus",
-    security,
-    responses: {
-      200: { description: "The exposition format", content: { "text/plain": { schema: z.string() } } },
-      401: refusals[401],
-      403: refusals[403],
-    },
-  }),
-};

@@ -1,4 +1,5 @@
 import type { z } from "@hono/zod-openapi";
+import { keptLook } from "../culling/kept-look.ts";
 import type { SeenPicture } from "../culling/picture.ts";
 import { rankBurst } from "../culling/rank.ts";
 import { lookInto, type SeeOptions } from "../culling/see.ts";
@@ -8,7 +9,9 @@ import { Limit } from "../data/prefetch.ts";
 import type { QualityMap } from "../scoring/explain.ts";
 import type { PictureScore, Scorer } from "../scoring/scorer.ts";
 import { Admission, type Place } from "./admission.ts";
+import { announcedBytes, chunksOf, wholeOf } from "./body.ts";
 import { deadline } from "./deadline.ts";
+import { documentOf, expectJson } from "./document.ts";
 import { type FetchingOptions, fetchPicture } from "./fetch-picture.ts";
 import { linesOf } from "./lines.ts";
 import type { Metrics } from "./metrics.ts";
@@ -73,6 +76,14 @@ interface Job extends Disposable {
   readonly pictures: AsyncGenerator<SentPicture, void, undefined>;
   /** Pictures are compared with each other, not only scored. */
   readonly compares?: boolean;
+  /** What is compared of each is told. */
+  readonly looks?: boolean;
+}
+
+/** What is wanted beside scores. */
+interface Wanted {
+  /** What is compared of each picture, so that they can be grouped. @default false */
+  readonly looks?: boolean;
 }
 
 /** From the body of a request to what is answered, within the limits. */
@@ -90,10 +101,10 @@ export class Work {
    * Scores the picture that the body is, or those that it has or names, where a picture that is bad becomes a row.
    * @throws Problem when the request is refused, when the only picture is bad, or when the device fails
    */
-  async score(request: Request, scorer: Scorer, account: Account): Promise<Answer> {
+  async score(request: Request, scorer: Scorer, account: Account, { looks = false }: Wanted = {}): Promise<Answer> {
     using job = this.#begin(request, scorer, account, this.#accepted);
     const pictures: Answer["pictures"] = [];
-    for await (const { line, problem, isOfRequest } of this.#rows(job, job.pictures)) {
+    for await (const { line, problem, isOfRequest } of this.#rows({ ...job, looks }, job.pictures)) {
       if (problem && (isOfRequest || problem.status >= 500)) throw problem;
       pictures.push(line);
     }
@@ -133,10 +144,15 @@ export class Work {
    * What is wrong with the body after the first line becomes the last one.
    * @throws Problem when the request is refused before
    */
-  async stream(request: Request, scorer: Scorer, account: Account): Promise<ReadableStream<Uint8Array>> {
+  async stream(
+    request: Request,
+    scorer: Scorer,
+    account: Account,
+    { looks = false }: Wanted = {},
+  ): Promise<ReadableStream<Uint8Array>> {
     const job = this.#begin(request, scorer, account, this.#accepted);
     try {
-      const rows = this.#rows(job, withProblem(job.pictures));
+      const rows = this.#rows({ ...job, looks }, withProblem(job.pictures));
       const first = await rows.next();
       if (first.done) throw new Error("a body has a picture or a problem");
       const { problem, isOfRequest } = first.value;
@@ -171,6 +187,34 @@ export class Work {
     const { client } = account;
     const asked = { tiles, signal: time.signal, ...(client !== undefined && { client }) };
     return await use(await scorer.explain(picture!.content as Uint8Array, asked));
+  }
+
+  /**
+   * What is made of a body that is a document of JSON.
+   * @throws Problem 415 for another type, 422 for what is not of that form, as {@link chunksOf}; what `use` throws
+   */
+  async read<Schema extends z.ZodType, T>(
+    request: Request,
+    account: Account,
+    schema: Schema,
+    use: (document: z.output<Schema>, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { limits } = this.#options;
+    expectJson(request);
+    const { client, isHosted = false } = account;
+    using place = this.admission.enter({ client, evict: (why) => life.end(why) });
+    using life = deadline(request.signal, limits.bodySeconds + limits.scoreSeconds);
+    const announced = announcedBytes(request, limits.maxBodyBytes);
+    const onBytes = (bytes: number) => {
+      account.bytes += bytes;
+    };
+    const onWhole = () => {
+      account.isRead = true;
+    };
+    const chunks = chunksOf(request, { limits, signal: life.signal, onBytes, onWhole, isHosted });
+    const document = documentOf(schema, await wholeOf(chunks, announced, place.room));
+    await place.take();
+    return await use(document, life.signal);
   }
 
   get #accepted(): readonly BodyKind[] {
@@ -232,11 +276,12 @@ export class Work {
       const { client } = account;
       const asked = { signal: time.signal, name, ...(client !== undefined && { client }) };
       const result = await scorer.score(bytes, asked);
-      const seen = job.compares ? await this.#seen(bytes, result, asked) : undefined;
+      const seen = job.compares || job.looks ? await this.#seen(bytes, result, asked) : undefined;
       const { range, histogram, reasons, feature: _, ...rest } = result;
       metrics.picture("scored");
       const lists = { ...(histogram && { histogram: [...histogram] }), ...(reasons && { reasons: [...reasons] }) };
-      return { line: { index, name, ...rest, range: mutable(range), ...lists }, ...(seen && { seen }) };
+      const look = job.looks && { look: keptLook(seen!) };
+      return { line: { index, name, ...rest, range: mutable(range), ...lists, ...look }, ...(seen && { seen }) };
     } catch (error) {
       const problem = problemOf(error);
       account.failed++;

@@ -2,6 +2,7 @@ export { type ScoreStoredOptions, type StorePicture, scoreStored } from "./score
 export {
   openStore,
   type Store,
+  type StoredClassicScore,
   type StoredPicture,
   type StoredResult,
   type StoredScore,

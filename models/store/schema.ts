@@ -13,7 +13,7 @@ CREATE TABLE scorers (
   id INTEGER PRIMARY KEY,
   key TEXT NOT NULL UNIQUE,          -- SHA-256 of conditions
   model TEXT NOT NULL,               -- name
-  conditions TEXT NOT NULL           -- JSON: digests of the model's and the reasons' files, how pictures are shown and decoded
+  conditions TEXT NOT NULL           -- JSON: digests of the model's and the reasons' files or of a formula's parameters, how pictures are shown and decoded
 ) STRICT;
 CREATE TABLE files (
   path BLOB PRIMARY KEY,             -- bytes of the absolute path

@@ -1,13 +1,14 @@
 import { createHash } from "node:crypto";
 import { expectNames } from "../../engine/arguments.ts";
+import type { ClassicScored, ClassicScorer } from "../classic/scorer.ts";
 import { reasonOf } from "../data/files/reason-of.ts";
 import { PictureError, type PictureReason } from "../data/pictures/picture-error.ts";
 import type { ScoredPicture, Scorer } from "../scoring/scorer.ts";
 import { contentHash, type FileState, fileState, isLasting, sameState } from "./files.ts";
-import type { Store, StoredResult, StoredScore } from "./store.ts";
+import type { Store, StoredClassicScore, StoredResult, StoredScore } from "./store.ts";
 
 /** A picture with its score or error, and whether that was in the store. */
-export type StorePicture = {
+export type StorePicture<Score = StoredScore> = {
   readonly path: string;
   /** Place among the paths that were given. */
   readonly index: number;
@@ -15,15 +16,15 @@ export type StorePicture = {
   readonly stored: boolean;
   /** Bytes of the file, where it could be read. */
   readonly size?: number;
-} & (StoredScore | { readonly error: Error });
+} & (Score | { readonly error: Error });
 
-export interface ScoreStoredOptions {
+export interface ScoreStoredOptions<Score = StoredScore> {
   /** Ends the walk with the signal's reason. */
   readonly signal?: AbortSignal;
   /** Whether results carry the features of pictures, those in the store too: a scorer with the option `features` is needed. @default false */
   readonly features?: boolean;
   /** Told of each picture as soon as it has its score or error and that is kept, which may be before its turn. */
-  readonly onResult?: (result: StorePicture) => void;
+  readonly onResult?: (result: StorePicture<Score>) => void;
 }
 
 const names = { signal: true, features: true, onResult: true } satisfies Record<keyof ScoreStoredOptions, true>;
@@ -33,20 +34,45 @@ const mostTries = 3;
 
 /**
  * Scores files, and takes from the store what it has: of a file whose size and time of change are as they were, else of one whose content is known
- * by its SHA-256, such as a moved or copied one. Every result is in the store before it is handed out. Results of another model, of other options and of
+ * by its SHA-256, such as a moved or copied one. A formula is known by its parameters. Every result is in the store before it is handed out. Results of another model, of other options and of
  * other reasons are kept apart. What is in the store at once comes first, then the rest as it is scored.
  * @throws StoreError; as `scorer.scoreMany` does
  */
-export async function* scoreStored(
+export function scoreStored(
   store: Store,
   scorer: Scorer,
   paths: readonly string[],
-  options: ScoreStoredOptions = {},
-): AsyncGenerator<StorePicture, void, undefined> {
+  options?: ScoreStoredOptions,
+): AsyncGenerator<StorePicture, void, undefined>;
+export function scoreStored(
+  store: Store,
+  scorer: ClassicScorer,
+  paths: readonly string[],
+  options?: ScoreStoredOptions<StoredClassicScore>,
+): AsyncGenerator<StorePicture<StoredClassicScore>, void, undefined>;
+export function scoreStored(
+  store: Store,
+  scorer: Scorer | ClassicScorer,
+  paths: readonly string[],
+  options: ScoreStoredOptions<never> = {},
+): AsyncGenerator<StorePicture<never>, void, undefined> {
+  return walkStored(store, scorer, paths, options as ScoreStoredOptions<AnyScore>) as never;
+}
+
+type AnyScore = StoredScore | StoredClassicScore;
+
+async function* walkStored(
+  store: Store,
+  scorer: Scorer | ClassicScorer,
+  paths: readonly string[],
+  options: ScoreStoredOptions<AnyScore>,
+): AsyncGenerator<StorePicture<AnyScore>, void, undefined> {
   expectNames("scoreStored", options, names);
   const { signal, onResult = () => {}, features = false } = options;
   const number = store.scorer(await scorerFacts(scorer));
-  const walk = new Walk(paths, { store, scorer: number, model: scorer.name, features, told: onResult });
+  const { name: model } = scorer;
+  const lowerIsBetter = "scale" in scorer && scorer.scale.lowerIsBetter;
+  const walk = new Walk(paths, { store, scorer: number, model, lowerIsBetter, features, told: onResult });
   for (let index = 0; index < paths.length; index++) {
     signal?.throwIfAborted();
     walk.look(index);
@@ -55,10 +81,12 @@ export async function* scoreStored(
     if (index % 256 === 255) await new Promise(setImmediate);
   }
   for (let round = 1; walk.left.length > 0; round++) {
-    const scored = scorer.scoreMany(walk.sources(signal), {
-      ...(signal && { signal }),
-      onResult: (result) => walk.take(result, round === mostTries),
-    });
+    const sources = walk.sources(signal);
+    const take = (result: ScoredPicture<string> | ClassicScored<string>) => walk.take(result, round === mostTries);
+    const scored =
+      "scale" in scorer
+        ? scorer.scoreMany(sources, take)
+        : scorer.scoreMany(sources, { ...(signal && { signal }), onResult: take });
     for await (const _ of scored) yield* walk.ready();
     yield* walk.ready();
   }
@@ -75,15 +103,17 @@ interface WalkOptions {
   /** Its number in the store. */
   readonly scorer: number;
   readonly model: string;
+  /** Of a formula. */
+  readonly lowerIsBetter: boolean;
   readonly features: boolean;
-  readonly told: (result: StorePicture) => void;
+  readonly told: (result: StorePicture<AnyScore>) => void;
 }
 
 class Walk {
   readonly #options: WalkOptions;
   readonly #store: Store;
   readonly #paths: readonly string[];
-  #ready: StorePicture[] = [];
+  #ready: StorePicture<AnyScore>[] = [];
   /** What is being scored, in the order in which the scorer was given it. */
   #begun: Begun[] = [];
   /** Places that have neither score nor error yet and are not being scored. */
@@ -135,12 +165,19 @@ class Walk {
   }
 
   /** Keeps what the scorer found, unless the file has changed since its content was taken. @param last not to be tried again */
-  take(found: ScoredPicture<string>, last: boolean): void {
+  take(found: ScoredPicture<string> | ClassicScored<string>, last: boolean): void {
     const { index, state, content } = this.#begun[found.index]!;
     const path = this.#paths[index]!;
     if (!isStill(path, state)) {
       if (!last) this.left.push(index);
       else this.#fail(index, changing(path), undefined);
+      return;
+    }
+    if (!("error" in found) && !("model" in found)) {
+      const { model, lowerIsBetter } = this.#options;
+      const score = { score: found.score, model, lowerIsBetter };
+      this.#store.put(this.#options.scorer, { path, state, content }, score);
+      this.#tell(index, score, { stored: false, size: state.size });
       return;
     }
     if (!("error" in found)) {
@@ -164,7 +201,7 @@ class Walk {
     return this.#store.result(scorer, content, features);
   }
 
-  ready(): StorePicture[] {
+  ready(): StorePicture<AnyScore>[] {
     return this.#ready.splice(0);
   }
 
@@ -191,7 +228,7 @@ class Walk {
     else this.#give({ ...result, model: this.#options.model, path, index, ...told });
   }
 
-  #give(result: StorePicture): void {
+  #give(result: StorePicture<AnyScore>): void {
     this.#options.told(result);
     this.#ready.push(result);
   }
@@ -228,14 +265,18 @@ function changing(path: string): PictureError {
 }
 
 /** What a store knows a scorer by: the content of its files, not where they lie. */
-export async function scorerFacts({ name, conditions }: Scorer): Promise<Parameters<Store["scorer"]>[0]> {
+export async function scorerFacts(scorer: Scorer | ClassicScorer): Promise<Parameters<Store["scorer"]>[0]> {
+  const { name } = scorer;
+  const text = JSON.stringify("scale" in scorer ? scorer.conditions : await factsOf(scorer));
+  return { key: createHash("sha256").update(text).digest("hex"), model: name, conditions: text };
+}
+
+async function factsOf({ conditions }: Scorer): Promise<object> {
   const { model, reasons, ...rest } = conditions;
   const digest = async (path: string) => Buffer.from(await contentHash(path)).toString("hex");
-  const facts = {
+  return {
     model: await digest(model),
     reasons: reasons === undefined ? null : await digest(reasons),
     ...rest,
   };
-  const text = JSON.stringify(facts);
-  return { key: createHash("sha256").update(text).digest("hex"), model: name, conditions: text };
 }

@@ -8,8 +8,20 @@ import { type FileState, pathKey, pathOfKey, timeTells } from "./files.ts";
 /** What a store keeps of a score: all but the time it took and the histogram, which is longer than the rest together. */
 export type StoredScore = Omit<PictureScore, "histogram" | "milliseconds">;
 
+/** What a store keeps of a score by a formula. */
+export interface StoredClassicScore {
+  readonly score: number;
+  /** Name of the method. */
+  readonly model: string;
+  readonly lowerIsBetter: boolean;
+  readonly feature?: undefined;
+}
+
 /** What became of a picture's content. */
-export type StoredResult = StoredScore | { readonly reason: PictureReason; readonly error: string };
+export type StoredResult =
+  | StoredScore
+  | StoredClassicScore
+  | { readonly reason: PictureReason; readonly error: string };
 
 /** What is known of a file. */
 export interface KnownFile {
@@ -49,7 +61,7 @@ export interface StoredScorer {
   readonly id: number;
   /** Name of the model. */
   readonly model: string;
-  /** Digests of the files of model and reasons, and how pictures were shown and decoded. */
+  /** Digests of the files of model and reasons, or of a formula's parameters, and how pictures were shown and decoded. */
   readonly conditions: object;
   readonly pictures: number;
 }

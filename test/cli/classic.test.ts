@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -85,6 +85,35 @@ test("BRISQUE: learnt from ratings, scores on their scale", async () => {
   expect(scored.stdout).toContain("path,score,low,high,error\n");
   expect(paths(scored.stdout)[0]).toBe("photos/00.png");
   expect(paths(scored.stdout)[11]).toBe("photos/11.png");
+});
+
+test("a store keeps the scores of a formula by its parameters, whatever file they are in", async () => {
+  const run = (parameters: string) =>
+    acutance(
+      "score",
+      "--method",
+      "niqe",
+      "--parameters",
+      parameters,
+      "photos/0[0-3].png",
+      "bad",
+      "--csv",
+      "--store",
+      "scores.db",
+    );
+  acutance("parameters", "niqe", "photos/0[0-7].png", "--out", "niqe.json");
+  acutance("parameters", "niqe", "photos/0[0-3].png", "--out", "other.json");
+  const first = run("niqe.json");
+  expect(first.stderr).toContain("0 of 6 pictures were in the store");
+  expect(first.stdout).toContain("bad/flat.png,,0,,");
+  await copyFile(join(folder, "niqe.json"), join(folder, "same.json"));
+  const again = run("same.json");
+  // A picture that is too small for the formula is tried again: a file of the same bytes may come with other options.
+  expect(again.stderr).toMatch(/[56] of 6 pictures were in the store/);
+  expect(again.stdout).toBe(first.stdout);
+  const other = run("other.json");
+  expect(other.stderr).toContain("0 of 6 pictures were in the store");
+  expect(other.stdout).not.toBe(first.stdout);
 });
 
 describe("wrong usage", () => {

@@ -82,16 +82,22 @@ export async function models() {
   return (await (await ask("v1/models")).json()).models;
 }
 
+/** @typedef {import("./state.js").Score & { look?: unknown, error?: import("./state.js").Problem }} Row */
+
 /**
  * Scores pictures, calling `each` with every row as it comes.
  * @param {readonly import("./state.js").Picture[]} pictures @param {AbortSignal} signal
- * @param {(row: import("./state.js").Score & { error?: import("./state.js").Problem }) => void} each
+ * @param {(row: Row) => void} each
  * @throws ServiceError also when the service stops in the middle; the pictures without a row were not looked at
  */
 export async function scoreStream(pictures, signal, each) {
   const form = new FormData();
   for (const { file, name } of pictures) form.append("pictures", file, name);
-  const response = await ask(`v1/score/stream${query()}`, { method: "POST", body: form, signal });
+  const response = await ask(`v1/score/stream${query({ look: state.grouping ? "1" : undefined })}`, {
+    method: "POST",
+    body: form,
+    signal,
+  });
   if (!response.body) return;
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -108,6 +114,15 @@ export async function scoreStream(pictures, signal, each) {
   }
 }
 
+/**
+ * The pictures of which that was seen, by group and then rank.
+ * @param {Blob} body @returns {Promise<{ index: number, group: number, groupSize: number, rank: number, words: string }[]>}
+ */
+export async function groupLooks(body) {
+  const headers = { "content-type": "application/json" };
+  return (await (await ask("v1/group", { method: "POST", body, headers })).json()).pictures;
+}
+
 /** @typedef {{ rows: number, columns: number, scores: number[][], tile: number, width: number, height: number, range: [number, number] }} QualityMap */
 
 /** @param {import("./state.js").Picture} picture @param {AbortSignal} signal @returns {Promise<QualityMap>} */
@@ -117,6 +132,9 @@ export async function explain({ file }, signal) {
   return response.json();
 }
 
-function query() {
-  return state.model ? `?model=${encodeURIComponent(state.model.name)}` : "";
+/** @param {Record<string, string | undefined>} [more] */
+function query(more = {}) {
+  const words = new URLSearchParams();
+  for (const [name, value] of Object.entries({ model: state.model?.name, ...more })) if (value) words.set(name, value);
+  return words.size > 0 ? `?${words}` : "";
 }

@@ -7,7 +7,7 @@ import { changed, onChange, state } from "./state.js";
 /** Browsers hash only on https: and on the machine itself. */
 const hashes = globalThis.crypto?.subtle !== undefined;
 const keyStart = "acutance-choice-";
-/** What undoing brings back. @type {{ picture: Picture, before: Choice | undefined }[]} */
+/** What undoing brings back, at once what was decided at once. @type {{ picture: Picture, before: Choice | undefined }[][]} */
 const steps = [];
 /** @type {WeakMap<Picture, Promise<string>>} */
 const keys = new WeakMap();
@@ -24,16 +24,25 @@ export function forgetsWhy() {
 
 /** @param {Picture} picture @param {Choice | undefined} choice */
 export function decide(picture, choice) {
-  steps.push({ picture, before: picture.choice });
-  put(picture, choice);
+  decideAll([{ picture, choice }]);
 }
 
-/** Takes the last decision on a picture of the page back. @returns {Picture | undefined} its picture */
+/** Decides on several pictures at once. @param {readonly { picture: Picture, choice: Choice | undefined }[]} decisions */
+export function decideAll(decisions) {
+  if (decisions.length === 0) return;
+  steps.push(decisions.map(({ picture }) => ({ picture, before: picture.choice })));
+  for (const { picture, choice } of decisions) put(picture, choice);
+}
+
+/** Takes the last decision on pictures of the page back. @returns {Picture[]} its pictures, none where there is nothing to undo */
 export function undo() {
-  let step = steps.pop();
-  while (step && !state.pictures.includes(step.picture)) step = steps.pop();
-  if (step) put(step.picture, step.before);
-  return step?.picture;
+  const there = new Set(state.pictures);
+  for (let step = steps.pop(); step; step = steps.pop()) {
+    const present = step.filter(({ picture }) => there.has(picture));
+    for (const { picture, before } of present) put(picture, before);
+    if (present.length > 0) return present.map(({ picture }) => picture);
+  }
+  return [];
 }
 
 /** Forgets choices of this visit and of those before. */
@@ -107,7 +116,7 @@ async function recall() {
       () => null,
     );
     const [, decision, stars] = /^(keep|reject) ([0-5])$/.exec(text ?? "") ?? [];
-    const isDecided = steps.some(({ picture }) => picture === next);
+    const isDecided = steps.some((step) => step.some(({ picture }) => picture === next));
     if (!decision || isDecided) continue;
     next.choice = { decision: /** @type {Choice["decision"]} */ (decision), stars: Number(stars) };
     changed();

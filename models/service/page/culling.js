@@ -3,6 +3,7 @@ import { decide, forgetChoices, forgetsWhy, hasChoices, undo } from "./choices.j
 import { openPicture } from "./detail.js";
 import { byId, setText } from "./dom.js";
 import { focusedPicture, focusOn } from "./grid.js";
+import { keepBest, keepOnly } from "./groups.js";
 import { shown } from "./shown.js";
 import { choiceWords, onChange, state } from "./state.js";
 
@@ -31,6 +32,12 @@ export function startCulling() {
       if (picture) settle(picture, decision);
     });
   }
+  byId("keep-best").addEventListener("click", () => {
+    const [kept, rejected] = keepBest();
+    say(`${kept} kept as the best of their bursts, ${rejected} rejected.`);
+    // The button can no longer be pressed.
+    byId("undo").focus();
+  });
   onChange(showCounts);
 }
 
@@ -60,6 +67,11 @@ function act(key, picture) {
     tell(picture);
   } else if (key === "k") settle(picture, "keep");
   else if (key === "x") settle(picture, "reject");
+  else if (key === "o") {
+    const others = keepOnly(picture);
+    if (others === undefined) say(`${picture.name} is of no burst.`);
+    else say(`${picture.name}: kept, ${others} ${others === 1 ? "other" : "others"} of its burst rejected`);
+  }
   // In a large picture the key shows all of it.
   else if (key === "0" && !openPicture()) {
     decide(picture, undefined);
@@ -75,10 +87,12 @@ function settle(picture, decision) {
 }
 
 function undoLast() {
-  const picture = undo();
+  const pictures = undo();
+  const [picture] = pictures;
   if (!picture) return say("Nothing to undo.");
   if (!openPicture()) focusOn(picture);
-  tell(picture, "undone, ");
+  if (pictures.length === 1) tell(picture, "undone, ");
+  else say(`Undone for ${pictures.length} pictures.`);
 }
 
 /** @param {Picture} picture @param {string} [before] */

@@ -5,7 +5,17 @@ import { byId, element, setText } from "./dom.js";
 import { focusOn } from "./grid.js";
 import { boundsOf, drawHeat, scoreAt } from "./heat.js";
 import { percentileOf, placed, shown } from "./shown.js";
-import { choiceWords, choose, intervalText, onChange, percent, scoreText, scoreWords, state } from "./state.js";
+import {
+  burstWords,
+  choiceWords,
+  choose,
+  intervalText,
+  onChange,
+  percent,
+  scoreText,
+  scoreWords,
+  state,
+} from "./state.js";
 import { newView, viewer } from "./viewer.js";
 
 /** @typedef {import("./state.js").Picture} Picture */
@@ -125,6 +135,7 @@ function fillFacts(picture) {
       ...(percentile === undefined
         ? []
         : row("Percentile", `${Math.round(percentile)} among the ${placed()} pictures scored on this page`)),
+      ...(burstWords(picture) ? row("Burst", burstWords(picture)) : []),
       ...(typicality ? row("Kind", kindText(typicality)) : []),
       ...(spread === undefined ? [] : row("Spread", `± ${scoreText(spread)} (standard deviation)`)),
       ...(confidence === undefined ? [] : row("Confidence", percent(confidence))),

@@ -1,7 +1,8 @@
 // The pictures as cards in their order; one tab stop, arrows from card to card.
 import { byId, element, setText } from "./dom.js";
-import { percentileOf, shown } from "./shown.js";
+import { percentileOf, shown, shownBursts } from "./shown.js";
 import {
+  burstWords,
   choiceWords,
   choose,
   percent,
@@ -15,7 +16,7 @@ import {
 import { showThumbnail } from "./thumbnails.js";
 
 /** @typedef {import("./state.js").Picture} Picture */
-/** @typedef {{ root: HTMLElement, score: Element, aside: Element, place: Element, decision: HTMLElement, reasons: Element, name: Element, strip: Element, shows?: unknown }} Card */
+/** @typedef {{ root: HTMLElement, score: Element, aside: Element, place: Element, decision: HTMLElement, burst: Element, reasons: Element, name: Element, strip: Element, shows?: unknown }} Card */
 
 /** @type {Map<Picture, Card>} */
 const cards = new Map();
@@ -23,6 +24,7 @@ const list = /** @type {HTMLElement} */ (byId("grid"));
 
 /** @param {(picture: Picture) => void} open called for the picture to be looked at closely */
 export function startGrid(open) {
+  new ResizeObserver(updateStrips).observe(list);
   list.addEventListener("click", (event) => {
     const target = /** @type {Element} */ (event.target);
     const picture = pictureOf(target.closest("[role=option]"));
@@ -53,22 +55,38 @@ export function focusOn(picture) {
 /** @param {Picture} picture @param {string} key @returns {boolean} whether it is a key that moves */
 function move(picture, key) {
   const all = shown();
-  const columns = getComputedStyle(list).gridTemplateColumns.split(" ").length;
   const at = all.indexOf(picture);
   const last = all.length - 1;
-  const steps = {
-    ArrowLeft: at - 1,
-    ArrowRight: at + 1,
-    ArrowUp: at - columns,
-    ArrowDown: at + columns,
-    Home: 0,
-    End: last,
-  };
+  const steps = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: last };
   const to = /** @type {Record<string, number>} */ (steps)[key];
-  if (to === undefined) return false;
-  const next = all[Math.min(last, Math.max(0, to))];
+  const isVertical = key === "ArrowUp" || key === "ArrowDown";
+  if (to === undefined && !isVertical) return false;
+  const next =
+    to === undefined ? inNextRow(all, at, key === "ArrowDown" ? 1 : -1) : all[Math.min(last, Math.max(0, to))];
   if (next) focusOn(next);
   return true;
+}
+
+/**
+ * The picture above or below, which lies nearest: rows have as many pictures as they have room for, and those of a burst are its own.
+ * @param {Picture[]} all @param {number} at @param {1 | -1} by @returns {Picture | undefined}
+ */
+function inNextRow(all, at, by) {
+  const box = (/** @type {number} */ i) => cards.get(/** @type {Picture} */ (all[i]))?.root.getBoundingClientRect();
+  const from = box(at);
+  if (!from) return undefined;
+  // Those of a strip stand a little lower than those beside it.
+  const isBeside = (/** @type {DOMRect} */ a, /** @type {DOMRect} */ b) => Math.abs(a.top - b.top) < a.height / 2;
+  const off = (/** @type {DOMRect} */ rect) => Math.abs(rect.left - from.left);
+  /** @type {{ at: number, box: DOMRect } | undefined} */
+  let best;
+  for (let i = at + by; i >= 0 && i < all.length; i += by) {
+    const here = box(i);
+    if (!here || isBeside(here, from)) continue;
+    if (best && !isBeside(here, best.box)) break;
+    if (!best || off(here) < off(best.box)) best = { at: i, box: here };
+  }
+  return best && all[best.at];
 }
 
 /** The picture of the card that has the focus. */
@@ -82,26 +100,70 @@ function pictureOf(node) {
   return undefined;
 }
 
+/** What stands in the list for a burst, by the picture that is first of it. @type {Map<Picture, HTMLElement>} */
+const strips = new Map();
+
 /** Brings the cards up to date with what is known. */
 export function updateGrid() {
-  const all = shown();
+  const bursts = shownBursts();
+  const all = bursts.flat();
   const wanted = new Set(all);
   const kept = new Set(state.pictures);
   const focused = pictureOf(document.activeElement);
-  const focusedAt = focused ? [...list.children].indexOf(/** @type {Element} */ (document.activeElement)) : -1;
+  const focusedAt = focused ? rootsIn(list).indexOf(/** @type {Element} */ (document.activeElement)) : -1;
   for (const [picture, card] of cards) {
     if (!wanted.has(picture)) card.root.remove();
     if (!kept.has(picture)) cards.delete(picture);
   }
-  all.forEach((picture, i) => {
-    const card = cards.get(picture) ?? newCard(picture);
-    fillCard(card, picture);
-    if (list.children[i] !== card.root) list.insertBefore(card.root, list.children[i] ?? null);
+  const rows = bursts.map((pictures) => {
+    const roots = pictures.map((picture) => {
+      const card = cards.get(picture) ?? newCard(picture);
+      fillCard(card, picture);
+      return card.root;
+    });
+    const [first] = /** @type {[Picture]} */ (pictures);
+    if (roots.length === 1) return /** @type {HTMLElement} */ (roots[0]);
+    const strip = strips.get(first) ?? newStrip(first);
+    strip.setAttribute("aria-label", `burst of ${roots.length}`);
+    putInto(strip, roots);
+    return strip;
   });
+  putInto(list, rows);
+  updateStrips();
+  const firsts = new Set(bursts.filter(({ length }) => length > 1).map(([first]) => first));
+  for (const first of strips.keys()) if (!firsts.has(first)) strips.delete(first);
   // A card that is moved loses the focus.
   const next = focused && wanted.has(focused) ? focused : all[Math.min(focusedAt, all.length - 1)];
   if (next && document.activeElement !== cards.get(next)?.root) focusOn(next);
-  if (!list.querySelector("[tabindex='0']")) list.firstElementChild?.setAttribute("tabindex", "0");
+  const [first] = all;
+  if (first && !list.querySelector("[tabindex='0']")) cards.get(first)?.root.setAttribute("tabindex", "0");
+}
+
+/** Strips are as wide as their pictures need. */
+function updateStrips() {
+  const columns = getComputedStyle(list).gridTemplateColumns.split(" ").length;
+  for (const strip of strips.values()) {
+    const count = strip.children.length;
+    strip.style.gridColumn = count < columns ? `span ${count}` : "1 / -1";
+  }
+}
+
+/** @param {Element} node */
+const rootsIn = (node) => [...node.querySelectorAll("[role=option]")];
+
+/** Gives an element such children in such an order, and moves as few as it must. @param {Element} parent @param {readonly Element[]} children */
+function putInto(parent, children) {
+  children.forEach((child, i) => {
+    if (parent.children[i] !== child) parent.insertBefore(child, parent.children[i] ?? null);
+  });
+  while (parent.children.length > children.length) parent.lastElementChild?.remove();
+}
+
+/** @param {Picture} first */
+function newStrip(first) {
+  const strip = element("div", { role: "group", class: "burst" });
+  strips.set(first, strip);
+  return strip;
 }
 
 /** @param {Picture} picture @returns {Card} */
@@ -116,6 +178,7 @@ function newCard(picture) {
     element("span", { class: "mark" }),
   );
   const reasons = element("span", { class: "reasons" });
+  const burst = element("span", { class: "burst-place" });
   const name = element("span", { class: "name", title: picture.name }, picture.name);
   const frame = element("span", { class: "frame" });
   const decision = element("span", { class: "decision", hidden: true });
@@ -126,10 +189,11 @@ function newCard(picture) {
     element("span", { class: "line" }, score, aside, place),
     strip,
     reasons,
+    burst,
     name,
   );
   const root = element("div", { role: "option", class: "card", tabindex: "-1" }, frame, decision, pick, text);
-  const card = { root, score, aside, place, decision, reasons, name, strip };
+  const card = { root, score, aside, place, decision, burst, reasons, name, strip };
   cards.set(picture, card);
   showThumbnail(picture, frame);
   return card;
@@ -137,12 +201,14 @@ function newCard(picture) {
 
 /** @param {Card} card @param {Picture} picture */
 function fillCard(card, picture) {
-  const { root, score: figure, aside, place, decision, reasons, strip } = card;
+  const { root, score: figure, aside, place, decision, burst, reasons, strip } = card;
   root.setAttribute("aria-selected", String(state.chosen.includes(picture)));
   const { stage, score, problem } = picture;
   const words = spoken(picture);
   if (root.ariaLabel !== words) root.ariaLabel = words;
   setText(place, placeText(picture));
+  setText(burst, burstWords(picture));
+  burst.classList.toggle("best", picture.burst?.rank === 1);
   const { choice } = picture;
   root.dataset["decision"] = choice?.decision ?? "none";
   decision.hidden = !choice;
@@ -186,6 +252,7 @@ function spoken(picture) {
     ...[placeText(picture)].filter(Boolean),
     ...(best === undefined ? [] : [`class ${best}`]),
     ...(score.reasons?.length ? [`most likely lowered by ${reasonWords(score)}`] : []),
+    ...[burstWords(picture)].filter(Boolean),
   ];
   return `${name}: ${words.join(", ")}`;
 }

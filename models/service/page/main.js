@@ -9,6 +9,7 @@ import { startExport } from "./export.js";
 import { filesOfDrop, filesOfInput } from "./files.js";
 import { clearFilters, startFilters } from "./filters.js";
 import { startGrid, updateGrid } from "./grid.js";
+import { startGroups } from "./groups.js";
 import { pause, scoreAgain, scoreWaiting } from "./queue.js";
 import { addPictures, changed, forgetPictures, onChange, state } from "./state.js";
 
@@ -150,5 +151,6 @@ startDetail();
 startCompare();
 startCulling();
 startExport();
+startGroups();
 changed();
 void startModels();

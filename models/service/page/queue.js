@@ -49,6 +49,16 @@ export function scoreAgain(failedOnly) {
   scoreWaiting();
 }
 
+/** Scores those again of which nothing is known that groups them. */
+export function scoreWithLooks() {
+  for (const picture of state.pictures) {
+    if (picture.stage !== "scored" || picture.look) continue;
+    picture.stage = "waiting";
+    picture.score = undefined;
+  }
+  scoreWaiting();
+}
+
 /** @param {AbortSignal} signal */
 async function work(signal) {
   while (!signal.aborted) {
@@ -91,12 +101,14 @@ function nextBatch() {
   return batch;
 }
 
-/** @param {Picture | undefined} picture @param {import("./state.js").Score & { error?: import("./state.js").Problem }} row @param {AbortSignal} signal */
+/** @param {Picture | undefined} picture @param {import("./api.js").Row} row @param {AbortSignal} signal */
 function take(picture, row, signal) {
   if (!picture || signal.aborted) return;
-  if (row.error) return fail(picture, row.error);
+  const { error, look, ...score } = row;
+  if (error) return fail(picture, error);
   picture.stage = "scored";
-  picture.score = row;
+  picture.score = score;
+  if (look) picture.look = look;
   changed();
 }
 

@@ -53,6 +53,22 @@ const orders = {
 
 /** What is shown, in its order: by score and confidence those that have none come last. @returns {Picture[]} */
 export function shown() {
+  return shownBursts().flat();
+}
+
+/**
+ * The same by burst: each where its first picture would be, in the order of its ranks. A picture without a burst, or alone of it, is one of its own.
+ * @returns {Picture[][]}
+ */
+export function shownBursts() {
+  const all = inOrder();
+  if (!state.grouping) return all.map((picture) => [picture]);
+  const bursts = Map.groupBy(all, (picture) => picture.burst?.group ?? picture);
+  return [...bursts.values()].map((each) => each.sort((a, b) => (a.burst?.rank ?? 0) - (b.burst?.rank ?? 0)));
+}
+
+/** @returns {Picture[]} */
+function inOrder() {
   const compare = orders[state.order];
   const needsScore = state.order !== "name" && state.order !== "added";
   const last = (/** @type {Picture} */ { stage }) => (stage === "scored" ? 0 : stage === "failed" ? 1 : 2);

@@ -2,7 +2,8 @@
 
 /** @typedef {{ score: number, standardDeviation?: number, confidence?: number, class?: number, classProbability?: number, histogram?: number[], reasons?: { reason: string, probability: number }[], interval?: { low: number, high: number, level: number }, typicality?: { share: number, word: string }, range: [number, number], width: number, height: number, model: string, milliseconds: number, index: number, name: string }} Score */
 /** @typedef {{ status: number, code: string, title: string, detail: string, advice?: string }} Problem */
-/** @typedef {{ id: number, file: File, name: string, stage: "waiting" | "sent" | "scored" | "failed", score?: Score, problem?: Problem, url?: string, choice?: Choice | undefined }} Picture */
+/** @typedef {{ id: number, file: File, name: string, stage: "waiting" | "sent" | "scored" | "failed", score?: Score, problem?: Problem, url?: string, choice?: Choice | undefined, look?: unknown, burst?: Burst | undefined }} Picture */
+/** Its place in a burst of several pictures, and why. @typedef {{ group: number, size: number, rank: number, words: string }} Burst */
 /** What a person decided; `stars` is 0 where none were given. @typedef {{ decision: "keep" | "reject", stars: number }} Choice */
 /** @typedef {{ name: string, range: [number, number], backbone: string, crop: number, tiles: number, ready: boolean }} Model */
 
@@ -28,6 +29,8 @@ export const state = {
   /** Only scores from here to there are shown. @type {[number, number] | undefined} */
   between: undefined,
   filter: noFilter(),
+  /** Whether bursts are put together. */
+  grouping: true,
   paused: false,
   /** What the service makes one wait for. */
   notice: "",
@@ -129,6 +132,12 @@ export function choiceWords(choice) {
   if (!choice) return "undecided";
   const stars = choice.stars ? `, ${choice.stars} ${choice.stars === 1 ? "star" : "stars"}` : "";
   return (choice.decision === "keep" ? "kept" : "rejected") + stars;
+}
+
+/** The place of a picture in its burst, and why; empty where it has none. @param {Picture} picture */
+export function burstWords({ burst }) {
+  if (!burst || !state.grouping) return "";
+  return burst.rank === 1 ? burst.words : `${burst.rank} of ${burst.size}: ${burst.words}`;
 }
 
 /** What most likely lowers a score, in words; empty where nothing is told. @param {Score} score */

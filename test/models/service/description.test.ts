@@ -57,6 +57,7 @@ describe("what it says of itself", () => {
         "/metrics",
         "/ready",
         "/v1/explain",
+        "/v1/group",
         "/v1/models",
         "/v1/rank",
         "/v1/score",
