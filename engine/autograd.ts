@@ -49,7 +49,7 @@ export function record(
 }
 
 /** Names the output of an operation without a gradient, for profiles and the number check; returns it. */
-export function recordFlat(operation: string, inputs: readonly Tensor[], output: Tensor): Tensor {
+export function recordFlat(operation: Parameters<typeof record>[0], inputs: readonly Tensor[], output: Tensor): Tensor {
   return withoutGradients(() => record(operation, inputs, output, () => []));
 }
 

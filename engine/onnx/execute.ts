@@ -55,10 +55,32 @@ function freeNames(graph: Graph): string[] {
   return used.filter((name) => !made.has(name));
 }
 
+/** Names that end with each node: those that no later one and no name of `kept` asks for. */
+function endsOf(nodes: readonly Node[], kept: ReadonlySet<string>): string[][] {
+  const last = new Map<string, number>();
+  const names = nodes.map((node) => [...new Set([...namesUsed(node), ...node.outputs])]);
+  names.forEach((own, i) => {
+    for (const name of own) last.set(name, i);
+  });
+  return names.map((own, i) => own.filter((name) => last.get(name) === i && !kept.has(name)));
+}
+
+/** Puts the results of a node among the values, and ends those that nobody asks for any more. */
+function put(node: Node, results: readonly (Value | undefined)[], values: Values, ends: readonly string[]): void {
+  node.outputs.forEach((name, k) => {
+    const value = results[k];
+    if (name !== "" && value) values.set(name, value);
+    else value?.dispose();
+  });
+  for (const name of ends) values.end(name);
+}
+
 /** Runs nodes in their order, which the specification asks to be such that inputs come before what uses them. */
 export class Executor {
   readonly #device: Device;
   readonly #opset: number;
+  /** How often something was read from the device, or decided on the host. */
+  reads = 0;
 
   constructor(device: Device, opset: number) {
     this.#device = device;
@@ -67,26 +89,37 @@ export class Executor {
 
   /** Runs nodes on `values`, where their results stay; those that no later node and no name of `kept` asks for end. */
   async run(nodes: readonly Node[], values: Values, kept: ReadonlySet<string>): Promise<void> {
-    const last = new Map<string, number>();
-    nodes.forEach((node, i) => {
-      for (const name of [...namesUsed(node), ...node.outputs]) last.set(name, i);
-    });
-    for (const [i, node] of nodes.entries()) {
-      const results = await this.node(node, values);
-      node.outputs.forEach((name, k) => {
-        const value = results[k];
-        if (name !== "" && value) values.set(name, value);
-        else value?.dispose();
-      });
-      for (const name of new Set([...namesUsed(node), ...node.outputs]))
-        if (last.get(name) === i && !kept.has(name)) values.end(name);
+    const ends = endsOf(nodes, kept);
+    for (const [i, node] of nodes.entries()) put(node, await this.node(node, values), values, ends[i]!);
+  }
+
+  /** The same at once. @throws UnsupportedError where something must be read from the device */
+  runAtOnce(nodes: readonly Node[], values: Values, kept: ReadonlySet<string>): void {
+    const ends = endsOf(nodes, kept);
+    for (const [i, node] of nodes.entries()) put(node, this.#nodeAtOnce(node, values), values, ends[i]!);
+  }
+
+  #nodeAtOnce(node: Node, values: Values): readonly (Value | undefined)[] {
+    const operator = operators[node.operator];
+    if (!operator) throw new UnsupportedError(`operator ${node.operator} does not run at once`);
+    const inputs = node.inputs.map((name) => (name === "" ? undefined : values.get(name)));
+    const call = new Call(node, inputs, this.#device, this.#opset);
+    try {
+      const made = this.#device.labels.within({ layer: node.name }, () => this.#scoped(() => operator(call)));
+      if (!(made instanceof Continuation)) return made;
+      for (const value of made.held) value.dispose();
+    } catch (error) {
+      if (!(error instanceof NotRead)) throw located(node, error);
     }
+    throw new UnsupportedError(`operator ${node.operator} reads from the device`);
   }
 
   /** Runs one node; its results are the caller's. */
   async node(node: Node, values: Values): Promise<readonly (Value | undefined)[]> {
-    if (node.operator === "If") return this.#branch(node, values);
-    if (node.operator === "Loop") return this.#loop(node, values);
+    if (node.operator === "If" || node.operator === "Loop") {
+      this.reads++;
+      return node.operator === "If" ? this.#branch(node, values) : this.#loop(node, values);
+    }
     const operator = operators[node.operator];
     if (!operator) throw new UnsupportedError(`operator ${node.operator} is not supported`);
     const inputs = node.inputs.map((name) => {
@@ -101,6 +134,7 @@ export class Executor {
       try {
         const made = this.#device.labels.within({ layer: node.name }, () => this.#scoped(() => operator(call)));
         if (!(made instanceof Continuation)) return made;
+        this.reads++;
         try {
           for (const value of made.read) await value.fetch();
           const go = () => this.#scoped(made.go);
@@ -112,6 +146,7 @@ export class Executor {
         if (!(error instanceof NotRead)) throw located(node, error);
         if (!inputs.includes(error.value))
           throw new OnnxError(`${node.operator} "${node.name}" read what it made itself`);
+        this.reads++;
         await error.value.fetch();
       }
     }

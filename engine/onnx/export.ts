@@ -75,7 +75,8 @@ async function traced(device: Device, work: TracedWork) {
     });
     entries = neededFor(Object.values(outputs), dependent);
     for (const tensor of [...entries.flatMap(tensorsOf), ...Object.values(outputs)])
-      if (!variable.has(tensor) && !reads.has(tensor)) reads.set(tensor, tensor.read());
+      if (!variable.has(tensor) && !reads.has(tensor))
+        reads.set(tensor, tensor.isFloat ? tensor.read() : tensor.readIndices());
   });
   const constants = new Map<Tensor, ArrayLike<number>>();
   for (const [tensor, numbers] of reads) constants.set(tensor, await numbers);

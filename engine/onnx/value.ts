@@ -185,6 +185,16 @@ export class Value {
     return value;
   }
 
+  /** Another value of elements of its own, which are those of now. */
+  copy(): Value {
+    const value = new Value(this.device, this.type, this.shape);
+    value.#numbers = this.#numbers;
+    value.#tensor = this.#tensor && copied(this.#tensor);
+    value.#channelsLast = this.#channelsLast && copied(this.#channelsLast);
+    value.#source = this.#source && { ...this.#source, tensor: copied(this.#source.tensor) };
+    return value;
+  }
+
   dispose(): void {
     this.#tensor?.dispose();
     this.#channelsLast?.dispose();
@@ -195,6 +205,12 @@ export class Value {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+function copied(tensor: Tensor): Tensor {
+  const copy = Tensor.like(tensor);
+  tensor.device.stream.copy(tensor.allocation, 0, copy.allocation, 0, Math.ceil(tensor.sizeBytes / 4) * 4);
+  return copy;
 }
 
 export function sameShape(a: Shape, b: Shape): boolean {

@@ -17,22 +17,22 @@ interface Parts {
 const hidden = -1e30;
 
 /**
- * Attention by products and a softmax of all scores, for a bias that asks for a gradient. q: [B, T, heads, D], k and v: [B, S, key heads, D] →
- * [B, T, heads, D].
+ * Attention by products and a softmax of all scores, for a bias that asks for a gradient. q: [B, T, heads, D], k: [B, S, key heads, D], v: [B, S, key heads, E] →
+ * [B, T, heads, E].
  */
 export function attentionByParts(q: Tensor, k: Tensor, v: Tensor, { scale, causal, bias }: Parts): Tensor {
-  const [batch, queries, heads, dimensions] = q.shape as [number, number, number, number];
+  const [batch, queries, heads] = q.shape as [number, number, number, number];
   const [, keys, keyHeads] = k.shape as [number, number, number, number];
   const each = (x: Tensor, share: number) => {
     const all = permute(share > 1 ? repeat(x, share, 2) : x, [0, 2, 1, 3]);
-    return reshape(all, [batch * heads, x.shape[1]!, dimensions]);
+    return reshape(all, [batch * heads, x.shape[1]!, x.shape[3]!]);
   };
   const share = heads / keyHeads;
   const products = multiply(batchedMatmul(each(q, 1), transpose(each(k, share))), scale);
   const scores = add(reshape(products, [batch, heads, queries, keys]), bias);
   const seen = causal ? add(scores, laterKeys(q, queries, keys)) : scores;
   const shares = reshape(softmax(seen), [batch * heads, queries, keys]);
-  const rows = reshape(batchedMatmul(shares, each(v, share)), [batch, heads, queries, dimensions]);
+  const rows = reshape(batchedMatmul(shares, each(v, share)), [batch, heads, queries, v.shape[3]!]);
   return permute(rows, [0, 2, 1, 3]);
 }
 

@@ -57,7 +57,7 @@ type Triple = readonly [q: Tensor, k: Tensor, v: Tensor];
 
 /**
  * y = softmax(scale · q · kᵀ + bias) · v for each head (Vaswani et al. 2017, equation 1), tile by tile: memory grows with T,
- * not with T². q: [B, T, heads, D], k and v: [B, S, key heads, D] → [B, T, heads, D]; D up to 256. Of fewer key heads each
+ * not with T². q: [B, T, heads, D], k: [B, S, key heads, D], v: [B, S, key heads, E] → [B, T, heads, E]; D and E up to 256. Of fewer key heads each
  * serves `heads / key heads` neighbouring heads of q (Ainslie et al. 2023). A query that sees no key has zeros. A bias that asks for a
  * gradient is added to scores that are kept, which takes memory for all of them.
  * @throws ShapeError when the extents do not fit
@@ -67,18 +67,19 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   expectOperands("attention", { q, k, v });
   const fits =
     [q, k, v].every((x) => x.rank === 4) &&
-    k.shape.every(
-      (extent, axis) => extent === v.shape[axis] && (axis === 1 || axis === 2 || extent === q.shape[axis]),
-    ) &&
+    k.shape.every((extent, axis) => axis === 1 || axis === 2 || extent === q.shape[axis]) &&
+    k.shape.every((extent, axis) => axis === 3 || extent === v.shape[axis]) &&
     q.shape[2]! % k.shape[2]! === 0;
   if (!fits) {
     throw new ShapeError(
-      `attention takes q [B, T, heads, D], k and v [B, S, key heads, D], the key heads a divisor of the heads; found [${q.shape}], [${k.shape}], [${v.shape}]`,
+      `attention takes q [B, T, heads, D], k [B, S, key heads, D] and v [B, S, key heads, E], the key heads a divisor of the heads; found [${q.shape}], [${k.shape}], [${v.shape}]`,
     );
   }
   const [batch, queries, heads, dimensions] = q.shape as [number, number, number, number];
   const [, keys, keyHeads] = k.shape as [number, number, number, number];
-  const width = rowWidth(dimensions);
+  const values = v.shape[3]!;
+  // Of other values the shorter rows end in zeros, which change no product.
+  const width = rowWidth(Math.max(dimensions, values));
   const scale = options.scale ?? 1 / Math.sqrt(dimensions);
   const { causal = false } = options;
   const bias = biasOf("attention", options, [batch, heads, queries, keys]);
@@ -90,20 +91,19 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
     keyStride: keyHeads * width,
     offsets: [0, 0, 0],
   };
-  const [wideQ, wideK, wideV] = [filled(q), filled(k), filled(v)];
+  const [wideQ, wideK, wideV] = [filled(q, width), filled(k, width), filled(v, width)];
   const { y, logSums } = forward([wideQ, wideK, wideV], layout);
   // dS = P ∘ (dY·Vᵀ − rowsum(dY ∘ Y))    dQ = scale · dS·K    dK = scale · dSᵀ·Q    dV = Pᵀ·dY
-  return record(["attention", { scale, ...options }], [q, k, v], cut(y, dimensions), (dy) => {
+  return record(["attention", { scale, ...options }], [q, k, v], cut(y, values), (dy) => {
     const gradients: Triple = [Tensor.like(wideQ), Tensor.like(wideK), Tensor.like(wideV)];
-    backward([wideQ, wideK, wideV], y, filled(dy), logSums, gradients, layout);
-    return gradients.map((gradient) => cut(gradient, dimensions));
+    backward([wideQ, wideK, wideV], y, filled(dy, width), logSums, gradients, layout);
+    return gradients.map((gradient, i) => cut(gradient, i === 2 ? values : dimensions));
   });
 }
 
-/** Rows of a head filled with zeros to whole vec4s. Not recorded. */
-function filled(x: Tensor): Tensor {
-  const dimensions = x.shape.at(-1)!;
-  return dimensions % 4 === 0 ? x : withColumns(x, upToFour(dimensions));
+/** Rows of a head filled with zeros to so many vec4s. Not recorded. */
+function filled(x: Tensor, width: number): Tensor {
+  return x.shape.at(-1) === 4 * width ? x : withColumns(x, 4 * width);
 }
 
 /** The first numbers of each row. Not recorded. */
@@ -157,12 +157,12 @@ export function selfAttention(qkv: Tensor, options: AttentionOptions = {}): Tens
     keyStride: 3 * span,
     offsets: [0, span, 2 * span],
   };
-  const wide = filled(qkv);
+  const wide = filled(qkv, width);
   const { y, logSums } = forward([wide, wide, wide], layout);
   // As for attention; the three gradients lie like their operands.
   return record(["selfAttention", { scale, ...options }], [qkv], cut(y, dimensions), (dy) => {
     const dqkv = Tensor.like(wide);
-    backward([wide, wide, wide], y, filled(dy), logSums, [dqkv, dqkv, dqkv], layout);
+    backward([wide, wide, wide], y, filled(dy, width), logSums, [dqkv, dqkv, dqkv], layout);
     return [cut(dqkv, dimensions)];
   });
 }

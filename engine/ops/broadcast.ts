@@ -1,5 +1,6 @@
 import { expectArgument, number, shown, whole } from "../arguments.ts";
 import { record } from "../autograd.ts";
+import type { CallDetails } from "../journal.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { type DataType, type Shape, ShapeError, sizeOf, Tensor } from "../tensor.ts";
 import { expectOperands, indices, moved } from "./operands.ts";
@@ -262,6 +263,11 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
   return y;
 }
 
+/** The numbers among a and b, by these names. */
+export function numbersOf(operands: readonly Operand[]): CallDetails {
+  return Object.fromEntries(["a", "b"].map((name, i) => [name, operands[i]]).filter(([, x]) => typeof x === "number"));
+}
+
 /** dy → the gradient of one operand, of the shape of dy. */
 type Slope = (dy: Tensor) => Tensor;
 
@@ -279,13 +285,11 @@ export function recorded(
   operation: string,
   y: Tensor,
   operands: readonly (readonly [operand: Operand, slope: Slope, negative?: boolean])[],
+  details: CallDetails = {},
 ): Tensor {
   const tensors = operands.filter((entry): entry is [Tensor, Slope, boolean?] => isTensor(entry[0]));
   const inputs = tensors.map(([tensor]) => tensor);
-  const numbers = Object.fromEntries(
-    ["a", "b"].map((name, i) => [name, operands[i]?.[0]]).filter(([, x]) => !isTensor(x)),
-  );
-  return record([operation, numbers], inputs, y, (dy) =>
+  return record([operation, { ...numbersOf(operands.map(([operand]) => operand)), ...details }], inputs, y, (dy) =>
     tensors.map(([tensor, slope, negative = false]) => {
       if (!tensor.tracked) return undefined;
       const total = sumTo(slope(dy), tensor.shape);

@@ -1,6 +1,6 @@
 import { recordFlat } from "../autograd.ts";
 import type { Tensor } from "../tensor.ts";
-import { type CombinationName, combine, isTensor, type Operand, recorded } from "./broadcast.ts";
+import { type CombinationName, combine, isTensor, numbersOf, type Operand, recorded } from "./broadcast.ts";
 import { expectOperands, moved } from "./operands.ts";
 import { abs } from "./unary.ts";
 
@@ -9,7 +9,7 @@ import { abs } from "./unary.ts";
  * operands of u32; {@link where} takes it as a condition, and products as a mask. There is no type of truth values.
  */
 function truth(op: CombinationName, operation: string, a: Operand, b: Operand): Tensor {
-  return recordFlat(operation, [a, b].filter(isTensor), combine(op, operation, { a, b }));
+  return recordFlat([operation, numbersOf([a, b])], [a, b].filter(isTensor), combine(op, operation, { a, b }));
 }
 
 /**
@@ -92,8 +92,9 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   expectOperands("where", { condition }, { condition: moved });
   const chosen = (x: Operand, y: Operand) => combine("where", "where", { a: x, b: y, c: condition });
   // da = dy where the condition holds, else 0    db = dy where it does not
-  return recorded("where", chosen(a, b), [
-    [a, (dy) => chosen(dy, 0)],
-    [b, (dy) => chosen(0, dy)],
-  ]);
+  const slopes = [
+    [a, (dy: Tensor) => chosen(dy, 0)],
+    [b, (dy: Tensor) => chosen(0, dy)],
+  ] as const;
+  return recorded("where", chosen(a, b), slopes, { condition });
 }

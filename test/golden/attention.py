@@ -93,4 +93,19 @@ for seed, (b, t, h, d, options) in enumerate([(2, 9, 2, 8, {"causal": True}), (1
     inputs = [{"shape": [b, t, 3, h, d], "seed": seed + 80, "scale": 1.5}]
     cases.append(case("selfAttention", options, inputs, lambda x: biased(*x.unbind(2), options)))
 
+# Values of other sizes than keys: the same, with the size of the values behind the dimensions
+for seed, (b, t, s, h, shared, d, e, options, bias) in enumerate(
+    [
+        (2, 5, 7, 2, 2, 8, 4, {}, None),
+        (1, 5, 7, 2, 1, 4, 12, {"causal": True}, None),
+        (2, 6, 5, 2, 2, 5, 9, {"mask": [6, 5]}, None),
+        (1, 4, 3, 1, 1, 32, 1, {}, [4, 3]),
+        (1, 19, 18, 2, 2, 16, 64, {}, None),
+    ]
+):
+    inputs = [{"shape": [b, n, m, size], "seed": seed + i, "scale": 1.5} for i, n, m, size in ((0, t, h, d), (20, s, shared, d), (40, s, shared, e))]
+    if bias:
+        inputs.append({"shape": bias, "seed": seed + 60})
+    cases.append(case("attention", options, inputs, lambda q, k, v, *bias: biased(q, k, v, options, *bias)))
+
 save("attention", cases)

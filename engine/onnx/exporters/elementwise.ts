@@ -25,6 +25,40 @@ function ofTwo(operator: string): Exporter {
   };
 }
 
+/** ONNX's numbers of the types float and bool. */
+const [float, bool] = [1, 9];
+
+/** A comparison or a connective of two operands as 1 and 0; truths are made of operands first where `ofTruths` says so. */
+function truth(operator: string, { negated = false, ofTruths = false } = {}): Exporter {
+  return (graph, entry) => {
+    const { writer } = graph;
+    const { values, asMaps } = graph.aligned(entry.inputs);
+    const number = (name: string) => {
+      const given = told<number>(entry, name);
+      return given === undefined ? [] : [scalar(graph, given)];
+    };
+    const operands = [...number("a"), ...values, ...number("b")];
+    const taken = ofTruths ? operands.map((x) => writer.node("Cast", [x], { to: bool })) : operands;
+    const holds = writer.node(operator, taken);
+    graph.place(entry.output, asNumber(graph, negated ? writer.node("Not", [holds]) : holds), asMaps);
+  };
+}
+
+function asNumber({ writer }: ExportGraph, holds: string): string {
+  return writer.node("Cast", [holds], { to: float });
+}
+
+const where: Exporter = (graph, entry) => {
+  const { values, asMaps } = graph.aligned([detail<Tensor>(entry, "condition"), ...entry.inputs]);
+  const [condition, ...tensors] = values;
+  const operand = (name: string) => {
+    const given = told<number>(entry, name);
+    return given === undefined ? tensors.shift()! : scalar(graph, given);
+  };
+  const holds = graph.writer.node("Cast", [condition!], { to: bool });
+  graph.place(entry.output, graph.writer.node("Where", [holds, operand("a"), operand("b")]), asMaps);
+};
+
 /** A function of the one operand, by several nodes. */
 function formula(make: (graph: ExportGraph, x: string, entry: JournalEntry<Tensor>) => string): Exporter {
   return (graph, entry) => {
@@ -84,6 +118,19 @@ export const elementwiseExporters: Exporters = {
   multiply: ofTwo("Mul"),
   divide: ofTwo("Div"),
   powerOf: ofTwo("Pow"),
+  where,
+  equal: truth("Equal"),
+  notEqual: truth("Equal", { negated: true }),
+  less: truth("Less"),
+  lessOrEqual: truth("LessOrEqual"),
+  greater: truth("Greater"),
+  greaterOrEqual: truth("GreaterOrEqual"),
+  logicalAnd: truth("And", { ofTruths: true }),
+  logicalOr: truth("Or", { ofTruths: true }),
+  logicalXor: truth("Xor", { ofTruths: true }),
+  logicalNot: truth("Equal"),
+  isInfinite: truth("Equal"),
+  isNan: formula((graph, x) => asNumber(graph, graph.writer.node("IsNaN", [x]))),
   relu: same("Relu"),
   relu6: formula((graph, x) => clip(graph, x, 0, 6)),
   sigmoid: same("Sigmoid"),
