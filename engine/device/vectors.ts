@@ -30,6 +30,16 @@ export async function widenVectors(): Promise<void> {
   }
 }
 
+/**
+ * The environment for a program of somebody else: without what {@link widenVectors} has set. Mesa 25.0 crashes on render passes with vectors of 512
+ * bits, which the engine has none of.
+ */
+export function foreignEnvironment(): NodeJS.ProcessEnv {
+  if (!vectorsWidened()) return { ...process.env };
+  const { [width]: _, [shaderCache]: __, ...others } = process.env;
+  return others;
+}
+
 /** True where {@link widenVectors} has set the driver up, in this process or one that started it. */
 export function vectorsWidened(): boolean {
   try {

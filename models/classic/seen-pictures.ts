@@ -22,6 +22,12 @@ const maxBytes = 2 ** 28;
 /** Pictures on the device at a time: one is uploaded while the other is computed. */
 const onDevice = 2;
 
+/** A picture does not allow what is computed of it. */
+export function noScore(name: string, detail: string, cause?: unknown): PictureError {
+  const advice = "Choose another picture, or a method that takes it.";
+  return new PictureError(name, "no-score", detail, { advice, cause });
+}
+
 /** Pictures decoded at original size and shown to a device, some ahead of the one in hand. */
 export class SeenPictures {
   readonly device: Device;
@@ -85,8 +91,7 @@ export class SeenPictures {
         throw new PictureError(name, "too-large", detail, { cause: error, advice: "Shrink the picture first." });
       }
       if (!(error instanceof ShapeError)) throw error;
-      const advice = "Choose another picture, or a method that takes it.";
-      throw new PictureError(name, "no-score", `${error.message}.`, { cause: error, advice });
+      throw noScore(name, `${error.message}.`, error);
     }
   }
 }

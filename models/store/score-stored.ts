@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { expectNames } from "../../engine/arguments.ts";
 import type { ClassicScored, ClassicScorer } from "../classic/scorer.ts";
+import { noScore } from "../classic/seen-pictures.ts";
 import { reasonOf } from "../data/files/reason-of.ts";
 import { PictureError, type PictureReason } from "../data/pictures/picture-error.ts";
 import type { ScoredPicture, Scorer } from "../scoring/scorer.ts";
@@ -71,8 +72,9 @@ async function* walkStored(
   const { signal, onResult = () => {}, features = false } = options;
   const number = store.scorer(await scorerFacts(scorer));
   const { name: model } = scorer;
-  const lowerIsBetter = "scale" in scorer && scorer.scale.lowerIsBetter;
-  const walk = new Walk(paths, { store, scorer: number, model, lowerIsBetter, features, told: onResult });
+  const isFormula = "scale" in scorer;
+  const lowerIsBetter = isFormula && scorer.scale.lowerIsBetter;
+  const walk = new Walk(paths, { store, scorer: number, model, isFormula, lowerIsBetter, features, told: onResult });
   for (let index = 0; index < paths.length; index++) {
     signal?.throwIfAborted();
     walk.look(index);
@@ -103,6 +105,7 @@ interface WalkOptions {
   /** Its number in the store. */
   readonly scorer: number;
   readonly model: string;
+  readonly isFormula: boolean;
   /** Of a formula. */
   readonly lowerIsBetter: boolean;
   readonly features: boolean;
@@ -223,7 +226,7 @@ class Walk {
 
   #tell(index: number, result: StoredResult, told: { stored: boolean; size: number }): void {
     const path = this.#paths[index]!;
-    if ("error" in result) this.#give({ path, index, ...told, error: errorOf(path, result) });
+    if ("error" in result) this.#give({ path, index, ...told, error: errorOf(path, result, this.#options.isFormula) });
     // The name is the scorer's of today; a file may have been given another.
     else this.#give({ ...result, model: this.#options.model, path, index, ...told });
   }
@@ -242,8 +245,8 @@ function isStill(path: string, state: FileState): boolean {
   }
 }
 
-const errorOf = (path: string, { reason, error }: { reason: PictureReason; error: string }) =>
-  new PictureError(path, reason, error);
+const errorOf = (path: string, { reason, error }: { reason: PictureReason; error: string }, isFormula: boolean) =>
+  isFormula && reason === "no-score" ? noScore(path, error) : new PictureError(path, reason, error);
 
 const reasons: Readonly<Record<string, PictureReason>> = {
   ENOENT: "missing",

@@ -150,6 +150,8 @@ test("a model tested with several crops or as an ensemble is refused before anyt
     "pictures/red.csv",
     "--store",
     "x.db",
+    "--out",
+    "x.safetensors",
   ];
   const crops = acutance(...words(await smallModel(folder, "crops", { testCrops: 4, cropFrom: "original" })));
   expect([crops.status, crops.stderr]).toEqual([1, expect.stringContaining("the mean over 4 crops of a picture")]);

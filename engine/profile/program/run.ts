@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { foreignEnvironment } from "../../device/vectors.ts";
 import { type CaptureRequest, configVariable, type ProgramConfig } from "./protocol.ts";
 import { readRecords, type ThreadRecords } from "./read.ts";
 
@@ -46,7 +47,7 @@ export async function runProgram(words: readonly string[], options: ProgramOptio
   const preload = preloadFile(folder);
   const [file, ...rest] = isDeno(words[0]!) ? denoWords(words, preload, folder) : words;
   const environment = {
-    ...process.env,
+    ...foreignEnvironment(),
     [configVariable]: JSON.stringify(config),
     // Both are heard by whatever the program starts, such as a package's script.
     NODE_OPTIONS: joined(process.env["NODE_OPTIONS"], `--import=${preload}`),

@@ -60,6 +60,8 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
 
   beforeEach(async () => {
     page = await visits.visit(listening.url);
+    // Bursts have tests of their own.
+    await page.evaluate("document.getElementById('group-bursts').click()");
   });
 
   afterEach(async () => {
