@@ -141,6 +141,7 @@ export function updateGrid() {
 
 /** Strips are as wide as their pictures need. */
 function updateStrips() {
+  if (strips.size === 0) return;
   const columns = getComputedStyle(list).gridTemplateColumns.split(" ").length;
   for (const strip of strips.values()) {
     const count = strip.children.length;

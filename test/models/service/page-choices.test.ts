@@ -50,7 +50,10 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     await drop(page, pictures);
     await done(page, 6);
     // Bursts have tests of their own.
+    await cards(page, 1, ".burst");
     await page.uncheck("#group-bursts");
+    await cards(page, 0, ".burst");
+    await page.evaluate("document.activeElement.blur()");
   });
 
   afterEach(async () => {

@@ -266,13 +266,13 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
       page,
       Array.from({ length: 1000 }, (_, i) => ({ name: `${i}.jpg`, bytes })),
     );
-    await done(page, 1000);
+    await done(page, 1000, 100_000);
     expect(await page.locator(".card").count()).toBe(1000);
     expect(await page.locator(".card canvas").count()).toBeLessThan(200);
     await page.locator(".card[tabindex='0']").focus();
     await page.keyboard.press("End");
     await page.locator(".card").last().locator("canvas").waitFor();
-  }, 60_000);
+  }, 150_000);
 
   test("pictures for which a full service has no room wait and are sent again", async () => {
     // Two requests at a time cannot both be held.
