@@ -7,6 +7,8 @@ import {
   type ExperimentHooks,
   ExperimentInterrupted,
   findRecipe,
+  formulaPictures,
+  formulaTitle,
   isDone,
   type PlannedTraining,
   partSizes,
@@ -18,6 +20,7 @@ import {
   runExperiment,
   type Source,
   titleOf,
+  unscored,
   variantsOf,
 } from "../models/experiments/index.ts";
 import { markdownTable } from "../models/experiments/tables.ts";
@@ -35,6 +38,8 @@ interface ExperimentFlags extends Partial<DataOptions>, TuningFlags {
   readonly ranked?: string;
   readonly init?: string;
   readonly weights?: Readonly<Record<string, string>>;
+  readonly parameters?: Readonly<Record<string, string>>;
+  readonly featureRange?: string;
   readonly set?: Readonly<Record<string, unknown>>;
   readonly seeds?: readonly number[];
   readonly folds?: number;
@@ -62,6 +67,12 @@ export function register(program: Command): void {
     .option("--ranked <folder>", "degraded copies to train with the ranks of, made by `acutance data degrade --ranked`")
     .option("--init <file>", "weights that backbones start from")
     .option("--weights <backbone=file>", "weights that this backbone starts from; repeatable", namedFile)
+    .option(
+      "--parameters <formula=file>",
+      "parameters of NIQE or BRISQUE where the recipe has rows of them; repeatable",
+      namedFile,
+    )
+    .option("--feature-range <file>", "scaling of features, with a LIBSVM model of BRISQUE")
     .option("--set <key=value>", "a setting of all variants that do not set it themselves; repeatable", setting)
     .option("--seeds <list>", "repeats: seeds of split and training, such as 1,2,3", seedList)
     .option("--folds <n>", "repeats: each of so many folds is the test part once, for every seed", wholeNumber(2))
@@ -174,6 +185,13 @@ async function dryRun(recipe: Recipe, flags: ExperimentFlags, hooks: ExperimentH
   const trainings = new Map(runs.flatMap((each) => each.trainings.map((one) => [one.key, one])));
   const left = [...trainings.values()].filter((one) => !isDone(experiment.store, one)).length;
   console.log(`\n${runs.length} runs of ${trainings.size} trainings (one key is trained once), ${left} still to do`);
+  const pictures = formulaPictures(experiment.plan);
+  for (const formula of experiment.formulas) {
+    const left = unscored(formula, pictures, experiment.store).length;
+    console.log(
+      formula.opened ? `${formula.name}: ${left} of ${pictures.size} pictures to score` : formulaTitle(formula),
+    );
+  }
   for (const note of experiment.plan.sources.notes) console.log(note);
 }
 
@@ -201,11 +219,13 @@ async function list(): Promise<void> {
       backbones.size === 1 && parts.size === 0
         ? `--init FILE (${[...backbones]})`
         : [...backbones, ...parts].map((name) => `--weights ${name}=FILE`);
+    const formulas = recipe.formulas.map(({ method }) => `--parameters ${method}=FILE`);
     const random = variants.some(({ settings }) => settings.frozen > 0) ? "" : "; without it random weights";
     return pairs([
       [name, title],
       ["  needs", needs],
       ["  starts from", `${[start].flat().join(", ")}${random}`],
+      ...(formulas.length > 0 ? [["  scores by", formulas.join(", ")] as const] : []),
       ["  runs", `${variants.length} variants, ${repeatsOf(recipe).length} repeats: ${runs} runs`],
     ]);
   });
@@ -243,10 +263,32 @@ function overridden(recipe: Recipe, flags: ExperimentFlags): Recipe {
     crossData: at(recipe.crossData),
     weights: { ...recipe.weights, ...weights },
     ...(seeds && { seeds: [...seeds] }),
+    formulas: withParameters(recipe, flags),
     ...(flags.folds !== undefined && { folds: flags.folds }),
     base: { ...recipe.base, ...(more.length > 0 && { moreUnlabelled: more }), ...(init && { init }), ...set },
   };
   return { ...checkRecipe(said, `${name} with these flags`), name };
+}
+
+/** The formulas of a recipe with the files that flags name. @throws RecipeError when there is no such row */
+function withParameters(
+  { name, formulas }: Recipe,
+  { parameters = {}, featureRange }: ExperimentFlags,
+): Recipe["formulas"] {
+  const methods = formulas.map(({ method }) => method);
+  const unknown = Object.keys(parameters).find((word) => !methods.some((method) => method === word));
+  if (unknown !== undefined) {
+    throw new RecipeError(
+      `--parameters ${unknown}: the recipe ${name} has no row by that formula; it has: ${methods.join(", ") || "none"}`,
+    );
+  }
+  if (featureRange !== undefined && !methods.includes("brisque"))
+    throw new RecipeError(`--feature-range ${featureRange}: the recipe ${name} has no row by brisque`);
+  return formulas.map((row) => ({
+    ...row,
+    ...(parameters[row.method] && { parameters: parameters[row.method] }),
+    ...(featureRange && row.method === "brisque" && { featureRange }),
+  }));
 }
 
 /** The main data set. A flag that says which scores it has replaces all that the recipe says of how to read them. */
@@ -273,16 +315,23 @@ function sourceOf(recipe: Source, flags: ExperimentFlags): Source {
 function chosenVariants(recipe: Recipe, only: readonly string[] = []): Recipe {
   if (only.length === 0) return recipe;
   const all = variantsOf(recipe);
-  const vary = only.map((name) => {
+  const called = ({ name, method }: Recipe["formulas"][number]) => name ?? method.toUpperCase();
+  const formulas = recipe.formulas.filter((row) => only.includes(called(row)));
+  const trained = only.filter((name) => !formulas.some((row) => called(row) === name));
+  const vary = trained.map((name) => {
     const found = all.find((variant) => variant.name === name);
     if (!found) {
-      throw new RecipeError(
-        `--only ${name}: ${recipe.name} has no such variant; it has: ${all.map((one) => one.name).join("; ")}`,
-      );
+      const names = [...all.map((one) => one.name), ...recipe.formulas.map(called)];
+      throw new RecipeError(`--only ${name}: ${recipe.name} has no such variant; it has: ${names.join("; ")}`);
     }
     return { name, ...found.changes };
   });
-  return { ...recipe, vary, grid: {} };
+  if (vary.length === 0) {
+    throw new RecipeError(
+      `--only ${only.join(" --only ")}: formulas stand beside what is trained; choose a variant that is, or use acutance evaluate --method`,
+    );
+  }
+  return { ...recipe, vary, formulas, grid: {} };
 }
 
 function namedFile(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {

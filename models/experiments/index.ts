@@ -5,6 +5,7 @@ import type { DeviceSource } from "../../engine/device/source.ts";
 import { writeFileAtomically } from "../../engine/weights/atomic.ts";
 import type { ExperimentRecord } from "../report/experiment/experiment-record.ts";
 import { hardwareOf } from "../training/finish.ts";
+import { formulaPredictions, type PlannedFormula } from "./formulas.ts";
 import { type PlannedRun, partSizes } from "./plan.ts";
 import type { Recipe } from "./recipe.ts";
 import { recordOf } from "./record.ts";
@@ -14,6 +15,7 @@ import { csvClasses, csvRuns, csvTable, markdownTable } from "./tables.ts";
 
 export { builtInRecipes, findRecipe } from "./built-in.ts";
 export { repeatsOf, variantsOf } from "./expand.ts";
+export { formulaPictures, formulaTitle, unscored } from "./formulas.ts";
 export { type PlannedTraining, partSizes } from "./plan.ts";
 export { checkRecipe, type Recipe, RecipeError, readRecipe, recipeJsonSchema, type Source } from "./recipe.ts";
 export { Experiment, type ExperimentHooks, ExperimentInterrupted, type RunReport, titleOf } from "./runner.ts";
@@ -65,7 +67,8 @@ export async function runExperiment(
   const all = experiment.plan.runs.length;
   const left = all - ended.filter(({ status }) => status !== "missing").length;
   if (left > 0) throw new ExperimentInterrupted(`after ${all - left} of ${all} runs`);
-  return { record, folder, failed: ended.filter(({ status }) => status === "failed").length };
+  const failed = record.variants.flatMap(({ runs }) => runs).filter(({ status }) => status === "failed").length;
+  return { record, folder, failed };
 }
 
 async function currentRecord(
@@ -101,7 +104,24 @@ function csvPredictions(experiment: Experiment): string {
       ...{ name, mos, score },
     })),
   );
-  return stringify(rows, { header: true });
+  return stringify([...rows, ...experiment.formulas.flatMap((each) => formulaRows(each, experiment))], {
+    header: true,
+  });
+}
+
+/** What a formula gives the pictures of the test parts. */
+function formulaRows(formula: PlannedFormula, experiment: Experiment) {
+  const { opened } = formula;
+  if (!opened) return [];
+  const scores = experiment.store.formulaScores(opened.key);
+  return experiment.formulaRuns(formula).flatMap(({ run: { data, repeat } }) =>
+    formulaPredictions(opened.scale, data.test, experiment.plan.sources.range, scores).map((row) => ({
+      variant: formula.name,
+      split_seed: repeat.split,
+      fold: repeat.fold ?? "",
+      ...row,
+    })),
+  );
 }
 
 function storedRun(run: PlannedRun): StoredRun {

@@ -74,7 +74,8 @@ function contentOf({ name, mos, sd, histogram, sha256 }: HashedRow) {
   return [name, mos ?? null, sd ?? null, histogram ?? null, sha256];
 }
 
-function digest(value: unknown): string {
+/** SHA-256, in hexadecimal, of the canonical JSON of a value. */
+export function digest(value: unknown): string {
   return createHash("sha256").update(canonicalJson(value)).digest("hex");
 }
 

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { nearest } from "../../engine/nearest.ts";
 import { FileError, jsonOf, readText } from "../../engine/weights/files.ts";
 import { backboneNames } from "../backbones/index.ts";
+import { classicMethods } from "../classic/scorer.ts";
 import { knownSets } from "../data/index.ts";
 import { methodIn, settingFields, settingNames } from "./settings.ts";
 
@@ -48,6 +49,13 @@ const mainSource = source.extend({
     .describe(
       "folder of copies made by `acutance data degrade --ranked`, of these pictures or others; those of validation and test pictures are left out",
     ),
+});
+
+const formula = z.strictObject({
+  name: z.string().min(1).optional().describe("of the row"),
+  method: z.enum(classicMethods).describe("as in `acutance score --method`"),
+  parameters: z.string().optional().describe("file of its parameters, relative to the recipe's folder"),
+  featureRange: z.string().optional().describe("file of the scaling of features, with a LIBSVM model of BRISQUE"),
 });
 
 const seed = z.number().int().min(0);
@@ -106,6 +114,12 @@ export const recipeSchema = z.strictObject({
     .array(z.strictObject({ name: z.string().min(1).optional(), ...settingFields }))
     .default([])
     .describe("variants: a name and the settings that differ from base; the first is the baseline"),
+  formulas: z
+    .array(formula)
+    .default([])
+    .describe(
+      "rows that score by a formula and are not trained; without parameters, which --parameters gives, the row says so",
+    ),
   grid: z
     .strictObject(
       Object.fromEntries(
@@ -254,6 +268,7 @@ function keysAt(path: readonly PropertyKey[], said: unknown): string[] {
     if (path.at(-1) === "columns") return Object.keys(columnNames.shape);
     return Object.keys(first === "data" ? mainSource.shape : source.shape);
   }
+  if (first === "formulas") return Object.keys(formula.shape);
   if (path.at(-1) === "labelNoise") return ["mean", "sd"];
   const names = methodsAt(path, said).flatMap((method) => settingNames(method));
   return first === "vary" ? ["name", ...names] : names;
@@ -289,6 +304,11 @@ function atFolder(recipe: Omit<Recipe, "name">, folder: string): Omit<Recipe, "n
     unlabelled: all(recipe.unlabelled),
     crossData: all(recipe.crossData),
     weights: Object.fromEntries(Object.entries(recipe.weights).map(([name, path]) => [name, place(path)!])),
+    formulas: recipe.formulas.map(({ parameters, featureRange, ...row }) => ({
+      ...row,
+      ...(parameters !== undefined && { parameters: place(parameters)! }),
+      ...(featureRange !== undefined && { featureRange: place(featureRange)! }),
+    })),
     base: started(recipe.base),
     vary: recipe.vary.map(started),
     grid:

@@ -7,6 +7,7 @@ import type {
 import type { RunRecord } from "../training/run-record.ts";
 import { classCount, classedPictures, classTables } from "./class-summary.ts";
 import type { Variant } from "./expand.ts";
+import { formulaTitle } from "./formulas.ts";
 import { type Plan, type PlannedRun, partSizes, splitName } from "./plan.ts";
 import type { Experiment, RunOutcome } from "./runner.ts";
 import { spread, summarise } from "./summary.ts";
@@ -20,7 +21,10 @@ export interface RecordHead {
 
 /** Everything an experiment has found so far, from its store. */
 export function recordOf(
-  experiment: Pick<Experiment, "plan" | "store" | "crossResults" | "isDone" | "network">,
+  experiment: Pick<
+    Experiment,
+    "plan" | "store" | "crossResults" | "isDone" | "network" | "formulas" | "formulaRuns" | "formulaFigures"
+  >,
   outcomes: ReadonlyMap<PlannedRun, RunOutcome>,
   { command, hardware }: RecordHead,
 ): ExperimentRecord {
@@ -38,11 +42,12 @@ export function recordOf(
       classes: classCount(variant.settings),
     };
   });
+  const formulas = formulaRows(experiment);
   const parts = partsOf(
     runsOf.flatMap(({ runs }) => runs),
     [...sources.crossData.keys()],
   );
-  const variants = runsOf.map(({ variant, runs }, i): ExperimentVariant => {
+  const trained = runsOf.map(({ variant, runs }, i): ExperimentVariant => {
     const seconds = runs.map((run) =>
       run.status === "finished" ? run.trainings.reduce((sum, each) => sum + each.seconds, 0) : null,
     );
@@ -57,6 +62,14 @@ export function recordOf(
       ...chosenByTest(runs),
     };
   });
+  const untrained = formulas.map(
+    (row): ExperimentVariant => ({
+      ...row,
+      summary: summarise(row.runs, parts, runsOf[0]!.runs),
+      seconds: spread([]),
+    }),
+  );
+  const variants = [...trained, ...untrained];
   const { range } = sources;
   const classed = runsOf.map(({ variant: { name, settings }, classes, runs }) => ({
     ...{ name, classes },
@@ -79,9 +92,34 @@ export function recordOf(
     ranges: Object.fromEntries(parts.map((part) => [part, [...(sources.crossData.get(part)?.range ?? sources.range)]])),
     ...{ baseline, variants },
     ...(tables.length > 0 && { classTables: tables }),
-    selection: selectionOf(variants),
+    selection: selectionOf(trained),
     notes: [...sources.notes, ...notesOf(plan), ...failuresOf(variants)],
   };
+}
+
+/** The rows of formulas: nothing of them is trained, the test parts are those of the first variant. */
+function formulaRows(
+  experiment: Pick<Experiment, "formulas" | "formulaRuns" | "formulaFigures">,
+): Pick<ExperimentVariant, "name" | "changes" | "settings" | "runs" | "network">[] {
+  return experiment.formulas.map((formula) => {
+    const network = experiment.formulaFigures(formula);
+    const said = { formula: formula.method };
+    return {
+      name: formulaTitle(formula),
+      ...{ changes: said, settings: said },
+      ...(network && { network }),
+      runs: experiment.formulaRuns(formula).map(({ run, results, error }): ExperimentRun => {
+        const status = results.length > 0 ? "finished" : error === undefined ? "missing" : "failed";
+        return {
+          repeat: run.repeat,
+          status,
+          ...(error !== undefined && status === "failed" && { error }),
+          ...{ trainings: [], results, phases: [], losses: [], refreshes: [], notes: [] },
+          parts: { ...partSizes(run), labelled: 0, unlabelled: 0 },
+        };
+      }),
+    };
+  });
 }
 
 function networkOf(experiment: Pick<Experiment, "network">, variant: Variant): Pick<ExperimentVariant, "network"> {

@@ -6,6 +6,14 @@ import { repeatName } from "../report/experiment/experiment-values.ts";
 import { type ProgressSink, TrainingInterrupted } from "../training/training.ts";
 import { testOn } from "./cross-data.ts";
 import type { Variant } from "./expand.ts";
+import {
+  formulaFigures,
+  formulaPictures,
+  formulaResults,
+  openFormulas,
+  type PlannedFormula,
+  scoreByFormula,
+} from "./formulas.ts";
 import { HeldDevice } from "./held-device.ts";
 import { rowsKey } from "./key.ts";
 import { networkFigures, networkKey } from "./network-figures.ts";
@@ -63,6 +71,10 @@ export class Experiment implements Disposable {
   readonly plan: Plan;
   readonly surroundings: Surroundings;
   readonly device: HeldDevice;
+  /** Rows that are not trained. */
+  readonly formulas: readonly PlannedFormula[];
+  /** Why formulas scored not all pictures in this call. */
+  readonly #unfinished = new Map<PlannedFormula, string>();
   readonly #hooks: ExperimentHooks;
   /** Why trainings failed in this call. */
   readonly #failures = new Map<string, string>();
@@ -71,12 +83,14 @@ export class Experiment implements Disposable {
   private constructor(
     store: ExperimentStore,
     plan: Plan,
+    formulas: readonly PlannedFormula[],
     device: HeldDevice,
     at: Surroundings,
     hooks: ExperimentHooks,
   ) {
     this.store = store;
     this.plan = plan;
+    this.formulas = formulas;
     this.device = device;
     this.surroundings = at;
     this.#hooks = hooks;
@@ -97,7 +111,8 @@ export class Experiment implements Disposable {
     const device = new HeldDevice(source);
     try {
       const at = { adapter: adapterOf(await device.get()), version: packageJson.version };
-      return new Experiment(store, await planExperiment(recipe, store, at, hooks), device, at, hooks);
+      const formulas = await openFormulas(recipe, at);
+      return new Experiment(store, await planExperiment(recipe, store, at, hooks), formulas, device, at, hooks);
     } catch (error) {
       store[Symbol.dispose]();
       device[Symbol.dispose]();
@@ -140,6 +155,7 @@ export class Experiment implements Disposable {
   async run(): Promise<ReadonlyMap<PlannedRun, RunOutcome>> {
     const { runs } = this.plan;
     const outcomes = new Map<PlannedRun, RunOutcome>();
+    for (const formula of this.formulas) await this.#score(formula);
     for (const [index, run] of runs.entries()) {
       const outcome = await this.#runOne(run, `${index + 1} of ${runs.length}: ${titleOf(run)}`);
       outcomes.set(run, outcome);
@@ -161,6 +177,43 @@ export class Experiment implements Disposable {
       if (this.store.network(key)) continue;
       this.store.rememberNetwork(key, await networkFigures(await this.device.get(), options, this.#hooks.tune));
     }
+  }
+
+  /** Scores by a formula what is not scored yet. What fails is on record, and the trainings go on. */
+  async #score(formula: PlannedFormula): Promise<void> {
+    const { signal } = this.#hooks;
+    if (!formula.opened || signal?.aborted) return;
+    const pictures = formulaPictures(this.plan);
+    try {
+      await scoreByFormula(formula, pictures, this.store, this.device, this.#hooks);
+      const { key } = formula.opened;
+      const [first] = pictures.values();
+      if (first === undefined || !this.plan.recipe.networks || this.store.network(key)) return;
+      this.store.rememberNetwork(key, await formulaFigures(formula, first, this.device));
+    } catch (error) {
+      if (!signal?.aborted) this.#unfinished.set(formula, reasonOf(error));
+    }
+  }
+
+  /** What a formula reached in each repeat, whose parts are those of the first variant's runs; nothing without parameters. */
+  formulaRuns(formula: PlannedFormula) {
+    const { opened } = formula;
+    const { plan, store } = this;
+    const error = this.#unfinished.get(formula);
+    if (!opened) return [];
+    const own = plan.runs.filter(({ variant }) => variant === plan.variants[0]);
+    const scores = store.formulaScores(opened.key);
+    const complete = [...formulaPictures(plan).keys()].every((sha256) => scores.has(sha256));
+    return own.map((run) => ({
+      run,
+      ...(error !== undefined && { error }),
+      results: complete ? formulaResults(formula, run, plan.sources, scores) : [],
+    }));
+  }
+
+  /** What is known of a formula, where the recipe asks for it. */
+  formulaFigures({ opened }: PlannedFormula): NetworkFigures | undefined {
+    return opened && this.plan.recipe.networks ? this.store.network(opened.key) : undefined;
   }
 
   /** What is known of the network of a variant, where the recipe asks for it. */

@@ -76,6 +76,7 @@ const migrations = [
   "ALTER TABLE runs ADD COLUMN fold INTEGER; ALTER TABLE predictions ADD COLUMN class INTEGER; ALTER TABLE predictions ADD COLUMN true_class INTEGER;",
   `CREATE TABLE epoch_tests (training TEXT NOT NULL, stage INTEGER, epoch INTEGER, srcc REAL, plcc REAL);
    CREATE TABLE networks (key TEXT PRIMARY KEY, parameters INTEGER NOT NULL, pictures_per_second REAL NOT NULL);`,
+  "CREATE TABLE formula_scores (formula TEXT NOT NULL, sha256 TEXT NOT NULL, score REAL, PRIMARY KEY (formula, sha256));",
 ];
 
 /**

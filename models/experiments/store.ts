@@ -213,6 +213,16 @@ export class ExperimentStore implements Disposable {
     this.#run("INSERT OR REPLACE INTO networks VALUES (?, ?, ?)", key, parameters, picturesPerSecond);
   }
 
+  /** Scores of a formula by the SHA-256 of the picture's file; null where it has none of it. */
+  formulaScores(formula: string): ReadonlyMap<string, number | null> {
+    const rows = this.#all("SELECT sha256, score FROM formula_scores WHERE formula = ?", formula);
+    return new Map(rows.map(({ sha256, score }) => [String(sha256), score as number | null]));
+  }
+
+  rememberFormulaScore(formula: string, sha256: string, score: number | null): void {
+    this.#run("INSERT OR REPLACE INTO formula_scores VALUES (?, ?, ?)", formula, sha256, score);
+  }
+
   /** What grew while a training ran, as its record has it. */
   progress(key: string): Omit<Progress, "results"> {
     const rows = (table: string, columns: string) =>

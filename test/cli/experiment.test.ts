@@ -128,3 +128,21 @@ test.each([
   expect(found.code).toBe(code as number);
   expect(found.err).not.toContain("    at ");
 });
+
+describe("rows by formula", () => {
+  test("take their parameters from flags, and flags for rows that there are not are refused", async () => {
+    const printed = async (...words: string[]) => {
+      const { code, out, err } = await acutance(["experiment", ...words, "--print"]);
+      return code === 0 ? JSON.parse(out).formulas : err;
+    };
+    const files = ["--parameters", "niqe=n.mat", "--parameters", "brisque=b.txt", "--feature-range", "b.range"];
+    expect(await printed("rivals-livec", ...files, "--only", "regressor", "--only", "BRISQUE")).toEqual([
+      { name: "BRISQUE", method: "brisque", parameters: "b.txt", featureRange: "b.range" },
+    ]);
+    expect(await printed("rivals", "--parameters", "piqe=p")).toContain(
+      "--parameters piqe: the recipe rivals has no row by that formula; it has: niqe, brisque",
+    );
+    expect(await printed("mine.toml", "--feature-range", "b")).toContain("has no row by brisque");
+    expect(await printed("rivals", "--only", "NIQE")).toContain("choose a variant that is");
+  });
+});

@@ -8,7 +8,7 @@ export function knowsNetworks({ variants }: ExperimentRecord): boolean {
 }
 
 export const networkCaption =
-  "Means over the repeats. Fitted: after the logistic of four parameters. Parameters: all, those that were not trained among them. Pictures a second: the whole network in evaluation, one view a picture, on this adapter, decoding left out. " +
+  "Means over the repeats. Fitted: after the logistic of four parameters. Parameters: all, those that were not trained among them. Pictures a second: the whole network in evaluation, one view a picture, on this adapter, decoding left out; of a formula one picture of the set at its own size. " +
   "By test: what SRCC would gain if the epoch of the last phase were chosen on the test part, as some published codes do; here it is the last.";
 
 /** What the variants reach beside what they cost, as text. */
@@ -42,7 +42,7 @@ export function networkCells(record: ExperimentRecord): { headers: string[]; cel
 
 /** Parameters in millions. */
 const millions = (count: number | undefined) =>
-  count === undefined ? decimals(count, 0) : `${decimals(count / 1e6, 2)} M`;
+  count === undefined ? decimals(count, 0) : count < 1e4 ? String(count) : `${decimals(count / 1e6, 2)} M`;
 
 function gain(spread: Spread | undefined): string {
   const mean = numberOf(spread?.mean);
