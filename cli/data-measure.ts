@@ -25,13 +25,14 @@ const columnOf: Readonly<Record<FullReferenceMeasure, string>> = {
   ssim: "ssim",
   msSsim: "ms_ssim",
   gmsd: "gmsd",
+  fsim: "fsim",
 };
 const measureNames = Object.values(columnOf);
 
 export function register(data: Command): void {
   const command = data
     .command("measure")
-    .description("measure copies of pictures against their references: PSNR, SSIM, MS-SSIM, GMSD, as CSV")
+    .description("measure copies of pictures against their references: PSNR, SSIM, MS-SSIM, GMSD, FSIM, as CSV")
     .argument("<folder>", "the copies: what `acutance data degrade` wrote, or any")
     .option("--references <folder>", "the pictures that they are copies of")
     .option("--csv <file>", "table of copies and their references (default: that of degrade, or else equal names)")
@@ -44,8 +45,8 @@ export function register(data: Command): void {
 }
 
 const notes = `
-PSNR (dB, of R, G and B), SSIM and MS-SSIM (luma): higher is better. GMSD (luma): lower is better. What a picture is too small for is left
-empty: SSIM needs 11 pixels a side, MS-SSIM 176. References are reduced as the copies were. Exit code: 1 when a copy could not be measured.
+PSNR (dB, of R, G and B), SSIM, MS-SSIM and FSIM (luma): higher is better. GMSD (luma): lower is better. What a picture is too small for is left
+empty: SSIM needs 11 pixels a side, MS-SSIM 176. So is FSIM of two flat pictures. References are reduced as the copies were. Exit code: 1 when a copy could not be measured.
 
 Example: acutance data degrade photos --out degraded && acutance data measure degraded --references photos --out measures.csv`;
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { z } from "zod";
+import { z } from "zod";
 import {
   divide,
   knownSets,
@@ -164,10 +164,26 @@ function numbers(text: string): string {
   throw new InvalidArgumentError("expected a number");
 }
 
+/** What a list of words may hold; undefined of an option that is none. */
+function wordsOf(field: z.ZodDefault): readonly string[] | undefined {
+  const type = field.unwrap();
+  return type instanceof z.ZodArray && type.element instanceof z.ZodEnum
+    ? (type.element.options as readonly string[])
+    : undefined;
+}
+
+/** Words by commas, for commander. */
+const among = (words: readonly string[]) => (text: string) => {
+  const unknown = text.split(",").find((word) => !words.includes(word.trim()));
+  if (unknown === undefined) return text;
+  throw new InvalidArgumentError(`there is no "${unknown.trim()}"; choose of ${words.join(", ")}`);
+};
+
 /** One flag for every option of the method, so that the schema stays the only list of them. */
 function addMethodOptions(command: Command, method: Method): void {
   for (const [name, field] of fieldsOf(method)) {
     const flag = methodFlag(name);
+    const words = wordsOf(field);
     const description = field.description!.replace(/`(\w+)`/g, (_, other) => `--${methodFlag(other)}`);
     const type = field.unwrap();
     const initial = field.parse(undefined);
@@ -177,6 +193,12 @@ function addMethodOptions(command: Command, method: Method): void {
     else if (initial === false) command.option(`--${flag}`, description);
     else if ("options" in type)
       command.addOption(new Option(`--${flag} <word>`, text).choices(type.options as readonly string[]));
+    else if (words)
+      command.option(
+        `--${flag} <names>`,
+        `${description}: by commas, of ${words.join(", ")} (default: all)`,
+        among(words),
+      );
     else command.option(`--${flag} <${isList ? "n,n,…" : "n"}>`, text, numbers);
   }
 }
@@ -189,7 +211,10 @@ export function methodOptions(method: Method, flags: Readonly<Record<string, unk
     const value = flags[key];
     if (value === undefined) continue;
     const initial = field.parse(undefined);
-    if (Array.isArray(initial)) given[name] = String(value).split(",").map(Number);
+    const parts = String(value)
+      .split(",")
+      .map((part) => part.trim());
+    if (Array.isArray(initial)) given[name] = wordsOf(field) ? parts : parts.map(Number);
     else given[name] = typeof initial === "number" ? Number(value) : value;
   }
   return method.options(given as never);

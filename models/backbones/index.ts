@@ -4,6 +4,7 @@ import type { Random } from "../../engine/random.ts";
 import type { Backbone, BranchDrop } from "./backbone.ts";
 import { MobileNetV2 } from "./mobilenet.ts";
 import { ResNet, type ResNetOptions } from "./resnet.ts";
+import { Scnn } from "./scnn.ts";
 import { Vgg16 } from "./vgg.ts";
 import { ViT, type VitOptions } from "./vit.ts";
 
@@ -40,12 +41,16 @@ const makers = {
   mobilenet_v2: (device, random, { classes }) => new MobileNetV2(device, random, { classes }),
   vgg16: (device, random, { classes }) => new Vgg16(device, random, { classes }),
   vgg16_bn: (device, random, { classes }) => new Vgg16(device, random, { classes, batchNorm: true }),
+  scnn: (device, random, { classes }) => {
+    if (classes !== undefined) throw new RangeError("scnn has no head of its own; leave `classes` out");
+    return new Scnn(device, random);
+  },
   vit_tiny_patch16_224: vit("tiny"),
   vit_small_patch16_224: vit("small"),
   vit_base_patch16_224: vit("base"),
 } as const satisfies Record<string, Make>;
 
-/** A name that {@link createBackbone} knows: torchvision's for convolutional networks, timm's for transformers. */
+/** A name that {@link createBackbone} knows: torchvision's for convolutional networks, timm's for transformers; scnn is the branch of DB-CNN. */
 export type BackboneName = keyof typeof makers;
 
 /** All names that {@link createBackbone} knows. */

@@ -3,7 +3,7 @@ import { unpackRgb } from "../../engine/ops/pictures/image.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { brisqueFeatures } from "../classic/brisque.ts";
 import { niqeBlocks } from "../classic/niqe.ts";
-import { fullReference } from "../metrics/full-reference.ts";
+import { fsim, fullReference } from "../metrics/full-reference.ts";
 
 const side = 512;
 
@@ -11,7 +11,10 @@ const side = 512;
 export const measureBenchmarks: readonly Benchmark[] = [
   measured("NIQE", (picture) => niqeBlocks(picture)),
   measured("BRISQUE", (picture) => brisqueFeatures(picture)),
-  measured("PSNR, SSIM, MS-SSIM and GMSD", (picture, copy) => fullReference(picture, copy)),
+  measured("PSNR, SSIM, MS-SSIM and GMSD", (picture, copy) =>
+    fullReference(picture, copy, ["psnr", "ssim", "msSsim", "gmsd"]),
+  ),
+  measured("FSIM", (picture, copy) => fsim(picture, copy)),
 ];
 
 function measured(what: string, work: (picture: Tensor, copy: Tensor) => Promise<unknown>): Benchmark {

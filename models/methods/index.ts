@@ -4,6 +4,7 @@ import { coMatch } from "./comatch/index.ts";
 import { cpl } from "./cpl/index.ts";
 import { crMatch } from "./crmatch/index.ts";
 import { dbCnn } from "./dbcnn/index.ts";
+import { dbCnnScnn } from "./dbcnn-scnn/index.ts";
 import { deFixMatch } from "./defixmatch/index.ts";
 import { fixMatch } from "./fixmatch/index.ts";
 import { flexMatch } from "./flexmatch/index.ts";
@@ -26,6 +27,7 @@ export {
   cpl,
   crMatch,
   dbCnn,
+  dbCnnScnn,
   deFixMatch,
   fixMatch,
   flexMatch,
@@ -62,6 +64,7 @@ export const methods: readonly Method[] = [
   reIqaQuality,
   nima,
   dbCnn,
+  dbCnnScnn,
   semiIqa,
   ssliqaLike,
   hyperIqa,

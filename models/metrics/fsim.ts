@@ -70,7 +70,8 @@ interface Transform {
   readonly back: Tensor;
   readonly radial: Tensor;
   readonly angular: readonly Tensor[];
-  readonly noise: readonly number[];
+  /** [orientations] */
+  readonly noise: Tensor;
 }
 
 /** Filters of the last sizes: pictures of a set are often of one. */
@@ -96,9 +97,10 @@ function transformOf(device: Device, height: number, width: number): Transform {
       Float32Array.from({ length: rows * columns }, (_, k) => at(Math.floor(k / columns), k % columns)),
       [rows, columns],
     );
-  const { cos, sin } = { cos: h.cos, sin: h.sin };
+  const { cos, sin } = h;
   return {
-    ...{ height, width, noise },
+    ...{ height, width },
+    noise: Tensor.from(device, Float32Array.from(noise), [orientations]),
     down: matrix(2 * height, height, (i, j) => (i < height ? cos(i, j) : -sin(i - height, j))),
     up: matrix(2 * height, 2 * height, (i, j) => {
       if (i < height) return j < height ? cos(i, j) : -sin(i, j - height);
@@ -129,14 +131,12 @@ function congruency(x: Tensor, transform: Transform): Tensor {
   const out = Tensor.empty(device, [count]);
   device.scope(() => {
     // The mean is filtered out; it would round the rest.
-    const half = matmul(matmul(transform.down, subtract(x, mean(x))), transform.across);
+    const halves = matmul(matmul(transform.down, subtract(x, mean(x))), transform.across);
     const amplitude = Tensor.empty(device, [count]);
     const energy = Tensor.empty(device, [orientations, count]);
     const finest = Tensor.empty(device, [orientations, count]);
     transform.angular.forEach((angular, orientation) => {
-      device.scope(() =>
-        orientedEnergy({ half, angular, amplitude, energy, finest }, transform, orientation),
-      );
+      device.scope(() => orientedEnergy({ halves, angular, amplitude, energy, finest }, transform, orientation));
     });
     const medians = Tensor.empty(device, [orientations]);
     device.kernels.run(
@@ -149,8 +149,11 @@ function congruency(x: Tensor, transform: Transform): Tensor {
     device.kernels.run(
       "compare/phase_congruency",
       { WORKGROUP: flatWorkgroup },
-      { energy: energy.window(), amplitude: amplitude.window(), medians: medians.window(), y: out.window() },
-      { noise, count, least: leastAmplitude },
+      {
+        ...{ energy: energy.window(), amplitude: amplitude.window(), medians: medians.window() },
+        ...{ noise: noise.window(), y: out.window() },
+      },
+      { count, least: leastAmplitude },
       flatGrid(device, count),
       { flops: (4 * orientations + 1) * count },
     );
@@ -161,7 +164,7 @@ function congruency(x: Tensor, transform: Transform): Tensor {
 const medianWorkgroup = 256;
 
 interface Oriented {
-  readonly half: Tensor;
+  readonly halves: Tensor;
   readonly angular: Tensor;
   readonly amplitude: Tensor;
   readonly energy: Tensor;
@@ -170,16 +173,16 @@ interface Oriented {
 
 /** Local energy of one orientation: the spectrum through its filters, back into space. */
 function orientedEnergy(
-  { half, angular, amplitude, energy, finest }: Oriented,
+  { halves, angular, amplitude, energy, finest }: Oriented,
   { height, width, up, back, radial }: Transform,
   orientation: number,
 ): void {
-  const { device } = half;
+  const { device } = halves;
   const band = Tensor.empty(device, [2 * height, scales * width]);
   device.kernels.run(
     "compare/band",
     { WORKGROUP: flatWorkgroup },
-    { half: half.window(), radial: radial.window(), angular: angular.window(), y: band.window() },
+    { halves: halves.window(), radial: radial.window(), angular: angular.window(), y: band.window() },
     { height, width, scales },
     flatGrid(device, height * width),
     { flops: (2 + 3 * scales) * height * width },
@@ -189,7 +192,7 @@ function orientedEnergy(
   device.kernels.run(
     "compare/local_energy",
     { WORKGROUP: flatWorkgroup },
-    { half: space.window(), amplitude: amplitude.window(), energy: energy.window(), finest: finest.window() },
+    { halves: space.window(), amplitude: amplitude.window(), energy: energy.window(), finest: finest.window() },
     { height, width, scales, orientation },
     flatGrid(device, height * width),
     // At each scale an answer (4), its length (4), its sum (2), projections (7), and once the mean (6)

@@ -3,6 +3,7 @@ import { flatGrid, flatWorkgroup } from "../../engine/kernel/grid.ts";
 import { multiply, subtract } from "../../engine/ops/arithmetic.ts";
 import { mean, sum } from "../../engine/ops/reduce.ts";
 import { Tensor } from "../../engine/tensor.ts";
+import { featureSums } from "./fsim.ts";
 import { expectPair, halve, luma } from "./luma.ts";
 import { structure, windowSide } from "./ssim.ts";
 
@@ -16,7 +17,7 @@ const leastSide = windowSide * 2 ** (scaleWeights.length - 1);
 const similarityConstant = 170;
 
 /** Measures of how alike a picture is to its reference, and the sides that each needs. */
-const leastSides = { psnr: 1, ssim: windowSide, msSsim: leastSide, gmsd: 2 } as const;
+const leastSides = { psnr: 1, ssim: windowSide, msSsim: leastSide, gmsd: 2, fsim: 2 } as const;
 
 export type FullReferenceMeasure = keyof typeof leastSides;
 export const fullReferenceMeasures = Object.keys(leastSides) as FullReferenceMeasure[];
@@ -30,6 +31,7 @@ export type FullReference = { readonly [Measure in FullReferenceMeasure]?: numbe
  * - `ssim`: up to 1, higher is better, {@link ssim}
  * - `msSsim`: 0 … 1, higher is better, {@link msSsim}
  * - `gmsd`: from 0, **lower** is better, {@link gmsd}
+ * - `fsim`: 0 … 1, higher is better, {@link fsim}; absent where neither picture has a feature
  * @param reference [1, H, W, 3] in [0, 1]
  * @param distorted the same shape
  * @param measures those that are wanted; all unless given
@@ -67,12 +69,13 @@ async function measured(
       ssim: async () => (await finest().read())[0]!,
       msSsim: () => overScales(finest(), ...lumas),
       gmsd: () => gradientDeviation(...lumas),
+      fsim: () => quotientOf(featureSums(...lumas)),
     };
     // A rejected one is told when all are awaited.
     return measures.map((name) => [name, starts[name]()] as const);
   });
   const values = await Promise.all(started.map(async ([name, value]) => [name, await value] as const));
-  return Object.fromEntries(values);
+  return Object.fromEntries(values.filter(([, value]) => !Number.isNaN(value)));
 }
 
 /**
@@ -110,11 +113,29 @@ export async function gmsd(a: Tensor, b: Tensor): Promise<number> {
   return (await measured(a, b, ["gmsd"])).gmsd!;
 }
 
+/**
+ * Feature similarity: phase congruency (log-Gabor filters of four scales and four orientations) and Scharr gradients of the luma, compared with T1 = 0.85 and
+ * T2 = 160 and weighted by phase congruency; 1 for equal pictures. A shorter side is averaged to near 256 pixels. NaN where neither picture has a feature,
+ * as two flat ones.
+ * Source: Zhang, Zhang, Mou & Zhang, "FSIM: a feature similarity index for image quality assessment" (IEEE TIP 2011), Eq. 6-10.
+ * @param a [1, H, W, 3] in [0, 1], sides at least 2 @param b the same shape
+ * @throws ShapeError when the shapes differ or are too small
+ */
+export async function fsim(a: Tensor, b: Tensor): Promise<number> {
+  expectPair("fsim", a, b, leastSides.fsim);
+  return (await measured(a, b, ["fsim"])).fsim ?? Number.NaN;
+}
+
 // Each starts its reads before it first waits, so that a scope may end meanwhile.
 
 async function ratioOf(a: Tensor, b: Tensor): Promise<number> {
   const difference = subtract(a, b);
   return -10 * Math.log10(await mean(multiply(difference, difference)).item());
+}
+
+async function quotientOf(sums: Tensor): Promise<number> {
+  const [weighted, weights] = await sums.read();
+  return weighted! / weights!;
 }
 
 /** @param finest means of the finest scale */

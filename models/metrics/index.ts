@@ -23,6 +23,7 @@ export { type Evaluation, evaluate } from "./evaluate.ts";
 export {
   type FullReference,
   type FullReferenceMeasure,
+  fsim,
   fullReference,
   fullReferenceMeasures,
   gmsd,

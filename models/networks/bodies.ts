@@ -1,4 +1,5 @@
 import type { BodyKind } from "./body.ts";
+import { branches } from "./branches.ts";
 import { dbcnn } from "./dbcnn.ts";
 import { hyperIqa } from "./hyperiqa.ts";
 import type { NetworkName } from "./options.ts";
@@ -14,4 +15,5 @@ export const bodies: Readonly<Record<NetworkName, BodyKind>> = {
   dbcnn,
   hyperiqa: hyperIqa,
   paired,
+  branches,
 };

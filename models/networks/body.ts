@@ -43,6 +43,8 @@ export interface Body extends Layer {
   readonly featureLength: number;
   /** Length of the feature that the graph is built on. */
   readonly embeddingLength: number;
+  /** Lengths of the features of its branches, one behind the other, where each has a score of its own. */
+  readonly featureParts?: readonly number[];
   /** What the pooled feature is normalised by, where it is. */
   readonly norm?: BatchNorm | undefined;
   /** Pictures [N, H, W, 3], normalised as the backbone wants them → outputs. */

@@ -136,6 +136,11 @@ export class QualityNetwork implements Layer {
     return this.head.length(this.options.levels);
   }
 
+  /** Lengths of the features of branches that have scores of their own; one where there are none. */
+  get featureParts(): readonly number[] {
+    return this.#body.featureParts ?? [this.featureLength];
+  }
+
   /** Length of the pooled feature. */
   get featureLength(): number {
     return this.#body.featureLength;

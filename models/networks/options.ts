@@ -11,7 +11,7 @@ export { isTransformer };
 const defaultLevels = { distribution: 100, classes: 5, ensemble: 8 } as const;
 
 /** Words of the option `network`. */
-export const networkNames = ["standard", "reiqa", "reiqa-quality", "dbcnn", "hyperiqa", "paired"] as const;
+export const networkNames = ["standard", "reiqa", "reiqa-quality", "dbcnn", "hyperiqa", "paired", "branches"] as const;
 
 export type NetworkName = (typeof networkNames)[number];
 
@@ -24,7 +24,7 @@ export const networkShape = {
     .enum(networkNames)
     .default("standard")
     .describe(
-      "what is made of the backbone's maps: a pooled feature, a shorter one and the answer (standard); the same of two such backbones, each of which sees a picture whole and at half its size (reiqa); that for quality alone, which sees it whole (reiqa-quality); products with the map of a branch that knows distortions (dbcnn); a small net whose weights are the picture's own (hyperiqa); or the features of two unlike backbones, each of which sees pictures at sizes of its own (paired)",
+      "what is made of the backbone's maps: a pooled feature, a shorter one and the answer (standard); the same of two such backbones, each of which sees a picture whole and at half its size (reiqa); that for quality alone, which sees it whole (reiqa-quality); products with the map of a branch that knows distortions (dbcnn); a small net whose weights are the picture's own (hyperiqa); the features of two unlike backbones, each of which sees pictures at sizes of its own (paired); or two such backbones, each with a score of its own (branches)",
     ),
   encoders: z
     .enum(["both", "content", "quality"])
@@ -37,12 +37,15 @@ export const networkShape = {
   featureDepths: depths.describe(
     "sections of the backbone after which its map is pooled, all pooled maps being the feature; sections after the deepest are left out; none for the last alone. A section is the stem or embedding, or a block",
   ),
-  second: z.enum(backboneNames).default("resnet18").describe("of the network paired: its second backbone"),
-  secondDepths: depths.describe("of the network paired: `featureDepths` of the second backbone"),
+  second: z
+    .enum(backboneNames)
+    .default("resnet18")
+    .describe("of the networks paired and branches: its second backbone"),
+  secondDepths: depths.describe("of the networks paired and branches: `featureDepths` of the second backbone"),
   sides: sides.describe(
-    "of the network paired: sides of the squares that the first backbone sees, pixels, all made of the crop; none for the crop itself",
+    "of the networks paired and branches: sides of the squares that the first backbone sees, pixels, all made of the crop; none for the crop itself",
   ),
-  secondSides: sides.describe("of the network paired: `sides` of the second backbone"),
+  secondSides: sides.describe("of the networks paired and branches: `sides` of the second backbone"),
   pooling: z
     .enum(poolings)
     .default("standard")

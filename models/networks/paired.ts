@@ -38,7 +38,7 @@ class PairedBody extends StandardBody {
 }
 
 /** @throws OptionError when the backbone does not have such depths */
-function beside(
+export function beside(
   role: string,
   backbone: Backbone,
   asked: { readonly name: string; readonly depths: readonly number[] },

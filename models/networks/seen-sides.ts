@@ -17,12 +17,15 @@ export function isTransformer({ backbone }: { readonly backbone?: unknown }): bo
   return typeof backbone === "string" && backbone.startsWith("vit");
 }
 
+/** Networks of two backbones. */
+const pairs = ["paired", "branches"];
+
 /** @throws OptionError for options of a second backbone where there is none */
 export function expectPair({ network, second, secondDepths, sides, secondSides, stages }: Seen): void {
-  if (network === "paired") {
+  if (pairs.includes(network)) {
     if (stages < 4)
       throw new OptionError(
-        `\`stages\` ${stages}: in the \`network\` paired \`featureDepths\` and \`secondDepths\` say what is used`,
+        `\`stages\` ${stages}: in the \`network\` ${network} \`featureDepths\` and \`secondDepths\` say what is used`,
       );
     return;
   }
@@ -38,10 +41,9 @@ export function expectPair({ network, second, secondDepths, sides, secondSides, 
 export function expectPatches({ network, backbone, second, sides, secondSides, crop }: Seen): void {
   const seen = (name: string, list: readonly number[]) =>
     list.length > 0 ? ([name, list] as const) : (["crop", [crop]] as const);
-  const all =
-    network === "paired"
-      ? [[backbone, ...seen("sides", sides)] as const, [second, ...seen("secondSides", secondSides)] as const]
-      : [[backbone, ...seen("crop", [])] as const];
+  const all = pairs.includes(network)
+    ? [[backbone, ...seen("sides", sides)] as const, [second, ...seen("secondSides", secondSides)] as const]
+    : [[backbone, ...seen("crop", [])] as const];
   for (const [each, name, list] of all) {
     if (!isTransformer({ backbone: each }) || list.every((side) => side % 16 === 0)) continue;
     throw new OptionError(`\`${name}\` ${list}: ${each} takes whole patches of 16 pixels`);

@@ -14,9 +14,13 @@ export function expectReadOptions(
     readonly network: string;
     readonly backbone: string;
     readonly tokenShare: number;
+    readonly head: string;
+    readonly levels: number;
+    readonly embedding: number;
   },
 ): void {
   const { network, backbone } = options;
+  if (network === "branches") expectBranches(options);
   if (!ownWay.includes(network)) return;
   for (const [name, none] of Object.entries(ofFeature)) {
     const value = options[name as keyof typeof ofFeature];
@@ -33,4 +37,26 @@ export function expectReadOptions(
     throw new OptionError(
       `\`backbone\` ${backbone}: the \`network\` ${network} multiplies maps of channels, and a vision transformer has none; give a convolutional one`,
     );
+}
+
+/** What a network of two branches must be: each has one score. @throws OptionError */
+function expectBranches({
+  head,
+  levels,
+  embedding,
+  featureNorm,
+}: {
+  readonly head: string;
+  readonly levels: number;
+  readonly embedding: number;
+  readonly featureNorm: unknown;
+}): void {
+  const wanted = { head: "ensemble", levels: 2, embedding: 0, featureNorm: "none" };
+  for (const [name, value] of Object.entries({ head, levels, embedding, featureNorm })) {
+    const only = wanted[name as keyof typeof wanted];
+    if (value !== only)
+      throw new OptionError(
+        `\`${name}\` ${value}: in the \`network\` branches each of two backbones has one score; give \`${name}\` ${only}`,
+      );
+  }
 }

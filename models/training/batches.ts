@@ -22,9 +22,9 @@ export interface PlannedPicture {
   readonly window: { readonly top: number; readonly left: number; readonly flip: boolean };
   /** Seed of the tokens that are drawn, with `tokenShare` below 1. */
   readonly tokens?: number;
-  /** Of a strong view: its seed or, with frozen sections, its number among those that are kept. Of versions: the seed of them all. */
+  /** Of a strong view: its seed or, with frozen sections, its number among those that are kept. Of versions and degraded views: the seed of them all. */
   readonly strong?: number;
-  /** Of a version: its place among those of its picture. */
+  /** Of a version or degraded view: its place among those of its picture. */
   readonly version?: number;
   /** Of a turned view: quarters of a turn, anticlockwise, after the window. */
   readonly quarters?: number;
@@ -167,7 +167,7 @@ function viewsDrawer(
     ...(kind === "turned" && { quarters: (before!.quarters ?? 0) + 1 }),
   });
   return (kinds) => {
-    if (kinds.includes("version")) {
+    if (kinds.includes("version") || kinds.includes("degraded")) {
       const shared = { window: window(), strong: strong.integer(2 ** 32) };
       return kinds.map((_, version) => ({ ...shared, version }));
     }

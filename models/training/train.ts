@@ -10,6 +10,7 @@ import { type MosRange, observedRange } from "../data/index.ts";
 import { evaluationBatch } from "../networks/forward.ts";
 import { isOfHead, type ModelCard, openModel, QualityNetwork } from "../networks/model.ts";
 import { pictureInputs } from "../views/crop-inputs.ts";
+import { DegradedInputs, type DegradedOptions } from "../views/degraded-inputs.ts";
 import { type Inputs, strongInputs } from "../views/inputs.ts";
 import { PrefixInputs } from "../views/prefix-inputs.ts";
 import { VersionInputs, type VersionOptions } from "../views/version-inputs.ts";
@@ -217,6 +218,8 @@ async function openInputs(
   const inUse = Math.max(batch, evaluationBatch);
   if (phases.some(({ views }) => kindsIn(views).includes("version")))
     return new VersionInputs(model, inUse, options as TrainingOptions & VersionOptions, decoding);
+  if (phases.some(({ views }) => kindsIn(views).includes("degraded")))
+    return new DegradedInputs(model, inUse, options as TrainingOptions & DegradedOptions, decoding);
   if (frozen === 0) return pictureInputs(model, inUse, undefined, showing);
   if (featureFolder) return PrefixInputs.open(model, inUse, featureFolder, showing);
   const trouble = await cacheTrouble();

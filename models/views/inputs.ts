@@ -19,7 +19,7 @@ export interface Wanted {
   readonly strong?: number | undefined;
   /** Quarters of a turn after the window. */
   readonly quarters?: number | undefined;
-  /** Of a version: its place among those of the picture that `strong` gives. */
+  /** Of a version or degraded view: its place among those of the picture that `strong` gives. */
   readonly version?: number | undefined;
 }
 

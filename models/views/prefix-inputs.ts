@@ -258,7 +258,13 @@ async function prefixKey(model: QualityNetwork): Promise<string> {
   const { network: kind, backbone, stages, featureDepths, pooling, frozen, resize, crop, cropFrom } = model.options;
   const { second, secondDepths, sides, secondSides } = model.options;
   // All backbones of a pair are one section.
-  const pair = kind === "paired" && { featureDepths, second, secondDepths, sides, secondSides };
+  const pair = (kind === "paired" || kind === "branches") && {
+    featureDepths,
+    second,
+    secondDepths,
+    sides,
+    secondSides,
+  };
   const pooled = featureDepths.filter((depth) => depth <= frozen);
   const hash = createHash("sha256");
   const shown = cropFrom === "resized" ? { resize, crop } : { cropFrom, crop };

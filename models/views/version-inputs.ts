@@ -184,7 +184,7 @@ function pairOf(shown: Tensor, places: readonly [Corner, Corner], { swapped }: V
 }
 
 /** Rows of one picture after another. */
-function* groups<Row extends Wanted>(rows: Iterable<Row>): Generator<Row[], void, undefined> {
+export function* groups<Row extends Wanted>(rows: Iterable<Row>): Generator<Row[], void, undefined> {
   let group: Row[] = [];
   for (const row of rows) {
     if (group.length > 0 && row.version === 0) {

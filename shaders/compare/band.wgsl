@@ -2,7 +2,7 @@
 //
 //   y = (re, im) of X[h, w] · radial[s, h, w] · angular[h, w]
 //
-// half: [2·height, 2·width], from which X = (half[h, w] − half[height + h, width + w]) + i (half[h, width + w] + half[height + h, w]): the
+// halves: [2·height, 2·width], from which X = (halves[h, w] − halves[height + h, width + w]) + i (halves[h, width + w] + halves[height + h, w]): the
 // last step of a discrete Fourier transform, whose rows are real above imaginary parts and whose columns are times cosines beside times sines.
 // radial: [scales, height, width], angular: [height, width], y: [2·height, scales, width].
 // One invocation makes both parts of one element. WORKGROUP: invocations of a workgroup.
@@ -12,7 +12,7 @@ struct Params {
   scales: u32,
 }
 
-@group(0) @binding(0) var<storage, read> half: array<f32>;
+@group(0) @binding(0) var<storage, read> halves: array<f32>;
 @group(0) @binding(1) var<storage, read> radial: array<f32>;
 @group(0) @binding(2) var<storage, read> angular: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
@@ -28,8 +28,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   }
   let above = h * 2u * params.width + w;
   let below = (params.height + h) * 2u * params.width + w;
-  let re = half[above] - half[below + params.width];
-  let im = half[above + params.width] + half[below];
+  let re = halves[above] - halves[below + params.width];
+  let im = halves[above + params.width] + halves[below];
   for (var s = 0u; s < params.scales; s++) {
     let filtered = radial[(s * params.height + h) * params.width + w] * angular[index];
     y[(h * params.scales + s) * params.width + w] = re * filtered;

@@ -2,7 +2,7 @@
 //
 //   amplitude += Σ_s |e_s|      energy = Σ_s e_s·m − |e_s × m|      m = Σ e_s / (|Σ e_s| + 0.0001)      finest = |e_0|²
 //
-// half: [2·height, scales, 2·width], the last step of an inverse transform as in compare/band, not yet divided by height·width.
+// halves: [2·height, scales, 2·width], the last step of an inverse transform as in compare/band, not yet divided by height·width.
 // amplitude: [height, width], energy and finest: [orientations, height, width], of which `orientation` is written.
 // One invocation makes one element. WORKGROUP: invocations of a workgroup.
 struct Params {
@@ -12,7 +12,7 @@ struct Params {
   orientation: u32,
 }
 
-@group(0) @binding(0) var<storage, read> half: array<f32>;
+@group(0) @binding(0) var<storage, read> halves: array<f32>;
 @group(0) @binding(1) var<storage, read_write> amplitude: array<f32>;
 @group(0) @binding(2) var<storage, read_write> energy: array<f32>;
 @group(0) @binding(3) var<storage, read_write> finest: array<f32>;
@@ -22,7 +22,7 @@ struct Params {
 fn answer(s: u32, h: u32, w: u32) -> vec2f {
   let above = (h * params.scales + s) * 2u * params.width + w;
   let below = ((params.height + h) * params.scales + s) * 2u * params.width + w;
-  let whole = vec2f(half[above] - half[below + params.width], half[above + params.width] + half[below]);
+  let whole = vec2f(halves[above] - halves[below + params.width], halves[above + params.width] + halves[below]);
   return whole / f32(params.height * params.width);
 }
 

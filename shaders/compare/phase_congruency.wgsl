@@ -4,10 +4,9 @@
 //
 // where a median is that of the squared answers of the finest filter, which says how much noise there is. Where the amplitudes add to less than
 // `least`, which is what rounding leaves of a flat area, y is 0.
-// energy: [4, count], amplitude, y: [count], medians: [4].
+// energy: [4, count], amplitude, y: [count], medians, noise: [4].
 // One invocation makes one element of y. WORKGROUP: invocations of a workgroup.
 struct Params {
-  noise: vec4f,
   count: u32,
   least: f32,
 }
@@ -15,7 +14,8 @@ struct Params {
 @group(0) @binding(0) var<storage, read> energy: array<f32>;
 @group(0) @binding(1) var<storage, read> amplitude: array<f32>;
 @group(0) @binding(2) var<storage, read> medians: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read> noise: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size({{WORKGROUP}})
@@ -26,7 +26,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   }
   var total = 0.0;
   for (var o = 0u; o < 4u; o++) {
-    total += max(energy[o * params.count + index] - params.noise[o] * sqrt(medians[o]), 0.0);
+    total += max(energy[o * params.count + index] - noise[o] * sqrt(medians[o]), 0.0);
   }
   y[index] = select(0.0, total / amplitude[index], amplitude[index] >= params.least);
 }

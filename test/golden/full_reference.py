@@ -1,6 +1,6 @@
-"""Writes full_reference.json: PSNR, SSIM, MS-SSIM and GMSD of pairs of pictures made by code, in float64.
+"""Writes full_reference.json: PSNR, SSIM, MS-SSIM, GMSD and FSIM of pairs of pictures made by code, in float64.
 
-PSNR and SSIM are scikit-image's, MS-SSIM and GMSD follow the papers.  Run: /usr/bin/python3 full_reference.py
+PSNR and SSIM are scikit-image's, MS-SSIM, GMSD and FSIM follow the papers.  Run: /usr/bin/python3 full_reference.py
 """
 import json
 import math
@@ -72,10 +72,69 @@ def gmsd(a, b):
     return similarity.std(ddof=1) if similarity.size > 1 else 0.0
 
 
+def centred(n):
+    """Kovesi's frequencies, from least to largest."""
+    return np.arange(-(n - 1) // 2, (n - 1) // 2 + 1) / max(1, n - 1) if n % 2 else np.arange(-n // 2, n // 2) / n
+
+
+def phase_congruency(x):
+    rows, cols = x.shape
+    fx, fy = np.meshgrid(centred(cols), centred(rows))
+    radius, theta = np.fft.ifftshift(np.hypot(fx, fy)), np.fft.ifftshift(np.arctan2(-fy, fx))
+    low = 1 / (1 + (radius / 0.45) ** 30)
+    radius[0, 0] = 1
+    spectrum = np.fft.fft2(x)
+    energies = amplitudes = 0
+    for o in range(4):
+        angle = o * np.pi / 4
+        sine = np.sin(theta) * np.cos(angle) - np.cos(theta) * np.sin(angle)
+        cosine = np.cos(theta) * np.cos(angle) + np.sin(theta) * np.sin(angle)
+        spread = np.exp(-(np.abs(np.arctan2(sine, cosine)) ** 2) / (2 * (np.pi / 4 / 1.2) ** 2))
+        filters, answers = [], []
+        for s in range(4):
+            radial = np.exp(-(np.log(radius * 6 * 2**s) ** 2) / (2 * np.log(0.55) ** 2)) * low
+            radial[0, 0] = 0
+            filters.append(np.real(np.fft.ifft2(radial * spread)) * np.sqrt(rows * cols))
+            answers.append(np.fft.ifft2(spectrum * radial * spread))
+            if s == 0:
+                finest = ((radial * spread) ** 2).sum()
+        total = sum(answers)
+        mean_even, mean_odd = total.real / (np.abs(total) + 1e-4), total.imag / (np.abs(total) + 1e-4)
+        energy = sum(
+            e.real * mean_even + e.imag * mean_odd - np.abs(e.real * mean_odd - e.imag * mean_even) for e in answers
+        )
+        noise = np.median(np.abs(answers[0]) ** 2) / np.log(2) / finest
+        squares = sum((f**2).sum() for f in filters)
+        products = sum((filters[i] * filters[j]).sum() for i in range(4) for j in range(i + 1, 4))
+        tau = np.sqrt((2 * noise * squares + 4 * noise * products) / 2)
+        threshold = (tau * np.sqrt(np.pi / 2) + 2 * np.sqrt((2 - np.pi / 2) * tau**2)) / 1.7
+        energies = energies + np.maximum(energy - threshold, 0)
+        amplitudes = amplitudes + sum(np.abs(e) for e in answers)
+    return np.divide(energies, amplitudes, out=np.zeros_like(amplitudes), where=amplitudes > 1e-3)
+
+
+def fsim(a, b):
+    side = max(1, int(min(a.shape) / 256 + 0.5))
+
+    def viewed(x):
+        return convolve2d(255 * x, np.full((side, side), 1 / side**2), "full")[side // 2 :, side // 2 :][: x.shape[0] : side, : x.shape[1] : side]
+
+    def magnitude(x):
+        scharr = np.array([[3, 0, -3], [10, 0, -10], [3, 0, -3]]) / 16
+        return np.hypot(convolve2d(x, scharr, "same"), convolve2d(x, scharr.T, "same"))
+
+    a, b = viewed(a), viewed(b)
+    (pa, pb), (ga, gb) = (phase_congruency(x) for x in (a, b)), (magnitude(x) for x in (a, b))
+    most = np.maximum(pa, pb)
+    similarity = (2 * pa * pb + 0.85) / (pa**2 + pb**2 + 0.85) * (2 * ga * gb + 160) / (ga**2 + gb**2 + 160)
+    return (similarity * most).sum() / most.sum() if most.sum() > 0 else None
+
+
 PAIRS = [
     ("waves", "noisy", 193, 291), ("waves", "darker", 176, 177), ("waves", "shifted", 60, 75), ("noise", "inverted", 181, 176),
     ("flat part", "noisy", 177, 250), ("extremes", "shifted", 200, 203), ("extremes", "black", 33, 18), ("slope", "noisy", 11, 12),
     ("waves", "equal", 190, 180), ("constant", "black", 180, 179), ("waves", "noisy", 2, 3), ("waves", "noisy", 1, 5),
+    ("waves", "noisy", 400, 523), ("flat part", "darker", 640, 700), ("slope", "noisy", 256, 260), ("constant", "noisy", 96, 97),
 ]
 cases = []
 for kind, change, height, width in PAIRS:
@@ -93,6 +152,8 @@ for kind, change, height, width in PAIRS:
         case["msSsim"] = ms_ssim(a, b)
     if min(height, width) >= 2:
         case["gmsd"] = gmsd(a, b)
+        if (features := fsim(a, b)) is not None:
+            case["fsim"] = features
     cases.append(case)
 path = pathlib.Path(__file__).with_name("full_reference.json")
 path.write_text("[\n" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases) + "\n]\n")

@@ -91,7 +91,7 @@ const withoutOptions = [
   ...["constantClasses", "evaluateClasses", "mostFrequentClass", "unbeatenConstants"],
   ...["evaluate", "fitCurve", "gradesOnScores"],
   ...["brisque", "brisqueFeatures", "classicScores", "niqe", "readBrisqueParameters", "readNiqeParameters"],
-  ...["fullReference", "gmsd", "msSsim", "psnr", "ssim"],
+  ...["fsim", "fullReference", "gmsd", "msSsim", "psnr", "ssim"],
   ...["jensenShannon", "krcc", "mae", "meanInterval", "median", "normalOnScores", "plcc", "plccFitted", "reliability"],
   ...["rmse", "slope", "srcc", "wasserstein", "isPipeline", "isSound", "observedRange", "officialSplit", "parseRatio"],
   ...["problemLines", "problemText", "rankedSets", "ratedRows", "ratioShares", "readSplit", "unratedRows"],

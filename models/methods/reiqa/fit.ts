@@ -4,10 +4,35 @@ import type { QualityNetwork } from "../../networks/model.ts";
 import type { PhaseContext, PhaseRun } from "../../training/method.ts";
 import { TrainingError } from "../../training/training.ts";
 import { features } from "../../views/predict.ts";
-import { kernelRidge } from "../parts/kernel-regression.ts";
+import { kernelRidge, mostLabelled } from "../parts/kernel-regression.ts";
+import { type ElasticNetOptions, elasticNet } from "./elastic-net.ts";
+import { foldCount, linearData } from "./linear-data.ts";
+import { ridgeByFolds } from "./ridge-by-folds.ts";
+
+export interface FitOptions extends ElasticNetOptions {
+  readonly regression: "ridge" | "elastic-net";
+  readonly ridge: number;
+}
+
+/** The layer that options ask for, what it gives pictures that it did not learn, and how it was chosen in words. */
+function regressed(numbers: Float32Array, d: number, y: readonly number[], options: FitOptions) {
+  const { regression, ridge: asked } = options;
+  const count = `${y.length} labelled pictures left out`;
+  if (regression === "elastic-net") {
+    const { alpha, l1Ratio, used, ...found } = elasticNet(linearData(numbers, d, y), options);
+    const words = `elastic net, alpha ${alpha.toPrecision(3)}, l1 ratio ${l1Ratio}, ${used} of ${d} features; ${count} in ${foldCount} folds`;
+    return { ...found, words };
+  }
+  if (y.length > mostLabelled) {
+    const { ridge, ...found } = ridgeByFolds(linearData(numbers, d, y), asked);
+    return { ...found, words: `ridge ${ridge}; ${count} in ${foldCount} folds` };
+  }
+  const { ridge, leftOut, layer } = kernelRidge(numbers, d, y, { kernel: "linear", width: 0, ridge: asked });
+  return { leftOut, layer: layer!, words: `ridge ${ridge}; ${count} one by one` };
+}
 
 /** Solves for the last layer of a network: score = constant + Σ weights · feature, as a share of the scale. */
-export function fitted({ ridge: asked }: { readonly ridge: number }, context: PhaseContext): PhaseRun {
+export function fitted(options: FitOptions, context: PhaseContext): PhaseRun {
   const { model, inputs, data, labels, hooks, progress, range } = context;
   return {
     targets: () => ({}),
@@ -33,12 +58,10 @@ export function fitted({ ridge: asked }: { readonly ridge: number }, context: Ph
         );
       if (!numbers.every(Number.isFinite))
         throw new TrainingError("the encoders give features that are not finite; begin with other weights");
-      const { ridge, leftOut, layer } = kernelRidge(numbers, model.featureLength, y, {
-        ...{ kernel: "linear", width: 0, ridge: asked },
-      });
-      writeLayer(model, layer!);
+      const { words, leftOut, layer } = regressed(numbers, model.featureLength, y, options);
+      writeLayer(model, layer);
       const scale = range[1] - range[0];
-      const line = `ridge ${ridge}; ${y.length} labelled pictures left out one by one: SRCC ${srcc(leftOut, y).toFixed(3)}, MAE ${(scale * mae(leftOut, y)).toFixed(2)} on [${range}]`;
+      const line = `${words}: SRCC ${srcc(leftOut, y).toFixed(3)}, MAE ${(scale * mae(leftOut, y)).toFixed(2)} on [${range}]`;
       progress.notes = [...(progress.notes ?? []), line];
       hooks.log?.(line);
     },

@@ -1,18 +1,19 @@
 import { z } from "zod";
 import { withoutGradients } from "../../../engine/autograd.ts";
 import { add, multiply, subtract } from "../../../engine/ops/arithmetic.ts";
+import { slice } from "../../../engine/ops/join.ts";
 import { weightedMean } from "../../../engine/ops/losses.ts";
 import { mean } from "../../../engine/ops/reduce.ts";
 import { abs } from "../../../engine/ops/unary.ts";
 import type { Tensor } from "../../../engine/tensor.ts";
-import { otherDefault, share } from "../../options.ts";
+import { OptionError, otherDefault, share } from "../../options.ts";
 import type { PhaseContext } from "../../training/method.ts";
 import { trainingShape } from "../../training/options.ts";
 import { viewOf } from "../../training/rows.ts";
 import { lossShape, rowLoss } from "../parts/label-loss.ts";
 import { Layers } from "../parts/layers.ts";
 import { Teacher, teacherShape } from "../parts/teacher.ts";
-import { type Held, unlabelledMethod, unlabelledShape } from "../parts/with-unlabelled.ts";
+import { type Held, type UnlabelledPart, unlabelledMethod, unlabelledShape } from "../parts/with-unlabelled.ts";
 import { rampAt, relationConsistency, scoreConsistency } from "./consistency.ts";
 
 const schema = z.strictObject({
@@ -21,12 +22,14 @@ const schema = z.strictObject({
   levels: trainingShape.levels,
   loss: otherDefault(lossShape.loss, "l1"),
   teacher: otherDefault(teacherShape.teacher, 0.999).describe(
-    "share of its weights that the second branch, a moving average of the network, keeps at a step; 0 for a second branch that learns: two layers of its own on the pooled feature",
+    "share of its weights that the second branch, a moving average of the network, keeps at a step; 0 for a second branch that learns: two layers of its own on the pooled feature, or with the `network` branches a backbone and a layer of its own",
   ),
   consistencyRamp: share
     .default(0.3)
     .describe("share of the steps in which the weight of consistency rises to 1, as exp(−5 (1 − t / T)²)"),
 });
+
+const branchesOptions = { head: "ensemble", levels: 2, embedding: 0 } as const;
 
 export type SsliqaLikeOptions = z.infer<typeof schema>;
 export type SsliqaLikeOptionsInput = z.input<typeof schema>;
@@ -75,22 +78,57 @@ function branchOf({ teacher, seed }: SsliqaLikeOptions, { model, inputs }: Phase
 }
 
 /**
+ * Two backbones, each with its score: the mean of their L1 is the loss of labels, so that consistency counts half, too. The first branch sees strong views, the
+ * second weak ones, and is not led by the first.
+ */
+function twoBackbones(
+  { unlabelledWeight, consistencyRamp }: SsliqaLikeOptions,
+  { model }: PhaseContext,
+): UnlabelledPart {
+  const [first, second] = model.featureParts as [number, number];
+  return {
+    figures: [apart],
+    targets: (_, place) => ({
+      consistency: { data: Float32Array.of((unlabelledWeight * rampAt(consistencyRamp, place)) / 2), shape: [1] },
+    }),
+    loss({ feature, logits }, { unlabelled }, targets) {
+      const column = (rows: Tensor, from: number, until: number) => slice(rows, [0, from], [rows.shape[0]!, until]);
+      const known = withoutGradients(() => ({
+        scores: column(viewOf(logits, unlabelled, 0), 1, 2),
+        feature: column(viewOf(feature, unlabelled, 0), first, first + second),
+      }));
+      const scores = column(viewOf(logits, unlabelled, 1), 0, 1);
+      const own = column(viewOf(feature, unlabelled, 1), 0, first);
+      const inconsistent = add(scoreConsistency(scores, known.scores), relationConsistency(own, known.feature));
+      const distance = withoutGradients(() => mean(abs(subtract(scores, known.scores))));
+      return { loss: multiply(inconsistent, targets.consistency!), figures: { [apart]: distance } };
+    },
+  };
+}
+
+/**
  * What the abstract of SSLIQA (Yue et al. 2023) says, reconstructed: two branches learn labels by L1, and on unlabelled pictures one is to
  * be consistent with the other in scores and in how pictures of a batch relate:
  * L = L1(student) + L1(teacher) + r(t) λ (MSE + ‖N(F_s F_sᵀ) − N(F_t F_tᵀ)‖² / B). The student sees strong views, the teacher weak ones. A
  * teacher that is the student's moving average has no gradient, and no L1 of its own. Weights, views and schedules are not published.
  */
-export const ssliqaLike = unlabelledMethod({
+const method = unlabelledMethod({
   name: "ssliqa-like",
   title: "SSLIQA-like",
   description: "train a reconstruction of SSLIQA: two branches, consistent in scores and in relations of pictures",
   schema,
-  refuses: {
-    heads: ["distribution", "classes", "ensemble"],
-    why: "learns scores by two branches; leave `head` out",
+  refuses: { heads: ["distribution", "classes"], why: "learns scores by two branches; leave `head` out" },
+  check({ network, head, teacher }) {
+    if (head === "ensemble" && network !== "branches")
+      throw new OptionError(`\`head\` ${head}: SSLIQA-like learns scores by two branches; leave \`head\` out`);
+    if (network === "branches" && teacher > 0)
+      throw new OptionError(
+        `\`teacher\` ${teacher}: the \`network\` branches has a second branch, which learns; give \`teacher\` 0`,
+      );
   },
   wholeBatches: true,
   part(options, context) {
+    if (options.network === "branches") return twoBackbones(options, context);
     const branch = branchOf(options, context);
     const { learnt, modules, state, afterUpdate, beforeEpoch } = branch;
     const { unlabelledWeight, consistencyRamp } = options;
@@ -137,3 +175,12 @@ export const ssliqaLike = unlabelledMethod({
     };
   },
 });
+
+/** The options of the network `branches` follow from it. */
+export const ssliqaLike: typeof method = {
+  ...method,
+  options: (input) =>
+    input.network === "branches"
+      ? method.options({ ...branchesOptions, ...input, ...(input.teacher === undefined && { teacher: 0 }) })
+      : method.options(input),
+};

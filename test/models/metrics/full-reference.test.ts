@@ -3,6 +3,7 @@ import { unpackRgb } from "../../../engine/ops/pictures/image.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import {
   type FullReferenceMeasure,
+  fsim,
   fullReference,
   fullReferenceMeasures,
   gmsd,
@@ -38,7 +39,7 @@ function changed(change: string, bytes: Uint8Array, height: number, width: numbe
 }
 
 /** PSNR in dB; the others on scales of about 1. */
-const worst = { psnr: 1e-5, ssim: 1e-6, msSsim: 1e-6, gmsd: 1e-6 } as const;
+const worst = { psnr: 1e-5, ssim: 1e-6, msSsim: 1e-6, gmsd: 1e-6, fsim: 1e-5 } as const;
 
 test.each(cases.map((each) => [`${each.kind} ${each.change} ${each.height} x ${each.width}`, each] as const))(
   "equal to float64: %s",
@@ -68,6 +69,7 @@ test("each measure alone is the same bits as all together", async () => {
     ssim: await similarity.item(),
     msSsim: await msSsim(a, b),
     gmsd: await gmsd(a, b),
+    fsim: await fsim(a, b),
   };
   expect(alone).toEqual(all as typeof alone);
   expect(await fullReference(a, b, ["gmsd"])).toEqual({ gmsd: all.gmsd! });
@@ -80,6 +82,8 @@ test("what cannot be compared is refused", async () => {
   await expect(fullReference(a, b)).rejects.toThrow("found [1,30,200,3] and [1,30,201,3]");
   await expect(psnr(a, b)).rejects.toThrow("psnr compares two pictures");
   await expect(msSsim(a, a)).rejects.toThrow("at least 176 pixels");
+  expect(await fsim(a, a)).toBeNaN();
+  await expect(fsim(row, row)).rejects.toThrow("at least 2 pixels");
   await expect(gmsd(row, row)).rejects.toThrow("at least 2 pixels");
   await expect(fullReference(a, a, ["vif" as "psnr"])).rejects.toThrow("measures[0]");
 });

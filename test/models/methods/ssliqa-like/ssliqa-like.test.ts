@@ -98,6 +98,39 @@ describe.each([0.5, 0])("SSLIQA-like, with a second branch that keeps %d of its 
   });
 });
 
+test("two backbones learn labels, agree on unlabelled pictures, and go on to the same bits after a stop", async () => {
+  const { embedding: _, stages: __, teacher: ___, ...shared } = options;
+  const two: SsliqaLikeOptionsInput = {
+    ...{ ...shared, network: "branches", featureDepths: [1] },
+    ...{ second: "mobilenet_v2", secondDepths: [2], epochs: 12 },
+  };
+  expect(ssliqaLike.options(two)).toMatchObject({ head: "ensemble", levels: 2, embedding: 0, teacher: 0, loss: "l1" });
+  const trained = async (name: string, more: SsliqaLikeOptionsInput = {}, hooks: object = {}) => {
+    const result = await startTraining(ssliqaLike, device, data, { ...two, ...more }, { folder: at(name), ...hooks });
+    result.model.dispose();
+    return result.progress;
+  };
+  const { losses, results } = await trained("two");
+  const mean = (part: typeof losses) => part.reduce((sum, { loss }) => sum + loss, 0) / part.length;
+  expect(mean(losses.slice(-4))).toBeLessThan(mean(losses.slice(0, 4)));
+  expect(losses.every(({ figures }) => figures![apart]! > 0)).toBe(true);
+  expect(results.at(-1)!.evaluation.srcc).toBeGreaterThan(0.8);
+  const [alone, both] = [
+    await trained("alone", { epochs: 1, unlabelledWeight: 0 }),
+    await trained("short", { epochs: 1 }),
+  ];
+  expect(both.losses[0]!.loss).toBeGreaterThan(alone.losses[0]!.loss);
+  const stop = new AbortController();
+  const tune = async () => stop.abort();
+  await expect(trained("stopped", { epochs: 1 }, { signal: stop.signal, tune })).rejects.toThrow(TrainingInterrupted);
+  (await resumeTraining(ssliqaLike, device, { folder: at("stopped") })).model.dispose();
+  const model = (run: string) => readFile(join(at(run), "model.safetensors"));
+  expect(await model("stopped")).toEqual(await model("short"));
+  expect(() => ssliqaLike.options({ ...two, teacher: 0.9 })).toThrow(
+    "`teacher` 0.9: the `network` branches has a second",
+  );
+});
+
 test("SSLIQA-like refuses what it cannot learn from", async () => {
   for (const head of ["distribution", "classes", "ensemble"] as const)
     expect(() => ssliqaLike.options({ head })).toThrow(`\`head\` ${head}: SSLIQA-like learns scores by two branches`);
