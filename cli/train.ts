@@ -364,7 +364,8 @@ export async function finish(result: TrainingResult, folder: string, title: stri
 function printResults(record: RunRecord): void {
   const { results } = record;
   const named = results.map((result) => ({ ...result, name: resultName(result, results) }));
-  console.log(resultTable(named));
+  if (named.length > 0) console.log(resultTable(named));
+  else console.log(untested(record));
   if (record.classes?.length) printClasses(record.classes);
   console.log("");
   console.log(
@@ -374,6 +375,13 @@ function printResults(record: RunRecord): void {
     ),
   );
   console.log(`\ndevice memory at its peak: ${formatBytes(record.peakDeviceBytes)}; ${record.hardware.adapter}`);
+}
+
+/** Why there are no results. */
+function untested({ parts }: RunRecord): string {
+  return parts.labelled === 0
+    ? "learnt from pictures alone: there are no ratings to test on"
+    : "there is no test part, so nothing was tested; give a --ratio that leaves one, or acutance evaluate --model with other rated pictures";
 }
 
 /** Agreement of classes, and what is to be said of it. */

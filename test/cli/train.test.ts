@@ -292,6 +292,44 @@ describe("a user trains, evaluates and scores", () => {
     );
   });
 
+  test("without a test part, and of pictures without labels, it is said why there are no results", async () => {
+    const short = ["--epochs", "1", "--head", "score", "--embedding", "0"];
+    const shape = method.slice(0, method.indexOf("--stages") + 2);
+    const words = ["train", "supervised", ...data, ...shape, ...short, "--resize", "36", "--crop", "32"];
+    const all = await acutance([...words, "--ratio", "1:0", "--out", "all"]);
+    expect(all).toMatchObject({ code: 0 });
+    expect(all.out).toContain("there is no test part, so nothing was tested; give a --ratio that leaves one");
+    expect(all.out).not.toContain("SRCC");
+    const kinds = [
+      "--kinds",
+      "white-noise,mean-shift",
+      "--crop",
+      "32",
+      "--region",
+      "32",
+      "--batch",
+      "4",
+      "--degraded",
+      "1",
+    ];
+    const scnn = await acutance([
+      "train",
+      "dbcnn-scnn",
+      "--unlabelled",
+      "pictures",
+      ...kinds,
+      "--epochs",
+      "1",
+      "--out",
+      "scnn",
+    ]);
+    expect(scnn).toMatchObject({ code: 0 });
+    expect(scnn.out).toContain("learnt from pictures alone: there are no ratings to test on");
+    const wrong = await acutance(["train", "dbcnn-scnn", "--unlabelled", "pictures", "--kinds", "blurr"]);
+    expect(wrong.code).toBe(2);
+    expect(wrong.err).toContain('there is no "blurr"; choose of gaussian-blur, ');
+  });
+
   test("Ctrl-C leaves a checkpoint, --resume ends with the models of an uninterrupted run", async () => {
     const flags = [...data, ...method, "--stage-one-epochs", "3", "--stage-two-epochs", "1"];
     const stopped = await acutance(["train", "cpl", ...flags, "--out", "stopped"], /start fresh/);
