@@ -15,7 +15,7 @@ export interface FitOptions extends ElasticNetOptions {
 }
 
 /** The layer that options ask for, what it gives pictures that it did not learn, and how it was chosen in words. */
-function regressed(numbers: Float32Array, d: number, y: readonly number[], options: FitOptions) {
+export function regressed(numbers: Float32Array, d: number, y: readonly number[], options: FitOptions) {
   const { regression, ridge: asked } = options;
   const count = `${y.length} labelled pictures left out`;
   if (regression === "elastic-net") {

@@ -133,8 +133,8 @@ test("labels and weights that are none are refused with the picture's name", asy
 
 const trainingOptionsOf = (method: Method) => method.options({} as never) as TrainingOptions;
 
-/** Those that weigh no labels: a layer in closed form, and an encoder that learns without any. */
-const weighsNone = ["reiqa", "reiqa-quality"];
+/** Those that weigh no labels: a layer in closed form, and encoders that learn without any. */
+const weighsNone = ["reiqa", "reiqa-quality", "dbcnn-scnn"];
 
 test.each(methods.filter(({ name }) => !weighsNone.includes(name)).map((method) => [method.name, method] as const))(
   "%s trains on labels of another model",

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { elasticNet } from "../../../../models/methods/reiqa/elastic-net.ts";
+import { regressed } from "../../../../models/methods/reiqa/fit.ts";
 import { linearData } from "../../../../models/methods/reiqa/linear-data.ts";
 import { ridgeByFolds, solveShifted } from "../../../../models/methods/reiqa/ridge-by-folds.ts";
 import { relativeError } from "../../../engine/check.ts";
@@ -60,4 +61,17 @@ test("labels that are all alike give a layer that answers with them", () => {
     expect([...layer.weights].every((weight) => Math.abs(weight) < 1e-12)).toBe(true);
     expect(layer.constant).toBeCloseTo(0.4, 12);
   }
+});
+
+test("more than 3000 pictures are left out in folds, fewer one by one, with nearly the same layer", () => {
+  const d = 3;
+  const all = Float32Array.from({ length: 3001 * d }, (_, i) => Math.sin(0.7 * i) + Math.sin(1e-3 * i * i));
+  const y = Array.from({ length: 3001 }, (_, i) => 0.5 + 0.1 * all[i * d]! - 0.05 * all[i * d + 2]!);
+  const options = { regression: "ridge", ridge: 0, alpha: 0, l1Ratio: 0 } as const;
+  const many = regressed(all, d, y, options);
+  expect(many.words).toBe("ridge 0.0001; 3001 labelled pictures left out in 5 folds");
+  const few = regressed(all.subarray(0, 300 * d), d, y.slice(0, 300), options);
+  expect(few.words).toBe("ridge 0.0001; 300 labelled pictures left out one by one");
+  expect(relativeError([...many.layer.weights], [0.1, 0, -0.05])).toBeLessThan(1e-5);
+  expect(relativeError([...few.layer.weights], [...many.layer.weights])).toBeLessThan(1e-4);
 });

@@ -88,6 +88,7 @@ test("every method has a name and options of its own", () => {
     "reiqa-quality",
     "nima",
     "dbcnn",
+    "dbcnn-scnn",
     "semi-iqa",
     "ssliqa-like",
     "hyperiqa",
