@@ -37,8 +37,9 @@ export function classes({ seed, degraded, kinds: words }: ClassOptions, { model 
     targets(views) {
       const data = new Float32Array(views.length * count);
       const others = new Float32Array(views.length * count).fill(never);
-      views.forEach(({ strong, version }, row) => {
-        const wanted = planDegradations(strong!, degraded, kinds)[version!]!;
+      // Views that are only rehearsed have no seed.
+      views.forEach(({ strong = 0, version = 0 }, row) => {
+        const wanted = planDegradations(strong, degraded, kinds)[version]!;
         data[row * count + classOf(wanted)] = 1;
         const first = row * count + wanted.kind * degradedLevels;
         others.fill(0, first, first + degradedLevels);

@@ -102,7 +102,7 @@ test("two backbones learn labels, agree on unlabelled pictures, and go on to the
   const { embedding: _, stages: __, teacher: ___, ...shared } = options;
   const two: SsliqaLikeOptionsInput = {
     ...{ ...shared, network: "branches", featureDepths: [1] },
-    ...{ second: "mobilenet_v2", secondDepths: [2], epochs: 12 },
+    ...{ second: "resnet34", secondDepths: [2], epochs: 12 },
   };
   expect(ssliqaLike.options(two)).toMatchObject({ head: "ensemble", levels: 2, embedding: 0, teacher: 0, loss: "l1" });
   const trained = async (name: string, more: SsliqaLikeOptionsInput = {}, hooks: object = {}) => {
