@@ -37,11 +37,11 @@ async function fileOf(text: string, name = "mine.toml"): Promise<string> {
 describe("a recipe", () => {
   test("weights are of backbones, or of parts that a variant names", () => {
     const said = (more: object) =>
-      recipeOf({ weights: { resnet18: "a.pth", scnn: "b.pth" }, vary: [{ name: "one", ...more }] });
-    expect(variantsOf(said({ parts: ["scnn"] }))[0]!.files).toEqual(["a.pth", "b.pth"]);
-    expect(variantsOf(said({ parts: ["scnn"], init: "c.pth" }))[0]!.files).toEqual(["c.pth", "b.pth"]);
-    expect(() => said({})).toThrow("weights.scnn: there is no such backbone or part");
-    expect(variantsOf(recipeOf({ base: { parts: ["scnn"] } }))[0]).toMatchObject({ files: [], missing: ["scnn"] });
+      recipeOf({ weights: { resnet18: "a.pth", quality: "b.pth" }, vary: [{ name: "one", ...more }] });
+    expect(variantsOf(said({ parts: ["quality"] }))[0]!.files).toEqual(["a.pth", "b.pth"]);
+    expect(variantsOf(said({ parts: ["quality"], init: "c.pth" }))[0]!.files).toEqual(["c.pth", "b.pth"]);
+    expect(() => said({})).toThrow("weights.quality: there is no such backbone or part");
+    expect(variantsOf(recipeOf({ base: { parts: ["quality"] } }))[0]).toMatchObject({ files: [], missing: ["quality"] });
   });
 
   test("in TOML and in JSON says the same; paths are those of its folder", async () => {
