@@ -41,7 +41,10 @@ describe("a recipe", () => {
     expect(variantsOf(said({ parts: ["quality"] }))[0]!.files).toEqual(["a.pth", "b.pth"]);
     expect(variantsOf(said({ parts: ["quality"], init: "c.pth" }))[0]!.files).toEqual(["c.pth", "b.pth"]);
     expect(() => said({})).toThrow("weights.quality: there is no such backbone or part");
-    expect(variantsOf(recipeOf({ base: { parts: ["quality"] } }))[0]).toMatchObject({ files: [], missing: ["quality"] });
+    expect(variantsOf(recipeOf({ base: { parts: ["quality"] } }))[0]).toMatchObject({
+      files: [],
+      missing: ["quality"],
+    });
   });
 
   test("in TOML and in JSON says the same; paths are those of its folder", async () => {
