@@ -3,6 +3,7 @@ import type { Device } from "../engine/device/device.ts";
 import { openDevice } from "../engine/device/open.ts";
 import type { OpenOptions } from "../engine/device/options.ts";
 import { parseBytes } from "../engine/memory/report.ts";
+import type { MpiRanks } from "../engine/ranks/mpi.ts";
 import { restoreChoices, tuneAndStore } from "../engine/tune/choices.ts";
 import { opened } from "./profile-hook.ts";
 
@@ -10,6 +11,7 @@ import { opened } from "./profile-hook.ts";
 export async function openCommandDevice(options: OpenOptions = {}, tuning: TuningFlags = {}): Promise<Device> {
   const device = await openDevice({
     onNote,
+    ...adapterOf(process.env["ACUTANCE_ADAPTER"]),
     ...(tuning.subgroupMatrices && { subgroupMatrices: true }),
     ...options,
   });
@@ -99,4 +101,23 @@ export function deviceOptions({ memory, checkNumbers }: DeviceFlags): OpenOption
 /** How a command opens its device, and opens it again after a loss. */
 export function deviceSource(flags: DeviceFlags & TuningFlags): () => Promise<Device> {
   return () => openCommandDevice(deviceOptions(flags), flags);
+}
+
+/**
+ * The same for one of several ranks: the adapter is that of its number among the ranks of its computer. Where the adapter is a software
+ * driver, ranks wait for one another without keeping a processor busy.
+ */
+export function rankDevice(flags: DeviceFlags & TuningFlags, ranks: MpiRanks): () => Promise<Device> {
+  return async () => {
+    const adapter = adapterOf(process.env["ACUTANCE_ADAPTER"], ranks.local.rank);
+    const device = await openCommandDevice({ ...deviceOptions(flags), ...adapter }, flags);
+    ranks.patient = device.isSoftware;
+    return device;
+  };
+}
+
+/** The adapter that ACUTANCE_ADAPTER names: a part of its name or, by commas, one for each rank of a computer, in turns. */
+function adapterOf(names = "", place = 0): Pick<OpenOptions, "adapter"> {
+  const given = names.split(",").flatMap((name) => name.trim() || []);
+  return given.length > 0 ? { adapter: given[place % given.length]! } : {};
 }

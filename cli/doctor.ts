@@ -3,6 +3,7 @@ import { checkAdapter } from "../engine/device/check.ts";
 import { GpuError } from "../engine/device/errors.ts";
 import { installAdvice } from "../engine/device/install.ts";
 import { type AdapterReport, adapterName, type ReportedLimit, runtimeName } from "../engine/device/probe.ts";
+import { openMpiLibrary } from "../engine/ranks/mpi-library.ts";
 import { cacheTrouble } from "../engine/tune/cache.ts";
 import { cacheFolder } from "../engine/tune/cache-folder.ts";
 import { formatBytes, formatSeconds, pairs } from "./terminal.ts";
@@ -21,8 +22,12 @@ async function doctor(json: boolean): Promise<void> {
     const folder = cacheFolder();
     const trouble = await cacheTrouble(folder);
     const cache = { folder: folder ?? null, ...(trouble && { trouble }) };
-    if (json) console.log(JSON.stringify({ ...check, cache }, null, 2));
-    else console.log(reportText(check.report, trouble ? `none, measurements are made again: ${trouble}` : folder!));
+    const mpi = await mpiFound();
+    if (json) console.log(JSON.stringify({ ...check, cache, mpi }, null, 2));
+    else {
+      const kept = trouble ? `none, measurements are made again: ${trouble}` : folder!;
+      console.log(reportText(check.report, kept, mpi.library ?? `none: ${mpi.trouble}`));
+    }
     return;
   }
   const advice =
@@ -37,8 +42,17 @@ async function doctor(json: boolean): Promise<void> {
   throw new GpuError(check.message, advice);
 }
 
-/** The report as two columns of text, with what there is to say of the cache. Exported for tests. */
-export function reportText(report: AdapterReport, cache: string): string {
+/** The MPI library that trainings of several processes would use, or why there is none. */
+async function mpiFound(): Promise<{ readonly library?: string; readonly trouble?: string }> {
+  try {
+    return { library: (await openMpiLibrary()).version };
+  } catch (error) {
+    return { trouble: (error as Error).message };
+  }
+}
+
+/** The report as two columns of text, with what there is to say of the cache and of MPI. Exported for tests. */
+export function reportText(report: AdapterReport, cache: string, mpi = ""): string {
   const { subgroups } = report;
   const rows: [string, string][] = [
     ["runtime", report.runtime],
@@ -62,6 +76,7 @@ export function reportText(report: AdapterReport, cache: string): string {
     ["compilation", formatSeconds(report.compileMs / 1000)],
     ["first dispatch", formatSeconds(report.firstDispatchMs / 1000)],
     ["cache", cache],
+    ...(mpi ? [["MPI, to train in several processes", mpi] as [string, string]] : []),
   ];
   return pairs(rows);
 }

@@ -29,17 +29,22 @@ function ignoresHangup(): boolean {
  * A signal that Ctrl-C, SIGTERM and a closed terminal abort until it is disposed; a second one ends the process at once with its
  * exit code.
  * @param reason message of the error that the signal gives
+ * @returns with `ask`, which aborts it as the first of these does
  */
 export function interruptible(
   reason = "interrupted before there was anything to go on from",
-): Disposable & { readonly signal: AbortSignal } {
+): Disposable & { readonly signal: AbortSignal; readonly ask: () => void } {
   const stop = new AbortController();
-  const listening = onEndings((signal) => {
-    if (stop.signal.aborted) process.exit(endings[signal]);
+  const ask = () => {
+    if (stop.signal.aborted) return;
     console.error("\nstopping after this step; once more to stop at once");
     stop.abort(new Error(reason));
+  };
+  const listening = onEndings((signal) => {
+    if (stop.signal.aborted) process.exit(endings[signal]);
+    ask();
   });
-  return { signal: stop.signal, [Symbol.dispose]: () => listening[Symbol.dispose]() };
+  return { signal: stop.signal, ask, [Symbol.dispose]: () => listening[Symbol.dispose]() };
 }
 
 /**

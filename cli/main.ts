@@ -3,9 +3,10 @@ import { CommanderError } from "commander";
 import { fileSentence } from "../engine/weights/files.ts";
 import { PictureError } from "../models/data/pictures/picture-error.ts";
 import { inFlags } from "./option-words.ts";
+import { printError } from "./print-error.ts";
 import { buildProgram } from "./program.ts";
 import { runningOptions } from "./running.ts";
-import { emphasis, printableMessage } from "./terminal.ts";
+import { printableMessage } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
 
 // Messages have names of files in them, which anybody may have chosen, and options of the library, which here are flags.
@@ -41,22 +42,4 @@ async function main(words: string[]): Promise<number> {
     const { exitCode } = error as { exitCode?: unknown };
     return typeof exitCode === "number" && exitCode !== 0 ? exitCode : 1;
   }
-}
-
-/** What the system says of a file, with its name once. */
-function messageOf(error: NodeJS.ErrnoException): string {
-  const { code, path, message } = error;
-  return code && path !== undefined && message.startsWith(code) ? fileSentence(path, error, "read") : message;
-}
-
-function printError(error: unknown): void {
-  const message = error instanceof Error ? messageOf(error) : String(error);
-  console.error(`${emphasis("error:", "red", process.stderr)} ${message}`);
-  const advice = (error as { advice?: unknown } | null)?.advice;
-  if (typeof advice === "string" && advice) console.error(advice);
-  // A command could not even be read: `using` is younger than Node's own reading of TypeScript.
-  if (error instanceof SyntaxError && Number.parseInt(process.versions.node, 10) < 24) {
-    console.error(`Acutance needs Bun 1.4, Node 24 or Deno 2.9, or newer; this is Node ${process.versions.node}`);
-  }
-  if (process.env["ACUTANCE_DEBUG"] === "1" && error instanceof Error) console.error(error.stack);
 }

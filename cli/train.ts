@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { z } from "zod";
+import type { MpiRanks } from "../engine/ranks/mpi.ts";
 import {
   divide,
   knownSets,
@@ -41,6 +42,7 @@ import {
   deviceSource,
   memoryOption,
   pacedTuning,
+  rankDevice,
   type TuningFlags,
 } from "./device.ts";
 import {
@@ -53,6 +55,7 @@ import {
 import { interruptible } from "./interrupt.ts";
 import { flagOf } from "./option-words.ts";
 import { outputFolder } from "./output.ts";
+import { inRanks, mpiOption } from "./ranks.ts";
 import { formatBytes, formatSeconds, progress, table } from "./terminal.ts";
 
 interface TrainFlags extends FurtherPictures, TuningFlags {
@@ -75,6 +78,7 @@ interface TrainFlags extends FurtherPictures, TuningFlags {
   readonly testEachEpoch?: boolean;
   readonly checkNumbers?: boolean;
   readonly memory?: number;
+  readonly mpi?: boolean;
 }
 
 export function register(program: Command): void {
@@ -131,7 +135,8 @@ function registerMethod(train: Command, method: Method): void {
     .option("--checkpoint-seconds <n>", "longest time between two checkpoints", wholeNumber(0), 300)
     .option("--no-check", "do not decode every picture before the split")
     .option(...memoryOption)
-    .option(...checkNumbersOption);
+    .option(...checkNumbersOption)
+    .option(...mpiOption);
   addTuningOptions(command);
   addMethodOptions(command, method);
   command.action(async (flags: TrainFlags & Record<string, unknown>) => run(method, flags, command));
@@ -146,7 +151,9 @@ function examples({ name, examples = [], withoutLabels }: Method): string {
         "--dataset koniq --data koniq10k --init resnet18.safetensors",
       ];
   const words = [...rated.slice(0, 1), ...examples, ...rated.slice(1), `--resume runs/${name}`];
-  return ["", "Examples:", ...words.map((each) => `  acutance train ${name} ${each}`)].join("\n");
+  const lines = words.map((each) => `  acutance train ${name} ${each}`);
+  const together = `  mpirun -n 4${lines[0]!.slice(1)}        four processes, each with an adapter, train together`;
+  return ["", "Examples:", ...lines, together].join("\n");
 }
 
 /** Options of the schema that the data options already use in another meaning. */
@@ -221,13 +228,30 @@ export function methodOptions(method: Method, flags: Readonly<Record<string, unk
 }
 
 async function run(method: Method, flags: TrainFlags & Record<string, unknown>, command: Command): Promise<void> {
+  const again = `acutance train ${method.name} --resume ${flags.resume ?? flags.out}`;
+  await inRanks(flags, again, (ranks) => trained(method, flags, command, ranks));
+}
+
+/** @param ranks those that train together, this process among them; the first writes */
+async function trained(
+  method: Method,
+  flags: TrainFlags & Record<string, unknown>,
+  command: Command,
+  ranks: MpiRanks | undefined,
+): Promise<void> {
   if (method.withoutLabels) expectPicturesAlone(flags, command);
   else if (!flags.resume && !namesData(flags))
     command.error("error: --data and --csv are needed (or --data and --dataset), or --resume", { exitCode: 2 });
   const options = methodOptions(method, flags);
   using stop = interruptible();
   const folder = flags.resume ?? flags.out;
-  const source = deviceSource(flags);
+  const isFirst = (ranks?.rank ?? 0) === 0;
+  if (ranks) {
+    // What mpirun hands on to all ranks, and leaves them time for.
+    process.on("SIGUSR2", stop.ask);
+    console.error(`${ranks.size} ranks over ${ranks.version.split(",")[0]}`);
+  }
+  const source = ranks ? rankDevice(flags, ranks) : deviceSource(flags);
   const hooks: TrainingHooks = {
     tune: pacedTuning(),
     folder,
@@ -238,11 +262,14 @@ async function run(method: Method, flags: TrainFlags & Record<string, unknown>, 
     ...(flags.checkpointSeconds !== undefined && { checkpointSeconds: flags.checkpointSeconds }),
     ...(flags.featureFolder && { featureFolder: flags.featureFolder }),
     testEachEpoch: flags.testEachEpoch === true,
+    ...(ranks && { ranks }),
     command: `acutance ${process.argv.slice(2).join(" ")}`,
   };
   const overwrite = flags.overwrite === true;
   // Before the pictures are looked at for nothing.
-  if (!flags.resume) {
+  if (!isFirst) {
+    // The first rank's.
+  } else if (!flags.resume) {
     outputFolder(folder, "--out");
     await expectFreeFolder(folder, { overwrite });
   } else await ownCheckpoint(method, folder);
@@ -250,11 +277,12 @@ async function run(method: Method, flags: TrainFlags & Record<string, unknown>, 
     ? undefined
     : await (method.withoutLabels ? picturesAlone(flags, stop.signal) : trainingData(flags, options, stop.signal));
   // Held until the record is written, too.
-  await using lock = await FolderLock.take(folder, hooks.log);
+  await using lock = isFirst ? await FolderLock.take(folder, hooks.log) : undefined;
+  const held = { ...hooks, ...(lock && { lock }) };
   if (!data) {
-    const resumed = await resumeTraining(method, source, { ...hooks, lock });
+    const resumed = await resumeTraining(method, source, held);
     using _device = resumed.model.device;
-    await finish(resumed, folder, `${method.title}, ${folder}`);
+    if (isFirst) await finish(resumed, folder, `${method.title}, ${folder}`);
     return;
   }
   const onStart = (run: string) => writeSplit(folder, data, run);
@@ -263,14 +291,14 @@ async function run(method: Method, flags: TrainFlags & Record<string, unknown>, 
     source,
     data,
     options as never,
-    { ...hooks, lock, overwrite, onStart },
+    { ...held, overwrite, onStart },
     {
       ...(flags.init && { init: flags.init.length === 1 ? flags.init[0]! : flags.init }),
       ...(flags.from && { from: flags.from }),
     },
   );
   using _device = result.model.device;
-  await finish(result, folder, `${method.title} on ${flags.data ?? flags.unlabelled}`);
+  if (isFirst) await finish(result, folder, `${method.title} on ${flags.data ?? flags.unlabelled}`);
 }
 
 /** Options that say what is rated, and how it is divided. */

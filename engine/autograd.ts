@@ -57,9 +57,10 @@ export function recordFlat(operation: Parameters<typeof record>[0], inputs: read
  * Reverse-mode differentiation of a scalar. Adds the gradient of `loss` to `.gradient` of every tensor that was marked
  * `requiresGradient` and took part in it. Those gradients belong to their tensors and outlive scopes.
  * @param seed gradient of the loss itself; 1 unless given (a loss scale, say). A tensor of one element stays the caller's
+ * @param collected told of every tensor whose {@link Tensor.gradient} has all of this loss, as soon as it has
  * @throws ShapeError when `loss` or `seed` has more than one element, or the loss was not recorded
  */
-export function backward(loss: Tensor, seed: number | Tensor = 1): void {
+export function backward(loss: Tensor, seed: number | Tensor = 1, collected?: (tensor: Tensor) => void): void {
   expectOperands("backward", seed instanceof Tensor ? { loss, seed } : { loss });
   if (!(seed instanceof Tensor)) expectArgument("backward", "the seed", seed, finite);
   if (loss.size !== 1) throw new ShapeError(`backward starts from one number, found a tensor [${loss.shape}]`);
@@ -75,7 +76,10 @@ export function backward(loss: Tensor, seed: number | Tensor = 1): void {
       pending.delete(tensor);
       const { node } = tensor;
       if (node) loss.device.labels.gradient(node, tensor, () => spread(node, outputGradient, pending, examined));
-      if (tensor.requiresGradient) collect(tensor, outputGradient);
+      if (tensor.requiresGradient) {
+        collect(tensor, outputGradient);
+        collected?.(tensor);
+      }
       outputGradient.dispose();
     }
   });

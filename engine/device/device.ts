@@ -10,6 +10,7 @@ import type { MemoryReport } from "../memory/report.ts";
 import { ScopeStack } from "../memory/scope.ts";
 import { NumberCheck } from "../numbers.ts";
 import type { Labels } from "../profile/labels.ts";
+import type { RankRows, Ranks } from "../ranks/ranks.ts";
 import { Tuner } from "../tune/tuner.ts";
 import { dawnToggles } from "./dawn-toggles.ts";
 import { DeviceMemory } from "./device-memory.ts";
@@ -23,7 +24,7 @@ import { looksLikeSoftware } from "./software.ts";
 import type { SubgroupRange } from "./subgroups.ts";
 import { vectorsWidened } from "./vectors.ts";
 
-const traceChecks: Checks<TraceOptions> = { yielding: flag };
+const traceChecks: Checks<TraceOptions> = { yielding: flag, later: flag };
 
 /** One opened WebGPU device with its command stream, kernels, buffers and tensor scopes. */
 export class Device {
@@ -56,6 +57,10 @@ export class Device {
   readonly numbers: NumberCheck | undefined;
   /** Where operations are written down while somebody wants to know what is called. */
   journal: Journal | undefined;
+  /** Processes that do the same work in step with this one, while there are such: what can be divided among them is. */
+  ranks: Ranks | undefined;
+  /** How the rows of the batch at hand are divided among them, while they are and batch norms go by all of them. */
+  normRows: RankRows | undefined;
   /** Dawn features that are switched on or off; undefined when the device is not the package's. */
   readonly toggles: ReadonlyMap<string, boolean> | undefined;
   readonly #lifetime: Lifetime;
@@ -99,7 +104,7 @@ export class Device {
       relieve: () => this.#plans.endYielding(),
       fail: (error) => this.fail(error, true),
     });
-    this.#plans = new Plans(this.#memory, this.stream, this.scopes, () => this.check());
+    this.#plans = new Plans(this.#memory, this.stream, this.scopes, this.#lifetime);
     this.kernels = new Dispatcher(this);
     this.winograd = options.winograd ?? environmentVariable("ACUTANCE_WINOGRAD") !== "0";
     if (options.checkNumbers ?? environmentVariable("ACUTANCE_CHECK_NUMBERS") === "1")
@@ -206,7 +211,7 @@ export class Device {
    * those it returns (one, or a record of them) are written anew by each replay. What changes from time to time is read
    * from tensors made before, or given to kernels as functions.
    * @param options `yielding`: the device may dispose of the plan when other work needs its memory; look at
-   * {@link Plan.disposed} before a replay then
+   * {@link Plan.disposed} before a replay then; `later`: it is done by its first replay, not while it is recorded
    * @throws GpuError within another trace, while numbers are checked, and where `work` uploads
    */
   trace<T>(work: () => T, options: TraceOptions = {}): Plan<T> {

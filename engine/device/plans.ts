@@ -4,10 +4,13 @@ import { PlanMemory } from "../memory/allocation.ts";
 import type { ScopeStack } from "../memory/scope.ts";
 import type { DeviceMemory } from "./device-memory.ts";
 import { GpuError } from "./errors.ts";
+import type { Lifetime } from "./lifetime.ts";
 
 export interface TraceOptions {
   /** The device may dispose of the plan when other work needs its memory. */
   readonly yielding?: boolean;
+  /** Nothing is done while it is recorded: the first replay is the first time. What exchanges with others is recorded like this alone. */
+  readonly later?: boolean;
 }
 
 /** Records the plans of one device, and ends those that may be ended. */
@@ -15,20 +18,19 @@ export class Plans {
   readonly #memory: DeviceMemory;
   readonly #stream: Stream;
   readonly #scopes: ScopeStack;
-  /** Called before a replay. */
-  readonly #check: () => void;
+  readonly #lifetime: Lifetime;
   /** Plans that end when others need their memory. */
   readonly #yielding = new Set<Disposable>();
 
-  constructor(memory: DeviceMemory, stream: Stream, scopes: ScopeStack, check: () => void) {
+  constructor(memory: DeviceMemory, stream: Stream, scopes: ScopeStack, lifetime: Lifetime) {
     this.#memory = memory;
     this.#stream = stream;
     this.#scopes = scopes;
-    this.#check = check;
+    this.#lifetime = lifetime;
   }
 
   /** See `Device.trace`. */
-  trace<T>(work: () => T, { yielding = false }: TraceOptions): Plan<T> {
+  trace<T>(work: () => T, { yielding = false, later = false }: TraceOptions): Plan<T> {
     const stream = this.#stream;
     const { pool } = this.#memory;
     if (pool.plan) throw new GpuError("a trace cannot run within another");
@@ -36,11 +38,15 @@ export class Plans {
     const memory = new PlanMemory();
     pool.plan = memory;
     // A rehearsal counts the buffers of the plan and records nothing.
-    if (!stream.silent) stream.recorder = recorder;
+    if (!stream.silent) {
+      stream.recorder = recorder;
+      stream.recordsOnly = later;
+    }
     const unlabel = stream.labels.hold();
     const end = () => {
       pool.plan = undefined;
       stream.recorder = undefined;
+      stream.recordsOnly = false;
       unlabel();
     };
     const release = () => {
@@ -51,7 +57,7 @@ export class Plans {
       const { result, dispose } = this.#scopes.runAndKeep(work);
       end();
       const plan = new Plan(
-        () => this.#replay(recorder),
+        { now: () => this.#replay(recorder), exchanging: () => this.#replayExchanging(recorder) },
         recorder,
         result,
         () => {
@@ -77,7 +83,12 @@ export class Plans {
   }
 
   #replay(recorder: PlanRecorder): void {
-    this.#check();
+    this.#lifetime.check();
     if (!this.#stream.silent) this.#stream.replay(recorder);
+  }
+
+  async #replayExchanging(recorder: PlanRecorder): Promise<void> {
+    this.#lifetime.check();
+    if (!this.#stream.silent) await this.#lifetime.settled(this.#stream.replayExchanging(recorder));
   }
 }

@@ -16,12 +16,14 @@ export interface NeighbourOptions {
   readonly k?: number;
   /** Default `euclidean`. */
   readonly metric?: Metric;
+  /** Points whose neighbours are wanted, the first being a multiple of 64; all unless given. The neighbours are the same bits. */
+  readonly rows?: RowRange;
 }
 
 /** The k nearest neighbours of N points. */
 export interface Neighbours {
   readonly metric: Metric;
-  /** u32 [N, k], nearest first. */
+  /** u32 [N, k], or of the rows that were asked for; nearest first. */
   readonly indices: Tensor;
   /** f32 [N, k]: squared distances (`euclidean`, rising from 0) or similarities in [−1, 1] (`cosine`, falling). */
   readonly values: Tensor;
@@ -41,7 +43,10 @@ const pairWork = 2 ** 25;
 /** A block of so many points starts aligned, whatever their channels. */
 const leastSide = 128;
 
-const checks: Checks<NeighbourOptions> = { k: any, metric: oneOf("euclidean", "cosine") };
+/** Points that a part of all begins at a multiple of, so that its window is aligned on every adapter. */
+export const rowStep = 64;
+
+const checks: Checks<NeighbourOptions> = { k: any, metric: oneOf("euclidean", "cosine"), rows: any };
 const types = { features: single };
 
 /** Rows from which the origin of the distances is estimated. */
@@ -68,14 +73,69 @@ export function nearestNeighbours(features: Tensor, options: NeighbourOptions = 
       `nearestNeighbours: k = ${k} needs at least ${k + 1} points, there are ${points}; use a smaller k`,
     );
   }
+  const { rows } = options;
+  if (rows) expectRows(rows, points);
   const search = () => {
     // A few more than k: inner products may put points in the wrong order that are nearly equally far.
     const kept = upToFour(k + 4);
-    const candidates = findCandidates(features, kept, metric);
-    return { metric, ...rank(candidates, pairValues(features, candidates, metric), k, metric) };
+    const candidates = rows ? candidatesOf(features, rows, kept, metric) : findCandidates(features, kept, metric);
+    const first = rows?.start ?? 0;
+    return { metric, ...rank(candidates, pairValues(features, candidates, metric, first), k, metric, points) };
   };
   const { device } = features;
   return device.labels.within({ phase: "graph", op: "nearestNeighbours" }, () => device.scope(search));
+}
+
+/** @throws ShapeError when rows are not some of the points, or begin where no part does */
+function expectRows({ start, count }: RowRange, points: number): void {
+  const fits = [start, count].every(Number.isSafeInteger) && start >= 0 && count >= 1 && start + count <= points;
+  if (!fits || start % rowStep !== 0)
+    throw new ShapeError(
+      `nearestNeighbours: rows from ${shown(start)}, ${shown(count)} of them; they must be some of ${points}, the first a multiple of ${rowStep}`,
+    );
+}
+
+/** {@link findCandidates} of some points alone, [rows, kept]: their tiles with all blocks of points, in the order of those. */
+function candidatesOf(features: Tensor, rows: RowRange, kept: number, metric: Metric): Tensor {
+  const { device } = features;
+  const [points, channels] = features.shape as [number, number];
+  const padded = upToFour(channels);
+  const blocks = tileBlocks(device, points, channels, padded, kept);
+  const most = blocks[0]!.count;
+  const side = upToFour(most);
+  const shift = metric === "euclidean" ? origin(features) : undefined;
+  const indices = Tensor.empty(device, [rows.count, kept], "u32");
+  const scores = Tensor.empty(device, [rows.count, kept]);
+  const lines: Packed = { y: Tensor.empty(device, [side, padded]), bias: Tensor.empty(device, [side]) };
+  const columns: Packed = { y: Tensor.empty(device, [padded, side]), bias: Tensor.empty(device, [side]) };
+  const tile = Tensor.empty(device, [side, side]);
+  const height = Math.max(rowStep, Math.floor(most / rowStep) * rowStep);
+  for (let from = 0; from < rows.count; from += Math.min(height, most)) {
+    const own = { start: rows.start + from, count: Math.min(height, most, rows.count - from) };
+    pack(features, shift, own, lines, false);
+    for (const right of blocks) {
+      pack(features, shift, right, columns, true);
+      contract(lines.y, columns.y, tile, products(upToFour(own.count), padded, side, [channels, right.count]));
+      overAll(
+        device,
+        own.count,
+        "merge",
+        { KEPT: kept, LAST: kept - 1, COLUMNS_OWN: false },
+        {
+          tile: tile.window(),
+          bias: columns.bias.window(),
+          scores: scores.window(from * kept, own.count * kept),
+          indices: indices.window(from * kept, own.count * kept),
+        },
+        {
+          ...{ owners: own.count, first_owner: own.start, first_candidate: right.start },
+          ...{ candidates4: Math.ceil(right.count / 4), columns4: side / 4 },
+        },
+        { flops: own.count * right.count },
+      );
+    }
+  }
+  return indices;
 }
 
 /**
@@ -213,15 +273,15 @@ function products(rows: number, channels: number, columns: number, filled: reado
   };
 }
 
-/** Squared distances or similarities of the listed pairs, [N, kept]. */
-function pairValues(features: Tensor, indices: Tensor, metric: Metric): Tensor {
+/** Squared distances or similarities of the listed pairs, [rows, kept]. @param first point that the first row is of */
+function pairValues(features: Tensor, indices: Tensor, metric: Metric, first: number): Tensor {
   const { device } = features;
   const [points, channels] = features.shape as [number, number];
-  const kept = indices.shape[1]!;
+  const [listed, kept] = indices.shape as [number, number];
   const vector = channels % 4 === 0;
   const values = Tensor.empty(device, indices.shape);
   const mostRows = Math.max(leastSide, Math.floor(pairWork / (kept * channels)));
-  for (const rows of rowRanges(device, points, [channels, kept], mostRows)) {
+  for (const rows of rowRanges(device, listed, [channels, kept], mostRows)) {
     for (const candidates of rowRanges(device, points, [channels])) {
       const count = rows.count * kept;
       overAll(
@@ -230,7 +290,7 @@ function pairValues(features: Tensor, indices: Tensor, metric: Metric): Tensor {
         "pair",
         { METRIC: metric, ELEMENT: vector ? "vec4f" : "f32" },
         {
-          a: features.window(rows.start * channels, rows.count * channels),
+          a: features.window((first + rows.start) * channels, rows.count * channels),
           b: features.window(candidates.start * channels, candidates.count * channels),
           indices: indices.window(rows.start * kept, count),
           values: values.window(rows.start * kept, count),
@@ -256,11 +316,11 @@ function pairCost(points: number, others: number, pairs: number, channels: numbe
 }
 
 /** The k best of the candidates, best first. */
-function rank(candidates: Tensor, values: Tensor, k: number, metric: Metric) {
+function rank(candidates: Tensor, values: Tensor, k: number, metric: Metric, points: number) {
   const { device } = candidates;
-  const [points, kept] = candidates.shape as [number, number];
-  const best = { indices: Tensor.empty(device, [points, k], "u32"), values: Tensor.empty(device, [points, k]) };
-  for (const { start, count } of rowRanges(device, points, [kept, k])) {
+  const [rows, kept] = candidates.shape as [number, number];
+  const best = { indices: Tensor.empty(device, [rows, k], "u32"), values: Tensor.empty(device, [rows, k]) };
+  for (const { start, count } of rowRanges(device, rows, [kept, k])) {
     overAll(
       device,
       count,

@@ -5,6 +5,7 @@ import type { CallCost } from "../kernel/call.ts";
 import { rowRanges } from "../kernel/grid.ts";
 import type { Constants } from "../kernel/template.ts";
 import { upToFour } from "../ops/shape.ts";
+import { evenParts, gatherJson, type Ranks } from "../ranks/ranks.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
 import { overAll } from "./flat.ts";
 import { expectMatrix, type SparseMatrix } from "./sparse.ts";
@@ -62,12 +63,25 @@ export async function solve(matrix: SparseMatrix, y: Tensor, options: SolveOptio
     throw new ShapeError(`solve: the matrix has ${matrix.size} rows, the right-hand side is ${y.dtype} [${y.shape}]`);
   }
   const columns = y.shape[1]!;
+  const { ranks } = y.device;
+  // Columns know nothing of one another: each rank has some, to the same bits.
+  if (ranks && columns > 4) return solvedByRanks(matrix, y, options, ranks);
+  return solved(matrix, y, options, [0, columns]);
+}
+
+/** Some of the columns of a solution; the others are not written. */
+async function solved(
+  matrix: SparseMatrix,
+  y: Tensor,
+  { gamma, tolerance = 1e-6, maximumIterations = 50 }: SolveOptions,
+  [from, until]: readonly [number, number],
+): Promise<Solution> {
   const widest = widestPanel(y.device, matrix.size);
   const worst = { iterations: 0, residual: 0, converged: true };
   let solution: Tensor | undefined;
   try {
-    for (let first = 0; first < columns; first += widest) {
-      const width = Math.min(widest, columns - first);
+    for (let first = from; first < until; first += widest) {
+      const width = Math.min(widest, until - first);
       const panel = y.device.owned("graph", () => new Panel(matrix, y, first, width, { gamma, tolerance }));
       try {
         const { iterations, residual } = await panel.run(maximumIterations);
@@ -84,6 +98,39 @@ export async function solve(matrix: SparseMatrix, y: Tensor, options: SolveOptio
   }
   worst.converged = worst.residual <= tolerance;
   return { solution: solution!, ...worst };
+}
+
+/** All columns, of which each rank solves for some. */
+async function solvedByRanks(matrix: SparseMatrix, y: Tensor, options: SolveOptions, ranks: Ranks): Promise<Solution> {
+  const { device } = y;
+  const [rows, columns] = y.shape as [number, number];
+  const bounds = evenParts(Math.ceil(columns / 4), ranks.size).map((four) => Math.min(columns, 4 * four));
+  const [from, until] = [bounds[ranks.rank]!, bounds[ranks.rank + 1]!];
+  const own = from < until ? await solved(matrix, y, options, [from, until]) : undefined;
+  const found = own ? await own.solution.read() : new Float32Array();
+  own?.solution.dispose();
+  const mine = new Float32Array(rows * (until - from));
+  for (let row = 0; row < rows; row++)
+    mine.set(found.subarray(row * columns + from, row * columns + until), row * (until - from));
+  const parts = await ranks.gather(
+    new Uint8Array(mine.buffer),
+    bounds.slice(1).map((end, rank) => 4 * rows * (end - bounds[rank]!)),
+  );
+  const all = new Float32Array(rows * columns);
+  parts.forEach((part, rank) => {
+    const [numbers, first] = [new Float32Array(part.buffer), bounds[rank]!];
+    const width = bounds[rank + 1]! - first;
+    for (let row = 0; row < rows; row++)
+      all.set(numbers.subarray(row * width, (row + 1) * width), row * columns + first);
+  });
+  const said = await gatherJson(ranks, { iterations: own?.iterations ?? 0, residual: own?.residual ?? 0 });
+  const residual = Math.max(...said.map((each) => each.residual));
+  return {
+    solution: device.owned("graph", () => Tensor.from(device, all, [rows, columns]).keep()),
+    iterations: Math.max(...said.map((each) => each.iterations)),
+    residual,
+    converged: residual <= (options.tolerance ?? 1e-6),
+  };
 }
 
 function checkOptions(gamma: number, tolerance: number, maximumIterations: number): void {

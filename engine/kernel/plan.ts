@@ -29,8 +29,29 @@ export type TransferCommand = { readonly bytes: number; readonly label: Label } 
   | { readonly kind: "clear"; readonly target: GPUBuffer }
 );
 
+/** A part of a buffer. */
+export interface Span {
+  readonly buffer: GPUBuffer;
+  readonly fromByte: number;
+  /** A multiple of 4. */
+  readonly bytes: number;
+}
+
+/** What goes out of a plan and comes back into it. */
+export interface Exchange {
+  readonly from: readonly Span[];
+  readonly to: readonly Span[];
+  /** Bytes from the device, those of `from` one after another → bytes for it, those of `to`. */
+  readonly work: (given: ArrayBuffer) => Promise<ArrayBuffer>;
+}
+
+/** The device's numbers go out, and work that follows does not wait; or it waits for what comes of them. */
+export type ExchangeCommand =
+  | { readonly kind: "send"; readonly exchange: Exchange }
+  | { readonly kind: "receive"; readonly exchange: Exchange };
+
 /** What the command stream did, in order. */
-export type Command = DispatchCommand | TransferCommand;
+export type Command = DispatchCommand | TransferCommand | ExchangeCommand;
 
 /** Fills the parameters of one dispatch. */
 export type WriteParameters = (view: DataView) => void;
@@ -44,6 +65,8 @@ export class PlanRecorder {
   readonly varying: { readonly slot: number; readonly write: WriteParameters }[] = [];
   /** Buffers from before, which must outlive the plan, and the loans of them that were used. */
   readonly outside = new Map<Allocation, number>();
+  /** Exchanges, in the order in which they begin. */
+  readonly exchanges: Exchange[] = [];
 
   /** @param parameters as they were at the recording; `write` computes those that vary */
   dispatch(
@@ -73,9 +96,28 @@ export class PlanRecorder {
     this.#note([target]);
   }
 
+  /** Begins an exchange; `receive` ends it. */
+  send(exchange: Exchange, used: readonly Allocation[]): void {
+    this.exchanges.push(exchange);
+    this.commands.push({ kind: "send", exchange });
+    this.#note(used);
+  }
+
+  receive(exchange: Exchange, used: readonly Allocation[]): void {
+    this.commands.push({ kind: "receive", exchange });
+    this.#note(used);
+  }
+
   #note(used: readonly Allocation[]): void {
     for (const allocation of used) if (!allocation.plan) this.outside.set(allocation, allocation.loan);
   }
+}
+
+/** Ways to do what a plan recorded. */
+export interface Replays {
+  readonly now: () => void;
+  /** With exchanges between. */
+  readonly exchanging: () => Promise<void>;
 }
 
 /**
@@ -86,12 +128,12 @@ export class PlanRecorder {
 export class Plan<T> {
   /** What the work returned: tensors that each replay writes anew. They end with the plan. */
   readonly result: T;
-  readonly #replay: () => void;
+  readonly #replay: Replays;
   readonly #recorder: PlanRecorder;
   readonly #release: () => void;
   #disposed = false;
 
-  constructor(replay: () => void, recorder: PlanRecorder, result: T, release: () => void) {
+  constructor(replay: Replays, recorder: PlanRecorder, result: T, release: () => void) {
     this.#replay = replay;
     this.#recorder = recorder;
     this.result = result;
@@ -108,17 +150,38 @@ export class Plan<T> {
     return this.#recorder.parameters.length;
   }
 
+  /** Bytes that come back in each exchange: the same for all who exchange with one another. */
+  get exchanges(): readonly number[] {
+    return this.#recorder.exchanges.map(({ to }) => to.reduce((sum, { bytes }) => sum + bytes, 0));
+  }
+
   /**
    * Does the work again; nothing waits.
-   * @throws GpuError when the plan was disposed of or a tensor from outside that it uses has ended
+   * @throws GpuError when the plan was disposed of, a tensor from outside that it uses has ended, or it exchanges
    */
   replay(): void {
+    this.#expectReplayable();
+    if (this.#recorder.exchanges.length > 0)
+      throw new GpuError("a plan that exchanges with others was replayed without waiting for them");
+    this.#replay.now();
+  }
+
+  /**
+   * Does the work again, with its exchanges, and waits for the last of them.
+   * @throws as {@link replay}, and what an exchange throws
+   */
+  async replayed(): Promise<void> {
+    this.#expectReplayable();
+    if (this.#recorder.exchanges.length > 0) await this.#replay.exchanging();
+    else this.#replay.now();
+  }
+
+  #expectReplayable(): void {
     if (this.#disposed) throw new GpuError("a plan was replayed after it was disposed of");
     for (const [allocation, loan] of this.#recorder.outside) {
       if (allocation.loan !== loan)
         throw new GpuError("a plan cannot be replayed: a tensor from outside that it uses has ended");
     }
-    this.#replay();
   }
 
   /** Gives the buffers of the plan back. */

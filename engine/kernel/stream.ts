@@ -1,9 +1,11 @@
+import { GpuError } from "../device/errors.ts";
 import type { Allocation } from "../memory/allocation.ts";
 import { Ledger } from "../memory/ledger.ts";
 import { Labels } from "../profile/labels.ts";
 import { type Call, describeTransfer } from "./call.ts";
 import { DirectQueue, type StreamObserver, type WorkQueue } from "./observer.ts";
-import type { PlanRecorder, TransferCommand, WriteParameters } from "./plan.ts";
+import type { Exchange, PlanRecorder, WriteParameters } from "./plan.ts";
+import { ReplayEncoding } from "./replay-encoding.ts";
 import { encodeShowing, Textures } from "./textures.ts";
 
 /** Numeric values of the WebGPU usage flags (fixed by the specification), since not every runtime has the globals. */
@@ -15,9 +17,6 @@ export const parameterBytes = 256;
 
 /** After so many dispatches the recorded work is handed over, so that the adapter starts while the host goes on. */
 const dispatchesPerSubmit = 48;
-
-/** The same for a replay, whose recording costs the host next to nothing; bounds how long the adapter is busy at a stretch. */
-const dispatchesPerReplaySubmit = 384;
 
 /** Parameters of a plan, on the host and on the adapter. */
 interface PlanArena {
@@ -49,6 +48,8 @@ export class Stream {
   silent = false;
   /** Takes down everything that is recorded, while a plan is made. */
   recorder: PlanRecorder | undefined;
+  /** While true what is recorded for a plan is not done yet: its first replay does it. */
+  recordsOnly = false;
   /** Told of every handing-over of work, by those who measure how long the adapter has any. */
   onSubmit: (() => void) | undefined;
   /** Watches what is recorded, for a profile. */
@@ -84,6 +85,11 @@ export class Stream {
     call?: Call,
     cold = false,
   ): Uint8Array {
+    if (this.recordsOnly) {
+      const parameters = new Uint8Array(parameterBytes);
+      write(new DataView(parameters.buffer));
+      return parameters;
+    }
     if (this.#slots === dispatchesPerSubmit) this.flush();
     const { observer } = this;
     if (observer && call) {
@@ -131,6 +137,7 @@ export class Stream {
   }
 
   #transfer(kind: "copy" | "clear" | "read-back", bytes: number, work: (encoder: GPUCommandEncoder) => void): void {
+    if (this.recordsOnly) return;
     this.#endPass();
     const encoder = this.#commands();
     const { observer } = this;
@@ -157,54 +164,70 @@ export class Stream {
 
   /** Does again what a recorder took down, after everything recorded before, and hands it over. */
   replay(plan: PlanRecorder): void {
-    this.flush();
-    const { observer } = this;
-    const start = observer ? performance.now() : 0;
-    const arena = this.#arenaOf(plan);
-    const finished: GPUCommandBuffer[] = [];
-    let encoder = this.#device.createCommandEncoder();
-    let pass: GPUComputePassEncoder | undefined;
-    let pipeline: GPUComputePipeline | undefined;
-    let slot = 0;
-    const endPass = () => {
-      pass?.end();
-      pass = pipeline = undefined;
-    };
-    const close = () => {
-      endPass();
-      observer?.close(encoder);
-      finished.push(encoder.finish());
-      encoder = this.#device.createCommandEncoder();
-    };
+    const start = this.observer ? performance.now() : 0;
+    const encoding = this.#encodingOf(plan);
     for (const command of plan.commands) {
-      if (command.kind === "dispatch") {
-        if (observer) {
-          endPass();
-          pass = observer.pass(encoder, command.call, false);
-        }
-        pass ??= encoder.beginComputePass();
-        if (pipeline !== command.pipeline) pass.setPipeline(command.pipeline);
-        pipeline = command.pipeline;
-        pass.setBindGroup(0, arena.groups[slot]!, [slot++ * parameterBytes]);
-        pass.dispatchWorkgroups(command.grid[0], command.grid[1], command.grid[2]);
-        if (slot % dispatchesPerReplaySubmit === 0 || observer?.alone) close();
-        continue;
-      }
-      endPass();
-      const work = () => encodeTransfer(encoder, command);
-      const kind = command.kind === "clear" ? "clear" : "copy";
-      if (observer) observer.transfer(encoder, describeTransfer(kind, command.bytes, command.label), work);
-      else work();
-      if (observer?.alone) close();
+      if (command.kind === "dispatch") encoding.dispatch(command);
+      else if (command.kind !== "send" && command.kind !== "receive") encoding.transfer(command);
     }
-    close();
     // Handed over when all is recorded: a software adapter that is at work takes the cores from the host.
-    for (const commands of finished) this.queue.submit(commands);
-    this.dispatches += slot;
+    this.#handOver(encoding);
+    this.dispatches += encoding.slot;
+    this.observer?.encoded(performance.now() - start);
+  }
+
+  /**
+   * {@link replay} with the exchanges of the plan, which follow one another in the order in which they begin. Ends when the last command is
+   * handed over.
+   */
+  async replayExchanging(plan: PlanRecorder): Promise<void> {
+    const encoding = this.#encodingOf(plan);
+    const begun = new Map<Exchange, Promise<ArrayBuffer>>();
+    let last: Promise<unknown> = Promise.resolve();
+    for (const command of plan.commands) {
+      if (command.kind === "dispatch") encoding.dispatch(command);
+      else if (command.kind === "send") {
+        const { exchange } = command;
+        const given = this.#sent(encoding, exchange);
+        const found = last.then(() => given).then((bytes) => exchange.work(bytes));
+        // Met where it is received.
+        for (const promise of [given, found]) promise.catch(() => {});
+        begun.set(exchange, found);
+        last = found;
+      } else if (command.kind === "receive") {
+        const { exchange } = command;
+        this.#handOver(encoding);
+        const bytes = await begun.get(exchange)!;
+        let at = 0;
+        for (const span of exchange.to) {
+          this.queue.write(span.buffer, span.fromByte, bytes, at, span.bytes);
+          at += span.bytes;
+        }
+      } else encoding.transfer(command);
+    }
+    this.#handOver(encoding);
+    this.dispatches += encoding.slot;
+  }
+
+  /** What an exchange takes from the device, once everything encoded before has run. */
+  async #sent(encoding: ReplayEncoding, { from }: Exchange): Promise<ArrayBuffer> {
+    const size = from.reduce((sum, { bytes }) => sum + bytes, 0);
+    const staging = this.#takeStaging(size);
+    encoding.out(from, staging);
+    this.#handOver(encoding);
+    return this.#mapped(staging, size, size);
+  }
+
+  #encodingOf(plan: PlanRecorder): ReplayEncoding {
+    this.flush();
+    return new ReplayEncoding(this.#device, this.#arenaOf(plan).groups, parameterBytes, this.observer);
+  }
+
+  #handOver(encoding: ReplayEncoding): void {
+    for (const commands of encoding.finish()) this.queue.submit(commands);
     this.#submission++;
     this.onSubmit?.();
-    observer?.submitted();
-    observer?.encoded(performance.now() - start);
+    this.observer?.submitted();
   }
 
   /** Frees what {@link replay} keeps for a recorder. */
@@ -270,6 +293,8 @@ export class Stream {
   /** Copies `bytes` from a buffer to the host; everything recorded before is done when the promise resolves. */
   async read(source: Allocation, fromByte: number, bytes: number): Promise<ArrayBuffer> {
     if (this.silent) return new ArrayBuffer(bytes);
+    if (this.recordsOnly)
+      throw new GpuError("numbers were read in a trace that is not done yet; read them after its replay");
     const size = Math.ceil(bytes / 4) * 4;
     const staging = this.#takeStaging(size);
     source.lastUse = this.#submission;
@@ -279,6 +304,11 @@ export class Stream {
     );
     this.labels.cut();
     this.flush();
+    return this.#mapped(staging, size, bytes);
+  }
+
+  /** The first bytes of a staging buffer, which is free for others then. */
+  async #mapped(staging: GPUBuffer, size: number, bytes: number): Promise<ArrayBuffer> {
     const draining = this.queue.drained();
     if (draining) await draining;
     await staging.mapAsync(mapModeRead, 0, size);
@@ -328,10 +358,4 @@ export class Stream {
     this.readBack.remove("read-back", smallest.size);
     smallest.destroy();
   }
-}
-
-function encodeTransfer(encoder: GPUCommandEncoder, command: TransferCommand): void {
-  if (command.kind === "clear") encoder.clearBuffer(command.target, 0, command.bytes);
-  else if (command.kind === "show") encodeShowing(encoder, command);
-  else encoder.copyBufferToBuffer(command.from, command.fromByte, command.to, command.toByte, command.bytes);
 }

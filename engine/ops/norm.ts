@@ -2,6 +2,8 @@ import { type Checks, expectArgument, expectOptions, flag, notNegative, object, 
 import { record } from "../autograd.ts";
 import type { Device } from "../device/device.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
+import { gatherTensors, sumTensor } from "../ranks/exchange-tensors.ts";
+import type { RankRows } from "../ranks/ranks.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
 import { expectOperands, expectSameShape, operand } from "./operands.ts";
 import { partLength, partSums } from "./reduce.ts";
@@ -49,7 +51,8 @@ function layout(x: Tensor) {
 /**
  * Batch normalisation over all axes but the last (Ioffe & Szegedy 2015), with the addition and the ReLU that follow it
  * in residual networks: y = relu(scale · (x − mean)/√(variance + ε) + shift + residual). x: […, C].
- * The variance is the biased one; the running variance takes the unbiased one, as in PyTorch.
+ * The variance is the biased one; the running variance takes the unbiased one, as in PyTorch. While `device.normRows` is set, mean and
+ * variance are those of the rows of all ranks.
  * @throws ShapeError when a per-channel tensor does not have C elements, or in training with a single row
  */
 export function batchNorm(x: Tensor, state: BatchNormState, options: BatchNormOptions): Tensor {
@@ -61,11 +64,21 @@ export function batchNorm(x: Tensor, state: BatchNormState, options: BatchNormOp
   const { device } = x;
   const { channels, rows } = layout(x);
   if (residual) expectSameShape("batchNorm residual", x, residual);
-  if (training && rows < 2)
+  // Their rows are as many times its own as the batch's, since each picture has as many.
+  const all = training ? device.normRows : undefined;
+  const factor = all ? rows / all.counts[all.ranks.rank]! : 0;
+  const allRows = all ? all.counts.reduce((sum, count) => sum + count * factor, 0) : rows;
+  if (training && allRows < 2)
     throw new ShapeError("batchNorm: one row has no variance; use a larger batch or evaluation mode");
   expectChannels(state, channels);
   const moments = training
-    ? batchMoments(x, state, epsilon, momentum)
+    ? batchMoments(
+        x,
+        state,
+        epsilon,
+        momentum,
+        all && { ranks: all.ranks, counts: all.counts.map((count) => count * factor) },
+      )
     : runningMoments(device, state, channels, epsilon);
   const y = apply(x, moments, state, relu, residual);
   const inputs = [x, state.scale, state.shift, ...(residual ? [residual] : [])];
@@ -73,7 +86,9 @@ export function batchNorm(x: Tensor, state: BatchNormState, options: BatchNormOp
   return record(["batchNorm", { state, options, epsilon }], inputs, y, (dy) => {
     const wantsSums = training || state.scale.tracked || state.shift.tracked;
     const { sums, dshift, dscale } = wantsSums ? gradientSums(x, dy, y, moments, relu) : {};
-    const { dx, dresidual } = gradient(x, dy, y, moments, sums, state.scale, { training, relu, residual: !!residual });
+    if (all && sums) sumTensor(sums, all.ranks);
+    const how = { training, relu, residual: !!residual, allRows };
+    const { dx, dresidual } = gradient(x, dy, y, moments, sums, state.scale, how);
     sums?.dispose();
     return [dx, dscale, dshift, ...(residual ? [dresidual] : [])];
   });
@@ -94,7 +109,8 @@ function expectChannels(state: BatchNormState, channels: number): void {
   }
 }
 
-function batchMoments(x: Tensor, state: BatchNormState, epsilon: number, momentum: number): Tensor {
+/** @param all rows of x on each rank, when the moments are those of all of them */
+function batchMoments(x: Tensor, state: BatchNormState, epsilon: number, momentum: number, all?: RankRows): Tensor {
   const { device } = x;
   const { channels, rows, width, vector } = layout(x);
   const ranges = rowRanges(device, rows, [channels]);
@@ -113,21 +129,29 @@ function batchMoments(x: Tensor, state: BatchNormState, epsilon: number, momentu
     firstBlock += Math.ceil(count / block);
   }
   const moments = Tensor.empty(device, [2, channels]);
+  const running = { running_mean: state.runningMean.window(), running_variance: state.runningVariance.window() };
   device.kernels.run(
     "norm/merge",
-    { BLOCK: block, WORKGROUP: flatWorkgroup },
-    {
-      blocks: blocks.window(),
-      moments: moments.window(),
-      running_mean: state.runningMean.window(),
-      running_variance: state.runningVariance.window(),
-    },
+    { BLOCK: block, OWN: all !== undefined, WORKGROUP: flatWorkgroup },
+    { blocks: blocks.window(), moments: moments.window(), ...(!all && running) },
     { rows, window_rows: ranges[0]!.count, channels, epsilon, momentum },
     flatGrid(device, channels),
     // δ = mean − mean so far, squares += block + δ² · count · (n / (n + count)), mean += δ · (count / (n + count))
     { flops: (11 * blocks.size) / 2 },
   );
   blocks.dispose();
+  if (!all) return moments;
+  const parts = gatherTensors(moments.alias([2 * channels]), all.ranks);
+  const counts = Tensor.constant(device, Float32Array.from(all.counts), [all.counts.length]);
+  device.kernels.run(
+    "norm/merge_ranks",
+    { WORKGROUP: flatWorkgroup },
+    { parts: parts.window(), rows: counts.window(), moments: moments.window(), ...running },
+    { ranks: all.counts.length, channels, epsilon, momentum },
+    flatGrid(device, channels),
+    { flops: 11 * all.counts.length * channels },
+  );
+  for (const tensor of [parts, counts]) tensor.dispose();
   return moments;
 }
 
@@ -239,7 +263,7 @@ function gradient(
   moments: Tensor,
   sums: Tensor | undefined,
   scale: Tensor,
-  { training, relu, residual }: { training: boolean; relu: boolean; residual: boolean },
+  { training, relu, residual, allRows }: { training: boolean; relu: boolean; residual: boolean; allRows: number },
 ): { dx: Tensor; dresidual: Tensor | undefined } {
   const { device } = x;
   const { channels, rows, width, vector } = layout(x);
@@ -267,7 +291,7 @@ function gradient(
         ...(relu && { y: windowOf(y) }),
         ...(split && { dresidual: windowOf(split) }),
       },
-      { rows: count, channels: width, all_rows: rows },
+      { rows: count, channels: width, all_rows: allRows },
       flatGrid(device, Math.ceil(count / block) * width),
       // slope · (dz − mean(dz) − (x − mean) · tilt), or slope · dz
       { flops: (training ? 5 : 1) * count * channels },

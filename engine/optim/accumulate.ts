@@ -59,6 +59,7 @@ function bordersOf(batch: number, size: number, whole: readonly number[]): numbe
  * @param loss forward pass of some rows → their share of the loss, [1]; a list has further numbers behind it that add up over the
  * micro-batches like the loss and have no part in the gradients
  * @param seed see {@link backward}
+ * @param collected told of tensors whose gradient is that of the whole batch, as soon as the last micro-batch has given it
  * @returns what `loss` gave, of the whole batch, in the scope at hand; not on the tape
  */
 export function accumulateGradients<Share extends Tensor | readonly Tensor[], Part extends MicroBatch>(
@@ -66,18 +67,19 @@ export function accumulateGradients<Share extends Tensor | readonly Tensor[], Pa
   parts: readonly Part[],
   loss: (part: Part) => Share,
   seed: number | Tensor = 1,
+  collected?: (tensor: Tensor) => void,
 ): Share {
   expectList("accumulateGradients", "the parts", parts, any);
   expectArgument("accumulateGradients", "the loss", loss, callback);
   if (parts.length === 0) throw new RangeError("accumulateGradients: there is no micro-batch");
   return device.scope(() => {
     let isList = false;
-    const shares = parts.map((part) =>
+    const shares = parts.map((part, i) =>
       device.scope(() => {
         const share = loss(part);
         isList = Array.isArray(share);
         const sums = [share].flat() as Tensor[];
-        backward(sums[0]!, seed);
+        backward(sums[0]!, seed, i === parts.length - 1 ? collected : undefined);
         return sums.map((tensor) => tensor.alias());
       }),
     );

@@ -191,6 +191,12 @@ function cycle(rows: readonly Row[], random: Random) {
   };
 }
 
+/** A picture of a step; without a tensor one that another rank takes through the network. */
+export interface StepPicture {
+  readonly planned: PlannedPicture;
+  readonly tensor: Tensor | undefined;
+}
+
 /** A batch whose pictures are on the device. */
 export interface LoadedBatch {
   readonly pictures: readonly { readonly planned: PlannedPicture; readonly tensor: Tensor }[];

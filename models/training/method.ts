@@ -72,6 +72,11 @@ export interface StepTask {
    * @param input what the outputs were made of, a row a view; `inputs.forward` takes it, as a whole or in part
    */
   loss(outputs: Outputs, targets: Readonly<Record<string, Tensor>>, rows: BatchRows, input: Tensor): StepLoss;
+  /**
+   * Whether {@link loss} looks at its input. Over several ranks every one then needs all pictures of a batch, and what the loss takes through a
+   * network is computed by each of them. @default false
+   */
+  readonly readsInput?: boolean;
   /** Names of the figures that {@link loss} may give; one that it leaves out counts 0. */
   readonly figures?: readonly string[];
   /** What learns beside the network and ends with the phase, such as a projection; a checkpoint holds it. Rates are those of fresh layers. */

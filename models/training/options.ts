@@ -53,6 +53,12 @@ export const stepShape = {
     .describe(
       "most pictures in one pass through the network; the gradients of a batch add up, batch norm sees one pass alone; 0 for the whole batch",
     ),
+  normsOver: z
+    .enum(["ranks", "own"])
+    .default("ranks")
+    .describe(
+      "over several processes (mpirun): what batch norms take mean and variance over, the pictures of all ranks, as one process does, or each rank's own, which exchanges less",
+    ),
 };
 
 /** Options of ranked copies. */

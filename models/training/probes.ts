@@ -6,7 +6,7 @@ import type { QualityNetwork } from "../networks/model.ts";
 import type { CtAugment } from "../views/ctaugment.ts";
 import { proximity } from "../views/ctaugment-policy.ts";
 import type { Inputs } from "../views/inputs.ts";
-import type { LoadedBatch } from "./batches.ts";
+import type { StepPicture } from "./batches.ts";
 import type { PhaseRun } from "./method.ts";
 
 /** Figure: how near the network comes to the labels of changed pictures, 0 to 1, in the mean over a step's. */
@@ -42,7 +42,7 @@ export class Probes {
    * @returns figures of the step
    */
   async learn(
-    pictures: LoadedBatch["pictures"],
+    pictures: readonly StepPicture[],
     place: string,
     average: WeightAverage | undefined,
   ): Promise<Readonly<Record<string, number>>> {
@@ -54,7 +54,7 @@ export class Probes {
     const { policies, read } = this.#model.device.scope(() =>
       withoutGradients(() => {
         using _ = average?.applied();
-        const { views, policies } = this.#augment.probes(stack(known.map(({ tensor }) => tensor)), { crop, seeds });
+        const { views, policies } = this.#augment.probes(stack(known.map(({ tensor }) => tensor!)), { crop, seeds });
         return { policies, read: this.#model.head.answers(this.#inputs.forward(views, false).logits).read() };
       }),
     );

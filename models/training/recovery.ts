@@ -27,19 +27,23 @@ export async function trainThroughLosses(
   hooks: TrainingHooks,
   { first, again }: Beginnings,
 ): Promise<TrainingResult> {
-  await removeTemporaries(hooks.folder, runFiles);
+  const ranks = hooks.ranks && hooks.ranks.size > 1 ? hooks.ranks : undefined;
+  if ((ranks?.rank ?? 0) === 0) await removeTemporaries(hooks.folder, runFiles);
   let begin = first;
   let furthest: Position | undefined;
   let losses = 0;
   for (;;) {
     const device = typeof source === "function" ? await source() : source;
     let session: Session | undefined;
+    device.ranks = ranks;
     try {
       session = await begin(device);
       begin = again;
       return await session.run();
     } catch (error) {
       if (typeof source === "function") device.close();
+      if (ranks && error instanceof DeviceLostError)
+        throw lossFor(error, session, hooks.folder, "others train with it");
       if (!(error instanceof DeviceLostError)) throw error;
       const reached = session?.position;
       const progressed = reached !== undefined && isFurther(reached, furthest);
@@ -49,6 +53,8 @@ export async function trainThroughLosses(
       if (losses === mostLosses) throw lossFor(error, session, hooks.folder, `${losses} were lost there`);
       const from = begin === again ? "going on from the checkpoint" : "starting again";
       hooks.log?.(`the GPU device was lost ${session?.place ?? before} (${error.reason}); ${from} on a new one`);
+    } finally {
+      device.ranks = undefined;
     }
   }
 }

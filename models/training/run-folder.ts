@@ -35,12 +35,9 @@ export async function expectNoRun(folder: string): Promise<void> {
   );
 }
 
-/** Runs work while the folder of the hooks is this training's: locked by the caller, or here. */
-export async function inLockedFolder<T>(
-  hooks: TrainingHooks,
-  work: (hooks: TrainingHooks & { readonly lock: FolderLock }) => Promise<T>,
-): Promise<T> {
-  if (hooks.lock) return work({ ...hooks, lock: hooks.lock });
+/** Runs work while the folder of the hooks is this training's: locked by the caller, or here; of several ranks by the first. */
+export async function inLockedFolder<T>(hooks: TrainingHooks, work: (hooks: TrainingHooks) => Promise<T>): Promise<T> {
+  if (hooks.lock || (hooks.ranks?.rank ?? 0) > 0) return work(hooks);
   await using lock = await FolderLock.take(hooks.folder, hooks.log);
   return await work({ ...hooks, lock });
 }

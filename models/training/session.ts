@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { memorySummary } from "../../engine/memory/report.ts";
 import type { Schedule } from "../../engine/optim/schedule.ts";
+import { gatherJson, type Ranks } from "../../engine/ranks/ranks.ts";
 import { type ModelCard, type QualityNetwork, saveModel } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { type LoadedBatch, loadBatches, type PlannedPicture, pairsInBatch, planEpoch } from "./batches.ts";
@@ -13,6 +14,8 @@ import type { Method, Phase, PhaseRun } from "./method.ts";
 import type { TrainingOptions } from "./options.ts";
 import { prepareInputs } from "./prepare.ts";
 import { Probes } from "./probes.ts";
+import { loadRankBatches, type RankBatch } from "./rank-batches.ts";
+import { expectSameStart, expectSameWeights } from "./rank-start.ts";
 import { trainingOf } from "./run-record.ts";
 import { type Learning, phaseSchedule, Stepper, type StepReport } from "./stepper.ts";
 import { agreementWith, scorePart } from "./test-scores.ts";
@@ -145,6 +148,7 @@ export class Session {
 
   async run(): Promise<TrainingResult> {
     try {
+      if (this.#ranks) await this.#expectSameStart(this.#ranks);
       if (this.#phase) await this.#prepare();
       if (await this.#model.needsStatistics()) await fixStatistics(this.#model, this.#data.labelled, this.#inputs);
       for (let phase = this.#phase; phase; phase = this.#phase) {
@@ -175,7 +179,7 @@ export class Session {
   async #prepare(): Promise<void> {
     const clock = this.#clock("frozen sections");
     try {
-      await prepareInputs(this.#inputs, this.#data, this.#phases, this.#options, this.#hooks);
+      await prepareInputs(this.#inputs, this.#data, this.#phases, this.#options, this.#hooks, this.#ranks);
     } catch (error) {
       if (!this.#hooks.signal?.aborted) throw error;
       await this.#interrupt();
@@ -199,11 +203,12 @@ export class Session {
     if (run.solve) return this.#solve(phase, run.solve);
     if (position.epoch < phase.epochs) expectFit(this.#stepper, this.#inputs, this.#options, phase, this.#data);
     for (; position.epoch < phase.epochs; position.epoch++, position.step = 0) {
-      if (this.#hooks.signal?.aborted) await this.#interrupt();
+      if (await this.#stops()) await this.#interrupt();
       if ((await run.beforeEpoch?.(position.epoch)) && this.#checkpointIsDue) await this.checkpoint();
       if (phase.renewsOptimiser && position.step === 0) this.#stepper.optimiser.renew();
       await this.#epoch(phase);
       run.afterEpoch?.();
+      if (this.#ranks) await expectSameWeights(this.#ranks, [...this.#model.tensors(), ...this.#stepper.tensors()]);
       if (this.#hooks.testEachEpoch) await this.#testEpoch(phase);
       if (position.epoch + 1 < phase.epochs)
         await this.#checkpointAt({ stage: position.stage, epoch: position.epoch + 1, step: 0 });
@@ -212,7 +217,7 @@ export class Session {
 
   /** A phase without steps. */
   async #solve(phase: Phase, solve: () => Promise<void>): Promise<void> {
-    if (this.#hooks.signal?.aborted) await this.#interrupt();
+    if (await this.#stops()) await this.#interrupt();
     const clock = this.#clock(trainingOf(phase.name));
     await solve();
     clock();
@@ -230,7 +235,7 @@ export class Session {
     bar?.advance(batches.slice(0, position.step).flat().length);
     const clock = this.#clock(trainingOf(phase.name));
     try {
-      for await (const batch of loadBatches(batches.slice(position.step), this.#inputs, phase.views)) {
+      for await (const batch of this.#loaded(batches.slice(position.step), phase)) {
         this.#report(batch);
         const { pictures } = batch;
         if (pictures.filter(({ planned }) => planned.part !== "ranked").length > 1) {
@@ -250,7 +255,8 @@ export class Session {
           await this.#hooks.tune?.(this.#stepper.device);
         }
         position.step++;
-        if (this.#hooks.signal?.aborted) {
+        // Ranks stop after the same step.
+        if (this.#ranks ? batch.stops : this.#hooks.signal?.aborted) {
           clock();
           await this.#interrupt();
         }
@@ -263,6 +269,37 @@ export class Session {
     } finally {
       bar?.stop();
     }
+  }
+
+  /** Batches of which this process has what it needs. */
+  #loaded(batches: readonly PlannedPicture[][], { views }: Phase): AsyncGenerator<RankBatch, void, undefined> {
+    const ranks = this.#ranks;
+    if (!ranks) return loadBatches(batches, this.#inputs, views);
+    const own = (batch: readonly PlannedPicture[]) => this.#stepper.rowsOf(batch);
+    return loadRankBatches(batches, this.#inputs, { views, ranks, own, signal: this.#hooks.signal });
+  }
+
+  /** Whether training is to stop, for all ranks when one is asked to. */
+  async #stops(): Promise<boolean> {
+    const stops = this.#hooks.signal?.aborted === true;
+    return this.#ranks ? (await gatherJson(this.#ranks, stops)).includes(true) : stops;
+  }
+
+  get #ranks(): Ranks | undefined {
+    return this.#model.device.ranks;
+  }
+
+  /** Whether this process writes what training leaves. */
+  get #writes(): boolean {
+    return (this.#ranks?.rank ?? 0) === 0;
+  }
+
+  async #expectSameStart(ranks: Ranks): Promise<void> {
+    await expectSameStart(ranks, {
+      ...{ method: this.method, options: this.#options, data: this.#data, model: this.#model },
+      ...{ tensors: this.#stepper.tensors(), position: this.#position },
+      log: this.#hooks.log,
+    });
   }
 
   /** Puts on record how the weights as they are agree with the test part. */
@@ -323,8 +360,10 @@ export class Session {
     const { title } = this.#method;
     const done = `${name === title ? title : `${title} ${name}`}: ${rated.length} labelled${used} pictures${pairs}${split}, training seed ${this.#options.seed}`;
     const card = { ...this.#card, method: title, history: [...this.#card.history, done] };
-    this.#hooks.lock?.expectHeld();
-    await saveModel(join(this.#hooks.folder, file), this.#model, card);
+    if (this.#writes) {
+      this.#hooks.lock?.expectHeld();
+      await saveModel(join(this.#hooks.folder, file), this.#model, card);
+    }
     const { validation = [], test } = this.#data;
     const scoring = {
       ...{ model: this.#model, inputs: this.#inputs, card, name, stageOne: this.#position.stage === 1 },
@@ -336,7 +375,7 @@ export class Session {
     if (test.length > 0) await scorePart("test", test, scoring);
   }
 
-  #report({ errors }: LoadedBatch): void {
+  #report({ errors }: Pick<LoadedBatch, "errors">): void {
     for (const { planned, error } of errors) {
       if (this.#broken.has(planned.name)) continue;
       this.#broken.add(planned.name);
@@ -360,6 +399,7 @@ export class Session {
   }
 
   async #checkpointAt(position: Position): Promise<void> {
+    if (!this.#writes) return;
     this.#hooks.lock?.expectHeld();
     const checkpoint = {
       method: this.method,

@@ -1,6 +1,8 @@
+import { withoutGradients } from "../../engine/autograd.ts";
 import type { Device } from "../../engine/device/device.ts";
 import type { Plan } from "../../engine/kernel/plan.ts";
 import type { NamedTensor } from "../../engine/nn/named.ts";
+import { scale } from "../../engine/ops/unary.ts";
 import { accumulateGradients } from "../../engine/optim/accumulate.ts";
 import { WeightAverage } from "../../engine/optim/average.ts";
 import { parameterGroups } from "../../engine/optim/groups.ts";
@@ -14,14 +16,20 @@ import {
   timeDecay,
   withWarmup,
 } from "../../engine/optim/schedule.ts";
+import { averageTensors } from "../../engine/ranks/exchange-tensors.ts";
+import { gatherRows } from "../../engine/ranks/gather-rows.ts";
+import { GradientSums } from "../../engine/ranks/gradient-sums.ts";
+import type { RankRows, Ranks } from "../../engine/ranks/ranks.ts";
 import { Tensor } from "../../engine/tensor.ts";
-import { isOfHead, type ModelCard, type QualityNetwork } from "../networks/model.ts";
+import { isOfHead, type ModelCard, type Outputs, type QualityNetwork } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { oneView, type PartViews } from "../views/view-kind.ts";
-import type { LoadedBatch } from "./batches.ts";
+import { expectSame } from "./agree.ts";
+import type { PlannedPicture, StepPicture } from "./batches.ts";
 import type { Phase, StepLoss, StepPlace, StepTask, Targets } from "./method.ts";
 import type { TrainingOptions } from "./options.ts";
-import { type RowRun, rowRuns, rowsOf } from "./rows.ts";
+import { rowsOf } from "./rows.ts";
+import { ownRows, type ShardedRun, shardedRuns } from "./shards.ts";
 import { TrainingError } from "./training.ts";
 
 /** What a step reports. */
@@ -33,7 +41,7 @@ export interface StepReport {
 }
 
 interface StepInputs {
-  /** [B, …], as the inputs give it. */
+  /** As the inputs give it: [B, …], or of the rows that this process takes through the network. */
   readonly pictures: Tensor;
   /** What the task's loss reads beside the outputs. */
   readonly targets: Readonly<Record<string, Tensor>>;
@@ -58,13 +66,15 @@ export class Stepper {
   readonly #inputs: Inputs;
   readonly #options: TrainingOptions;
   readonly #learning: Learning | undefined;
+  /** All that learns. */
+  readonly #parameters: readonly Tensor[];
   /** Of the step that is recorded or replayed. */
   #epoch = 0;
   /** Inputs of batches of the latest make-up, how many steps they served, and the plan of such a step. */
   #batch:
     | (StepInputs & {
         readonly make: string;
-        readonly runs: readonly RowRun[];
+        readonly runs: readonly ShardedRun[];
         steps: number;
         plan?: Plan<StepLoss> | undefined;
       })
@@ -114,6 +124,7 @@ export class Stepper {
           fresh: { rate: freshRate, names: new Set([...fresh, ...beside]) },
           ...layers,
         });
+    this.#parameters = groups.flatMap(({ parameters }) => parameters.map(({ tensor }) => tensor));
     this.optimiser = new Optimiser(groups, {
       kind,
       ...(clipNorm > 0 && { clipNorm }),
@@ -143,8 +154,11 @@ export class Stepper {
    * third batch of the same make-up on it is the replay of a plan.
    * @param place what the task's targets may depend on
    */
-  async step(pictures: LoadedBatch["pictures"], rateFactor: number, place = firstPlace): Promise<StepReport> {
-    const reads = this.#record(pictures, rateFactor, place);
+  async step(pictures: readonly StepPicture[], rateFactor: number, place = firstPlace): Promise<StepReport> {
+    const { ranks } = this.device;
+    const reads = ranks
+      ? await this.#exchanged(pictures, rateFactor, place, ranks)
+      : this.#record(pictures, rateFactor, place);
     const [loss, state, ...figures] = await Promise.all([reads.loss, reads.state, ...reads.figures]);
     return {
       loss,
@@ -154,7 +168,7 @@ export class Stepper {
   }
 
   /** What steps need, without doing them: for a rehearsal. Leaves no trace on the host. */
-  rehearse(pictures: LoadedBatch["pictures"], steps: number): void {
+  rehearse(pictures: readonly StepPicture[], steps: number): void {
     const [before, averaged, batch] = [this.optimiser.steps, this.average?.steps, this.#batch];
     this.#batch = undefined;
     try {
@@ -167,24 +181,51 @@ export class Stepper {
     }
   }
 
-  #record(pictures: LoadedBatch["pictures"], rateFactor: number, place: StepPlace) {
+  /** The micro-batches of a batch, and what of them this process takes through the network. */
+  runsOf(planned: readonly PlannedPicture[]): ShardedRun[] {
+    const { microBatch, normsOver } = this.#options;
+    return shardedRuns(planned, {
+      ...{ views: this.#learning?.views ?? oneView, microBatch, ranks: this.device.ranks },
+      // Statistics of one picture would be no statistics.
+      least: normsOver === "own" ? 2 : 1,
+    });
+  }
+
+  /** The rows of a batch that this process needs. */
+  rowsOf(planned: readonly PlannedPicture[]): number[] {
+    return this.#seesAll ? [...planned.keys()] : ownRows(this.runsOf(planned));
+  }
+
+  /** Whether every process needs all pictures, of which it takes a part through the network. */
+  get #seesAll(): boolean {
+    return this.#learning?.task.readsInput === true || this.#inputs.ctAugment !== undefined;
+  }
+
+  /** The inputs of the batch at hand, and the plan of its like where there is one. */
+  #ready(pictures: readonly StepPicture[], place: StepPlace) {
     this.#epoch = place.epoch;
     const planned = pictures.map((picture) => picture.planned);
     const targets = this.#stepTask.targets(planned, place);
-    const runs = rowRuns(planned, this.#learning?.views ?? oneView, this.#options.microBatch || planned.length);
+    const runs = this.runsOf(planned);
+    const needed = this.device.ranks ? this.rowsOf(planned).map((row) => pictures[row]!) : pictures;
     // All that the recorded work depends on: which rows it takes for what, the shapes that it reads, and what the tuner had chosen.
     const shapes = Object.entries(targets).map(([name, { shape }]) => [name, shape]);
     const make = JSON.stringify([runs, shapes, this.device.tuner.tunings.length]);
     if (this.#batch?.make !== make) this.#forget();
-    this.#batch ??= { ...this.#made(pictures, targets), make, runs, steps: 0 };
+    this.#batch ??= { ...this.#made(needed, targets), make, runs, steps: 0 };
     const batch = this.#batch;
     this.#model.step = this.optimiser.steps;
-    if (batch.steps > 0) this.#refill(batch, pictures, targets);
+    if (batch.steps > 0) this.#refill(batch, needed, targets);
     if (batch.plan?.disposed) {
       // Its memory was needed for pictures: this one is recorded, the next traced again.
       batch.plan = undefined;
       batch.steps = 0;
     }
+    return batch;
+  }
+
+  #record(pictures: readonly StepPicture[], rateFactor: number, place: StepPlace) {
+    const batch = this.#ready(pictures, place);
     if (batch.plan) {
       this.optimiser.advance(rateFactor);
       this.average?.advance();
@@ -193,19 +234,36 @@ export class Stepper {
       batch.plan = this.device.trace(() => this.#update(batch, rateFactor), { yielding: true });
     }
     batch.steps++;
-    return this.device.scope(() => {
-      const { loss, figures = {} } = batch.plan?.result ?? this.#update(batch, rateFactor);
-      const read = async ([name, figure]: [string, Tensor]) => [name, await figure.item()] as const;
-      return {
-        loss: loss.item(),
-        state: this.optimiser.gradientState?.read(),
-        figures: Object.entries(figures).map(read),
-      };
-    });
+    return this.device.scope(() => this.#reads(batch.plan?.result ?? this.#update(batch, rateFactor)));
+  }
+
+  /** A step together with other ranks: always that of a plan, in which they exchange. */
+  async #exchanged(pictures: readonly StepPicture[], rateFactor: number, place: StepPlace, ranks: Ranks) {
+    const batch = this.#ready(pictures, place);
+    if (batch.plan) {
+      this.optimiser.advance(rateFactor);
+      this.average?.advance();
+    } else {
+      batch.plan = this.device.trace(() => this.#update(batch, rateFactor), { yielding: true, later: true });
+    }
+    batch.steps++;
+    const { plan } = batch;
+    await expectSame(ranks, "exchanges of a step", plan.exchanges);
+    await plan.replayed();
+    return this.device.scope(() => this.#reads(plan.result));
+  }
+
+  #reads({ loss, figures = {} }: StepLoss) {
+    const read = async ([name, figure]: [string, Tensor]) => [name, await figure.item()] as const;
+    return {
+      loss: loss.item(),
+      state: this.optimiser.gradientState?.read(),
+      figures: Object.entries(figures).map(read),
+    };
   }
 
   /** The tensors that steps read: pictures as the network sees them, and targets. */
-  #made(pictures: LoadedBatch["pictures"], targets: Targets): StepInputs {
+  #made(pictures: readonly StepPicture[], targets: Targets): StepInputs {
     const { device } = this;
     const make = () => ({
       pictures: device.scope(() => this.#assembled(pictures)).keep(),
@@ -216,7 +274,7 @@ export class Stepper {
     return device.labels.within({ phase: "input" }, () => device.owned("pictures", make));
   }
 
-  #refill(inputs: StepInputs, pictures: LoadedBatch["pictures"], targets: Targets): void {
+  #refill(inputs: StepInputs, pictures: readonly StepPicture[], targets: Targets): void {
     const { device } = this;
     const refill = () => {
       const { allocation, sizeBytes } = this.#assembled(pictures);
@@ -226,29 +284,32 @@ export class Stepper {
     for (const [name, { data }] of Object.entries(targets)) inputs.targets[name]!.write(data);
   }
 
-  #assembled(pictures: LoadedBatch["pictures"]): Tensor {
+  #assembled(pictures: readonly StepPicture[]): Tensor {
     return this.#inputs.assemble(
       pictures.map(({ planned: { window, tokens, strong, quarters }, tensor }) => ({
-        ...{ tensor, window, tokens, strong, quarters },
+        ...{ tensor: tensor!, window, tokens, strong, quarters },
       })),
     );
   }
 
   /** Forward, backward and update on the inputs as they are. */
-  #update(
-    { pictures, targets, runs }: StepInputs & { readonly runs: readonly RowRun[] },
-    rateFactor: number,
-  ): StepLoss {
+  #update(batch: StepInputs & { readonly runs: readonly ShardedRun[] }, rateFactor: number): StepLoss {
+    const { device } = this;
     const { figures: names = [] } = this.#stepTask;
-    const share = ({ start, count, rows }: RowRun) => {
-      this.#model.part = { first: start, of: pictures.shape[0]! };
-      const input = rowsOf(pictures, start, count);
-      const { loss, figures = {} } = this.#stepTask.loss(this.#inputs.forward(input, true), targets, rows, input);
-      const none = () => Tensor.constant(this.device, Float32Array.of(0), [1]);
+    const { ranks } = device;
+    const of = batch.runs.at(-1)!.start + batch.runs.at(-1)!.count;
+    const share = (run: ShardedRun) => {
+      const { outputs, input } = this.#forward(batch, run, of);
+      const { loss, figures = {} } = this.#stepTask.loss(outputs, batch.targets, run.rows, input);
+      const none = () => Tensor.constant(device, Float32Array.of(0), [1]);
       return [loss, ...names.map((name) => figures[name] ?? none())];
     };
-    const [loss, ...figures] = accumulateGradients(this.device, runs, share, this.optimiser.seed());
+    const sums = ranks && new GradientSums(ranks, this.#parameters);
+    const seed = ranks ? sharedSeed(this.optimiser.seed(), ranks) : this.optimiser.seed();
+    const [loss, ...figures] = accumulateGradients(device, batch.runs, share, seed, (tensor) => sums?.take(tensor));
     this.#model.part = undefined;
+    sums?.end();
+    if (ranks && this.#options.normsOver === "own") averageTensors(device, runningStatistics(this.#model), ranks);
     this.optimiser.step(rateFactor);
     this.optimiser.clearGradients();
     this.average?.update();
@@ -257,6 +318,32 @@ export class Stepper {
       loss: loss!,
       ...(names.length > 0 && { figures: Object.fromEntries(names.map((name, i) => [name, figures[i]!])) }),
     };
+  }
+
+  /** A micro-batch through the network, by all ranks where its rows are divided; and what the outputs were made of, where that is at hand. */
+  #forward(
+    { pictures, runs }: Pick<StepInputs, "pictures"> & { readonly runs: readonly ShardedRun[] },
+    run: ShardedRun,
+    of: number,
+  ) {
+    const { device } = this;
+    const { start, count, own, counts } = run;
+    const before = runs.slice(0, runs.indexOf(run)).reduce((sum, { own }) => sum + own.count, 0);
+    const input = rowsOf(pictures, this.#seesAll ? own.start : before, own.count);
+    this.#model.part = { first: own.start, of };
+    const { ranks } = device;
+    if (!ranks || !counts) return { outputs: this.#inputs.forward(input, true), input };
+    const rows = { ranks, counts };
+    if (this.#options.normsOver === "ranks") device.normRows = rows;
+    let found: Outputs;
+    try {
+      found = this.#inputs.forward(input, true);
+    } finally {
+      device.normRows = undefined;
+    }
+    // What the loss itself takes through a network is the same on all ranks.
+    this.#model.part = { first: start, of };
+    return { outputs: gathered(found, rows), input: this.#seesAll ? rowsOf(pictures, start, count) : input };
   }
 
   /** Ends the plan and its inputs; its buffers serve other work. */
@@ -282,6 +369,36 @@ export class Stepper {
     this.optimiser.dispose();
     this.average?.dispose();
   }
+}
+
+/** What backward starts from where each rank has a share of the gradient; the sum over them is the whole one. */
+function sharedSeed(seed: number | Tensor, { size }: Ranks): number | Tensor {
+  return typeof seed === "number" ? seed / size : withoutGradients(() => scale(seed, 1 / size));
+}
+
+/** Outputs of the rows of all ranks; each is exchanged when it is first asked for. */
+function gathered(own: Outputs, rows: RankRows): Outputs {
+  const found = new Map<keyof Outputs, Tensor>();
+  const output = (name: keyof Outputs) => {
+    if (!found.has(name)) found.set(name, gatherRows(own[name], rows));
+    return found.get(name)!;
+  };
+  return {
+    get feature() {
+      return output("feature");
+    },
+    get embedding() {
+      return output("embedding");
+    },
+    get logits() {
+      return output("logits");
+    },
+  };
+}
+
+/** Running means and variances of a model. */
+function runningStatistics(model: QualityNetwork): Tensor[] {
+  return model.tensors().flatMap(({ name, tensor }) => (/\.running_(mean|var)$/.test(name) ? [tensor] : []));
 }
 
 /**

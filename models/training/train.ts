@@ -21,6 +21,7 @@ import { edgesSentence, expectHistograms, withClassEdges } from "./classes.ts";
 import { expectLabels } from "./labels.ts";
 import type { Method } from "./method.ts";
 import type { StrongOptions, TrainingOptions } from "./options.ts";
+import { sharedFile } from "./rank-start.ts";
 import { trainThroughLosses } from "./recovery.ts";
 import { clearFolder, expectNoRun, inLockedFolder } from "./run-folder.ts";
 import { runId } from "./run-id.ts";
@@ -88,8 +89,8 @@ export async function startTraining<Options extends TrainingOptions, Input>(
       "give `init` or `from`, or leave `frozen` out",
     );
   }
-  return inLockedFolder(hooks, async (held) => {
-    if (held.overwrite === false) await expectNoRun(held.folder);
+  return inLockedFolder(ofRank(hooks), async (held) => {
+    if (held.overwrite === false && isFirst(held)) await expectNoRun(held.folder);
     let session: Session | undefined;
     try {
       return await trainThroughLosses(source, held, {
@@ -98,7 +99,7 @@ export async function startTraining<Options extends TrainingOptions, Input>(
       });
     } catch (error) {
       // A training that does not fit begins anew with other options: its checkpoint is of no use and would be in the way.
-      if (error instanceof OutOfMemoryError && session?.isAtStart) await clearFolder(held.folder);
+      if (error instanceof OutOfMemoryError && session?.isAtStart && isFirst(held)) await clearFolder(held.folder);
       throw error;
     }
   });
@@ -116,8 +117,9 @@ export async function resumeTraining(
 ): Promise<TrainingResult> {
   expectHooks("resumeTraining", hooks);
   // Before a device is opened for nothing.
-  await ownCheckpoint(method, hooks.folder);
-  return inLockedFolder(hooks, (held) => {
+  // Ranks hear of it together.
+  if ((hooks.ranks?.size ?? 1) === 1) await ownCheckpoint(method, hooks.folder);
+  return inLockedFolder(ofRank(hooks), (held) => {
     const resume = (device: Device) => resumeSession(method, device, held);
     return trainThroughLosses(source, held, { first: resume, again: resume });
   });
@@ -127,8 +129,12 @@ export async function resumeTraining(
  * The checkpoint of a method in a folder.
  * @throws SafetensorsError when there is none that can be read; TrainingError when it is of another method
  */
-export async function ownCheckpoint(method: Method, folder: string): Promise<Checkpoint> {
-  const checkpoint = await readCheckpoint(join(folder, checkpointFile));
+export function ownCheckpoint(method: Method, folder: string): Promise<Checkpoint> {
+  return checkpointOf(method, join(folder, checkpointFile), folder);
+}
+
+async function checkpointOf(method: Method, path: string, folder: string): Promise<Checkpoint> {
+  const checkpoint = await readCheckpoint(path);
   if (checkpoint.method === method.name) return checkpoint;
   throw new TrainingError(
     `${folder} holds a training by ${checkpoint.method}, not by ${method.name}`,
@@ -171,15 +177,19 @@ async function startSession(
     optimiserSteps: 0,
   });
   // What was there stays until the new training is sure to begin.
-  await clearFolder(hooks.folder);
-  await hooks.onStart?.(run);
+  if (isFirst(hooks)) {
+    await clearFolder(hooks.folder);
+    await hooks.onStart?.(run);
+  }
   await session.checkpoint();
   return session;
 }
 
 async function resumeSession(method: Method, device: Device, hooks: TrainingHooks): Promise<Session> {
-  const path = join(hooks.folder, checkpointFile);
-  const checkpoint = await ownCheckpoint(method, hooks.folder);
+  const own = join(hooks.folder, checkpointFile);
+  await using copied = device.ranks && (await sharedFile(device.ranks, own));
+  const path = copied?.path ?? own;
+  const checkpoint = await checkpointOf(method, path, hooks.folder);
   const options = optionsOf(method, checkpoint, path);
   const model = new QualityNetwork(device, options);
   model.freezeNorms(checkpoint.frozenNorms);
@@ -198,6 +208,18 @@ function optionsOf(method: Method, { card }: Checkpoint, path: string): Training
   } catch (cause) {
     throw new SafetensorsError(`${path}: its card has ${(cause as Error).message}`, { cause });
   }
+}
+
+/** Whether this process writes into the folder: alone, or the first of several ranks. */
+function isFirst({ ranks }: Pick<TrainingHooks, "ranks">): boolean {
+  return (ranks?.rank ?? 0) === 0;
+}
+
+/** Hooks as a rank uses them: the first tells what goes on. */
+function ofRank(hooks: TrainingHooks): TrainingHooks {
+  if (isFirst(hooks)) return hooks;
+  const { log: _log, progress: _progress, onStart: _onStart, ...own } = hooks;
+  return own;
 }
 
 /** What a model learns from, as its options want it. */

@@ -1,4 +1,5 @@
 import type { Device } from "../../engine/device/device.ts";
+import type { Ranks } from "../../engine/ranks/ranks.ts";
 import type { Decoding, MosRange, RankedSet, Row } from "../data/index.ts";
 import type { ModelCard, QualityNetwork } from "../networks/model.ts";
 import type { FolderLock } from "./folder-lock.ts";
@@ -70,6 +71,11 @@ export interface TrainingHooks {
   readonly onStart?: (run: string) => Promise<void>;
   /** Scores the test part after each epoch, too, for the record: nothing is chosen by it. @default false */
   readonly testEachEpoch?: boolean;
+  /**
+   * Processes that train together with this one, each on a part of every batch, on a device of its own. All are given the same data and options;
+   * the folder, the log and the progress are those of rank 0. One is as good as none. An error of one of them is the caller's to end all with.
+   */
+  readonly ranks?: Ranks;
 }
 
 export const hookNames = {
@@ -86,6 +92,7 @@ export const hookNames = {
   overwrite: true,
   onStart: true,
   testEachEpoch: true,
+  ranks: true,
 } satisfies Record<keyof TrainingHooks, true>;
 
 /** The parts of a record that grow while training runs. */

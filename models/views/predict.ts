@@ -9,13 +9,29 @@ import type { Outputs, QualityNetwork } from "../networks/model.ts";
 import type { ModelOptions } from "../networks/options.ts";
 import { evaluationViews, showsCentre, uploadView } from "./crops.ts";
 import { type InputItem, type Inputs, inputPass } from "./inputs.ts";
+import { numbersOfAll, outcomesOfAll, ownPart } from "./rank-predict.ts";
 import { type Outcome, type Shown, throughBatches } from "./view-batches.ts";
 
 /**
  * Answers of a network for pictures in the order of `rows`; a picture that cannot be decoded comes with its error. An
- * answer is the mean over the views that the options show of a picture.
+ * answer is the mean over the views that the options show of a picture. Where the device works in step with other ranks, each
+ * takes a part of the rows through the network, and all get all answers.
  */
-export function predict<Row extends { readonly path: string }>(
+export async function* predict<Row extends { readonly path: string }>(
+  model: QualityNetwork,
+  rows: Iterable<Row>,
+  inputs: Inputs,
+  options: ModelOptions,
+): AsyncGenerator<Outcome<Row, Float32Array>, void, undefined> {
+  const { ranks } = model.device;
+  if (!ranks) return yield* predicted(model, rows, inputs, options);
+  const all = [...rows];
+  const own: Outcome<Row, Float32Array>[] = [];
+  for await (const outcome of predicted(model, ownPart(all, ranks), inputs, options)) own.push(outcome);
+  yield* await outcomesOfAll(all, own, model.answerLength, ranks);
+}
+
+function predicted<Row extends { readonly path: string }>(
   model: QualityNetwork,
   rows: Iterable<Row>,
   inputs: Inputs,
@@ -145,6 +161,23 @@ export async function featuresAndAnswers<Row extends { readonly path: string }>(
 
 /** Numbers of pictures by centre crop in evaluation mode, [N, length]. @param wanted of the outputs of a batch, [n, length] */
 async function collected<Row extends { readonly path: string }>(
+  model: QualityNetwork,
+  rows: readonly Row[],
+  inputs: Inputs,
+  wanted: { readonly length: number; readonly of: (outputs: Outputs) => Tensor },
+  onProgress: (done: number) => void,
+): Promise<{ numbers: Tensor; rows: Row[] }> {
+  const { device } = model;
+  const { ranks } = device;
+  if (!ranks) return collectedHere(model, rows, inputs, wanted, onProgress);
+  const own = ownPart(rows, ranks);
+  const found = own.length > 0 ? await collectedHere(model, own, inputs, wanted, onProgress) : undefined;
+  const places = new Map(own.map((row, i) => [row, i]));
+  const kept = (found?.rows ?? []).map((row) => places.get(row)!);
+  return numbersOfAll(device, rows, found?.numbers, kept, ranks);
+}
+
+async function collectedHere<Row extends { readonly path: string }>(
   model: QualityNetwork,
   rows: readonly Row[],
   inputs: Inputs,

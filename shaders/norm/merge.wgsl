@@ -5,9 +5,11 @@
 //   running_mean     += momentum · (mean − running_mean)
 //   running_variance += momentum · (M2/(rows − 1) − running_variance)
 //
+// Under OWN the rows are those of one of several ranks: moments = (mean, M2), which norm/merge_ranks.wgsl merges.
+//
 // blocks: [blocks, 2, channels] as norm/moments.wgsl makes them; all blocks of one window but its last have BLOCK rows,
 // windows have window_rows rows. moments: [2, channels].   One invocation makes one channel.
-// BLOCK: rows of a block.   WORKGROUP: invocations of a workgroup.
+// BLOCK: rows of a block.   OWN: true or false.   WORKGROUP: invocations of a workgroup.
 struct Params {
   rows: u32,
   window_rows: u32,
@@ -18,8 +20,11 @@ struct Params {
 
 @group(0) @binding(0) var<storage, read> blocks: array<f32>;
 @group(0) @binding(1) var<storage, read_write> moments: array<f32>;
+//#if OWN
+//#else
 @group(0) @binding(2) var<storage, read_write> running_mean: array<f32>;
 @group(0) @binding(3) var<storage, read_write> running_variance: array<f32>;
+//#end
 @group(1) @binding(0) var<uniform> params: Params;
 
 @compute @workgroup_size({{WORKGROUP}})
@@ -60,7 +65,11 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     }
   }
   moments[channel] = mean;
+  //#if OWN
+  moments[params.channels + channel] = squares;
+  //#else
   moments[params.channels + channel] = 1.0 / sqrt(squares / total + params.epsilon);
   running_mean[channel] += params.momentum * (mean - running_mean[channel]);
   running_variance[channel] += params.momentum * (squares / max(total - 1.0, 1.0) - running_variance[channel]);
+  //#end
 }

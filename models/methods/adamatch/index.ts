@@ -61,6 +61,7 @@ export const adaMatch = unlabelledMethod({
       state: [alignment],
       ...(options.logitInterpolation && {
         targets: (views, place) => interpolationTargets(views, place, options),
+        readsInput: true,
         outputs: (outputs, rows, targets, input) => interpolated(outputs, rows, targets, input, context),
       }),
       loss({ logits }, { labelled, unlabelled }) {

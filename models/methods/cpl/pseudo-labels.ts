@@ -1,6 +1,6 @@
 import { affinity, metricOf } from "../../../engine/graph/affinity.ts";
-import { nearestNeighbours } from "../../../engine/graph/neighbours.ts";
 import { propagate } from "../../../engine/graph/propagate.ts";
+import { neighboursByRanks } from "../../../engine/graph/rank-neighbours.ts";
 import { symmetricGraph } from "../../../engine/graph/sparse.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { confidences } from "../../labels/labels.ts";
@@ -46,13 +46,12 @@ export async function refreshPseudoLabels(
   const { levels, gamma, solverIterations, affinity: kind, affinityPower: power } = options;
   const labelled = labels.length / levels;
   using points = await graphPoints(seen, options);
+  const k = Math.min(options.neighbours, points.shape[0]! - 1);
+  const neighbours = await neighboursByRanks(points, { k, metric: metricOf[kind] });
   const start = () => {
-    const k = Math.min(options.neighbours, points.shape[0]! - 1);
-    const neighbours = nearestNeighbours(points, { k, metric: metricOf[kind] });
-    return {
-      graph: symmetricGraph(neighbours.indices, affinity(neighbours, { kind, power })),
-      targets: Tensor.from(device, labels, [labelled, levels]),
-    };
+    const graph = symmetricGraph(neighbours.indices, affinity(neighbours, { kind, power }));
+    for (const tensor of [neighbours.indices, neighbours.values]) tensor.dispose();
+    return { graph, targets: Tensor.from(device, labels, [labelled, levels]) };
   };
   const { graph, targets } = device.owned("graph", () => device.scope(start));
   const rows = Array.from({ length: labelled }, (_, i) => i);

@@ -60,10 +60,11 @@ export class Embedder {
   }
 
   /** How the teacher moves on. */
-  get hooks(): Pick<UnlabelledPart, "beforeEpoch" | "afterUpdate"> {
+  get hooks(): Pick<UnlabelledPart, "beforeEpoch" | "afterUpdate" | "readsInput"> {
     const { itself } = this.#teacher ?? {};
     if (!itself) return {};
     return {
+      readsInput: true,
       async beforeEpoch() {
         itself.takeStatistics();
         return false;

@@ -102,7 +102,7 @@ export interface Held {
 
 /** What a method does with the unlabelled pictures. */
 export interface UnlabelledPart
-  extends Pick<PhaseRun, "beforeEpoch" | "beforeStep" | "afterUpdate" | "arrays" | "restore"> {
+  extends Pick<PhaseRun, "beforeEpoch" | "beforeStep" | "afterUpdate" | "arrays" | "restore" | "readsInput"> {
   /** Names of the figures that `loss` gives. */
   readonly figures: readonly string[];
   /** What its steps change on the device. */

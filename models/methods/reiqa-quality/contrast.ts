@@ -45,6 +45,7 @@ export function contrast(options: ContrastOptions, context: PhaseContext): Phase
     modules: () => embedder.modules.flatMap((one) => one.tensors()),
     tensors: () => [...embedder.state, bank].flatMap((one) => one.tensors()),
     ...embedder.hooks,
+    readsInput: true,
     dispose() {
       for (const one of [...embedder.modules, ...embedder.state, bank]) one.dispose();
     },

@@ -140,6 +140,7 @@ const method = unlabelledMethod({
       ...(learnt && { labelledToo: true }),
       ...(afterUpdate && { afterUpdate }),
       ...(beforeEpoch && { beforeEpoch }),
+      readsInput: options.teacher > 0,
       targets(views, place) {
         const shown = views.flatMap(({ part, index }) => (part === "labelled" ? [index] : []));
         const column = (of: (index: number) => number) => ({

@@ -44,6 +44,33 @@ describe("nearestNeighbours equals brute force", () => {
     await compare(await sharedDevice(), randomPoints(2500, 4, 1), 4, 3, "euclidean");
   });
 
+  test("a part of the points has the bits that it has among all", async () => {
+    const device = await sharedDevice();
+    const [points, channels] = [2500, 12];
+    const x = randomPoints(points, channels, 5);
+    const { indices, values } = await find(device, x, channels, 7, "euclidean");
+    for (const [start, count] of [
+      [0, 64],
+      [1088, 1412],
+      [2496, 4],
+    ] as const) {
+      const reads = device.scope(() => {
+        const features = Tensor.from(device, x, [points, channels]);
+        const own = nearestNeighbours(features, { k: 7, rows: { start, count } });
+        return { indices: own.indices.readIndices(), values: own.values.read() };
+      });
+      expect([...(await reads.indices)]).toEqual(indices.slice(7 * start, 7 * (start + count)));
+      expect([...(await reads.values)]).toEqual(values.slice(7 * start, 7 * (start + count)));
+    }
+    using features = Tensor.from(device, x, [points, channels]);
+    for (const rows of [
+      { start: 1, count: 3 },
+      { start: 2496, count: 5 },
+      { start: 0, count: 0 },
+    ])
+      expect(() => nearestNeighbours(features, { rows })).toThrow(ShapeError);
+  });
+
   test("copies and ties are taken by number, and a point is no neighbour of itself", async () => {
     const device = await sharedDevice();
     await compare(device, latticePoints(130, 3, 3), 3, 5, "euclidean");
