@@ -4,6 +4,8 @@ export type { InspectSource } from "./inspect/spirv.ts";
 export * from "./portable.ts";
 export { type Profiled, type ProfileOptions, Profiler, profile } from "./profile/profiler.ts";
 export { mark } from "./profile/scopes.ts";
+export { type MpiOptions, MpiRanks, type RankPlace } from "./ranks/mpi.ts";
+export { RankError, type Ranks } from "./ranks/ranks.ts";
 export { type MeasureOptions, measureRoofs, type Roofs, type RoofsOptions, roofsOf } from "./tune/roofs.ts";
 export { openWeights } from "./weights/open.ts";
 export { openPytorch, PytorchError } from "./weights/pytorch.ts";
