@@ -52,6 +52,8 @@ export class MpiRanks implements Ranks, AsyncDisposable {
   #out = new ArrayBuffer(4096);
   #in = new ArrayBuffer(4096);
   readonly #request = new ArrayBuffer(4096);
+  /** What MPI says of a call that ended; nobody reads it. */
+  readonly #status = new ArrayBuffer(4096);
   readonly #flag = new Int32Array(new ArrayBuffer(4096));
   readonly #lists: readonly Int32Array[];
   /** Calls follow one another. */
@@ -252,7 +254,7 @@ export class MpiRanks implements Ranks, AsyncDisposable {
     if (!this.patient) {
       const code = await new Promise<number>((resolve, reject) => {
         this.#onLoss = reject;
-        call.MPI_Wait.async(this.#request, null, (error: Error | null, result: number) =>
+        call.MPI_Wait.async(this.#request, this.#status, (error: Error | null, result: number) =>
           error ? reject(error) : resolve(result),
         );
       });
@@ -261,7 +263,7 @@ export class MpiRanks implements Ranks, AsyncDisposable {
       return;
     }
     for (let looks = 0; ; looks++) {
-      this.#expect(call.MPI_Test(this.#request, this.#flag, null));
+      this.#expect(call.MPI_Test(this.#request, this.#flag, this.#status));
       if (this.#flag[0]) return;
       if (this.#lost) throw this.#lost;
       await (looks < 4 ? setImmediate() : setTimeout(1));
