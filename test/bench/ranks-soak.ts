@@ -35,7 +35,7 @@ const options = [
     "--no-check",
   ],
   ...["--stages", "1", "--embedding", "16", "--levels", "20", "--resize", "36", "--crop", "32", "--neighbours", "3"],
-  ...["--stage-one-epochs", "10", "--stage-two-epochs", "30", "--stage-one-batch", "4", "--labelled-batch", "4"],
+  ...["--stage-one-epochs", "4", "--stage-two-epochs", "10", "--stage-one-batch", "4", "--labelled-batch", "4"],
   ...["--unlabelled-batch", "6", "--checkpoint-seconds", "0"],
 ];
 
