@@ -130,15 +130,19 @@ class PostgresResults implements Results {
       this.#sql.begin(async (sql) => {
         // In one order, so that two workers never wait for each other.
         const sorted = entries.toSorted(([a], [b]) => Buffer.compare(a.content, b.content));
-        for (const [{ path, state, content }, result] of sorted) {
-          const [[text, reason, error], feature] = wordsOf(result);
-          await sql`INSERT INTO acutance.results (scorer, content, result, reason, error, scored)
-            VALUES (${scorer}, ${content}, ${text}::text::jsonb, ${reason}, ${error}, ${Date.now()})
-            ON CONFLICT (scorer, content) DO UPDATE SET result = excluded.result, reason = excluded.reason, error = excluded.error, scored = excluded.scored`;
-          if (feature)
-            await sql`INSERT INTO acutance.features VALUES (${scorer}, ${content}, ${feature}) ON CONFLICT (scorer, content) DO UPDATE SET feature = excluded.feature`;
-          await noteFile(sql, { path, state, content });
-        }
+        // Sent one behind the other, without waiting for each answer.
+        await Promise.all(
+          sorted.flatMap(([{ path, state, content }, result]) => {
+            const [[text, reason, error], feature] = wordsOf(result);
+            const row = sql`INSERT INTO acutance.results (scorer, content, result, reason, error, scored)
+              VALUES (${scorer}, ${content}, ${text}::text::jsonb, ${reason}, ${error}, ${Date.now()})
+              ON CONFLICT (scorer, content) DO UPDATE SET result = excluded.result, reason = excluded.reason, error = excluded.error, scored = excluded.scored`;
+            const numbers = feature && [
+              sql`INSERT INTO acutance.features VALUES (${scorer}, ${content}, ${feature}) ON CONFLICT (scorer, content) DO UPDATE SET feature = excluded.feature`,
+            ];
+            return [row, ...(numbers ?? []), noteFile(sql, { path, state, content })];
+          }),
+        );
       }),
     );
   }
