@@ -38,6 +38,8 @@ if (values.direct !== undefined) {
   const { model, store: path, photos, part, parts, count } = JSON.parse(values.direct);
   const scorer = await openScorer({ model, features: true, sharpness: true, reasons: true });
   using store = await openStore(path);
+  // As a worker does before it takes jobs: kernels are compiled.
+  await scorer.score(picture(0));
   console.log("ready");
   await once(process.stdin, "data");
   const paths = Array.from({ length: count }, (_, i) => join(photos, fileOf(i))).filter((_, i) => i % parts === part);
