@@ -8,6 +8,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** Why tests with a Redis are skipped; undefined where there is one. */
 export const withoutRedis =
   spawnSync("redis-server", ["--version"]).status === 0 ? undefined : "redis-server is not installed";
+// Where it must be tested, as in CI, its absence is a failure.
+if (globalThis.process.env["ACUTANCE_NEEDS_REDIS"] === "1" && withoutRedis !== undefined) throw new Error(withoutRedis);
 
 const postgresFolder = ["/usr/lib/postgresql/17/bin", "/usr/lib/postgresql/16/bin", "/usr/lib/postgresql/15/bin"].find(
   (folder) => existsSync(join(folder, "initdb")),
