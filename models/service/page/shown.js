@@ -41,7 +41,9 @@ export function placed() {
 const names = new Intl.Collator(undefined, { numeric: true });
 /** @typedef {(a: Picture, b: Picture) => number} Compare */
 const byScore = /** @type {Compare} */ ((a, b) => (b.score?.score ?? 0) - (a.score?.score ?? 0));
-const bySureness = /** @type {Compare} */ ((a, b) => (b.score?.confidence ?? 0) - (a.score?.confidence ?? 0));
+/** The narrower the interval, the surer a score; where models have none, the more their confidence says. @param {Picture} picture */
+const sureOf = ({ score }) => (score?.interval ? score.interval.low - score.interval.high : (score?.confidence ?? 0));
+const bySureness = /** @type {Compare} */ ((a, b) => sureOf(b) - sureOf(a));
 const orders = {
   best: byScore,
   worst: /** @type {Compare} */ ((a, b) => byScore(b, a)),
@@ -51,7 +53,7 @@ const orders = {
   added: () => 0,
 };
 
-/** What is shown, in its order: by score and confidence those that have none come last. @returns {Picture[]} */
+/** What is shown, in its order: by score and sureness those that have none come last. @returns {Picture[]} */
 export function shown() {
   return shownBursts().flat();
 }

@@ -140,7 +140,8 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
       for (const picture of await noisePictures(60)) features.push((await scorer.score(picture)).feature!);
     }
     const { facts, tensors } = fitTypicality(features);
-    const interval = { level: 0.9, pictures: 20, at: [0, 100], below: [13, 13], above: [12, 12] };
+    // The higher the score, the wider.
+    const interval = { level: 0.9, pictures: 20, at: [0, 100], below: [13, 33], above: [12, 32] };
     const path = join(folder, "trusted.safetensors");
     await writeCompanions(model, path, { trust: { facts: { interval, typicality: facts }, tensors } });
     await using other = await openService({ models: [{ model: path, device }] });
@@ -161,6 +162,15 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
     expect(score).toMatch(/^\d+ \(\d+ to \d+\)$/);
     expect(aside).toBe("");
     expect((await words("chart.png"))[1]).toBe("unlike known photographs");
+    await shown.selectOption("#order", "best");
+    const [best, worst] = await names(shown);
+    for (const [order, first] of [
+      ["sure", worst],
+      ["unsure", best],
+    ] as const) {
+      await shown.selectOption("#order", order);
+      await shown.locator(".card").first().filter({ hasText: first! }).waitFor();
+    }
     if (screenshots) await shown.screenshot({ path: join(screenshots, "trusted.png") });
     await shown.close();
     await there.stop();
