@@ -40,7 +40,7 @@ test("without a library the error says what to install", () => {
 describe.skipIf(withoutMpi !== undefined)(`exchanges over MPI${withoutMpi ? ` (${withoutMpi})` : ""}`, () => {
   test("of 3 ranks, waiting in both ways", () => {
     const [command, ...words] = [...mpirun(3), process.execPath, ...runArguments(), script];
-    const { stdout, stderr, status } = spawnSync(command!, words, { encoding: "utf8" });
+    const { stdout, stderr, status } = spawnSync(command!, words, { encoding: "utf8", timeout: 120_000 });
     expect(stderr).not.toContain("Error");
     expect(status).toBe(0);
     expect(stdout.trim().split("\n").sort()).toEqual(["0 done", "1 done", "2 done"]);
@@ -48,7 +48,7 @@ describe.skipIf(withoutMpi !== undefined)(`exchanges over MPI${withoutMpi ? ` ($
 
   test("a rank that dies is named by another", () => {
     const [command, ...words] = [...mpirun(2), process.execPath, ...runArguments(), script, "die"];
-    const { stdout, status } = spawnSync(command!, words, { encoding: "utf8" });
+    const { stdout, status } = spawnSync(command!, words, { encoding: "utf8", timeout: 120_000 });
     expect(status).not.toBe(0);
     expect(stdout).toMatch(/^rank 1 of 2 \(process \d+ on .+\) has died$/m);
   });

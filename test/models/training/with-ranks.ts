@@ -35,6 +35,8 @@ export const withoutMpi =
   found.status === 0
     ? undefined
     : "there is no mpirun; install one to run these tests: apt-get install openmpi-bin libopenmpi-dev";
+// Where it must be tested, as in CI, its absence is a failure.
+if (process.env["ACUTANCE_NEEDS_MPI"] === "1" && withoutMpi !== undefined) throw new Error(withoutMpi);
 
 /** What starts so many ranks on this computer, as often as there are processors or more. */
 export function mpirun(size: number): string[] {
@@ -44,13 +46,20 @@ export function mpirun(size: number): string[] {
     : ["mpirun", "-n", String(size)];
 }
 
+/** Ranks that wait for one another for ever are ended. */
+const mostMs = 600_000;
+
 /** Has ranks do jobs; what rank 0 says of each. */
 export async function inRanks(size: number, jobs: readonly RankJob[], folder: string): Promise<RankOutcome[]> {
   const file = join(folder, `jobs-${size}-${jobs.length}.json`);
   await writeFile(file, JSON.stringify(jobs));
   const script = new URL("./ranks-process.ts", import.meta.url).pathname;
   const [command, ...words] = [...mpirun(size), process.execPath, ...runArguments(), script, file];
-  const { stdout, stderr, status } = spawnSync(command!, words, { encoding: "utf8", maxBuffer: 2 ** 26 });
+  const { stdout, stderr, status } = spawnSync(command!, words, {
+    encoding: "utf8",
+    maxBuffer: 2 ** 26,
+    timeout: mostMs,
+  });
   const lines = stdout.split("\n").filter((line) => line.startsWith("{"));
   if (status !== 0 || lines.length !== jobs.length) throw new Error(`status ${status}: ${stdout}\n${stderr}`);
   return lines.map((line) => JSON.parse(line) as RankOutcome);
