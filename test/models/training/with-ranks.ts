@@ -38,11 +38,14 @@ export const withoutMpi =
 // Where it must be tested, as in CI, its absence is a failure.
 if (process.env["ACUTANCE_NEEDS_MPI"] === "1" && withoutMpi !== undefined) throw new Error(withoutMpi);
 
+/** Open MPI refuses to start where there is no ssh, even when no other computer is meant, unless it is told of a program that is there. */
+const withoutSsh = ["--mca", "plm_rsh_agent", "sh"];
+
 /** What starts so many ranks on this computer, as often as there are processors or more. */
 export function mpirun(size: number): string[] {
   const isOpenMpi = /Open MPI|OpenRTE/.test(found.stdout ?? "");
   return isOpenMpi
-    ? ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", String(size)]
+    ? ["mpirun", ...withoutSsh, "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", String(size)]
     : ["mpirun", "-n", String(size)];
 }
 
