@@ -17,8 +17,8 @@ import { startTraining } from "../../models/training/train.ts";
 import { blurredPictures } from "../models/training/pictures.ts";
 import { mpirun } from "../models/training/with-ranks.ts";
 
-const rows = 32;
-const options = { backbone: "resnet18" as const, stages: 3, resize: 64, crop: 64, levels: 5, batch: rows };
+const rows = 16;
+const options = { backbone: "resnet18" as const, stages: 2, resize: 48, crop: 48, levels: 5, batch: rows };
 
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
