@@ -15,8 +15,10 @@ const all = [
   ...["test/engine/random", "test/engine/elements", "test/models/backbones", "test/models/classic"],
   ...["test/models/metrics", "test/models/networks", "test/models/views", "test/models/data/degraded"],
 ];
-/** Kernels that the tuner and `doctor` run past the dispatcher. */
+/** Kernels that the tuner and `doctor` run past the dispatcher, and those of several ranks, which run in other processes. */
 const bare: readonly Variant[] = [
+  { kernel: "norm/merge", constants: { BLOCK: 64, OWN: true, WORKGROUP: 64 }, halves: [] },
+  { kernel: "norm/merge_ranks", constants: { WORKGROUP: 64 }, halves: [] },
   { kernel: "doctor/square", constants: {}, halves: [] },
   { kernel: "roof/count", constants: {}, halves: [] },
   ...["f32", "i32", "f16"].flatMap((TYPE) =>

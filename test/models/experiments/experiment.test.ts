@@ -287,7 +287,7 @@ test("a store of an earlier version gets what is new", async () => {
   database.exec("ALTER TABLE losses DROP COLUMN figures");
   database.exec("ALTER TABLE runs DROP COLUMN fold; ALTER TABLE predictions DROP COLUMN class");
   database.exec("ALTER TABLE predictions DROP COLUMN true_class");
-  database.exec("DROP TABLE epoch_tests; DROP TABLE networks");
+  database.exec("DROP TABLE epoch_tests; DROP TABLE networks; DROP TABLE formula_scores");
   database.exec("PRAGMA user_version = 1");
   database.close();
   using kept = await ExperimentStore.open(store("earlier"));
