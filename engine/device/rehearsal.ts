@@ -1,5 +1,5 @@
 import type { Stream } from "../kernel/stream.ts";
-import type { Allocation } from "../memory/allocation.ts";
+import type { RealLoans } from "../memory/pool.ts";
 import type { MemoryReport } from "../memory/report.ts";
 import type { ScopeStack } from "../memory/scope.ts";
 import type { DeviceMemory } from "./device-memory.ts";
@@ -15,8 +15,8 @@ export function rehearse(
 ): MemoryReport {
   if (stream.silent) throw new GpuError("a rehearsal cannot run within another");
   const real = memory.pool;
-  const ended: Allocation[] = [];
-  memory.pool = real.rehearsal(limitBytes, ended);
+  const loans: RealLoans = { ended: [], owners: new Map() };
+  memory.pool = real.rehearsal(limitBytes, loans);
   stream.silent = true;
   let report: MemoryReport | undefined;
   try {
@@ -29,6 +29,6 @@ export function rehearse(
   } finally {
     stream.silent = false;
     memory.pool = real;
-    for (const allocation of ended) real.release(allocation);
+    real.settle(loans);
   }
 }

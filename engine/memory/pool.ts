@@ -31,6 +31,14 @@ export interface PoolOptions {
 /** Free bytes that may always stay in the pool, so that small work never returns to the driver. */
 const alwaysKeptBytes = 64 * 2 ** 20;
 
+/** What a rehearsal does to loans of the pool that it goes on from. */
+export interface RealLoans {
+  /** Those that ended. */
+  readonly ended: Allocation[];
+  /** Owners of before, of those that ended or are counted for others. */
+  readonly owners: Map<Allocation, string>;
+}
+
 /**
  * Storage buffers by size class. A released buffer is handed out again at once: all work of a device runs in the order
  * in which it was encoded, so the next owner's commands come after the last owner's.
@@ -43,7 +51,7 @@ export class BufferPool {
   /** Free allocations, the longest unused first. */
   readonly #idle = new Set<Allocation>();
   /** In a rehearsal: its own loans, and those of the real pool that ended in it. */
-  #rehearsed: { readonly loans: Set<Allocation>; readonly ended: Allocation[] } | undefined;
+  #rehearsed: ({ readonly loans: Set<Allocation> } & RealLoans) | undefined;
   /** What may not be held in all. */
   #refusedBytes: number;
   readonly #made = new WeakMap<GPUBuffer, Allocation>();
@@ -128,7 +136,8 @@ export class BufferPool {
     this.#ledger.remove(allocation.owner, size);
     this.#freeBytes += size;
     this.#mostFreeBytes = Math.max(this.#mostFreeBytes, this.#freeBytes);
-    if (this.#rehearsed && !this.#rehearsed.loans.delete(allocation)) this.#rehearsed.ended.push(allocation);
+    this.#noteReal(allocation)?.ended.push(allocation);
+    this.#rehearsed?.loans.delete(allocation);
     const list = this.#free.get(size);
     if (list) list.push(allocation);
     else this.#free.set(size, [allocation]);
@@ -146,6 +155,7 @@ export class BufferPool {
 
   /** Counts a buffer for another owner from now on. */
   assign(allocation: Allocation, owner: string): void {
+    this.#noteReal(allocation);
     this.#ledger.remove(allocation.owner, allocation.sizeBytes);
     allocation.owner = owner;
     this.#ledger.add(owner, allocation.sizeBytes);
@@ -193,10 +203,10 @@ export class BufferPool {
 
   /**
    * A pool that goes on from the present state of this one as this one would, and has no buffers: they are only counted.
-   * This one stays as it is. Its loans that are released to the other one are put into `ended` instead.
+   * This one stays as it is; {@link settle} does to it what became of its loans.
    * @param limitBytes what the other one may not pass
    */
-  rehearsal(limitBytes: number, ended: Allocation[]): BufferPool {
+  rehearsal(limitBytes: number, loans: RealLoans): BufferPool {
     const noBuffer = () => undefined as unknown as GPUBuffer;
     const copy = new BufferPool(noBuffer, () => {}, { ...this.#options, relieve: () => false });
     copy.#refusedBytes = limitBytes;
@@ -207,9 +217,24 @@ export class BufferPool {
     copy.#usedBuffers = this.#usedBuffers;
     copy.#freeBytes = this.#freeBytes;
     copy.#peakUsedBytes = this.#peakUsedBytes;
-    copy.#rehearsed = { loans: new Set(), ended };
+    copy.#rehearsed = { loans: new Set(), ...loans };
     copy.resetPeak();
     return copy;
+  }
+
+  /** Keeps whose a loan of before the rehearsal was, as buffers that end in it are lent to others in it. */
+  #noteReal(allocation: Allocation): RealLoans | undefined {
+    const rehearsed = this.#rehearsed;
+    if (!rehearsed || rehearsed.loans.has(allocation)) return undefined;
+    const { owners } = rehearsed;
+    if (!owners.has(allocation)) owners.set(allocation, allocation.owner);
+    return rehearsed;
+  }
+
+  /** Gives loans back their owners of before a rehearsal, and takes those that ended in it. */
+  settle({ ended, owners }: RealLoans): void {
+    for (const [allocation, owner] of owners) allocation.owner = owner;
+    for (const allocation of ended) this.release(allocation);
   }
 
   #count(allocation: Allocation): void {

@@ -4,6 +4,7 @@ import { OutOfMemoryError } from "../../../engine/device/errors.ts";
 import { openDevice } from "../../../engine/device/open.ts";
 import { largestFit } from "../../../engine/memory/largest-fit.ts";
 import { sum } from "../../../engine/ops/reduce.ts";
+import { reshape } from "../../../engine/ops/shape.ts";
 import { relu, scale } from "../../../engine/ops/unary.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { sharedDevice } from "../device.ts";
@@ -73,6 +74,26 @@ describe("a rehearsal", () => {
     expect(x.disposed).toBe(true);
     expect(device.memoryUse).toMatchObject({ usedBytes: before.usedBytes, usedBuffers: before.usedBuffers });
     expect(Tensor.zeros(device, [500]).allocation.buffer).toBeDefined();
+  });
+
+  test("leaves those from before to their owners, also one that it counts for another", async () => {
+    using device = await openDevice();
+    const owners = () => device.memoryReport().owners.map(({ owner, bytes }) => [owner, bytes]);
+    const [kept, ended] = [Tensor.zeros(device, [500]), Tensor.zeros(device, [700])];
+    for (const tensor of [kept, ended]) tensor.requiresGradient = true;
+    const before = new Map(owners() as [string, number][]);
+    device.rehearse(() => {
+      // A view of what was there: from here on it is an activation.
+      for (const tensor of [kept, ended]) reshape(tensor, [tensor.size, 1]);
+      ended.dispose();
+      // Its buffer serves another owner in the rehearsal.
+      device.owned("someone", () => Tensor.zeros(device, [700]));
+    });
+    expect(kept.allocation.owner).toBe("other");
+    kept.dispose();
+    expect(device.memoryUse.usedBytes).toBe(0);
+    expect(new Map(owners() as [string, number][]).get("other")).toBe(0);
+    expect(before.get("other")).toBeGreaterThan(0);
   });
 
   test("reads zeros, and lets errors of the work out", async () => {
