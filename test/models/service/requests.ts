@@ -79,12 +79,20 @@ export async function figure(service: { fetch(request: Request): Promise<Respons
   return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)![1]);
 }
 
-/** Does what must take less than a time, once more where the machine was too busy for it. */
-export async function promptly<T>(withinMs: number, work: () => Promise<T>): Promise<T> {
+/**
+ * Does what must take less than a time, once more where the machine was too busy for it.
+ * @param undo ends what the one before left, before it is done once more
+ */
+export async function promptly<T>(
+  withinMs: number,
+  work: () => Promise<T>,
+  undo: (result: T) => Promise<unknown> = async () => {},
+): Promise<T> {
   for (let i = 0; i < 10; i++) {
     const start = performance.now();
     const result = await work();
     if (performance.now() - start < withinMs) return result;
+    await undo(result);
   }
   throw new Error(`ten times it took more than ${withinMs} ms`);
 }

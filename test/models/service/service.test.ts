@@ -200,16 +200,25 @@ describe("what is refused", () => {
     const whole = pictures[0]!;
     expect(whole.length + pictures[2]!.length).toBeGreaterThan(8100);
     const headers = { "content-type": "image/png", "content-length": String(whole.length) };
-    const { waiting, second, gate } = await promptly(900, async () => {
-      const gate = Promise.withResolvers<Uint8Array>();
-      const slow = inPieces([whole.subarray(0, -50), gate.promise]);
-      const waiting = narrow.fetch(post("/v1/score", slow.body, headers));
-      await sleep(10);
-      return { waiting, gate, second: await narrow.fetch(post("/v1/score", pictures[2]!)) };
-    });
+    const come = ({ gate }: { gate: PromiseWithResolvers<Uint8Array> }) => gate.resolve(whole.subarray(-50));
+    const { waiting, second, gate } = await promptly(
+      900,
+      async () => {
+        const gate = Promise.withResolvers<Uint8Array>();
+        const slow = inPieces([whole.subarray(0, -50), gate.promise]);
+        const waiting = narrow.fetch(post("/v1/score", slow.body, headers));
+        await sleep(10);
+        return { waiting, gate, second: await narrow.fetch(post("/v1/score", pictures[2]!)) };
+      },
+      // Its body would be held for ever.
+      async (slow) => {
+        come(slow);
+        await slow.waiting;
+      },
+    );
     expect(await problem(second)).toMatchObject({ status: 429, code: "queue-full" });
     expect(Number(second.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
-    gate.resolve(whole.subarray(-50));
+    come({ gate });
     expect((await waiting).status).toBe(200);
     // More pictures than places: those of one request wait for each other.
     expect((await narrow.fetch(form(pictures.slice(0, 12)))).status).toBe(200);
