@@ -379,7 +379,7 @@ function rankedWords(found: number, kept: number): string {
   return `, ${kept} ranked sets of copies${without}`;
 }
 
-/** Writes record and report and prints the results. Returns the record. */
+/** Writes record and report, prints the results, and says whether the last phase beats the first. */
 export async function finish(result: TrainingResult, folder: string, title: string): Promise<void> {
   const record = runRecord(result, title);
   result.model.dispose();
