@@ -4,7 +4,7 @@ import { nearestNeighbours } from "./graph/neighbours.ts";
 import { propagate } from "./graph/propagate.ts";
 import { symmetricGraph } from "./graph/sparse.ts";
 import type { MemoryReport } from "./memory/report.ts";
-import { contractWeight } from "./ops/contraction/contract.ts";
+import { contractWeight } from "./ops/contraction/contract-weight.ts";
 import { conv2d, conv2dInputGradient } from "./ops/contraction/conv.ts";
 import { depthwise } from "./ops/contraction/depthwise.ts";
 import { matmul } from "./ops/contraction/matmul.ts";

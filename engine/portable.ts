@@ -24,6 +24,22 @@ export { type MissingOperator, OnnxError, UnsupportedError } from "./onnx/errors
 export { exportOnnx, type TracedWork } from "./onnx/export.ts";
 export { importOnnx } from "./onnx/import.ts";
 export type { OnnxArray, OnnxInput, OnnxModel } from "./onnx/model.ts";
+export {
+  celu,
+  elu,
+  gelu,
+  hardSigmoid,
+  hardswish,
+  leakyRelu,
+  mish,
+  relu,
+  relu6,
+  selu,
+  sigmoid,
+  silu,
+  softplus,
+  softsign,
+} from "./ops/activations.ts";
 export { adaptiveAveragePool2d } from "./ops/adaptive-pool.ts";
 export { add, atLeast, divide, fmod, maximum, minimum, multiply, pow, remainder, subtract } from "./ops/arithmetic.ts";
 export { type AttentionOptions, attention, selfAttention } from "./ops/attention.ts";
@@ -47,8 +63,9 @@ export {
   where,
 } from "./ops/compare.ts";
 export { batchedMatmul } from "./ops/contraction/batched.ts";
-export { type ConvOptions, conv2d } from "./ops/contraction/conv.ts";
+export { conv2d } from "./ops/contraction/conv.ts";
 export { type ConvNormOptions, convNorm } from "./ops/contraction/conv-norm.ts";
+export type { ConvOptions } from "./ops/contraction/conv-shape.ts";
 export {
   type Conv1dOptions,
   type ConvTransposeOptions,
@@ -139,38 +156,24 @@ export {
   atan,
   atanh,
   ceil,
-  celu,
   clamp,
   cos,
   cosh,
-  elu,
   erf,
   exp,
   expm1,
   floor,
-  gelu,
-  hardSigmoid,
-  hardswish,
-  leakyRelu,
   log,
   log1p,
-  mish,
   negate,
   normalCdf,
   reciprocal,
-  relu,
-  relu6,
   round,
   scale,
-  selu,
-  sigmoid,
   sign,
   signedSqrt,
-  silu,
   sin,
   sinh,
-  softplus,
-  softsign,
   sqrt,
   square,
   tan,

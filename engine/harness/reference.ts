@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { gelu, relu, sigmoid, silu } from "../ops/activations.ts";
 import { add, divide, multiply, subtract } from "../ops/arithmetic.ts";
 import { attention } from "../ops/attention.ts";
 import { batchedMatmul } from "../ops/contraction/batched.ts";
@@ -10,7 +11,7 @@ import { averagePool2d, maxPool2d } from "../ops/pool.ts";
 import { mean, sum } from "../ops/reduce.ts";
 import { transpose } from "../ops/shape.ts";
 import { logSoftmax, softmax } from "../ops/softmax.ts";
-import { abs, exp, gelu, log, relu, sigmoid, silu, sqrt, square, tanh } from "../ops/unary.ts";
+import { abs, exp, log, sqrt, square, tanh } from "../ops/unary.ts";
 import { type Shape, sizeOf, type Tensor } from "../tensor.ts";
 import { KernelUsageError } from "./errors.ts";
 

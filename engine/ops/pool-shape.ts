@@ -3,7 +3,7 @@ import { flatWorkgroup } from "../kernel/grid.ts";
 import { ShapeError, type Tensor } from "../tensor.ts";
 import { batchShape } from "./batch.ts";
 import type { Pair } from "./contraction/contract.ts";
-import { pair } from "./contraction/conv.ts";
+import { pair } from "./contraction/conv-shape.ts";
 import { coveredPlaces } from "./covered.ts";
 
 export interface PoolOptions {

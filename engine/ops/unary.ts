@@ -1,4 +1,4 @@
-import { type Checks, expectArgument, expectOptions, finite, number, oneOf, positive } from "../arguments.ts";
+import { expectArgument, finite, number, positive } from "../arguments.ts";
 import { record, recordFlat } from "../autograd.ts";
 import type { Constants } from "../kernel/template.ts";
 import { Tensor } from "../tensor.ts";
@@ -95,8 +95,8 @@ function constants(name: Name, gradient: boolean, { exponent }: Parameters): Con
   return { OP: name, GRADIENT: gradient, WHOLE: whole };
 }
 
-/** y = f(x) on the tape, dx = dy · f′. */
-function unary(name: Name, x: Tensor, parameters?: Parameters, operation: string = name): Tensor {
+/** y = f(x) on the tape, dx = dy · f′; refused are operands of indices, in the name of the operation. */
+export function unary(name: Name, x: Tensor, parameters?: Parameters, operation: string = name): Tensor {
   expectOperands(operation, { x });
   const { derivativeOf }: Unary = functions[name];
   const y = valuesOf(name, x, parameters);
@@ -105,51 +105,9 @@ function unary(name: Name, x: Tensor, parameters?: Parameters, operation: string
   ]);
 }
 
-/** y = max(x, 0). */
-export function relu(x: Tensor): Tensor {
-  return unary("relu", x);
-}
-
-/** y = min(max(x, 0), 6). */
-export function relu6(x: Tensor): Tensor {
-  return unary("relu6", x);
-}
-
-/** y = x · min(max(x + 3, 0), 6) / 6 (Howard et al. 2019, MobileNetV3). */
-export function hardswish(x: Tensor): Tensor {
-  return unary("hardswish", x);
-}
-
-/** y = σ(x) = 1/(1 + e^−x), in 0…1. */
-export function sigmoid(x: Tensor): Tensor {
-  return unary("sigmoid", x);
-}
-
-/** y = x · σ(x), also called swish. */
-export function silu(x: Tensor): Tensor {
-  return unary("silu", x);
-}
-
 /** y = tanh x, in −1…1. */
 export function tanh(x: Tensor): Tensor {
   return unary("tanh", x);
-}
-
-interface GeluOptions {
-  readonly approximate?: "none" | "tanh";
-}
-
-const geluChecks: Checks<GeluOptions> = { approximate: oneOf("none", "tanh") };
-
-/**
- * Gaussian error linear unit, y = x · Φ(x) with Φ the normal distribution (Hendrycks & Gimpel 2016).
- * @param approximate `none` for Φ by the error function, as vision transformers use it; `tanh` for
- * x/2 · (1 + tanh(√(2/π)(x + 0.044715 x³)))
- * @throws ShapeError when x holds indices
- */
-export function gelu(x: Tensor, options: GeluOptions = {}): Tensor {
-  expectOptions("gelu", options, geluChecks);
-  return unary(options.approximate === "tanh" ? "gelu_tanh" : "gelu", x, undefined, "gelu");
 }
 
 /** Normal distribution y = Φ(x) = (1 + erf(x/√2)) / 2, in 0…1. Its slope is the normal density. */
@@ -271,79 +229,6 @@ export function round(x: Tensor): Tensor {
 /** −1 below 0, 1 above, 0 at 0 and, as in PyTorch, for NaN. No gradient. Throws ShapeError when x holds indices. */
 export function sign(x: Tensor): Tensor {
   return flat("sign", x);
-}
-
-/**
- * y = x above 0, else slope · x (Maas et al. 2013).
- * @throws ShapeError when x holds indices
- * @throws RangeError when the slope is not finite
- */
-export function leakyRelu(x: Tensor, slope = 0.01): Tensor {
-  expectArgument("leakyRelu", "the slope", slope, finite);
-  return unary("leaky_relu", x, { alpha: slope }, "leakyRelu");
-}
-
-interface HardSigmoidOptions {
-  /** Slope of the line; 1/6 unless given. */
-  readonly alpha?: number;
-  /** Its value at 0; 1/2 unless given. */
-  readonly beta?: number;
-}
-
-const hardSigmoidChecks: Checks<HardSigmoidOptions> = { alpha: finite, beta: finite };
-
-/**
- * y = min(max(alpha · x + beta, 0), 1) (Howard et al. 2019, MobileNetV3); slope 0 where it is 0 or 1.
- * @throws ShapeError when x holds indices
- */
-export function hardSigmoid(x: Tensor, options: HardSigmoidOptions = {}): Tensor {
-  expectOptions("hardSigmoid", options, hardSigmoidChecks);
-  return unary("hard_sigmoid", x, { alpha: options.alpha ?? 1 / 6, beta: options.beta ?? 0.5 }, "hardSigmoid");
-}
-
-/**
- * Exponential linear unit, y = x above 0, else alpha · (e^x − 1) (Clevert et al. 2016).
- * @throws ShapeError when x holds indices
- * @throws RangeError when alpha is not finite
- */
-export function elu(x: Tensor, alpha = 1): Tensor {
-  expectArgument("elu", "alpha", alpha, finite);
-  return unary("elu", x, { alpha, rate: 1, factor: 1 });
-}
-
-/**
- * y = x above 0, else alpha · (e^(x/alpha) − 1), whose slope at 0 is 1 (Barron 2017).
- * @throws ShapeError when x holds indices
- * @throws RangeError when alpha is not above 0
- */
-export function celu(x: Tensor, alpha = 1): Tensor {
-  expectArgument("celu", "alpha", alpha, positive);
-  return unary("elu", x, { alpha, rate: 1 / alpha, factor: 1 }, "celu");
-}
-
-/** y = 1.0507 · (x above 0, else 1.6733 · (e^x − 1)), which keeps mean 0 and variance 1 (Klambauer et al. 2017). */
-export function selu(x: Tensor): Tensor {
-  return unary("elu", x, { alpha: 1.6732632423543772, rate: 1, factor: 1.0507009873554805 }, "selu");
-}
-
-/**
- * y = ln(1 + e^(beta · x)) / beta.
- * @throws ShapeError when x holds indices
- * @throws RangeError when beta is not above 0
- */
-export function softplus(x: Tensor, beta = 1): Tensor {
-  expectArgument("softplus", "beta", beta, positive);
-  return unary("softplus", x, { beta });
-}
-
-/** y = x / (1 + |x|), in −1…1. */
-export function softsign(x: Tensor): Tensor {
-  return unary("softsign", x);
-}
-
-/** y = x · tanh(ln(1 + e^x)) (Misra 2019). */
-export function mish(x: Tensor): Tensor {
-  return unary("mish", x);
 }
 
 /** The error function, y = 2/√π · ∫₀ˣ e^(−t²) dt, in −1…1. */

@@ -1,7 +1,7 @@
 import type { Device } from "../../engine/device/device.ts";
 import { BatchNorm, Convolution, type ConvolutionOptions } from "../../engine/nn/layers.ts";
 import { join, loadTensors, type NamedTensor } from "../../engine/nn/named.ts";
-import { relu, relu6 } from "../../engine/ops/unary.ts";
+import { relu, relu6 } from "../../engine/ops/activations.ts";
 import type { Random } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { WeightsFile } from "../../engine/weights/stored.ts";

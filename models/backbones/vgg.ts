@@ -1,11 +1,11 @@
 import { expectNames } from "../../engine/arguments.ts";
 import type { Device } from "../../engine/device/device.ts";
 import { Linear } from "../../engine/nn/layers.ts";
+import { relu } from "../../engine/ops/activations.ts";
 import { adaptiveAveragePool2d } from "../../engine/ops/adaptive-pool.ts";
 import { permute } from "../../engine/ops/join.ts";
 import { maxPool2d } from "../../engine/ops/pool.ts";
 import { reshape } from "../../engine/ops/shape.ts";
-import { relu } from "../../engine/ops/unary.ts";
 import type { Random } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { Backbone } from "./backbone.ts";

@@ -1,12 +1,12 @@
 import type { Device } from "../../engine/device/device.ts";
 import { Convolution, Linear } from "../../engine/nn/layers.ts";
 import { join, type Layer, loadTensors, type NamedTensor } from "../../engine/nn/named.ts";
+import { relu, sigmoid } from "../../engine/ops/activations.ts";
 import { adaptiveAveragePool2d } from "../../engine/ops/adaptive-pool.ts";
 import { linearPerSample } from "../../engine/ops/contraction/per-sample.ts";
 import { concat, permute } from "../../engine/ops/join.ts";
 import { globalAveragePool } from "../../engine/ops/pool.ts";
 import { reshape, transpose } from "../../engine/ops/shape.ts";
-import { relu, sigmoid } from "../../engine/ops/unary.ts";
 import type { Random } from "../../engine/random.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { renamed } from "../../engine/weights/renamed.ts";

@@ -1,7 +1,7 @@
 import { BatchNorm, Linear } from "../../engine/nn/layers.ts";
 import { join, type NamedTensor } from "../../engine/nn/named.ts";
+import { relu } from "../../engine/ops/activations.ts";
 import { reshape } from "../../engine/ops/shape.ts";
-import { relu } from "../../engine/ops/unary.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { Backbone } from "../backbones/index.ts";
 import type { Body, BodyKind, BodyMaking, Outputs } from "./body.ts";

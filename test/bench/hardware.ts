@@ -23,7 +23,7 @@ import {
   Tensor,
   weightedMean,
 } from "../../engine/index.ts";
-import { contractWeight } from "../../engine/ops/contraction/contract.ts";
+import { contractWeight } from "../../engine/ops/contraction/contract-weight.ts";
 import { conv2dInputGradient } from "../../engine/ops/contraction/conv.ts";
 import { Random } from "../../engine/random.ts";
 import { measureRoofs } from "../../engine/tune/roofs.ts";

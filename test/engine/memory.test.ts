@@ -3,10 +3,11 @@ import { backward } from "../../engine/autograd.ts";
 import { DeviceLostError, GpuError } from "../../engine/device/errors.ts";
 import { openDevice } from "../../engine/device/open.ts";
 import { BufferPool, sizeClass } from "../../engine/memory/pool.ts";
+import { relu } from "../../engine/ops/activations.ts";
 import { add } from "../../engine/ops/arithmetic.ts";
 import { conv2d } from "../../engine/ops/contraction/conv.ts";
 import { sum } from "../../engine/ops/reduce.ts";
-import { relu, scale } from "../../engine/ops/unary.ts";
+import { scale } from "../../engine/ops/unary.ts";
 import { Tensor } from "../../engine/tensor.ts";
 import { sharedDevice } from "./device.ts";
 

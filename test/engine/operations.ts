@@ -1,5 +1,6 @@
 import type { Device } from "../../engine/device/device.ts";
 import * as engine from "../../engine/index.ts";
+import * as activations from "../../engine/ops/activations.ts";
 import * as unary from "../../engine/ops/unary.ts";
 
 /** One tensor of a call. */
@@ -70,7 +71,7 @@ const disposed = async (work: Promise<{ [name: string]: unknown }>) => {
 };
 
 /** Exports that are functions of one tensor, element by element, and need no options. */
-export const elementFunctions = Object.entries(unary)
+export const elementFunctions = Object.entries({ ...unary, ...activations })
   .filter(([name, work]) => name in engine && work.length === 1)
   .map(([name, work]) => [name, work as (x: engine.Tensor) => engine.Tensor] as const);
 

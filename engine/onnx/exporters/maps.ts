@@ -1,6 +1,6 @@
 import type { JournalEntry } from "../../journal.ts";
-import { type ConvOptions, marginsOf } from "../../ops/contraction/conv.ts";
 import type { ConvNormOptions } from "../../ops/contraction/conv-norm.ts";
+import { type ConvOptions, marginsOf } from "../../ops/contraction/conv-shape.ts";
 import type { BatchNormOptions, BatchNormState } from "../../ops/norm.ts";
 import type { Resampling } from "../../ops/pictures/resample.ts";
 import type { Tensor } from "../../tensor.ts";

@@ -1,9 +1,10 @@
+import { relu } from "../../ops/activations.ts";
 import { add, divide, multiply, subtract } from "../../ops/arithmetic.ts";
 import { greater } from "../../ops/compare.ts";
 import { slice } from "../../ops/join.ts";
 import { reshape } from "../../ops/shape.ts";
 import { topK } from "../../ops/top-k.ts";
-import { relu, scale } from "../../ops/unary.ts";
+import { scale } from "../../ops/unary.ts";
 import type { Tensor } from "../../tensor.ts";
 import { type Call, Continuation, type Operator, type Operators } from "../call.ts";
 import { Value } from "../value.ts";

@@ -1,3 +1,4 @@
+import { relu, relu6 } from "../../ops/activations.ts";
 import { add } from "../../ops/arithmetic.ts";
 import type { Pair } from "../../ops/contraction/contract.ts";
 import { conv2d, conv2dThen } from "../../ops/contraction/conv.ts";
@@ -5,7 +6,6 @@ import { convNorm } from "../../ops/contraction/conv-norm.ts";
 import { convTranspose2d } from "../../ops/contraction/conv-transpose.ts";
 import { pad, permute, slice } from "../../ops/join.ts";
 import { reshape } from "../../ops/shape.ts";
-import { relu, relu6 } from "../../ops/unary.ts";
 import type { Tensor } from "../../tensor.ts";
 import type { Call, Operator, Operators } from "../call.ts";
 import { Value } from "../value.ts";

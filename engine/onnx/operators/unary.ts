@@ -1,3 +1,4 @@
+import * as activations from "../../ops/activations.ts";
 import { add, multiply } from "../../ops/arithmetic.ts";
 import { greater, where } from "../../ops/compare.ts";
 import * as unary from "../../ops/unary.ts";
@@ -25,7 +26,7 @@ export function over(x: Value, work: (tensor: Tensor) => Tensor): Value {
 
 /** max(x, 0) and min(x, 0). */
 function halves(x: Tensor): { positive: Tensor; negative: Tensor } {
-  return { positive: unary.relu(x), negative: unary.negate(unary.relu(unary.negate(x))) };
+  return { positive: activations.relu(x), negative: unary.negate(activations.relu(unary.negate(x))) };
 }
 
 const clip: Operator = (call) => {
@@ -50,7 +51,10 @@ const prelu: Operator = (call) => {
 
 /** The exponential linear unit with two constants: γ · x above 0, γ · α · (eˣ − 1) below. */
 function selu(x: Tensor, call: Call): Tensor {
-  return unary.scale(unary.elu(x, call.number("alpha", 1.6732632423543772)), call.number("gamma", 1.0507009873554805));
+  return unary.scale(
+    activations.elu(x, call.number("alpha", 1.6732632423543772)),
+    call.number("gamma", 1.0507009873554805),
+  );
 }
 
 /** x moved by a bias towards 0 beyond ±λ, 0 between. */
@@ -83,27 +87,27 @@ export const unaryOperators: Operators = {
   Acosh: each(unary.acosh),
   Atanh: each(unary.atanh),
   Erf: each(unary.erf),
-  Relu: each(unary.relu, (x) => Math.max(x, 0)),
-  Sigmoid: each(unary.sigmoid),
+  Relu: each(activations.relu, (x) => Math.max(x, 0)),
+  Sigmoid: each(activations.sigmoid),
   Tanh: each(unary.tanh),
-  HardSwish: each(unary.hardswish),
-  Swish: each((x, call) => multiply(x, unary.sigmoid(unary.scale(x, call.number("alpha", 1))))),
+  HardSwish: each(activations.hardswish),
+  Swish: each((x, call) => multiply(x, activations.sigmoid(unary.scale(x, call.number("alpha", 1))))),
   Gelu: each((x, call) =>
-    unary.gelu(x, { approximate: call.text("approximate", "none") === "tanh" ? "tanh" : "none" }),
+    activations.gelu(x, { approximate: call.text("approximate", "none") === "tanh" ? "tanh" : "none" }),
   ),
-  "com.microsoft:Gelu": each((x) => unary.gelu(x)),
-  "com.microsoft:FastGelu": each((x) => unary.gelu(x, { approximate: "tanh" })),
-  LeakyRelu: each((x, call) => unary.leakyRelu(x, call.number("alpha", 0.01))),
+  "com.microsoft:Gelu": each((x) => activations.gelu(x)),
+  "com.microsoft:FastGelu": each((x) => activations.gelu(x, { approximate: "tanh" })),
+  LeakyRelu: each((x, call) => activations.leakyRelu(x, call.number("alpha", 0.01))),
   ThresholdedRelu: each((x, call) => where(greater(x, call.number("alpha", 1)), x, 0)),
-  Elu: each((x, call) => unary.elu(x, call.number("alpha", 1))),
+  Elu: each((x, call) => activations.elu(x, call.number("alpha", 1))),
   Selu: each(selu),
-  Celu: each((x, call) => unary.celu(x, call.number("alpha", 1))),
+  Celu: each((x, call) => activations.celu(x, call.number("alpha", 1))),
   HardSigmoid: each((x, call) =>
-    unary.hardSigmoid(x, { alpha: call.number("alpha", 0.2), beta: call.number("beta", 0.5) }),
+    activations.hardSigmoid(x, { alpha: call.number("alpha", 0.2), beta: call.number("beta", 0.5) }),
   ),
-  Softplus: each((x) => unary.softplus(x)),
-  Softsign: each(unary.softsign),
-  Mish: each(unary.mish),
+  Softplus: each((x) => activations.softplus(x)),
+  Softsign: each(activations.softsign),
+  Mish: each(activations.mish),
   Shrink: each(shrink),
   Clip: clip,
   PRelu: prelu,

@@ -2,7 +2,8 @@ import { record } from "../../autograd.ts";
 import { type DataType, ShapeError, Tensor } from "../../tensor.ts";
 import { expectOperands } from "../operands.ts";
 import { transpose, upToFour, withColumns, withRowsAndColumns } from "../shape.ts";
-import { contract, contractWeight, matrixProduct } from "./contract.ts";
+import { contract, matrixProduct } from "./contract.ts";
+import { contractWeight } from "./contract-weight.ts";
 
 /**
  * Matrix product of each entry of a batch. a: [B, M, K], b: [B, K, N] → [B, M, N].

@@ -1,6 +1,7 @@
 import { type Checks, expectOptions, oneOf } from "../../arguments.ts";
 import { isRecording } from "../../autograd.ts";
 import type { Tensor } from "../../tensor.ts";
+import { relu6 } from "../activations.ts";
 import {
   type BatchNormOptions,
   type BatchNormState,
@@ -10,8 +11,8 @@ import {
   runningMoments,
 } from "../norm.ts";
 import { expectOperands } from "../operands.ts";
-import { relu6 } from "../unary.ts";
-import { type ConvOptions, conv2d, conv2dThen, convChecks } from "./conv.ts";
+import { conv2d, conv2dThen } from "./conv.ts";
+import { type ConvOptions, convChecks } from "./conv-shape.ts";
 
 export interface ConvNormOptions extends ConvOptions, Omit<BatchNormOptions, "relu"> {
   /** What ends it, after the residual; nothing unless given. */

@@ -5,7 +5,8 @@ import { add } from "../arithmetic.ts";
 import { expectOperands, operand } from "../operands.ts";
 import { reshape } from "../shape.ts";
 import type { Pair } from "./contract.ts";
-import { type ConvOptions, type ConvShape, conv2d, marginsOf, pair, waysOf } from "./conv.ts";
+import { conv2d, waysOf } from "./conv.ts";
+import { type ConvOptions, type ConvShape, marginsOf, pair } from "./conv-shape.ts";
 
 export interface ConvTransposeOptions extends ConvOptions {
   /** Rows and columns more below and on the right, which some strides leave open; 0 unless given. */

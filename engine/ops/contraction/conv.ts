@@ -1,65 +1,21 @@
-import { type Checks, expectOptions, margins, sides, whole } from "../../arguments.ts";
+import { expectOptions } from "../../arguments.ts";
 import { record } from "../../autograd.ts";
 import { flatGrid, flatWorkgroup, greatestCommonDivisor, rowRanges } from "../../kernel/grid.ts";
 import { type Shape, ShapeError, Tensor } from "../../tensor.ts";
-import { expectOperands, operand } from "../operands.ts";
+import { expectOperands } from "../operands.ts";
 import { transpose, upToFour, withColumns, withRowsAndColumns } from "../shape.ts";
-import { contract, contractWeight, type Epilogue, type Pair } from "./contract.ts";
-import { depthwise, metTaps, widestDepthwise } from "./depthwise.ts";
+import { contract, type Epilogue, type Pair } from "./contract.ts";
+import { contractWeight } from "./contract-weight.ts";
+import { type ConvOptions, type ConvShape, convChecks, convShape } from "./conv-shape.ts";
+import { depthwise, widestDepthwise } from "./depthwise.ts";
+import { grouped } from "./grouped.ts";
 import { columnSums } from "./matmul.ts";
 import { tileSize, winograd } from "./winograd.ts";
-
-export interface ConvOptions {
-  /** One number for both axes, or [height, width]. */
-  readonly stride?: number | Pair;
-  /** Zeros around the picture; one number for both axes, [height, width], or [[top, bottom], [left, right]]. */
-  readonly padding?: number | Pair | readonly [Pair, Pair];
-  /** Distance between the taps of the kernel, 1 unless given; one number for both axes, or [height, width]. */
-  readonly dilation?: number | Pair;
-  /** Channels and columns are split into so many groups that do not see each other. */
-  readonly groups?: number;
-  /** One number per output channel. */
-  readonly bias?: Tensor;
-}
-
-export interface ConvShape {
-  readonly images: number;
-  readonly input: Pair;
-  readonly channels: number;
-  readonly output: Pair;
-  readonly columns: number;
-  readonly kernel: Pair;
-  readonly stride: Pair;
-  /** Above and on the left. */
-  readonly padding: Pair;
-  readonly dilation: Pair;
-  readonly groups: number;
-}
-
-/** What the options of a convolution may be. */
-export const convChecks: Checks<ConvOptions> = {
-  stride: sides(1),
-  padding: margins,
-  dilation: sides(1),
-  groups: whole(1),
-  bias: operand,
-};
 
 function expectConvOperands(x: Tensor, weight: Tensor, options: ConvOptions): void {
   expectOptions("conv2d", options, convChecks);
   const { bias } = options;
   expectOperands("conv2d", bias ? { x, weight, bias } : { x, weight });
-}
-
-/** A number for both axes, or one for each. */
-export function pair(value: number | Pair): Pair {
-  return typeof value === "number" ? [value, value] : value;
-}
-
-/** Zeros in front of and behind each axis. */
-export function marginsOf(padding: NonNullable<ConvOptions["padding"]>): readonly [Pair, Pair] {
-  const [height, width] = typeof padding === "number" ? [padding, padding] : padding;
-  return [pair(height), pair(width)];
 }
 
 /**
@@ -104,36 +60,6 @@ export function waysOf({ groups, channels, columns, kernel, stride, dilation }: 
   if (groups === 1) return dense;
   const separate = groups === channels && groups === columns && dilation.every((step) => step === 1);
   return separate && Math.max(kernel[1], stride[1]) <= widestDepthwise ? depthwise : grouped;
-}
-
-export function convShape(x: Shape, weight: Shape, options: ConvOptions): ConvShape {
-  if (x.length !== 4 || weight.length !== 4) {
-    throw new ShapeError(
-      `conv2d takes x [N, H, W, C] and weight [KH, KW, C / groups, O]; found [${x}] and [${weight}]`,
-    );
-  }
-  const [images, height, width, channels] = x as [number, number, number, number];
-  const [kh, kw, inner, columns] = weight as [number, number, number, number];
-  const groups = options.groups ?? 1;
-  const stride = pair(options.stride ?? 1);
-  const dilation = pair(options.dilation ?? 1);
-  const [[top, bottom], [left, right]] = marginsOf(options.padding ?? 0);
-  if (inner * groups !== channels || columns % groups !== 0) {
-    throw new ShapeError(`conv2d: weight [${weight}] with ${groups} group(s) does not fit ${channels} channels`);
-  }
-  const { bias } = options;
-  if (bias && bias.size !== columns) throw new ShapeError(`conv2d: bias [${bias.shape}] for ${columns} channels`);
-  const output: Pair = [
-    Math.floor((height + top + bottom - dilation[0] * (kh - 1) - 1) / stride[0]) + 1,
-    Math.floor((width + left + right - dilation[1] * (kw - 1) - 1) / stride[1]) + 1,
-  ];
-  if (output[0] < 1 || output[1] < 1) {
-    throw new ShapeError(
-      `conv2d: a ${kh}x${kw} kernel${dilation.some((step) => step > 1) ? ` dilated by ${dilation}` : ""} does not fit a ${height}x${width} picture with padding ${[top, bottom, left, right]}`,
-    );
-  }
-  const whole = { images, input: [height, width], channels, output, columns, kernel: [kh, kw], stride } as const;
-  return { ...whole, padding: [top, left], dilation, groups };
 }
 
 /** With so many channels or fewer, what a tap costs beside its products is worth saving. */
@@ -272,107 +198,5 @@ const dense = {
     const shape = { ...s, channels, columns, filled: [s.channels, s.columns] as const };
     const dweight = contractWeight(withColumns(x, channels), withColumns(dy, columns), shape);
     return withRowsAndColumns(dweight, s.channels, s.columns);
-  },
-};
-
-/** Parameters of the kernels in shaders/conv/grouped_*.wgsl. */
-function groupedParameters(s: ConvShape, images: number) {
-  return {
-    images,
-    in_height: s.input[0],
-    in_width: s.input[1],
-    channels: s.channels,
-    out_height: s.output[0],
-    out_width: s.output[1],
-    columns: s.columns,
-    kernel_height: s.kernel[0],
-    kernel_width: s.kernel[1],
-    stride_h: s.stride[0],
-    stride_w: s.stride[1],
-    pad_h: s.padding[0],
-    pad_w: s.padding[1],
-    dilation_h: s.dilation[0],
-    dilation_w: s.dilation[1],
-    group_channels: s.channels / s.groups,
-    group_columns: s.columns / s.groups,
-  };
-}
-
-/** A multiply-add for every tap of every output, outside the picture too. */
-function groupedFlops({ output, columns, kernel, channels, groups }: ConvShape, images: number): number {
-  return 2 * images * output[0] * output[1] * columns * kernel[0] * kernel[1] * (channels / groups);
-}
-
-/** Convolution in groups: one invocation per element, for the narrow groups where a tile would be mostly empty. */
-const grouped = {
-  forward(x: Tensor, weight: Tensor, s: ConvShape, bias?: Tensor): Tensor {
-    const { device } = x;
-    const y = Tensor.like(x, [s.images, ...s.output, s.columns]);
-    const xImage = x.size / s.images;
-    const yImage = y.size / s.images;
-    for (const { start, count } of rowRanges(device, s.images, [xImage, yImage])) {
-      device.kernels.run(
-        "conv/grouped",
-        { BIAS: bias !== undefined, WORKGROUP: flatWorkgroup },
-        {
-          x: x.window(start * xImage, count * xImage),
-          weight: weight.window(),
-          y: y.window(start * yImage, count * yImage),
-          ...(bias && { bias: bias.window() }),
-        },
-        groupedParameters(s, count),
-        flatGrid(device, count * yImage),
-        { flops: groupedFlops(s, count) },
-      );
-    }
-    return y;
-  },
-
-  inputGradient(dy: Tensor, weight: Tensor, s: ConvShape): Tensor {
-    const { device } = dy;
-    const dx = Tensor.like(dy, [s.images, ...s.input, s.channels]);
-    const dxImage = dx.size / s.images;
-    const dyImage = dy.size / s.images;
-    for (const { start, count } of rowRanges(device, s.images, [dxImage, dyImage])) {
-      device.kernels.run(
-        "conv/grouped_input_gradient",
-        { WORKGROUP: flatWorkgroup },
-        {
-          dy: dy.window(start * dyImage, count * dyImage),
-          weight: weight.window(),
-          dx: dx.window(start * dxImage, count * dxImage),
-        },
-        groupedParameters(s, count),
-        flatGrid(device, count * dxImage),
-        { flops: 2 * count * s.channels * (s.columns / s.groups) * metTaps(s) },
-      );
-    }
-    return dx;
-  },
-
-  weightGradient(x: Tensor, dy: Tensor, s: ConvShape): Tensor {
-    const { device } = x;
-    const shape = [...s.kernel, s.channels / s.groups, s.columns];
-    const xImage = x.size / s.images;
-    const dyImage = dy.size / s.images;
-    // One sum per image, the images added afterwards in order.
-    const perImage = Tensor.empty(device, [s.images, ...shape]);
-    const size = perImage.size / s.images;
-    for (const { start, count } of rowRanges(device, s.images, [xImage, dyImage, size])) {
-      device.kernels.run(
-        "conv/grouped_weight_gradient",
-        { WORKGROUP: flatWorkgroup },
-        {
-          x: x.window(start * xImage, count * xImage),
-          dy: dy.window(start * dyImage, count * dyImage),
-          dweight: perImage.window(start * size, count * size),
-        },
-        groupedParameters(s, count),
-        flatGrid(device, count * size),
-        { flops: groupedFlops(s, count) },
-      );
-    }
-    const flat = columnSums(perImage.alias([s.images, size]));
-    return flat.alias(shape);
   },
 };

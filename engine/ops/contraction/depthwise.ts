@@ -1,7 +1,7 @@
 import { flatGrid, flatWorkgroup, rowRanges } from "../../kernel/grid.ts";
 import { Tensor } from "../../tensor.ts";
 import { sumParts } from "../reduce.ts";
-import type { WeightContraction } from "./contract.ts";
+import type { WeightContraction } from "./contract-weight.ts";
 
 /**
  * Depthwise convolution: as many groups and columns as channels. weight: [KH, KW, 1, C]. The kernels are unrolled over

@@ -4,7 +4,8 @@ import { ShapeError, Tensor } from "../../tensor.ts";
 import { expectOperands } from "../operands.ts";
 import { sumAxis } from "../reduce.ts";
 import { transpose, upToFour, withColumns, withRowsAndColumns } from "../shape.ts";
-import { contract, contractWeight, matrixProduct } from "./contract.ts";
+import { contract, matrixProduct } from "./contract.ts";
+import { contractWeight } from "./contract-weight.ts";
 
 /** C = A · B, with a bias per column when given; operands of any extents. Not recorded. */
 function product(a: Tensor, b: Tensor, bias?: Tensor): Tensor {

@@ -1,7 +1,7 @@
 import { withoutGradients } from "../../../engine/autograd.ts";
+import { relu } from "../../../engine/ops/activations.ts";
 import { softCrossEntropy, weightedMean } from "../../../engine/ops/losses.ts";
 import { cosineSimilarity } from "../../../engine/ops/normalise-l2.ts";
-import { relu } from "../../../engine/ops/unary.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import type { StepLoss } from "../../training/method.ts";
 import { agreement, type Guess } from "../parts/consistency.ts";

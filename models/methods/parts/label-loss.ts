@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { relu } from "../../../engine/ops/activations.ts";
 import { add, subtract } from "../../../engine/ops/arithmetic.ts";
 import { matmul } from "../../../engine/ops/contraction/matmul.ts";
 import {
@@ -10,7 +11,7 @@ import {
 } from "../../../engine/ops/losses.ts";
 import { mean } from "../../../engine/ops/reduce.ts";
 import { reshape } from "../../../engine/ops/shape.ts";
-import { abs, relu, scale, square } from "../../../engine/ops/unary.ts";
+import { abs, scale, square } from "../../../engine/ops/unary.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { expectation, scoreSet } from "../../labels/labels.ts";
 import { type HeadName, headOf, heads } from "../../networks/heads.ts";

@@ -1,8 +1,9 @@
 import type { Device } from "../../../engine/device/device.ts";
 import { Linear } from "../../../engine/nn/layers.ts";
 import type { NamedTensor } from "../../../engine/nn/named.ts";
+import { relu } from "../../../engine/ops/activations.ts";
 import { add } from "../../../engine/ops/arithmetic.ts";
-import { relu, scale } from "../../../engine/ops/unary.ts";
+import { scale } from "../../../engine/ops/unary.ts";
 import { Random } from "../../../engine/random.ts";
 import type { Tensor } from "../../../engine/tensor.ts";
 import type { Held } from "./with-unlabelled.ts";

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Device } from "../../../engine/device/device.ts";
+import * as activations from "../../../engine/ops/activations.ts";
 import * as arithmetic from "../../../engine/ops/arithmetic.ts";
 import { conv2d } from "../../../engine/ops/contraction/conv.ts";
 import { linear, matmul } from "../../../engine/ops/contraction/matmul.ts";
@@ -38,7 +39,10 @@ function runner({ operation, options }: GoldenCase): Run {
     case "scale":
       return ([x]) => unary.scale(x!, options.factor);
     default: {
-      const operationOf = { ...arithmetic, ...unary } as unknown as Record<string, (...tensors: Tensor[]) => Tensor>;
+      const operationOf = { ...arithmetic, ...unary, ...activations } as unknown as Record<
+        string,
+        (...tensors: Tensor[]) => Tensor
+      >;
       return (tensors) => operationOf[operation]!(...tensors);
     }
   }

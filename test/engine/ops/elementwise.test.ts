@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { backward } from "../../../engine/autograd.ts";
+import * as activations from "../../../engine/ops/activations.ts";
 import * as arithmetic from "../../../engine/ops/arithmetic.ts";
 import { multiply } from "../../../engine/ops/arithmetic.ts";
 import type { Operand } from "../../../engine/ops/broadcast.ts";
@@ -12,7 +13,10 @@ import { checkDifferences, checkGolden, type GoldenCase, goldenCases, type Run }
 import { plainDevice, sharedDevice } from "../device.ts";
 
 const binary = { ...arithmetic, ...compare } as unknown as Record<string, (a: Operand, b: Operand) => Tensor>;
-const ofOne = { ...unary, ...compare } as unknown as Record<string, (x: Tensor, option?: unknown) => Tensor>;
+const ofOne = { ...unary, ...activations, ...compare } as unknown as Record<
+  string,
+  (x: Tensor, option?: unknown) => Tensor
+>;
 
 /** How a golden case is run with the engine. */
 function runner({ operation, options }: GoldenCase): Run {
@@ -213,8 +217,8 @@ test("wrong operands are refused with the value", async () => {
     [() => equal(zeros(2), indices(2)), "found u32 [2] as b"],
     [() => where(zeros(2), zeros(3), 0), "[3] and [2] cannot be broadcast"],
     [() => where(zeros(2), zeros(2), indices(2)), "found u32 [2] as b"],
-    [() => unary.softplus(zeros(2), 0), "beta must be a finite number above 0, got 0"],
-    [() => unary.hardSigmoid(zeros(2), { alfa: 1 } as object), 'did you mean "alpha"'],
+    [() => activations.softplus(zeros(2), 0), "beta must be a finite number above 0, got 0"],
+    [() => activations.hardSigmoid(zeros(2), { alfa: 1 } as object), 'did you mean "alpha"'],
     [() => compare.isNan(indices(2)), "found u32 [2] as x"],
   ];
   for (const [work, text] of wrong) {

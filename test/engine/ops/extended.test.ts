@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { backward } from "../../../engine/autograd.ts";
 import type { Device } from "../../../engine/device/device.ts";
+import * as activations from "../../../engine/ops/activations.ts";
 import { add, atLeast, divide, multiply, subtract } from "../../../engine/ops/arithmetic.ts";
 import { cumulativeSum } from "../../../engine/ops/cumulative-sum.ts";
 import { gatherRows } from "../../../engine/ops/gather.ts";
@@ -22,7 +23,7 @@ const order = ({ axis = -1, smallest = false }) => ({ axis, largest: !smallest }
 function runner({ operation, options }: GoldenCase): Run {
   switch (operation) {
     case "gelu":
-      return ([x]) => unary.gelu(x!, options);
+      return ([x]) => activations.gelu(x!, options);
     case "pow":
       return ([x]) => unary.pow(x!, options.exponent);
     case "broadcast":
@@ -49,7 +50,7 @@ function runner({ operation, options }: GoldenCase): Run {
     case "cumulativeSum":
       return ([x]) => cumulativeSum(x!, options.axis, options.scan);
     default: {
-      const operationOf = unary as unknown as Record<string, (x: Tensor) => Tensor>;
+      const operationOf = { ...unary, ...activations } as unknown as Record<string, (x: Tensor) => Tensor>;
       return ([x]) => operationOf[operation]!(x!);
     }
   }
@@ -150,7 +151,7 @@ describe("activations far from 0", () => {
     const x = Float32Array.from({ length: 16001 }, (_, i) => (i - 8000) / 1000);
     const read = async (f: (x: Tensor) => Tensor) =>
       device.scope(() => ({ read: f(Tensor.from(device, x, [x.length])).read() })).read;
-    const [found, share] = [await read(unary.gelu), await read(unary.normalCdf)];
+    const [found, share] = [await read(activations.gelu), await read(unary.normalCdf)];
     x.forEach((value, i) => {
       if (value === 0) return;
       const expected = erfc(-value / Math.SQRT2) / 2;
@@ -166,14 +167,14 @@ describe("activations far from 0", () => {
     const x = [-3e18, -1e4, -100, 100, 1e4, 3e18];
     const low = [0, 0, 0];
     const limits: [(x: Tensor) => Tensor, number[], number[]][] = [
-      [(t) => unary.gelu(t), [...low, ...x.slice(3)], [...low, 1, 1, 1]],
-      [(t) => unary.gelu(t, { approximate: "tanh" }), [...low, ...x.slice(3)], [...low, 1, 1, 1]],
-      [unary.silu, [...low, ...x.slice(3)], [...low, 1, 1, 1]],
-      [unary.sigmoid, [...low, 1, 1, 1], [0, 0, 0, 0, 0, 0]],
+      [(t) => activations.gelu(t), [...low, ...x.slice(3)], [...low, 1, 1, 1]],
+      [(t) => activations.gelu(t, { approximate: "tanh" }), [...low, ...x.slice(3)], [...low, 1, 1, 1]],
+      [activations.silu, [...low, ...x.slice(3)], [...low, 1, 1, 1]],
+      [activations.sigmoid, [...low, 1, 1, 1], [0, 0, 0, 0, 0, 0]],
       [unary.normalCdf, [...low, 1, 1, 1], [0, 0, 0, 0, 0, 0]],
       [unary.tanh, [-1, -1, -1, 1, 1, 1], [0, 0, 0, 0, 0, 0]],
-      [unary.hardswish, [...low, ...x.slice(3)], [...low, 1, 1, 1]],
-      [unary.relu6, [...low, 6, 6, 6], [0, 0, 0, 0, 0, 0]],
+      [activations.hardswish, [...low, ...x.slice(3)], [...low, 1, 1, 1]],
+      [activations.relu6, [...low, 6, 6, 6], [0, 0, 0, 0, 0, 0]],
     ];
     for (const [run, values, slopes] of limits) {
       const reads = device.scope(() => {
@@ -312,7 +313,7 @@ test("wrong operands are refused with the value", async () => {
   const zeros = (...shape: number[]) => Tensor.zeros(device, shape);
   const indices = (...shape: number[]) => Tensor.zeros(device, shape, "u32");
   const wrong: [() => unknown, typeof ShapeError | typeof RangeError, string][] = [
-    [() => unary.gelu(indices(3)), ShapeError, "found u32 [3]"],
+    [() => activations.gelu(indices(3)), ShapeError, "found u32 [3]"],
     [() => unary.pow(zeros(3), Number.NaN), RangeError, "got NaN"],
     [() => add(zeros(2, 3), zeros(2)), ShapeError, "[2,3] and [2] cannot be broadcast: 3 against 2"],
     [() => multiply(zeros(2, 3), indices(3)), ShapeError, "u32 [3]"],

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { gelu, hardswish, relu, relu6, sigmoid, silu } from "../../../engine/ops/activations.ts";
 import { add } from "../../../engine/ops/arithmetic.ts";
 import { cast } from "../../../engine/ops/cast.ts";
 import { cumulativeSum } from "../../../engine/ops/cumulative-sum.ts";
@@ -13,23 +14,7 @@ import {
 } from "../../../engine/ops/losses.ts";
 import { l2Normalise } from "../../../engine/ops/normalise-l2.ts";
 import { normalise } from "../../../engine/ops/pictures/image.ts";
-import {
-  abs,
-  clamp,
-  exp,
-  gelu,
-  hardswish,
-  normalCdf,
-  pow,
-  relu,
-  relu6,
-  scale,
-  sigmoid,
-  signedSqrt,
-  silu,
-  square,
-  tanh,
-} from "../../../engine/ops/unary.ts";
+import { abs, clamp, exp, normalCdf, pow, scale, signedSqrt, square, tanh } from "../../../engine/ops/unary.ts";
 import { Optimiser, type OptimiserOptions } from "../../../engine/optim/optimiser.ts";
 import { Tensor } from "../../../engine/tensor.ts";
 import { plainDevice, sharedDevice } from "../device.ts";

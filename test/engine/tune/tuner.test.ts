@@ -4,7 +4,7 @@ import { openDevice } from "../../../engine/device/open.ts";
 import { attention, selfAttention } from "../../../engine/ops/attention.ts";
 import { attentionWays } from "../../../engine/ops/attention-ways.ts";
 import { batchedMatmul } from "../../../engine/ops/contraction/batched.ts";
-import { contractWeight } from "../../../engine/ops/contraction/contract.ts";
+import { contractWeight } from "../../../engine/ops/contraction/contract-weight.ts";
 import { conv2d, conv2dInputGradient } from "../../../engine/ops/contraction/conv.ts";
 import { convNorm } from "../../../engine/ops/contraction/conv-norm.ts";
 import { matmul } from "../../../engine/ops/contraction/matmul.ts";

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { backward, withoutGradients } from "../../../../engine/autograd.ts";
 import type { Device } from "../../../../engine/device/device.ts";
+import { relu6 } from "../../../../engine/ops/activations.ts";
 import { cast } from "../../../../engine/ops/cast.ts";
 import { conv2d } from "../../../../engine/ops/contraction/conv.ts";
 import { type ConvNormOptions, convNorm } from "../../../../engine/ops/contraction/conv-norm.ts";
 import { batchNorm } from "../../../../engine/ops/norm.ts";
 import { sum } from "../../../../engine/ops/reduce.ts";
-import { relu6 } from "../../../../engine/ops/unary.ts";
 import { Tensor } from "../../../../engine/tensor.ts";
 import { formula, relativeError } from "../../check.ts";
 import { plainDevice, sharedDevice } from "../../device.ts";

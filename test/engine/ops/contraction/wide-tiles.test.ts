@@ -5,13 +5,8 @@ import { specialise } from "../../../../engine/kernel/source.ts";
 import type { Constants } from "../../../../engine/kernel/template.ts";
 import { attentionWays } from "../../../../engine/ops/attention-ways.ts";
 import { cast } from "../../../../engine/ops/cast.ts";
-import {
-  type Contraction,
-  type Epilogue,
-  runContraction,
-  runWeightContraction,
-  type WeightContraction,
-} from "../../../../engine/ops/contraction/contract.ts";
+import { type Contraction, type Epilogue, runContraction } from "../../../../engine/ops/contraction/contract.ts";
+import { runWeightContraction, type WeightContraction } from "../../../../engine/ops/contraction/contract-weight.ts";
 import { sharedTile, type Tile } from "../../../../engine/ops/contraction/tile.ts";
 import { contractionTiles, weightTiles } from "../../../../engine/ops/contraction/tiles.ts";
 import { wideTiles, wideWeightTiles } from "../../../../engine/ops/contraction/wide-tiles.ts";
