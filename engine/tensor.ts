@@ -27,13 +27,13 @@ interface Storage {
 
 const dataTypes = oneOf("f32", "f16", "u32");
 
-/** @throws ShapeError when it is no list of whole numbers of at least 1 */
+/** @throws ShapeError when it is no list of whole numbers of at least 0 */
 export function expectShape(shape: Shape, operation = ""): void {
   const whose = operation && `${operation}: `;
   if (!Array.isArray(shape)) throw new ShapeError(`${whose}a shape is a list of extents, found ${shown(shape)}`);
   for (const extent of shape) {
-    if (!Number.isSafeInteger(extent) || extent < 1)
-      throw new ShapeError(`${whose}${shown(shape)} is not a shape: extents are whole and at least 1`);
+    if (!Number.isSafeInteger(extent) || extent < 0)
+      throw new ShapeError(`${whose}${shown(shape)} is not a shape: extents are whole and at least 0`);
   }
 }
 
@@ -177,7 +177,8 @@ export class Tensor {
    * @throws ShapeError when the window is larger than one binding of the adapter, or starts unaligned
    */
   window(start = 0, count = this.size - start): KernelArgument {
-    const sizeBytes = Math.ceil(count / 4) * 4 * elementBytes[this.dtype];
+    // Without elements too there is a vec4 to bind.
+    const sizeBytes = Math.ceil(Math.max(1, count) / 4) * 4 * elementBytes[this.dtype];
     const { offsetAlignment, maximumBindingBytes } = this.device;
     if (sizeBytes > maximumBindingBytes) {
       throw new ShapeError(

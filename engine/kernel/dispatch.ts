@@ -61,7 +61,8 @@ export class Dispatcher {
   }
 
   /**
-   * Records one call of a kernel. A grid with more workgroups along an axis than the adapter takes is made in parts.
+   * Records one call of a kernel. A grid with more workgroups along an axis than the adapter takes is made in parts; one without
+   * workgroups is nothing to record.
    * @param name path below `shaders/` without `.wgsl`
    * @param constants what the file is specialised with
    * @param bindings one argument for every storage variable of the file, by its name there
@@ -81,11 +82,11 @@ export class Dispatcher {
     const limit = device.mostWorkgroups;
     let cut = false;
     for (const extent of grid) {
-      if (!(Number.isInteger(extent) && extent >= 1))
-        throw new GpuError(`${name}: grid ${grid.join(" x ")} is not of whole numbers of at least 1`);
+      if (!(Number.isInteger(extent) && extent >= 0))
+        throw new GpuError(`${name}: grid ${grid.join(" x ")} is not of whole numbers of at least 0`);
       cut ||= extent > limit;
     }
-    if (device.stream.silent) return;
+    if (device.stream.silent || grid.includes(0)) return;
     const kernel = this.#pipeline(name, constants, bindings, cut);
     if (kernel.failure) throw kernel.failure;
     const call: KernelCall = { name, constants, bindings, parameters, grid, cost };

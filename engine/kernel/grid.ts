@@ -14,12 +14,12 @@ export const flatWorkgroup = 64;
 
 /**
  * A grid for `count` independent invocations, folded into two dimensions when one is not enough. The kernel finds its
- * number as `id.x + id.y * (groups.x * WORKGROUP)` and returns when it is not below the count.
+ * number as `id.x + id.y * (groups.x * WORKGROUP)` and returns when it is not below the count. None for a count of 0.
  */
 export function flatGrid(device: Bounds, count: number, workgroup = flatWorkgroup): Grid {
   const groups = Math.ceil(count / workgroup);
   const limit = device.mostWorkgroups;
-  if (groups <= limit) return [Math.max(1, groups), 1, 1];
+  if (groups <= limit) return [groups, 1, 1];
   const rows = Math.ceil(groups / limit);
   return [Math.ceil(groups / rows), rows, 1];
 }
@@ -32,10 +32,11 @@ export interface RowRange {
 
 /**
  * Cuts `rows` into runs such that in every tensor with so many elements a row, each run fits one binding and starts at
- * an aligned offset. Nearly always one run; more when a tensor is larger than one binding of the adapter.
+ * an aligned offset. Nearly always one run; more when a tensor is larger than one binding of the adapter, none without rows.
  * @throws ShapeError when not even the smallest aligned run fits
  */
 export function rowRanges(device: Bounds, rows: number, elementsPerRow: readonly number[], atMost = rows): RowRange[] {
+  if (rows === 0) return [];
   const run = longestRun(device, rows, elementsPerRow, atMost);
   if (run === 0) {
     throw new ShapeError(
@@ -47,9 +48,14 @@ export function rowRanges(device: Bounds, rows: number, elementsPerRow: readonly
   return ranges;
 }
 
+/** {@link rowRanges} for what is put together into something else: without rows one run of none, whose call writes that nothing came. */
+export function runsOf(device: Bounds, rows: number, elementsPerRow: readonly number[]): RowRange[] {
+  return rows === 0 ? [{ start: 0, count: 0 }] : rowRanges(device, rows, elementsPerRow);
+}
+
 /** Whether {@link rowRanges} finds runs: long rows may start where no binding can. */
 export function canCut(device: Bounds, rows: number, elementsPerRow: readonly number[]): boolean {
-  return longestRun(device, rows, elementsPerRow, rows) > 0;
+  return rows === 0 || longestRun(device, rows, elementsPerRow, rows) > 0;
 }
 
 function longestRun(device: Bounds, rows: number, elementsPerRow: readonly number[], atMost: number): number {

@@ -110,7 +110,7 @@ export class Stream {
   }
 
   copy(from: Allocation, fromByte: number, to: Allocation, toByte: number, bytes: number): void {
-    if (this.silent) return;
+    if (this.silent || bytes === 0) return;
     from.lastUse = to.lastUse = this.#submission;
     this.#transfer("copy", bytes, (encoder) =>
       encoder.copyBufferToBuffer(from.buffer, fromByte, to.buffer, toByte, bytes),
@@ -120,7 +120,7 @@ export class Stream {
 
   /** Fills the first `bytes` (rounded up to 4) of a buffer with zeros. */
   clear(target: Allocation, bytes: number): void {
-    if (this.silent) return;
+    if (this.silent || bytes === 0) return;
     const whole = Math.ceil(bytes / 4) * 4;
     target.lastUse = this.#submission;
     this.#transfer("clear", whole, (encoder) => encoder.clearBuffer(target.buffer, 0, whole));
@@ -151,7 +151,7 @@ export class Stream {
 
   /** Copies host data into a buffer. Recorded work that still uses the buffer under an earlier owner is submitted first. */
   upload(target: Allocation, data: ArrayBufferView<ArrayBuffer>, atByte = 0): void {
-    if (this.silent) return;
+    if (this.silent || data.byteLength === 0) return;
     if (target.lastUse === this.#submission) this.flush();
     const whole = data.byteLength & ~3;
     if (whole > 0) this.queue.write(target.buffer, atByte, data.buffer, data.byteOffset, whole);
@@ -292,7 +292,7 @@ export class Stream {
 
   /** Copies `bytes` from a buffer to the host; everything recorded before is done when the promise resolves. */
   async read(source: Allocation, fromByte: number, bytes: number): Promise<ArrayBuffer> {
-    if (this.silent) return new ArrayBuffer(bytes);
+    if (this.silent || bytes === 0) return new ArrayBuffer(bytes);
     if (this.recordsOnly)
       throw new GpuError("numbers were read in a trace that is not done yet; read them after its replay");
     const size = Math.ceil(bytes / 4) * 4;

@@ -206,7 +206,7 @@ export class OnnxModel {
     expectShape(name, shape, extents);
     expectCount(name, data.length, extents);
     const numbers: Numbers = Float64Array.from(data as ArrayLike<number>, Number);
-    if (!isFloat(type) || numbers.length === 0) return Value.host(this.device, type, extents, numbers).keep();
+    if (!isFloat(type)) return Value.host(this.device, type, extents, numbers).keep();
     return uploaded(this.device, type, extents, Float32Array.from(data as ArrayLike<number>, Number)).keep();
   }
 

@@ -170,7 +170,7 @@ export class Value {
 
   /** Brings floats to the device once and for all; where they are many, those on the host are let go. */
   settle(): void {
-    if (!this.isFloat || this.size === 0) return;
+    if (!this.isFloat) return;
     this.tensor();
     if (this.size > mostOnBoth) this.#numbers = undefined;
   }

@@ -1,7 +1,7 @@
 import { axisOf, type Checks, expectOptions, flag } from "../arguments.ts";
 import { type Shape, ShapeError, sizeOf, type Tensor } from "../tensor.ts";
 import { permute } from "./join.ts";
-import { expectOperands } from "./operands.ts";
+import { expectTensors } from "./operands.ts";
 import { reshape } from "./shape.ts";
 
 /** One axis or several; negative ones count from the last. */
@@ -45,7 +45,7 @@ export function axesOf(operation: string, shape: Shape, axes: Axes | undefined):
  * @throws ShapeError when x holds indices, it has no such axis, or one is named twice
  */
 export function reducedShape(operation: string, x: Tensor, axes: Axes | undefined, options: ReduceOptions): Shape {
-  expectOperands(operation, { x });
+  expectTensors(operation, { x });
   expectOptions(operation, options, checks);
   const chosen = axesOf(operation, x.shape, axes);
   const kept = options.keepDims
@@ -77,7 +77,8 @@ export function reduced(operation: string, x: Tensor, axes: Axes | undefined, op
   }
   const order = [false, true].flatMap((reduce) => runs.flatMap((run, i) => (run.reduce === reduce ? [i] : [])));
   const outer = sizeOf(runs.flatMap(({ extent, reduce }) => (reduce ? [] : [extent])));
+  const axis = sizeOf(runs.flatMap(({ extent, reduce }) => (reduce ? [extent] : [])));
   const together = permute(reshape(x, extents), order);
-  const last = order.flatMap((run, axis) => (runs[run]!.reduce ? [axis] : []));
-  return { x: together, outer, axis: x.size / outer, inner: 1, shape, details: { axes: last } };
+  const last = order.flatMap((run, i) => (runs[run]!.reduce ? [i] : []));
+  return { x: together, outer, axis, inner: 1, shape, details: { axes: last } };
 }

@@ -3,7 +3,7 @@ import { record } from "../autograd.ts";
 import type { CallDetails } from "../journal.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { type DataType, type Shape, ShapeError, sizeOf, Tensor } from "../tensor.ts";
-import { expectOperands, indices, moved } from "./operands.ts";
+import { expectTensors, indices, moved } from "./operands.ts";
 import { overElements } from "./over-elements.ts";
 import { sumAxis } from "./reduce.ts";
 import { scaled } from "./unary.ts";
@@ -80,7 +80,7 @@ export function broadcastShape(operation: string, a: Shape, b: Shape): Shape {
     if (x !== y && x !== 1 && y !== 1) {
       throw new ShapeError(`${operation}: shapes [${a}] and [${b}] cannot be broadcast: ${x} against ${y}`);
     }
-    return Math.max(x, y);
+    return x === 1 ? y : x;
   });
 }
 
@@ -128,7 +128,7 @@ function expectCombination(op: CombinationName, operation: string, { a, b, c }: 
   const first = isTensor(a) ? a : isTensor(b) ? b : undefined;
   const words = first?.dtype === "u32" && (combinations[op] as Combination).words === true;
   const tensors = { ...(isTensor(a) && { a }), ...(isTensor(b) && { b }), ...(c && { c }) };
-  expectOperands(operation, tensors, { ...(words && { a: indices, b: indices }), c: moved });
+  expectTensors(operation, tensors, { ...(words && { a: indices, b: indices }), c: moved });
   for (const [name, value] of [["a", a] as const, ["b", b] as const]) {
     if (typeof value === "number") expectArgument(operation, name, value, words ? whole(0, 2 ** 32 - 1) : number);
   }
@@ -181,6 +181,7 @@ function broadcast(
   const shape = tensors.reduce<Shape>((so, { shape: own }) => broadcastShape(operation, so, own), all ?? []);
   const axes = axesOf(operation, tensors, shape);
   const y = Tensor.empty(device, shape, type);
+  if (y.size === 0) return y;
   const [first, last] = [axes[0]!, axes.at(-1)!];
   const vector = axes.length === 1 || last.extent % 4 === 0;
   const width = vector ? 4 : 1;

@@ -1,7 +1,7 @@
 import { expectArgument, oneOf } from "../arguments.ts";
 import { record, recordFlat } from "../autograd.ts";
 import { type DataType, Tensor } from "../tensor.ts";
-import { expectOperands, moved } from "./operands.ts";
+import { expectTensors, moved } from "./operands.ts";
 import { overElements } from "./over-elements.ts";
 
 const castTypes = oneOf("f32", "f16", "u32");
@@ -13,7 +13,7 @@ const castTypes = oneOf("f32", "f16", "u32");
  * @throws ShapeError when the adapter has no f16
  */
 export function cast(x: Tensor, dtype: DataType): Tensor {
-  expectOperands("cast", { x }, { x: moved });
+  expectTensors("cast", { x }, { x: moved });
   expectArgument("cast", "the type", dtype, castTypes);
   if (x.dtype === dtype) return dtype === "u32" ? x.alias() : record("cast", [x], x.alias(), (dy) => [dy.alias()]);
   if (x.dtype === "u32" || dtype === "u32") {

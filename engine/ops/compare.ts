@@ -1,7 +1,7 @@
 import { recordFlat } from "../autograd.ts";
 import type { Tensor } from "../tensor.ts";
 import { type CombinationName, combine, isTensor, numbersOf, type Operand, recorded } from "./broadcast.ts";
-import { expectOperands, moved } from "./operands.ts";
+import { expectTensors, moved } from "./operands.ts";
 import { abs } from "./unary.ts";
 
 /**
@@ -70,13 +70,13 @@ export function logicalNot(x: Tensor): Tensor {
 
 /** y = 1 where x is NaN, else 0, of the type of x. No gradient. Throws ShapeError when x holds indices. */
 export function isNan(x: Tensor): Tensor {
-  expectOperands("isNan", { x });
+  expectTensors("isNan", { x });
   return truth("not_equal", "isNan", x, x);
 }
 
 /** y = 1 where x is ∞ or −∞, else 0, of the type of x. No gradient. Throws ShapeError when x holds indices. */
 export function isInfinite(x: Tensor): Tensor {
-  expectOperands("isInfinite", { x });
+  expectTensors("isInfinite", { x });
   using size = abs(x);
   return truth("equal", "isInfinite", size, Number.POSITIVE_INFINITY);
 }
@@ -89,7 +89,7 @@ export function isInfinite(x: Tensor): Tensor {
  * @throws RangeError for a number that is NaN, and beside u32 for one that is not whole
  */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
-  expectOperands("where", { condition }, { condition: moved });
+  expectTensors("where", { condition }, { condition: moved });
   const chosen = (x: Operand, y: Operand) => combine("where", "where", { a: x, b: y, c: condition });
   // da = dy where the condition holds, else 0    db = dy where it does not
   const slopes = [

@@ -2,7 +2,7 @@ import { type Checks, expectOptions, flag } from "../arguments.ts";
 import { record } from "../autograd.ts";
 import { Tensor } from "../tensor.ts";
 import { lastAxis } from "./along-axis.ts";
-import { expectOperands } from "./operands.ts";
+import { expectTensors } from "./operands.ts";
 import { overRows } from "./over-rows.ts";
 
 export interface CumulativeSumOptions {
@@ -27,7 +27,7 @@ function scan(x: Tensor, reverse: boolean, exclusive: boolean): Tensor {
  * @throws ShapeError when x holds indices or has no such axis
  */
 export function cumulativeSum(x: Tensor, axis = -1, options: CumulativeSumOptions = {}): Tensor {
-  expectOperands("cumulativeSum", { x });
+  expectTensors("cumulativeSum", { x });
   expectOptions("cumulativeSum", options, checks);
   const { reverse = false, exclusive = false } = options;
   const { rows, back } = lastAxis("cumulativeSum", x, axis);

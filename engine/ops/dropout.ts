@@ -22,7 +22,7 @@ import { ShapeError, Tensor } from "../tensor.ts";
 import { multiply } from "./arithmetic.ts";
 import { batchShape, overImages } from "./batch.ts";
 import { slice } from "./join.ts";
-import { expectOperands } from "./operands.ts";
+import { expectTensors } from "./operands.ts";
 
 /** Which random words an operation takes. Each call of a training should have a seed, stream or offset of its own. */
 export interface RandomWords {
@@ -129,7 +129,7 @@ function checked<Options extends DropoutOptions>(
   options: Options,
   checks: Checks<Options>,
 ): void {
-  expectOperands(operation, { x });
+  expectTensors(operation, { x });
   expectArgument(operation, "the rate", rate, belowOne);
   expectOptions(operation, options, checks);
   expectArgument(operation, "the seed", options.seed, natural);

@@ -3,7 +3,7 @@ import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { elementBytes, type Shape, sizeOf, Tensor } from "../tensor.ts";
 import { invert, rowsOf, scatterAdd } from "./gather.ts";
-import { expectOperands, indices as indexType, moved, movedElement } from "./operands.ts";
+import { expectTensors, indices as indexType, moved, movedElement } from "./operands.ts";
 
 /** A tensor as [outer, length, inner] around one of its axes. */
 interface Around {
@@ -51,7 +51,7 @@ interface Inverse {
 function given(dy: Tensor, shape: Shape, axis: number, { starts, places }: Inverse): Tensor {
   const { device } = dy;
   const { outer, length, inner } = around(shape, axis);
-  const count = dy.size / (outer * inner);
+  const count = places.size;
   const dx = Tensor.like(dy, shape);
   const vector = inner % 4 === 0;
   const width = vector ? inner / 4 : inner;
@@ -149,7 +149,7 @@ const indexTypes = { x: moved, indices: indexType };
  * binding of the adapter
  */
 export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
-  expectOperands("gather", { x, indices }, indexTypes);
+  expectTensors("gather", { x, indices }, indexTypes);
   const at = axisOf("gather", x.shape, axis);
   const length = x.shape[at]!;
   const axes = [{ extent: indices.size, stride: 0, indexStride: 1 }];
@@ -219,7 +219,7 @@ export function elementPlaces(operation: string, x: Tensor, indices: Tensor, axi
  * @throws ShapeError when the axis or the shapes do not fit, or there are more than 8 axes
  */
 export function gatherElements(x: Tensor, indices: Tensor, axis = 0): Tensor {
-  expectOperands("gatherElements", { x, indices }, indexTypes);
+  expectTensors("gatherElements", { x, indices }, indexTypes);
   const at = axisOf("gatherElements", x.shape, axis);
   const places = elementPlaces("gatherElements", x, indices, at);
   const y = rowsAt(x, places, [x.size, 1], indices.shape);
@@ -247,7 +247,7 @@ export function tuplePlaces(operation: string, x: Tensor, indices: Tensor, batch
   const named = x.shape.slice(batchAxes, batchAxes + depth);
   const [batch, rows] = [sizeOf(x.shape.slice(0, batchAxes)), sizeOf(named)];
   const inner = x.shape.slice(batchAxes + depth);
-  const each = sizeOf(leading) / batch;
+  const each = sizeOf(leading.slice(batchAxes));
   const axes = [
     { extent: batch, stride: rows, indexStride: each },
     { extent: each, stride: 0, indexStride: 1 },
@@ -264,7 +264,7 @@ export function tuplePlaces(operation: string, x: Tensor, indices: Tensor, batch
  * @throws ShapeError when the shapes do not fit
  */
 export function gatherNd(x: Tensor, indices: Tensor, batchAxes = 0): Tensor {
-  expectOperands("gatherNd", { x, indices }, indexTypes);
+  expectTensors("gatherNd", { x, indices }, indexTypes);
   const { places, rows, columns, shape } = tuplePlaces("gatherNd", x, indices, batchAxes);
   const y = rowsAt(x, places, [rows, columns], shape.length > 0 ? shape : [1]);
   return recordPlaces("gatherNd", [x], y, places, (dy) => [

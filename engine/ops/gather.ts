@@ -1,7 +1,7 @@
 import { record } from "../autograd.ts";
-import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
+import { flatGrid, flatWorkgroup, rowRanges, runsOf } from "../kernel/grid.ts";
 import { elementBytes, type Shape, ShapeError, Tensor } from "../tensor.ts";
-import { expectOperands, indices as indexType, moved, movedElement } from "./operands.ts";
+import { expectTensors, indices as indexType, moved, movedElement } from "./operands.ts";
 
 const gatherTypes = { table: moved, indices: indexType };
 
@@ -12,7 +12,7 @@ const gatherTypes = { table: moved, indices: indexType };
  * or the numbers of rows do not fit one binding of the adapter
  */
 export function gatherRows(table: Tensor, indices: Tensor): Tensor {
-  expectOperands("gatherRows", { table, indices }, gatherTypes);
+  expectTensors("gatherRows", { table, indices }, gatherTypes);
   if (table.rank !== 2) throw new ShapeError(`gatherRows takes a table [V, D], found [${table.shape}]`);
   // dtable[v] = Σ dy[i] over the i with indices[i] = v, in ascending order
   return record("gatherRows", [table], rowsOf(table, indices), (dy) => [scatterAdd(dy, indices, table.shape)]);
@@ -27,9 +27,9 @@ export function rowsOf(table: Tensor, indices: Tensor): Tensor {
   const width = vector ? columns / 4 : columns;
   const rowBytes = elementBytes[table.dtype] * columns;
   for (const { start, count } of rowRanges(device, indices.size, [1, columns])) {
-    for (const run of rowRanges(device, tableRows, [columns])) {
+    for (const run of runsOf(device, tableRows, [columns])) {
       // As many indices as rows lie in a window of the table; those of other windows leave y as it is.
-      const found = Math.round((count * run.count) / tableRows);
+      const found = Math.round(count * (run.count / Math.max(1, tableRows)));
       const moved = Math.min(found, run.count) + (run.start === 0 ? count : found);
       device.kernels.run(
         "gather/rows",
@@ -57,7 +57,7 @@ export function scatterAdd(dy: Tensor, indices: Tensor, shape: Shape): Tensor {
   const vector = columns % 4 === 0;
   const width = vector ? columns / 4 : columns;
   for (const { start, count } of rowRanges(device, tableRows, [columns])) {
-    for (const run of rowRanges(device, indices.size, [columns])) {
+    for (const run of runsOf(device, indices.size, [columns])) {
       // The share of the window's places that belong to these rows, if all rows are asked for alike.
       const added = Math.round((run.count * count) / tableRows);
       const sums = (run.start === 0 ? 1 : 2) * count * columns;
@@ -88,7 +88,7 @@ export function scatterAdd(dy: Tensor, indices: Tensor, shape: Shape): Tensor {
 export function invert(indices: Tensor, rows: number): { starts: Tensor; places: Tensor } {
   const { device, size } = indices;
   const counts = Tensor.zeros(device, [rows], "u32");
-  const length = Math.ceil(Math.sqrt(rows));
+  const length = Math.max(1, Math.ceil(Math.sqrt(rows)));
   const blocks = Math.ceil(rows / length);
   const sums = Tensor.empty(device, [blocks], "u32");
   const starts = Tensor.empty(device, [rows + 1], "u32");

@@ -2,7 +2,7 @@ import { any, axisOf, expectArgument, expectList, number, whole } from "../argum
 import { record } from "../autograd.ts";
 import { canCut, flatGrid, flatWorkgroup, greatestCommonDivisor, rowRanges } from "../kernel/grid.ts";
 import { elementBytes, type Shape, ShapeError, sizeOf, Tensor } from "../tensor.ts";
-import { expectOperandList, expectOperands, moved, movedElement } from "./operands.ts";
+import { expectOperandList, expectTensors, moved, movedElement } from "./operands.ts";
 import { copyable, place } from "./place.ts";
 import { apart } from "./rows-apart.ts";
 
@@ -23,7 +23,7 @@ function stridesOf(shape: Shape): number[] {
 }
 
 function expectRank(operation: string, x: Tensor): void {
-  expectOperands(operation, { x }, { x: moved });
+  expectTensors(operation, { x }, { x: moved });
   if (x.rank > largestRank) throw new ShapeError(`${operation} takes at most ${largestRank} axes, found [${x.shape}]`);
 }
 
@@ -42,10 +42,11 @@ function strided(x: Tensor, axes: readonly StridedAxis[], value = 0): Tensor {
     x,
     axes.map((axis) => axis.extent),
   );
+  if (y.size === 0) return y;
   const [first, last] = [axes[0]!, axes.at(-1)!];
   const rowY = y.size / first.extent;
   // Rows of x by its first axis; one row when that axis stands elsewhere in y.
-  const rowsX = first.stride * first.from === x.size ? first.from : 1;
+  const rowsX = x.size > 0 && first.stride * first.from === x.size ? first.from : 1;
   const rowX = x.size / rowsX;
   const alignment = device.offsetAlignment;
   const step = alignment / greatestCommonDivisor(rowX * elementBytes[x.dtype], alignment);
@@ -130,7 +131,7 @@ export function slice(x: Tensor, starts: readonly number[], ends: readonly numbe
   shape.forEach((extent, axis) => {
     const start = from[axis]!;
     if (
-      !(Number.isInteger(start) && Number.isInteger(ends[axis]) && start >= 0 && extent >= 1) ||
+      !(Number.isInteger(start) && Number.isInteger(ends[axis]) && start >= 0 && extent >= 0) ||
       start + extent > x.shape[axis]!
     ) {
       throw new ShapeError(`slice: ${starts[axis]} to ${ends[axis]} is no part of axis ${axis} of [${x.shape}]`);
@@ -247,13 +248,14 @@ export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   });
   // dx_i is the part of dy that x_i became
   return record(["concat", { axis: at }], tensors, y, (dy) =>
-    tensors.map((tensor, i) => (tensor.tracked ? part(dy, tensor.shape, outer, inner, firsts[i]!, total) : undefined)),
+    tensors.map((tensor, i) => (tensor.tracked ? part(dy, tensor.shape, at, firsts[i]!) : undefined)),
   );
 }
 
-/** The places `first …` along the middle axis of y [outer, total, inner] that a tensor of `shape` takes up. */
-function part(y: Tensor, shape: Shape, outer: number, inner: number, first: number, total: number): Tensor {
+/** The places `first …` along an axis of y that a tensor of `shape` takes up. */
+function part(y: Tensor, shape: Shape, axis: number, first: number): Tensor {
   const { device } = y;
+  const [outer, inner] = [sizeOf(shape.slice(0, axis)), sizeOf(shape.slice(axis + 1))];
   const firstByte = first * inner * elementBytes[y.dtype];
   const bytes = sizeOf(shape) * elementBytes[y.dtype];
   if (outer === 1 && copyable(firstByte, bytes)) {
@@ -261,8 +263,8 @@ function part(y: Tensor, shape: Shape, outer: number, inner: number, first: numb
     device.stream.copy(y.allocation, firstByte, x.allocation, 0, bytes);
     return x;
   }
-  const rows = y.alias([outer, total * inner]);
-  const columns = sizeOf(shape) / outer;
+  const rows = y.alias([outer, y.shape[axis]! * inner]);
+  const columns = shape[axis]! * inner;
   const cut = shifted(rows, [0, -first * inner], [outer, columns]);
   const x = cut.alias(shape);
   for (const temporary of [rows, cut]) temporary.dispose();

@@ -3,7 +3,7 @@ import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup } from "../kernel/grid.ts";
 import type { Constants } from "../kernel/template.ts";
 import { ShapeError, Tensor } from "../tensor.ts";
-import { expectOperands, expectSameShape } from "./operands.ts";
+import { expectOperands, expectSameShape, expectTensors } from "./operands.ts";
 import { overRows } from "./over-rows.ts";
 
 type RowLoss = "cross_entropy" | "kl_divergence" | "earth_movers" | "expectation";
@@ -54,7 +54,7 @@ function rowLoss(name: string, loss: RowLoss, logits: Tensor, { targets, ...vect
 }
 
 function expectLogits(operation: string, logits: Tensor): void {
-  if (logits.rank !== 2) {
+  if (logits.rank !== 2 || logits.shape[1] === 0) {
     throw new ShapeError(`${operation} takes logits [B, m], found ${logits.dtype} [${logits.shape}]`);
   }
 }
@@ -66,7 +66,7 @@ function expectVector(operation: string, name: string, vector: Tensor, length: n
 }
 
 function expectTargets(operation: string, logits: Tensor, target: Tensor): void {
-  expectOperands(operation, { logits, target });
+  expectTensors(operation, { logits, target });
   expectLogits(operation, logits);
   expectSameShape(operation, logits, target);
 }
@@ -106,7 +106,7 @@ export function earthMoversDistance(logits: Tensor, target: Tensor): Tensor {
  * levels M: [m] → [B]. Scores and levels get no gradient; where the distance is 0 the gradient is taken as 0.
  */
 export function expectationL1(logits: Tensor, scores: Tensor, levels: Tensor): Tensor {
-  expectOperands("expectationL1", { logits, scores, levels });
+  expectTensors("expectationL1", { logits, scores, levels });
   expectLogits("expectationL1", logits);
   expectVector("expectationL1", "scores", scores, logits.shape[0]!);
   expectVector("expectationL1", "levels", levels, logits.shape[1]!);

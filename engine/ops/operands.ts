@@ -14,11 +14,26 @@ export const single: Types = ["f32"];
 export const operand = { allowed: "a tensor", fits: (value: unknown) => value instanceof Tensor, error: TypeError };
 
 /**
- * The one look at the tensors of an operation before anything is made or dispatched: each is a tensor that is still there,
- * all lie on one device, and their elements are of a type that is computed with, f32 or f16 unless `types` names others.
+ * The one look at the tensors of an operation before anything is made or dispatched: each is a tensor that is still there and
+ * has elements, all lie on one device, and their elements are of a type that is computed with, f32 or f16 unless `types`
+ * names others.
  * @throws ShapeError or TypeError with the operation and the name of the tensor
  */
 export function expectOperands(
+  operation: string,
+  tensors: Readonly<Record<string, Tensor>>,
+  types?: Readonly<Record<string, Types>>,
+): void {
+  expectTensors(operation, tensors, types);
+  for (const name in tensors) {
+    const { size, shape } = tensors[name]!;
+    if (size === 0)
+      throw new ShapeError(`${operation}: ${name} [${shape}] has no elements, and ${operation} needs some`);
+  }
+}
+
+/** {@link expectOperands} for an operation whose result is defined without elements, too. */
+export function expectTensors(
   operation: string,
   tensors: Readonly<Record<string, Tensor>>,
   types?: Readonly<Record<string, Types>>,
@@ -59,12 +74,12 @@ export function expectSameShape(operation: string, a: Tensor, b: Tensor): void {
   }
 }
 
-/** {@link expectOperands} for a list of tensors. @throws ShapeError when it is no list or has none, too */
+/** {@link expectTensors} for a list of tensors. @throws ShapeError when it is no list or has none, too */
 export function expectOperandList(operation: string, tensors: readonly Tensor[], types?: Types): void {
   if (!Array.isArray(tensors)) throw new ShapeError(`${operation} takes a list of tensors, found ${shown(tensors)}`);
   if (tensors.length === 0) throw new ShapeError(`${operation}: no tensors were given; it needs at least one`);
   const named = Object.fromEntries(tensors.map((tensor, i) => [`tensor ${i}`, tensor]));
-  expectOperands(operation, named, types && Object.fromEntries(Object.keys(named).map((name) => [name, types])));
+  expectTensors(operation, named, types && Object.fromEntries(Object.keys(named).map((name) => [name, types])));
 }
 
 /** WGSL type in which a kernel moves elements of x, one or four at a time, without looking at them. */

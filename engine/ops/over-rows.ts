@@ -54,7 +54,8 @@ export function overRows(
     ...Object.entries(beside).map(([name, [tensor, perRow]]) => [name, tensor, perRow * together] as const),
   ];
   const perRow = [...new Set(tensors.map(([, , size]) => size))];
-  const all = first.size / columns / together;
+  // Rows without elements have nothing to be made of.
+  const all = first.size === 0 ? 0 : first.size / columns / together;
   if (all > 1 && !canCut(device, all, perRow)) {
     for (let row = 0; row < all; row++) {
       const own = tensors.map(([name, tensor, size]) => [name, apart(tensor, row * size, [size]), size] as const);

@@ -5,7 +5,8 @@ import { type Axes, type Reduced, type ReduceOptions, reduced } from "./axes.ts"
 import { reduceAxis } from "./reduce.ts";
 
 /**
- * Product over one axis or several (negative ones count from the last), which disappear, or over all elements → [1]. Always f32.
+ * Product over one axis or several (negative ones count from the last), which disappear, or over all elements → [1]; 1 of none.
+ * Always f32.
  * @throws ShapeError when x holds indices, it has no such axis, or one is named twice; in the gradient, when what is multiplied
  * does not fit one binding of the adapter
  */

@@ -13,11 +13,11 @@ import { expectShape, type Shape, ShapeError, Tensor } from "../tensor.ts";
 import { broadcastShape, combine, recorded, sameShape } from "./broadcast.ts";
 import { along } from "./gather-axis.ts";
 import { pad as padWithValue, permute, slice as sliceInOrder } from "./join.ts";
-import { expectOperands, moved } from "./operands.ts";
+import { expectTensors, moved } from "./operands.ts";
 import { reshape } from "./shape.ts";
 
 function expectMoved(operation: string, x: Tensor): void {
-  expectOperands(operation, { x }, { x: moved });
+  expectTensors(operation, { x }, { x: moved });
 }
 
 /** One list for each axis that a list of places rearranges, one after the other. */
@@ -56,9 +56,10 @@ export function slice(
     const length = x.shape[axis]!;
     const [start, end] = [place(starts[axis]!, length), place(ends[axis]!, length)];
     const count = Math.ceil((end - start) / step);
-    const last = start + (count - 1) * step;
-    const fits = [start, end, step].every(Number.isInteger) && step !== 0 && count >= 1;
-    if (!fits || Math.min(start, last) < 0 || Math.max(start, last) >= length || end > length) {
+    const last = start + Math.max(0, count - 1) * step;
+    const fits = [start, end, step].every(Number.isInteger) && step !== 0 && count >= 0;
+    const beyond = count === 0 ? length + 1 : length;
+    if (!fits || Math.min(start, last) < 0 || Math.max(start, last) >= beyond || end > length) {
       throw new ShapeError(
         `slice: ${starts[axis]} to ${ends[axis]} by ${step} is no part of axis ${axis} of [${x.shape}]`,
       );
@@ -106,6 +107,8 @@ export function pad(
   const shown = shownAt[filling];
   const lists = x.shape.map((length, axis) => {
     const [low, high] = [before[axis]!, after[axis]!];
+    if (length === 0 && low + high > 0)
+      throw new ShapeError(`pad: axis ${axis} of [${x.shape}] has no elements for margins of ${filling}`);
     return low + high > 0 ? range(low + length + high, (i) => shown(i - low, length)) : undefined;
   });
   return alongEach("pad", x, lists);

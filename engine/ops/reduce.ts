@@ -1,7 +1,7 @@
 import { record } from "../autograd.ts";
 import type { Device } from "../device/device.ts";
 import { canCut, flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
-import { type DataType, type Shape, sizeOf, Tensor } from "../tensor.ts";
+import { type DataType, type Shape, ShapeError, sizeOf, Tensor } from "../tensor.ts";
 import { type Axes, type ReduceOptions, reduced } from "./axes.ts";
 import { overElements } from "./over-elements.ts";
 import { apart, columnsApart, putBack } from "./rows-apart.ts";
@@ -17,6 +17,7 @@ export type Reduction = "sum" | "product" | "maximum" | "minimum";
  * recorded.
  */
 export function reduceAxis(op: Reduction, x: Tensor, outer: number, axis: number, inner: number): Tensor {
+  if (axis === 0) return ofNothing(op, x, [outer, 1, inner]);
   if (!canReduce(x, outer, axis, inner)) return reduceApart(op, x, outer, axis, inner);
   const y = reduceParts(op, x, outer, axis, inner);
   const parts = y.shape[1]!;
@@ -24,6 +25,13 @@ export function reduceAxis(op: Reduction, x: Tensor, outer: number, axis: number
   const total = reduceAxis(op, y, outer, parts, inner);
   y.dispose();
   return total;
+}
+
+/** What no elements become together: the sum 0, the product 1. There is no largest and no smallest of them. */
+function ofNothing(op: Reduction, { device }: Tensor, shape: Shape): Tensor {
+  if (op === "sum") return Tensor.zeros(device, shape);
+  if (op === "product") return Tensor.constant(device, new Float32Array(sizeOf(shape)).fill(1), shape);
+  throw new ShapeError(`there is no ${op} of no elements`);
 }
 
 /** Sum of x, seen as [outer, axis, inner], over its middle axis → f32 [outer, 1, inner]. Not recorded. */
@@ -203,14 +211,15 @@ function reduction(
 }
 
 /**
- * Sum over one axis or several (negative ones count from the last), which disappear, or over all elements → [1]. Always f32.
+ * Sum over one axis or several (negative ones count from the last), which disappear, or over all elements → [1]; 0 of none.
+ * Always f32.
  * @throws ShapeError when x holds indices, it has no such axis, or one is named twice
  */
 export function sum(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
   return reduction("sum", x, axes, options, () => 1);
 }
 
-/** Mean over one axis or several, or over all elements, as {@link sum}. */
+/** Mean over one axis or several, or over all elements, as {@link sum}; NaN of none. */
 export function mean(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
   return reduction("mean", x, axes, options, (length) => 1 / length);
 }

@@ -1,11 +1,11 @@
 import { axisOf, expectArgument, oneOf, ShapeError } from "../arguments.ts";
-import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
+import { flatGrid, flatWorkgroup, rowRanges, runsOf } from "../kernel/grid.ts";
 import { Tensor } from "../tensor.ts";
 import { add, divide, maximum, multiply } from "./arithmetic.ts";
 import { equal, logicalAnd, where } from "./compare.ts";
 import { invert, rowsOf, scatterAdd } from "./gather.ts";
 import { elementPlaces, recordPlaces, tuplePlaces } from "./gather-axis.ts";
-import { expectOperands, expectSameShape, indices as indexType, moved, movedElement } from "./operands.ts";
+import { expectSameShape, expectTensors, indices as indexType, moved, movedElement } from "./operands.ts";
 
 /** What becomes of an element that several updates meet: the last of them, or all of them in order. */
 export type ScatterReduction = "none" | "add" | "multiply" | "max" | "min";
@@ -29,7 +29,7 @@ function scattered(
   const { starts, places: order } = invert(places, rows);
   const element = reduce === "none" || reduce === "clear" ? movedElement(x, false) : "f32";
   for (const { start, count } of rowRanges(device, rows, [columns])) {
-    const runs = updates ? rowRanges(device, places.size, [columns]) : [{ start: 0, count: places.size }];
+    const runs = updates ? runsOf(device, places.size, [columns]) : [{ start: 0, count: places.size }];
     for (const run of runs) {
       device.kernels.run(
         "gather/scatter",
@@ -136,7 +136,7 @@ function productGradient(grouped: Grouped, dy: Tensor): Tensor[] {
 function expectScatter(operation: string, x: Tensor, indices: Tensor, updates: Tensor, reduce: ScatterReduction): void {
   expectArgument(operation, "reduce", reduce, reductions);
   const types = { indices: indexType, ...(reduce === "none" && { x: moved, updates: moved }) };
-  expectOperands(operation, { x, indices, updates }, types);
+  expectTensors(operation, { x, indices, updates }, types);
 }
 
 /**

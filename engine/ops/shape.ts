@@ -1,13 +1,13 @@
 import { record } from "../autograd.ts";
 import { canCut, flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
-import { expectShape, type Shape, ShapeError, Tensor } from "../tensor.ts";
-import { expectOperands, moved, movedElement } from "./operands.ts";
+import { expectShape, type Shape, ShapeError, sizeOf, Tensor } from "../tensor.ts";
+import { expectTensors, moved, movedElement } from "./operands.ts";
 import { place } from "./place.ts";
 import { apart, putBack } from "./rows-apart.ts";
 
 /** The same elements under another shape of equal size. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
-  expectOperands("reshape", { x }, { x: moved });
+  expectTensors("reshape", { x }, { x: moved });
   expectShape(shape, "reshape");
   // dx is dy under the shape of x
   return record("reshape", [x], x.alias(shape), (dy) => [dy.alias(x.shape)]);
@@ -15,7 +15,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 
 /** Swaps the last two axes: […, M, N] → […, N, M]. */
 export function transpose(x: Tensor): Tensor {
-  expectOperands("transpose", { x }, { x: moved });
+  expectTensors("transpose", { x }, { x: moved });
   if (x.rank < 2) throw new ShapeError(`transpose needs two axes, found [${x.shape}]`);
   // dx = dyᵀ
   return record("transpose", [x], swapLast(x), (dy) => [swapLast(dy)]);
@@ -27,7 +27,8 @@ function swapLast(x: Tensor): Tensor {
   const leading = x.shape.slice(0, -2);
   const y = Tensor.like(x, [...leading, columns, rows]);
   const slab = rows * columns;
-  if (!canCut(device, x.size / slab, [slab])) {
+  const slabs = sizeOf(leading);
+  if (!canCut(device, slabs, [slab])) {
     for (let first = 0; first < x.size; first += slab) {
       using own = apart(x, first, [rows, columns]);
       using swapped = swapInParts(own);
@@ -35,7 +36,7 @@ function swapLast(x: Tensor): Tensor {
     }
     return y;
   }
-  for (const { start, count } of rowRanges(device, x.size / slab, [slab])) {
+  for (const { start, count } of rowRanges(device, slabs, [slab])) {
     device.kernels.run(
       "shape/transpose",
       { ELEMENT: movedElement(x, false), WORKGROUP: flatWorkgroup },
@@ -76,7 +77,7 @@ export function withColumns(x: Tensor, columns: number): Tensor {
   const { device } = x;
   const from = x.shape.at(-1)!;
   if (from === columns) return x.alias();
-  const rows = x.size / from;
+  const rows = sizeOf(x.shape.slice(0, -1));
   const y = Tensor.like(x, [...x.shape.slice(0, -1), columns]);
   for (const { start, count } of rowRanges(device, rows, [from, columns])) {
     device.kernels.run(

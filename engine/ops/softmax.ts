@@ -1,7 +1,7 @@
 import { record } from "../autograd.ts";
 import { Tensor } from "../tensor.ts";
 import { lastAxis } from "./along-axis.ts";
-import { expectOperands } from "./operands.ts";
+import { expectTensors } from "./operands.ts";
 import { overRows } from "./over-rows.ts";
 
 /**
@@ -9,7 +9,7 @@ import { overRows } from "./over-rows.ts";
  * @throws ShapeError when x holds indices or has no such axis
  */
 export function softmax(x: Tensor, axis = -1): Tensor {
-  expectOperands("softmax", { x });
+  expectTensors("softmax", { x });
   const { rows, back } = lastAxis("softmax", x, axis);
   const y = softmaxRows("softmax/rows", false, { x: rows, y: Tensor.like(rows) });
   // dx = y · (dy − Σ_k dy_k y_k)
@@ -22,7 +22,7 @@ export function softmax(x: Tensor, axis = -1): Tensor {
  * @throws ShapeError when x holds indices or has no such axis
  */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
-  expectOperands("logSoftmax", { x });
+  expectTensors("logSoftmax", { x });
   const { rows, back } = lastAxis("logSoftmax", x, axis);
   const y = softmaxRows("softmax/rows", true, { x: rows, y: Tensor.like(rows) });
   // dx = dy − e^y · Σ_k dy_k

@@ -14,7 +14,7 @@ import { add, divide, multiply } from "./arithmetic.ts";
 import { combine } from "./broadcast.ts";
 import { less, logicalAnd, notEqual, where } from "./compare.ts";
 import { gather, gatherElements } from "./gather-axis.ts";
-import { expectOperands, indices as indexType, operand } from "./operands.ts";
+import { expectTensors, indices as indexType, operand } from "./operands.ts";
 import { sum } from "./reduce.ts";
 import { reshape } from "./shape.ts";
 import { logSoftmax } from "./softmax.ts";
@@ -24,7 +24,7 @@ import { logSoftmax } from "./softmax.ts";
  * @throws ShapeError when the indices are not u32 or the depth is not a whole number of at least 1
  */
 export function oneHot(indices: Tensor, depth: number): Tensor {
-  expectOperands("oneHot", { indices }, { indices: indexType });
+  expectTensors("oneHot", { indices }, { indices: indexType });
   expectArgument("oneHot", "the depth", depth, extent);
   using classes = Tensor.constant(
     indices.device,
@@ -62,11 +62,11 @@ export function sparseCrossEntropy(logits: Tensor, labels: Tensor, options: Spar
   expectOptions("sparseCrossEntropy", options, checks);
   const { classWeights, ignoreIndex, labelSmoothing = 0, reduction = "mean" } = options;
   const tensors = { logits, labels, ...(classWeights && { classWeights }) };
-  expectOperands("sparseCrossEntropy", tensors, { labels: indexType });
+  expectTensors("sparseCrossEntropy", tensors, { labels: indexType });
   const classes = logits.shape.at(-1)!;
   const fits = logits.rank === labels.rank + 1 && labels.shape.every((n, d) => n === logits.shape[d]);
   const flat = labels.size * classes === logits.size && logits.rank === 1 && labels.size === 1;
-  if (!fits && !flat)
+  if ((!fits && !flat) || classes === 0)
     throw new ShapeError(
       `sparseCrossEntropy takes logits […, C] and labels […]; found [${logits.shape}], [${labels.shape}]`,
     );

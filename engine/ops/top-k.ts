@@ -3,7 +3,7 @@ import { record } from "../autograd.ts";
 import type { Constants } from "../kernel/template.ts";
 import { type Shape, ShapeError, Tensor } from "../tensor.ts";
 import { lastAxis } from "./along-axis.ts";
-import { expectOperands } from "./operands.ts";
+import { expectTensors } from "./operands.ts";
 import { overRows } from "./over-rows.ts";
 import { reshape } from "./shape.ts";
 
@@ -48,7 +48,7 @@ function first(x: Tensor, k: number, order: Order): { values: Tensor; indices: T
  * @throws ShapeError when x holds indices or has no such axis, or k is not a whole number from 1 to m
  */
 export function topK(x: Tensor, k: number, options: TopKOptions = {}): { values: Tensor; indices: Tensor } {
-  expectOperands("topK", { x });
+  expectTensors("topK", { x });
   expectOptions("topK", options, checks);
   const { axis = -1, largest = true } = options;
   const { rows, back } = lastAxis("topK", x, axis);
@@ -71,10 +71,12 @@ function spreadTop(dvalues: Tensor, indices: Tensor, shape: Shape): Tensor {
 }
 
 function place(operation: string, x: Tensor, axis: number, options: ArgmaxOptions, smallest: boolean): Tensor {
-  expectOperands(operation, { x });
+  expectTensors(operation, { x });
   expectOptions(operation, options, argmaxChecks);
   const { keepDims = false, last = false } = options;
   const { rows, back } = lastAxis(operation, x, axis);
+  if (rows.shape.at(-1) === 0)
+    throw new ShapeError(`${operation}: [${x.shape}] has no elements along axis ${axis}, and no place among them`);
   const { values, indices } = first(rows, 1, { SMALLEST: smallest, NAN_FIRST: true, LAST: last });
   values.dispose();
   const y = back(indices);

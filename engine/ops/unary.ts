@@ -2,7 +2,7 @@ import { expectArgument, finite, number, positive } from "../arguments.ts";
 import { record, recordFlat } from "../autograd.ts";
 import type { Constants } from "../kernel/template.ts";
 import { Tensor } from "../tensor.ts";
-import { expectOperands } from "./operands.ts";
+import { expectTensors } from "./operands.ts";
 import { overElements } from "./over-elements.ts";
 
 /** One function of one number: its formula and its derivative stand in `shaders/elementwise` under its name. */
@@ -97,7 +97,7 @@ function constants(name: Name, gradient: boolean, { exponent }: Parameters): Con
 
 /** y = f(x) on the tape, dx = dy · f′; refused are operands of indices, in the name of the operation. */
 export function unary(name: Name, x: Tensor, parameters?: Parameters, operation: string = name): Tensor {
-  expectOperands(operation, { x });
+  expectTensors(operation, { x });
   const { derivativeOf }: Unary = functions[name];
   const y = valuesOf(name, x, parameters);
   return record([operation, { name, parameters }], [x], y, (dy) => [
@@ -141,7 +141,7 @@ export function square(x: Tensor): Tensor {
  * @throws RangeError when the exponent is not a finite number
  */
 export function pow(x: Tensor, exponent: number): Tensor {
-  expectOperands("pow", { x });
+  expectTensors("pow", { x });
   expectArgument("pow", "the exponent", exponent, finite);
   const y = valuesOf("pow", x, { exponent, factor: 1 });
   // dx = exponent · x^(exponent − 1) · dy
@@ -155,7 +155,7 @@ export function pow(x: Tensor, exponent: number): Tensor {
 /** y = factor · x. Throws RangeError when the factor is no number. */
 export function scale(x: Tensor, factor: number): Tensor {
   expectArgument("scale", "the factor", factor, number);
-  expectOperands("scale", { x });
+  expectTensors("scale", { x });
   // dx = factor · dy
   return record(["scale", { factor }], [x], scaled(x, factor), (dy) => [scaled(dy, factor)]);
 }
@@ -195,7 +195,7 @@ export function signedSqrt(x: Tensor, epsilon = 1e-8): Tensor {
 
 /** y = −x. */
 export function negate(x: Tensor): Tensor {
-  expectOperands("negate", { x });
+  expectTensors("negate", { x });
   // dx = −dy
   return record("negate", [x], scaled(x, -1), (dy) => [scaled(dy, -1)]);
 }
@@ -207,7 +207,7 @@ export function reciprocal(x: Tensor): Tensor {
 
 /** A function that is flat wherever it is smooth, hence without a gradient. */
 function flat(name: Name, x: Tensor, operation: string = name): Tensor {
-  expectOperands(operation, { x });
+  expectTensors(operation, { x });
   return recordFlat(operation, [x], valuesOf(name, x));
 }
 

@@ -3,7 +3,7 @@ import { record, withoutGradients } from "../autograd.ts";
 import { ShapeError, sizeOf, Tensor } from "../tensor.ts";
 import { divide, subtract } from "./arithmetic.ts";
 import { type Axes, axesOf, type ReduceOptions } from "./axes.ts";
-import { expectOperands } from "./operands.ts";
+import { expectTensors } from "./operands.ts";
 import { overElements } from "./over-elements.ts";
 import { mean } from "./reduce.ts";
 import { scale, scaled, sqrt, square } from "./unary.ts";
@@ -16,7 +16,7 @@ export interface VarianceOptions extends ReduceOptions {
 const checks: Checks<VarianceOptions> = { keepDims: flag, correction: finite };
 
 function spread(operation: string, x: Tensor, axes: Axes | undefined, options: VarianceOptions): Tensor {
-  expectOperands(operation, { x });
+  expectTensors(operation, { x });
   expectOptions(operation, options, checks);
   const { correction = 1, keepDims = false } = options;
   const chosen = axesOf(operation, x.shape, axes);

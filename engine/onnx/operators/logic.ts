@@ -16,8 +16,7 @@ function truth(onTensors: OnTensors, onNumbers: OnNumbers, isLogical = false): O
   return (call) => {
     const [a, b] = [call.value(0), call.value(1)];
     const isHosts = isLogical ? a.onHost && b.onHost : !a.isFloat;
-    if (isHosts || a.size === 0 || b.size === 0)
-      return onHost(call, "bool", (x, y) => (onNumbers(x!, y!) ? 1 : 0), a, b);
+    if (isHosts) return onHost(call, "bool", (x, y) => (onNumbers(x!, y!) ? 1 : 0), a, b);
     const { tensors, channelsLast } = aligned([a, b]);
     return lying("bool", onTensors(tensors[0]!, tensors[1]!), channelsLast);
   };
@@ -78,7 +77,7 @@ function rounded(call: Call, x: Value, type: ElementType): Value {
 /** Whole numbers from floats and back, and from one width to another. */
 function cast(call: Call, type: ElementType): Value {
   const x = call.value(0);
-  if (x.isFloat && isFloat(type)) return x.size === 0 ? x.share(type) : rounded(call, x, type);
+  if (x.isFloat && isFloat(type)) return rounded(call, x, type);
   if (isFloat(type)) {
     if (x.type === "bool" && !x.onHost) return x.share(type);
     return call.host(type, x.shape, Float64Array.from(x.numbers()));

@@ -1,5 +1,5 @@
 import { amax, amin, logSumExp } from "../../ops/extremes.ts";
-import { permute } from "../../ops/join.ts";
+import { pad, permute } from "../../ops/join.ts";
 import { product } from "../../ops/product.ts";
 import { mean, sum } from "../../ops/reduce.ts";
 import { reshape } from "../../ops/shape.ts";
@@ -79,6 +79,10 @@ function reduction(
   };
 }
 
+/** The extreme over the middle axis, or of no elements what is beyond all of them. */
+const extreme = (work: (x: Tensor, axis: number) => Tensor, beyond: number) => (x: Tensor) =>
+  x.shape[1] === 0 ? pad(x, [0, 0, 0], [0, 1, 0], beyond) : work(x, 1);
+
 const middle = (work: (x: Tensor) => Tensor) => (x: Tensor) => sum(work(x), 1);
 
 export const reduceOperators: Operators = {
@@ -92,8 +96,8 @@ export const reduceOperators: Operators = {
     0,
     (a, b) => a + b,
   ),
-  ReduceMax: reduction((x) => amax(x, 1), Number.NEGATIVE_INFINITY, Math.max),
-  ReduceMin: reduction((x) => amin(x, 1), Number.POSITIVE_INFINITY, Math.min),
+  ReduceMax: reduction(extreme(amax, Number.NEGATIVE_INFINITY), Number.NEGATIVE_INFINITY, Math.max),
+  ReduceMin: reduction(extreme(amin, Number.POSITIVE_INFINITY), Number.POSITIVE_INFINITY, Math.min),
   ReduceProd: reduction(
     (x) => product(x, 1),
     1,

@@ -7,7 +7,7 @@ import { Value } from "../value.ts";
 
 /** The same elements under another shape. */
 export function reshaped(x: Value, shape: Shape): Value {
-  if (x.movesOnHost || sizeOf(shape) === 0) return Value.host(x.device, x.type, shape, x.size === 0 ? [] : x.numbers());
+  if (x.movesOnHost) return Value.host(x.device, x.type, shape, x.numbers());
   return Value.of(x.type, reshape(x.tensor(), shape));
 }
 
@@ -22,7 +22,7 @@ export function permuted(x: Value, order: readonly number[]): Value {
   const first = [0, x.rank - 1, ...order.map((_, d) => d).slice(1, -1)];
   if (x.rank > 2 && x.onDevice && order.every((axis, d) => axis === first[d]))
     return Value.channelsLast(x.type, x.tensor().alias());
-  if (x.movesOnHost || x.size === 0) {
+  if (x.movesOnHost) {
     const strides = stridesOf(x.shape);
     const places = placesOf(shape, (at) => at.reduce((sum, place, d) => sum + place * strides[order[d]!]!, 0));
     return taken(x, shape, places);

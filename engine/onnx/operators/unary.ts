@@ -14,7 +14,7 @@ function each(onTensor: (x: Tensor, call: Call) => Tensor, onNumber?: (x: number
     const x = call.value(0);
     if (!x.isFloat && onNumber) return onHost(call, x.type, (number) => onNumber(number!, call), x);
     if (!x.isFloat) throw call.unsupported(`an input of ${x.type}`);
-    return x.size === 0 ? x.share() : over(x, (tensor) => onTensor(tensor, call));
+    return over(x, (tensor) => onTensor(tensor, call));
   };
 }
 

@@ -1,6 +1,6 @@
 import { record } from "../../autograd.ts";
 import { type DataType, ShapeError, Tensor } from "../../tensor.ts";
-import { expectOperands } from "../operands.ts";
+import { expectTensors } from "../operands.ts";
 import { transpose, upToFour, withColumns, withRowsAndColumns } from "../shape.ts";
 import { contract, matrixProduct } from "./contract.ts";
 import { contractWeight } from "./contract-weight.ts";
@@ -10,7 +10,7 @@ import { contractWeight } from "./contract-weight.ts";
  * @throws ShapeError when the operands are not batches of matrices or the extents differ
  */
 export function batchedMatmul(a: Tensor, b: Tensor): Tensor {
-  expectOperands("batchedMatmul", { a, b });
+  expectTensors("batchedMatmul", { a, b });
   const fits = a.rank === 3 && b.rank === 3 && a.shape[0] === b.shape[0] && a.shape[2] === b.shape[1];
   if (!fits) {
     throw new ShapeError(

@@ -47,6 +47,10 @@ const leastLinesPerPart = 8;
 export function contractWeight(x: Tensor, dy: Tensor, shape: WeightContraction): Tensor {
   const { device } = x;
   const { images, input, channels, output, columns, kernel, stride } = shape;
+  if (x.size === 0 || dy.size === 0) {
+    const weightShape = [...kernel, channels, columns];
+    return Tensor.zeros(device, shape.apart ? [images, ...weightShape] : weightShape, shape.apart);
+  }
   const tiles = weightTiles(device, (kernel[1] * channels) / 4, columns / 4, [x, dy]);
   const size = 2 ** Math.round(Math.log2(images * output[0]));
   const key = `weight gradient ${kernel.join("x")}x${channels}x${columns}, ${size} lines of ${output[1]} from ${input[1]}, stride ${stride.join()}${(shape.dilation ?? [1]).some((step) => step > 1) ? `, dilated ${shape.dilation}` : ""}${shape.apart ? `, apart ${shape.apart}` : ""} ${x.dtype} ${dy.dtype}`;

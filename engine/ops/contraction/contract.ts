@@ -102,6 +102,7 @@ export interface Epilogue {
  * x: [images, input, channels], weight: [taps, channels, columns], out: rows by columns, each [entries, …] with entries.
  */
 export function contract(x: Tensor, weight: Tensor, out: Tensor, shape: Contraction, epilogue: Epilogue = {}): void {
+  if (out.size === 0) return;
   const { device } = x;
   const rows = shape.images * shape.grid[0] * shape.grid[1];
   const tiles = tilesFor(device, shape, rows, x.dtype, weight);

@@ -118,7 +118,7 @@ function extentsOf(equation: string, tensors: readonly Tensor[], inputs: Equatio
       const [before, own] = [extents.get(letter) ?? 1, tensors[i]!.shape[axis]!];
       if (before !== own && before !== 1 && own !== 1)
         refuse(equation, tensors, `"${letter.replace(/^….*/, "...")}" is ${before} and ${own}`);
-      extents.set(letter, Math.max(before, own));
+      extents.set(letter, before === 1 ? own : before);
     });
   });
   return extents;
@@ -138,7 +138,7 @@ export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor
   const single = operands.map((operand, i): Lettered => {
     // An axis of extent 1 beside longer ones is repeated there: it does without.
     let letters = inputs[i]!;
-    const short = letters.map((letter, axis) => operand.shape[axis] === 1 && extents.get(letter)! > 1);
+    const short = letters.map((letter, axis) => operand.shape[axis] === 1 && extents.get(letter) !== 1);
     const shape = operand.shape.filter((_, axis) => !short[axis]);
     const tensor = short.some(Boolean) ? reshape(operand, shape.length > 0 ? shape : [1]) : operand;
     letters = letters.filter((_, axis) => !short[axis]);

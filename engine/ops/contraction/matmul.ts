@@ -1,7 +1,7 @@
 import { record } from "../../autograd.ts";
 import { greatestCommonDivisor } from "../../kernel/grid.ts";
-import { ShapeError, Tensor } from "../../tensor.ts";
-import { expectOperands } from "../operands.ts";
+import { ShapeError, sizeOf, Tensor } from "../../tensor.ts";
+import { expectTensors } from "../operands.ts";
 import { sumAxis } from "../reduce.ts";
 import { transpose, upToFour, withColumns, withRowsAndColumns } from "../shape.ts";
 import { contract, matrixProduct } from "./contract.ts";
@@ -55,7 +55,7 @@ export function transposedProduct(a: Tensor, d: Tensor): Tensor {
  * @throws ShapeError when the operands are not matrices or the inner extents differ
  */
 export function matmul(a: Tensor, b: Tensor): Tensor {
-  expectOperands("matmul", { a, b });
+  expectTensors("matmul", { a, b });
   return linear(a, b);
 }
 
@@ -64,7 +64,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
  * @throws ShapeError when the extents do not fit
  */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
-  expectOperands("linear", bias ? { x, weight, bias } : { x, weight });
+  expectTensors("linear", bias ? { x, weight, bias } : { x, weight });
   if (x.rank !== 2 || weight.rank !== 2 || x.shape[1] !== weight.shape[0]) {
     throw new ShapeError(`matrix product: [${x.shape}] times [${weight.shape}]: inner extents must be equal`);
   }
@@ -83,7 +83,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
 /** Sum over all axes but the last: […, C] → [C]. Not recorded. */
 export function columnSums(x: Tensor): Tensor {
   const columns = x.shape.at(-1)!;
-  const flat = sumAxis(x, 1, x.size / columns, columns);
+  const flat = sumAxis(x, 1, sizeOf(x.shape.slice(0, -1)), columns);
   const y = flat.alias([columns]);
   flat.dispose();
   return y;

@@ -376,3 +376,52 @@ describe("importOnnx", () => {
     );
   });
 });
+
+describe("arrays without elements", () => {
+  test("go through a model, as inputs and as constants", async () => {
+    const writer = new GraphWriter();
+    const x = writer.input("x", "float32", ["batch", 3]);
+    const none = writer.constant("none", "float32", [0, 2], new Float32Array());
+    const weight = writer.constant("weight", "float32", [3, 2], numbers(6));
+    const bias = writer.constant("bias", "float32", [2], numbers(2));
+    const product = writer.node("Relu", [writer.node("Add", [writer.node("MatMul", [x, weight]), bias])]);
+    const joined = writer.node("Concat", [none, product], { axis: 0 });
+    writer.nodes("Softmax", [joined], ["probabilities"]);
+    writer.nodes("ReduceSum", [joined, writer.constant("axes", "int64", [1], [0])], ["total"], { keepdims: 0 });
+    writer.nodes("ReduceMax", [joined], ["largest"], { axes: [0], keepdims: 0 });
+    writer.nodes("Less", [joined, bias], ["less"]);
+    writer.nodes(
+      "Transpose",
+      [writer.node("Reshape", [joined, writer.constant("to", "int64", [3], [0, 1, 2])])],
+      ["turned"],
+      { perm: [2, 0, 1] },
+    );
+    for (const [name, type, shape] of [
+      ["probabilities", "float32", ["batch", 2]],
+      ["total", "float32", [2]],
+      ["largest", "float32", [2]],
+      ["less", "bool", ["batch", 2]],
+      ["turned", "float32", [2, "batch", 1]],
+    ] as const)
+      writer.output(name, type, shape);
+    const device = await sharedDevice();
+    using model = await importOnnx(writer.bytes(notes), device);
+    for (const batch of [0, 2, 0]) {
+      const outputs = await model.run({ x: { data: numbers(3 * batch), shape: [batch, 3] } });
+      const shapes = Object.fromEntries(Object.entries(outputs).map(([name, { shape }]) => [name, shape]));
+      expect(shapes).toEqual({
+        probabilities: [batch, 2],
+        total: [2],
+        largest: [2],
+        less: [batch, 2],
+        turned: [2, batch, 1],
+      });
+      if (batch === 0) {
+        expect([...(await outputs["total"]!.read())]).toEqual([0, 0]);
+        expect([...(await outputs["largest"]!.read())]).toEqual([-Infinity, -Infinity]);
+        for (const name of ["probabilities", "less", "turned"]) expect((await outputs[name]!.read()).length).toBe(0);
+      }
+      for (const output of Object.values(outputs)) output.dispose();
+    }
+  });
+});

@@ -159,6 +159,6 @@ describe("wrong operands", () => {
     expect(await message((d) => arithmetic.add(zeros(d, 2, 3), zeros(d, 3, 2)))).toContain("cannot be broadcast");
     expect(await message((d) => sum(zeros(d, 2, 3), 2))).toContain("no axis 2");
     expect(await message((d) => reshape(zeros(d, 2, 3), [4]))).toContain("sizes differ");
-    expect(await message((d) => zeros(d, 2, 0))).toContain("not a shape");
+    expect(await message((d) => zeros(d, 2, -1))).toContain("not a shape");
   });
 });
