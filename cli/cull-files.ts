@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
-import { dirname, relative, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
+import { inside } from "../engine/host/inside.ts";
 import { readChoices } from "../models/culling/files/choices.ts";
 import { placeFiles } from "../models/culling/files/place.ts";
 import { type Choice, planPlaces } from "../models/culling/files/plan.ts";
@@ -70,8 +71,8 @@ export async function placeChoices(choices: readonly Choice[], roots: readonly s
 
 /** A path as short as it can be named from here. */
 function shown(path: string): string {
-  const near = relative("", path);
-  return printable(near.length < path.length && !near.startsWith("..") ? near : path);
+  const near = inside("", path);
+  return printable(near !== undefined && near.length < path.length ? near : path);
 }
 
 /** Does what a file of choices says. */

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import { dirname, isAbsolute, join, normalize } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
+import { inside } from "../host/inside.ts";
 import type { ExternalBytes } from "./elements.ts";
 import { OnnxError } from "./errors.ts";
 import type { TensorProto } from "./schema.ts";
@@ -14,17 +15,17 @@ export function externalBytes(path: string | undefined): ExternalBytes {
       throw new OnnxError(
         `tensor "${name}" lies in another file, "${location}": give the path of the model, not its bytes`,
       );
-    const inside = normalize(location);
-    if (location === "" || isAbsolute(inside) || inside.startsWith(".."))
+    const within = isAbsolute(location) ? undefined : inside(dirname(path), location);
+    if (within === undefined)
       throw new OnnxError(`tensor "${name}" lies in "${location}", which is not beside the model`);
-    let file = files.get(inside);
+    let file = files.get(within);
     if (!file) {
       try {
-        file = readFileSync(join(dirname(path), inside));
+        file = readFileSync(join(dirname(path), within));
       } catch (error) {
-        throw new OnnxError(`tensor "${name}" lies in "${inside}", which cannot be read: ${(error as Error).message}`);
+        throw new OnnxError(`tensor "${name}" lies in "${within}", which cannot be read: ${(error as Error).message}`);
       }
-      files.set(inside, file);
+      files.set(within, file);
     }
     const start = Number(of("offset") ?? 0);
     return file.subarray(start, start + Number(of("length") ?? file.length - start));

@@ -1,9 +1,10 @@
 import { createReadStream } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
-import { join, relative, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { expectNames } from "../../engine/arguments.ts";
+import { inside } from "../../engine/host/inside.ts";
 import { onDisk, printable } from "../data/files/file-name.ts";
 import { entriesOf, listFolder, pictureExtensions } from "../data/files/folder.ts";
 import { reasonOf } from "../data/files/reason-of.ts";
@@ -101,8 +102,8 @@ async function* below(folder: string, within: readonly string[], options: NamesO
 /** @throws QueueError when a file does not lie in the root */
 function named(path: string, { root }: NamesOptions): string {
   if (root === undefined) return resolve(path);
-  const name = relative(root, path);
-  if (name !== "" && !name.startsWith("..") && resolve(root, name) === resolve(path)) return name;
+  const name = inside(root, resolve(path));
+  if (name !== undefined) return name;
   throw new QueueError(
     `${printable(path)} does not lie in the root ${printable(root)}`,
     "name pictures in it, or another folder as `root`",

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { isAbsolute, relative, resolve } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
+import { inside } from "../../engine/host/inside.ts";
 import { onDisk } from "../data/files/file-name.ts";
 import { reasonOf } from "../data/files/reason-of.ts";
 import { PictureError, type PictureReason } from "../data/pictures/picture-error.ts";
@@ -115,9 +116,8 @@ export class PictureReader {
         advice: "Start the workers with --root and the folder that names are relative to.",
       });
     }
-    const path = resolve(root, name);
-    const within = relative(root, path);
-    if (within !== "" && !within.startsWith("..") && !isAbsolute(within)) return path;
+    const within = inside(root, name);
+    if (within !== undefined) return join(resolve(root), within);
     throw new PictureError(name, "not-a-file", "It does not lie in the root of this worker.", {
       advice: "Name pictures below the folder that workers have as --root.",
     });

@@ -1,9 +1,10 @@
 import { mkdir, stat } from "node:fs/promises";
-import { dirname, join, relative, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import sharp from "sharp";
 import { expectNames } from "../../../engine/arguments.ts";
 import type { Device } from "../../../engine/device/device.ts";
 import { OutOfMemoryError } from "../../../engine/device/errors.ts";
+import { inside } from "../../../engine/host/inside.ts";
 import { Random } from "../../../engine/random.ts";
 import { ShapeError } from "../../../engine/tensor.ts";
 import { writeFileAtomically } from "../../../engine/weights/atomic.ts";
@@ -93,8 +94,7 @@ export async function degradeFolder(
   options: DegradeOptions = {},
 ): Promise<Degraded> {
   const settings = checked(options);
-  const within = relative(resolve(folder), resolve(out));
-  if (!within.startsWith("..") && within !== resolve(out)) {
+  if (resolve(folder) === resolve(out) || inside(folder, resolve(out)) !== undefined) {
     throw new DatasetError(
       `The copies cannot lie within ${folder}, or they would be degraded again; give another folder.`,
     );
