@@ -11,7 +11,7 @@ import { wholeNumber } from "./data-options.ts";
 import { openCommandDevice } from "./device.ts";
 import { outputFolder } from "./output.ts";
 import { formatSeconds, progress } from "./terminal.ts";
-import { finish } from "./train.ts";
+import { finish } from "./training-results.ts";
 
 /** A short backbone on small pictures, from scratch: minutes on a software adapter. */
 const method: CplOptionsInput = {

@@ -27,7 +27,7 @@ import { outputFile } from "./output.ts";
 import { scoreColumns, scoreIn, trustCells, trustColumns } from "./score-words.ts";
 import { expectOwnSplit, partNames } from "./split-part.ts";
 import { progress } from "./terminal.ts";
-import { printClasses, resultTable } from "./train.ts";
+import { printClasses, resultTable } from "./training-results.ts";
 import { printCoverage } from "./trust-figures.ts";
 
 interface EvaluateFlags extends DataOptions, DecodingOptions, ClassicFlags {

@@ -15,7 +15,8 @@ import type { LogEntry } from "../service/options.ts";
 import { FolderBusyError } from "../training/folder-lock.ts";
 import { type TrainingHooks, TrainingInterrupted } from "../training/training.ts";
 import { expectVersion, prefix } from "./connection.ts";
-import { keysOf, openQueue, type PictureQueue, workerLapseMs } from "./queue.ts";
+import { Presence } from "./presence.ts";
+import { openQueue, type PictureQueue } from "./queue.ts";
 import { redacted } from "./redact.ts";
 import { adaptersKey, surroundingsWords, type TrainingJob, trainingQueue } from "./training-jobs.ts";
 
@@ -84,8 +85,7 @@ export class ExperimentWorker implements AsyncDisposable {
   readonly #worker: BullWorker<TrainingJob>;
   readonly #stop = new AbortController();
   readonly #ended = Promise.withResolvers<void>();
-  readonly #telling: NodeJS.Timeout;
-  readonly #id = randomUUID();
+  readonly #presence: Presence;
   /** The experiment of the last training, whose pictures were read and hashed. */
   #experiment: { readonly of: string; readonly opened: Experiment } | undefined;
   #draining: Promise<void> | undefined;
@@ -114,9 +114,9 @@ export class ExperimentWorker implements AsyncDisposable {
     this.#worker.on("error", (error) => {
       if (this.queue.connection.isReady) this.#log("warn", "queue", redacted(error.message));
     });
-    this.#tellOfIt();
-    this.#telling = setInterval(() => this.#tellOfIt(), workerLapseMs / 4);
-    this.#telling.unref();
+    this.#presence = new Presence(this.queue.connection, opened.own, (pipeline, now) =>
+      pipeline.hset(adaptersKey(this.queue.name), opened.surroundings, now),
+    );
     options.signal?.addEventListener("abort", () => void this.drain(), { once: true });
   }
 
@@ -145,26 +145,13 @@ export class ExperimentWorker implements AsyncDisposable {
   async #end(): Promise<void> {
     this.#log("info", "draining");
     this.#stop.abort(new Error("the worker is to end"));
-    clearInterval(this.#telling);
-    if (this.queue.connection.isReady)
-      await this.queue.connection.redis.zrem(keysOf(this.#opened.own).workers, this.#id).catch(() => {});
+    await this.#presence[Symbol.asyncDispose]();
     await this.#worker.close().catch(() => {});
     this.#experiment?.opened[Symbol.dispose]();
     this.#opened.device[Symbol.dispose]();
     await this.queue.close();
     await rm(this.#opened.folder, { recursive: true, force: true });
     this.#ended.resolve();
-  }
-
-  #tellOfIt(): void {
-    const { redis, isReady } = this.queue.connection;
-    if (!isReady) return;
-    const now = Date.now();
-    const telling = redis.pipeline().zadd(keysOf(this.#opened.own).workers, now, this.#id);
-    telling
-      .hset(adaptersKey(this.queue.name), this.#opened.surroundings, now)
-      .exec()
-      .catch(() => {});
   }
 
   async #process(job: Job<TrainingJob>, token: string): Promise<void> {

@@ -9,4 +9,5 @@ export {
   type Sent,
 } from "./queue.ts";
 export { QueueError } from "./queue-error.ts";
-export { openWorker, PictureWorker, type WorkerOptions } from "./worker.ts";
+export { openWorker, PictureWorker } from "./worker.ts";
+export type { WorkerOptions } from "./worker-options.ts";

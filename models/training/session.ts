@@ -1,24 +1,26 @@
 import { join } from "node:path";
-import { memorySummary } from "../../engine/memory/report.ts";
 import type { Schedule } from "../../engine/optim/schedule.ts";
 import { gatherJson, type Ranks } from "../../engine/ranks/ranks.ts";
 import { type ModelCard, type QualityNetwork, saveModel } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
-import { type LoadedBatch, loadBatches, type PlannedPicture, pairsInBatch, planEpoch } from "./batches.ts";
+import { loadBatches, type PlannedPicture, planEpoch } from "./batches.ts";
+import { cardAfter } from "./card-history.ts";
 import { type Checkpoint, loadCheckpoint, type Position, writeCheckpoint } from "./checkpoint.ts";
 import { labelMos } from "./classes.ts";
 import { fixStatistics } from "./feature-statistics.ts";
 import { labelsOf } from "./labels.ts";
+import type { Learning } from "./learning.ts";
 import { expectFit } from "./memory.ts";
 import type { Method, Phase, PhaseRun } from "./method.ts";
 import type { TrainingOptions } from "./options.ts";
+import { phaseSchedule } from "./phase-schedule.ts";
 import { prepareInputs } from "./prepare.ts";
 import { Probes } from "./probes.ts";
 import { loadRankBatches, type RankBatch } from "./rank-batches.ts";
 import { expectSameStart, expectSameWeights } from "./rank-start.ts";
 import { trainingOf } from "./run-record.ts";
-import { type Learning, phaseSchedule, Stepper, type StepReport } from "./stepper.ts";
-import { agreementWith, scorePart } from "./test-scores.ts";
+import { Stepper } from "./stepper.ts";
+import { type Scoring, scorePart, testEpoch } from "./test-scores.ts";
 import {
   checkpointFile,
   type Progress,
@@ -29,6 +31,7 @@ import {
   TrainingInterrupted,
   type TrainingResult,
 } from "./training.ts";
+import { TrainingLog } from "./training-log.ts";
 
 const defaultCheckpointSeconds = 300;
 
@@ -45,12 +48,10 @@ export class Session {
   readonly #labels: Float32Array<ArrayBuffer>;
   readonly #position: Position;
   readonly #progress: Progress;
+  readonly #log: TrainingLog;
   readonly #command: string;
-  readonly #broken = new Set<string>();
   /** Factors of the learning rates, by phase. */
   readonly #schedules: readonly Schedule[];
-  /** Phases whose memory was logged. */
-  readonly #measured = new Set<Phase>();
   /** What strong views learn by, where they do. */
   readonly #probes: Probes | undefined;
   /** The phase that training is in; none when all are done. */
@@ -78,6 +79,7 @@ export class Session {
     this.#labels = labelsOf(data, model, card);
     this.#position = { ...from.position };
     this.#progress = from.progress;
+    this.#log = new TrainingLog(method, from.progress, hooks);
     this.#command = from.command;
     this.#schedules = this.#phases.map((phase, i) =>
       phaseSchedule(card.options, phase, phase.epochs === 0 ? 0 : this.#planned(i, 0).length),
@@ -133,7 +135,7 @@ export class Session {
       labels: this.#labels,
       progress: this.#progress,
       hooks: this.#hooks,
-      clock: (name) => this.#clock(name),
+      clock: (name) => this.#log.clock(name),
     });
   }
 
@@ -177,7 +179,7 @@ export class Session {
 
   /** What is done once for all steps, such as the output of frozen sections. */
   async #prepare(): Promise<void> {
-    const clock = this.#clock("frozen sections");
+    const clock = this.#log.clock("frozen sections");
     try {
       await prepareInputs(this.#inputs, this.#data, this.#phases, this.#options, this.#hooks, this.#ranks);
     } catch (error) {
@@ -209,7 +211,7 @@ export class Session {
       await this.#epoch(phase);
       run.afterEpoch?.();
       if (this.#ranks) await expectSameWeights(this.#ranks, [...this.#model.tensors(), ...this.#stepper.tensors()]);
-      if (this.#hooks.testEachEpoch) await this.#testEpoch(phase);
+      if (this.#hooks.testEachEpoch) await testEpoch(phase, position, this.#data.test, this.#scoring(this.#card));
       if (position.epoch + 1 < phase.epochs)
         await this.#checkpointAt({ stage: position.stage, epoch: position.epoch + 1, step: 0 });
     }
@@ -218,7 +220,7 @@ export class Session {
   /** A phase without steps. */
   async #solve(phase: Phase, solve: () => Promise<void>): Promise<void> {
     if (await this.#stops()) await this.#interrupt();
-    const clock = this.#clock(trainingOf(phase.name));
+    const clock = this.#log.clock(trainingOf(phase.name));
     await solve();
     clock();
     this.#position.epoch = phase.epochs;
@@ -233,10 +235,10 @@ export class Session {
       batches.flat().length,
     );
     bar?.advance(batches.slice(0, position.step).flat().length);
-    const clock = this.#clock(trainingOf(phase.name));
+    const clock = this.#log.clock(trainingOf(phase.name));
     try {
       for await (const batch of this.#loaded(batches.slice(position.step), phase)) {
-        this.#report(batch);
+        this.#log.leftOut(batch);
         const { pictures } = batch;
         if (pictures.filter(({ planned }) => planned.part !== "ranked").length > 1) {
           const { epoch } = position;
@@ -249,9 +251,9 @@ export class Session {
             `stage ${position.stage}, step ${step}`,
             this.#stepper.average,
           );
-          this.#note(phase, learnt ? { ...report, figures: { ...report.figures, ...learnt } } : report);
+          this.#log.step(phase, position, learnt ? { ...report, figures: { ...report.figures, ...learnt } } : report);
           bar?.advance(pictures.length, `loss ${report.loss.toFixed(4)}`);
-          this.#logMemory(phase);
+          this.#log.memory(phase, this.#stepper.device);
           await this.#hooks.tune?.(this.#stepper.device);
         }
         position.step++;
@@ -302,85 +304,30 @@ export class Session {
     });
   }
 
-  /** Puts on record how the weights as they are agree with the test part. */
-  async #testEpoch({ name, epochs }: Phase): Promise<void> {
-    const { stage, epoch } = this.#position;
-    const { test } = this.#data;
-    if (test.length < 3) return;
-    const bar = this.#hooks.progress?.(`${name}: test after epoch ${epoch + 1} of ${epochs}`, test.length);
-    const clock = this.#clock("tests of epochs");
-    const agreement = await agreementWith(this.#model, test, this.#inputs, this.#card, () => bar?.advance()).finally(
-      () => bar?.stop(),
-    );
-    clock();
-    if (agreement) this.#progress.epochTests = [...(this.#progress.epochTests ?? []), { stage, epoch, ...agreement }];
-  }
-
-  /** After the first step of a phase: what the memory is used for. */
-  #logMemory(phase: Phase): void {
-    if (this.#measured.has(phase)) return;
-    this.#measured.add(phase);
-    this.#hooks.log?.(
-      `device memory by ${phase.name}, peak so far ${memorySummary(this.#stepper.device.memoryReport())}`,
-    );
-  }
-
-  /** Puts a step on record; a loss that is not a number ends the training. */
-  #note({ name }: Phase, { loss, gradientNorm, figures }: StepReport): void {
-    const { stage, epoch, step } = this.#position;
-    const where = `${name}, epoch ${epoch + 1}, step ${step + 1}`;
-    if (!Number.isFinite(loss)) {
-      throw new TrainingError(
-        `the loss is ${loss} in ${where}; use smaller learning rates. The last checkpoint is intact`,
-        `to see which operation gave the first such number: acutance train ${this.method} --resume ${this.#hooks.folder} --check-numbers`,
-      );
-    }
-    const finite = gradientNorm !== undefined && Number.isFinite(gradientNorm);
-    if (gradientNorm !== undefined && !finite) this.#hooks.log?.(`skipped ${where}: its gradients are not finite`);
-    this.#progress.losses.push({
-      stage,
-      epoch,
-      step,
-      loss,
-      ...(finite && { gradientNorm }),
-      ...(figures && { figures }),
-    });
-  }
-
   /** Stores the model and scores the test part with it. Averaged weights, where there are any, become the model's own. */
   async #endPhase({ name, file, batch }: Phase): Promise<void> {
     this.#stepper.average?.applied();
     await this.#run?.end?.();
-    const { labelled, unlabelled, ranked = [] } = this.#data;
-    const rated = ratedByPeople(labelled);
-    const pseudo = rated.length < labelled.length ? `, ${labelled.length - rated.length} pseudo-labelled` : "";
-    const used = batch.unlabelled > 0 ? `${pseudo}, ${unlabelled.length} unlabelled` : pseudo;
-    const pairs = pairsInBatch(ranked, this.#options) > 0 ? `, ${ranked.length} ranked sets of copies` : "";
-    const split = this.#data.split ? `, split ${this.#data.split}` : "";
-    const { title } = this.#method;
-    const done = `${name === title ? title : `${title} ${name}`}: ${rated.length} labelled${used} pictures${pairs}${split}, training seed ${this.#options.seed}`;
-    const card = { ...this.#card, method: title, history: [...this.#card.history, done] };
+    const card = cardAfter({ name, batch }, this.#method, this.#card, this.#data);
     if (this.#writes) {
       this.#hooks.lock?.expectHeld();
       await saveModel(join(this.#hooks.folder, file), this.#model, card);
     }
     const { validation = [], test } = this.#data;
     const scoring = {
-      ...{ model: this.#model, inputs: this.#inputs, card, name, stageOne: this.#position.stage === 1 },
-      ...{ range: this.#data.range, progress: this.#progress, hooks: this.#hooks },
-      labelled: rated.map((row) => labelMos(row, card)),
-      clock: (of: string) => this.#clock(of),
+      ...{ ...this.#scoring(card), name, stageOne: this.#position.stage === 1, range: this.#data.range },
+      labelled: ratedByPeople(this.#data.labelled).map((row) => labelMos(row, card)),
     };
     if (validation.length > 0) await scorePart("validation", validation, scoring);
     if (test.length > 0) await scorePart("test", test, scoring);
   }
 
-  #report({ errors }: Pick<LoadedBatch, "errors">): void {
-    for (const { planned, error } of errors) {
-      if (this.#broken.has(planned.name)) continue;
-      this.#broken.add(planned.name);
-      this.#hooks.log?.(`left out: ${planned.name}: ${error instanceof Error ? error.message : error}`);
-    }
+  /** What parts are scored with, and where the figures go. */
+  #scoring(card: ModelCard<TrainingOptions>): Scoring {
+    return {
+      ...{ model: this.#model, inputs: this.#inputs, card, progress: this.#progress, hooks: this.#hooks },
+      clock: (name) => this.#log.clock(name),
+    };
   }
 
   async #interrupt(): Promise<never> {
@@ -414,19 +361,5 @@ export class Session {
     const arrays = { ...this.#run?.arrays?.(), ...this.#probes?.arrays() };
     await writeCheckpoint(path, this.#model, this.#stepper.tensors(), checkpoint, arrays);
     this.#checkpointMs = performance.now();
-  }
-
-  /** Starts timing a phase; the returned function adds the seconds since it was last called to the phase and gives them. */
-  #clock(name: string): () => number {
-    let start = performance.now();
-    return () => {
-      const now = performance.now();
-      const seconds = (now - start) / 1000;
-      start = now;
-      const phase = this.#progress.phases.find((entry) => entry.name === name);
-      if (phase) phase.seconds += seconds;
-      else this.#progress.phases.push({ name, seconds });
-      return seconds;
-    };
   }
 }

@@ -1,35 +1,25 @@
-import { withoutGradients } from "../../engine/autograd.ts";
 import type { Device } from "../../engine/device/device.ts";
 import type { Plan } from "../../engine/kernel/plan.ts";
 import type { NamedTensor } from "../../engine/nn/named.ts";
-import { scale } from "../../engine/ops/unary.ts";
 import { accumulateGradients } from "../../engine/optim/accumulate.ts";
 import { WeightAverage } from "../../engine/optim/average.ts";
-import { parameterGroups } from "../../engine/optim/groups.ts";
 import { Optimiser } from "../../engine/optim/optimiser.ts";
-import {
-  constant,
-  cosine,
-  quarterCosine,
-  type Schedule,
-  stepDecay,
-  timeDecay,
-  withWarmup,
-} from "../../engine/optim/schedule.ts";
 import { averageTensors } from "../../engine/ranks/exchange-tensors.ts";
-import { gatherRows } from "../../engine/ranks/gather-rows.ts";
 import { GradientSums } from "../../engine/ranks/gradient-sums.ts";
-import type { RankRows, Ranks } from "../../engine/ranks/ranks.ts";
+import type { Ranks } from "../../engine/ranks/ranks.ts";
 import { Tensor } from "../../engine/tensor.ts";
-import { isOfHead, type ModelCard, type Outputs, type QualityNetwork } from "../networks/model.ts";
+import type { ModelCard, Outputs, QualityNetwork } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
-import { oneView, type PartViews } from "../views/view-kind.ts";
+import { oneView } from "../views/view-kind.ts";
 import { expectSame } from "./agree.ts";
 import type { PlannedPicture, StepPicture } from "./batches.ts";
-import type { Phase, StepLoss, StepPlace, StepTask, Targets } from "./method.ts";
+import { type Learning, learnedParameters } from "./learning.ts";
+import type { StepLoss, StepPlace, StepTask } from "./method.ts";
 import type { TrainingOptions } from "./options.ts";
+import { gathered, runningStatistics, sharedSeed } from "./rank-steps.ts";
 import { rowsOf } from "./rows.ts";
 import { ownRows, type ShardedRun, shardedRuns } from "./shards.ts";
+import { StepInputs } from "./step-inputs.ts";
 import { TrainingError } from "./training.ts";
 
 /** What a step reports. */
@@ -40,21 +30,13 @@ export interface StepReport {
   readonly figures?: Readonly<Record<string, number>>;
 }
 
-interface StepInputs {
-  /** As the inputs give it: [B, …], or of the rows that this process takes through the network. */
-  readonly pictures: Tensor;
-  /** What the task's loss reads beside the outputs. */
-  readonly targets: Readonly<Record<string, Tensor>>;
-}
-
 /** The first step of a phase that has no other. */
 const firstPlace: StepPlace = { step: 0, steps: 1, epoch: 0 };
 
-/** What a phase has its steps learn. */
-export interface Learning extends Pick<Phase, "settings" | "headAlone" | "drifting" | "rates"> {
-  readonly task: StepTask;
-  /** @default each picture once, weak */
-  readonly views?: PartViews | undefined;
+/** What steps on batches of one make-up read, and which rows of it they take at once. */
+interface StepBatch {
+  readonly inputs: StepInputs;
+  readonly runs: readonly ShardedRun[];
 }
 
 /** Takes the batches of one phase into the parameters of a model. */
@@ -72,9 +54,8 @@ export class Stepper {
   #epoch = 0;
   /** Inputs of batches of the latest make-up, how many steps they served, and the plan of such a step. */
   #batch:
-    | (StepInputs & {
+    | (StepBatch & {
         readonly make: string;
-        readonly runs: readonly ShardedRun[];
         steps: number;
         plan?: Plan<StepLoss> | undefined;
       })
@@ -91,39 +72,17 @@ export class Stepper {
     learning?: Learning,
     steps = 0,
   ) {
-    const { layerDecay, clipNorm, ema, precision } = options;
-    const { optimiser: kind, rate, freshRate, decay } = { ...options, ...learning?.settings };
-    const headAlone = learning?.headAlone === true;
+    const { clipNorm, ema, precision } = options;
+    const { optimiser: kind } = { ...options, ...learning?.settings };
     if (precision === "f16" && !model.device.features.has("shader-f16"))
       throw new TrainingError("`precision` f16: this adapter has no 16-bit numbers (shader-f16); train with f32");
     this.#model = model;
     this.#inputs = inputs;
     this.#options = options;
     this.#learning = learning;
-    const { frozenNames } = model;
-    model.fixedBackbone = headAlone;
+    const { tensors, groups } = learnedParameters(model, { options, fresh }, learning, () => this.#epoch);
+    model.fixedBackbone = learning?.headAlone === true;
     model.drifting = learning?.drifting === true;
-    const learns = (name: string) => (headAlone ? isOfHead(name) : !frozenNames.has(name));
-    const tensors = model.tensors().filter(({ name }) => learns(name));
-    const modules = learning?.task.modules?.() ?? [];
-    const beside = new Set(modules.map(({ name }) => name));
-    const depth = (name: string) => (beside.has(name) ? model.backbone.layers : model.depthOf(name));
-    const layers = layerDecay < 1 && { layers: { decay: layerDecay, depth } };
-    const all = [...tensors, ...modules];
-    const rates = learning?.rates;
-    const groups = rates
-      ? [...Map.groupBy(all, ({ name }) => rates(name))].flatMap(([rateOf, own]) =>
-          parameterGroups(own, { rate: 1, decay, ...layers }).map((group) => ({
-            ...group,
-            factor: () => rateOf(this.#epoch),
-          })),
-        )
-      : parameterGroups(all, {
-          rate,
-          decay,
-          fresh: { rate: freshRate, names: new Set([...fresh, ...beside]) },
-          ...layers,
-        });
     this.#parameters = groups.flatMap(({ parameters }) => parameters.map(({ tensor }) => tensor));
     this.optimiser = new Optimiser(groups, {
       kind,
@@ -212,10 +171,10 @@ export class Stepper {
     const shapes = Object.entries(targets).map(([name, { shape }]) => [name, shape]);
     const make = JSON.stringify([runs, shapes, this.device.tuner.tunings.length]);
     if (this.#batch?.make !== make) this.#forget();
-    this.#batch ??= { ...this.#made(needed, targets), make, runs, steps: 0 };
+    this.#batch ??= { inputs: new StepInputs(this.device, this.#inputs, needed, targets), make, runs, steps: 0 };
     const batch = this.#batch;
     this.#model.step = this.optimiser.steps;
-    if (batch.steps > 0) this.#refill(batch, needed, targets);
+    if (batch.steps > 0) batch.inputs.refill(needed, targets);
     if (batch.plan?.disposed) {
       // Its memory was needed for pictures: this one is recorded, the next traced again.
       batch.plan = undefined;
@@ -262,51 +221,21 @@ export class Stepper {
     };
   }
 
-  /** The tensors that steps read: pictures as the network sees them, and targets. */
-  #made(pictures: readonly StepPicture[], targets: Targets): StepInputs {
-    const { device } = this;
-    const make = () => ({
-      pictures: device.scope(() => this.#assembled(pictures)).keep(),
-      targets: Object.fromEntries(
-        Object.entries(targets).map(([name, { data, shape }]) => [name, Tensor.from(device, data, shape).keep()]),
-      ),
-    });
-    return device.labels.within({ phase: "input" }, () => device.owned("pictures", make));
-  }
-
-  #refill(inputs: StepInputs, pictures: readonly StepPicture[], targets: Targets): void {
-    const { device } = this;
-    const refill = () => {
-      const { allocation, sizeBytes } = this.#assembled(pictures);
-      device.stream.copy(allocation, 0, inputs.pictures.allocation, 0, sizeBytes);
-    };
-    device.labels.within({ phase: "input" }, () => device.scope(refill));
-    for (const [name, { data }] of Object.entries(targets)) inputs.targets[name]!.write(data);
-  }
-
-  #assembled(pictures: readonly StepPicture[]): Tensor {
-    return this.#inputs.assemble(
-      pictures.map(({ planned: { window, tokens, strong, quarters }, tensor }) => ({
-        ...{ tensor: tensor!, window, tokens, strong, quarters },
-      })),
-    );
-  }
-
   /** Forward, backward and update on the inputs as they are. */
-  #update(batch: StepInputs & { readonly runs: readonly ShardedRun[] }, rateFactor: number): StepLoss {
+  #update({ inputs, runs }: StepBatch, rateFactor: number): StepLoss {
     const { device } = this;
     const { figures: names = [] } = this.#stepTask;
     const { ranks } = device;
-    const of = batch.runs.at(-1)!.start + batch.runs.at(-1)!.count;
+    const of = runs.at(-1)!.start + runs.at(-1)!.count;
     const share = (run: ShardedRun) => {
-      const { outputs, input } = this.#forward(batch, run, of);
-      const { loss, figures = {} } = this.#stepTask.loss(outputs, batch.targets, run.rows, input);
+      const { outputs, input } = this.#forward(inputs.pictures, runs, run, of);
+      const { loss, figures = {} } = this.#stepTask.loss(outputs, inputs.targets, run.rows, input);
       const none = () => Tensor.constant(device, Float32Array.of(0), [1]);
       return [loss, ...names.map((name) => figures[name] ?? none())];
     };
     const sums = ranks && new GradientSums(ranks, this.#parameters);
     const seed = ranks ? sharedSeed(this.optimiser.seed(), ranks) : this.optimiser.seed();
-    const [loss, ...figures] = accumulateGradients(device, batch.runs, share, seed, (tensor) => sums?.take(tensor));
+    const [loss, ...figures] = accumulateGradients(device, runs, share, seed, (tensor) => sums?.take(tensor));
     this.#model.part = undefined;
     sums?.end();
     if (ranks && this.#options.normsOver === "own") averageTensors(device, runningStatistics(this.#model), ranks);
@@ -321,11 +250,7 @@ export class Stepper {
   }
 
   /** A micro-batch through the network, by all ranks where its rows are divided; and what the outputs were made of, where that is at hand. */
-  #forward(
-    { pictures, runs }: Pick<StepInputs, "pictures"> & { readonly runs: readonly ShardedRun[] },
-    run: ShardedRun,
-    of: number,
-  ) {
+  #forward(pictures: Tensor, runs: readonly ShardedRun[], run: ShardedRun, of: number) {
     const { device } = this;
     const { start, count, own, counts } = run;
     const before = runs.slice(0, runs.indexOf(run)).reduce((sum, { own }) => sum + own.count, 0);
@@ -349,8 +274,7 @@ export class Stepper {
   /** Ends the plan and its inputs; its buffers serve other work. */
   #forget(): void {
     this.#batch?.plan?.dispose();
-    this.#batch?.pictures.dispose();
-    for (const tensor of Object.values(this.#batch?.targets ?? {})) tensor.dispose();
+    this.#batch?.inputs.dispose();
     this.#batch = undefined;
   }
 
@@ -369,57 +293,4 @@ export class Stepper {
     this.optimiser.dispose();
     this.average?.dispose();
   }
-}
-
-/** What backward starts from where each rank has a share of the gradient; the sum over them is the whole one. */
-function sharedSeed(seed: number | Tensor, { size }: Ranks): number | Tensor {
-  return typeof seed === "number" ? seed / size : withoutGradients(() => scale(seed, 1 / size));
-}
-
-/** Outputs of the rows of all ranks; each is exchanged when it is first asked for. */
-function gathered(own: Outputs, rows: RankRows): Outputs {
-  const found = new Map<keyof Outputs, Tensor>();
-  const output = (name: keyof Outputs) => {
-    if (!found.has(name)) found.set(name, gatherRows(own[name], rows));
-    return found.get(name)!;
-  };
-  return {
-    get feature() {
-      return output("feature");
-    },
-    get embedding() {
-      return output("embedding");
-    },
-    get logits() {
-      return output("logits");
-    },
-  };
-}
-
-/** Running means and variances of a model. */
-function runningStatistics(model: QualityNetwork): Tensor[] {
-  return model.tensors().flatMap(({ name, tensor }) => (/\.running_(mean|var)$/.test(name) ? [tensor] : []));
-}
-
-/**
- * What the learning rates of a phase are multiplied with at its steps, 0 being the first.
- * @throws TrainingError when the warm-up is not shorter than the phase
- */
-export function phaseSchedule(
-  options: TrainingOptions,
-  { name, epochs, settings }: Pick<Phase, "name" | "epochs" | "settings">,
-  stepsInEpoch: number,
-): Schedule {
-  const given = { ...options, ...settings };
-  const { schedule, lastFactor, stepEpochs, stepFactor, warmupSteps, warmupShare } = given;
-  const total = stepsInEpoch * epochs;
-  if (total === 0) return constant();
-  if (warmupSteps >= total)
-    throw new TrainingError(`\`warmupSteps\` ${warmupSteps}: ${name} has only ${total} steps; give fewer`);
-  return withWarmup(total, { steps: warmupSteps, share: warmupShare }, (steps) => {
-    if (schedule === "cosine") return cosine({ steps });
-    if (schedule === "quarter-cosine") return quarterCosine({ steps, end: lastFactor });
-    if (schedule === "time") return timeDecay({ decay: given.timeDecay });
-    return schedule === "step" ? stepDecay({ every: stepEpochs * stepsInEpoch, gamma: stepFactor }) : constant();
-  });
 }

@@ -4,8 +4,10 @@ import { evaluate, plcc, srcc } from "../metrics/index.ts";
 import type { ModelCard, QualityNetwork } from "../networks/model.ts";
 import type { Inputs } from "../views/inputs.ts";
 import { predict } from "../views/predict.ts";
+import type { Position } from "./checkpoint.ts";
 import { type ClassedPicture, type ClassResult, classOfMos, classResult } from "./class-results.ts";
 import { labelMos } from "./classes.ts";
+import type { Phase } from "./method.ts";
 import { compareDistributions, type PredictedDistribution, shareBelow, spreadReliability } from "./predicted-spread.ts";
 import type { Progress, RatedRow, TrainingHooks } from "./training.ts";
 
@@ -20,20 +22,24 @@ export interface ScoredPair {
 /** What a test adds to the record of a run: one entry for each stage. */
 type SpreadOfTest = Required<Pick<Progress, "reliability" | "distributions">>;
 
-/** What a part is scored with, and where its scores go. */
-export interface PartScoring {
+/** What scores with the weights as they are, and where the figures go. */
+export interface Scoring {
   readonly model: QualityNetwork;
   readonly inputs: Inputs;
   readonly card: ModelCard;
+  readonly progress: Progress;
+  readonly hooks: Pick<TrainingHooks, "log" | "progress">;
+  readonly clock: (name: string) => () => number;
+}
+
+/** What a part is scored with at the end of a phase. */
+export interface PartScoring extends Scoring {
   /** Of the phase that the model came from. */
   readonly name: string;
   readonly range: MosRange;
   readonly stageOne: boolean;
   /** MOS of the labelled part. */
   readonly labelled: readonly number[];
-  readonly progress: Progress;
-  readonly hooks: Pick<TrainingHooks, "log" | "progress">;
-  readonly clock: (name: string) => () => number;
 }
 
 /** Scores a part with the model as it is, and puts the agreement with its MOS on record; scores of the test part too. */
@@ -69,8 +75,23 @@ export async function scorePart(
   hooks.log?.(`${label} SRCC ${evaluation.srcc.toFixed(3)}, PLCC ${evaluation.plcc.toFixed(3)} on ${n} pictures`);
 }
 
+/** Puts on record how scores agree with the MOS of the test part after an epoch; nothing of fewer than three pictures. */
+export async function testEpoch(
+  { name, epochs }: Pick<Phase, "name" | "epochs">,
+  { stage, epoch }: Position,
+  test: readonly RatedRow[],
+  { model, inputs, card, progress, hooks, clock }: Scoring,
+): Promise<void> {
+  if (test.length < 3) return;
+  const bar = hooks.progress?.(`${name}: test after epoch ${epoch + 1} of ${epochs}`, test.length);
+  const stop = clock("tests of epochs");
+  const agreement = await agreementWith(model, test, inputs, card, () => bar?.advance()).finally(() => bar?.stop());
+  stop();
+  if (agreement) progress.epochTests = [...(progress.epochTests ?? []), { stage, epoch, ...agreement }];
+}
+
 /** Correlations of a model's scores with the MOS of pictures; none of fewer than three. */
-export async function agreementWith(
+async function agreementWith(
   model: QualityNetwork,
   rows: readonly RatedRow[],
   inputs: Inputs,

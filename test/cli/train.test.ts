@@ -4,7 +4,7 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
-import { methodOptions } from "../../cli/train.ts";
+import { methodOptions } from "../../cli/method-flags.ts";
 import { cpl } from "../../models/methods/cpl/index.ts";
 import { blurredPictures } from "../models/training/pictures.ts";
 

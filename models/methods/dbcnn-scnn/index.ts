@@ -1,22 +1,17 @@
 import { z } from "zod";
 import { distortionNames, levelSets } from "../../data/degraded/distortions.ts";
-import { batch, OptionError, otherDefault, some, wholeFromZero } from "../../options.ts";
+import { batch, OptionError, otherDefault, some } from "../../options.ts";
 import type { Method } from "../../training/method.ts";
 import { trainingOptions, trainingShape } from "../../training/options.ts";
-import { encoderFile } from "../../training/training.ts";
-import { expectPictures } from "../parts/with-unlabelled.ts";
+import { encoderPhase, encoderShape, expectDegraded, fromPicturesAlone } from "../parts/encoder.ts";
 import { classes } from "./classes.ts";
 
 const schema = z.strictObject({
   ...trainingShape,
+  ...encoderShape,
   backbone: otherDefault(trainingShape.backbone, "scnn"),
-  embedding: otherDefault(trainingShape.embedding, 0),
-  head: otherDefault(trainingShape.head, "score"),
   crop: otherDefault(trainingShape.crop, 224),
-  cropFrom: otherDefault(trainingShape.cropFrom, "original"),
-  schedule: otherDefault(trainingShape.schedule, "cosine"),
   rate: otherDefault(trainingShape.rate, 1e-3),
-  epochs: wholeFromZero.min(1).default(30).describe("passes over the pictures"),
   batch: batch.default(16).describe("pictures in a batch, each in all its degraded views"),
   degraded: some.default(4).describe("views of a picture in a batch, each degraded by another kind of distortion"),
   kinds: z
@@ -55,15 +50,13 @@ export const dbCnnScnn: Method<DbCnnScnnOptions, DbCnnScnnOptionsInput> = {
     "--unlabelled photos --kinds gaussian-blur,jpeg,white-noise --crop 96 --region 128",
   ],
   schema,
-  withoutLabels: true,
+  ...fromPicturesAlone,
   options(input) {
     const options = trainingOptions(schema, input);
-    const { network, frozen, cropFrom, crop, region, kinds } = options;
+    const { network, crop, region, kinds } = options;
     if (network !== "standard")
       throw new OptionError(`\`network\` ${network}: a backbone is trained alone; leave \`network\` out`);
-    if (cropFrom !== "original")
-      throw new OptionError(`\`cropFrom\` ${cropFrom}: pictures are degraded at their own size; leave it out`);
-    if (frozen > 0) throw new OptionError(`\`frozen\` ${frozen}: views are new in each epoch; leave \`frozen\` out`);
+    expectDegraded(options);
     if (region < crop)
       throw new OptionError(`\`region\` ${region}: a crop of ${crop} pixels is cut of it; give at least as many`);
     if (new Set(kinds).size < kinds.length)
@@ -71,18 +64,9 @@ export const dbCnnScnn: Method<DbCnnScnnOptions, DbCnnScnnOptionsInput> = {
     return options;
   },
   phases: (options) => [
-    {
+    encoderPhase(options, Array(options.degraded).fill("degraded"), {
       name: "DB-CNN's S-CNN",
-      epochs: options.epochs,
-      epochsOption: "epochs",
-      batch: { labelled: 0, unlabelled: options.batch },
-      batchOptions: ["batch"],
-      views: { labelled: [], unlabelled: Array(options.degraded).fill("degraded") },
-      file: encoderFile,
       begin: (context) => classes(options, context),
-    },
+    }),
   ],
-  expectData({ unlabelled }, { batch }) {
-    expectPictures(unlabelled.length, "batch", batch);
-  },
 };

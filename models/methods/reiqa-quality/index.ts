@@ -1,32 +1,28 @@
 import { z } from "zod";
-import { batch, count, OptionError, otherDefault, positive, wholeFromZero } from "../../options.ts";
+import { batch, count, OptionError, otherDefault, positive } from "../../options.ts";
 import type { Method } from "../../training/method.ts";
 import { trainingOptions, trainingShape } from "../../training/options.ts";
-import { encoderFile } from "../../training/training.ts";
 import { versionViews } from "../../views/version-inputs.ts";
 import { versionKinds } from "../../views/version-plan.ts";
 import { projectionShape } from "../parts/embedder.ts";
+import { encoderPhase, encoderShape, expectDegraded, fromPicturesAlone } from "../parts/encoder.ts";
 import { teacherShape } from "../parts/teacher.ts";
-import { expectPictures } from "../parts/with-unlabelled.ts";
 import { contrast } from "./contrast.ts";
 
 const schema = z.strictObject({
   ...trainingShape,
   ...projectionShape,
   ...teacherShape,
+  ...encoderShape,
   network: otherDefault(trainingShape.network, "reiqa-quality"),
   backbone: otherDefault(trainingShape.backbone, "resnet50"),
-  embedding: otherDefault(trainingShape.embedding, 0),
-  head: otherDefault(trainingShape.head, "score"),
   crop: otherDefault(trainingShape.crop, 160),
-  cropFrom: otherDefault(trainingShape.cropFrom, "original"),
-  schedule: otherDefault(trainingShape.schedule, "cosine"),
   rate: otherDefault(trainingShape.rate, 3e-4),
   freshRate: otherDefault(trainingShape.freshRate, 3e-4),
   decay: otherDefault(trainingShape.decay, 1e-4),
   projection: otherDefault(projectionShape.projection, 128),
   teacher: otherDefault(teacherShape.teacher, 0.999),
-  epochs: wholeFromZero.min(1).default(40).describe("passes over the pictures"),
+  epochs: otherDefault(encoderShape.epochs, 40),
   batch: batch.default(5).describe("pictures in a batch, each in all its versions at both sizes"),
   degraded: z
     .number()
@@ -62,34 +58,23 @@ export const reIqaQuality: Method<ReIqaQualityOptions, ReIqaQualityOptionsInput>
     "--unlabelled photos --backbone resnet18 --crop 96 --region 320",
   ],
   schema,
-  withoutLabels: true,
+  ...fromPicturesAlone,
   options(input) {
     const options = trainingOptions(schema, input);
-    const { network, frozen, cropFrom, teacher, encoders } = options;
+    const { network, teacher, encoders } = options;
     if (network !== "reiqa-quality")
       throw new OptionError(`\`network\` ${network}: the quality encoder is trained alone; leave \`network\` out`);
-    if (cropFrom !== "original")
-      throw new OptionError(`\`cropFrom\` ${cropFrom}: versions are made of pictures at their own size; leave it out`);
-    if (frozen > 0) throw new OptionError(`\`frozen\` ${frozen}: versions are new in each epoch; leave \`frozen\` out`);
+    expectDegraded(options);
     if (teacher === 0)
       throw new OptionError("`teacher` 0: what crops are compared with is by a moving average; give more than 0");
     if (encoders !== "both") throw new OptionError(`\`encoders\` ${encoders}: there is one; leave \`encoders\` out`);
     return options;
   },
   phases: (options) => [
-    {
+    encoderPhase(options, Array(versionViews(options)).fill("version"), {
       name: "Re-IQA's quality encoder",
-      epochs: options.epochs,
-      epochsOption: "epochs",
-      batch: { labelled: 0, unlabelled: options.batch },
-      batchOptions: ["batch"],
-      views: { labelled: [], unlabelled: Array(versionViews(options)).fill("version") },
       wholeBatches: true,
-      file: encoderFile,
       begin: (context) => contrast(options, context),
-    },
+    }),
   ],
-  expectData({ unlabelled }, { batch }) {
-    expectPictures(unlabelled.length, "batch", batch);
-  },
 };

@@ -1,6 +1,5 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { expect, test } from "bun:test";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { unpackRgb } from "../../../../engine/ops/pictures/image.ts";
 import { Random } from "../../../../engine/random.ts";
@@ -10,40 +9,19 @@ import { dbCnn } from "../../../../models/methods/dbcnn/index.ts";
 import { type DbCnnScnnOptionsInput, dbCnnScnn } from "../../../../models/methods/dbcnn-scnn/index.ts";
 import { QualityNetwork } from "../../../../models/networks/model.ts";
 import { resumeTraining, startTraining } from "../../../../models/training/train.ts";
-import { type TrainingData, TrainingInterrupted } from "../../../../models/training/training.ts";
+import { TrainingInterrupted } from "../../../../models/training/training.ts";
 import { DegradedInputs } from "../../../../models/views/degraded-inputs.ts";
 import { classOf, planDegradations } from "../../../../models/views/degraded-plan.ts";
 import { sharedDevice } from "../../../engine/device.ts";
 import { blurredPictures, divided } from "../../training/pictures.ts";
+import { unlabelledTraining } from "../unlabelled-training.ts";
 
 const device = await sharedDevice();
 const small: DbCnnScnnOptionsInput = {
   ...{ crop: 32, region: 40, batch: 4, degraded: 2, kinds: ["white-noise", "mean-shift"] },
 };
 
-let folder = "";
-let data: TrainingData;
-const at = (name: string) => join(folder, name);
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "acutance-scnn-"));
-  const unlabelled = (await blurredPictures(at("pictures"), 8, 44)).map(({ name, path }) => ({ name, path }));
-  data = { labelled: [], unlabelled, test: [], range: [0, 100] };
-});
-afterAll(() => rm(folder, { recursive: true, force: true }));
-
-async function train(name: string, options: DbCnnScnnOptionsInput = {}, given = data, stopAfter = 0) {
-  const stop = new AbortController();
-  let seen = 0;
-  const tune = async () => {
-    if (++seen === stopAfter) stop.abort();
-  };
-  const logged: string[] = [];
-  const hooks = { folder: at(name), signal: stop.signal, tune, log: (line: string) => logged.push(line) };
-  const result = await startTraining(dbCnnScnn, device, given, { ...small, ...options }, hooks);
-  result.model.dispose();
-  return { ...result, logged };
-}
+const { at, data, train } = await unlabelledTraining(dbCnnScnn, small, 8, 44);
 
 test("learns to tell kinds and levels, and leaves an S-CNN that DB-CNN starts from", async () => {
   const { progress, files } = await train("plain", { epochs: 25 });

@@ -1,44 +1,22 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { expect, test } from "bun:test";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openSafetensors, toFloat32 } from "../../../../engine/weights/safetensors.ts";
 import { reIqa } from "../../../../models/methods/reiqa/index.ts";
 import { type ReIqaQualityOptionsInput, reIqaQuality } from "../../../../models/methods/reiqa-quality/index.ts";
 import { expectFreeFolder } from "../../../../models/training/run-folder.ts";
 import { resumeTraining, startTraining } from "../../../../models/training/train.ts";
-import { type TrainingData, TrainingInterrupted } from "../../../../models/training/training.ts";
+import { TrainingInterrupted } from "../../../../models/training/training.ts";
 import { sharedDevice } from "../../../engine/device.ts";
 import { blurredPictures, divided } from "../../training/pictures.ts";
+import { unlabelledTraining } from "../unlabelled-training.ts";
 
 const device = await sharedDevice();
 const small: ReIqaQualityOptionsInput = {
   ...{ backbone: "resnet18", stages: 1, crop: 32, region: 112, batch: 2, degraded: 2, queue: 30, projection: 8 },
 };
 
-let folder = "";
-let data: TrainingData;
-const at = (name: string) => join(folder, name);
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "acutance-moco-"));
-  const unlabelled = (await blurredPictures(at("pictures"), 7, 100)).map(({ name, path }) => ({ name, path }));
-  data = { labelled: [], unlabelled, test: [], range: [0, 100] };
-});
-afterAll(() => rm(folder, { recursive: true, force: true }));
-
-async function train(name: string, options: ReIqaQualityOptionsInput = {}, given = data, stopAfter = 0) {
-  const stop = new AbortController();
-  let seen = 0;
-  const tune = async () => {
-    if (++seen === stopAfter) stop.abort();
-  };
-  const logged: string[] = [];
-  const hooks = { folder: at(name), signal: stop.signal, tune, log: (line: string) => logged.push(line) };
-  const result = await startTraining(reIqaQuality, device, given, { ...small, ...options }, hooks);
-  result.model.dispose();
-  return { ...result, logged };
-}
+const { at, data, train } = await unlabelledTraining(reIqaQuality, small, 7, 100);
 
 test("learns from pictures without labels, and leaves an encoder that Re-IQA takes", async () => {
   const { progress, files } = await train("plain", { epochs: 2 });
@@ -105,8 +83,8 @@ test("pictures that are too small, options and data that do not do are told by n
   await expect(train("few", { batch: 8 })).rejects.toThrow("7 unlabelled pictures are fewer than one batch, `batch` 8");
   const refused: [object, string][] = [
     [{ network: "reiqa" }, "`network` reiqa: the quality encoder is trained alone"],
-    [{ cropFrom: "resized", resize: 32 }, "`cropFrom` resized: versions are made of pictures at their own size"],
-    [{ frozen: 1 }, "`frozen` 1: versions are new in each epoch"],
+    [{ cropFrom: "resized", resize: 32 }, "`cropFrom` resized: pictures are degraded at their own size"],
+    [{ frozen: 1 }, "`frozen` 1: views are new in each epoch"],
     [{ teacher: 0 }, "`teacher` 0: what crops are compared with"],
     [{ degraded: 27 }, "`degraded` 27"],
   ];
