@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 async function acutance(...words: string[]) {
-  const child = Bun.spawn(["bun", "cli/main.ts", ...words], { stdout: "pipe", stderr: "pipe" });
+  const child = Bun.spawn(["bun", "cli/main.ts", ...words], { env: process.env, stdout: "pipe", stderr: "pipe" });
   const [out, error] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
   return { code: await child.exited, out, error };
 }

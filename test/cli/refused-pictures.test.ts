@@ -30,7 +30,10 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 function run(...words: string[]) {
-  const { stdout, stderr, exitCode } = Bun.spawnSync([process.execPath, "cli/main.ts", ...words], { cwd: root });
+  const { stdout, stderr, exitCode } = Bun.spawnSync([process.execPath, "cli/main.ts", ...words], {
+    cwd: root,
+    env: process.env,
+  });
   return { out: stdout.toString(), err: stderr.toString(), exitCode };
 }
 

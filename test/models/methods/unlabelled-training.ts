@@ -8,6 +8,7 @@ import { startTraining } from "../../../models/training/train.ts";
 import type { TrainingData } from "../../../models/training/training.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { blurredPictures } from "../training/pictures.ts";
+import { stoppedAfter } from "../training/stopped-after.ts";
 
 /**
  * Trainings of a method that learns from pictures alone, in a folder that goes when the tests of the file have ended.
@@ -29,13 +30,8 @@ export async function unlabelledTraining<Options extends TrainingOptions, Input 
 
   /** @param stopAfter the step after which it is interrupted; none unless given */
   async function train(name: string, options: Partial<Input> = {}, given = data, stopAfter = 0) {
-    const stop = new AbortController();
-    let seen = 0;
-    const tune = async () => {
-      if (++seen === stopAfter) stop.abort();
-    };
     const logged: string[] = [];
-    const hooks = { folder: at(name), signal: stop.signal, tune, log: (line: string) => logged.push(line) };
+    const hooks = { folder: at(name), ...stoppedAfter(stopAfter), log: (line: string) => logged.push(line) };
     const result = await startTraining(method, device, given, { ...small, ...options }, hooks);
     result.model.dispose();
     return { ...result, logged };

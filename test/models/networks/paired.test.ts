@@ -67,7 +67,7 @@ test("its feature is those of its backbones alone, each at each of its sides, wh
   first.dispose();
   second.dispose();
   for (const order of [files, [...files].reverse()]) {
-    const model = new QualityNetwork(device, options({ frozen: 1 }));
+    const model = new QualityNetwork(device, options({ frozen: 1 }), "zero");
     const report = await model.start(order);
     expect([...report.fresh]).toEqual([]);
     expect(model.featureLength).toBe(2 * 2 * 3 * 192 + 2 * 2 * (64 + 64));
@@ -100,10 +100,10 @@ test("what it makes of stored rows is what it makes of pictures, and it opens as
 });
 
 test("a frozen backbone without weights, and what no pair can be, are refused by name", async () => {
-  const alone = new QualityNetwork(device, modelOptions({ ...vit, resize: 48, crop: 48 }));
+  const alone = new QualityNetwork(device, modelOptions({ ...vit, resize: 48, crop: 48 }), "zero");
   const path = await store("alone", alone);
   alone.dispose();
-  const model = new QualityNetwork(device, options({ frozen: 1 }));
+  const model = new QualityNetwork(device, options({ frozen: 1 }), "zero");
   await expect(model.start(path)).rejects.toThrow(
     "no weights for the second encoder, which `frozen` would keep as it was drawn; give `init` twice, the first encoder first",
   );
@@ -118,7 +118,7 @@ test("a frozen backbone without weights, and what no pair can be, are refused by
   expect(() => options({ backbone: "resnet18", stages: 2 })).toThrow(
     "`featureDepths` and `secondDepths` say what is used",
   );
-  expect(() => new QualityNetwork(device, options({ secondDepths: [12] }))).toThrow(
+  expect(() => new QualityNetwork(device, options({ secondDepths: [12] }), "zero")).toThrow(
     "`secondDepths` 12: the second backbone has the depths 1 to 9",
   );
 });

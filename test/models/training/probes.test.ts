@@ -20,6 +20,7 @@ import { PictureInputs } from "../../../models/views/inputs.ts";
 import { formula, relativeError } from "../../engine/check.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { blurredPictures, divided, small } from "./pictures.ts";
+import { stoppedAfter } from "./stopped-after.ts";
 
 const { stageOneBatch: _s, neighbours: _n, levels: _v, ...network } = small;
 const options = { ...network, labelledBatch: 4, unlabelledBatch: 3, strong: "ctaugment" } as const;
@@ -104,12 +105,7 @@ test("rates follow what the averaged network says of the labelled pictures of a 
 });
 
 async function train(name: string, stopAfter = 0, more: object = {}) {
-  const stop = new AbortController();
-  let seen = 0;
-  const tune = async () => {
-    if (++seen === stopAfter) stop.abort();
-  };
-  const hooks = { folder: join(folder, name), signal: stop.signal, tune };
+  const hooks = { folder: join(folder, name), ...stoppedAfter(stopAfter) };
   const result = await startTraining(
     fixMatch as never,
     await sharedDevice(),

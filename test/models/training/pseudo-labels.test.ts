@@ -18,6 +18,7 @@ import {
 } from "../../../models/training/training.ts";
 import { sharedDevice } from "../../engine/device.ts";
 import { blurredPictures, divided, small } from "./pictures.ts";
+import { stoppedAfter } from "./stopped-after.ts";
 
 const { stageOneBatch: batch, labelledBatch: _l, unlabelledBatch: _u, neighbours: _k, levels: _m, ...network } = small;
 const options = { ...network, batch, epochs: 2, head: "classes", levels: 5 } as const;
@@ -56,12 +57,7 @@ test("a training with labels of another model, stopped within an epoch, ends wit
   await writeSplit(at("whole"), { ...data, labelled: [...data.labelled, ...guessed], unlabelled: [] }, "x");
   const split = await readFile(at("whole/split.csv"), "utf8");
   expect([split.match(/,labelled,/g)!.length, split.match(/,pseudo-labelled,/g)!.length]).toEqual([16, 16]);
-  const stop = new AbortController();
-  let steps = 0;
-  const tune = async () => {
-    if (++steps === 3) stop.abort();
-  };
-  const stopped = await train("stopped", guessed, {}, { signal: stop.signal, tune }).then(String, (reason) => reason);
+  const stopped = await train("stopped", guessed, {}, stoppedAfter(3)).then(String, (reason) => reason);
   expect(stopped).toBeInstanceOf(TrainingInterrupted);
   (await resumeTraining(supervised, device, { folder: at("stopped") })).model.dispose();
   expect(await model("stopped")).toEqual(await model("whole"));

@@ -18,6 +18,7 @@ import { PictureInputs } from "../../../../models/views/inputs.ts";
 import { relativeError } from "../../../engine/check.ts";
 import { sharedDevice } from "../../../engine/device.ts";
 import { blurredPictures, divided, small } from "../../training/pictures.ts";
+import { stoppedAfter } from "../../training/stopped-after.ts";
 
 const { stageOneBatch: _s, neighbours: _n, levels: _v, ...network } = small;
 const common = { ...network, epochs: 1, labelledBatch: 4, unlabelledBatch: 3, threshold: 0.23, rate: 1e-3 };
@@ -40,16 +41,6 @@ async function train(name: string, more: CrMatchOptionsInput = {}, hooks = {}, s
   return result;
 }
 
-/** Hooks of a training that is stopped after so many steps. */
-function stopAfter(steps: number) {
-  const stop = new AbortController();
-  let seen = 0;
-  const tune = async () => {
-    if (++seen === steps) stop.abort();
-  };
-  return { signal: stop.signal, tune };
-}
-
 const model = (name: string) => join(at(name), "model.safetensors");
 
 async function tensorsIn(path: string): Promise<Map<string, Uint8Array>> {
@@ -59,7 +50,7 @@ async function tensorsIn(path: string): Promise<Map<string, Uint8Array>> {
 }
 
 test("the heads learn, and are in the checkpoint, not in the model", async () => {
-  await expect(train("heads", {}, stopAfter(2))).rejects.toThrow(TrainingInterrupted);
+  await expect(train("heads", {}, stoppedAfter(2))).rejects.toThrow(TrainingInterrupted);
   const heads = [...(await tensorsIn(join(at("heads"), checkpointFile))).keys()].filter((name) => /crmatch/.test(name));
   // Weight, bias and two moments of each for three layers.
   expect(heads.length).toBe(18);
@@ -136,7 +127,7 @@ test("with frozen sections turned views are kept, and training ends with the sam
   const rows = await readdir(join(features.featureFolder, own!));
   const of = (word: string) => rows.filter((row) => row.includes(word)).length;
   expect([of("-turned-"), of("-quality-upright-"), of("-quality-")]).toEqual([3 * 12, 2 * 12, 2 * 12]);
-  const stopped = train("frozen-stopped", frozen, { ...features, ...stopAfter(2) }, from);
+  const stopped = train("frozen-stopped", frozen, { ...features, ...stoppedAfter(2) }, from);
   await expect(stopped).rejects.toThrow(TrainingInterrupted);
   (await resumeTraining(crMatch, device, { folder: at("frozen-stopped"), ...features })).model.dispose();
   expect(await readFile(model("frozen-stopped"))).toEqual(await readFile(model("frozen")));

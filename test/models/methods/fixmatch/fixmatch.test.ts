@@ -15,6 +15,7 @@ import { PictureInputs } from "../../../../models/views/inputs.ts";
 import { relativeError } from "../../../engine/check.ts";
 import { sharedDevice } from "../../../engine/device.ts";
 import { blurredPictures, divided, small } from "../../training/pictures.ts";
+import { stoppedAfter } from "../../training/stopped-after.ts";
 
 const { stageOneBatch: _s, neighbours: _n, levels: _v, ...network } = small;
 const options: FixMatchOptionsInput = {
@@ -48,12 +49,7 @@ async function train(name: string, more: FixMatchOptionsInput = {}, hooks = {}, 
 
 /** Stops after so many steps, and goes on. */
 async function stoppedAndResumed(name: string, steps: number, more: FixMatchOptionsInput = {}, hooks = {}, start = {}) {
-  const stop = new AbortController();
-  let seen = 0;
-  const tune = async () => {
-    if (++seen === steps) stop.abort();
-  };
-  const stopped = train(name, more, { ...hooks, signal: stop.signal, tune }, start);
+  const stopped = train(name, more, { ...hooks, ...stoppedAfter(steps) }, start);
   await expect(stopped).rejects.toThrow(TrainingInterrupted);
   (await resumeTraining(fixMatch, await sharedDevice(), { folder: at(name), ...hooks })).model.dispose();
 }

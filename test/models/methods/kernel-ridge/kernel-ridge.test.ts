@@ -8,6 +8,7 @@ import { resumeTraining, startTraining } from "../../../../models/training/train
 import { checkpointFile, type TrainingData, TrainingInterrupted } from "../../../../models/training/training.ts";
 import { sharedDevice } from "../../../engine/device.ts";
 import { blurredPictures, divided, small } from "../../training/pictures.ts";
+import { stoppedAfter } from "../../training/stopped-after.ts";
 
 const { stageOneBatch: _s, neighbours: _n, levels: _l, ...network } = small;
 const common: KernelRidgeOptionsInput = { ...network, labelledBatch: 4, unlabelledBatch: 4 };
@@ -23,13 +24,8 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 async function train(name: string, options: KernelRidgeOptionsInput, given = data, stopAfter = 0) {
-  const stop = new AbortController();
-  let seen = 0;
-  const tune = async () => {
-    if (++seen === stopAfter) stop.abort();
-  };
   const logged: string[] = [];
-  const hooks = { folder: at(name), signal: stop.signal, tune, log: (line: string) => logged.push(line) };
+  const hooks = { folder: at(name), ...stoppedAfter(stopAfter), log: (line: string) => logged.push(line) };
   const all = { ...common, ...options };
   const { model, progress } = await startTraining(kernelRidge, await sharedDevice(), given, all, hooks);
   model.dispose();

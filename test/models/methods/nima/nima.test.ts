@@ -9,6 +9,7 @@ import { resumeTraining, startTraining } from "../../../../models/training/train
 import { type TrainingData, TrainingInterrupted } from "../../../../models/training/training.ts";
 import { sharedDevice } from "../../../engine/device.ts";
 import { blurredPictures, divided } from "../../training/pictures.ts";
+import { stoppedAfter } from "../../training/stopped-after.ts";
 
 const device = await sharedDevice();
 const options = {
@@ -104,13 +105,8 @@ describe("NIMA", () => {
   test.each([1, 3, 5])("goes on after a stop at step %d of 2 + 4, to the same bits", async (stopAfter) => {
     const short = { headEpochs: 1, epochs: 2 };
     if (stopAfter === 1) await train("short", short);
-    const stop = new AbortController();
-    let seen = 0;
-    const tune = async () => {
-      if (++seen === stopAfter) stop.abort();
-    };
     const name = `stopped-${stopAfter}`;
-    await expect(train(name, short, { signal: stop.signal, tune })).rejects.toThrow(TrainingInterrupted);
+    await expect(train(name, short, stoppedAfter(stopAfter))).rejects.toThrow(TrainingInterrupted);
     (await resumeTraining(nima, device, { folder: at(name) })).model.dispose();
     const [one, two] = await Promise.all(["short", name].map((run) => readFile(join(at(run), "model.safetensors"))));
     expect(two).toEqual(one!);

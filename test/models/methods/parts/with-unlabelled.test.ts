@@ -26,6 +26,7 @@ import { checkpointFile, type TrainingData, TrainingInterrupted } from "../../..
 import { PictureInputs } from "../../../../models/views/inputs.ts";
 import { sharedDevice } from "../../../engine/device.ts";
 import { blurredPictures, divided, small } from "../../training/pictures.ts";
+import { stoppedAfter } from "../../training/stopped-after.ts";
 
 const { stageOneBatch: _s, neighbours: _n, levels: _v, ...network } = small;
 const common = { ...network, epochs: 1, labelledBatch: 4, unlabelledBatch: 3, rate: 1e-3 };
@@ -98,12 +99,7 @@ async function train(
   stopAfter = 0,
   device?: Device,
 ) {
-  const stop = new AbortController();
-  let seen = 0;
-  const tune = async () => {
-    if (++seen === stopAfter) stop.abort();
-  };
-  const hooks = { folder: at(name), signal: stop.signal, tune };
+  const hooks = { folder: at(name), ...stoppedAfter(stopAfter) };
   const given = { ...common, epochs, ...options, ...more };
   const result = await startTraining(method, device ?? (await sharedDevice()), data, given as never, hooks);
   result.model.dispose();
@@ -132,15 +128,9 @@ describe.each(cases)("%s", (title, each) => {
     const begun = await stateIn(`${title}-one`);
     const names = begun.map(([name]) => name.replace(/^(projection|teacher)\..*/, "$1"));
     expect([...new Set(names)]).toEqual(each.state);
-    const stop = new AbortController();
-    let seen = 0;
-    const tune = async () => {
-      if (++seen === 2) stop.abort();
-    };
     const resumed = resumeTraining(each.method, await sharedDevice(), {
       folder: at(`${title}-one`),
-      signal: stop.signal,
-      tune,
+      ...stoppedAfter(2),
     });
     await expect(resumed).rejects.toThrow(TrainingInterrupted);
     const later = await stateIn(`${title}-one`);

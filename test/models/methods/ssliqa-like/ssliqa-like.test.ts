@@ -10,6 +10,7 @@ import { type TrainingData, TrainingInterrupted } from "../../../../models/train
 import { checkDifferences, goldenCases, relativeError, runWithGradients } from "../../../engine/check.ts";
 import { sharedDevice } from "../../../engine/device.ts";
 import { blurredPictures, divided } from "../../training/pictures.ts";
+import { stoppedAfter } from "../../training/stopped-after.ts";
 
 const device = await sharedDevice();
 const options = {
@@ -83,13 +84,8 @@ describe.each([0.5, 0])("SSLIQA-like, with a second branch that keeps %d of its 
   test.each([1, 3])("goes on after a stop at step %d, to the same bits", async (stopAfter) => {
     const short = { epochs: 1, teacher };
     if (stopAfter === 1) await train(name("short"), short);
-    const stop = new AbortController();
-    let seen = 0;
-    const tune = async () => {
-      if (++seen === stopAfter) stop.abort();
-    };
     const stopped = name(`stopped-${stopAfter}`);
-    await expect(train(stopped, short, { signal: stop.signal, tune })).rejects.toThrow(TrainingInterrupted);
+    await expect(train(stopped, short, stoppedAfter(stopAfter))).rejects.toThrow(TrainingInterrupted);
     (await resumeTraining(ssliqaLike, device, { folder: at(stopped) })).model.dispose();
     const [one, two] = await Promise.all(
       [name("short"), stopped].map((run) => readFile(join(at(run), "model.safetensors"))),
@@ -116,9 +112,7 @@ test("two backbones learn labels, agree on unlabelled pictures, and go on to the
   expect(losses.every(({ figures }) => figures![apart]! > 0)).toBe(true);
   expect(results.at(-1)!.evaluation.srcc).toBeGreaterThan(0.8);
   await trained("short", { epochs: 1 });
-  const stop = new AbortController();
-  const tune = async () => stop.abort();
-  await expect(trained("stopped", { epochs: 1 }, { signal: stop.signal, tune })).rejects.toThrow(TrainingInterrupted);
+  await expect(trained("stopped", { epochs: 1 }, stoppedAfter(1))).rejects.toThrow(TrainingInterrupted);
   (await resumeTraining(ssliqaLike, device, { folder: at("stopped") })).model.dispose();
   const model = (run: string) => readFile(join(at(run), "model.safetensors"));
   expect(await model("stopped")).toEqual(await model("short"));

@@ -10,6 +10,7 @@ import { resumeTraining, startTraining } from "../../../../models/training/train
 import { type TrainingData, TrainingInterrupted } from "../../../../models/training/training.ts";
 import { sharedDevice } from "../../../engine/device.ts";
 import { blurredPictures, divided, small } from "../../training/pictures.ts";
+import { stoppedAfter } from "../../training/stopped-after.ts";
 
 const { stageOneBatch: batch, labelledBatch: _l, unlabelledBatch: _u, neighbours: _k, ...network } = small;
 const options = { ...network, batch, epochs: 4, loss: "emd" as const };
@@ -51,12 +52,7 @@ test("supervised learns what stage 1 of CPL-IQA learns, to the same bits, and it
 
 test("an interrupted training goes on by its own method, to the same bits, and not by another", async () => {
   const device = await sharedDevice();
-  const stop = new AbortController();
-  let steps = 0;
-  const tune = async () => {
-    if (++steps === 3) stop.abort();
-  };
-  const hooks = { folder: at("stopped"), signal: stop.signal, tune };
+  const hooks = { folder: at("stopped"), ...stoppedAfter(3) };
   const stopped = await startTraining(supervised, device, data, options, hooks).then(String, (reason) => reason);
   expect(stopped).toBeInstanceOf(TrainingInterrupted);
   expect(stopped.advice).toBe(`continue with: acutance train supervised --resume ${at("stopped")}`);
