@@ -8,7 +8,7 @@ import { availableParallelism } from "node:os";
 // Children of tests have the vectors of tests: what Bun.spawn starts gets the environment that the process itself began with.
 import "./vectors.ts";
 
-const parts = 12;
+const parts = 24;
 /** Each takes up to 3 GB. */
 const atOnce = Math.min(availableParallelism(), 4);
 const given = process.argv.slice(2);
