@@ -1,7 +1,7 @@
 import { expectArgument, oneOf, ShapeError, shown } from "./arguments.ts";
 import type { Device } from "./device/device.ts";
 import { GpuError } from "./device/errors.ts";
-import { type DataType, type ElementSource, elementBytes, elementsFor, isIndices, storedAs } from "./elements.ts";
+import { type DataType, type ElementSource, elementBytes, elementsFor, isWhole } from "./elements.ts";
 import type { KernelArgument } from "./kernel/argument.ts";
 import type { Allocation } from "./memory/allocation.ts";
 import { halfToNumber } from "./weights/half.ts";
@@ -25,7 +25,7 @@ interface Storage {
   handles: number;
 }
 
-const dataTypes = oneOf("f32", "f16", "u32");
+const dataTypes = oneOf(...Object.keys(elementBytes));
 
 /** @throws ShapeError when it is no list of whole numbers of at least 0 */
 export function expectShape(shape: Shape, operation = ""): void {
@@ -95,27 +95,30 @@ export class Tensor {
   }
 
   /**
-   * Uploads elements given in row-major order, as a typed array, a list of numbers, or lists in each other. A Uint32Array
-   * makes a u32 tensor, everything else an f32 one: numbers are converted one by one, never seen as the bytes they lie in.
+   * Uploads elements given in row-major order, as a typed array, a list of numbers, or lists in each other. Numbers are converted one by
+   * one, never seen as the bytes they lie in.
+   * @param dtype of the tensor; unless given u32 for a Uint32Array, i32 for an Int32Array, else f32
    * @throws ShapeError when there are not as many as the shape has, or something is no number
-   * @throws RangeError for a finite number beyond f32, and for an integer of an integer array that f32 does not hold exactly
+   * @throws RangeError for a finite number beyond f32, for an integer of an integer array that f32 does not hold exactly, and for what is no
+   * whole number that u32 or i32 holds
    * @throws GpuError in work that a plan records: its replays would see the elements of the recording
    */
-  static from(device: Device, data: ElementSource, shape: Shape): Tensor {
+  static from(device: Device, data: ElementSource, shape: Shape, dtype?: DataType): Tensor {
     if (device.stream.recorder) {
       throw new GpuError(
         `elements [${shape}] are uploaded in a traced step and would be the same in every replay; upload them before, or use Tensor.constant`,
       );
     }
-    return Tensor.constant(device, data, shape);
+    return Tensor.constant(device, data, shape, dtype);
   }
 
   /** {@link Tensor.from} for elements that are the same every time, such as tables: allowed in what a plan records. */
-  static constant(device: Device, data: ElementSource, shape: Shape): Tensor {
+  static constant(device: Device, data: ElementSource, shape: Shape, dtype?: DataType): Tensor {
     expectShape(shape);
-    const elements = elementsFor(data, shape);
-    const tensor = Tensor.#make(device, shape, isIndices(elements) ? "u32" : "f32", true);
-    device.stream.upload(tensor.#storage.allocation, elements);
+    if (dtype !== undefined) expectArgument("a tensor", "its type", dtype, dataTypes);
+    const stored = elementsFor(data, shape, dtype);
+    const tensor = Tensor.#make(device, shape, stored.dtype, true);
+    device.stream.upload(tensor.#storage.allocation, stored.elements);
     return tensor;
   }
 
@@ -141,7 +144,7 @@ export class Tensor {
 
   /** True for f32 and f16. */
   get isFloat(): boolean {
-    return this.dtype !== "u32";
+    return !isWhole(this.dtype);
   }
 
   /** Sum of the gradients so far. One that was disposed of counts as none. */
@@ -203,19 +206,22 @@ export class Tensor {
 
   /**
    * Overwrites all elements from the host; numbers are converted to the type of the tensor, as {@link Tensor.from} does.
-   * @throws RangeError for a number in a u32 tensor that is no index
+   * @throws RangeError for a number that the type does not hold
    */
   write(data: ElementSource): void {
     if (this.device.stream.recorder)
       throw new GpuError("a traced step wrote to a tensor from the host; write before it");
-    const elements = storedAs(this.dtype, elementsFor(data, this.shape));
+    const { elements } = elementsFor(data, this.shape, this.dtype);
     this.device.check();
     this.device.stream.upload(this.allocation, elements);
   }
 
   /** Copies all elements to the host. The copy is recorded at once: later operations do not change it. */
   async read(): Promise<Float32Array<ArrayBuffer>> {
-    if (!this.isFloat) throw new ShapeError("read() is for f32 and f16 tensors; use readIndices() for u32");
+    if (!this.isFloat) {
+      const way = this.dtype === "u32" ? "readIndices" : "readIntegers";
+      throw new ShapeError(`read() is for f32 and f16 tensors; use ${way}() for ${this.dtype}`);
+    }
     const bytes = await this.#bytes();
     return this.dtype === "f16" ? Float32Array.from(new Uint16Array(bytes), halfToNumber) : new Float32Array(bytes);
   }
@@ -224,6 +230,12 @@ export class Tensor {
   async readIndices(): Promise<Uint32Array<ArrayBuffer>> {
     if (this.dtype !== "u32") throw new ShapeError("readIndices() is for u32 tensors; use read() for f32 and f16");
     return new Uint32Array(await this.#bytes());
+  }
+
+  /** Copies all elements of an i32 tensor to the host. */
+  async readIntegers(): Promise<Int32Array<ArrayBuffer>> {
+    if (this.dtype !== "i32") throw new ShapeError(`readIntegers() is for i32 tensors, this one is of ${this.dtype}`);
+    return new Int32Array(await this.#bytes());
   }
 
   /** The value of a tensor with one element. */

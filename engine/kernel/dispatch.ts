@@ -1,6 +1,7 @@
 import { ShapeError } from "../arguments.ts";
 import type { Device } from "../device/device.ts";
 import { GpuError } from "../device/errors.ts";
+import { isWhole } from "../elements.ts";
 import type { Grid, KernelArgument, Parameter } from "./argument.ts";
 import { type CallCost, describeCall } from "./call.ts";
 import { firstGroup, partsOfGrid } from "./cut.ts";
@@ -115,8 +116,8 @@ export class Dispatcher {
       if (!argument) throw new GpuError(`${name}: no argument for "${slot.name}"`);
       // What operations look at before; here also for kernels that are called without one.
       if (argument.device !== device) throw new ShapeError(`${name}: "${slot.name}" lies on another device`);
-      if (slot.isFloat && argument.dtype === "u32")
-        throw new ShapeError(`${name}: "${slot.name}" takes floating-point elements, found u32`);
+      if (slot.isFloat && isWhole(argument.dtype))
+        throw new ShapeError(`${name}: "${slot.name}" takes floating-point elements, found ${argument.dtype}`);
       return argument;
     });
     const group = this.#group(kernel, args);

@@ -4,6 +4,7 @@ import type { Journal, JournalEntry } from "../journal.ts";
 import { Tensor } from "../tensor.ts";
 import { OnnxError } from "./errors.ts";
 import { ExportGraph } from "./export-graph.ts";
+import { elementwiseExporters } from "./exporters/elementwise.ts";
 import { exporters } from "./exporters/index.ts";
 import { GraphWriter, type ModelNotes } from "./write.ts";
 
@@ -74,6 +75,11 @@ async function traced(device: Device, work: TracedWork) {
       return depends;
     });
     entries = neededFor(Object.values(outputs), dependent);
+    for (const { operation, output } of entries)
+      if (output.dtype === "i32" || (output.dtype === "u32" && operation in elementwiseExporters))
+        throw new OnnxError(
+          `${operation} of ${output.dtype} [${output.shape}] has no counterpart here; compute with f32`,
+        );
     for (const tensor of [...entries.flatMap(tensorsOf), ...Object.values(outputs)])
       if (!variable.has(tensor) && !reads.has(tensor))
         reads.set(tensor, tensor.isFloat ? tensor.read() : tensor.readIndices());

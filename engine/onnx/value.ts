@@ -1,4 +1,5 @@
 import type { Device } from "../device/device.ts";
+import { cast } from "../ops/cast.ts";
 import { reshape, transpose } from "../ops/shape.ts";
 import { type Shape, sizeOf, Tensor } from "../tensor.ts";
 import { asTyped, type ElementType, isFloat, type Numbers, type TypedArray } from "./elements.ts";
@@ -126,7 +127,8 @@ export class Value {
       return this.#numbers;
     }
     const tensor = this.#plain();
-    this.#numbers = tensor.dtype === "u32" ? Float64Array.from(await tensor.readIndices()) : await tensor.read();
+    const wholes = () => (tensor.dtype === "u32" ? tensor.readIndices() : tensor.readIntegers());
+    this.#numbers = tensor.isFloat ? await tensor.read() : Float64Array.from(await wholes());
     return this.#numbers;
   }
 
@@ -135,11 +137,11 @@ export class Value {
     return asTyped(this.type, await this.fetch());
   }
 
-  /** f32 on the device, axes as ONNX has them; indices of the engine are u32. It belongs to this value. */
+  /** f32 on the device, axes as ONNX has them; whole numbers of the engine are u32 or i32. It belongs to this value. */
   tensor(): Tensor {
     const { onDevice, type } = this;
-    // Indices that are asked for as numbers.
-    if (onDevice && !isFloat(type) && type !== "bool" && this.#plain().dtype === "u32") {
+    // Whole numbers that are asked for as f32.
+    if (onDevice && !isFloat(type) && type !== "bool" && !this.#plain().isFloat) {
       const numbers = this.#made(() => Tensor.constant(this.device, Float32Array.from(this.numbers()), this.shape));
       this.#tensor?.dispose();
       this.#tensor = numbers;
@@ -158,7 +160,7 @@ export class Value {
 
   /** The elements as whole numbers from 0, u32 on the device. The caller owns the tensor. */
   indices(): Tensor {
-    if (this.#tensor?.dtype === "u32") return this.#tensor.alias();
+    if (this.#tensor && !this.#tensor.isFloat) return cast(this.#tensor, "u32");
     return Tensor.constant(this.device, Uint32Array.from(this.numbers()), this.shape);
   }
 

@@ -8,9 +8,10 @@ const quotient = (a: Operand, b: Operand) => combine("divide", "divide", { a, b 
 const sloped = (op: CombinationName, dy: Tensor, a: Operand, b: Operand) => combine(op, op, { a, b, c: dy });
 
 /**
- * y = a + b. Extents are equal or 1, aligned at the last axis as in NumPy; one of the operands may be a number.
- * @throws ShapeError when the shapes cannot be broadcast, alternate over more than 10 axes, or hold indices
- * @throws RangeError for a number that is NaN
+ * y = a + b. Extents are equal or 1, aligned at the last axis as in NumPy; one of the operands may be a number. f32 or f16, or both u32 or
+ * both i32, modulo 2^32 and without a gradient.
+ * @throws ShapeError when the shapes cannot be broadcast, alternate over more than 10 axes, or u32 or i32 meets another type
+ * @throws RangeError for a number that is NaN, and beside whole numbers for one that their type does not hold
  */
 export function add(a: Operand, b: Operand): Tensor {
   // da = dy    db = dy    each summed over the axes along which it was repeated, here and below
@@ -38,7 +39,7 @@ export function multiply(a: Operand, b: Operand): Tensor {
   ]);
 }
 
-/** y = a / b element by element; operands and errors as in {@link add}. */
+/** y = a / b element by element, f32 or f16; operands and errors as in {@link add}. */
 export function divide(a: Operand, b: Operand): Tensor {
   const y = quotient(a, b);
   // da = dy / b    db = −dy · y / b
@@ -49,8 +50,8 @@ export function divide(a: Operand, b: Operand): Tensor {
 }
 
 /**
- * The larger of a and b element by element, NaN where one is. Equal ones share the gradient. f32 or f16, or both u32, or one of
- * them a number; shapes and errors as in {@link add}.
+ * The larger of a and b element by element, NaN where one is. Equal ones share the gradient. f32 or f16, or both u32 or both
+ * i32, or one of them a number; shapes and errors as in {@link add}.
  */
 export function maximum(a: Operand, b: Operand): Tensor {
   // da = dy where a > b, dy/2 where a = b, else 0; db the other way round
@@ -71,7 +72,7 @@ export function minimum(a: Operand, b: Operand): Tensor {
 
 /**
  * What is left of a / b rounded towards 0: y = a − b · trunc(a/b), without rounding, with the sign of a. NaN for b = 0 and
- * a = ±∞; operands and errors as in {@link add}. JavaScript's and C's `%`.
+ * a = ±∞. f32 or f16; operands and errors as in {@link add}. JavaScript's and C's `%`.
  */
 export function fmod(a: Operand, b: Operand): Tensor {
   // da = dy    db = −dy · trunc(a/b)
@@ -82,8 +83,8 @@ export function fmod(a: Operand, b: Operand): Tensor {
 }
 
 /**
- * What is left of a / b rounded down: y = a − b · ⌊a/b⌋, with the sign of b, as Python's `%`. NaN for b = 0 and a = ±∞;
- * operands and errors as in {@link add}.
+ * What is left of a / b rounded down: y = a − b · ⌊a/b⌋, with the sign of b, as Python's `%`. NaN for b = 0 and a = ±∞.
+ * f32 or f16; operands and errors as in {@link add}.
  */
 export function remainder(a: Operand, b: Operand): Tensor {
   // da = dy    db = −dy · ⌊a/b⌋

@@ -1,7 +1,7 @@
 import { axisOf, type Checks, expectOptions, flag } from "../arguments.ts";
 import { type Shape, ShapeError, sizeOf, type Tensor } from "../tensor.ts";
 import { permute } from "./join.ts";
-import { expectTensors } from "./operands.ts";
+import { expectTensors, type Types } from "./operands.ts";
 import { reshape } from "./shape.ts";
 
 /** One axis or several; negative ones count from the last. */
@@ -42,10 +42,16 @@ export function axesOf(operation: string, shape: Shape, axes: Axes | undefined):
 
 /**
  * The shape of what a reduction leaves.
- * @throws ShapeError when x holds indices, it has no such axis, or one is named twice
+ * @throws ShapeError when x is of another type than `types`, f32 and f16 unless given, it has no such axis, or one is named twice
  */
-export function reducedShape(operation: string, x: Tensor, axes: Axes | undefined, options: ReduceOptions): Shape {
-  expectTensors(operation, { x });
+export function reducedShape(
+  operation: string,
+  x: Tensor,
+  axes: Axes | undefined,
+  options: ReduceOptions,
+  types?: Types,
+): Shape {
+  expectTensors(operation, { x }, types && { x: types });
   expectOptions(operation, options, checks);
   const chosen = axesOf(operation, x.shape, axes);
   const kept = options.keepDims
@@ -54,9 +60,15 @@ export function reducedShape(operation: string, x: Tensor, axes: Axes | undefine
   return kept.length > 0 ? kept : [1];
 }
 
-/** @throws ShapeError when x holds indices, it has no such axis, or one is named twice */
-export function reduced(operation: string, x: Tensor, axes: Axes | undefined, options: ReduceOptions): Reduced {
-  const shape = reducedShape(operation, x, axes, options);
+/** @throws ShapeError as {@link reducedShape} */
+export function reduced(
+  operation: string,
+  x: Tensor,
+  axes: Axes | undefined,
+  options: ReduceOptions,
+  types?: Types,
+): Reduced {
+  const shape = reducedShape(operation, x, axes, options, types);
   const chosen = axesOf(operation, x.shape, axes);
   // Neighbouring axes that are all reduced or all kept, taken as one.
   const runs: { extent: number; reduce: boolean }[] = [];

@@ -1,9 +1,10 @@
 import { expectArgument, number, shown, whole } from "../arguments.ts";
 import { record } from "../autograd.ts";
+import { isWhole, wholeRange } from "../elements.ts";
 import type { CallDetails } from "../journal.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { type DataType, type Shape, ShapeError, sizeOf, Tensor } from "../tensor.ts";
-import { expectTensors, indices, moved } from "./operands.ts";
+import { expectTensors, kindOf, moved } from "./operands.ts";
 import { overElements } from "./over-elements.ts";
 import { sumAxis } from "./reduce.ts";
 import { scaled } from "./unary.ts";
@@ -17,7 +18,7 @@ interface Combination {
   readonly flops: number;
   /** The kernel; "broadcast" unless given. */
   readonly kernel?: "power";
-  /** Words of u32 are taken too. */
+  /** Whole numbers are taken too, modulo 2^32. */
   readonly words?: true;
   /** y is 1 or 0. */
   readonly truth?: true;
@@ -27,9 +28,9 @@ const truth = { flops: 1, words: true, truth: true } as const;
 
 const combinations = {
   copy: { flops: 0, words: true },
-  add: { flops: 1 },
-  subtract: { flops: 1 },
-  multiply: { flops: 1 },
+  add: { flops: 1, words: true },
+  subtract: { flops: 1, words: true },
+  multiply: { flops: 1, words: true },
   divide: { flops: 1 },
   maximum: { flops: 1, words: true },
   minimum: { flops: 1, words: true },
@@ -116,7 +117,7 @@ export const isTensor = (value: unknown): value is Tensor => value instanceof Te
 
 /**
  * The one look at the operands before anything is made: tensors of types that go together, numbers that these can hold.
- * @returns whether a and b hold words of u32
+ * @returns whether a and b hold whole numbers
  */
 function expectCombination(op: CombinationName, operation: string, { a, b, c }: Operands): boolean {
   for (const [name, value] of [["a", a] as const, ["b", b] as const]) {
@@ -126,18 +127,19 @@ function expectCombination(op: CombinationName, operation: string, { a, b, c }: 
   if (!isTensor(a) && !isTensor(b) && !c)
     throw new TypeError(`${operation}: a or b must be a tensor, found ${shown(a)} and ${shown(b)}`);
   const first = isTensor(a) ? a : isTensor(b) ? b : undefined;
-  const words = first?.dtype === "u32" && (combinations[op] as Combination).words === true;
+  const kind = first && isWhole(first.dtype) && (combinations[op] as Combination).words ? first.dtype : undefined;
+  const words = kind !== undefined;
   const tensors = { ...(isTensor(a) && { a }), ...(isTensor(b) && { b }), ...(c && { c }) };
-  expectTensors(operation, tensors, { ...(words && { a: indices, b: indices }), c: moved });
+  expectTensors(operation, tensors, { ...(kind && { a: [kind], b: [kind] }), c: moved });
   for (const [name, value] of [["a", a] as const, ["b", b] as const]) {
-    if (typeof value === "number") expectArgument(operation, name, value, words ? whole(0, 2 ** 32 - 1) : number);
+    if (typeof value === "number") expectArgument(operation, name, value, kind ? whole(...wholeRange(kind)) : number);
   }
   return words;
 }
 
 /**
  * y of a combination, not recorded. It has the type of the first tensor among a and b, f32 where there is none and for truths
- * of words.
+ * of whole numbers.
  * @param shape that of the operands unless they are repeated further
  * @throws ShapeError when the shapes cannot be broadcast or alternate over too many axes, or the types do not go together
  */
@@ -162,7 +164,7 @@ function formOf(value: Operand | undefined, repeated: boolean, vector: boolean):
   return repeated && vector ? "splat" : "whole";
 }
 
-/** What y is, and whether a and b hold words. */
+/** What y is, and whether a and b hold whole numbers. */
 interface Made {
   readonly type: DataType;
   readonly words: boolean;
@@ -189,7 +191,7 @@ function broadcast(
   const rowY = y.size / first.extent;
   const repeatedLast = (value: Operand | undefined) => last.repeats[tensors.indexOf(value as Tensor)] ?? false;
   const { flops, kernel, truth: isTruth }: Combination = combinations[op];
-  const kind = words ? "u" : "f";
+  const kind = words ? kindOf(isTensor(a) ? a : (b as Tensor)) : "f";
   const constants = {
     OP: op,
     RANK: axes.length,
@@ -198,7 +200,7 @@ function broadcast(
     B: formOf(b, repeatedLast(b), vector),
     C: formOf(c, repeatedLast(c), vector),
     TYPE: kind,
-    C_TYPE: c?.dtype === "u32" ? "u" : "f",
+    C_TYPE: c ? kindOf(c) : "f",
     RESULT: isTruth ? "f" : kind,
     WORKGROUP: flatWorkgroup,
   };

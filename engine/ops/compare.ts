@@ -6,18 +6,18 @@ import { abs } from "./unary.ts";
 
 /**
  * A comparison or a connective. y is 1 where it holds and 0 elsewhere, a tensor of the type of the first operand, f32 for
- * operands of u32; {@link where} takes it as a condition, and products as a mask. There is no type of truth values.
+ * operands of u32 and i32; {@link where} takes it as a condition, and products as a mask. There is no type of truth values.
  */
 function truth(op: CombinationName, operation: string, a: Operand, b: Operand): Tensor {
   return recordFlat([operation, numbersOf([a, b])], [a, b].filter(isTensor), combine(op, operation, { a, b }));
 }
 
 /**
- * y = 1 where a = b, else 0, also where one is NaN. a and b: f32 or f16, or both u32, or one of them a number; extents are equal
- * or 1, aligned at the last axis as in NumPy → the type of the first tensor, f32 for u32. No gradient: it is flat wherever it is
+ * y = 1 where a = b, else 0, also where one is NaN. a and b: f32 or f16, or both u32 or both i32, or one of them a number; extents
+ * are equal or 1, aligned at the last axis as in NumPy → the type of the first tensor, f32 for u32 and i32. No gradient: it is flat wherever it is
  * smooth.
- * @throws ShapeError when the shapes cannot be broadcast, alternate over more than 10 axes, or u32 meets f32
- * @throws RangeError for a number that is NaN, and beside u32 for one that is not whole
+ * @throws ShapeError when the shapes cannot be broadcast, alternate over more than 10 axes, or u32 or i32 meets another type
+ * @throws RangeError for a number that is NaN, and beside whole numbers for one that their type does not hold
  */
 export function equal(a: Operand, b: Operand): Tensor {
   return truth("equal", "equal", a, b);
@@ -63,7 +63,7 @@ export function logicalXor(a: Operand, b: Operand): Tensor {
   return truth("xor", "logicalXor", a, b);
 }
 
-/** y = 1 where x is 0, else 0, of the type of x, f32 for u32. No gradient. */
+/** y = 1 where x is 0, else 0, of the type of x, f32 for u32 and i32. No gradient. */
 export function logicalNot(x: Tensor): Tensor {
   return truth("equal", "logicalNot", x, 0);
 }
@@ -83,10 +83,10 @@ export function isInfinite(x: Tensor): Tensor {
 
 /**
  * y = a where the condition is not 0 (NaN is not), else b. The three are broadcast as in NumPy; a and b may be numbers, infinite ones
- * too. condition: any type; a and b: f32 or f16, or both u32 → the type of the first tensor among a and b, f32 when both are
+ * too. condition: any type; a and b: f32 or f16, or both u32 or both i32 → the type of the first tensor among a and b, f32 when both are
  * numbers. What was not chosen gets no gradient, and a NaN in it does not show.
- * @throws ShapeError when the shapes cannot be broadcast, alternate over more than 7 axes, or u32 meets f32
- * @throws RangeError for a number that is NaN, and beside u32 for one that is not whole
+ * @throws ShapeError when the shapes cannot be broadcast, alternate over more than 7 axes, or u32 or i32 meets another type
+ * @throws RangeError for a number that is NaN, and beside whole numbers for one that their type does not hold
  */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   expectTensors("where", { condition }, { condition: moved });

@@ -3,12 +3,13 @@ import { ShapeError, sizeOf, type Tensor } from "../tensor.ts";
 import { add, atLeast, divide, multiply, subtract } from "./arithmetic.ts";
 import { type Axes, axesOf, type ReduceOptions, reduced, reducedShape } from "./axes.ts";
 import { isInfinite, where } from "./compare.ts";
+import { moved } from "./operands.ts";
 import { reduceAxis, sum, sumAxis } from "./reduce.ts";
 import { exp, log } from "./unary.ts";
 
 function extreme(operation: "amax" | "amin", given: Tensor, axes: Axes | undefined, options: ReduceOptions): Tensor {
   const largest = operation === "amax";
-  const { x, outer, axis, inner, shape, details } = reduced(operation, given, axes, options);
+  const { x, outer, axis, inner, shape, details } = reduced(operation, given, axes, options, moved);
   if (axis === 0) {
     const which = largest ? "largest" : "smallest";
     throw new ShapeError(
@@ -34,7 +35,7 @@ function extreme(operation: "amax" | "amin", given: Tensor, axes: Axes | undefin
 /**
  * Largest element over one axis or several (negative ones count from the last), which disappear, or over all elements → [1]. NaN
  * where there is one. Equal ones share the gradient. Of the type of x.
- * @throws ShapeError when x holds indices, it has no such axis, one is named twice, or there are no elements along them
+ * @throws ShapeError when it has no such axis, one is named twice, or there are no elements along them
  */
 export function amax(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
   return extreme("amax", x, axes, options);

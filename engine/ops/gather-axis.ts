@@ -3,7 +3,7 @@ import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { elementBytes, type Shape, sizeOf, Tensor } from "../tensor.ts";
 import { invert, rowsOf, scatterAdd } from "./gather.ts";
-import { expectTensors, indices as indexType, moved, movedElement } from "./operands.ts";
+import { expectTensors, fromEitherEnd, moved, movedElement } from "./operands.ts";
 
 /** A tensor as [outer, length, inner] around one of its axes. */
 interface Around {
@@ -139,13 +139,12 @@ function placesOf(indices: Tensor, axes: readonly Counted[], components: readonl
   return places;
 }
 
-const indexTypes = { x: moved, indices: indexType };
+const indexTypes = { x: moved, indices: fromEitherEnd };
 
 /**
- * Places along an axis by their numbers: y[…, j…, …] = x[…, indices[j…], …]. x: any type, indices: u32 […] → the shape of x with the axis
- * replaced by the shape of the indices. An index of 2^32 − k, as `cast` makes of −k, counts from the end; one outside gives zeros and no
- * gradient.
- * @throws ShapeError when there is no such axis, the indices are not u32, or what lies behind the axes in front does not fit one
+ * Places along an axis by their numbers: y[…, j…, …] = x[…, indices[j…], …]. x: any type, indices: u32 or i32 […] → the shape of x with the
+ * axis replaced by the shape of the indices. An index of −k counts from the end, as u32 2^32 − k; one outside gives zeros and no gradient.
+ * @throws ShapeError when there is no such axis, the indices are not whole numbers, or what lies behind the axes in front does not fit one
  * binding of the adapter
  */
 export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
@@ -215,7 +214,7 @@ export function elementPlaces(operation: string, x: Tensor, indices: Tensor, axi
 
 /**
  * Elements along an axis by their numbers, as `torch.gather` and ONNX's GatherElements: y[i, j] = x[indices[i, j], j] along axis 0. x: any
- * type, indices: u32 of as many axes, no longer except along the axis → the shape of the indices. Indices as in {@link gather}.
+ * type, indices: u32 or i32 of as many axes, no longer except along the axis → the shape of the indices. Indices as in {@link gather}.
  * @throws ShapeError when the axis or the shapes do not fit, or there are more than 8 axes
  */
 export function gatherElements(x: Tensor, indices: Tensor, axis = 0): Tensor {
@@ -258,8 +257,8 @@ export function tuplePlaces(operation: string, x: Tensor, indices: Tensor, batch
 }
 
 /**
- * Parts of x by tuples of indices, as ONNX's GatherND: y[i…, …] = x[indices[i…, 0], indices[i…, 1], …]. x: any type, indices: u32 [batch…, …,
- * K] → [batch…, …, the axes of x behind the batch and K more]. Indices as in {@link gather}.
+ * Parts of x by tuples of indices, as ONNX's GatherND: y[i…, …] = x[indices[i…, 0], indices[i…, 1], …]. x: any type, indices: u32 or i32 [batch…,
+ * …, K] → [batch…, …, the axes of x behind the batch and K more]. Indices as in {@link gather}.
  * @param batchAxes leading axes that x and the indices have in common
  * @throws ShapeError when the shapes do not fit
  */

@@ -1,5 +1,6 @@
 import { any, axisOf, expectArgument, expectList, number, whole } from "../arguments.ts";
 import { record } from "../autograd.ts";
+import { isWhole, wholeRange } from "../elements.ts";
 import { canCut, flatGrid, flatWorkgroup, greatestCommonDivisor, rowRanges } from "../kernel/grid.ts";
 import { elementBytes, type Shape, ShapeError, sizeOf, Tensor } from "../tensor.ts";
 import { expectOperandList, expectTensors, moved, movedElement } from "./operands.ts";
@@ -29,7 +30,7 @@ function expectRank(operation: string, x: Tensor): void {
 
 /** The bits that a kernel writes for a value of the type of x. */
 function bitsOf(x: Tensor, value: number): number {
-  return x.dtype === "u32" ? value : new Uint32Array(Float32Array.of(value).buffer)[0]!;
+  return isWhole(x.dtype) ? value >>> 0 : new Uint32Array(Float32Array.of(value).buffer)[0]!;
 }
 
 /**
@@ -142,9 +143,6 @@ export function slice(x: Tensor, starts: readonly number[], ends: readonly numbe
   return record(["slice", { starts: from }], [x], shifted(x, before, shape), (dy) => [shifted(dy, from, x.shape)]);
 }
 
-/** What a u32 tensor holds. */
-const index = whole(0, 2 ** 32 - 1);
-
 /**
  * x surrounded by `value`: `before` places in front of each axis and `after` behind it. x: any type, at most 6 axes.
  * @throws ShapeError when there is not one whole number ≥ 0 before and after each axis
@@ -153,7 +151,7 @@ export function pad(x: Tensor, before: readonly number[], after: readonly number
   expectRank("pad", x);
   expectList("pad", "before", before, any);
   expectList("pad", "after", after, any);
-  expectArgument("pad", "the value", value, x.dtype === "u32" ? index : number);
+  expectArgument("pad", "the value", value, isWhole(x.dtype) ? whole(...wholeRange(x.dtype)) : number);
   const valid = (places: readonly number[]) =>
     places.length === x.rank && places.every((count) => Number.isSafeInteger(count) && count >= 0);
   if (!valid(before) || !valid(after)) {

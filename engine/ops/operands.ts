@@ -1,13 +1,17 @@
 import { ShapeError, shown } from "../arguments.ts";
 import { type DataType, Tensor } from "../tensor.ts";
 
-type Types = readonly DataType[];
+export type Types = readonly DataType[];
 
 /** What is computed with. */
 const numbers: Types = ["f32", "f16"];
 /** Any type, for operations that only move elements. */
-export const moved: Types = ["f32", "f16", "u32"];
+export const moved: Types = ["f32", "f16", "u32", "i32"];
 export const indices: Types = ["u32"];
+/** What names places from either end: −k of i32 has the bits of 2^32 − k of u32, which counts from the end. */
+export const fromEitherEnd: Types = ["u32", "i32"];
+/** Numbers, and whole numbers modulo 2^32. */
+export const signed: Types = ["f32", "f16", "i32"];
 export const single: Types = ["f32"];
 
 /** Whether a value is a tensor, for options. */
@@ -80,6 +84,11 @@ export function expectOperandList(operation: string, tensors: readonly Tensor[],
   if (tensors.length === 0) throw new ShapeError(`${operation}: no tensors were given; it needs at least one`);
   const named = Object.fromEntries(tensors.map((tensor, i) => [`tensor ${i}`, tensor]));
   expectTensors(operation, named, types && Object.fromEntries(Object.keys(named).map((name) => [name, types])));
+}
+
+/** What kernels call the kind of elements: numbers (f16 is widened and narrowed around them), or whole ones without or with a sign. */
+export function kindOf({ dtype }: { readonly dtype: DataType }): "f" | "u" | "i" {
+  return dtype === "u32" ? "u" : dtype === "i32" ? "i" : "f";
 }
 
 /** WGSL type in which a kernel moves elements of x, one or four at a time, without looking at them. */

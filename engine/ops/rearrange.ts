@@ -87,7 +87,7 @@ const shownAt: Readonly<Record<PadMode, (i: number, length: number) => number>> 
 
 /**
  * x surrounded by `before` and `after` places along each axis. The gradient of what a margin shows goes to the place that it shows.
- * @param filling a value, 0 unless given (a whole number for u32), or `reflect`, `edge` or `wrap`
+ * @param filling a value, 0 unless given (a whole number for u32 and i32), or `reflect`, `edge` or `wrap`
  * @throws ShapeError when there is not one number for each axis and side, one is negative, or a value surrounds more than 6 axes
  */
 export function pad(

@@ -1,8 +1,10 @@
 import { record } from "../autograd.ts";
 import type { Device } from "../device/device.ts";
+import { isWhole } from "../elements.ts";
 import { canCut, flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { type DataType, type Shape, ShapeError, sizeOf, Tensor } from "../tensor.ts";
 import { type Axes, type ReduceOptions, reduced } from "./axes.ts";
+import { kindOf, moved } from "./operands.ts";
 import { overElements } from "./over-elements.ts";
 import { apart, columnsApart, putBack } from "./rows-apart.ts";
 
@@ -13,8 +15,8 @@ export const partLength = 256;
 export type Reduction = "sum" | "product" | "maximum" | "minimum";
 
 /**
- * x, seen as [outer, axis, inner], reduced over its middle axis → [outer, 1, inner]: f32, maxima and minima of the type of x. Not
- * recorded.
+ * x, seen as [outer, axis, inner], reduced over its middle axis → [outer, 1, inner]: f32, maxima and minima of the type of x, and so
+ * what is made of whole numbers. Not recorded.
  */
 export function reduceAxis(op: Reduction, x: Tensor, outer: number, axis: number, inner: number): Tensor {
   if (axis === 0) return ofNothing(op, x, [outer, 1, inner]);
@@ -28,9 +30,10 @@ export function reduceAxis(op: Reduction, x: Tensor, outer: number, axis: number
 }
 
 /** What no elements become together: the sum 0, the product 1. There is no largest and no smallest of them. */
-function ofNothing(op: Reduction, { device }: Tensor, shape: Shape): Tensor {
-  if (op === "sum") return Tensor.zeros(device, shape);
-  if (op === "product") return Tensor.constant(device, new Float32Array(sizeOf(shape)).fill(1), shape);
+function ofNothing(op: Reduction, x: Tensor, shape: Shape): Tensor {
+  const type = typeOf(op, x);
+  if (op === "sum") return Tensor.zeros(x.device, shape, type);
+  if (op === "product") return Tensor.constant(x.device, Array<number>(sizeOf(shape)).fill(1), shape, type);
   throw new ShapeError(`there is no ${op} of no elements`);
 }
 
@@ -83,7 +86,7 @@ function reduceApart(op: Reduction, x: Tensor, outer: number, axis: number, inne
 }
 
 function typeOf(op: Reduction, x: Tensor): DataType {
-  return op === "maximum" || op === "minimum" ? x.dtype : "f32";
+  return op === "maximum" || op === "minimum" || isWhole(x.dtype) ? x.dtype : "f32";
 }
 
 /** One round of {@link sumAxis}: the sums over parts of the middle axis → f32 [outer, parts, inner]. Not recorded. */
@@ -111,7 +114,7 @@ function reduceParts(op: Reduction, x: Tensor, outer: number, axis: number, inne
     const rowSize = alongAxis ? inner : axis * inner;
     device.kernels.run(
       "reduce/axis",
-      { OP: op, VECTOR: vector, WORKGROUP: flatWorkgroup },
+      { OP: op, TYPE: kindOf(x), VECTOR: vector, WORKGROUP: flatWorkgroup },
       {
         x: x.window(start * rowSize, count * rowSize),
         y: alongAxis ? y.window() : y.window(start * allParts * inner, count * allParts * inner),
@@ -202,7 +205,8 @@ function reduction(
   options: ReduceOptions,
   factorOf: (length: number) => number,
 ): Tensor {
-  const { x, outer, axis, inner, shape, details } = reduced(name, given, axes, options);
+  const types = name === "sum" ? moved : undefined;
+  const { x, outer, axis, inner, shape, details } = reduced(name, given, axes, options, types);
   const factor = factorOf(axis);
   const total = sumAxis(x, outer, axis, inner);
   const scaled = factor === 1 ? total : expand(total, total, 1, 1, total.size, factor);
@@ -212,8 +216,8 @@ function reduction(
 
 /**
  * Sum over one axis or several (negative ones count from the last), which disappear, or over all elements → [1]; 0 of none.
- * Always f32.
- * @throws ShapeError when x holds indices, it has no such axis, or one is named twice
+ * f32, and of u32 and i32 their type, modulo 2^32.
+ * @throws ShapeError when it has no such axis, or one is named twice
  */
 export function sum(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
   return reduction("sum", x, axes, options, () => 1);

@@ -1,11 +1,12 @@
 import { axisOf, expectArgument, oneOf, ShapeError } from "../arguments.ts";
+import { isWhole } from "../elements.ts";
 import { flatGrid, flatWorkgroup, rowRanges, runsOf } from "../kernel/grid.ts";
 import { Tensor } from "../tensor.ts";
 import { add, divide, maximum, multiply } from "./arithmetic.ts";
 import { equal, logicalAnd, where } from "./compare.ts";
 import { invert, rowsOf, scatterAdd } from "./gather.ts";
 import { elementPlaces, recordPlaces, tuplePlaces } from "./gather-axis.ts";
-import { expectSameShape, expectTensors, indices as indexType, moved, movedElement } from "./operands.ts";
+import { expectSameShape, expectTensors, fromEitherEnd, moved, movedElement } from "./operands.ts";
 
 /** What becomes of an element that several updates meet: the last of them, or all of them in order. */
 export type ScatterReduction = "none" | "add" | "multiply" | "max" | "min";
@@ -27,7 +28,7 @@ function scattered(
   const columns = x.size / rows;
   const y = Tensor.like(x);
   const { starts, places: order } = invert(places, rows);
-  const element = reduce === "none" || reduce === "clear" ? movedElement(x, false) : "f32";
+  const element = reduce === "none" || reduce === "clear" ? movedElement(x, false) : isWhole(x.dtype) ? x.dtype : "f32";
   for (const { start, count } of rowRanges(device, rows, [columns])) {
     const runs = updates ? runsOf(device, places.size, [columns]) : [{ start: 0, count: places.size }];
     for (const run of runs) {
@@ -75,8 +76,6 @@ function recorded(
   [rows, columns]: readonly [number, number],
   reduce: ScatterReduction,
 ): Tensor {
-  if (x.dtype !== updates.dtype)
-    throw new ShapeError(`${operation}: updates of ${updates.dtype} for a tensor of ${x.dtype}; cast one of them`);
   const y = scattered(x, updates, places, rows, reduce);
   // add: dx = dy, dupdates[i] = dy[place i].   none: the same without what was replaced.
   return recordPlaces(operation, [x, updates], y, places, (dy) => {
@@ -135,13 +134,14 @@ function productGradient(grouped: Grouped, dy: Tensor): Tensor[] {
 
 function expectScatter(operation: string, x: Tensor, indices: Tensor, updates: Tensor, reduce: ScatterReduction): void {
   expectArgument(operation, "reduce", reduce, reductions);
-  const types = { indices: indexType, ...(reduce === "none" && { x: moved, updates: moved }) };
-  expectTensors(operation, { x, indices, updates }, types);
+  expectTensors(operation, { x, indices, updates }, { x: moved, indices: fromEitherEnd, updates: moved });
+  if (x.dtype !== updates.dtype)
+    throw new ShapeError(`${operation}: updates of ${updates.dtype} for a tensor of ${x.dtype}; cast one of them`);
 }
 
 /**
  * x with elements along an axis replaced or added to, as `torch.scatter` and ONNX's ScatterElements: y[indices[i, j], j] = updates[i, j]
- * along axis 0. x: any type (f32 or f16 where it adds), indices: u32 of as many axes, no longer except along the axis; updates: the shape
+ * along axis 0. x: any type, indices: u32 or i32 of as many axes, no longer except along the axis; updates: the shape
  * of the indices and the type of x → the shape of x. Of several updates of one element the last stays, or all are taken in order: the
  * bits are the same every time. Indices as in `gather`; one outside writes nothing.
  * @param reduce what an update does: `none` replaces, others combine. Equal extremes share the gradient, that of x among them
@@ -162,7 +162,7 @@ export function scatterElements(
 
 /**
  * x with parts replaced or added to by tuples of indices, as ONNX's ScatterND: y[indices[i…, 0], indices[i…, 1], …] = updates[i…]. x: any
- * type (f32 or f16 where it adds), indices: u32 […, K], updates: […, the axes of x behind K] of the type of x → the shape of x. Order,
+ * type, indices: u32 or i32 […, K], updates: […, the axes of x behind K] of the type of x → the shape of x. Order,
  * indices and gradients as in {@link scatterElements}.
  * @throws ShapeError when the shapes or types do not fit
  */

@@ -12,26 +12,30 @@ import { recordFlat, withoutGradients } from "../autograd.ts";
 import { Tensor } from "../tensor.ts";
 import { add, divide, multiply } from "./arithmetic.ts";
 import { combine } from "./broadcast.ts";
+import { cast } from "./cast.ts";
 import { less, logicalAnd, notEqual, where } from "./compare.ts";
 import { gather, gatherElements } from "./gather-axis.ts";
-import { expectTensors, indices as indexType, operand } from "./operands.ts";
+import { expectTensors, fromEitherEnd, operand } from "./operands.ts";
 import { sum } from "./reduce.ts";
 import { reshape } from "./shape.ts";
 import { logSoftmax } from "./softmax.ts";
 
 /**
- * y[…, c] = 1 where indices[…] = c, else 0. indices: u32 […] → f32 […, depth]. An index of `depth` or above gives zeros. No gradient.
- * @throws ShapeError when the indices are not u32 or the depth is not a whole number of at least 1
+ * y[…, c] = 1 where indices[…] = c, else 0. indices: u32 or i32 […] → f32 […, depth]. An index below 0, of `depth` or above gives zeros. No
+ * gradient.
+ * @throws ShapeError when the indices are not whole numbers or the depth is not a whole number of at least 1
  */
 export function oneHot(indices: Tensor, depth: number): Tensor {
-  expectTensors("oneHot", { indices }, { indices: indexType });
+  expectTensors("oneHot", { indices }, { indices: fromEitherEnd });
   expectArgument("oneHot", "the depth", depth, extent);
   using classes = Tensor.constant(
     indices.device,
     Uint32Array.from({ length: depth }, (_, c) => c),
     [depth],
   );
-  using column = indices.alias([...indices.shape, 1]);
+  // Of i32 what is below 0 is above every class.
+  using whole = cast(indices, "u32");
+  using column = whole.alias([...indices.shape, 1]);
   return recordFlat("oneHot", [indices], combine("equal", "oneHot", { a: column, b: classes }));
 }
 
@@ -47,7 +51,7 @@ export interface SparseCrossEntropyOptions {
 }
 
 const checks: Checks<SparseCrossEntropyOptions> = {
-  ignoreIndex: whole(0, 2 ** 32 - 1),
+  ignoreIndex: whole(-(2 ** 31), 2 ** 32 - 1),
   classWeights: operand,
   labelSmoothing: belowOne,
   reduction: oneOf("mean", "sum", "none"),
@@ -55,14 +59,14 @@ const checks: Checks<SparseCrossEntropyOptions> = {
 
 /**
  * Cross-entropy with labels by number: −w_y ln p_y for each row, p = softmax(logits), as `torch.nn.functional.cross_entropy`. logits: […, C],
- * labels: u32 […] → [1], or […] without reduction. The mean is over Σ w_y; NaN where no row counts.
- * @throws ShapeError when the labels are not u32 or do not fit the logits, or the weights are not [C]
+ * labels: u32 or i32 […] → [1], or […] without reduction. The mean is over Σ w_y; NaN where no row counts.
+ * @throws ShapeError when the labels are not whole numbers or do not fit the logits, or the weights are not [C]
  */
 export function sparseCrossEntropy(logits: Tensor, labels: Tensor, options: SparseCrossEntropyOptions = {}): Tensor {
   expectOptions("sparseCrossEntropy", options, checks);
   const { classWeights, ignoreIndex, labelSmoothing = 0, reduction = "mean" } = options;
   const tensors = { logits, labels, ...(classWeights && { classWeights }) };
-  expectTensors("sparseCrossEntropy", tensors, { labels: indexType });
+  expectTensors("sparseCrossEntropy", tensors, { labels: fromEitherEnd });
   const classes = logits.shape.at(-1)!;
   const fits = logits.rank === labels.rank + 1 && labels.shape.every((n, d) => n === logits.shape[d]);
   const flat = labels.size * classes === logits.size && logits.rank === 1 && labels.size === 1;
@@ -84,9 +88,9 @@ type Settings = Required<Pick<SparseCrossEntropyOptions, "labelSmoothing" | "red
 function reduced(logits: Tensor, labels: Tensor, settings: Settings): Tensor {
   const { classWeights, ignoreIndex, labelSmoothing, reduction } = settings;
   const classes = logits.shape.at(-1)!;
-  const list = reshape(labels, [labels.size]);
+  const list = reshape(cast(labels, "u32"), [labels.size]);
   const inside = less(list, classes);
-  const counts = ignoreIndex === undefined ? inside : logicalAnd(inside, notEqual(list, ignoreIndex));
+  const counts = ignoreIndex === undefined ? inside : logicalAnd(inside, notEqual(list, ignoreIndex >>> 0));
   const logarithms = logSoftmax(reshape(logits, [list.size, classes]));
   const own = reshape(gatherElements(logarithms, reshape(list, [list.size, 1]), 1), [list.size]);
   const factors = classWeights && withoutGradients(() => gather(classWeights, list));

@@ -2,7 +2,7 @@ import { expectArgument, finite, number, positive } from "../arguments.ts";
 import { record, recordFlat } from "../autograd.ts";
 import type { Constants } from "../kernel/template.ts";
 import { Tensor } from "../tensor.ts";
-import { expectTensors } from "./operands.ts";
+import { expectTensors, signed } from "./operands.ts";
 import { overElements } from "./over-elements.ts";
 
 /** One function of one number: its formula and its derivative stand in `shaders/elementwise` under its name. */
@@ -165,9 +165,18 @@ export function scaled(x: Tensor, factor: number): Tensor {
   return valuesOf("scale", x, { factor });
 }
 
-/** y = |x|, its slope at 0 taken as 0. Throws ShapeError when x holds indices. */
+/** A function of whole numbers with a sign, or nothing for other types; modulo 2^32, without a gradient. */
+function ofWholes(name: "abs" | "negate" | "sign", x: Tensor): Tensor | undefined {
+  expectTensors(name, { x }, { x: signed });
+  if (x.dtype !== "i32") return undefined;
+  const y = Tensor.like(x);
+  overElements("elementwise/whole", { OP: name }, { x, y });
+  return recordFlat([name, { name }], [x], y);
+}
+
+/** y = |x|, its slope at 0 taken as 0. f32, f16 or i32, of which |−2^31| is −2^31. Throws ShapeError for u32. */
 export function abs(x: Tensor): Tensor {
-  return unary("abs", x);
+  return ofWholes("abs", x) ?? unary("abs", x);
 }
 
 /**
@@ -193,9 +202,10 @@ export function signedSqrt(x: Tensor, epsilon = 1e-8): Tensor {
   return unary("signed_sqrt", x, { epsilon });
 }
 
-/** y = −x. */
+/** y = −x. f32, f16 or i32, of which −(−2^31) is −2^31. Throws ShapeError for u32. */
 export function negate(x: Tensor): Tensor {
-  expectTensors("negate", { x });
+  const whole = ofWholes("negate", x);
+  if (whole) return whole;
   // dx = −dy
   return record("negate", [x], scaled(x, -1), (dy) => [scaled(dy, -1)]);
 }
@@ -226,9 +236,9 @@ export function round(x: Tensor): Tensor {
   return flat("round_even", x, "round");
 }
 
-/** −1 below 0, 1 above, 0 at 0 and, as in PyTorch, for NaN. No gradient. Throws ShapeError when x holds indices. */
+/** −1 below 0, 1 above, 0 at 0 and, as in PyTorch, for NaN. f32, f16 or i32. No gradient. Throws ShapeError for u32. */
 export function sign(x: Tensor): Tensor {
-  return flat("sign", x);
+  return ofWholes("sign", x) ?? flat("sign", x);
 }
 
 /** The error function, y = 2/√π · ∫₀ˣ e^(−t²) dt, in −1…1. */

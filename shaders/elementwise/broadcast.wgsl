@@ -19,7 +19,7 @@ fn holds(v: Condition) -> Truth {
   //#if C_TYPE == f
   return (bitcast<Words>(v) & Words(0x7fffffffu)) != Words();
   //#else
-  return v != Words();
+  return v != Condition();
   //#end
 }
 //#end

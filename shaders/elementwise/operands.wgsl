@@ -2,8 +2,8 @@
 // extent0 (the last), extent1 (the one before), …; an operand is read at Σ i_d · stride_d, the stride being 0 along a repeated axis.
 //
 // RANK: 1..10, with c 1..7.   VECTOR: elements of y are vec4s, and the last extent and all strides count vec4s.   A, B, C: how an operand
-// lies: "whole", as y does; "splat", one number for each vec4 of y; "number", one number of Params; "none".   TYPE: f or u, numbers or
-// words in a and b, C_TYPE in c, RESULT in y.
+// lies: "whole", as y does; "splat", one number for each vec4 of y; "number", one number of Params; "none".   TYPE: f, u or i, numbers or
+// whole ones in a and b, C_TYPE in c, RESULT in y.
 
 struct Params {
   count: u32, // elements of y
@@ -78,7 +78,7 @@ fn is_nan(v: Operand) -> Truth {
 }
 //#else
 fn words(v: Operand) -> Words {
-  return v;
+  return bitcast<Words>(v);
 }
 fn is_nan(v: Operand) -> Truth {
   return Truth();

@@ -5,7 +5,7 @@
 // first_place + place_count − 1.
 //
 // One invocation makes one element of y. REDUCE: one of the names above.   FIRST: it starts with x instead of what is there.
-// ELEMENT: f32; with none and clear, which move bits, also u32 or f16.   WORKGROUP: invocations of a workgroup.
+// ELEMENT: f32, u32 or i32; with none and clear, which move bits, also f16.   WORKGROUP: invocations of a workgroup.
 //#use number/nan
 struct Params {
   rows: u32,
@@ -16,6 +16,15 @@ struct Params {
 }
 
 alias Element = {{ELEMENT}};
+
+// The extreme of two, NaN where one is.
+fn known(extreme: Element, value: Element, update: Element) -> Element {
+  //#if ELEMENT == f32
+  return select(select(extreme, update, is_nan(update)), value, is_nan(value));
+  //#else
+  return extreme;
+  //#end
+}
 
 @group(0) @binding(0) var<storage, read> x: array<Element>;
 //#if REDUCE != clear
@@ -60,10 +69,10 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
       value *= update;
       //#end
       //#if REDUCE == max
-      value = select(select(max(value, update), update, is_nan(update)), value, is_nan(value));
+      value = known(max(value, update), value, update);
       //#end
       //#if REDUCE == min
-      value = select(select(min(value, update), update, is_nan(update)), value, is_nan(value));
+      value = known(min(value, update), value, update);
       //#end
     }
   }

@@ -5,9 +5,22 @@
 //   minimum    the smallest, NaN where there is one
 // x: [outer, axis, inner], y: [outer, all_parts, inner]; part p covers a = p·part_length … below (p + 1)·part_length.
 //
-// One invocation makes one element of y.   OP: one of the names above.   VECTOR: true when an element is a vec4 (inner counts
-// vec4s), false for scalars.   WORKGROUP: invocations of a workgroup.
+// One invocation makes one element of y.   OP: one of the names above.   TYPE: f, or u or i for whole numbers modulo 2^32.   VECTOR: true when
+// an element is a vec4 (inner counts vec4s), false for scalars.   WORKGROUP: invocations of a workgroup.
+//#if TYPE == f
 //#use number/element_nan
+//#else
+//#if VECTOR
+alias Element = vec4{{TYPE}};
+alias Truth = vec4<bool>;
+//#else
+alias Element = {{TYPE}}32;
+alias Truth = bool;
+//#end
+fn is_nan_element(v: Element) -> Truth {
+  return Truth();
+}
+//#end
 
 const RUN = 16u;
 

@@ -72,7 +72,7 @@ function arranged(x: Tensor, arrangements: readonly Arrangement[], extent: numbe
   const maps = new Maps(extent);
   const words = new Int32Array(arrangements.flatMap((each) => viewWords(each, extent, maps)));
   const { spans, weights, taps } = maps.tables();
-  using views = Tensor.from(device, new Uint32Array(words.buffer), [images, 16]);
+  using views = Tensor.from(device, words, [images, 16]);
   using spanTable = Tensor.from(device, spans, [spans.length / 2, 2]);
   using weightTable = Tensor.from(device, weights, [weights.length]);
   const y = packed

@@ -140,7 +140,7 @@ function copyWindows(x: Tensor, height: number, width: number, places: readonly 
   const vector = channels % 4 === 0;
   const elements = vector ? channels / 4 : channels;
   const numbers = Int32Array.from(places.flatMap(([row, column, step]) => [row!, column!, step!, 0]));
-  using table = Tensor.from(device, new Uint32Array(numbers.buffer), [images, 4]);
+  using table = Tensor.from(device, numbers, [images, 4]);
   const y = Tensor.like(x, [images, height, width, channels]);
   overImages({ x, y }, { places: table }, ({ windows, grid, firstImage, images }) => {
     const read = places.slice(firstImage, firstImage + images).reduce((sum, [row, column, step]) => {

@@ -103,7 +103,7 @@ export function changeLevels(x: Tensor, changes: readonly (readonly LevelOperati
   const words = Array.from({ length: passes }, (_, pass) =>
     steps.map((own) => passWords(own[pass] ?? {}, width, height)),
   );
-  using table = Tensor.from(device, new Uint32Array(Int32Array.from(words.flat(2)).buffer), [passes * images, 16]);
+  using table = Tensor.from(device, Int32Array.from(words.flat(2)), [passes * images, 16]);
   return device.scope(() => {
     let levels = x;
     for (let pass = 0; pass < passes; pass++) {

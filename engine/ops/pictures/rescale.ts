@@ -107,7 +107,7 @@ export function rescaleInto(y: Tensor, x: Tensor, rescalings: readonly (Rescalin
   });
   using parts = Tensor.from(device, Uint32Array.from(words), [images, 4]);
   using spanTable = Tensor.from(device, spans, [rows.length, 2]);
-  using weightTable = Tensor.from(device, new Uint32Array(weights.buffer), [rows.length, taps]);
+  using weightTable = Tensor.from(device, weights, [rows.length, taps]);
   const tables = { parts, spans: spanTable, weights: weightTable };
   overImages({ x, y }, tables, ({ windows, grid, firstImage }) => {
     device.kernels.run(

@@ -130,13 +130,14 @@ test("long axes find their extremes, NaN first", async () => {
 
 test("says what does not fit", async () => {
   const device = await sharedDevice();
+  const ofWholes = ["sum", "product", "amax", "amin"];
   device.scope(() => {
     const x = Tensor.zeros(device, [2, 3, 4]);
     for (const [name, reduction] of Object.entries(reductions)) {
       expect(() => reduction(x, 3)).toThrow(`${name}: [2,3,4] has no axis 3`);
       expect(() => reduction(x, [0, -3])).toThrow(`${name}: axis 0 of [2,3,4] is named twice in [0,-3]`);
       expect(() => reduction(x, 0, { keepdims: true } as never)).toThrow('did you mean "keepDims"?');
-      expect(() => reduction(Tensor.zeros(device, [2], "u32"))).toThrow("u32");
+      if (!ofWholes.includes(name)) expect(() => reduction(Tensor.zeros(device, [2], "u32"))).toThrow("u32");
     }
     expect(() => variance(x, 0, { correction: 2 })).toThrow("of 2 elements of [2,3,4] less 2 there is no variance");
   });
