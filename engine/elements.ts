@@ -4,12 +4,12 @@ import { numberToHalf } from "./weights/half.ts";
 /**
  * Element types that tensors are stored in. f16 halves memory and traffic on adapters with `shader-f16`: arithmetic and
  * sums stay f32, results keep the type of the first operand, so that a tensor cast to f16 makes a chain of f16. u32 and i32 hold
- * whole numbers; what is added and multiplied of them is so modulo 2^32.
+ * whole numbers; what is added and multiplied of them is so modulo 2^32. u8 holds those of pictures and masks, four in a word.
  */
-export type DataType = "f32" | "f16" | "u32" | "i32";
+export type DataType = "f32" | "f16" | "u32" | "i32" | "u8";
 
 /** Bytes of one element. */
-export const elementBytes = { f32: 4, f16: 2, u32: 4, i32: 4 } as const satisfies Record<DataType, number>;
+export const elementBytes = { f32: 4, f16: 2, u32: 4, i32: 4, u8: 1 } as const satisfies Record<DataType, number>;
 
 /** Lists of numbers, or of lists of them, as deep as the shape has axes. */
 export type NestedNumbers = readonly (number | NestedNumbers)[];
@@ -37,7 +37,8 @@ interface Stored {
     | Float32Array<ArrayBuffer>
     | Uint16Array<ArrayBuffer>
     | Uint32Array<ArrayBuffer>
-    | Int32Array<ArrayBuffer>;
+    | Int32Array<ArrayBuffer>
+    | Uint8Array<ArrayBuffer>;
 }
 
 /** Integer types of which f32 holds every value. */
@@ -47,6 +48,7 @@ const narrow = new Set(["Int8Array", "Uint8Array", "Uint8ClampedArray", "Int16Ar
 const wholes = {
   u32: { array: Uint32Array, least: 0, most: 2 ** 32 - 1 },
   i32: { array: Int32Array, least: -(2 ** 31), most: 2 ** 31 - 1 },
+  u8: { array: Uint8Array, least: 0, most: 255 },
 } as const;
 
 /** Whether a tensor of a type holds whole numbers alone. */

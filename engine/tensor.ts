@@ -27,6 +27,15 @@ interface Storage {
 
 const dataTypes = oneOf(...Object.keys(elementBytes));
 
+/** Elements as the host has them. */
+type Elements =
+  | Float32Array<ArrayBuffer>
+  | Uint32Array<ArrayBuffer>
+  | Int32Array<ArrayBuffer>
+  | Uint8Array<ArrayBuffer>;
+
+const hostArrays = { f32: Float32Array, u32: Uint32Array, i32: Int32Array, u8: Uint8Array } as const;
+
 /** @throws ShapeError when it is no list of whole numbers of at least 0 */
 export function expectShape(shape: Shape, operation = ""): void {
   const whose = operation && `${operation}: `;
@@ -100,7 +109,7 @@ export class Tensor {
    * @param dtype of the tensor; unless given u32 for a Uint32Array, i32 for an Int32Array, else f32
    * @throws ShapeError when there are not as many as the shape has, or something is no number
    * @throws RangeError for a finite number beyond f32, for an integer of an integer array that f32 does not hold exactly, and for what is no
-   * whole number that u32 or i32 holds
+   * whole number that u32, i32 or u8 holds
    * @throws GpuError in work that a plan records: its replays would see the elements of the recording
    */
   static from(device: Device, data: ElementSource, shape: Shape, dtype?: DataType): Tensor {
@@ -216,26 +225,37 @@ export class Tensor {
     this.device.stream.upload(this.allocation, elements);
   }
 
-  /** Copies all elements to the host. The copy is recorded at once: later operations do not change it. */
+  /** Copies all elements to the host, f32 and f16 as f32. The copy is recorded at once: later operations do not change it. */
   async read(): Promise<Float32Array<ArrayBuffer>> {
-    if (!this.isFloat) {
-      const way = this.dtype === "u32" ? "readIndices" : "readIntegers";
-      throw new ShapeError(`read() is for f32 and f16 tensors; use ${way}() for ${this.dtype}`);
-    }
-    const bytes = await this.#bytes();
-    return this.dtype === "f16" ? Float32Array.from(new Uint16Array(bytes), halfToNumber) : new Float32Array(bytes);
+    return (await this.#readAs("read", "f32", "f16")) as Float32Array<ArrayBuffer>;
   }
 
-  /** Copies all elements of a u32 tensor to the host. */
+  /** {@link read} for a u32 tensor. */
   async readIndices(): Promise<Uint32Array<ArrayBuffer>> {
-    if (this.dtype !== "u32") throw new ShapeError("readIndices() is for u32 tensors; use read() for f32 and f16");
-    return new Uint32Array(await this.#bytes());
+    return (await this.#readAs("readIndices", "u32")) as Uint32Array<ArrayBuffer>;
   }
 
-  /** Copies all elements of an i32 tensor to the host. */
+  /** {@link read} for an i32 tensor. */
   async readIntegers(): Promise<Int32Array<ArrayBuffer>> {
-    if (this.dtype !== "i32") throw new ShapeError(`readIntegers() is for i32 tensors, this one is of ${this.dtype}`);
-    return new Int32Array(await this.#bytes());
+    return (await this.#readAs("readIntegers", "i32")) as Int32Array<ArrayBuffer>;
+  }
+
+  /** {@link read} for a u8 tensor. */
+  async readBytes(): Promise<Uint8Array<ArrayBuffer>> {
+    return (await this.#readAs("readBytes", "u8")) as Uint8Array<ArrayBuffer>;
+  }
+
+  /** {@link read} for a tensor of any type, as the array of that type. */
+  async readElements(): Promise<Elements> {
+    const bytes = await this.#bytes();
+    if (this.dtype === "f16") return Float32Array.from(new Uint16Array(bytes), halfToNumber);
+    return new hostArrays[this.dtype](bytes);
+  }
+
+  #readAs(name: string, ...types: readonly DataType[]): Promise<Elements> {
+    if (types.includes(this.dtype)) return this.readElements();
+    const way = { f32: "read", f16: "read", u32: "readIndices", i32: "readIntegers", u8: "readBytes" }[this.dtype];
+    throw new ShapeError(`${name}() is for ${types.join(" and ")} tensors; use ${way}() for ${this.dtype}`);
   }
 
   /** The value of a tensor with one element. */

@@ -81,8 +81,7 @@ async function traced(device: Device, work: TracedWork) {
           `${operation} of ${output.dtype} [${output.shape}] has no counterpart here; compute with f32`,
         );
     for (const tensor of [...entries.flatMap(tensorsOf), ...Object.values(outputs)])
-      if (!variable.has(tensor) && !reads.has(tensor))
-        reads.set(tensor, tensor.isFloat ? tensor.read() : tensor.readIndices());
+      if (!variable.has(tensor) && !reads.has(tensor)) reads.set(tensor, tensor.readElements());
   });
   const constants = new Map<Tensor, ArrayLike<number>>();
   for (const [tensor, numbers] of reads) constants.set(tensor, await numbers);

@@ -123,12 +123,12 @@ export class Value {
     if (this.#numbers) return this.#numbers;
     if (this.#source) {
       const { tensor, told } = this.#source;
-      this.#numbers = told(await (tensor.dtype === "u32" ? tensor.readIndices() : tensor.read()));
+      this.#numbers = told(await tensor.readElements());
       return this.#numbers;
     }
     const tensor = this.#plain();
-    const wholes = () => (tensor.dtype === "u32" ? tensor.readIndices() : tensor.readIntegers());
-    this.#numbers = tensor.isFloat ? await tensor.read() : Float64Array.from(await wholes());
+    const elements = await tensor.readElements();
+    this.#numbers = elements instanceof Float32Array ? elements : Float64Array.from(elements);
     return this.#numbers;
   }
 
@@ -137,7 +137,7 @@ export class Value {
     return asTyped(this.type, await this.fetch());
   }
 
-  /** f32 on the device, axes as ONNX has them; whole numbers of the engine are u32 or i32. It belongs to this value. */
+  /** f32 on the device, axes as ONNX has them; whole numbers of the engine are u32, i32 or u8. It belongs to this value. */
   tensor(): Tensor {
     const { onDevice, type } = this;
     // Whole numbers that are asked for as f32.

@@ -5,7 +5,7 @@ import { attentionByParts } from "./attention-by-parts.ts";
 import { backward, forward, type Layout, type Triple } from "./attention-kernels.ts";
 import { where } from "./compare.ts";
 import { slice } from "./join.ts";
-import { expectOperands, moved, operand } from "./operands.ts";
+import { expectOperands, operand, stored } from "./operands.ts";
 import { broadcastTo } from "./rearrange.ts";
 import { reshape, upToFour, withColumns } from "./shape.ts";
 
@@ -87,7 +87,7 @@ function biasOf(
   { bias, mask }: AttentionOptions,
   whole: readonly [number, number, number, number],
 ): Tensor | undefined {
-  expectOperands(operation, { ...(bias && { bias }), ...(mask && { mask }) }, { mask: moved });
+  expectOperands(operation, { ...(bias && { bias }), ...(mask && { mask }) }, { mask: stored });
   const given = mask ? where(mask, bias ?? 0, Number.NEGATIVE_INFINITY) : bias;
   if (!given) return undefined;
   const shape = [...Array<number>(Math.max(0, 4 - given.rank)).fill(1), ...given.shape];

@@ -4,7 +4,7 @@ import { isWhole, wholeRange } from "../elements.ts";
 import type { CallDetails } from "../journal.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { type DataType, type Shape, ShapeError, sizeOf, Tensor } from "../tensor.ts";
-import { expectTensors, kindOf, moved } from "./operands.ts";
+import { expectTensors, kindOf, moved, wholes } from "./operands.ts";
 import { overElements } from "./over-elements.ts";
 import { sumAxis } from "./reduce.ts";
 import { scaled } from "./unary.ts";
@@ -127,7 +127,8 @@ function expectCombination(op: CombinationName, operation: string, { a, b, c }: 
   if (!isTensor(a) && !isTensor(b) && !c)
     throw new TypeError(`${operation}: a or b must be a tensor, found ${shown(a)} and ${shown(b)}`);
   const first = isTensor(a) ? a : isTensor(b) ? b : undefined;
-  const kind = first && isWhole(first.dtype) && (combinations[op] as Combination).words ? first.dtype : undefined;
+  const { words: ofWholes }: Combination = combinations[op];
+  const kind = first && ofWholes && isWhole(first.dtype) && wholes.includes(first.dtype) ? first.dtype : undefined;
   const words = kind !== undefined;
   const tensors = { ...(isTensor(a) && { a }), ...(isTensor(b) && { b }), ...(c && { c }) };
   expectTensors(operation, tensors, { ...(kind && { a: [kind], b: [kind] }), c: moved });

@@ -1,7 +1,8 @@
 import { recordFlat } from "../autograd.ts";
 import type { Tensor } from "../tensor.ts";
 import { type CombinationName, combine, isTensor, numbersOf, type Operand, recorded } from "./broadcast.ts";
-import { expectTensors, moved } from "./operands.ts";
+import { cast } from "./cast.ts";
+import { expectTensors, stored } from "./operands.ts";
 import { abs } from "./unary.ts";
 
 /**
@@ -89,8 +90,9 @@ export function isInfinite(x: Tensor): Tensor {
  * @throws RangeError for a number that is NaN, and beside whole numbers for one that their type does not hold
  */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
-  expectTensors("where", { condition }, { condition: moved });
-  const chosen = (x: Operand, y: Operand) => combine("where", "where", { a: x, b: y, c: condition });
+  expectTensors("where", { condition }, { condition: stored });
+  const c = condition.dtype === "u8" ? cast(condition, "u32") : condition;
+  const chosen = (x: Operand, y: Operand) => combine("where", "where", { a: x, b: y, c });
   // da = dy where the condition holds, else 0    db = dy where it does not
   const slopes = [
     [a, (dy: Tensor) => chosen(dy, 0)],

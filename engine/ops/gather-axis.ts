@@ -3,7 +3,7 @@ import { record } from "../autograd.ts";
 import { flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { elementBytes, type Shape, sizeOf, Tensor } from "../tensor.ts";
 import { invert, rowsOf, scatterAdd } from "./gather.ts";
-import { expectTensors, fromEitherEnd, moved, movedElement } from "./operands.ts";
+import { expectTensors, moved, movedElement, wholes } from "./operands.ts";
 
 /** A tensor as [outer, length, inner] around one of its axes. */
 interface Around {
@@ -139,7 +139,7 @@ function placesOf(indices: Tensor, axes: readonly Counted[], components: readonl
   return places;
 }
 
-const indexTypes = { x: moved, indices: fromEitherEnd };
+const indexTypes = { x: moved, indices: wholes };
 
 /**
  * Places along an axis by their numbers: y[…, j…, …] = x[…, indices[j…], …]. x: any type, indices: u32 or i32 […] → the shape of x with the

@@ -7,9 +7,11 @@ export type Types = readonly DataType[];
 const numbers: Types = ["f32", "f16"];
 /** Any type, for operations that only move elements. */
 export const moved: Types = ["f32", "f16", "u32", "i32"];
+/** Any type, for what does not come to single elements of a word. */
+export const stored: Types = [...moved, "u8"];
 export const indices: Types = ["u32"];
-/** What names places from either end: −k of i32 has the bits of 2^32 − k of u32, which counts from the end. */
-export const fromEitherEnd: Types = ["u32", "i32"];
+/** Whole numbers that are computed with. As what names places −k of i32 has the bits of 2^32 − k of u32, which counts from the end. */
+export const wholes: Types = ["u32", "i32"];
 /** Numbers, and whole numbers modulo 2^32. */
 export const signed: Types = ["f32", "f16", "i32"];
 export const single: Types = ["f32"];
@@ -68,7 +70,9 @@ export function expectTensors(
 
 function refuseType(operation: string, name: string, { dtype, shape }: Tensor, allowed: Types): never {
   const wanted = allowed === numbers ? "floating-point elements (f32 or f16)" : `${allowed.join(" or ")} elements`;
-  throw new ShapeError(`${operation} takes ${wanted}, found ${dtype} [${shape}] as ${name}`);
+  throw new ShapeError(
+    `${operation} takes ${wanted}, found ${dtype} [${shape}] as ${name}${dtype === "u8" ? "; cast it first" : ""}`,
+  );
 }
 
 /** @throws ShapeError when the shapes differ */
@@ -86,9 +90,11 @@ export function expectOperandList(operation: string, tensors: readonly Tensor[],
   expectTensors(operation, named, types && Object.fromEntries(Object.keys(named).map((name) => [name, types])));
 }
 
-/** What kernels call the kind of elements: numbers (f16 is widened and narrowed around them), or whole ones without or with a sign. */
-export function kindOf({ dtype }: { readonly dtype: DataType }): "f" | "u" | "i" {
-  return dtype === "u32" ? "u" : dtype === "i32" ? "i" : "f";
+const kinds = { f32: "f", f16: "f", u32: "u", i32: "i", u8: "b" } as const satisfies Record<DataType, string>;
+
+/** What kernels call the kind of elements: numbers (f16 is widened and narrowed around them), whole ones without or with a sign, bytes. */
+export function kindOf({ dtype }: { readonly dtype: DataType }): "f" | "u" | "i" | "b" {
+  return kinds[dtype];
 }
 
 /** WGSL type in which a kernel moves elements of x, one or four at a time, without looking at them. */

@@ -17,7 +17,9 @@ export function overElements(
 ): void {
   const first = Object.values(tensors)[0]!;
   const { device } = first;
-  for (const { start, count } of rowRanges(device, Math.ceil(first.size / 4), [4])) {
+  // Rows of four: four words, or two of f16, or one of bytes.
+  const words = Object.values(tensors).some(({ dtype }) => dtype === "u8") ? [4, 1] : [4];
+  for (const { start, count } of rowRanges(device, Math.ceil(first.size / 4), words)) {
     const windows = [
       ...Object.entries(tensors).map(([name, tensor]) => [name, tensor.window(start * 4, count * 4)] as const),
       ...Object.entries(whole).map(([name, tensor]) => [name, tensor.window()] as const),

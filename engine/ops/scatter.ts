@@ -6,7 +6,7 @@ import { add, divide, maximum, multiply } from "./arithmetic.ts";
 import { equal, logicalAnd, where } from "./compare.ts";
 import { invert, rowsOf, scatterAdd } from "./gather.ts";
 import { elementPlaces, recordPlaces, tuplePlaces } from "./gather-axis.ts";
-import { expectSameShape, expectTensors, fromEitherEnd, moved, movedElement } from "./operands.ts";
+import { expectSameShape, expectTensors, moved, movedElement, wholes } from "./operands.ts";
 
 /** What becomes of an element that several updates meet: the last of them, or all of them in order. */
 export type ScatterReduction = "none" | "add" | "multiply" | "max" | "min";
@@ -134,7 +134,7 @@ function productGradient(grouped: Grouped, dy: Tensor): Tensor[] {
 
 function expectScatter(operation: string, x: Tensor, indices: Tensor, updates: Tensor, reduce: ScatterReduction): void {
   expectArgument(operation, "reduce", reduce, reductions);
-  expectTensors(operation, { x, indices, updates }, { x: moved, indices: fromEitherEnd, updates: moved });
+  expectTensors(operation, { x, indices, updates }, { x: moved, indices: wholes, updates: moved });
   if (x.dtype !== updates.dtype)
     throw new ShapeError(`${operation}: updates of ${updates.dtype} for a tensor of ${x.dtype}; cast one of them`);
 }

@@ -1,13 +1,13 @@
 import { record } from "../autograd.ts";
 import { canCut, flatGrid, flatWorkgroup, rowRanges } from "../kernel/grid.ts";
 import { expectShape, type Shape, ShapeError, sizeOf, Tensor } from "../tensor.ts";
-import { expectTensors, moved, movedElement } from "./operands.ts";
+import { expectTensors, moved, movedElement, stored } from "./operands.ts";
 import { place } from "./place.ts";
 import { apart, putBack } from "./rows-apart.ts";
 
 /** The same elements under another shape of equal size. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
-  expectTensors("reshape", { x }, { x: moved });
+  expectTensors("reshape", { x }, { x: stored });
   expectShape(shape, "reshape");
   // dx is dy under the shape of x
   return record("reshape", [x], x.alias(shape), (dy) => [dy.alias(x.shape)]);

@@ -15,7 +15,7 @@ import { combine } from "./broadcast.ts";
 import { cast } from "./cast.ts";
 import { less, logicalAnd, notEqual, where } from "./compare.ts";
 import { gather, gatherElements } from "./gather-axis.ts";
-import { expectTensors, fromEitherEnd, operand } from "./operands.ts";
+import { expectTensors, operand, wholes } from "./operands.ts";
 import { sum } from "./reduce.ts";
 import { reshape } from "./shape.ts";
 import { logSoftmax } from "./softmax.ts";
@@ -26,7 +26,7 @@ import { logSoftmax } from "./softmax.ts";
  * @throws ShapeError when the indices are not whole numbers or the depth is not a whole number of at least 1
  */
 export function oneHot(indices: Tensor, depth: number): Tensor {
-  expectTensors("oneHot", { indices }, { indices: fromEitherEnd });
+  expectTensors("oneHot", { indices }, { indices: wholes });
   expectArgument("oneHot", "the depth", depth, extent);
   using classes = Tensor.constant(
     indices.device,
@@ -66,7 +66,7 @@ export function sparseCrossEntropy(logits: Tensor, labels: Tensor, options: Spar
   expectOptions("sparseCrossEntropy", options, checks);
   const { classWeights, ignoreIndex, labelSmoothing = 0, reduction = "mean" } = options;
   const tensors = { logits, labels, ...(classWeights && { classWeights }) };
-  expectTensors("sparseCrossEntropy", tensors, { labels: fromEitherEnd });
+  expectTensors("sparseCrossEntropy", tensors, { labels: wholes });
   const classes = logits.shape.at(-1)!;
   const fits = logits.rank === labels.rank + 1 && labels.shape.every((n, d) => n === logits.shape[d]);
   const flat = labels.size * classes === logits.size && logits.rank === 1 && labels.size === 1;
@@ -88,7 +88,8 @@ type Settings = Required<Pick<SparseCrossEntropyOptions, "labelSmoothing" | "red
 function reduced(logits: Tensor, labels: Tensor, settings: Settings): Tensor {
   const { classWeights, ignoreIndex, labelSmoothing, reduction } = settings;
   const classes = logits.shape.at(-1)!;
-  const list = reshape(cast(labels, "u32"), [labels.size]);
+  // Of i32 what is below 0 is above every class.
+  const list = reshape(labels.dtype === "i32" ? cast(labels, "u32") : labels, [labels.size]);
   const inside = less(list, classes);
   const counts = ignoreIndex === undefined ? inside : logicalAnd(inside, notEqual(list, ignoreIndex >>> 0));
   const logarithms = logSoftmax(reshape(logits, [list.size, classes]));

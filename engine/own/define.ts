@@ -5,7 +5,7 @@ import { flatGrid } from "../kernel/grid.ts";
 import { type KernelSource, specialise } from "../kernel/source.ts";
 import type { Constants } from "../kernel/template.ts";
 import { addKernelText } from "../kernel/text.ts";
-import { expectOperands, moved } from "../ops/operands.ts";
+import { expectOperands, stored } from "../ops/operands.ts";
 import { expectShape, type Shape, Tensor } from "../tensor.ts";
 
 /** Tensors of an operation by the names of its inputs. */
@@ -208,7 +208,7 @@ function sourceOf(path: string, constants: Constants): KernelSource {
 }
 
 function allTypes(bindings: Readonly<Record<string, Tensor>>) {
-  return Object.fromEntries(Object.keys(bindings).map((name) => [name, moved]));
+  return Object.fromEntries(Object.keys(bindings).map((name) => [name, stored]));
 }
 
 function gradientsOf(

@@ -113,7 +113,7 @@ describe.each(Object.keys(operations))("%s", (name) => {
     "refuses another type, device, or state of operand %d before it begins",
     async (at) => {
       const { shape, type = "f32", any = false, optional = false, number = false } = operands[at]!;
-      const fits = { f32: "u32", f16: "u32", u32: "f32", i32: "f32" } as const;
+      const fits = { f32: "u32", f16: "u32", u32: "f32", i32: "f32", u8: "f32" } as const;
       using foreign = engine.Tensor.zeros(other, shape, type);
       const gone = engine.Tensor.zeros(device, shape, type);
       gone.dispose();

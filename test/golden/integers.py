@@ -6,7 +6,7 @@ import numpy as np
 
 np.seterr(all="ignore")
 cases = []
-names = {"int32": "i32", "uint32": "u32", "float32": "f32"}
+names = {"int32": "i32", "uint32": "u32", "float32": "f32", "uint8": "u8"}
 extremes = [0, 1, -1, 2, -3, 2**31 - 1, -(2**31), 65536, -65537, 46341, 123456789, -987654321, 2**24 + 1, 7, -7]
 
 
@@ -109,6 +109,20 @@ for dtype in ("int32", "uint32"):
     add("cast", {"to": "f32"}, [x], x.astype("float32"))
     add("cast", {"to": "i32"}, [x], x.astype("int32"))
     add("cast", {"to": "u32"}, [x], x.astype("uint32"))
+
+# Bytes: numbers beyond them are held at 0 and 255, whole numbers wrap.
+for size in (1, 2, 3, 4, 5, 9, 2051):
+    x = (np.arange(size) * 37 + 5).astype("uint8")
+    for dtype in ("float32", "int32", "uint32", "uint8"):
+        add("cast", {"to": names[dtype]}, [x], x.astype(dtype))
+    add("reshape", {"shape": [1, size]}, [x], x.reshape(1, size))
+add("cast", {"to": "u8"}, [floats], np.clip(wide, 0, 255).astype("uint8"))
+for dtype in ("int32", "uint32"):
+    x = numbers((47,), 11, dtype)
+    add("cast", {"to": "u8"}, [x], x.astype("uint8"))
+mask = np.array([[1, 0, 255, 0, 7]], "uint8")
+x, y = numbers((3, 5), 12), numbers((3, 1), 13)
+add("where", {}, [mask, x, y], np.where(mask != 0, x, y))
 
 path = pathlib.Path(__file__).with_name("integers.json")
 path.write_text("[\n" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases) + "\n]\n")

@@ -22,9 +22,8 @@ interface IntegerCase {
 const cases: IntegerCase[] = JSON.parse(readFileSync(new URL("../../golden/integers.json", import.meta.url), "utf8"));
 
 /** All elements as their tensor holds them. */
-export async function elements(tensor: Tensor): Promise<number[]> {
-  if (tensor.dtype === "u32") return [...(await tensor.readIndices())];
-  return [...(tensor.dtype === "i32" ? await tensor.readIntegers() : await tensor.read())];
+async function elements(tensor: Tensor): Promise<number[]> {
+  return [...(await tensor.readElements())];
 }
 
 function run({ operation, options }: IntegerCase, list: Tensor[]): Tensor {
@@ -111,7 +110,7 @@ describe("tensors of i32", () => {
     [() => Tensor.from(device, ["1"] as never, [1], "i32"), 'element 0 is "1", not a number'],
     [
       () => Tensor.from(device, [1], [1], "i64" as never),
-      'its type must be "f32" or "f16" or "u32" or "i32", got "i64"',
+      'its type must be "f32" or "f16" or "u32" or "i32" or "u8", got "i64"',
     ],
     [() => engine.add(whole(1), 0.5), "add: b must be a whole number from -2147483648 to 2147483647, got 0.5"],
     [() => engine.add(whole(1), Tensor.from(device, [1], [1])), "add takes i32 elements, found f32 [1] as b"],
@@ -135,8 +134,8 @@ describe("tensors of i32", () => {
     using x = whole(1);
     using u = cast32(x);
     expect(x.read()).rejects.toThrow("read() is for f32 and f16 tensors; use readIntegers() for i32");
-    expect(x.readIndices()).rejects.toThrow("readIndices() is for u32 tensors");
-    expect(u.readIntegers()).rejects.toThrow("readIntegers() is for i32 tensors, this one is of u32");
+    expect(x.readIndices()).rejects.toThrow("readIndices() is for u32 tensors; use readIntegers() for i32");
+    expect(u.readIntegers()).rejects.toThrow("readIntegers() is for i32 tensors; use readIndices() for u32");
   });
 
   test.skipIf(!device.features.has("shader-f16"))("become f16 and back", async () => {
@@ -177,6 +176,62 @@ describe("tensors of i32", () => {
     );
     for (const [i, number] of output.entries()) expect(number).toBeCloseTo(golden!.output[i]!, 5);
     for (const [i, number] of gradients[0]!.entries()) expect(number).toBeCloseTo(golden!.gradients[0]![i]!, 5);
+  });
+});
+
+describe("tensors of u8", () => {
+  const bytes = (...list: number[]) => Tensor.from(device, Uint8Array.from(list), [list.length], "u8");
+
+  test("take a byte for an element, and f32 is still what a Uint8Array makes unless u8 is named", async () => {
+    using x = bytes(1, 2, 255, 0, 9);
+    expect([x.dtype, x.isFloat, x.sizeBytes]).toEqual(["u8", false, 5]);
+    expect(await x.readBytes()).toEqual(Uint8Array.of(1, 2, 255, 0, 9));
+    using part = Tensor.from(device, new Uint8Array([9, 8, 7, 6, 5, 4]).subarray(1), [5], "u8");
+    expect(await elements(part)).toEqual([8, 7, 6, 5, 4]);
+    using zeros = Tensor.zeros(device, [3], "u8");
+    expect(await elements(zeros)).toEqual([0, 0, 0]);
+    zeros.write([7, 8, 9]);
+    expect(await elements(zeros)).toEqual([7, 8, 9]);
+    using plain = Tensor.from(device, Uint8Array.of(3), [1]);
+    expect(plain.dtype).toBe("f32");
+    using none = Tensor.from(device, [], [0, 3], "u8");
+    expect(await elements(engine.cast(none, "f32"))).toEqual([]);
+    const before = device.memoryUse.usedBytes;
+    using _ = Tensor.empty(device, [1024, 1024], "u8");
+    expect(device.memoryUse.usedBytes - before).toBe(2 ** 20);
+  });
+
+  test("mask attention", async () => {
+    const numbers = (seed: number) => Float32Array.from({ length: 24 }, (_, i) => Math.sin(i + seed));
+    const [q, k, v] = [1, 2, 3].map((seed) => Tensor.from(device, numbers(seed), [1, 3, 2, 4])) as [
+      Tensor,
+      Tensor,
+      Tensor,
+    ];
+    const list = Uint8Array.of(1, 0, 1, 1, 1, 0, 0, 1, 1);
+    using masked = engine.attention(q, k, v, { mask: Tensor.from(device, list, [3, 3], "u8") });
+    using known = engine.attention(q, k, v, { mask: Tensor.from(device, list, [3, 3]) });
+    expect(await elements(masked)).toEqual(await elements(known));
+  });
+
+  test.each([
+    [() => Tensor.from(device, [256], [1], "u8"), "element 0 is 256; a u8 tensor holds whole numbers from 0 to 255"],
+    [
+      () => engine.add(bytes(1), bytes(1)),
+      "add takes floating-point elements (f32 or f16), found u8 [1] as a; cast it first",
+    ],
+    [
+      () => engine.slice(bytes(1, 2), [0], [1]),
+      "slice takes f32 or f16 or u32 or i32 elements, found u8 [2] as x; cast it first",
+    ],
+    [() => engine.concat([bytes(1), bytes(1)]), "found u8 [1] as tensor 0; cast it first"],
+    [() => engine.sum(bytes(1)), "found u8 [1] as x; cast it first"],
+    [
+      () => engine.gather(Tensor.zeros(device, [2]), bytes(1)),
+      "gather takes u32 or i32 elements, found u8 [1] as indices",
+    ],
+  ])("%p", (work, message) => {
+    expect(() => device.scope(() => void work())).toThrow(message);
   });
 });
 
