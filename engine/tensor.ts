@@ -4,7 +4,7 @@ import { GpuError } from "./device/errors.ts";
 import { type DataType, type ElementSource, elementBytes, elementsFor, isWhole } from "./elements.ts";
 import type { KernelArgument } from "./kernel/argument.ts";
 import type { Allocation } from "./memory/allocation.ts";
-import { halfToNumber } from "./weights/half.ts";
+import { halvesToNumbers } from "./weights/half.ts";
 
 export { type DataType, elementBytes, ShapeError };
 
@@ -248,7 +248,7 @@ export class Tensor {
   /** {@link read} for a tensor of any type, as the array of that type. */
   async readElements(): Promise<Elements> {
     const bytes = await this.#bytes();
-    if (this.dtype === "f16") return Float32Array.from(new Uint16Array(bytes), halfToNumber);
+    if (this.dtype === "f16") return halvesToNumbers(new Uint16Array(bytes));
     return new hostArrays[this.dtype](bytes);
   }
 

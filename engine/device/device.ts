@@ -206,6 +206,17 @@ export class Device {
   }
 
   /**
+   * Compiles the kernels of synchronous `work` at the same time, so that its first run does not wait for one after another. Nothing is done
+   * but a {@link rehearse | rehearsal}. What cannot be compiled is told by the run that needs it.
+   * @throws OutOfMemoryError when `work` does not fit; what `work` throws
+   */
+  async prepare(work: () => unknown): Promise<void> {
+    expectArgument("prepare", "the work", work, callback);
+    const compiled = this.kernels.prepare(() => this.rehearse(work));
+    await this.settled(compiled);
+  }
+
+  /**
    * Does synchronous `work` once and records it, to be done again by {@link Plan.replay}: the same kernels on the same
    * buffers, with next to no work for the host, to the same bits. Tensors that it made and freed share the plan's buffers;
    * those it returns (one, or a record of them) are written anew by each replay. What changes from time to time is read

@@ -91,9 +91,9 @@ async function openAdapter(
   unitsOf: (adapter: GPUAdapter) => readonly MatrixUnit[],
 ): Promise<Device> {
   const { gpu, provider } = await findGpu(options);
-  const adapter = await quietly(() =>
-    gpu.requestAdapter({ powerPreference: options.powerPreference ?? "high-performance" }),
-  );
+  const powerPreference = options.powerPreference ?? "high-performance";
+  const request = () => quietly(() => gpu.requestAdapter({ powerPreference }));
+  const adapter = await request();
   if (!adapter) throw new NoAdapterError(`${provider} found no WebGPU adapter`, withoutAdapter);
   const requiredFeatures: string[] = wantedFeatures.filter(
     (feature) => adapter.features.has(feature) && !options.withoutFeatures?.includes(feature),
@@ -105,10 +105,8 @@ async function openAdapter(
     const value = adapter.limits[limit];
     if (value !== undefined) requiredLimits[limit] = value;
   }
-  const device = await adapter.requestDevice({
-    requiredFeatures: requiredFeatures as GPUFeatureName[],
-    requiredLimits,
-  });
+  const wanted = { requiredFeatures: requiredFeatures as GPUFeatureName[], requiredLimits };
+  const device = await adapter.requestDevice(wanted);
   const { vendor, architecture, description } = adapter.info;
   const {
     subgroupMinSize = 0,
@@ -120,5 +118,8 @@ async function openAdapter(
     isFallbackAdapter?: boolean;
   };
   const info = { provider, vendor, architecture, description, isFallbackAdapter };
-  return new Device(device, info, { min: subgroupMinSize, max: subgroupMaxSize }, options, units);
+  const opened = new Device(device, info, { min: subgroupMinSize, max: subgroupMaxSize }, options, units);
+  // Mesa's software driver.
+  if (/llvmpipe/i.test(description)) opened.kernels.another = async () => (await request())?.requestDevice(wanted);
+  return opened;
 }

@@ -1,5 +1,5 @@
 import { Random } from "../random.ts";
-import { halfToNumber, numberToHalf } from "../weights/half.ts";
+import { halvesToNumbers, numberToHalf } from "../weights/half.ts";
 import { KernelUsageError } from "./errors.ts";
 import type { Scalar } from "./interface.ts";
 
@@ -22,7 +22,7 @@ export function numbersOf(
   elements: Elements,
   scalar: Scalar,
 ): Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer> {
-  return scalar === "f16" ? Float32Array.from(elements, halfToNumber) : (elements as Float32Array<ArrayBuffer>);
+  return scalar === "f16" ? halvesToNumbers(elements as Uint16Array) : (elements as Float32Array<ArrayBuffer>);
 }
 
 /**

@@ -2,6 +2,7 @@ import { ShapeError } from "../arguments.ts";
 import type { Device } from "../device/device.ts";
 import { GpuError } from "../device/errors.ts";
 import { isWhole } from "../elements.ts";
+import { compileOnThreads } from "./ahead.ts";
 import type { Grid, KernelArgument, Parameter } from "./argument.ts";
 import { type CallCost, describeCall } from "./call.ts";
 import { firstGroup, partsOfGrid } from "./cut.ts";
@@ -29,6 +30,15 @@ interface KernelCall {
   readonly cost: CallCost | undefined;
 }
 
+/** What makes a kernel another one. */
+interface Wanted {
+  readonly name: string;
+  readonly constants: Constants;
+  readonly halves: readonly string[];
+  readonly textures: readonly string[];
+  readonly cut: boolean;
+}
+
 /** A layout of bind groups, with its number. */
 interface Layout {
   readonly gpu: GPUBindGroupLayout;
@@ -51,6 +61,10 @@ export class Dispatcher {
   readonly #layouts = new Map<string, Layout>();
   readonly #bufferIds = new WeakMap<GPUBuffer, number>();
   #nextBuffer = 0;
+  /** What a rehearsal calls, while somebody wants to know. */
+  #wanted: Map<string, Wanted> | undefined;
+  /** Opens one more device of the adapter, where kernels are compiled at their first dispatch, one after another on each. */
+  another: (() => Promise<GPUDevice | undefined>) | undefined;
 
   constructor(device: Device) {
     this.#device = device;
@@ -87,7 +101,11 @@ export class Dispatcher {
         throw new GpuError(`${name}: grid ${grid.join(" x ")} is not of whole numbers of at least 0`);
       cut ||= extent > limit;
     }
-    if (device.stream.silent || grid.includes(0)) return;
+    if (grid.includes(0)) return;
+    if (device.stream.silent) {
+      this.#wanted?.set(keyOf(name, constants, bindings, cut), wantedKernel(name, constants, bindings, cut));
+      return;
+    }
     const kernel = this.#pipeline(name, constants, bindings, cut);
     if (kernel.failure) throw kernel.failure;
     const call: KernelCall = { name, constants, bindings, parameters, grid, cost };
@@ -144,54 +162,63 @@ export class Dispatcher {
     );
   }
 
+  /**
+   * Compiles, at the same time, the kernels that a rehearsal calls and that are not there yet. One that the adapter refuses is left for
+   * its first call to find out.
+   */
+  prepare(rehearse: () => void): Promise<void> {
+    const wanted = new Map<string, Wanted>();
+    this.#wanted = wanted;
+    try {
+      rehearse();
+    } finally {
+      this.#wanted = undefined;
+    }
+    return this.#compileAhead([...wanted].filter(([key]) => !this.#pipelines.has(key)));
+  }
+
+  async #compileAhead(kernels: readonly (readonly [key: string, Wanted])[]): Promise<void> {
+    if (kernels.length === 0) return;
+    if (this.another) {
+      const sources = kernels.map(([, kernel]) => sourceOf(kernel));
+      const ahead = sources.map((source) => ({ source, layout: layoutOf(source) }));
+      const threads = globalThis.navigator?.hardwareConcurrency ?? 1;
+      if (threads > 1) await compileOnThreads(ahead, this.another, threads);
+      return;
+    }
+    await Promise.all(
+      kernels.map(async ([key, kernel]) => {
+        const { layout, source, descriptor } = this.#described(kernel);
+        const pipeline = await this.#device.gpu.createComputePipelineAsync(descriptor).catch(() => undefined);
+        if (pipeline && !this.#pipelines.has(key)) this.#pipelines.set(key, { source, pipeline, layout, cold: true });
+      }),
+    );
+  }
+
   #pipeline(
     name: string,
     constants: Constants,
     bindings: Readonly<Record<string, KernelArgument>>,
     cut: boolean,
   ): Pipeline {
-    let key = cut ? `${name}|part` : name;
-    for (const constant in constants) key += `|${constant}=${constants[constant]}`;
-    for (const binding in bindings) {
-      const { dtype, texture } = bindings[binding]!;
-      if (dtype === "f16") key += `|${binding}`;
-      if (texture) key += `|${binding} as texture`;
-    }
+    const key = keyOf(name, constants, bindings, cut);
     let kernel = this.#pipelines.get(key);
     if (!kernel) {
-      const names = Object.keys(bindings);
-      const halves = names.filter((binding) => bindings[binding]!.dtype === "f16");
-      const textures = names.filter((binding) => bindings[binding]!.texture);
-      kernel = this.#compile(name, constants, halves, cut, textures);
+      kernel = this.#compile(wantedKernel(name, constants, bindings, cut));
       this.#pipelines.set(key, kernel);
     }
     return kernel;
   }
 
-  #compile(
-    name: string,
-    constants: Constants,
-    halves: readonly string[],
-    cut: boolean,
-    textures: readonly string[],
-  ): Pipeline {
+  #compile(wanted: Wanted): Pipeline {
     const { gpu } = this.#device;
-    const source = specialise(name, constants, halves, cut, textures);
-    if (source.parameters.length * 4 > parameterBytes) {
-      throw new GpuError(`${name}: Params is larger than ${parameterBytes} bytes`);
-    }
-    const layout = this.#layout(source);
     gpu.pushErrorScope("validation");
-    const module = gpu.createShaderModule({ label: name, code: source.wgsl });
-    const pipeline = gpu.createComputePipeline({
-      label: name,
-      layout: gpu.createPipelineLayout({ bindGroupLayouts: [layout.gpu] }),
-      compute: { module, entryPoint: "main" },
-    });
-    const compiled: Pipeline = { source, pipeline, layout, cold: true };
+    const { source, layout, descriptor } = this.#described(wanted);
+    const compiled: Pipeline = { source, pipeline: gpu.createComputePipeline(descriptor), layout, cold: true };
     gpu.popErrorScope().then(
       (error) => {
         if (!error) return;
+        const { name, constants, halves } = wanted;
         const failure = new GpuError(`kernel ${name} (${JSON.stringify({ ...constants, halves })}): ${error.message}`);
         compiled.failure = failure;
         this.#device.fail(failure, true);
@@ -199,6 +226,19 @@ export class Dispatcher {
       () => {}, // the device went away; its own loss is reported
     );
     return compiled;
+  }
+
+  #described(wanted: Wanted) {
+    const { gpu } = this.#device;
+    const { name } = wanted;
+    const source = sourceOf(wanted);
+    const layout = this.#layout(source);
+    const descriptor = {
+      label: name,
+      layout: gpu.createPipelineLayout({ bindGroupLayouts: [layout.gpu] }),
+      compute: { module: gpu.createShaderModule({ label: name, code: source.wgsl }), entryPoint: "main" },
+    };
+    return { source, layout, descriptor };
   }
 
   /** Makes the bind groups anew: some may be of buffers that the device refused. */
@@ -213,18 +253,7 @@ export class Dispatcher {
       .join();
     let layout = this.#layouts.get(key);
     if (!layout) {
-      const gpu = this.#device.gpu.createBindGroupLayout({
-        entries: [
-          ...source.bindings.map(({ binding, writable, texture }) => ({
-            binding,
-            visibility: 4,
-            ...(texture
-              ? { texture: { sampleType: "uint" as const } }
-              : { buffer: { type: writable ? ("storage" as const) : ("read-only-storage" as const) } }),
-          })),
-          { binding: source.parameterBinding, visibility: 4, buffer: { type: "uniform", hasDynamicOffset: true } },
-        ],
-      });
+      const gpu = this.#device.gpu.createBindGroupLayout(layoutOf(source));
       layout = { gpu, id: this.#layouts.size };
       this.#layouts.set(key, layout);
     }
@@ -272,6 +301,57 @@ export class Dispatcher {
     }
     return id;
   }
+}
+
+/** Tells kernels apart. */
+function keyOf(
+  name: string,
+  constants: Constants,
+  bindings: Readonly<Record<string, KernelArgument>>,
+  cut: boolean,
+): string {
+  let key = cut ? `${name}|part` : name;
+  for (const constant in constants) key += `|${constant}=${constants[constant]}`;
+  for (const binding in bindings) {
+    const { dtype, texture } = bindings[binding]!;
+    if (dtype === "f16") key += `|${binding}`;
+    if (texture) key += `|${binding} as texture`;
+  }
+  return key;
+}
+
+function wantedKernel(
+  name: string,
+  constants: Constants,
+  bindings: Readonly<Record<string, KernelArgument>>,
+  cut: boolean,
+): Wanted {
+  const names = Object.keys(bindings);
+  const halves = names.filter((binding) => bindings[binding]!.dtype === "f16");
+  const textures = names.filter((binding) => bindings[binding]!.texture);
+  return { name, constants, halves, textures, cut };
+}
+
+function sourceOf({ name, constants, halves, cut, textures }: Wanted): KernelSource {
+  const source = specialise(name, constants, halves, cut, textures);
+  if (source.parameters.length * 4 > parameterBytes)
+    throw new GpuError(`${name}: Params is larger than ${parameterBytes} bytes`);
+  return source;
+}
+
+function layoutOf({ bindings, parameterBinding }: KernelSource): GPUBindGroupLayoutDescriptor {
+  return {
+    entries: [
+      ...bindings.map(({ binding, writable, texture }) => ({
+        binding,
+        visibility: 4,
+        ...(texture
+          ? { texture: { sampleType: "uint" as const } }
+          : { buffer: { type: writable ? ("storage" as const) : ("read-only-storage" as const) } }),
+      })),
+      { binding: parameterBinding, visibility: 4, buffer: { type: "uniform", hasDynamicOffset: true } },
+    ],
+  };
 }
 
 /** The cost of a part of a call. */

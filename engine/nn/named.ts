@@ -61,6 +61,8 @@ function matrixExtents(kind: WeightKind, { shape }: Tensor): [number, number] {
   return kind === "convolution" ? [shape[0]! * shape[1]!, shape[2]! * shape[3]!] : [shape[0] ?? 1, shape[1] ?? 1];
 }
 
+const block = 32;
+
 function transposed(
   data: Float32Array,
   rows: number,
@@ -72,15 +74,21 @@ function transposed(
   const out = new Float32Array(data.length);
   const inner = kind === "convolution" ? tensor.shape[2]! : 1;
   const outer = columns / inner;
-  for (let r = 0; r < rows; r++) {
-    for (let c = 0; c < inner; c++) {
-      for (let o = 0; o < outer; o++) {
-        // Engine order (tap r, channel c, column o); file order (column o, channel c, tap r). For a matrix the taps
-        // are its rows and there is one channel.
-        const engine = (r * inner + c) * outer + o;
-        const file = (o * inner + c) * rows + r;
-        if (toFile) out[file] = data[engine]!;
-        else out[engine] = data[file]!;
+  // By squares, since one of the two orders jumps from line to line of the processor's cache.
+  for (let r0 = 0; r0 < rows; r0 += block) {
+    const rEnd = Math.min(rows, r0 + block);
+    for (let o0 = 0; o0 < outer; o0 += block) {
+      const oEnd = Math.min(outer, o0 + block);
+      for (let r = r0; r < rEnd; r++) {
+        for (let c = 0; c < inner; c++) {
+          // Engine order (tap r, channel c, column o); file order (column o, channel c, tap r). For a matrix the taps
+          // are its rows and there is one channel.
+          const engine = (r * inner + c) * outer;
+          const file = c * rows + r;
+          const step = inner * rows;
+          if (toFile) for (let o = o0; o < oEnd; o++) out[file + o * step] = data[engine + o]!;
+          else for (let o = o0; o < oEnd; o++) out[engine + o] = data[file + o * step]!;
+        }
       }
     }
   }

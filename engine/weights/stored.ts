@@ -1,7 +1,7 @@
 import { insteadOfFile } from "../file-kind.ts";
 import { type FileHandle, open } from "../host/files.ts";
 import { onFile } from "./files.ts";
-import { bfloatToNumber, halfToNumber } from "./half.ts";
+import { halvesToNumbers } from "./half.ts";
 
 /** Bytes per element of every dtype that is read, under safetensors' names. */
 export const DTYPE_BYTES = {
@@ -106,9 +106,13 @@ export function typedView(tensor: StoredTensor): StoredView {
 export function toFloat32(tensor: StoredTensor): Float32Array {
   const view = typedView(tensor);
   if (view instanceof Float32Array) return view;
-  if (tensor.dtype === "F16") return Float32Array.from(view as Uint16Array, halfToNumber);
-  if (tensor.dtype === "BF16") return Float32Array.from(view as Uint16Array, bfloatToNumber);
-  return Float32Array.from(view as ArrayLike<number | bigint>, Number);
+  if (tensor.dtype === "F16") return halvesToNumbers(view as Uint16Array);
+  const values = new Float32Array(view.length);
+  if (tensor.dtype === "BF16") {
+    const bits = new Uint32Array(values.buffer);
+    for (let i = 0; i < values.length; i++) bits[i] = (view[i] as number) << 16;
+  } else for (let i = 0; i < values.length; i++) values[i] = Number(view[i]);
+  return values;
 }
 
 /**

@@ -5,6 +5,8 @@ import { FairQueue } from "../data/fair-queue.ts";
 import { type Companions, readFeatures } from "../networks/companions.ts";
 import { answersAndFeaturesOf, answersOf, centrePass, Forward, fittingBatch } from "../networks/forward.ts";
 import { type ModelCard, openModel, type QualityNetwork } from "../networks/model.ts";
+import { shownSide } from "../networks/options.ts";
+import { uploadView } from "../views/crops.ts";
 
 /** One run of the network. */
 export interface BatchReport {
@@ -39,6 +41,9 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+/** What pictures are like for which kernels are compiled ahead. */
+const usualPicture = { width: 640, height: 480, pixels: new Uint8Array(640 * 480 * 3) };
+
 /** So many runs are handed over to the adapter at a time: it works on one while the host prepares the next. */
 const mostRunning = 2;
 
@@ -69,6 +74,8 @@ export class Network {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   readonly #lease: DeviceLease;
+  /** Resolves when the kernels of a first picture are compiled; does not reject. */
+  readonly prepared: Promise<void>;
 
   private constructor(
     lease: DeviceLease,
@@ -88,6 +95,13 @@ export class Network {
     const picture = () => Tensor.empty(device, [1, crop, crop, 3]);
     this.batch = Math.min(options.batch, fittingBatch(device, picture, pass));
     this.#forward = new Forward(device, this.batch, pass);
+    const first = () => {
+      using forward = new Forward(device, this.batch, pass);
+      using view = uploadView(device, { picture: usualPicture, side: shownSide(model.options) }, crop);
+      forward.run([view], (output) => output.read());
+    };
+    // What goes wrong, a picture's run finds out again.
+    this.prepared = device.prepare(first).catch(() => {});
   }
 
   /**

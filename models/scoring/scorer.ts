@@ -305,6 +305,7 @@ export class Scorer {
         const { views, kept } = await cut(this.showing, picture).catch((error: unknown) => {
           throw pictureFailure(opened.name, error);
         });
+        await network.prepared;
         const seen: Promise<Answered[]>[] = [];
         // No more of a picture is on the device than makes a batch.
         for (let i = 0; i < views.length; i += network.batch) {

@@ -21,7 +21,8 @@
 //
 // LANES: invocations; the adapter's subgroup size with BROADCAST.   COLUMNS: vec4 columns per invocation, 1..4.
 // ROW_LANES: LANES with BROADCAST, else 1.   GROUPS: ROWS / ROW_LANES.
-// BIAS, NORM, SCATTER, BROADCAST: true or false.
+// BIAS, NORM, SCATTER, BROADCAST: true or false.   LOOP: rows are written by a loop, not by lines for each. Compilers of software
+// adapters take a quarter of the time then; GPUs would have to lay the sums down in memory.
 //#if BROADCAST
 enable subgroups;
 //#end
@@ -44,6 +45,33 @@ enable subgroups;
 const LANES = {{LANES}}u;
 const ROW_LANES = {{ROW_LANES}}u;
 const ROWS = {{GROUPS}}u * ROW_LANES;
+
+// A vec4 column, and what its sums go through.
+struct After {
+  column: u32,
+  //#if BIAS
+  bias: vec4f,
+  //#end
+  //#if NORM
+  mean: vec4f,
+  slope: vec4f,
+  shift: vec4f,
+  //#end
+}
+
+fn write(row: u32, entry: u32, sum: vec4f, after: After) {
+  if (after.column >= params.columns4) {
+    return;
+  }
+  var value = sum;
+  //#if BIAS
+  value += after.bias;
+  //#end
+  //#if NORM
+  value = fma(value - after.mean, after.slope, after.shift);
+  //#end
+  out[entry * params.out_entry + written_at(row) + after.column] = activated(value);
+}
 
 @compute @workgroup_size({{LANES}})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -109,35 +137,44 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
 
   //#for v in 0..COLUMNS
+  var after_{{v}} = After();
+  after_{{v}}.column = column_{{v}};
   //#if BIAS
-  let bias_{{v}} = bias[load_column_{{v}}];
+  after_{{v}}.bias = bias[load_column_{{v}}];
   //#end
   //#if NORM
-  let mean_{{v}} = moments[load_column_{{v}}];
-  let slope_{{v}} = moments[columns4 + load_column_{{v}}] * scale[load_column_{{v}}];
-  let shift_{{v}} = shift[load_column_{{v}}];
+  after_{{v}}.mean = moments[load_column_{{v}}];
+  after_{{v}}.slope = moments[columns4 + load_column_{{v}}] * scale[load_column_{{v}}];
+  after_{{v}}.shift = shift[load_column_{{v}}];
   //#end
   //#end
+  //#if LOOP
+  //#for v in 0..COLUMNS
+  var sums_{{v}} = array<vec4f, ROWS>(
+    //#for g in 0..GROUPS
+    //#for l in 0..ROW_LANES
+    sum_{{g}}_{{l}}_{{v}},
+    //#end
+    //#end
+  );
+  //#end
+  let rows = min(ROWS, params.rows - row0);
+  // One, as compilers cannot know: they would make lines for each row of a loop whose steps they know.
+  let one = min(params.rows, 1u);
+  for (var r = 0u; r < rows; r += one) {
+    //#for v in 0..COLUMNS
+    write(row0 + r, group.z, sums_{{v}}[r], after_{{v}});
+    //#end
+  }
+  //#else
   //#for g in 0..GROUPS
   //#for l in 0..ROW_LANES
-  {
-    let row = row0 + {{g}}u * ROW_LANES + {{l}}u;
-    if (row < params.rows) {
-      let target_row = group.z * params.out_entry + written_at(row);
-      //#for v in 0..COLUMNS
-      if (column_{{v}} < columns4) {
-        var value = sum_{{g}}_{{l}}_{{v}};
-        //#if BIAS
-        value += bias_{{v}};
-        //#end
-        //#if NORM
-        value = fma(value - mean_{{v}}, slope_{{v}}, shift_{{v}});
-        //#end
-        out[target_row + column_{{v}}] = activated(value);
-      }
-      //#end
-    }
+  if (row0 + {{g}}u * ROW_LANES + {{l}}u < params.rows) {
+    //#for v in 0..COLUMNS
+    write(row0 + {{g}}u * ROW_LANES + {{l}}u, group.z, sum_{{g}}_{{l}}_{{v}}, after_{{v}});
+    //#end
   }
+  //#end
   //#end
   //#end
 }

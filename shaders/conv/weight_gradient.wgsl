@@ -12,7 +12,7 @@
 // number of x is broadcast where it is used: more of them alive at once would be more than registers hold.
 //
 // LANES, COLUMNS, BROADCAST: as in conv/tile.wgsl.   ROW_LANES: up to LANES with BROADCAST, else 1.
-// GROUPS: blocks of 4·ROW_LANES rows, 1..8.   POSITIONS: 1..8, more only makes the code longer.
+// LOOP: as in conv/tile.wgsl.   GROUPS: blocks of 4·ROW_LANES rows, 1..8.   POSITIONS: 1..8, more only makes the code longer.
 //#if BROADCAST
 enable subgroups;
 //#end
@@ -106,6 +106,29 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
 
   let slab = ((params.first_part + part) * params.kernel_height + kh) * rows4 * 4u;
+  //#if LOOP
+  //#for v in 0..COLUMNS
+  var sums_{{v}} = array<vec4f, 4u * {{GROUPS}}u * ROW_LANES>(
+    //#for g in 0..GROUPS
+    //#for l in 0..ROW_LANES
+    //#for q in 0..4
+    sum_{{g}}_{{l}}_{{q}}_{{v}},
+    //#end
+    //#end
+    //#end
+  );
+  //#end
+  let rows = 4u * min({{GROUPS}}u * ROW_LANES, rows4 - row0);
+  // One, as compilers cannot know.
+  let one = min(params.columns4, 1u);
+  for (var r = 0u; r < rows; r += one) {
+    //#for v in 0..COLUMNS
+    if (column_{{v}} < columns4) {
+      out[(slab + 4u * row0 + r) * columns4 + column_{{v}}] = sums_{{v}}[r];
+    }
+    //#end
+  }
+  //#else
   //#for g in 0..GROUPS
   //#for l in 0..ROW_LANES
   if (row0 + {{g}}u * ROW_LANES + {{l}}u < rows4) {
@@ -118,6 +141,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
     //#end
   }
+  //#end
   //#end
   //#end
 }

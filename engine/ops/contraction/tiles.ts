@@ -18,13 +18,14 @@ export interface Operand {
 export function contractionTiles(device: Device, rows: number, columns4: number, weight?: Operand): Tile[] {
   if (isWide(device)) return wideTiles(device, rows, columns4);
   const lanes = device.subgroupSize;
-  const broadcast = lanes > 0 ? broadcastTiles(lanes, rows, columns4) : [];
+  const loop = device.isSoftware;
+  const broadcast = lanes > 0 ? broadcastTiles(lanes, rows, columns4, loop) : [];
   // The weight is copied into a texture for every call, which pays where many rows read it.
   const shown =
     weight && rows >= rowsWorthCopying && fitsTexture(device, weight) ? broadcast.map(byTexture("weight")) : [];
   const tiles = [...shown, ...broadcast];
   // A subgroup makes as many rows as it has lanes; where there are few, most of them would be for nothing.
-  const few = rows <= fewRows || lanes === 0 ? registerTiles(rows) : [];
+  const few = rows <= fewRows || lanes === 0 ? registerTiles(rows, loop) : [];
   return [...few, ...tiles, ...sharedTiles(device, rows, columns4)];
 }
 
@@ -43,7 +44,7 @@ function byTexture(...textures: readonly string[]) {
 const fewRows = 4;
 
 /** Rows of x are loaded once in a subgroup and broadcast; no workgroup memory. */
-function broadcastTiles(lanes: number, rows: number, columns4: number): Tile[] {
+function broadcastTiles(lanes: number, rows: number, columns4: number, loop: boolean): Tile[] {
   const shapes = [
     { rows: 32, columns: 1 },
     { rows: 16, columns: 1 },
@@ -56,19 +57,26 @@ function broadcastTiles(lanes: number, rows: number, columns4: number): Tile[] {
   return fits.map((shape) => ({
     name: `broadcast ${shape.rows}x${4 * shape.columns * lanes}`,
     kernel: "conv/tile",
-    constants: { BROADCAST: true, LANES: lanes, ROW_LANES: lanes, GROUPS: shape.rows / lanes, COLUMNS: shape.columns },
+    constants: {
+      BROADCAST: true,
+      LOOP: loop,
+      LANES: lanes,
+      ROW_LANES: lanes,
+      GROUPS: shape.rows / lanes,
+      COLUMNS: shape.columns,
+    },
     rows: shape.rows,
     columns4: shape.columns * lanes,
   }));
 }
 
 /** Every invocation loads what it needs; for adapters without subgroups. */
-function registerTiles(rows: number): Tile[] {
+function registerTiles(rows: number, loop: boolean): Tile[] {
   const most = Math.min(8, rows);
   return [most, ...[4].filter((count) => count < most)].map((groups) => ({
     name: `registers ${groups}x64`,
     kernel: "conv/tile",
-    constants: { BROADCAST: false, LANES: 16, ROW_LANES: 1, GROUPS: groups, COLUMNS: 1 },
+    constants: { BROADCAST: false, LOOP: loop, LANES: 16, ROW_LANES: 1, GROUPS: groups, COLUMNS: 1 },
     rows: groups,
     columns4: 16,
   }));
@@ -110,6 +118,7 @@ export function weightTiles(
     kernel: "conv/weight_gradient",
     constants: {
       BROADCAST: lanes > 0,
+      LOOP: device.isSoftware,
       LANES: wide,
       ROW_LANES: rowLanes,
       GROUPS: groups,
@@ -130,11 +139,10 @@ function broadcastWeightShapes(lanes: number, rows4: number) {
   const made = (rowLanes: number) => Math.ceil(rows4 / rowLanes) * rowLanes;
   const most = Math.min(lanes, 8);
   const rowLanes = [most, most - 1, most - 2].reduce((a, b) => (b > 0 && made(b) < made(a) ? b : a));
-  const shapes = [
+  return [
     { lanes, rowLanes, groups: 1, columns: 2, positions: 2 },
     { lanes, rowLanes, groups: 1, columns: 2, positions: 1 },
     { lanes, rowLanes, groups: 1, columns: 1, positions: 2 },
     { lanes, rowLanes: Math.min(lanes, 4), groups: 1, columns: 1, positions: 4 },
   ];
-  return lanes > 8 ? shapes.reverse() : shapes;
 }

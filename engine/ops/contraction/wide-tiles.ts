@@ -31,7 +31,7 @@ function registerTiles(rows: number): Tile[] {
   return [most, ...[4].filter((count) => count < most)].map((groups) => ({
     name: `registers ${groups}x${4 * lanes}`,
     kernel: "conv/tile",
-    constants: { BROADCAST: false, LANES: lanes, ROW_LANES: 1, GROUPS: groups, COLUMNS: 1 },
+    constants: { BROADCAST: false, LOOP: false, LANES: lanes, ROW_LANES: 1, GROUPS: groups, COLUMNS: 1 },
     rows: groups,
     columns4: lanes,
   }));

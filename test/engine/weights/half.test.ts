@@ -1,11 +1,25 @@
 import { expect, test } from "bun:test";
-import { bfloatToNumber, halfToNumber, numberToBfloat, numberToHalf } from "../../../engine/weights/half.ts";
+import {
+  bfloatToNumber,
+  halfToNumber,
+  halvesToNumbers,
+  numberToBfloat,
+  numberToHalf,
+} from "../../../engine/weights/half.ts";
 
 test("every half goes to a number and back", () => {
   for (let half = 0; half < 0x10000; half++) {
     const value = halfToNumber(half);
     if (Number.isNaN(value)) expect(halfToNumber(numberToHalf(value))).toBeNaN();
     else if (numberToHalf(value) !== half) throw new Error(`${half} → ${value} → ${numberToHalf(value)}`);
+  }
+});
+
+test("all halves at once go to the same numbers, with their signs", () => {
+  const halves = Uint16Array.from({ length: 0x10000 }, (_, half) => half);
+  const numbers = halvesToNumbers(halves);
+  for (const half of halves) {
+    if (!Object.is(numbers[half], halfToNumber(half))) throw new Error(`${half} → ${numbers[half]}`);
   }
 });
 
