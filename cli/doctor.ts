@@ -3,9 +3,11 @@ import { checkAdapter } from "../engine/device/check.ts";
 import { GpuError } from "../engine/device/errors.ts";
 import { installAdvice } from "../engine/device/install.ts";
 import { type AdapterReport, adapterName, type ReportedLimit, runtimeName } from "../engine/device/probe.ts";
+import { vectorChoice } from "../engine/device/vectors.ts";
 import { openMpiLibrary } from "../engine/ranks/mpi-library.ts";
 import { cacheTrouble } from "../engine/tune/cache.ts";
 import { cacheFolder } from "../engine/tune/cache-folder.ts";
+import { choiceText } from "./setup.ts";
 import { formatBytes, formatSeconds, pairs } from "./terminal.ts";
 
 export function register(program: Command): void {
@@ -101,7 +103,9 @@ const shownApart = new Set(["subgroups", "shader-f16", "timestamp-query"]);
 
 function vectorText(wide: boolean): string {
   const set = process.env["LP_NATIVE_VECTOR_WIDTH"];
-  if (wide) return "512 bits, as the processor has them (LP_NATIVE_VECTOR_WIDTH=256 takes the driver's own)";
+  const choice = vectorChoice();
+  if (choice && (wide || !set)) return `${choiceText(choice)}, as acutance setup measured`;
+  if (wide) return "512 bits, as the processor has them (acutance setup measures whether 256 are faster)";
   return set ? `LP_NATIVE_VECTOR_WIDTH=${set}` : "the driver's own";
 }
 

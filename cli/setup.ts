@@ -11,6 +11,8 @@ import {
   readOsRelease,
 } from "../engine/device/install.ts";
 import type { AdapterReport } from "../engine/device/probe.ts";
+import { canWidenVectors, type VectorChoice, vectorChoice } from "../engine/device/vectors.ts";
+import { measureVectorWidths } from "../models/bench/vector-widths.ts";
 
 export function register(program: Command): void {
   program
@@ -25,6 +27,7 @@ async function setup(quiet: boolean): Promise<void> {
   const before = await checkAdapter();
   if (before.ok) {
     if (!quiet) console.log(`WebGPU works: ${adapterLine(before.report)}. Nothing to install.`);
+    await chooseVectors(before.report, quiet);
     return;
   }
   if (before.kind !== "NoAdapterError") throw new GpuError(before.message, before.advice);
@@ -38,6 +41,25 @@ async function setup(quiet: boolean): Promise<void> {
   const after = await checkAdapter();
   if (!after.ok) throw new NoAdapterError(`the driver was installed, yet ${after.message}`, after.advice);
   console.log(`WebGPU works: ${adapterLine(after.report)}.`);
+  await chooseVectors(after.report, quiet);
+}
+
+/** Measures once which vectors Mesa's software driver is faster with, where the processor has both. */
+async function chooseVectors({ software, description }: AdapterReport, quiet: boolean): Promise<void> {
+  if (!software || !/llvmpipe/i.test(description) || !canWidenVectors() || vectorChoice()) return;
+  const say = quiet ? () => {} : console.log;
+  say("measuring whether vectors of 512 bits are faster than those of 256 on this processor …");
+  try {
+    say(`vectors: ${choiceText(await measureVectorWidths())}`);
+  } catch (error) {
+    // Everything works without.
+    console.warn(`vectors of 512 bits are used unmeasured: ${(error as Error).message}`);
+  }
+}
+
+/** "256 bits: with 512 this processor has 0.97 times the speed" */
+export function choiceText({ bits, gain }: VectorChoice): string {
+  return `${bits} bits: with 512 this processor has ${gain.toFixed(2)} times the speed of 256`;
 }
 
 /** "llvmpipe: Mesa 25.0.7 (software, through webgpu 0.6.2)" */
