@@ -27,7 +27,7 @@ async function setup(quiet: boolean): Promise<void> {
   const before = await checkAdapter();
   if (before.ok) {
     if (!quiet) console.log(`WebGPU works: ${adapterLine(before.report)}. Nothing to install.`);
-    await chooseVectors(before.report, quiet);
+    await chooseVectors(before.report);
     return;
   }
   if (before.kind !== "NoAdapterError") throw new GpuError(before.message, before.advice);
@@ -41,16 +41,15 @@ async function setup(quiet: boolean): Promise<void> {
   const after = await checkAdapter();
   if (!after.ok) throw new NoAdapterError(`the driver was installed, yet ${after.message}`, after.advice);
   console.log(`WebGPU works: ${adapterLine(after.report)}.`);
-  await chooseVectors(after.report, quiet);
+  await chooseVectors(after.report);
 }
 
 /** Measures once which vectors Mesa's software driver is faster with, where the processor has both. */
-async function chooseVectors({ software, description }: AdapterReport, quiet: boolean): Promise<void> {
+async function chooseVectors({ software, description }: AdapterReport): Promise<void> {
   if (!software || !/llvmpipe/i.test(description) || !canWidenVectors() || vectorChoice()) return;
-  const say = quiet ? () => {} : console.log;
-  say("measuring whether vectors of 512 bits are faster than those of 256 on this processor …");
+  console.log("measuring whether vectors of 512 bits are faster than those of 256 on this processor …");
   try {
-    say(`vectors: ${choiceText(await measureVectorWidths())}`);
+    console.log(`vectors: ${choiceText(await measureVectorWidths())}`);
   } catch (error) {
     // Everything works without.
     console.warn(`vectors of 512 bits are used unmeasured: ${(error as Error).message}`);

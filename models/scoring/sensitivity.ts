@@ -6,6 +6,7 @@ import {
   distort,
   fromBytes,
   type LevelSet,
+  levelBelow,
   toBytes,
   usualDistortions,
 } from "../data/degraded/distortions.ts";
@@ -20,7 +21,7 @@ export interface Sensitivity {
   readonly distortion: DistortionName;
   /** Mean score at the levels 0 (clean) to 5 (strong), on the model's range. */
   readonly meanScores: readonly number[];
-  /** Levels at which the mean score is above that of the level before. */
+  /** Levels at which the mean score is above that of the {@link levelBelow}. */
   readonly inversions: readonly number[];
   /** Share of the pictures that score less at level 5 than clean. */
   readonly fallen: number;
@@ -37,7 +38,8 @@ export interface NamedPicture {
  * gives less the stronger it is. Distortions are measured in pixels of the pictures as they are given.
  * @param device where pictures are degraded
  * @param levels whose levels: those of the distortions, or KADID-10k's from the mildest on
- * @param seed of noise and angles, which depend on it, the picture's name, kind and level
+ * @param seed of noise, angles and places, which depend on it, the picture's name and the kind: what changes with the level is its
+ * strength alone
  */
 export async function sensitivity(
   device: Device,
@@ -81,7 +83,9 @@ export async function sensitivity(
     return {
       distortion,
       meanScores,
-      inversions: levels.slice(1).filter((level) => meanScores[level]! > meanScores[level - 1]!),
+      inversions: levels
+        .slice(1)
+        .filter((level) => meanScores[level]! > meanScores[levelBelow(distortion, level, set)]!),
       fallen: fallen / pictures.length,
     };
   });
@@ -103,7 +107,7 @@ async function bytesOf(
 ): Promise<Uint8Array> {
   if (!kind) return pixels;
   using clean = fromBytes(device, pixels, height, width);
-  const word = new Random(seed, `sensitivity/${name}/${kind}/${level}`).word();
+  const word = new Random(seed, `sensitivity/${name}/${kind}`).word();
   using changed = await distort(clean, kind, level, word, { levels: set });
   return toBytes(changed);
 }

@@ -27,6 +27,8 @@ export interface Distortion {
   readonly kadid: Levels;
   /** Places of those levels from the mildest on, where that is not their order (Agnolucci et al., ARNIQA, 2024). */
   readonly severity?: Levels;
+  /** The sign of an amount is a direction: of levels in different ones neither is the stronger. */
+  readonly twoWay?: true;
   /** Levels of KADID-10k at which nothing is changed. */
   readonly unchanged?: readonly number[];
   /**
@@ -84,7 +86,7 @@ export const distortions = {
     ...{ kadid: [0.05, 0.1, 0.2, 0.4, 0.8], own: [0.2, 0.4, 0.55, 0.7, 0.85] },
   },
   "mean-shift": {
-    ...{ number: 18, group: "brightness", apply: meanShift },
+    ...{ number: 18, group: "brightness", twoWay: true, apply: meanShift },
     ...{ kadid: [0.15, 0.08, 0, -0.08, -0.15], severity: [3, 2, 4, 1, 5], own: [0.05, 0.08, 0.12, 0.18, 0.26] },
     unchanged: [3],
   },
@@ -104,7 +106,7 @@ export const distortions = {
   "color-block": { number: 23, group: "spatial", kadid: [2, 4, 6, 8, 10], apply: colorBlock },
   "high-sharpen": { number: 24, group: "sharpness and contrast", kadid: [1, 2, 3, 6, 12], apply: highSharpen },
   "contrast-change": {
-    ...{ number: 25, group: "sharpness and contrast", apply: contrastChange },
+    ...{ number: 25, group: "sharpness and contrast", twoWay: true, apply: contrastChange },
     ...{ kadid: [0.3, 0.15, 0, -0.4, -0.6], severity: [3, 2, 4, 1, 5], own: [-0.3, -0.45, -0.6, -0.75, -0.9] },
   },
 } satisfies Record<string, Distortion>;
@@ -145,6 +147,17 @@ export function amountsOf(name: DistortionName, set: LevelSet = "own"): Levels {
 export function severityOf(name: DistortionName, level: number): number {
   const { severity = [1, 2, 3, 4, 5], unchanged = [] }: Distortion = distortions[name];
   return unchanged.includes(level) ? 0 : severity.indexOf(level) + 1;
+}
+
+/** The level that a level is a step up from: the strongest milder one in its direction, 0 (the picture as it is) for the mildest. */
+export function levelBelow(name: DistortionName, level: number, set: Exclude<LevelSet, "kadid"> = "own"): number {
+  const { twoWay }: Distortion = distortions[name];
+  if (!twoWay) return level - 1;
+  const amounts = amountsOf(name, set);
+  const isOnWay = (below: number) => amounts[below - 1]! * amounts[level - 1]! >= 0;
+  let below = level - 1;
+  while (below > 0 && !isOnWay(below)) below--;
+  return below;
 }
 
 export interface DistortOptions {

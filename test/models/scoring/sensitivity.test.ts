@@ -42,7 +42,7 @@ test("means and inversions are those of the scores", async () => {
         using clean = fromBytes(device, picture.pixels, side, side);
         const own: number[] = [];
         for (const level of [0, 1, 2, 3, 4, 5]) {
-          const word = new Random(seed, `sensitivity/${name}/${distortion}/${level}`).word();
+          const word = new Random(seed, `sensitivity/${name}/${distortion}`).word();
           const bytes = level === 0 ? picture.pixels : await toBytes(await distort(clean, distortion, level, word));
           const file = sharp(bytes, { raw: { width: side, height: side, channels: 3 } }).png();
           own.push((await scorer.score(await file.toBuffer())).score);

@@ -6,6 +6,7 @@ import {
   type DistortionName,
   distort,
   gaussianKernel,
+  levelBelow,
   usualDistortions,
 } from "../../../../models/data/degraded/distortions.ts";
 import { ssim } from "../../../../models/metrics/ssim.ts";
@@ -142,4 +143,16 @@ test("a level or shape that does not exist is refused", async () => {
   await expect(distort(x, "darken", 6, 0)).rejects.toThrow("levels 1 to 5");
   using flat = Tensor.zeros(device, [16, 16, 3]);
   await expect(distort(flat, "darken", 1, 0)).rejects.toThrow("[1, H, W, 3]");
+});
+
+test("a step goes up from the level before, and of two directions from the one in its own", () => {
+  const below = (name: "darken" | "mean-shift" | "contrast-change", set: "own" | "severity") =>
+    [1, 2, 3, 4, 5].map((level) => levelBelow(name, level, set));
+  expect(below("darken", "severity")).toEqual([0, 1, 2, 3, 4]);
+  // 0, 0.08, −0.08, 0.15, −0.15 and 0, 0.15, −0.4, 0.3, −0.6
+  expect(amountsOf("mean-shift", "severity").map(Math.sign)).toEqual([0, 1, -1, 1, -1]);
+  expect(below("mean-shift", "severity")).toEqual([0, 1, 1, 2, 3]);
+  expect(below("contrast-change", "severity")).toEqual([0, 1, 1, 2, 3]);
+  expect(below("mean-shift", "own")).toEqual([0, 1, 2, 3, 4]);
+  expect(below("contrast-change", "own")).toEqual([0, 1, 2, 3, 4]);
 });
