@@ -3,7 +3,7 @@ import { checkAdapter } from "../engine/device/check.ts";
 import { GpuError } from "../engine/device/errors.ts";
 import { installAdvice } from "../engine/device/install.ts";
 import { type AdapterReport, adapterName, type ReportedLimit, runtimeName } from "../engine/device/probe.ts";
-import { vectorChoice } from "../engine/device/vectors.ts";
+import { canWidenVectors, vectorChoice } from "../engine/device/vectors.ts";
 import { openMpiLibrary } from "../engine/ranks/mpi-library.ts";
 import { cacheTrouble } from "../engine/tune/cache.ts";
 import { cacheFolder } from "../engine/tune/cache-folder.ts";
@@ -105,8 +105,8 @@ function vectorText(wide: boolean): string {
   const set = process.env["LP_NATIVE_VECTOR_WIDTH"];
   const choice = vectorChoice();
   if (choice && (wide || !set)) return `${choiceText(choice)}, as acutance setup measured`;
-  if (wide) return "512 bits, as the processor has them (acutance setup measures whether 256 are faster)";
-  return set ? `LP_NATIVE_VECTOR_WIDTH=${set}` : "the driver's own";
+  if (set) return `LP_NATIVE_VECTOR_WIDTH=${set}`;
+  return `the driver's own${canWidenVectors() ? "; acutance setup measures whether 512 bits are faster" : ""}`;
 }
 
 function yesNo(value: boolean): string {

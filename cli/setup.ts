@@ -52,7 +52,7 @@ async function chooseVectors({ software, description }: AdapterReport): Promise<
     console.log(`vectors: ${choiceText(await measureVectorWidths())}`);
   } catch (error) {
     // Everything works without.
-    console.warn(`vectors of 512 bits are used unmeasured: ${(error as Error).message}`);
+    console.warn(`vectors of 512 bits are not used: ${(error as Error).message}`);
   }
 }
 

@@ -24,17 +24,16 @@ const choiceSchema = z.object({
 export type VectorChoice = z.infer<typeof choiceSchema>;
 
 /**
- * Lets Mesa's software driver use vectors of 512 bits where the processor has them, which it would not do by itself, unless
- * they were measured to be slower ({@link vectorChoice}): kernels then run in subgroups of 16. To be called before the process
- * has a Vulkan instance; other drivers do not heed it. What the user has set in LP_NATIVE_VECTOR_WIDTH or MESA_SHADER_CACHE_DIR
- * stays.
+ * Lets Mesa's software driver use vectors of 512 bits, which it would not do by itself, where they were measured to be faster on this
+ * processor ({@link vectorChoice}): kernels then run in subgroups of 16. To be called before the process has a Vulkan instance; other
+ * drivers do not heed it. What the user has set in LP_NATIVE_VECTOR_WIDTH or MESA_SHADER_CACHE_DIR stays.
  *
  * The driver gets a folder for compiled code of its own: it keeps the functions that read textures without regard to their
  * width, and a process with other vectors that finds them reads rubbish or crashes (Mesa 25.0).
  */
 export async function widenVectors(): Promise<void> {
   try {
-    if (!canWidenVectors() || vectorChoice()?.bits === 256) return;
+    if (vectorChoice()?.bits !== 512 || !canWidenVectors()) return;
     for (const [name, value] of Object.entries(vectorEnvironment(512))) await setNativeEnvironment(name, value);
   } catch {
     // Without permission to read or set it (Deno's sandbox) the driver keeps its own width.
