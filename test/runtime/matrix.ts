@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { Glob } from "bun";
 import { type AdapterCheck, readAnswer } from "../../engine/device/check.ts";
 import { type AdapterReport, adapterName } from "../../engine/device/probe.ts";
+import { canWidenVectors, vectorEnvironment } from "../../engine/device/vectors.ts";
 import { type Driver, findDrivers } from "./drivers.ts";
 import { type Counts, countTests } from "./junit.ts";
 import { findRuntimes, type Runtime } from "./runtimes.ts";
@@ -104,7 +105,9 @@ async function cells(runtime: Runtime, drivers: readonly Driver[]): Promise<Cell
   const found: Cell[] = [];
   let own: Cell | undefined;
   for (const driver of drivers) {
-    const environment = { ...process.env, ...driver.environment, NO_COLOR: "1" };
+    // The widest vectors, which no other tests have.
+    const vectors = canWidenVectors() ? vectorEnvironment(512) : {};
+    const environment = { ...process.env, ...vectors, ...driver.environment, NO_COLOR: "1" };
     const base = { runtime: runtime.name, driver: driver.name, environment, isDefault: driver.name === "default" };
     if (driver.missing) {
       found.push({ ...base, missing: driver.missing });
