@@ -64,7 +64,10 @@ export function register(program: Command): void {
   addDataOptions(experiment)
     .option("--folder <name=folder>", "where a further data set of the recipe lies; repeatable", namedFile)
     .option("--unlabelled <folder>", "further pictures without scores, for every variant that does not name others")
-    .option("--ranked <folder>", "degraded copies to train with the ranks of, made by `acutance data degrade --ranked`")
+    .option(
+      "--ranked <folder>",
+      "degraded copies to train with the ranks of, made by `acutance data degrade --ranked`, or a folder of such folders",
+    )
     .option("--init <file>", "weights that backbones start from")
     .option("--weights <backbone=file>", "weights that this backbone starts from; repeatable", namedFile)
     .option(

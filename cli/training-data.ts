@@ -66,7 +66,7 @@ export function addTrainingData(command: Command): Command {
     .option("--split-seed <n>", "seed of the split", wholeNumber(0), 1)
     .option(
       "--ranked <folder>",
-      "copies made by `acutance data degrade --ranked`, of any pictures: the stronger degraded are to score less (--rank-weight)",
+      "copies made by `acutance data degrade --ranked`, of any pictures, or a folder of such folders: the stronger degraded are to score less (--rank-weight)",
     );
 }
 

@@ -51,6 +51,9 @@ interface Layout {
  */
 const generation = 1024;
 
+/** Devices that compile kernels at a time: the longest kernel of a network takes as long as a fifth of them all. */
+const mostThreads = 6;
+
 /** Turns kernel files into pipelines and calls of them into recorded dispatches. Pipelines and bind groups are cached. */
 export class Dispatcher {
   readonly #device: Device;
@@ -182,7 +185,7 @@ export class Dispatcher {
     if (this.another) {
       const sources = kernels.map(([, kernel]) => sourceOf(kernel));
       const ahead = sources.map((source) => ({ source, layout: layoutOf(source) }));
-      const threads = globalThis.navigator?.hardwareConcurrency ?? 1;
+      const threads = Math.min(mostThreads, globalThis.navigator?.hardwareConcurrency ?? 1);
       if (threads > 1) await compileOnThreads(ahead, this.another, threads);
       return;
     }

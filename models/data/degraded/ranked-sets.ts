@@ -1,3 +1,4 @@
+import { readdir, stat } from "node:fs/promises";
 import { join, resolve, sep } from "node:path";
 import type { Row } from "../dataset.ts";
 import { DatasetError } from "../problems.ts";
@@ -18,11 +19,37 @@ export interface RankedSet<Picture extends RankedPicture = RankedPicture> {
 
 /**
  * The ranked sets (Liu, van de Weijer & Bagdanov, "RankIQA", 2017) of a folder of degraded copies.
- * @param folder as `degradeFolder` left it
+ * @param folder as `degradeFolder` left it, or one of such folders
  * @returns pictures named ranked/…, wherever the folder is; copies that are alone of their kind and picture are left out
  * @throws DatasetError when the folder has no table of copies, a level is none, or there is nothing to rank
  */
 export async function rankedSets(folder: string): Promise<RankedSet[]> {
+  const ranked: RankedSet[] = [];
+  for (const part of await foldersOfCopies(folder)) ranked.push(...(await setsOf(folder, part)));
+  if (ranked.length === 0) {
+    throw new DatasetError(
+      `${join(folder, degradedTable)} has no picture at two levels of one distortion: there is nothing to rank; make copies with acutance data degrade --ranked.`,
+    );
+  }
+  return ranked;
+}
+
+/** The folder itself, "", or the names of those in it, where it has no table and they do. */
+async function foldersOfCopies(folder: string): Promise<string[]> {
+  const hasTable = (name: string) =>
+    stat(join(folder, name, degradedTable)).then(
+      () => true,
+      () => false,
+    );
+  if (await hasTable("")) return [""];
+  const names = await readdir(folder).catch(() => []);
+  const parts: string[] = [];
+  for (const name of names.sort()) if (await hasTable(name)) parts.push(name);
+  return parts.length > 0 ? parts : [""];
+}
+
+async function setsOf(whole: string, part: string): Promise<RankedSet[]> {
+  const folder = join(whole, part);
   const path = join(folder, degradedTable);
   const lines = await readCopies(path).catch((cause: Error) => {
     throw new DatasetError(`${folder} is no folder of degraded copies (acutance data degrade): ${cause.message}`, {
@@ -38,7 +65,13 @@ export async function rankedSets(folder: string): Promise<RankedSet[]> {
       );
     // A level at which nothing is changed is not worse than the picture.
     if (name === "" || source === "" || (severity === 0 && kind !== "none")) return [];
-    return [{ source, kind, picture: { name: `ranked/${name}`, path: join(folder, name), level: severity } }];
+    return [
+      {
+        source,
+        kind,
+        picture: { name: `ranked/${part && `${part}/`}${name}`, path: join(folder, name), level: severity },
+      },
+    ];
   });
   const sets = [...Map.groupBy(copies, ({ source }) => source)].flatMap(([source, all]) => {
     const clean = all.filter(({ picture }) => picture.level === 0);
@@ -51,13 +84,7 @@ export async function rankedSets(folder: string): Promise<RankedSet[]> {
       return { source, pictures: pictures.sort((a, b) => a.level - b.level) };
     });
   });
-  const ranked = sets.filter(({ pictures }) => pictures.length > 1);
-  if (ranked.length === 0) {
-    throw new DatasetError(
-      `${path} has no picture at two levels of one distortion: there is nothing to rank; make copies with acutance data degrade --ranked.`,
-    );
-  }
-  return ranked;
+  return sets.filter(({ pictures }) => pictures.length > 1);
 }
 
 /**

@@ -211,6 +211,21 @@ describe("copies to be ranked", () => {
     expect(free.every(({ pictures: [a, b] }) => a!.level === 1 && b!.level === 4)).toBe(true);
   });
 
+  test("of several folders are those of each, with names of their own", async () => {
+    const [one] = await Promise.all([
+      degrade("parts/a", { ranked: true }),
+      mkdir(at("parts", "other"), { recursive: true }),
+    ]);
+    await degrade("parts/b", { ranked: true, seed: 9 });
+    const sets = await rankedSets(at("parts"));
+    const [a, b] = await Promise.all([rankedSets(at("parts", "a")), rankedSets(at("parts", "b"))]);
+    expect(sets.map(({ source }) => source)).toEqual([...a, ...b].map(({ source }) => source));
+    const names = sets.flatMap(({ pictures }) => pictures.map(({ name }) => name));
+    expect(new Set(names).size).toBe(names.length);
+    expect(names).toContain(`ranked/a/${one.pictures[0]!.name}`);
+    for (const { path } of sets.flatMap(({ pictures }) => pictures)) expect((await stat(path)).isFile()).toBe(true);
+  });
+
   test("of pictures that are held out are left out, by name or by path", async () => {
     await degrade("held", { ranked: true });
     const sets = await rankedSets(at("held"));
