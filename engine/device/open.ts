@@ -11,6 +11,7 @@ import {
   text,
   whole,
 } from "../arguments.ts";
+import { compilerAhead } from "../kernel/ahead.ts";
 import { openChecked } from "../ops/contraction/matrix-check.ts";
 import { Device } from "./device.ts";
 import { NoAdapterError } from "./errors.ts";
@@ -119,7 +120,6 @@ async function openAdapter(
   };
   const info = { provider, vendor, architecture, description, isFallbackAdapter };
   const opened = new Device(device, info, { min: subgroupMinSize, max: subgroupMaxSize }, options, units);
-  // Mesa's software driver.
-  if (/llvmpipe/i.test(description)) opened.kernels.another = async () => (await request())?.requestDevice(wanted);
+  opened.kernels.ahead = compilerAhead(opened, async () => (await request())!.requestDevice(wanted));
   return opened;
 }

@@ -1,3 +1,11 @@
+import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import type { Device } from "../device/device.ts";
+import { environmentVariable } from "../host/environment.ts";
+import { createSha256 } from "../host/sha256.ts";
+import { Cache, deviceKey } from "../tune/cache.ts";
 import type { KernelSource } from "./source.ts";
 import { parameterBytes } from "./stream.ts";
 
@@ -5,25 +13,83 @@ import { parameterBytes } from "./stream.ts";
 const usage = { uniform: 64, storage: 128, indirect: 256 } as const;
 const textureUsage = { binding: 4 } as const;
 
-/** A kernel to be compiled and the entries of its layout. */
+/** Devices that compile at a time, at most: the longest kernel of a network takes as long as a fifth of them all. */
+const mostThreads = 6;
+
+/** A kernel to be compiled and the layout of its bind group. */
 export interface AheadKernel {
   readonly source: KernelSource;
   readonly layout: GPUBindGroupLayoutDescriptor;
 }
 
+export type CompileAhead = (kernels: readonly AheadKernel[]) => Promise<void>;
+
 /**
- * Has a driver that compiles a kernel at its first dispatch (Mesa's software driver) do so on several threads at once: each device of a process
- * has one. What one of them compiled, others find in the driver's cache of shaders, so that the devices here are closed afterwards. The
- * dispatches have no workgroups, which the driver learns from a buffer, and so after it has compiled.
+ * How kernels are compiled ahead on Mesa's software driver, which compiles a kernel at its first dispatch, one after another on the thread of a
+ * device: on further devices, each of which has a thread. What one of them compiled, others find in the driver's cache of shaders.
+ * Kernels that were compiled so by an earlier process are left out.
  * @param open opens one more device of the adapter
- * @param threads devices at a time
+ * @returns undefined on other drivers, and where there is no such cache or one thread
  */
-export async function compileOnThreads(
+export function compilerAhead(device: Device, open: () => Promise<GPUDevice>): CompileAhead | undefined {
+  const threads = Math.min(mostThreads, globalThis.navigator?.hardwareConcurrency ?? 1);
+  if (threads < 2 || !/llvmpipe/i.test(device.info.description)) return undefined;
+  try {
+    const folder = shaderFolder();
+    if (folder === undefined) return undefined;
+    const compiled = new Cache({ name: "compiled", version: 1, schema: z.array(z.string()) });
+    return async (kernels) => {
+      const before = await compiled.read(keyOf(device, folder));
+      const known = new Set(before);
+      const left = kernels.filter(({ source }) => !known.has(hashOf(source)));
+      if (left.length === 0) return;
+      await compileOnThreads(left, open, threads);
+      for (const { source } of left) known.add(hashOf(source));
+      // The driver has made its folder now.
+      await compiled.write(keyOf(device, folder), [...known]);
+    };
+  } catch {
+    // Without permission to look (Deno's sandbox) kernels are compiled as they are called.
+    return undefined;
+  }
+}
+
+/** Folder that the driver keeps compiled shaders below, where it can. */
+function shaderFolder(): string | undefined {
+  if (/^(1|true|y|yes)$/i.test(environmentVariable("MESA_SHADER_CACHE_DISABLE") ?? "")) return undefined;
+  const folder =
+    environmentVariable("MESA_SHADER_CACHE_DIR") ?? environmentVariable("XDG_CACHE_HOME") ?? join(homedir(), ".cache");
+  let there = folder;
+  while (!existsSync(there) && dirname(there) !== there) there = dirname(there);
+  try {
+    accessSync(there, constants.W_OK);
+    return folder;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What compiled kernels are kept for: the device, and the driver's folder as long as it is the same one. */
+function keyOf(device: Device, folder: string) {
+  const made = ["mesa_shader_cache_db", "mesa_shader_cache"].map((name) => {
+    const { ino, birthtimeMs } = statSync(join(folder, name), { throwIfNoEntry: false }) ?? { ino: 0, birthtimeMs: 0 };
+    return `${ino} of ${birthtimeMs}`;
+  });
+  return { ...deviceKey(device), shaders: `${folder}: ${made.join(", ")}` };
+}
+
+function hashOf({ wgsl }: KernelSource): string {
+  const hash = createSha256();
+  hash.update(wgsl);
+  return hash.hex().slice(0, 16);
+}
+
+/** Compiles kernels on so many devices, the longest first, each on the one with least to do. */
+async function compileOnThreads(
   kernels: readonly AheadKernel[],
-  open: () => Promise<GPUDevice | undefined>,
+  open: () => Promise<GPUDevice>,
   threads: number,
 ): Promise<void> {
-  // The longest first, each to the thread with least to do.
   const shares = Array.from({ length: Math.min(threads, kernels.length) }, () => ({
     size: 0,
     kernels: [] as AheadKernel[],
@@ -33,8 +99,9 @@ export async function compileOnThreads(
     least.kernels.push(kernel);
     least.size += kernel.source.wgsl.length;
   }
-  const gpus = (await Promise.all(shares.map(open))).filter((gpu) => gpu !== undefined);
+  const gpus: GPUDevice[] = [];
   try {
+    for (const _ of shares) gpus.push(await open());
     for (const gpu of gpus) {
       // Whatever fails here fails again, and is told, where the kernel is used.
       gpu.addEventListener("uncapturederror", (event) => event.preventDefault?.());
@@ -50,6 +117,7 @@ export async function compileOnThreads(
   }
 }
 
+/** The dispatches have no workgroups, which the driver learns from a buffer, and so after it has compiled. */
 function dispatchesOfNothing(gpu: GPUDevice, kernels: readonly AheadKernel[]): GPUCommandBuffer {
   const noGroups = gpu.createBuffer({ size: 12, usage: usage.indirect });
   const parameters = gpu.createBuffer({ size: parameterBytes, usage: usage.uniform });

@@ -2,7 +2,7 @@ import { ShapeError } from "../arguments.ts";
 import type { Device } from "../device/device.ts";
 import { GpuError } from "../device/errors.ts";
 import { isWhole } from "../elements.ts";
-import { compileOnThreads } from "./ahead.ts";
+import type { CompileAhead } from "./ahead.ts";
 import type { Grid, KernelArgument, Parameter } from "./argument.ts";
 import { type CallCost, describeCall } from "./call.ts";
 import { firstGroup, partsOfGrid } from "./cut.ts";
@@ -51,9 +51,6 @@ interface Layout {
  */
 const generation = 1024;
 
-/** Devices that compile kernels at a time: the longest kernel of a network takes as long as a fifth of them all. */
-const mostThreads = 6;
-
 /** Turns kernel files into pipelines and calls of them into recorded dispatches. Pipelines and bind groups are cached. */
 export class Dispatcher {
   readonly #device: Device;
@@ -66,8 +63,8 @@ export class Dispatcher {
   #nextBuffer = 0;
   /** What a rehearsal calls, while somebody wants to know. */
   #wanted: Map<string, Wanted> | undefined;
-  /** Opens one more device of the adapter, where kernels are compiled at their first dispatch, one after another on each. */
-  another: (() => Promise<GPUDevice | undefined>) | undefined;
+  /** How kernels are compiled ahead where that is not done by making their pipelines. */
+  ahead: CompileAhead | undefined;
 
   constructor(device: Device) {
     this.#device = device;
@@ -182,12 +179,9 @@ export class Dispatcher {
 
   async #compileAhead(kernels: readonly (readonly [key: string, Wanted])[]): Promise<void> {
     if (kernels.length === 0) return;
-    if (this.another) {
+    if (this.ahead) {
       const sources = kernels.map(([, kernel]) => sourceOf(kernel));
-      const ahead = sources.map((source) => ({ source, layout: layoutOf(source) }));
-      const threads = Math.min(mostThreads, globalThis.navigator?.hardwareConcurrency ?? 1);
-      if (threads > 1) await compileOnThreads(ahead, this.another, threads);
-      return;
+      return this.ahead(sources.map((source) => ({ source, layout: layoutOf(source) })));
     }
     await Promise.all(
       kernels.map(async ([key, kernel]) => {
