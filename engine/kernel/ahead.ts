@@ -6,6 +6,7 @@ import type { Device } from "../device/device.ts";
 import { environmentVariable } from "../host/environment.ts";
 import { createSha256 } from "../host/sha256.ts";
 import { Cache, deviceKey } from "../tune/cache.ts";
+import type { AheadKernel, CompileAhead } from "./dispatch.ts";
 import type { KernelSource } from "./source.ts";
 import { parameterBytes } from "./stream.ts";
 
@@ -15,14 +16,6 @@ const textureUsage = { binding: 4 } as const;
 
 /** Devices that compile at a time, at most: the longest kernel of a network takes as long as a fifth of them all. */
 const mostThreads = 6;
-
-/** A kernel to be compiled and the layout of its bind group. */
-export interface AheadKernel {
-  readonly source: KernelSource;
-  readonly layout: GPUBindGroupLayoutDescriptor;
-}
-
-export type CompileAhead = (kernels: readonly AheadKernel[]) => Promise<void>;
 
 /**
  * How kernels are compiled ahead on Mesa's software driver, which compiles a kernel at its first dispatch, one after another on the thread of a

@@ -2,13 +2,20 @@ import { ShapeError } from "../arguments.ts";
 import type { Device } from "../device/device.ts";
 import { GpuError } from "../device/errors.ts";
 import { isWhole } from "../elements.ts";
-import type { CompileAhead } from "./ahead.ts";
 import type { Grid, KernelArgument, Parameter } from "./argument.ts";
 import { type CallCost, describeCall } from "./call.ts";
 import { firstGroup, partsOfGrid } from "./cut.ts";
 import { type KernelSource, specialise } from "./source.ts";
 import { parameterBytes } from "./stream.ts";
 import type { Constants } from "./template.ts";
+
+/** A kernel to be compiled and the layout of its bind group. */
+export interface AheadKernel {
+  readonly source: KernelSource;
+  readonly layout: GPUBindGroupLayoutDescriptor;
+}
+
+export type CompileAhead = (kernels: readonly AheadKernel[]) => Promise<void>;
 
 interface Pipeline {
   readonly source: KernelSource;
