@@ -57,7 +57,8 @@ describe.skipIf(chromiumPath === undefined)("bursts in Chromium", () => {
   };
   const counts = (words: string) => page.locator("#choice-counts", { hasText: words }).waitFor();
   const said = () => page.locator("#said").textContent();
-  const focused = () => page.evaluate<string>("document.activeElement.querySelector('.name').textContent");
+  // The focus comes back to a card when a dialog has closed, which is a step later.
+  const focused = async () => (await page.locator(".card:focus .name").textContent()) ?? "";
   const card = (name: string) => page.locator(".card").filter({ has: page.locator(`.name[title="${name}"]`) });
 
   test("a strip for each, the best first with its reason, in the order of the page; screen readers are told", async () => {

@@ -119,7 +119,8 @@ describe.skipIf(chromiumPath === undefined)("in Chromium", () => {
   const choice = (name: string) => page.locator(".card", { hasText: name }).locator(".decision");
   const counts = (words: string) => page.locator("#choice-counts", { hasText: words }).waitFor();
   const said = () => page.locator("#said").textContent();
-  const focused = () => page.evaluate<string>("document.activeElement.querySelector('.name').textContent");
+  // The focus comes back to a card when a dialog has closed, which is a step later.
+  const focused = async () => (await page.locator(".card:focus .name").textContent()) ?? "";
   const press = async (...keys: string[]) => {
     for (const key of keys) await page.keyboard.press(key);
   };
